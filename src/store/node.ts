@@ -1,0 +1,130 @@
+import { isHiddenName, joinPath } from './path.ts'
+import type { Lease } from './ttl-heap.ts'
+
+export type Node = FileNode | DirectoryNode
+
+/**
+ * A file. A node knows its name and its parent, not its path: a million keys are a million of
+ * these, and the path of each can be put together when it is asked for.
+ */
+export class FileNode {
+  readonly name: string
+  parent: DirectoryNode | null
+  value: string
+  createdIndex: number
+  modifiedIndex: number
+  /** Absent on a permanent node. */
+  lease: Lease | null = null
+
+  constructor(name: string, parent: DirectoryNode, value: string, index: number) {
+    this.name = name
+    this.parent = parent
+    this.value = value
+    this.createdIndex = index
+    this.modifiedIndex = index
+  }
+
+  /** Tells files from directories; on the prototype, so that it costs no memory. */
+  get dir(): false {
+    return false
+  }
+}
+
+/** A directory. */
+export class DirectoryNode {
+  readonly name: string
+  parent: DirectoryNode | null
+  readonly children = new Map<string, Node>()
+  /** How many files lie at all levels below. */
+  files = 0
+  createdIndex: number
+  modifiedIndex: number
+  /** Absent on a permanent node. */
+  lease: Lease | null = null
+
+  constructor(name: string, parent: DirectoryNode | null, index: number) {
+    this.name = name
+    this.parent = parent
+    this.createdIndex = index
+    this.modifiedIndex = index
+  }
+
+  get dir(): true {
+    return true
+  }
+}
+
+/** Hangs a new node into its directory. */
+export function attach(parent: DirectoryNode, node: Node): void {
+  parent.children.set(node.name, node)
+  node.parent = parent
+  countFiles(parent, node.dir ? node.files : 1)
+}
+
+/** Takes a node, with all below it, out of its directory. */
+export function detach(node: Node): void {
+  const parent = node.parent
+  if (parent === null) return
+  parent.children.delete(node.name)
+  node.parent = null
+  countFiles(parent, node.dir ? -node.files : -1)
+}
+
+function countFiles(directory: DirectoryNode, count: number): void {
+  if (count === 0) return
+  for (let at: DirectoryNode | null = directory; at !== null; at = at.parent) at.files += count
+}
+
+/** The node's absolute path. */
+export function pathOf(node: Node): string {
+  if (node.parent === null) return `/${node.name}`
+  let path = node.name
+  for (let at = node.parent; at.parent !== null; at = at.parent) path = `${at.name}/${path}`
+  return `/${path}`
+}
+
+/** Left out of listings: its name begins with `_`. */
+export function isHidden(node: Node): boolean {
+  return isHiddenName(node.name)
+}
+
+/**
+ * Copies a subtree. Leases are copied by `copyLease`, which knows the heap they go into.
+ *
+ * @param node the top of what is copied
+ * @param copyLease called for each copy of a node that has a lease
+ */
+export function cloneTree(
+  node: DirectoryNode,
+  parent: DirectoryNode | null,
+  copyLease: (copy: Node, expireTime: number) => void,
+): DirectoryNode {
+  const copy = new DirectoryNode(node.name, parent, node.createdIndex)
+  copy.modifiedIndex = node.modifiedIndex
+  copy.files = node.files
+  if (node.lease !== null) copyLease(copy, node.lease.expireTime)
+  for (const child of node.children.values()) {
+    if (child.dir) {
+      copy.children.set(child.name, cloneTree(child, copy, copyLease))
+      continue
+    }
+    const file = new FileNode(child.name, copy, child.value, child.createdIndex)
+    file.modifiedIndex = child.modifiedIndex
+    copy.children.set(file.name, file)
+    if (child.lease !== null) copyLease(file, child.lease.expireTime)
+  }
+  return copy
+}
+
+/** Calls `visit` for each node below a directory, parents first, with its path. */
+export function forEachBelow(
+  directory: DirectoryNode,
+  path: string,
+  visit: (node: Node, path: string) => void,
+): void {
+  for (const child of directory.children.values()) {
+    const childPath = joinPath(path, child.name)
+    visit(child, childPath)
+    if (child.dir) forEachBelow(child, childPath, visit)
+  }
+}

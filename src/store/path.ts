@@ -1,0 +1,65 @@
+import { PathError } from './errors.ts'
+
+/** The longest path, in bytes. */
+export const MAX_PATH_LENGTH = 65_536
+/** The most components of a path: bounds what one write can create and how deep a listing nests. */
+export const MAX_PATH_DEPTH = 1024
+
+const SLASH = 47
+const UNDERSCORE = 95
+
+// Whatever needs cleaning: no slash in front, an empty component, `.` or `..`, a slash at the end.
+const UNCLEAN = /^(?!\/)|\/\.{0,2}(?:\/|$)/
+
+/**
+ * Makes a path absolute and clean: `foo//bar/./../baz/` is `/foo/baz` (Go's `path.Clean`).
+ *
+ * @param path any bytes, one a character
+ * @throws PathError if it is longer than {@link MAX_PATH_LENGTH}
+ */
+export function cleanPath(path: string): string {
+  if (path.length > MAX_PATH_LENGTH) {
+    throw new PathError(`path is too long (${path.length} bytes, the limit is ${MAX_PATH_LENGTH})`)
+  }
+  if (!UNCLEAN.test(path)) return path
+  const components: string[] = []
+  for (const component of path.split('/')) {
+    if (component === '..') components.pop()
+    else if (component !== '' && component !== '.') components.push(component)
+  }
+  return `/${components.join('/')}`
+}
+
+/** The path of a child. */
+export function joinPath(parent: string, name: string): string {
+  return parent === '/' ? `/${name}` : `${parent}/${name}`
+}
+
+/** A hidden component is left out of listings and not seen by watchers above it. */
+export function isHiddenName(name: string): boolean {
+  return name.charCodeAt(0) === UNDERSCORE
+}
+
+/** Whether `path` lies below the directory `above`; both clean. */
+export function isBelow(path: string, above: string): boolean {
+  if (above === '/') return path !== '/'
+  return path.length > above.length && path.charCodeAt(above.length) === SLASH && path.startsWith(above)
+}
+
+/** Whether a component of `path` below `above` is hidden; `path` lies below `above`. */
+export function isHiddenBelow(path: string, above: string): boolean {
+  return path.includes('/_', above === '/' ? 0 : above.length)
+}
+
+/**
+ * Refuses a path with more components than a tree may have levels.
+ *
+ * @throws PathError
+ */
+export function checkDepth(path: string): void {
+  let depth = 0
+  for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1)) depth++
+  if (depth > MAX_PATH_DEPTH) {
+    throw new PathError(`path is too deep (${depth} levels, the limit is ${MAX_PATH_DEPTH})`)
+  }
+}

@@ -1,0 +1,92 @@
+import type { Node } from './node.ts'
+
+/** When a node expires. Kept beside the node, so that a permanent one pays nothing for it. */
+export interface Lease {
+  readonly node: Node
+  /** Unix milliseconds. */
+  expireTime: number
+  /** Breaks ties: of two that expire in the same millisecond the earlier lease goes first. */
+  readonly sequence: number
+  /** Where in the heap it stands; -1 if it does not. */
+  position: number
+}
+
+function before(a: Lease, b: Lease): boolean {
+  return a.expireTime < b.expireTime || (a.expireTime === b.expireTime && a.sequence < b.sequence)
+}
+
+/** A binary heap of leases, the next to expire on top; any can be moved or removed in place. */
+export class TtlHeap {
+  readonly #leases: Lease[] = []
+  #sequence = 0
+
+  get size(): number {
+    return this.#leases.length
+  }
+
+  top(): Lease | undefined {
+    return this.#leases[0]
+  }
+
+  /**
+   * Gives a node a lease, or moves the one that it has.
+   *
+   * @param expireTime Unix milliseconds
+   */
+  set(node: Node, expireTime: number): void {
+    const lease = node.lease
+    if (lease === null) {
+      const fresh = { node, expireTime, sequence: this.#sequence++, position: this.#leases.length }
+      node.lease = fresh
+      this.#leases.push(fresh)
+      this.#up(fresh)
+      return
+    }
+    lease.expireTime = expireTime
+    this.#up(lease)
+    this.#down(lease)
+  }
+
+  /** Makes a node permanent. */
+  remove(node: Node): void {
+    const lease = node.lease
+    if (lease === null) return
+    node.lease = null
+    const last = this.#leases.pop()
+    if (last === undefined || last === lease) return
+    this.#put(last, lease.position)
+    this.#up(last)
+    this.#down(last)
+    lease.position = -1
+  }
+
+  #put(lease: Lease, position: number): void {
+    this.#leases[position] = lease
+    lease.position = position
+  }
+
+  #up(lease: Lease): void {
+    let position = lease.position
+    while (position > 0) {
+      const parent = (position - 1) >> 1
+      if (!before(lease, this.#leases[parent])) break
+      this.#put(this.#leases[parent], position)
+      position = parent
+    }
+    this.#put(lease, position)
+  }
+
+  #down(lease: Lease): void {
+    const size = this.#leases.length
+    let position = lease.position
+    for (;;) {
+      let child = 2 * position + 1
+      if (child >= size) break
+      if (child + 1 < size && before(this.#leases[child + 1], this.#leases[child])) child++
+      if (!before(this.#leases[child], lease)) break
+      this.#put(this.#leases[child], position)
+      position = child
+    }
+    this.#put(lease, position)
+  }
+}
