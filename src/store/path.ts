@@ -43,7 +43,9 @@ export function isHiddenName(name: string): boolean {
 /** Whether `path` lies below the directory `above`; both clean. */
 export function isBelow(path: string, above: string): boolean {
   if (above === '/') return path !== '/'
-  return path.length > above.length && path.charCodeAt(above.length) === SLASH && path.startsWith(above)
+  return (
+    path.length > above.length && path.charCodeAt(above.length) === SLASH && path.startsWith(above)
+  )
 }
 
 /** Whether a component of `path` below `above` is hidden; `path` lies below `above`. */

@@ -1,0 +1,130 @@
+import { type Event, removesDirectory } from './event.ts'
+import { isHiddenName } from './path.ts'
+
+/** How many paths are remembered before the oldest half is folded into their directories. */
+const MAX_PATHS = 65_536
+
+class PathRecord {
+  /** The last dropped event at this very path. */
+  last = 0
+  /** The last dropped event below, as a recursive watcher here would have seen it. */
+  below = 0
+  /** The last dropped removal of a directory at this path. */
+  removed = 0
+  /** The last dropped event at some path below that is no longer remembered by itself. */
+  folded = 0
+  children: Map<string, PathRecord> | null = null
+
+  newest(): number {
+    return Math.max(this.last, this.below, this.folded)
+  }
+}
+
+/**
+ * Remembers of each event that the history has dropped only where and when it was, so that a
+ * watcher is refused when something it watches was dropped, and only then: a quiet key can be
+ * watched from an index long past. Memory is bounded by forgetting which of many paths in one
+ * directory it was, oldest first; a watcher of such a path may then be refused to be safe.
+ */
+export class DroppedEvents {
+  #root = new PathRecord()
+  #paths = 0
+
+  /** Takes note of an event that leaves the history. */
+  add(event: Event): void {
+    // A refresh is shown to no watcher, so none can miss it.
+    if (event.refresh) return
+    const { key } = event.node
+    const components = key === '/' ? [] : key.slice(1).split('/')
+    // Watchers above a hidden component do not see what happens behind it.
+    const visibleFrom = components.findLastIndex(isHiddenName)
+    let record = this.#root
+    for (let depth = 0; depth < components.length; depth++) {
+      if (depth >= visibleFrom + 1 || visibleFrom === -1) record.below = event.index
+      record = this.#child(record, components[depth])
+    }
+    record.last = event.index
+    if (removesDirectory(event)) record.removed = event.index
+    if (this.#paths > MAX_PATHS) this.#fold()
+  }
+
+  /** All events up to an index are gone, and it is not known where they were. */
+  addAllUpTo(index: number): void {
+    this.#root.folded = Math.max(this.#root.folded, index)
+  }
+
+  /**
+   * Whether an event that a watcher would have seen may have been dropped.
+   *
+   * @param since the first index that the watcher wants
+   */
+  hasSince(path: string, recursive: boolean, since: number): boolean {
+    let record = this.#root
+    if (path !== '/') {
+      for (const component of path.slice(1).split('/')) {
+        if (record.folded >= since || record.removed >= since) return true
+        const child = record.children?.get(component)
+        if (child === undefined) return false
+        record = child
+      }
+    }
+    if (record.last >= since) return true
+    return recursive && (record.below >= since || record.folded >= since)
+  }
+
+  clone(): DroppedEvents {
+    const copy = new DroppedEvents()
+    copy.#root = structuredCloneRecord(this.#root)
+    copy.#paths = this.#paths
+    return copy
+  }
+
+  #child(record: PathRecord, name: string): PathRecord {
+    record.children ??= new Map()
+    let child = record.children.get(name)
+    if (child === undefined) {
+      child = new PathRecord()
+      record.children.set(name, child)
+      this.#paths++
+    }
+    return child
+  }
+
+  /** Forgets the older half of the paths, leaf by leaf, each into the directory above. */
+  #fold(): void {
+    const newest: number[] = []
+    forEach(this.#root, (record) => newest.push(record.newest()))
+    newest.sort((a, b) => a - b)
+    this.#foldBelow(this.#root, newest[newest.length >> 1])
+    this.#paths = -1
+    forEach(this.#root, () => this.#paths++)
+  }
+
+  #foldBelow(record: PathRecord, upTo: number): void {
+    if (record.children === null) return
+    for (const [name, child] of record.children) {
+      this.#foldBelow(child, upTo)
+      if (child.newest() > upTo) continue
+      record.folded = Math.max(record.folded, child.newest())
+      record.children.delete(name)
+    }
+    if (record.children.size === 0) record.children = null
+  }
+}
+
+function forEach(record: PathRecord, visit: (record: PathRecord) => void): void {
+  visit(record)
+  if (record.children === null) return
+  for (const child of record.children.values()) forEach(child, visit)
+}
+
+function structuredCloneRecord(record: PathRecord): PathRecord {
+  const copy = Object.assign(new PathRecord(), record)
+  if (record.children !== null) {
+    copy.children = new Map()
+    for (const [name, child] of record.children) {
+      copy.children.set(name, structuredCloneRecord(child))
+    }
+  }
+  return copy
+}

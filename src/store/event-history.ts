@@ -1,0 +1,154 @@
+import { DroppedEvents } from './dropped-events.ts'
+import { StoreError } from './errors.ts'
+import type { Event } from './event.ts'
+import { isWatched } from './watched.ts'
+
+/** How much of the history is kept. */
+export interface HistoryLimits {
+  /** The most events. */
+  events: number
+  /** The most bytes of keys and values that those events hold on to. */
+  bytes: number
+}
+
+/** The last events in order of index, in a ring; older ones are dropped. */
+export class EventHistory {
+  #limits: HistoryLimits
+  /** The ring grows up to the limit as events come, so that a large limit costs nothing unused. */
+  #ring: (Event | undefined)[] = new Array(16)
+  #front = 0
+  #size = 0
+  #bytes = 0
+  #lastIndex = 0
+  #dropped = new DroppedEvents()
+
+  constructor(limits: HistoryLimits) {
+    this.#limits = limits
+  }
+
+  get limits(): HistoryLimits {
+    return this.#limits
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** The index of the oldest event kept; 0 where there is none. */
+  get startIndex(): number {
+    return this.#size === 0 ? 0 : this.#at(0).index
+  }
+
+  /** The index of the newest event. */
+  get lastIndex(): number {
+    return this.#lastIndex
+  }
+
+  /** Changes how much is kept; what no longer fits is dropped at once. */
+  resize(limits: HistoryLimits): void {
+    this.#limits = limits
+    this.#trim(0, 0)
+  }
+
+  add(event: Event): void {
+    const bytes = sizeOf(event)
+    this.#trim(1, bytes)
+    if (this.#size === this.#ring.length) this.#grow()
+    this.#ring[(this.#front + this.#size) & (this.#ring.length - 1)] = event
+    this.#size++
+    this.#bytes += bytes
+    this.#lastIndex = event.index
+  }
+
+  /**
+   * The first event kept, at or after an index, that a watcher of `path` sees.
+   *
+   * @throws StoreError EVENTINDEXCLEARED if one that it would have seen was dropped
+   */
+  find(path: string, recursive: boolean, since: number, storeIndex: number): Event | undefined {
+    this.assertKept(path, recursive, since, storeIndex)
+    if (since > this.#lastIndex) return undefined
+    for (let i = this.#position(since); i < this.#size; i++) {
+      const event = this.#at(i)
+      if (isWatched(event, path, recursive)) return event
+    }
+    return undefined
+  }
+
+  /**
+   * @throws StoreError EVENTINDEXCLEARED if an event at or after `since` that a watcher of `path`
+   * would have seen was dropped
+   */
+  assertKept(path: string, recursive: boolean, since: number, storeIndex: number): void {
+    const start = this.startIndex
+    if (since >= start && this.#size > 0) return
+    if (!this.#dropped.hasSince(path, recursive, since)) return
+    const cause = `the requested history has been cleared [${start}/${since}]`
+    throw new StoreError(401, cause, storeIndex)
+  }
+
+  /** All events kept, oldest first. */
+  *[Symbol.iterator](): Iterator<Event> {
+    for (let i = 0; i < this.#size; i++) yield this.#at(i)
+  }
+
+  /** Declares what came before the first event to be dropped, no one knows where. */
+  forgetUpTo(index: number): void {
+    this.#dropped.addAllUpTo(index)
+    if (this.#lastIndex < index) this.#lastIndex = index
+  }
+
+  clone(): EventHistory {
+    const copy = new EventHistory(this.#limits)
+    copy.#ring = [...this.#ring]
+    copy.#front = this.#front
+    copy.#size = this.#size
+    copy.#bytes = this.#bytes
+    copy.#lastIndex = this.#lastIndex
+    copy.#dropped = this.#dropped.clone()
+    return copy
+  }
+
+  #at(i: number): Event {
+    // The ring's length is a power of two, and `i` is below the size.
+    return this.#ring[(this.#front + i) & (this.#ring.length - 1)] as Event
+  }
+
+  /** Where the first event at or after an index stands (indexes may have gaps). */
+  #position(index: number): number {
+    let low = 0
+    let high = this.#size
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#at(middle).index < index) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #trim(roomForEvents: number, roomForBytes: number): void {
+    while (
+      this.#size > 0 &&
+      (this.#size + roomForEvents > this.#limits.events ||
+        this.#bytes + roomForBytes > this.#limits.bytes)
+    ) {
+      const event = this.#at(0)
+      this.#ring[this.#front] = undefined
+      this.#front = (this.#front + 1) & (this.#ring.length - 1)
+      this.#size--
+      this.#bytes -= sizeOf(event)
+      this.#dropped.add(event)
+    }
+  }
+
+  #grow(): void {
+    const events = [...this]
+    this.#ring = events.concat(new Array(events.length))
+    this.#front = 0
+  }
+}
+
+/** What an event holds on to. Its previous value is the value of an earlier event, mostly. */
+function sizeOf(event: Event): number {
+  return event.node.key.length + (event.node.value?.length ?? 0)
+}

@@ -1,0 +1,103 @@
+import { isHidden, type Node } from './node.ts'
+import { joinPath } from './path.ts'
+
+export type Action =
+  | 'get'
+  | 'create'
+  | 'set'
+  | 'update'
+  | 'delete'
+  | 'compareAndSwap'
+  | 'compareAndDelete'
+  | 'expire'
+
+/** A node as it was at one moment: what events and listings are made of. */
+export interface NodeExtern {
+  readonly key: string
+  readonly dir: boolean
+  /** Absent on directories, and on files that have just been deleted. */
+  readonly value: string | undefined
+  /** Unix milliseconds; absent on permanent nodes. */
+  readonly expiration: number | undefined
+  /** Seconds left, rounded up; absent on permanent nodes. */
+  readonly ttl: number | undefined
+  /** Absent where no listing was loaded. */
+  readonly nodes: readonly NodeExtern[] | undefined
+  readonly modifiedIndex: number
+  readonly createdIndex: number
+}
+
+/** What an operation did. */
+export interface Event {
+  readonly action: Action
+  readonly node: NodeExtern
+  /** The state before; absent where there was none. */
+  readonly prevNode: NodeExtern | undefined
+  /** The store's index after the operation. */
+  readonly index: number
+  /** A refresh is kept in the history but shown to no watcher. */
+  readonly refresh: boolean
+}
+
+/**
+ * The node as it is now, without a listing.
+ *
+ * @param path the node's path
+ * @param now Unix milliseconds, from which the TTL is counted
+ */
+export function represent(node: Node, path: string, now: number): NodeExtern {
+  const expiration = node.lease === null ? undefined : node.lease.expireTime
+  return {
+    key: path,
+    dir: node.dir,
+    value: node.dir ? undefined : node.value,
+    expiration,
+    ttl: expiration === undefined ? undefined : ttlSeconds(expiration, now),
+    nodes: undefined,
+    modifiedIndex: node.modifiedIndex,
+    createdIndex: node.createdIndex,
+  }
+}
+
+/** Whole seconds until a time, rounded up (etcd's `expirationAndTTL`). */
+export function ttlSeconds(expireTime: number, now: number): number {
+  return Math.ceil((expireTime - now) / 1000)
+}
+
+/**
+ * The node with a listing of its children: one level, or all of them. Hidden children, and those
+ * whose time has passed, are left out.
+ *
+ * @param sorted order every level by key, bytewise
+ */
+export function representListing(
+  node: Node,
+  path: string,
+  recursive: boolean,
+  sorted: boolean,
+  now: number,
+): NodeExtern {
+  const extern = represent(node, path, now)
+  if (!node.dir) return extern
+  const nodes: NodeExtern[] = []
+  for (const child of node.children.values()) {
+    if (isHidden(child) || (child.lease !== null && child.lease.expireTime <= now)) continue
+    const childPath = joinPath(path, child.name)
+    nodes.push(
+      recursive
+        ? representListing(child, childPath, recursive, sorted, now)
+        : represent(child, childPath, now),
+    )
+  }
+  if (sorted) nodes.sort(byKey)
+  return { ...extern, nodes }
+}
+
+function byKey(a: NodeExtern, b: NodeExtern): number {
+  return a.key < b.key ? -1 : 1
+}
+
+/** Whether the event took away a directory, and with it all below. */
+export function removesDirectory(event: Event): boolean {
+  return event.node.dir && (event.action === 'delete' || event.action === 'expire')
+}
