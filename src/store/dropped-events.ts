@@ -37,10 +37,10 @@ export class DroppedEvents {
     const { key } = event.node
     const components = key === '/' ? [] : key.slice(1).split('/')
     // Watchers above a hidden component do not see what happens behind it.
-    const visibleFrom = components.findLastIndex(isHiddenName)
+    const lastHidden = components.findLastIndex(isHiddenName)
     let record = this.#root
     for (let depth = 0; depth < components.length; depth++) {
-      if (depth >= visibleFrom + 1 || visibleFrom === -1) record.below = event.index
+      if (depth > lastHidden) record.below = event.index
       record = this.#child(record, components[depth])
     }
     record.last = event.index
@@ -74,7 +74,7 @@ export class DroppedEvents {
 
   clone(): DroppedEvents {
     const copy = new DroppedEvents()
-    copy.#root = structuredCloneRecord(this.#root)
+    copy.#root = cloneRecord(this.#root)
     copy.#paths = this.#paths
     return copy
   }
@@ -118,12 +118,12 @@ function forEach(record: PathRecord, visit: (record: PathRecord) => void): void 
   for (const child of record.children.values()) forEach(child, visit)
 }
 
-function structuredCloneRecord(record: PathRecord): PathRecord {
+function cloneRecord(record: PathRecord): PathRecord {
   const copy = Object.assign(new PathRecord(), record)
   if (record.children !== null) {
     copy.children = new Map()
     for (const [name, child] of record.children) {
-      copy.children.set(name, structuredCloneRecord(child))
+      copy.children.set(name, cloneRecord(child))
     }
   }
   return copy

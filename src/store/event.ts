@@ -60,7 +60,7 @@ export function represent(node: Node, path: string, now: number): NodeExtern {
 }
 
 /** Whole seconds until a time, rounded up (etcd's `expirationAndTTL`). */
-export function ttlSeconds(expireTime: number, now: number): number {
+function ttlSeconds(expireTime: number, now: number): number {
   return Math.ceil((expireTime - now) / 1000)
 }
 

@@ -1,4 +1,4 @@
-import { isHiddenName, joinPath } from './path.ts'
+import { isHiddenName } from './path.ts'
 import type { Lease } from './ttl-heap.ts'
 
 export type Node = FileNode | DirectoryNode
@@ -114,17 +114,4 @@ export function cloneTree(
     if (child.lease !== null) copyLease(file, child.lease.expireTime)
   }
   return copy
-}
-
-/** Calls `visit` for each node below a directory, parents first, with its path. */
-export function forEachBelow(
-  directory: DirectoryNode,
-  path: string,
-  visit: (node: Node, path: string) => void,
-): void {
-  for (const child of directory.children.values()) {
-    const childPath = joinPath(path, child.name)
-    visit(child, childPath)
-    if (child.dir) forEachBelow(child, childPath, visit)
-  }
 }
