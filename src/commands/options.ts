@@ -1,0 +1,50 @@
+import { type Argument, type Command, type Options, syntaxError } from './command.ts'
+
+interface Option {
+  name: string
+  takesValue: boolean
+  /** Options of the same group exclude each other. */
+  group: string
+}
+
+const NONE: Options = new Map()
+
+/** Reads a command's optional arguments, by the tokens that its declaration gives them. */
+export class OptionParser {
+  readonly #options = new Map<string, Option>()
+  /** Where the options begin: after the command's name and its required arguments. */
+  readonly #from: number
+
+  constructor(command: Command) {
+    const args = command.args ?? []
+    this.#from = 1 + args.filter((arg) => arg.optional !== true).length
+    for (const arg of args) if (arg.optional === true) this.#add(arg, arg.name)
+  }
+
+  /**
+   * @param args the whole request
+   * @throws CommandError a syntax error: unknown, twice, against another, or without its value
+   */
+  parse(args: readonly string[]): Options {
+    if (args.length === this.#from) return NONE
+    const found = new Map<string, string>()
+    const groups = new Set<string>()
+    for (let i = this.#from; i < args.length; i++) {
+      const option = this.#options.get(args[i].toUpperCase())
+      if (option === undefined || groups.has(option.group)) throw syntaxError()
+      groups.add(option.group)
+      if (option.takesValue && ++i === args.length) throw syntaxError()
+      found.set(option.name, option.takesValue ? args[i] : '')
+    }
+    return found
+  }
+
+  #add(arg: Argument, group: string): void {
+    if (arg.type === 'oneof') {
+      for (const member of arg.args ?? []) this.#add(member, group)
+      return
+    }
+    const takesValue = arg.type !== 'pure-token'
+    if (arg.token !== undefined) this.#options.set(arg.token, { name: arg.name, takesValue, group })
+  }
+}

@@ -1,0 +1,191 @@
+import type { Event } from '../store/event.ts'
+import type { Client } from './client-session.ts'
+import { type Argument, type Command, CommandError, type Options } from './command.ts'
+import { encodeEvent } from './event-reply.ts'
+import { parseExpireTime, parseWriteOptions, REFRESH_ARGUMENT, TTL_ARGUMENT } from './expiry.ts'
+import { parseInteger } from './integer.ts'
+
+const PATH: Argument = { name: 'path', type: 'key' }
+const VALUE: Argument = { name: 'value', type: 'string' }
+const UNIQUE: Argument = { name: 'unique', type: 'pure-token', token: 'UNIQUE', optional: true }
+const CONDITIONS: readonly Argument[] = [
+  { name: 'prev-value', type: 'string', token: 'PREVVALUE', optional: true },
+  { name: 'prev-index', type: 'integer', token: 'PREVINDEX', optional: true },
+]
+const DEPTH = 'O(N) where N is the number of components of the path'
+
+function replyEvent(client: Client, event: Event): void {
+  client.reply.raw(encodeEvent(event, client.reply.protocol))
+}
+
+/** @throws CommandError unless there is at least one condition */
+function parseConditions(options: Options): { prevValue?: string; prevIndex?: number } {
+  const prevValue = options.get('prev-value')
+  const prevIndex = options.get('prev-index')
+  if (prevValue === undefined && prevIndex === undefined) {
+    throw new CommandError('ERR at least one of PREVVALUE and PREVINDEX must be given')
+  }
+  return {
+    ...(prevValue !== undefined && { prevValue }),
+    ...(prevIndex !== undefined && { prevIndex: parseInteger(prevIndex, 0) }),
+  }
+}
+
+/** Writing the tree. */
+export const treeWriteCommands: readonly Command[] = [
+  {
+    name: 'kset',
+    summary: 'Makes or replaces a file; a former TTL is dropped unless given again.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: DEPTH,
+    arity: -3,
+    flags: ['write', 'denyoom'],
+    keys: [1, 1, 1],
+    parsed: true,
+    args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
+    run(client, args, options) {
+      const { store, clock } = client.server
+      const writeOptions = parseWriteOptions(options, clock, 'kset', args[2])
+      replyEvent(client, store.set(args[1], args[2], writeOptions))
+    },
+  },
+  {
+    name: 'kcreate',
+    summary: 'Makes a file that must not exist; UNIQUE names it by the next index.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: DEPTH,
+    arity: -3,
+    flags: ['write', 'denyoom'],
+    keys: [1, 1, 1],
+    parsed: true,
+    args: [PATH, VALUE, UNIQUE, TTL_ARGUMENT],
+    run(client, args, options) {
+      const { store, clock } = client.server
+      const expireTime = parseExpireTime(options, clock, 'kcreate')
+      const unique = options.has('unique')
+      replyEvent(client, store.create(args[1], args[2], { expireTime, unique }))
+    },
+  },
+  {
+    name: 'kupdate',
+    summary: 'Changes the value and TTL of a file that exists, or the TTL of a directory.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: DEPTH,
+    arity: -3,
+    flags: ['write', 'denyoom'],
+    keys: [1, 1, 1],
+    parsed: true,
+    args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
+    run(client, args, options) {
+      const { store, clock } = client.server
+      const writeOptions = parseWriteOptions(options, clock, 'kupdate', args[2])
+      replyEvent(client, store.update(args[1], args[2], writeOptions))
+    },
+  },
+  {
+    name: 'kmkdir',
+    summary:
+      'Makes a directory; UNIQUE names it by the next index, REPLACE takes the place of a file.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: DEPTH,
+    arity: -2,
+    flags: ['write', 'denyoom'],
+    keys: [1, 1, 1],
+    parsed: true,
+    args: [
+      PATH,
+      {
+        name: 'mode',
+        type: 'oneof',
+        optional: true,
+        args: [
+          { name: 'unique', type: 'pure-token', token: 'UNIQUE' },
+          { name: 'replace', type: 'pure-token', token: 'REPLACE' },
+        ],
+      },
+      TTL_ARGUMENT,
+    ],
+    run(client, args, options) {
+      const { store, clock } = client.server
+      const expireTime = parseExpireTime(options, clock, 'kmkdir')
+      const event = options.has('replace')
+        ? store.setDirectory(args[1], { expireTime })
+        : store.createDirectory(args[1], { expireTime, unique: options.has('unique') })
+      replyEvent(client, event)
+    },
+  },
+  {
+    name: 'kcas',
+    summary: 'Compare and swap: changes a file if it has the given value or index.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: DEPTH,
+    arity: -5,
+    flags: ['write', 'denyoom'],
+    keys: [1, 1, 1],
+    parsed: true,
+    args: [PATH, VALUE, ...CONDITIONS, TTL_ARGUMENT, REFRESH_ARGUMENT],
+    run(client, args, options) {
+      const { store, clock } = client.server
+      const conditions = parseConditions(options)
+      const writeOptions = parseWriteOptions(options, clock, 'kcas', args[2])
+      replyEvent(client, store.compareAndSwap(args[1], conditions, args[2], writeOptions))
+    },
+  },
+  {
+    name: 'kcad',
+    summary: 'Compare and delete: deletes a file if it has the given value or index.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: DEPTH,
+    arity: -4,
+    flags: ['write'],
+    keys: [1, 1, 1],
+    parsed: true,
+    args: [PATH, ...CONDITIONS],
+    run(client, args, options) {
+      replyEvent(client, client.server.store.compareAndDelete(args[1], parseConditions(options)))
+    },
+  },
+  {
+    name: 'kdel',
+    summary: 'Deletes a file; with DIR an empty directory, with RECURSIVE all below it too.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: DEPTH,
+    arity: -2,
+    flags: ['write'],
+    keys: [1, 1, 1],
+    parsed: true,
+    args: [
+      PATH,
+      { name: 'dir', type: 'pure-token', token: 'DIR', optional: true },
+      { name: 'recursive', type: 'pure-token', token: 'RECURSIVE', optional: true },
+    ],
+    run(client, args, options) {
+      const event = client.server.store.delete(args[1], {
+        dir: options.has('dir'),
+        recursive: options.has('recursive'),
+      })
+      replyEvent(client, event)
+    },
+  },
+  {
+    name: 'krecover',
+    summary: 'Replaces the whole store by a state saved with KSAVE or by etcd.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of nodes and events in the state',
+    arity: 2,
+    flags: ['write', 'admin', 'denyoom'],
+    args: [{ name: 'state', type: 'string' }],
+    run(client, args) {
+      client.server.store.recovery(args[1])
+      client.reply.ok()
+    },
+  },
+]
