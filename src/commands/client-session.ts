@@ -32,7 +32,9 @@ export interface Client {
   /** Bytes read and not yet served, and written and not yet sent. */
   readonly bufferedInput: number
   readonly bufferedOutput: number
-  /** How many channels (tree channels counted) and patterns it is subscribed to. */
+  /** What it is subscribed to, tree channels included; kept by {@link PubSub}. */
+  readonly channels: Set<string>
+  readonly patterns: Set<string>
   readonly channelCount: number
   readonly patternCount: number
   /** Sends bytes that are no reply (a message, a MONITOR line), after what is already written. */

@@ -280,6 +280,11 @@ export class Store {
     return count
   }
 
+  /** Whether {@link Store.reclaim} has something to do. */
+  get needsReclaim(): boolean {
+    return this.#removed.length > 0
+  }
+
   /**
    * Takes back the leases of nodes whose directory has been removed. Every write does a little of
    * it; a server does the rest when it is idle.

@@ -1,0 +1,24 @@
+/**
+ * ktree as a library: the store by itself, and a server in one's own process.
+ *
+ * @module
+ */
+export { Config, ConfigError } from './config.ts'
+export { type RunningServer, type StartOptions, startServer } from './server/start.ts'
+export { type Clock, ManualClock, systemClock } from './store/clock.ts'
+export {
+  type ErrorCode,
+  type ErrorName,
+  PathError,
+  SnapshotError,
+  StoreError,
+} from './store/errors.ts'
+export type { Action, Event, NodeExtern } from './store/event.ts'
+export {
+  type Conditions,
+  Store,
+  type StoreOptions,
+  type WatchOptions,
+  type WriteOptions,
+} from './store/store.ts'
+export type { Listener, Watcher } from './store/watcher-hub.ts'

@@ -1,0 +1,78 @@
+/** A chunk at least this long is kept as it is; a shorter one is copied behind its predecessor. */
+const KEEP_WHOLE_LENGTH = 8192
+
+/** Smallest and largest block that short chunks are gathered in. */
+const MIN_BLOCK_LENGTH = 64
+const MAX_BLOCK_LENGTH = 16384
+
+/**
+ * Bytes that wait for more bytes.
+ *
+ * What is held costs about its length and no more: a client that sends one byte a packet does not
+ * get one Buffer object a byte, and the last few bytes of a 64 KB chunk do not keep that chunk
+ * alive. Every byte is copied at most once on the way in, and once in `join`.
+ */
+export class ChunkList {
+  /** Bytes held. */
+  length = 0
+
+  #blocks: Buffer[] = []
+  /** Bytes free at the end of the last block, which is then one of our own. */
+  #room = 0
+
+  /** Adds a chunk at the end. The chunk may be kept: its memory must not be written to again. */
+  append(chunk: Buffer): void {
+    this.length += chunk.length
+    if (chunk.length >= KEEP_WHOLE_LENGTH && chunk.length * 2 >= chunk.buffer.byteLength) {
+      this.#closeLastBlock()
+      this.#blocks.push(chunk)
+      return
+    }
+    let copied = 0
+    while (copied < chunk.length) {
+      if (this.#room === 0) this.#openBlock(chunk.length - copied)
+      const block = this.#blocks[this.#blocks.length - 1]!
+      const count = chunk.copy(block, block.length - this.#room, copied)
+      this.#room -= count
+      copied += count
+    }
+  }
+
+  /** Takes the bytes from the front that lie together, or nothing if none are held. */
+  shift(): Buffer | undefined {
+    if (this.#blocks.length === 1) this.#closeLastBlock()
+    const block = this.#blocks.shift()
+    if (block !== undefined) this.length -= block.length
+    return block
+  }
+
+  /** Takes all bytes, with `last` after them, as one Buffer. */
+  join(last: Buffer): Buffer {
+    this.#closeLastBlock()
+    const whole = Buffer.concat([...this.#blocks, last], this.length + last.length)
+    this.clear()
+    return whole
+  }
+
+  /** Drops all bytes. */
+  clear(): void {
+    this.length = 0
+    this.#blocks = []
+    this.#room = 0
+  }
+
+  /** Blocks double with what is held, so that half a header does not cost a large block. */
+  #openBlock(needed: number): void {
+    const doubled = Math.min(Math.max(this.length, MIN_BLOCK_LENGTH), MAX_BLOCK_LENGTH)
+    const block = Buffer.allocUnsafeSlow(Math.max(needed, doubled))
+    this.#blocks.push(block)
+    this.#room = block.length
+  }
+
+  #closeLastBlock(): void {
+    if (this.#room === 0) return
+    const block = this.#blocks.pop()!
+    this.#blocks.push(block.subarray(0, block.length - this.#room))
+    this.#room = 0
+  }
+}

@@ -1,0 +1,222 @@
+import { parseRequestLength } from './request-length.ts'
+import { longestBulk, type RequestLimits, unauthenticatedLimits } from './request-limits.ts'
+
+const CARRIAGE_RETURN = 13
+const LINE_FEED = 10
+const DOLLAR = 36
+const STAR = 42
+const ZERO = 48
+
+/** A bulk is followed by two bytes that, as in Redis, are not looked at. */
+const BULK_END_LENGTH = 2
+
+/** Of a header line only so much is kept: more digits than any number has, to tell it is none. */
+const KEPT_LINE_LENGTH = 32
+
+/** What one step of the walk came to. */
+export type Step =
+  /** The chunk is used up within a request. */
+  | 'incomplete'
+  /** A request `*N` with N > 0 ends at `position`. */
+  | 'frame'
+  /** A request of no arguments, to be skipped silently, ends at `position`. */
+  | 'empty'
+  /** An inline request, its line feed included, ends at `position`. */
+  | 'inline'
+  /** `error` says what is wrong; there is nothing to walk from here. */
+  | 'error'
+
+type Phase = 'request' | 'count' | 'length' | 'body' | 'inline'
+
+/**
+ * Finds where requests end without reading more than their headers, and refuses what Redis 7.0
+ * refuses (networking.c: processInlineBuffer, processMultibulkBuffer), in its words.
+ *
+ * It holds no bytes but a few digits of a header cut in two, and looks at no byte twice. Two
+ * things to know of Redis, which are kept: it looks for ends of lines with strchr, so a NUL byte
+ * hides the rest of the input until the line is too long; and the byte after `\r` in a header may
+ * be any.
+ */
+export class FrameWalker {
+  /** Where in the chunk the last step ended. */
+  position = 0
+  /** The protocol error, in the words of Redis's reply, without `ERR `. */
+  error = ''
+
+  readonly #limits: RequestLimits
+  #phase: Phase = 'request'
+  #argumentsLeft = 0
+  #bodyLeft = 0
+
+  // The line that a chunk's end has cut in two.
+  #line = ''
+  #lineLength = 0
+  #lineHidden = false
+  #carriageReturnSeen = false
+
+  /** @param limits read at every header */
+  constructor(limits: RequestLimits) {
+    this.#limits = limits
+  }
+
+  /** Forgets the request it is in: the next byte begins a new one. */
+  reset(): void {
+    this.#phase = 'request'
+    this.error = ''
+    this.#forgetLine()
+  }
+
+  /**
+   * Walks to the end of the request that `from` is in, or of the chunk.
+   *
+   * @param from where the last step ended, or 0 for a new chunk
+   * @param unauthenticated whether the lower limits hold
+   */
+  step(chunk: Buffer, from: number, unauthenticated: boolean): Step {
+    this.position = from
+    if (this.#phase === 'request') {
+      if (from >= chunk.length) return 'incomplete'
+      this.#phase = chunk[from] === STAR ? 'count' : 'inline'
+    }
+    if (this.#phase === 'inline') return this.#walkInline(chunk)
+    if (this.#phase === 'count') {
+      const count = this.#readHeader(chunk, STAR)
+      if (count === undefined) return this.error === '' ? 'incomplete' : 'error'
+      if (Number.isNaN(count) || count > this.#limits.maxArguments) {
+        return this.#fail('invalid multibulk length')
+      }
+      if (unauthenticated && count > unauthenticatedLimits.maxArguments) {
+        return this.#fail('unauthenticated multibulk length')
+      }
+      if (count <= 0) {
+        this.#phase = 'request'
+        return 'empty'
+      }
+      this.#argumentsLeft = count
+      this.#phase = 'length'
+    }
+    return this.#walkArguments(chunk, unauthenticated)
+  }
+
+  #walkArguments(chunk: Buffer, unauthenticated: boolean): Step {
+    for (;;) {
+      if (this.#phase === 'length') {
+        const length = this.#readHeader(chunk, DOLLAR)
+        if (length === undefined) return this.error === '' ? 'incomplete' : 'error'
+        const longest = Math.min(this.#limits.maxBulkLength, longestBulk)
+        if (Number.isNaN(length) || length < 0 || length > longest) {
+          return this.#fail('invalid bulk length')
+        }
+        if (unauthenticated && length > unauthenticatedLimits.maxBulkLength) {
+          return this.#fail('unauthenticated bulk length')
+        }
+        this.#bodyLeft = length + BULK_END_LENGTH
+        this.#phase = 'body'
+      }
+      const available = chunk.length - this.position
+      if (available < this.#bodyLeft) {
+        this.#bodyLeft -= available
+        this.position = chunk.length
+        return 'incomplete'
+      }
+      this.position += this.#bodyLeft
+      this.#argumentsLeft -= 1
+      if (this.#argumentsLeft === 0) {
+        this.#phase = 'request'
+        return 'frame'
+      }
+      this.#phase = 'length'
+    }
+  }
+
+  /**
+   * Reads a header line at `position`.
+   *
+   * @returns its number; NaN if it is none; undefined if the line goes on in the next chunk, or
+   *   with `error` set
+   */
+  #readHeader(chunk: Buffer, type: number): number | undefined {
+    // Nearly every header is a type byte and up to nine digits, all in this chunk.
+    let at = this.position
+    if (this.#lineLength === 0 && !this.#carriageReturnSeen && chunk[at] === type) {
+      const first = ++at
+      let number = 0
+      let digit = chunk[at] - ZERO
+      while (digit >= 0 && digit <= 9 && at - first < 9) {
+        number = number * 10 + digit
+        digit = chunk[++at] - ZERO
+      }
+      const plain = at > first && (chunk[first] !== ZERO || at === first + 1)
+      if (plain && chunk[at] === CARRIAGE_RETURN && at + 1 < chunk.length) {
+        this.position = at + 2
+        return number
+      }
+    }
+    if (!this.#readLine(chunk, CARRIAGE_RETURN)) {
+      if (this.#lineLength <= this.#limits.maxInlineLength) return undefined
+      this.#fail(`too big ${type === STAR ? 'mbulk' : 'bulk'} count string`)
+      return undefined
+    }
+    const line = this.#line
+    this.#forgetLine()
+    if (line.charCodeAt(0) !== type) {
+      this.#fail(`expected '$', got '${line === '' ? '\r' : line[0]}'`)
+      return undefined
+    }
+    return parseRequestLength(line.slice(1)) ?? Number.NaN
+  }
+
+  #walkInline(chunk: Buffer): Step {
+    const complete = this.#readLine(chunk, LINE_FEED)
+    if (this.#lineLength > this.#limits.maxInlineLength) return this.#fail('too big inline request')
+    if (!complete) return 'incomplete'
+    this.#forgetLine()
+    this.#phase = 'request'
+    return 'inline'
+  }
+
+  /**
+   * Walks to the end of a line, gathering its first bytes; true once `position` is behind it. It
+   * goes no further than the limit on a line's length, which the caller must then check.
+   */
+  #readLine(chunk: Buffer, end: number): boolean {
+    const start = this.position
+    const limit = Math.min(
+      chunk.length,
+      start + this.#limits.maxInlineLength + 1 - this.#lineLength,
+    )
+    let at = start
+    if (!this.#carriageReturnSeen) {
+      if (this.#lineHidden) at = limit
+      while (at < limit && chunk[at] !== end && chunk[at] !== 0) at++
+      if (this.#line.length < KEPT_LINE_LENGTH) {
+        this.#line += chunk.toString('latin1', start, Math.min(at, start + KEPT_LINE_LENGTH))
+      }
+      if (at < limit && chunk[at] === 0) {
+        this.#lineHidden = true
+        at = limit
+      }
+      this.#lineLength += at - start
+      this.position = at
+      if (at >= limit) return false
+      this.position = ++at
+      if (end === LINE_FEED) return true
+      this.#carriageReturnSeen = true
+    }
+    if (at >= chunk.length) return false
+    this.position = at + 1
+    return true
+  }
+
+  #forgetLine(): void {
+    this.#line = ''
+    this.#lineLength = 0
+    this.#lineHidden = false
+    this.#carriageReturnSeen = false
+  }
+
+  #fail(reason: string): Step {
+    this.error = `Protocol error: ${reason}`
+    return 'error'
+  }
+}

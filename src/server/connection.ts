@@ -1,0 +1,252 @@
+import type { Socket } from 'node:net'
+import { ReplyWriter } from '../resp/reply-writer.ts'
+import type { RequestHandler } from '../resp/request-reader.ts'
+import { RequestReader } from '../resp/request-reader.ts'
+import { OutputLimitGuard } from './output-limit.ts'
+import type { Server } from './server.ts'
+import type { Subscriber } from './subscriber.ts'
+
+/** Replies of one burst are handed to the socket when they reach so many bytes. */
+const FLUSH_AT = 256 * 1024
+/** A client that has so many bytes of replies unread is not served until it has read them. */
+const UNREAD_PAUSE = 1024 * 1024
+/** How long a connection that is being closed may take to read its last replies, in ms. */
+const CLOSING_GRACE = 5000
+
+/** One connected client: its socket, its requests in order, its replies in order. */
+export class Connection implements Subscriber, RequestHandler {
+  readonly server: Server
+  readonly id: number
+  readonly reply = new ReplyWriter()
+  readonly address: string
+  readonly localAddress: string
+  readonly createdAt: number
+  readonly channels = new Set<string>()
+  readonly patterns = new Set<string>()
+  lastRequestAt: number
+  lastCommand = 'NULL'
+  name = ''
+  libraryName = ''
+  libraryVersion = ''
+  authenticated: boolean
+  monitor = false
+  noEvict = false
+  noTouch = false
+  replyMode: 'on' | 'off' | 'skip' = 'on'
+  readonly #socket: Socket
+  readonly #reader: RequestReader
+  readonly #limit = new OutputLimitGuard()
+  /** In the middle of a chunk: replies are gathered and written at its end. */
+  #serving = false
+  #queued = false
+  #closing = false
+  #closingSince = 0
+  #gone = false
+  #onGone: (() => void) | undefined
+  #waiting = false
+  #onDrained: (() => void)[] = []
+
+  constructor(server: Server, socket: Socket, id: number, address: string, localAddress: string) {
+    this.server = server
+    this.id = id
+    this.address = address
+    this.localAddress = localAddress
+    this.createdAt = this.lastRequestAt = server.clock.now()
+    this.authenticated = server.config.get('requirepass') === ''
+    this.#socket = socket
+    this.#reader = new RequestReader(this, server.requestLimits)
+    this.#reader.unauthenticated = !this.authenticated
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on('drain', () => this.#onDrain())
+    socket.on('error', (error) =>
+      server.logger.debug({ err: error, client: this.id }, 'connection failed'),
+    )
+    socket.on('close', () => this.#onClose())
+  }
+
+  get blocked(): boolean {
+    return this.#onGone !== undefined
+  }
+
+  get bufferedInput(): number {
+    return this.#reader.bufferedBytes
+  }
+
+  get bufferedOutput(): number {
+    return this.#socket.writableLength + this.reply.out.length
+  }
+
+  get channelCount(): number {
+    return this.channels.size
+  }
+
+  get patternCount(): number {
+    return this.patterns.size
+  }
+
+  onRequest(args: string[]): void {
+    if (this.#closing) return
+    this.reply.muted = this.replyMode !== 'on'
+    if (this.replyMode === 'skip') this.replyMode = 'on'
+    if (isHttp(args[0])) {
+      this.disconnect('it speaks HTTP: a web page may be attacking through a browser')
+      return
+    }
+    this.server.dispatcher.dispatch(this, args)
+    this.#reader.unauthenticated = !this.authenticated
+    if (this.reply.out.length < FLUSH_AT) return
+    this.flush()
+    // What it does not read it shall not ask for: unread replies would pile up without end.
+    if (this.#socket.writableLength > UNREAD_PAUSE) this.#waitForDrain()
+  }
+
+  onProtocolError(message: string): void {
+    this.server.logger.debug({ client: this.id, address: this.address }, message)
+    this.reply.muted = false
+    this.reply.error(`ERR ${message}`)
+    this.close()
+  }
+
+  deliver(bytes: string): void {
+    if (this.#gone) return
+    this.reply.out += bytes
+    this.#queueFlush()
+  }
+
+  close(): void {
+    if (this.#closing) return
+    this.#closing = true
+    this.#closingSince = this.server.clock.now()
+    this.#reader.destroy()
+    this.#queueFlush()
+  }
+
+  disconnect(reason: string): void {
+    this.server.logger.warn(
+      { client: this.id, address: this.address, name: this.name },
+      `client disconnected: ${reason}`,
+    )
+    this.#closing = true
+    this.#reader.destroy()
+    this.#socket.destroy()
+  }
+
+  block(onGone: () => void): () => void {
+    this.#onGone = onGone
+    this.#reader.pause()
+    return () => {
+      this.#onGone = undefined
+      this.#queueFlush()
+      // Not at once: this may be called from the middle of another client's command.
+      queueMicrotask(() => this.#serve(() => this.#reader.resume()))
+    }
+  }
+
+  whenDrained(callback: () => void): void {
+    this.#onDrained.push(callback)
+    this.#queueFlush()
+  }
+
+  /** Hands what has been written to the socket. */
+  flush(): void {
+    this.#queued = false
+    if (this.#gone) return
+    if (this.reply.out !== '') {
+      const out = this.reply.take()
+      this.server.stats.outputBytes += out.length
+      this.#socket.write(out, 'latin1')
+      this.checkOutput()
+    }
+    if (this.#closing) this.#socket.end()
+    else if (this.#onDrained.length > 0 && this.#socket.writableLength === 0) {
+      queueMicrotask(() => this.#callDrained())
+    }
+  }
+
+  /** Disconnects the client if it leaves too much output unread, or takes too long to go. */
+  checkOutput(): void {
+    const listens = this.channelCount + this.patternCount > 0 || this.monitor
+    const limit = this.server.config.get('client-output-buffer-limit')[
+      listens ? 'pubsub' : 'normal'
+    ]
+    const unread = this.#socket.writableLength
+    const now = this.server.clock.now()
+    const reason = this.#limit.check(unread, limit, now)
+    if (reason !== undefined) {
+      this.server.stats.outputLimitDisconnections++
+      this.disconnect(reason)
+    } else if (this.#closing && now - this.#closingSince > CLOSING_GRACE) {
+      this.#socket.destroy()
+    }
+  }
+
+  /** Ends the connection without waiting for anything. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #onData(chunk: Buffer): void {
+    this.server.stats.inputBytes += chunk.length
+    this.lastRequestAt = this.server.clock.now()
+    this.#serve(() => this.#reader.push(chunk))
+    // A client that waits may go on sending; what it sends is not read until it is served again.
+    if (this.blocked && this.bufferedInput > UNREAD_PAUSE) this.#socket.pause()
+  }
+
+  #serve(read: () => void): void {
+    if (this.#gone) return
+    this.#serving = true
+    try {
+      read()
+    } finally {
+      this.#serving = false
+      this.flush()
+      if (!this.blocked && !this.#waiting && this.#socket.isPaused()) this.#socket.resume()
+      this.server.afterRequests()
+    }
+  }
+
+  #queueFlush(): void {
+    if (this.#serving || this.#queued) return
+    this.#queued = true
+    this.server.queueFlush(this)
+  }
+
+  #waitForDrain(): void {
+    this.#waiting = true
+    this.#reader.pause()
+    this.#socket.pause()
+  }
+
+  #onDrain(): void {
+    if (this.#onDrained.length > 0) this.#callDrained()
+    if (!this.#waiting) return
+    this.#waiting = false
+    if (!this.blocked) this.#serve(() => this.#reader.resume())
+  }
+
+  #callDrained(): void {
+    const callbacks = this.#onDrained
+    this.#onDrained = []
+    for (const callback of callbacks) callback()
+  }
+
+  #onClose(): void {
+    this.#gone = true
+    this.#closing = true
+    this.#reader.destroy()
+    this.reply.take()
+    this.#onDrained = []
+    const onGone = this.#onGone
+    this.#onGone = undefined
+    onGone?.()
+    this.server.remove(this)
+  }
+}
+
+/** The two words that HTTP requests of a browser hold: such a page must not write to the tree. */
+function isHttp(word: string): boolean {
+  if (word.length !== 4 && word.length !== 5) return false
+  const lower = word.toLowerCase()
+  return lower === 'post' || lower === 'host:'
+}

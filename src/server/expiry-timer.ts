@@ -1,0 +1,76 @@
+import type { Clock } from '../store/clock.ts'
+import type { Store } from '../store/store.ts'
+
+/** How long expiring, or clearing away, may hold up other clients at a time, in milliseconds. */
+const SLICE_MS = 4
+/** How many nodes are expired between two looks at the clock. */
+const STEP = 64
+/** Timers go by elapsed time, TTLs by the wall clock: look again at least so often, in ms. */
+const LONGEST_SLEEP = 60_000
+
+/**
+ * Drives {@link Store.deleteExpiredKeys}: sleeps until the next expiry, and works in slices, so
+ * that a million keys due at once hold nobody up. Until their turn comes the store hides them.
+ */
+export class ExpiryTimer {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #onExpired: () => void
+  #armedFor = Number.POSITIVE_INFINITY
+  #cancel: (() => void) | undefined
+  #slice: NodeJS.Immediate | undefined
+  #stopped = false
+
+  /** @param onExpired called after each slice, so that what watchers were told can be sent */
+  constructor(store: Store, clock: Clock, onExpired: () => void) {
+    this.#store = store
+    this.#clock = clock
+    this.#onExpired = onExpired
+  }
+
+  /** Looks whether something now expires earlier than the timer is set for. Cheap. */
+  arm(): void {
+    if (this.#stopped || this.#slice !== undefined) return
+    if (this.#store.needsReclaim) {
+      this.#continue()
+      return
+    }
+    const next = this.#store.nextExpiry()
+    if (next === undefined || next >= this.#armedFor) return
+    this.#cancel?.()
+    this.#armedFor = next
+    const delay = Math.min(Math.max(0, next - this.#clock.now()), LONGEST_SLEEP)
+    this.#cancel = this.#clock.schedule(() => {
+      this.#cancel = undefined
+      this.#armedFor = Number.POSITIVE_INFINITY
+      this.#work()
+    }, delay)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#cancel?.()
+    if (this.#slice !== undefined) clearImmediate(this.#slice)
+  }
+
+  #continue(): void {
+    this.#slice = setImmediate(() => {
+      this.#slice = undefined
+      this.#work()
+    })
+  }
+
+  #work(): void {
+    if (this.#stopped) return
+    const end = performance.now() + SLICE_MS
+    let more = true
+    while (more && performance.now() < end) {
+      const expired = this.#store.deleteExpiredKeys(this.#clock.now(), STEP)
+      const left = this.#store.reclaim(STEP)
+      more = expired === STEP || left
+    }
+    this.#onExpired()
+    if (more) this.#continue()
+    else this.arm()
+  }
+}

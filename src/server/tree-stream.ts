@@ -1,0 +1,108 @@
+import { encodeArrayHeader, encodeBulk, encodePushHeader } from '../resp/reply-encoding.ts'
+import { StoreError } from '../store/errors.ts'
+import type { Event } from '../store/event.ts'
+import { eventToJson } from '../store/event-json.ts'
+import type { Store } from '../store/store.ts'
+import type { Watcher } from '../store/watcher-hub.ts'
+import type { Subscriber } from './subscriber.ts'
+import type { TreeChannelName } from './tree-channel.ts'
+
+/** A replay pauses while its reader has so many bytes unread. */
+const REPLAY_AHEAD = 1024 * 1024
+
+let encodedEvent: Event | undefined
+let encodedJson = ''
+
+/** The event as a bulk string of JSON, encoded once for all who are about to get it. */
+export function encodeEventMessage(event: Event): string {
+  if (event !== encodedEvent) {
+    encodedJson = encodeBulk(eventToJson(event))
+    encodedEvent = event
+  }
+  return encodedJson
+}
+
+/**
+ * One tree channel with all who are subscribed to it. They share one watcher and one encoding of
+ * each message. Whoever asks for the past gets it at the pace at which it reads, and joins the
+ * others when nothing is left to replay: both happen in one go, so no event comes in between.
+ */
+export class TreeStream {
+  readonly #store: Store
+  readonly #channel: TreeChannelName
+  readonly #head2: string
+  readonly #head3: string
+  /** Who is up to date, with the first index that it wants. */
+  readonly #live = new Map<Subscriber, number>()
+  readonly #replaying = new Set<Subscriber>()
+  #watcher: Watcher | undefined
+
+  constructor(store: Store, name: string, channel: TreeChannelName) {
+    this.#store = store
+    this.#channel = channel
+    const head = encodeBulk('message') + encodeBulk(name)
+    this.#head2 = encodeArrayHeader(3) + head
+    this.#head3 = encodePushHeader(3) + head
+  }
+
+  get size(): number {
+    return this.#live.size + this.#replaying.size
+  }
+
+  add(subscriber: Subscriber): void {
+    const { since } = this.#channel
+    if (since === 0 || since > this.#store.index) {
+      this.#goLive(subscriber, since)
+      return
+    }
+    this.#replaying.add(subscriber)
+    this.#replay(subscriber, since)
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.#replaying.delete(subscriber)
+    this.#live.delete(subscriber)
+    if (this.#live.size > 0) return
+    this.#watcher?.remove()
+    this.#watcher = undefined
+  }
+
+  #goLive(subscriber: Subscriber, since: number): void {
+    this.#live.set(subscriber, since)
+    if (this.#watcher !== undefined) return
+    const { path, recursive } = this.#channel
+    this.#watcher = this.#store.watch(path, { recursive, stream: true }, (event) => {
+      for (const [reader, from] of this.#live) if (event.index >= from) this.#send(reader, event)
+    })
+  }
+
+  #replay(subscriber: Subscriber, since: number): void {
+    const { path, recursive } = this.#channel
+    let next = since
+    try {
+      while (this.#replaying.has(subscriber)) {
+        if (subscriber.bufferedOutput > REPLAY_AHEAD) {
+          subscriber.whenDrained(() => this.#replay(subscriber, next))
+          return
+        }
+        const event = this.#store.findEvent(path, recursive, next)
+        if (event === undefined) {
+          this.#replaying.delete(subscriber)
+          this.#goLive(subscriber, 0)
+          return
+        }
+        this.#send(subscriber, event)
+        next = event.index + 1
+      }
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      // It fell behind the history while replaying: better no connection than a silent gap.
+      subscriber.disconnect(`a watcher replays too slowly: ${error.message}`)
+    }
+  }
+
+  #send(subscriber: Subscriber, event: Event): void {
+    const head = subscriber.reply.protocol === 3 ? this.#head3 : this.#head2
+    subscriber.deliver(head + encodeEventMessage(event))
+  }
+}

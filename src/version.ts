@@ -1,0 +1,6 @@
+import { readFileSync } from 'node:fs'
+
+const packageFile = new URL('../package.json', import.meta.url)
+
+/** ktree's own version, from package.json. */
+export const version: string = JSON.parse(readFileSync(packageFile, 'utf8')).version

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest'
+import { parseCommandLine } from '../src/command-line.ts'
+import { directiveNames } from '../src/directives.ts'
+import { helpText } from '../src/docs/help.ts'
+
+const parse = (line: string) => parseCommandLine(line === '' ? [] : line.split(' '))
+
+describe('what is run', () => {
+  test.each([
+    ['', { standardInput: false, directives: [] }],
+    ['my.conf', { configFile: 'my.conf', standardInput: false, directives: [] }],
+    [
+      'my.conf --port 6390 --bind 127.0.0.1 ::1',
+      {
+        configFile: 'my.conf',
+        standardInput: false,
+        directives: [
+          ['port', ['6390']],
+          ['bind', ['127.0.0.1', '::1']],
+        ],
+      },
+    ],
+    ['--PORT 1', { standardInput: false, directives: [['port', ['1']]] }],
+    [
+      '--bind 127.0.0.1 -::1 --port -5',
+      {
+        standardInput: false,
+        directives: [
+          ['bind', ['127.0.0.1', '-::1']],
+          ['port', ['-5']],
+        ],
+      },
+    ],
+    ['-', { standardInput: true, directives: [] }],
+    ['- --port 1', { standardInput: true, directives: [['port', ['1']]] }],
+    [
+      'a.conf --port 1 -',
+      { configFile: 'a.conf', standardInput: true, directives: [['port', ['1']]] },
+    ],
+    ['--requirepass --x', { standardInput: false, directives: [['requirepass', ['--x']]] }],
+    ['--requirepass -h', { standardInput: false, directives: [['requirepass', ['-h']]] }],
+    [
+      '--port --bind',
+      {
+        standardInput: false,
+        directives: [
+          ['port', []],
+          ['bind', []],
+        ],
+      },
+    ],
+    ['--requirepass ä', { standardInput: false, directives: [['requirepass', ['\xc3\xa4']]] }],
+  ])('%j', (line, expected) => {
+    expect(parse(line)).toEqual({ kind: 'run', ...expected })
+  })
+
+  test('an empty value is a value', () => {
+    expect(parseCommandLine(['--requirepass', ''])).toMatchObject({
+      directives: [['requirepass', ['']]],
+    })
+  })
+})
+
+test.each(['-h', '--help', 'a.conf --help', '--port 1 --help', 'a.conf -h'])(
+  '%j asks for help',
+  (line) => {
+    expect(parse(line)).toEqual({ kind: 'help' })
+  },
+)
+
+test.each(['-v', '--version'])('%j asks for the version', (line) => {
+  expect(parse(line)).toEqual({ kind: 'version' })
+})
+
+test.each([
+  ['--prot 1', "unknown option '--prot'; did you mean '--port'?"],
+  ['--prot --port 1', "unknown option '--prot'; did you mean '--port'?"],
+  ['--max-clients 1', "unknown option '--max-clients'; did you mean '--maxclients'?"],
+  ['--hlep', "unknown option '--hlep'; did you mean '--help'?"],
+  ['--appendonly yes', "unknown option '--appendonly'; ktree --help lists all"],
+  ['--port=6390', "unknown option '--port=6390'; write --port 6390"],
+  ['-p 6390', "unknown option '-p'; ktree --help lists all"],
+  ['-port 6390', "unknown option '-port'; write --port value"],
+  ['- a.conf', "'a.conf' is no option; a conf file must come first"],
+])('%j is refused', (line, message) => {
+  expect(() => parse(line)).toThrow(message)
+})
+
+test('the help names every directive and fits on a terminal', () => {
+  const lines = helpText().split('\n')
+  for (const name of directiveNames) {
+    expect(lines.some((line) => line.startsWith(`  --${name} `))).toBe(true)
+  }
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(82)
+  expect(lines.length).toBeLessThanOrEqual(30)
+})

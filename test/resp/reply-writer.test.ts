@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest'
+import {
+  encodeArrayHeader,
+  encodeBulk,
+  encodeInteger,
+  encodePushHeader,
+} from '../../src/resp/reply-encoding.ts'
+import { ReplyWriter } from '../../src/resp/reply-writer.ts'
+import { allBytes } from './request-recorder.ts'
+
+type Write = (writer: ReplyWriter) => void
+
+/** What is written in RESP2 and in RESP3. */
+const cases: [what: string, write: Write, resp2: string, resp3?: string][] = [
+  ['simple', (w) => w.simple('QUEUED'), '+QUEUED\r\n'],
+  ['ok', (w) => w.ok(), '+OK\r\n'],
+  ['bulk', (w) => w.bulk('abc'), '$3\r\nabc\r\n'],
+  ['empty bulk', (w) => w.bulk(''), '$0\r\n\r\n'],
+  ['all bytes', (w) => w.bulk(allBytes), `$256\r\n${allBytes}\r\n`],
+  ['long bulk', (w) => w.bulk('x'.repeat(1024)), `$1024\r\n${'x'.repeat(1024)}\r\n`],
+  ['bulkOrNull', (w) => w.bulkOrNull('a'), '$1\r\na\r\n'],
+  ['bulkOrNull of the empty string', (w) => w.bulkOrNull(''), '$0\r\n\r\n'],
+  ['bulkOrNull of null', (w) => w.bulkOrNull(null), '$-1\r\n', '_\r\n'],
+  ['integer', (w) => w.integer(7), ':7\r\n'],
+  ['zero', (w) => w.integer(0), ':0\r\n'],
+  ['minus zero', (w) => w.integer(-0), ':0\r\n'],
+  ['negative integer', (w) => w.integer(-1), ':-1\r\n'],
+  ['integer beyond the table', (w) => w.integer(1024), ':1024\r\n'],
+  ['largest safe integer', (w) => w.integer(2 ** 53 - 1), ':9007199254740991\r\n'],
+  ['bigint', (w) => w.integer(2n ** 63n - 1n), ':9223372036854775807\r\n'],
+  ['small bigint', (w) => w.integer(5n), ':5\r\n'],
+  ['error', (w) => w.error('ERR syntax error'), '-ERR syntax error\r\n'],
+  ['error with line ends', (w) => w.error('ERR a\r\nb\nc\r'), '-ERR a  b c \r\n'],
+  ['null', (w) => w.null(), '$-1\r\n', '_\r\n'],
+  ['nullArray', (w) => w.nullArray(), '*-1\r\n', '_\r\n'],
+  ['array', (w) => w.array(2), '*2\r\n'],
+  ['array beyond the table', (w) => w.array(5000), '*5000\r\n'],
+  ['map', (w) => w.map(3), '*6\r\n', '%3\r\n'],
+  ['set', (w) => w.set(3), '*3\r\n', '~3\r\n'],
+  ['push', (w) => w.push(3), '*3\r\n', '>3\r\n'],
+  ['true', (w) => w.boolean(true), ':1\r\n', '#t\r\n'],
+  ['false', (w) => w.boolean(false), ':0\r\n', '#f\r\n'],
+  ['double', (w) => w.double(1.5), '$3\r\n1.5\r\n', ',1.5\r\n'],
+  ['minus zero double', (w) => w.double(-0), '$2\r\n-0\r\n', ',-0\r\n'],
+  ['infinity', (w) => w.double(Number.POSITIVE_INFINITY), '$3\r\ninf\r\n', ',inf\r\n'],
+  ['minus infinity', (w) => w.double(Number.NEGATIVE_INFINITY), '$4\r\n-inf\r\n', ',-inf\r\n'],
+  ['nan', (w) => w.double(Number.NaN), '$3\r\nnan\r\n', ',nan\r\n'],
+  ['verbatim', (w) => w.verbatim('txt', 'ab'), '$2\r\nab\r\n', '=6\r\ntxt:ab\r\n'],
+  ['markdown', (w) => w.verbatim('mkd', ''), '$0\r\n\r\n', '=4\r\nmkd:\r\n'],
+  [
+    'bigNumber',
+    (w) => w.bigNumber(2n ** 70n),
+    '$22\r\n1180591620717411303424\r\n',
+    '(1180591620717411303424\r\n',
+  ],
+  ['raw', (w) => w.raw('*0\r\n'), '*0\r\n'],
+]
+
+test.each(cases)('%s', (_what, write, resp2, resp3 = resp2) => {
+  const writer = new ReplyWriter()
+  write(writer)
+  expect(writer.out).toBe(resp2)
+  writer.protocol = 3
+  write(writer)
+  expect(writer.out).toBe(resp2 + resp3)
+})
+
+test.each(cases)('%s appends nothing while muted', (_what, write) => {
+  const writer = new ReplyWriter()
+  writer.ok()
+  writer.muted = true
+  write(writer)
+  writer.protocol = 3
+  write(writer)
+  expect(writer.take()).toBe('+OK\r\n')
+})
+
+test('take empties the writer', () => {
+  const writer = new ReplyWriter()
+  writer.array(1)
+  writer.bulk('a')
+  expect(writer.take()).toBe('*1\r\n$1\r\na\r\n')
+  expect(writer.take()).toBe('')
+  writer.ok()
+  expect(writer.take()).toBe('+OK\r\n')
+})
+
+test('encodings that many connections share', () => {
+  expect(encodePushHeader(3) + encodeBulk('message') + encodeInteger(1)).toBe(
+    '>3\r\n$7\r\nmessage\r\n:1\r\n',
+  )
+  expect(encodeArrayHeader(3)).toBe('*3\r\n')
+})
