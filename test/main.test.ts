@@ -23,7 +23,7 @@ class FakeHost extends EventEmitter implements Host {
   }
 }
 
-type Options = Parameters<typeof startServer>[0]
+type Options = NonNullable<Parameters<typeof startServer>[0]>
 
 /** A server that listens nowhere; `started` resolves to what it was started with. */
 class FakeServer {
@@ -49,8 +49,8 @@ class FakeServer {
         this.closes++
         return this.close()
       },
-    } as RunningServer
-    this.start = async (options) => {
+    } as unknown as RunningServer
+    this.start = async (options = {}) => {
       started(options)
       return server
     }

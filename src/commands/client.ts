@@ -44,9 +44,7 @@ function selectClients({ server }: Client, args: readonly string[]): Client[] {
     if (id === undefined) throw new CommandError('ERR Invalid client ID')
     return id
   })
-  return ids
-    .map((id) => server.clients.get(Number(id)))
-    .filter((client) => client !== undefined)
+  return ids.map((id) => server.clients.get(Number(id))).filter((client) => client !== undefined)
 }
 
 /** Keeps what a client library says of itself (Redis 7.2). */
@@ -56,9 +54,7 @@ function setInfo(client: Client, name: string, value: string): void {
     throw new CommandError(`ERR Unrecognized option '${name}'`)
   }
   if (!isShowable(value)) {
-    throw new CommandError(
-      `ERR ${name} cannot contain spaces, newlines or special characters.`,
-    )
+    throw new CommandError(`ERR ${name} cannot contain spaces, newlines or special characters.`)
   }
   if (lower === 'lib-name') client.libraryName = value
   else client.libraryVersion = value

@@ -71,6 +71,8 @@ export interface Command {
   readonly subcommands?: readonly Command[]
   /** May a client in RESP2 pub/sub mode use it? */
   readonly inPubSub?: true
+  /** The places of the arguments that MONITOR must not show: passwords. */
+  secrets?(args: readonly string[]): readonly number[]
   /**
    * Does it, and writes the reply. Not called for a container of subcommands.
    *
@@ -98,3 +100,7 @@ export const syntaxError = (): CommandError => new CommandError('ERR syntax erro
 
 export const notAnInteger = (): CommandError =>
   new CommandError('ERR value is not an integer or out of range')
+
+/** @param name the command's full name (`client|list`) */
+export const wrongArity = (name: string): CommandError =>
+  new CommandError(`ERR wrong number of arguments for '${name}' command`)

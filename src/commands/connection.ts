@@ -1,10 +1,10 @@
-import type { Client } from './client-session.ts'
+import { redisVersion } from '../version.ts'
+import { isSubscriber } from './client-info.ts'
 import { setClientName } from './client-name.ts'
+import type { Client } from './client-session.ts'
 import { type Command, CommandError, type Flag, wrongArity } from './command.ts'
 import { parseInteger32, readInteger64 } from './integer.ts'
 import { authenticate, DEFAULT_USER } from './password.ts'
-import { isSubscriber } from './client-info.ts'
-import { redisVersion } from '../version.ts'
 
 /** Of what a client may do before AUTH. */
 const OPEN_FLAGS: readonly Flag[] = [

@@ -1,6 +1,7 @@
 import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
+import { isUnixSocket } from './client-info.ts'
 import type { Client, CommandStats, ServerContext } from './client-session.ts'
-import { type Command, CommandError } from './command.ts'
+import { type Command, CommandError, wrongArity } from './command.ts'
 import { OptionParser } from './options.ts'
 
 /** A command, or a subcommand, ready to be called. */
@@ -46,10 +47,7 @@ export class Dispatcher {
       this.#fail(client, before, error)
       return
     }
-    if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
     const stats = this.#statsOf(entry)
-    stats.calls++
-    this.#server.stats.commandsProcessed++
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       entry.command.run?.(client, args, options)
@@ -57,7 +55,12 @@ export class Dispatcher {
       stats.failedCalls++
       this.#fail(client, before, error)
     }
+    // Counted and shown afterwards, as in Redis: INFO does not count itself, and the reply to a
+    // client that monitors comes before the line that tells of it.
+    stats.calls++
     stats.time += (performance.now() - started) * 1000
+    this.#server.stats.commandsProcessed++
+    if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
   }
 
   #find(args: readonly string[]): Entry {
@@ -67,8 +70,7 @@ export class Dispatcher {
     if (entry.subcommands === undefined || args.length < 2) return entry
     const subcommand = entry.subcommands.get(args[1].toLowerCase())
     if (subcommand !== undefined) return subcommand
-    if (entry.command.run !== undefined) return entry
-    const name = args[1].slice(0, UNKNOWN_SHOWN)
+    const name = shownName(args[1])
     throw new CommandError(
       `ERR unknown subcommand '${name}'. Try ${entry.command.name.toUpperCase()} HELP.`,
     )
@@ -78,10 +80,13 @@ export class Dispatcher {
     const { command } = entry
     const { arity } = command
     const wrong = arity >= 0 ? args.length !== arity : args.length < -arity
-    if (wrong || command.run === undefined) {
-      throw new CommandError(`ERR wrong number of arguments for '${entry.fullName}' command`)
-    }
-    if (!client.authenticated && !command.flags.includes('no_auth')) {
+    if (wrong || command.run === undefined) throw wrongArity(entry.fullName)
+    if (
+      !client.authenticated &&
+      !command.flags.includes('no_auth') &&
+      // The password may have been taken back since the client came.
+      this.#server.config.get('requirepass') !== ''
+    ) {
       throw new CommandError('NOAUTH Authentication required.')
     }
     if (
@@ -125,7 +130,10 @@ export class Dispatcher {
       return
     const now = this.#server.clock.now()
     const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
-    const line = `+${time} [0 ${client.address}] ${args.map(quote).join(' ')}\r\n`
+    const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
+    const secrets = entry.command.secrets?.(args) ?? []
+    const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quote(arg)))
+    const line = `+${time} [0 ${address}] ${shown.join(' ')}\r\n`
     for (const monitor of this.#server.monitors) monitor.deliver(line)
   }
 }
@@ -143,13 +151,19 @@ function entryOf(command: Command, fullName: string): Entry {
   }
 }
 
+/** As C prints it: up to the first NUL byte. */
+function shownName(text: string, length = UNKNOWN_SHOWN): string {
+  const end = text.indexOf('\0')
+  return text.slice(0, end < 0 ? length : Math.min(end, length))
+}
+
 /** Redis's words, down to the blank after each argument. */
 function unknownCommand(args: readonly string[]): CommandError {
   let shown = ''
   for (let i = 1; i < args.length && shown.length < UNKNOWN_SHOWN; i++) {
-    shown += `'${args[i].slice(0, UNKNOWN_SHOWN - shown.length)}' `
+    shown += `'${shownName(args[i], UNKNOWN_SHOWN - shown.length)}' `
   }
-  const name = args[0].slice(0, UNKNOWN_SHOWN)
+  const name = shownName(args[0])
   return new CommandError(`ERR unknown command '${name}', with args beginning with: ${shown}`)
 }
 

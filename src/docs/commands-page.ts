@@ -1,4 +1,5 @@
-import type { Argument, Command } from '../commands/command.ts'
+import type { Command } from '../commands/command.ts'
+import { argumentSyntax } from '../commands/syntax.ts'
 
 const GROUPS = [
   ['tree', 'The tree'],
@@ -38,7 +39,7 @@ function describe(command: Command, container: string): string[] {
     return command.subcommands.flatMap((subcommand) => describe(subcommand, `${name} `))
   }
   const lines = [
-    `### \`${[name, ...(command.args ?? []).map(syntaxOf)].join(' ')}\``,
+    `### \`${`${name} ${argumentSyntax(command.args ?? [])}`.trim()}\``,
     '',
     command.summary,
   ]
@@ -46,19 +47,4 @@ function describe(command: Command, container: string): string[] {
   lines.push('')
   const subcommands = command.subcommands ?? []
   return [...lines, ...subcommands.flatMap((subcommand) => describe(subcommand, `${name} `))]
-}
-
-/** An argument as redis-cli shows it in its hints. */
-export function syntaxOf(arg: Argument): string {
-  const inner = innerSyntax(arg)
-  const repeated = arg.multiple === true ? `${inner} [${inner} ...]` : inner
-  return arg.optional === true ? `[${repeated}]` : repeated
-}
-
-function innerSyntax(arg: Argument): string {
-  const token = arg.token === undefined ? [] : [arg.token]
-  if (arg.type === 'pure-token') return token.join('')
-  if (arg.type === 'oneof') return [...token, (arg.args ?? []).map(syntaxOf).join(' | ')].join(' ')
-  if (arg.type === 'block') return [...token, ...(arg.args ?? []).map(syntaxOf)].join(' ')
-  return [...token, arg.name].join(' ')
 }

@@ -1,10 +1,13 @@
 import { writeFileSync } from 'node:fs'
+import { commandTable } from '../commands/table.ts'
+import { commandsPage } from './commands-page.ts'
 import { confFile } from './conf-file.ts'
 import { configurationPage } from './configuration-page.ts'
 
 /** The files that `make docs` writes, by their paths from the top of the repository. */
 export const generatedFiles: Readonly<Record<string, () => string>> = {
   'conf/ktree.conf': confFile,
+  'docs/commands.md': () => commandsPage(commandTable),
   'docs/configuration.md': configurationPage,
 }
 

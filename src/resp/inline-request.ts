@@ -20,7 +20,7 @@ const escapes = new Map([
  * separate; "…" takes \n \r \t \b \a \xHH and \ before any other byte; '…' takes only \'; a
  * closing quote must be followed by a blank or the end of the line.
  *
- * @param line the request without its end of line; holds no NUL byte
+ * @param line the request, with or without its end of line, which is a blank; holds no NUL byte
  * @returns the arguments as binary strings, none for a blank line; undefined if quotes are
  *   unbalanced
  */

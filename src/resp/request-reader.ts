@@ -14,8 +14,12 @@ export interface RequestHandler {
   onOverflow(): void
 }
 
-/** So many bytes of whole frames are parsed ahead of the requests' delivery, and not many more. */
-const BATCH_LENGTH = 65536
+/**
+ * So many bytes of whole frames are parsed ahead of the requests' delivery, and not many more: at
+ * first few, for RESET undoes the work, and a client may send RESET and AUTH in turn.
+ */
+const MIN_BATCH_LENGTH = 256
+const MAX_BATCH_LENGTH = 65536
 
 const NOTHING = Buffer.alloc(0)
 
@@ -39,9 +43,9 @@ export class RequestReader {
 
   /** The incomplete request's bytes in chunks before this one. */
   readonly #tail = new ChunkList()
-  /** What came while there was no walking: the reader is paused, or at work further up the stack. */
-  readonly #backlog = new ChunkList()
   #chunk: Buffer = NOTHING
+  /** What came while the chunk was at work: the reader is paused, or pushed to by its handler. */
+  readonly #backlog = new ChunkList()
   /** How far the chunk has been walked. */
   #walked = 0
 
@@ -50,6 +54,7 @@ export class RequestReader {
   #ends: number[] = []
   #next = 0
   #queuedUnauthenticated = false
+  #batchLength = MAX_BATCH_LENGTH
   /** The protocol error that comes after the queue, if not empty. */
   #error = ''
 
@@ -78,7 +83,7 @@ export class RequestReader {
   push(chunk: Buffer): void {
     if (this.#stopped || chunk.length === 0) return
     this.#received += chunk.length
-    if (this.#paused || this.#draining || this.#chunk.length > 0) this.#backlog.append(chunk)
+    if (this.#chunk.length > 0) this.#backlog.append(chunk)
     else this.#takeChunk(chunk)
     this.#drain()
   }
@@ -152,7 +157,9 @@ export class RequestReader {
     let framesEnd = start
     let step = this.#walker.step(chunk, start, this.unauthenticated)
     // A frame begun in an earlier chunk is parsed by itself, and so is any before authentication.
-    const batchLength = this.unauthenticated || this.#tail.length > 0 ? 0 : BATCH_LENGTH
+    const single = this.unauthenticated || this.#tail.length > 0
+    const batchLength = single ? 0 : this.#batchLength
+    this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)
     while (step === 'frame') {
       framesEnd = this.#walker.position
       this.#ends.push(framesEnd)
@@ -167,7 +174,6 @@ export class RequestReader {
       this.#tail.clear()
       this.#skipToWalked()
     } else if (step === 'incomplete') {
-      this.#walked = chunk.length
       this.#tail.append(chunk.subarray(framesEnd))
     } else if (step === 'error') {
       this.#error = this.#walker.error
@@ -176,9 +182,7 @@ export class RequestReader {
   }
 
   #queueInline(start: number): void {
-    const line = this.#takeBytes(start, this.#walked)
-    const lineEnd = line.length - (line[line.length - 2] === 13 ? 2 : 1)
-    const args = splitInlineRequest(line.subarray(0, lineEnd))
+    const args = splitInlineRequest(this.#takeBytes(start, this.#walked))
     if (args === undefined) {
       this.#error = 'Protocol error: unbalanced quotes in request'
     } else if (args.length === 0) {
@@ -206,6 +210,7 @@ export class RequestReader {
    * gave: they are walked again.
    */
   #rewind(): void {
+    this.#batchLength = MIN_BATCH_LENGTH
     this.#walked = this.#ends[this.#next - 1]
     this.#dropQueue()
     this.#tail.clear()

@@ -107,6 +107,10 @@ export class Connection implements Subscriber, RequestHandler {
     this.close()
   }
 
+  onOverflow(): void {
+    this.disconnect('a request is larger than client-query-buffer-limit')
+  }
+
   deliver(bytes: string): void {
     if (this.#gone) return
     this.reply.out += bytes

@@ -79,6 +79,26 @@ describe('before authentication', () => {
     expect(other.told).toEqual([['AUTH'], ['RESET'], multibulk])
   })
 
+  test('an error found before RESET was obeyed is forgotten with its limit', () => {
+    const recorder = unauthenticated()
+    recorder.limits.maxArguments = 2
+    const obey = recorder.onRequest
+    recorder.onRequest = (args) => {
+      obey(args)
+      if (args[0] === 'RESET') recorder.limits.maxArguments = 3
+    }
+    recorder
+      .push(`${frame('AUTH') + frame('RESET') + frame('a', 'b', 'c')}*1`)
+      .push('\r\n$1\r\nd\r\n')
+    expect(recorder.told).toEqual([['AUTH'], ['RESET'], ['a', 'b', 'c'], ['d']])
+  })
+
+  test('RESET and AUTH in turn', () => {
+    const input = (frame('AUTH') + frame(...eleven) + frame('RESET') + frame('b')).repeat(500)
+    const turn = [['AUTH'], eleven, ['RESET'], ['b']]
+    expect(unauthenticated().push(input).told).toEqual(Array(500).fill(turn).flat())
+  })
+
   test('RESET just before a frame cut in two', () => {
     const start = frame('AUTH') + frame('RESET')
     const input = start + frame('c', 'd') + frame('e')
@@ -152,6 +172,15 @@ describe('pause and resume', () => {
     }
     recorder.push(frame('a') + frame('b'))
     expect(recorder.told).toEqual([['a'], ['b'], ['pushed']])
+  })
+
+  test('100 000 requests that each pause and resume do not pile up on the stack', () => {
+    const recorder = new RequestRecorder()
+    recorder.onRequest = () => {
+      recorder.reader.pause()
+      recorder.reader.resume()
+    }
+    expect(recorder.push('a\n'.repeat(100_000)).told).toHaveLength(100_000)
   })
 
   test('large chunks kept whole and small ones gathered keep their order', () => {

@@ -50,6 +50,38 @@ export interface EtcdWatch {
   close(): void
 }
 
+/** The events of a watch that goes on. */
+export class EtcdStream {
+  readonly events: EtcdEvent[] = []
+  readonly #response: IncomingMessage
+  #onEvent = (): void => {}
+
+  constructor(response: IncomingMessage) {
+    this.#response = response
+    let partial = ''
+    response.setEncoding('utf8').on('data', (chunk: string) => {
+      const lines = (partial + chunk).split('\n')
+      partial = lines.pop() ?? ''
+      for (const line of lines) if (line !== '') this.events.push(JSON.parse(line) as EtcdEvent)
+      this.#onEvent()
+    })
+  }
+
+  /** Waits for so many events. */
+  async until(count: number): Promise<EtcdEvent[]> {
+    while (this.events.length < count) {
+      await new Promise<void>((resolve) => {
+        this.#onEvent = resolve
+      })
+    }
+    return this.events
+  }
+
+  close(): void {
+    this.#response.destroy()
+  }
+}
+
 export function isError(body: EtcdEvent | EtcdError): body is EtcdError {
   return 'errorCode' in body
 }
@@ -85,6 +117,20 @@ export class EtcdClient {
       event,
       close: () => void response.destroy(),
     }
+  }
+
+  /** The counters of `/v2/stats/store`. */
+  async stats(): Promise<Record<string, number>> {
+    const response = await this.#request('GET', '/v2/stats/store', undefined)
+    return JSON.parse(await text(response)) as Record<string, number>
+  }
+
+  /** Watches until closed; `events` grows as they come. */
+  async stream(path: string, since?: number): Promise<EtcdStream> {
+    const query = new URLSearchParams({ wait: 'true', stream: 'true' })
+    if (since !== undefined) query.set('waitIndex', String(since))
+    const response = await this.#follow('GET', `${keyUrl(path)}?${query}`, undefined)
+    return new EtcdStream(response)
   }
 
   close(): void {

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import type { Event } from '../../../src/store/event.ts'
 import type { Conditions, Store, WriteOptions } from '../../../src/store/store.ts'
 import { textToBytes } from '../../../src/store/text.ts'
@@ -7,13 +6,13 @@ import type { EtcdRequest } from './etcd-client.ts'
 /** An index that is known only when the operation's turn comes. */
 export type IndexChoice = 'of the node' | 'of the store' | 'one'
 
-interface Lease {
+export interface Lease {
   /** Seconds. */
   ttl?: number | undefined
   refresh?: boolean | undefined
 }
 
-interface Choice {
+export interface Choice {
   prevValue?: string | undefined
   prevIndex?: IndexChoice | undefined
 }
@@ -37,95 +36,14 @@ export interface WatchOperation {
   back: number | undefined
 }
 
-/** The components that paths are made of; none begins another, see the departures. */
-export const NAMES = ['a', 'b', '_h', 'é']
-
-const values = fc.constantFrom('', '1', '2', 'é €')
-const ttls = fc.constantFrom(undefined, undefined, 100, 5000)
-const names = fc.constantFrom(...NAMES)
-
-const plainPaths = fc.oneof(
-  { weight: 8, arbitrary: fc.array(names, { minLength: 1, maxLength: 3 }) },
-  { weight: 1, arbitrary: fc.constant([]) },
-)
-/** What may stand between two components; `b/..` takes itself back. */
-const separators = fc.constantFrom('/', '//', '/./', '/b/../', '///')
-const oddPaths = fc
-  .array(fc.tuple(separators, names), { minLength: 1, maxLength: 3 })
-  .chain((parts) =>
-    fc
-      .constantFrom('', '/', '/.', '/a/..')
-      .map((end) => parts.map(([separator, name]) => separator + name).join('') + end),
-  )
-const paths = fc.oneof(
-  { weight: 12, arbitrary: plainPaths.map((parts) => `/${parts.join('/')}`) },
-  { weight: 1, arbitrary: oddPaths },
-)
-
-const leases = fc.oneof(
-  { weight: 3, arbitrary: ttls.map((ttl): Lease => ({ ttl })) },
-  // A refresh has to come with a TTL, or etcd's HTTP layer refuses it.
-  { weight: 1, arbitrary: fc.constant<Lease>({ ttl: 200, refresh: true }) },
-)
-const withValue = { path: paths, value: values }
-const prevValues = fc.constantFrom('1', '2', 'é €')
-const prevIndexes = fc.constantFrom<IndexChoice>('of the node', 'of the node', 'of the store', 'one')
-const choices: fc.Arbitrary<Choice> = fc.oneof(
-  fc.record({ prevValue: prevValues }),
-  fc.record({ prevIndex: prevIndexes }),
-  fc.record({ prevValue: prevValues, prevIndex: prevIndexes }),
-)
-
-/** A refresh takes no value. */
-function writes<T extends Lease & { value: string }>(operation: T): T {
-  return operation.refresh ? { ...operation, value: '' } : operation
-}
-
-export const operations: fc.Arbitrary<Operation> = fc.oneof(
-  fc.record({
-    kind: fc.constant('get' as const),
-    path: paths,
-    recursive: fc.boolean(),
-    sorted: fc.boolean(),
-  }),
-  fc
-    .tuple(fc.record({ kind: fc.constantFrom('set', 'set', 'update'), ...withValue }), leases)
-    .map(([write, lease]) => writes({ ...write, ...lease })),
-  fc
-    .tuple(fc.record({ kind: fc.constant('setDirectory' as const), path: paths }), leases)
-    .map(([write, lease]) => ({ ...write, ...lease })),
-  fc.record({ kind: fc.constantFrom('create', 'unique'), ...withValue, ttl: ttls }),
-  fc.record({
-    kind: fc.constantFrom('createDirectory', 'uniqueDirectory'),
-    path: paths,
-    ttl: ttls,
-  }),
-  fc
-    .tuple(fc.record({ kind: fc.constant('compareAndSwap' as const), ...withValue }), leases, choices)
-    .map(([write, lease, choice]) => writes({ ...write, ...lease, ...choice })),
-  fc
-    .tuple(fc.record({ kind: fc.constant('compareAndDelete' as const), path: paths }), choices)
-    .map(([write, choice]) => ({ ...write, ...choice })),
-  fc.record({
-    kind: fc.constant('delete' as const),
-    path: paths,
-    dir: fc.boolean(),
-    recursive: fc.boolean(),
-  }),
-)
-
-export const watches: fc.Arbitrary<WatchOperation> = fc.record({
-  kind: fc.constant('watch' as const),
-  path: paths,
-  recursive: fc.boolean(),
-  back: fc.option(fc.integer({ min: -3, max: 12 }), { nil: undefined }),
-})
-
 /** The conditions of a compare operation, its index looked up in the store as it is now. */
 export function conditionsOf(operation: Choice & { path: string }, store: Store): Conditions {
   const { prevValue, prevIndex } = operation
   const index = prevIndex === undefined ? undefined : indexFor(prevIndex, operation.path, store)
-  return { prevValue: prevValue === undefined ? undefined : textToBytes(prevValue), prevIndex: index }
+  return {
+    prevValue: prevValue === undefined ? undefined : textToBytes(prevValue),
+    prevIndex: index,
+  }
 }
 
 function indexFor(choice: IndexChoice, path: string, store: Store): number {

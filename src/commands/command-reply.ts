@@ -1,0 +1,163 @@
+import type { ReplyWriter } from '../resp/reply-writer.ts'
+import type { Argument, Command, Flag } from './command.ts'
+
+/** In the order in which Redis shows them. */
+const FLAG_ORDER: readonly Flag[] = [
+  'write',
+  'readonly',
+  'denyoom',
+  'admin',
+  'pubsub',
+  'noscript',
+  'blocking',
+  'loading',
+  'stale',
+  'skip_monitor',
+  'fast',
+  'no_auth',
+  'allow_busy',
+]
+
+/** A command, and the name it is called by: `client|list`. */
+export interface NamedCommand {
+  readonly fullName: string
+  readonly command: Command
+}
+
+/** A command's subcommands, by their full names. */
+export function subcommandsOf({ fullName, command }: NamedCommand): readonly NamedCommand[] {
+  return (command.subcommands ?? []).map((subcommand) => ({
+    fullName: `${fullName}|${subcommand.name}`,
+    command: subcommand,
+  }))
+}
+
+/** Redis's ACL categories, without their @, in its order. They follow from group and flags. */
+export function categoriesOf({ flags, group, keys }: Command): string[] {
+  const has = (flag: Flag): boolean => flags.includes(flag)
+  const categories = [
+    group === 'tree' && keys !== undefined && 'keyspace',
+    has('readonly') && 'read',
+    has('write') && 'write',
+    has('pubsub') && 'pubsub',
+    has('admin') && 'admin',
+    has('fast') ? 'fast' : 'slow',
+    has('blocking') && 'blocking',
+    has('admin') && 'dangerous',
+    group === 'connection' && 'connection',
+  ]
+  return categories.filter((category) => category !== false)
+}
+
+/** An element of COMMAND INFO: Redis's ten fields. */
+export function replyCommandInfo(reply: ReplyWriter, named: NamedCommand): void {
+  const { command, fullName } = named
+  const [first, last, step] = command.keys ?? [0, 0, 0]
+  const flags = FLAG_ORDER.filter((flag) => command.flags.includes(flag))
+  const subcommands = subcommandsOf(named)
+  reply.array(10)
+  reply.bulk(fullName)
+  reply.integer(command.arity)
+  replySimpleSet(reply, flags)
+  reply.integer(first)
+  reply.integer(last)
+  reply.integer(step)
+  replySimpleSet(
+    reply,
+    categoriesOf(command).map((category) => `@${category}`),
+  )
+  // No tips: they tell a cluster's proxy how to spread a command.
+  reply.set(0)
+  replyKeySpecs(reply, command)
+  reply.array(subcommands.length)
+  for (const subcommand of subcommands) replyCommandInfo(reply, subcommand)
+}
+
+/** A value of COMMAND DOCS. */
+export function replyCommandDocs(reply: ReplyWriter, named: NamedCommand): void {
+  const { summary, since, group, complexity, args } = named.command
+  const subcommands = subcommandsOf(named)
+  const texts = Object.entries({ summary, since, group, complexity })
+  const given = texts.filter((entry): entry is [string, string] => entry[1] !== undefined)
+  reply.map(given.length + (args === undefined ? 0 : 1) + (subcommands.length > 0 ? 1 : 0))
+  for (const [name, text] of given) {
+    reply.bulk(name)
+    reply.bulk(text)
+  }
+  if (args !== undefined) {
+    reply.bulk('arguments')
+    replyArguments(reply, args)
+  }
+  if (subcommands.length > 0) {
+    reply.bulk('subcommands')
+    reply.map(subcommands.length)
+    for (const subcommand of subcommands) {
+      reply.bulk(subcommand.fullName)
+      replyCommandDocs(reply, subcommand)
+    }
+  }
+}
+
+function replyArguments(reply: ReplyWriter, args: readonly Argument[]): void {
+  reply.array(args.length)
+  for (const arg of args) replyArgument(reply, arg)
+}
+
+function replyArgument(reply: ReplyWriter, arg: Argument): void {
+  const flags = (['optional', 'multiple'] as const).filter((flag) => arg[flag] === true)
+  const isKey = arg.type === 'key'
+  const fields = [isKey, arg.token !== undefined, flags.length > 0, arg.args !== undefined]
+  reply.map(2 + fields.filter(Boolean).length)
+  reply.bulk('name')
+  reply.bulk(arg.name)
+  reply.bulk('type')
+  reply.bulk(arg.type)
+  if (isKey) {
+    reply.bulk('key_spec_index')
+    reply.integer(0)
+  }
+  if (arg.token !== undefined) {
+    reply.bulk('token')
+    reply.bulk(arg.token)
+  }
+  if (flags.length > 0) {
+    reply.bulk('flags')
+    replySimpleSet(reply, flags)
+  }
+  if (arg.args !== undefined) {
+    reply.bulk('arguments')
+    replyArguments(reply, arg.args)
+  }
+}
+
+function replyKeySpecs(reply: ReplyWriter, { keys, flags }: Command): void {
+  reply.set(keys === undefined ? 0 : 1)
+  if (keys === undefined) return
+  const [first, last, step] = keys
+  reply.map(3)
+  reply.bulk('flags')
+  replySimpleSet(reply, flags.includes('write') ? ['RW', 'update'] : ['RO', 'access'])
+  reply.bulk('begin_search')
+  replySpec(reply, 'index', { index: first })
+  reply.bulk('find_keys')
+  // Redis counts the last key from the first one here, unless it is counted from the end.
+  replySpec(reply, 'range', { lastkey: last < 0 ? last : last - first, keystep: step, limit: 0 })
+}
+
+function replySpec(reply: ReplyWriter, type: string, spec: Record<string, number>): void {
+  const entries = Object.entries(spec)
+  reply.map(2)
+  reply.bulk('type')
+  reply.bulk(type)
+  reply.bulk('spec')
+  reply.map(entries.length)
+  for (const [name, value] of entries) {
+    reply.bulk(name)
+    reply.integer(value)
+  }
+}
+
+function replySimpleSet(reply: ReplyWriter, texts: readonly string[]): void {
+  reply.set(texts.length)
+  for (const text of texts) reply.simple(text)
+}

@@ -1,0 +1,163 @@
+import { arch, release, totalmem, type } from 'node:os'
+import { redisVersion, version } from '../version.ts'
+import { isSubscriber } from './client-info.ts'
+import type { CommandStats, ServerContext } from './client-session.ts'
+
+/** A section's lines, `name:value` each, under the names that Redis has for them. */
+type Fields = readonly (readonly [name: string, value: string | number])[]
+
+/** One section of INFO. */
+export interface InfoSection {
+  /** As it is asked for. */
+  readonly name: string
+  /** As it is headed. */
+  readonly title: string
+  /** Is it shown only if asked for by name, or by `all`? */
+  readonly onRequest?: true
+  fields(server: ServerContext): Fields
+}
+
+const UNITS = ['K', 'M', 'G', 'T', 'P']
+
+/** Bytes for people, as Redis writes them: `1.50M`. */
+export function humanBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes}B`
+  const power = Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length)
+  return `${(bytes / 1024 ** power).toFixed(2)}${UNITS[power - 1]}`
+}
+
+function serverFields(server: ServerContext): Fields {
+  const now = server.clock.now()
+  const uptime = Math.max(0, Math.floor((now - server.startedAt) / 1000))
+  return [
+    // Clients choose by it what they may use; ktree's own version is the next line.
+    ['redis_version', redisVersion],
+    ['ktree_version', version],
+    ['redis_mode', 'standalone'],
+    ['os', `${type()} ${release()} ${arch()}`],
+    ['arch_bits', arch().includes('64') ? 64 : 32],
+    ['node_version', process.versions.node],
+    ['process_id', process.pid],
+    ['run_id', server.runId],
+    ['tcp_port', server.port],
+    ['server_time_usec', now * 1000],
+    ['uptime_in_seconds', uptime],
+    ['uptime_in_days', Math.floor(uptime / 86_400)],
+    ['executable', process.execPath],
+    ['config_file', server.configFile ?? ''],
+  ]
+}
+
+function clientsFields({ clients, config }: ServerContext): Fields {
+  let blocked = 0
+  let subscribers = 0
+  let largestInput = 0
+  let largestOutput = 0
+  for (const client of clients.values()) {
+    if (client.blocked) blocked++
+    if (isSubscriber(client)) subscribers++
+    largestInput = Math.max(largestInput, client.bufferedInput)
+    largestOutput = Math.max(largestOutput, client.bufferedOutput)
+  }
+  return [
+    ['connected_clients', clients.size],
+    ['maxclients', config.get('maxclients')],
+    ['client_recent_max_input_buffer', largestInput],
+    ['client_recent_max_output_buffer', largestOutput],
+    ['blocked_clients', blocked],
+    ['pubsub_clients', subscribers],
+  ]
+}
+
+function memoryFields(): Fields {
+  const { rss, heapTotal, heapUsed, external } = process.memoryUsage()
+  const used = heapUsed + external
+  const system = totalmem()
+  return [
+    ['used_memory', used],
+    ['used_memory_human', humanBytes(used)],
+    ['used_memory_rss', rss],
+    ['used_memory_rss_human', humanBytes(rss)],
+    ['heap_total', heapTotal],
+    ['heap_used', heapUsed],
+    ['total_system_memory', system],
+    ['total_system_memory_human', humanBytes(system)],
+    // There is no limit, and nothing is ever evicted.
+    ['maxmemory', 0],
+    ['maxmemory_human', humanBytes(0)],
+    ['maxmemory_policy', 'noeviction'],
+    ['mem_fragmentation_ratio', (rss / used).toFixed(2)],
+  ]
+}
+
+function persistenceFields(): Fields {
+  // Clients wait until it is 0. A server that accepts connections has loaded its state.
+  return [['loading', 0]]
+}
+
+function statsFields({ stats, store, pubsub }: ServerContext): Fields {
+  return [
+    ['total_connections_received', stats.connectionsReceived],
+    ['total_commands_processed', stats.commandsProcessed],
+    ['total_net_input_bytes', stats.inputBytes],
+    ['total_net_output_bytes', stats.outputBytes],
+    ['rejected_connections', stats.connectionsRejected],
+    ['expired_keys', store.stats.expireCount],
+    ['evicted_keys', 0],
+    ['keyspace_hits', store.stats.getsSuccess],
+    ['keyspace_misses', store.stats.getsFail],
+    ['pubsub_channels', [...pubsub.channels()].length],
+    ['pubsub_patterns', pubsub.patternCount],
+    ['watchers', store.hub.count],
+    ['unexpected_error_replies', stats.unexpectedErrors],
+    ['total_error_replies', stats.errorReplies],
+    ['client_output_buffer_limit_disconnections', stats.outputLimitDisconnections],
+  ]
+}
+
+function replicationFields(): Fields {
+  return [
+    ['role', 'master'],
+    ['connected_slaves', 0],
+  ]
+}
+
+function cpuFields(): Fields {
+  const { user, system } = process.cpuUsage()
+  return [
+    ['used_cpu_sys', (system / 1e6).toFixed(6)],
+    ['used_cpu_user', (user / 1e6).toFixed(6)],
+  ]
+}
+
+function commandFields({ commandStats }: ServerContext): Fields {
+  const used = [...commandStats].filter(
+    ([, { calls, rejectedCalls }]) => calls > 0 || rejectedCalls > 0,
+  )
+  return used.map(([name, stats]) => [`cmdstat_${name}`, describeCommandStats(stats)])
+}
+
+function describeCommandStats({ calls, time, rejectedCalls, failedCalls }: CommandStats): string {
+  const each = calls === 0 ? 0 : time / calls
+  const times = `usec=${Math.round(time)},usec_per_call=${each.toFixed(2)}`
+  return `calls=${calls},${times},rejected_calls=${rejectedCalls},failed_calls=${failedCalls}`
+}
+
+function keyspaceFields({ store }: ServerContext): Fields {
+  const { files, leases } = store
+  // Redis leaves out a database in which there is nothing.
+  return files + leases === 0 ? [] : [['db0', `keys=${files},expires=${leases},avg_ttl=0`]]
+}
+
+/** In the order in which INFO shows them. */
+export const infoSections: readonly InfoSection[] = [
+  { name: 'server', title: 'Server', fields: serverFields },
+  { name: 'clients', title: 'Clients', fields: clientsFields },
+  { name: 'memory', title: 'Memory', fields: memoryFields },
+  { name: 'persistence', title: 'Persistence', fields: persistenceFields },
+  { name: 'stats', title: 'Stats', fields: statsFields },
+  { name: 'replication', title: 'Replication', fields: replicationFields },
+  { name: 'cpu', title: 'CPU', fields: cpuFields },
+  { name: 'commandstats', title: 'Commandstats', onRequest: true, fields: commandFields },
+  { name: 'keyspace', title: 'Keyspace', fields: keyspaceFields },
+]

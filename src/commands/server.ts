@@ -1,0 +1,93 @@
+import type { Client } from './client-session.ts'
+import { type Argument, type Command, CommandError, type Flag, syntaxError } from './command.ts'
+
+const ADMIN_FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
+
+const token = (name: string): Argument => ({
+  name,
+  type: 'pure-token',
+  token: name.toUpperCase(),
+  optional: true,
+})
+
+/** As Redis reads them: in any order, repeated or not; ABORT alone, and not SAVE with NOSAVE. */
+function shutDown({ server }: Client, args: readonly string[]): void {
+  const words = new Set(args.slice(1).map((arg) => arg.toUpperCase()))
+  for (const word of words) {
+    if (!['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(word)) throw syntaxError()
+  }
+  const abort = words.has('ABORT')
+  if ((abort && words.size > 1) || (words.has('SAVE') && words.has('NOSAVE'))) throw syntaxError()
+  // A shutdown waits for nothing here, so that there never is one to call off.
+  if (abort) throw new CommandError('ERR No shutdown in progress.')
+  // Success is silent: the connection ends.
+  server.shutdown()
+}
+
+/** The server as a whole. */
+export const serverCommands: readonly Command[] = [
+  {
+    name: 'time',
+    summary: "Tells the server's time: Unix seconds, and microseconds beyond them.",
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 1,
+    flags: ['loading', 'stale', 'fast'],
+    run({ server, reply }) {
+      const now = server.clock.now()
+      reply.array(2)
+      reply.bulk(String(Math.floor(now / 1000)))
+      reply.bulk(String(Math.floor(now % 1000) * 1000))
+    },
+  },
+  {
+    name: 'dbsize',
+    summary: 'Counts the files in the tree.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 1,
+    flags: ['readonly', 'fast'],
+    run({ server, reply }) {
+      reply.integer(server.store.files)
+    },
+  },
+  {
+    name: 'monitor',
+    summary: 'Shows every command that the server runs from now on, passwords left out.',
+    group: 'server',
+    since: '0.1.0',
+    arity: 1,
+    flags: ADMIN_FLAGS,
+    run(client) {
+      // A second MONITOR goes unanswered, as in Redis.
+      if (client.monitor) return
+      client.monitor = true
+      client.server.monitors.add(client)
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'shutdown',
+    summary: 'Stops the server; of the options only ABORT makes a difference.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -1,
+    flags: [...ADMIN_FLAGS, 'allow_busy'],
+    args: [
+      {
+        name: 'nosave-save',
+        type: 'oneof',
+        optional: true,
+        args: [
+          { name: 'nosave', type: 'pure-token', token: 'NOSAVE' },
+          { name: 'save', type: 'pure-token', token: 'SAVE' },
+        ],
+      },
+      ...['now', 'force', 'abort'].map(token),
+    ],
+    run: shutDown,
+  },
+]
