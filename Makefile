@@ -36,11 +36,11 @@ docs: $(BUILT) ## write the generated pages and conf/ktree.conf anew
 	@node --input-type=module -e \
 	  "import { generate } from './dist/docs/generate.js'; generate(new URL('file://$(CURDIR)/'))"
 
-bench: $(INSTALLED) ## run the benchmarks
+bench: $(BUILT) ## run the benchmarks
 	@$(BIN)/tsc -p bench/tsconfig.json --outDir $(BENCH)
 	@exec node $(BENCH)/bench/main.js $(ARGS)
 
-torture: $(INSTALLED) ## put a server under load and failures, and check what it keeps
+torture: $(BUILT) ## put a server under load and failures, and check what it keeps
 	@$(BIN)/tsc -p bench/tsconfig.json --outDir $(BENCH)
 	@exec node $(BENCH)/bench/torture.js $(ARGS)
 
