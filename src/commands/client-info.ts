@@ -57,12 +57,15 @@ export function describeClient(client: Client): string {
   const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000))
   const input = client.bufferedInput
   const output = client.bufferedOutput
+  // Redis's two places for output: what is being gathered, and what piles up since nobody reads it.
+  const gathered = client.reply.out.length
+  const unread = output - gathered
   return [
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1`,
     `name=${client.name} age=${seconds(client.createdAt)} idle=${seconds(client.lastRequestAt)}`,
     `flags=${flagsOf(client)} db=0 sub=${client.channelCount} psub=${client.patternCount} ssub=0`,
     `multi=-1 qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0`,
-    `obl=0 oll=${output > 0 ? 1 : 0} omem=${output} tot-mem=${input + output} events=r`,
+    `obl=${gathered} oll=${unread > 0 ? 1 : 0} omem=${unread} tot-mem=${input + output} events=r`,
     `cmd=${client.lastCommand || 'NULL'} user=${DEFAULT_USER} redir=-1`,
     `resp=${client.reply.protocol} lib-name=${client.libraryName} lib-ver=${client.libraryVersion}`,
   ].join(' ')

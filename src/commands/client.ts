@@ -19,9 +19,16 @@ const TYPE: Argument = {
   name: 'client-type',
   type: 'oneof',
   token: 'TYPE',
-  optional: true,
   args: ['normal', 'master', 'replica', 'pubsub'].map(token),
 }
+const KILL_FILTERS: readonly Argument[] = [
+  { name: 'client-id', type: 'integer', token: 'ID' },
+  TYPE,
+  { name: 'username', type: 'string', token: 'USER' },
+  { name: 'address', type: 'string', token: 'ADDR' },
+  { name: 'local-address', type: 'string', token: 'LADDR' },
+  { name: 'skip-me', type: 'oneof', token: 'SKIPME', args: ['yes', 'no'].map(token) },
+]
 
 /** @throws CommandError unless it is ON or OFF */
 function parseOnOff(text: string): boolean {
@@ -162,7 +169,7 @@ const subcommands: readonly Command[] = [
     arity: -2,
     flags: ADMIN_FLAGS,
     args: [
-      TYPE,
+      { ...TYPE, optional: true },
       { name: 'client-id', type: 'integer', token: 'ID', optional: true, multiple: true },
     ],
     run(client, args) {
@@ -183,20 +190,8 @@ const subcommands: readonly Command[] = [
         name: 'filter',
         type: 'oneof',
         args: [
-          { name: 'old-format', type: 'string' },
-          {
-            name: 'new-format',
-            type: 'oneof',
-            multiple: true,
-            args: [
-              { name: 'client-id', type: 'integer', token: 'ID', optional: true },
-              TYPE,
-              { name: 'username', type: 'string', token: 'USER', optional: true },
-              { name: 'address', type: 'string', token: 'ADDR', optional: true },
-              { name: 'local-address', type: 'string', token: 'LADDR', optional: true },
-              { name: 'skip-me', type: 'string', token: 'SKIPME', optional: true },
-            ],
-          },
+          { name: 'ip:port', type: 'string' },
+          { name: 'filters', type: 'oneof', multiple: true, args: KILL_FILTERS },
         ],
       },
     ],

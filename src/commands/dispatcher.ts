@@ -134,7 +134,11 @@ export class Dispatcher {
     const secrets = entry.command.secrets?.(args) ?? []
     const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quote(arg)))
     const line = `+${time} [0 ${address}] ${shown.join(' ')}\r\n`
-    for (const monitor of this.#server.monitors) monitor.deliver(line)
+    for (const monitor of this.#server.monitors) {
+      // CLIENT REPLY mutes these lines too (Redis); SKIP only for the request that it skips.
+      const skipped = monitor === client && client.reply.muted
+      if (monitor.replyMode !== 'off' && !skipped) monitor.deliver(line)
+    }
   }
 }
 

@@ -114,7 +114,7 @@ export const pubsubCommands: readonly Command[] = [
         flags: ['pubsub', 'loading', 'stale'],
         args: [{ name: 'pattern', type: 'pattern', optional: true }],
         run(client, args) {
-          if (args.length > 3) throw wrongSubcommandArguments('channels')
+          if (args.length > 3) throw wrongSubcommandArguments(args[1])
           const pattern = args[2]
           const channels = [...client.server.pubsub.channels()].filter(
             (channel) => pattern === undefined || matchGlob(pattern, channel),
@@ -171,6 +171,6 @@ export const pubsubCommands: readonly Command[] = [
 
 function wrongSubcommandArguments(name: string): CommandError {
   return new CommandError(
-    `ERR Unknown subcommand or wrong number of arguments for '${name}'. Try PUBSUB HELP.`,
+    `ERR unknown subcommand or wrong number of arguments for '${name}'. Try PUBSUB HELP.`,
   )
 }

@@ -15,16 +15,26 @@ export function commandSyntax(command: Command): string {
 }
 
 function oneArgument(arg: Argument): string {
-  const once = withToken(arg)
-  const syntax = arg.multiple === true ? `${once} [${once} ...]` : once
+  const syntax = withToken(arg)
   if (arg.optional === true) return `[${syntax}]`
-  return arg.type === 'oneof' ? `<${syntax}>` : syntax
+  return arg.type === 'oneof' && arg.token === undefined && arg.multiple !== true
+    ? `<${syntax}>`
+    : syntax
 }
 
 function withToken(arg: Argument): string {
   if (arg.type === 'pure-token') return arg.token ?? arg.name
+  const value = repeated(arg)
+  return arg.token === undefined ? value : `${arg.token} ${value}`
+}
+
+/** The token, if there is one, comes only once. */
+function repeated(arg: Argument): string {
   const members = arg.args?.map(oneArgument)
   const value = members?.join(arg.type === 'oneof' ? ' | ' : ' ') ?? arg.name
-  if (arg.token === undefined) return value
-  return arg.type === 'oneof' ? `${arg.token} <${value}>` : `${arg.token} ${value}`
+  const enclose = arg.type === 'oneof' && (arg.token !== undefined || arg.multiple === true)
+  const once = enclose ? `<${value}>` : value
+  if (arg.multiple !== true) return once
+  // What is long is not said twice.
+  return members === undefined ? `${once} [${once} ...]` : `${once} [...]`
 }

@@ -12,6 +12,8 @@ const FLUSH_AT = 256 * 1024
 const UNREAD_PAUSE = 1024 * 1024
 /** How long a connection that is being closed may take to read its last replies, in ms. */
 const CLOSING_GRACE = 5000
+/** After so many milliseconds of one client's pipelined requests it is the turn of others. */
+const TURN = 10
 
 /** One connected client: its socket, its requests in order, its replies in order. */
 export class Connection implements Subscriber, RequestHandler {
@@ -43,7 +45,13 @@ export class Connection implements Subscriber, RequestHandler {
   #closingSince = 0
   #gone = false
   #onGone: (() => void) | undefined
+  /** Its replies have to be read before more requests are served. */
   #waiting = false
+  /** It has had its turn. */
+  #yielding = false
+  #turnEnd = 0
+  /** What was delivered during the present command: an undone reply must not take it along. */
+  #delivered = ''
   #onDrained: (() => void)[] = []
 
   constructor(server: Server, socket: Socket, id: number, address: string, localAddress: string) {
@@ -55,7 +63,7 @@ export class Connection implements Subscriber, RequestHandler {
     this.authenticated = server.config.get('requirepass') === ''
     this.#socket = socket
     this.#reader = new RequestReader(this, server.requestLimits)
-    this.#reader.unauthenticated = !this.authenticated
+    this.#reader.unauthenticated = this.#needsPassword()
     socket.on('data', (chunk: Buffer) => this.#onData(chunk))
     socket.on('drain', () => this.#onDrain())
     socket.on('error', (error) =>
@@ -92,12 +100,19 @@ export class Connection implements Subscriber, RequestHandler {
       this.disconnect('it speaks HTTP: a web page may be attacking through a browser')
       return
     }
+    const { stats } = this.server
+    const errorsBefore = stats.errorReplies
     this.server.dispatcher.dispatch(this, args)
-    this.#reader.unauthenticated = !this.authenticated
-    if (this.reply.out.length < FLUSH_AT) return
-    this.flush()
-    // What it does not read it shall not ask for: unread replies would pile up without end.
-    if (this.#socket.writableLength > UNREAD_PAUSE) this.#waitForDrain()
+    if (this.#delivered !== '') {
+      if (stats.errorReplies !== errorsBefore) this.reply.out += this.#delivered
+      this.#delivered = ''
+    }
+    this.#reader.unauthenticated = this.#needsPassword()
+    if (this.reply.out.length >= FLUSH_AT) {
+      this.flush()
+      this.#waitIfUnread()
+    }
+    if (performance.now() > this.#turnEnd) this.#yieldTurn()
   }
 
   onProtocolError(message: string): void {
@@ -112,9 +127,12 @@ export class Connection implements Subscriber, RequestHandler {
   }
 
   deliver(bytes: string): void {
-    if (this.#gone) return
+    if (this.#closing) return
     this.reply.out += bytes
-    this.#queueFlush()
+    if (this.#serving) this.#delivered += bytes
+    // At once, so that what others' requests bring is measured against the limit as it grows.
+    else if (this.reply.out.length >= FLUSH_AT) this.flush()
+    else this.#queueFlush()
   }
 
   close(): void {
@@ -122,6 +140,7 @@ export class Connection implements Subscriber, RequestHandler {
     this.#closing = true
     this.#closingSince = this.server.clock.now()
     this.#reader.destroy()
+    this.#leave()
     this.#queueFlush()
   }
 
@@ -142,7 +161,7 @@ export class Connection implements Subscriber, RequestHandler {
       this.#onGone = undefined
       this.#queueFlush()
       // Not at once: this may be called from the middle of another client's command.
-      queueMicrotask(() => this.#serve(() => this.#reader.resume()))
+      queueMicrotask(() => this.#goOn())
     }
   }
 
@@ -184,6 +203,13 @@ export class Connection implements Subscriber, RequestHandler {
     }
   }
 
+  /** Called every second. */
+  survey(): void {
+    this.checkOutput()
+    // A paused socket does not tell that its client has gone: read on, a little.
+    if (this.blocked && this.#socket.isPaused()) this.#socket.resume()
+  }
+
   /** Ends the connection without waiting for anything. */
   destroy(): void {
     this.#socket.destroy()
@@ -197,17 +223,31 @@ export class Connection implements Subscriber, RequestHandler {
     if (this.blocked && this.bufferedInput > UNREAD_PAUSE) this.#socket.pause()
   }
 
+  #needsPassword(): boolean {
+    return !this.authenticated && this.server.config.get('requirepass') !== ''
+  }
+
   #serve(read: () => void): void {
     if (this.#gone) return
     this.#serving = true
+    this.#turnEnd = performance.now() + TURN
     try {
       read()
     } finally {
       this.#serving = false
       this.flush()
-      if (!this.blocked && !this.#waiting && this.#socket.isPaused()) this.#socket.resume()
+      this.#waitIfUnread()
+      if (!this.#halted && this.#socket.isPaused()) this.#socket.resume()
       this.server.afterRequests()
     }
+  }
+
+  get #halted(): boolean {
+    return this.blocked || this.#waiting || this.#yielding
+  }
+
+  #goOn(): void {
+    if (!this.#halted) this.#serve(() => this.#reader.resume())
   }
 
   #queueFlush(): void {
@@ -216,17 +256,29 @@ export class Connection implements Subscriber, RequestHandler {
     this.server.queueFlush(this)
   }
 
-  #waitForDrain(): void {
+  /** What it does not read it shall not ask for: unread replies would pile up without end. */
+  #waitIfUnread(): void {
+    if (this.#closing || this.#socket.writableLength <= UNREAD_PAUSE) return
     this.#waiting = true
     this.#reader.pause()
     this.#socket.pause()
+  }
+
+  #yieldTurn(): void {
+    this.#yielding = true
+    this.#reader.pause()
+    this.#socket.pause()
+    setImmediate(() => {
+      this.#yielding = false
+      this.#goOn()
+    })
   }
 
   #onDrain(): void {
     if (this.#onDrained.length > 0) this.#callDrained()
     if (!this.#waiting) return
     this.#waiting = false
-    if (!this.blocked) this.#serve(() => this.#reader.resume())
+    this.#goOn()
   }
 
   #callDrained(): void {
@@ -235,15 +287,21 @@ export class Connection implements Subscriber, RequestHandler {
     for (const callback of callbacks) callback()
   }
 
+  /** Nothing it has asked for is of use any more. */
+  #leave(): void {
+    const onGone = this.#onGone
+    this.#onGone = undefined
+    this.#onDrained = []
+    onGone?.()
+    this.server.unsubscribe(this)
+  }
+
   #onClose(): void {
     this.#gone = true
     this.#closing = true
     this.#reader.destroy()
     this.reply.take()
-    this.#onDrained = []
-    const onGone = this.#onGone
-    this.#onGone = undefined
-    onGone?.()
+    this.#leave()
     this.server.remove(this)
   }
 }

@@ -11,6 +11,7 @@ import { Store } from '../store/store.ts'
 import { Connection } from './connection.ts'
 import { ExpiryTimer } from './expiry-timer.ts'
 import { type Listeners, listen } from './listeners.ts'
+import { isLoopback } from './loopback.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 /** How often idle and slow connections are looked for, in milliseconds. */
@@ -137,10 +138,14 @@ export class Server implements ServerContext {
     this.close().catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close'))
   }
 
-  /** Called when a client's connection has ended. */
-  remove(client: Connection): void {
+  /** Called when a client is to get no more messages. */
+  unsubscribe(client: Connection): void {
     this.pubsub.drop(client)
     this.monitors.delete(client)
+  }
+
+  /** Called when a client's connection has ended. */
+  remove(client: Connection): void {
     this.clients.delete(client.id)
     if (this.clients.size === 0) this.#noClients?.()
   }
@@ -197,7 +202,7 @@ export class Server implements ServerContext {
     const idleSince = this.clock.now() - this.config.get('timeout') * 1000
     const idles = this.config.get('timeout') > 0
     for (const client of this.clients.values()) {
-      client.checkOutput()
+      client.survey()
       const busy = client.blocked || client.monitor || client.channelCount + client.patternCount > 0
       if (idles && !busy && client.lastRequestAt < idleSince) client.close()
     }
@@ -225,8 +230,4 @@ export class Server implements ServerContext {
 
 function hostPort(host = '?', port = 0): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')
 }

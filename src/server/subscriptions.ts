@@ -108,7 +108,8 @@ export class Subscriptions implements PubSub {
     if (!isTreeChannel(channel)) return undefined
     const tree = parseTreeChannel(channel)
     if (tree.since !== 0 && tree.since <= this.#store.index) {
-      this.#store.findEvent(tree.path, tree.recursive, tree.since)
+      const { history, index } = this.#store
+      history.assertKept(tree.path, tree.recursive, tree.since, index)
     }
     return tree
   }
@@ -178,8 +179,12 @@ function deliver(listeners: Iterable<Subscriber>, size: number, body: string): v
 
 function confirm(client: Subscriber, kind: string, name: string | null): void {
   const { reply } = client
+  // A push rather than a reply: CLIENT REPLY does not mute it (Redis).
+  const { muted } = reply
+  reply.muted = false
   reply.push(3)
   reply.bulk(kind)
   reply.bulkOrNull(name)
   reply.integer(client.channelCount + client.patternCount)
+  reply.muted = muted
 }

@@ -22,6 +22,12 @@ export function encodeEventMessage(event: Event): string {
   return encodedJson
 }
 
+/** Somebody's way through the past. */
+interface Replay {
+  /** The first index not yet sent. */
+  next: number
+}
+
 /**
  * One tree channel with all who are subscribed to it. They share one watcher and one encoding of
  * each message. Whoever asks for the past gets it at the pace at which it reads, and joins the
@@ -34,7 +40,8 @@ export class TreeStream {
   readonly #head3: string
   /** Who is up to date, with the first index that it wants. */
   readonly #live = new Map<Subscriber, number>()
-  readonly #replaying = new Set<Subscriber>()
+  /** Who is not: one that comes back while its last replay waits for it begins another. */
+  readonly #replaying = new Map<Subscriber, Replay>()
   #watcher: Watcher | undefined
 
   constructor(store: Store, name: string, channel: TreeChannelName) {
@@ -55,8 +62,9 @@ export class TreeStream {
       this.#goLive(subscriber, since)
       return
     }
-    this.#replaying.add(subscriber)
-    this.#replay(subscriber, since)
+    const replay = { next: since }
+    this.#replaying.set(subscriber, replay)
+    this.#replay(subscriber, replay)
   }
 
   remove(subscriber: Subscriber): void {
@@ -76,23 +84,22 @@ export class TreeStream {
     })
   }
 
-  #replay(subscriber: Subscriber, since: number): void {
+  #replay(subscriber: Subscriber, replay: Replay): void {
     const { path, recursive } = this.#channel
-    let next = since
     try {
-      while (this.#replaying.has(subscriber)) {
+      while (this.#replaying.get(subscriber) === replay) {
         if (subscriber.bufferedOutput > REPLAY_AHEAD) {
-          subscriber.whenDrained(() => this.#replay(subscriber, next))
+          subscriber.whenDrained(() => this.#replay(subscriber, replay))
           return
         }
-        const event = this.#store.findEvent(path, recursive, next)
+        const event = this.#store.findEvent(path, recursive, replay.next)
         if (event === undefined) {
           this.#replaying.delete(subscriber)
           this.#goLive(subscriber, 0)
           return
         }
         this.#send(subscriber, event)
-        next = event.index + 1
+        replay.next = event.index + 1
       }
     } catch (error) {
       if (!(error instanceof StoreError)) throw error

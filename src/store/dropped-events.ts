@@ -13,11 +13,9 @@ class PathRecord {
   removed = 0
   /** The last dropped event at some path below that is no longer remembered by itself. */
   folded = 0
+  /** The last dropped event here or anywhere below, behind hidden components too. */
+  newest = 0
   children: Map<string, PathRecord> | null = null
-
-  newest(): number {
-    return Math.max(this.last, this.below, this.folded)
-  }
 }
 
 /**
@@ -27,8 +25,19 @@ class PathRecord {
  * directory it was, oldest first; a watcher of such a path may then be refused to be safe.
  */
 export class DroppedEvents {
+  readonly #maxPaths: number
   #root = new PathRecord()
   #paths = 0
+
+  /** @param maxPaths how many paths are remembered at the most */
+  constructor(maxPaths: number = MAX_PATHS) {
+    this.#maxPaths = maxPaths
+  }
+
+  /** How many paths are remembered, the directories on the way to them included. */
+  get paths(): number {
+    return this.#paths
+  }
 
   /** Takes note of an event that leaves the history. */
   add(event: Event): void {
@@ -40,12 +49,13 @@ export class DroppedEvents {
     const lastHidden = components.findLastIndex(isHiddenName)
     let record = this.#root
     for (let depth = 0; depth < components.length; depth++) {
+      record.newest = event.index
       if (depth > lastHidden) record.below = event.index
       record = this.#child(record, components[depth])
     }
-    record.last = event.index
+    record.last = record.newest = event.index
     if (removesDirectory(event)) record.removed = event.index
-    if (this.#paths > MAX_PATHS) this.#fold()
+    if (this.#paths > this.#maxPaths) this.#fold()
   }
 
   /** All events up to an index are gone, and it is not known where they were. */
@@ -59,6 +69,8 @@ export class DroppedEvents {
    * @param since the first index that the watcher wants
    */
   hasSince(path: string, recursive: boolean, since: number): boolean {
+    // 0 stands for "never" in the records.
+    if (since < 1) return this.hasSince(path, recursive, 1)
     let record = this.#root
     if (path !== '/') {
       for (const component of path.slice(1).split('/')) {
@@ -73,7 +85,7 @@ export class DroppedEvents {
   }
 
   clone(): DroppedEvents {
-    const copy = new DroppedEvents()
+    const copy = new DroppedEvents(this.#maxPaths)
     copy.#root = cloneRecord(this.#root)
     copy.#paths = this.#paths
     return copy
@@ -90,26 +102,28 @@ export class DroppedEvents {
     return child
   }
 
-  /** Forgets the older half of the paths, leaf by leaf, each into the directory above. */
+  /** Forgets the older half of the paths, each with all below it into the directory above. */
   #fold(): void {
     const newest: number[] = []
-    forEach(this.#root, (record) => newest.push(record.newest()))
+    forEach(this.#root, (record) => newest.push(record.newest))
     newest.sort((a, b) => a - b)
-    this.#foldBelow(this.#root, newest[newest.length >> 1])
+    foldBelow(this.#root, newest[newest.length >> 1])
     this.#paths = -1
     forEach(this.#root, () => this.#paths++)
   }
+}
 
-  #foldBelow(record: PathRecord, upTo: number): void {
-    if (record.children === null) return
-    for (const [name, child] of record.children) {
-      this.#foldBelow(child, upTo)
-      if (child.newest() > upTo) continue
-      record.folded = Math.max(record.folded, child.newest())
-      record.children.delete(name)
+function foldBelow(record: PathRecord, upTo: number): void {
+  if (record.children === null) return
+  for (const [name, child] of record.children) {
+    if (child.newest > upTo) {
+      foldBelow(child, upTo)
+      continue
     }
-    if (record.children.size === 0) record.children = null
+    record.folded = Math.max(record.folded, child.newest)
+    record.children.delete(name)
   }
+  if (record.children.size === 0) record.children = null
 }
 
 function forEach(record: PathRecord, visit: (record: PathRecord) => void): void {

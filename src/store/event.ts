@@ -59,9 +59,9 @@ export function represent(node: Node, path: string, now: number): NodeExtern {
   }
 }
 
-/** Whole seconds until a time, rounded up (etcd's `expirationAndTTL`). */
+/** Whole seconds until a time, rounded up (etcd's `expirationAndTTL`); 0 when it has passed. */
 function ttlSeconds(expireTime: number, now: number): number {
-  return Math.ceil((expireTime - now) / 1000)
+  return Math.ceil(Math.max(0, expireTime - now) / 1000)
 }
 
 /**

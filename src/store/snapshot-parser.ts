@@ -5,6 +5,7 @@ import { attach, DirectoryNode, FileNode, type Node } from './node.ts'
 import { joinPath, MAX_PATH_DEPTH, MAX_PATH_LENGTH } from './path.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
 import { fromBase64, textToBytes } from './text.ts'
+import { MAX_EXPIRE_TIME } from './ttl-heap.ts'
 
 /** A saved state, read and checked. */
 export interface Snapshot {
@@ -31,6 +32,8 @@ const ACTIONS: ReadonlySet<string> = new Set<Action>([
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
 /** Go's zero time lies this far before 1970: no expiry. */
 const ZERO_TIME = Date.parse('0001-01-01T00:00:00Z')
+/** Seconds until the last time that can be told in four digits of a year. */
+const MAX_TTL = Math.ceil((MAX_EXPIRE_TIME - ZERO_TIME) / 1000)
 
 /** etcd's server keeps its clients' keys below this directory, and its own below `/0`. */
 const KEYS_NAMESPACE = '/1'
@@ -63,13 +66,13 @@ export function parseSnapshot(document: unknown, limits: HistoryLimits): Snapsho
 
 /**
  * A state of a whole etcd server: two directories made at index 0, before any write. No other
- * node but the root can have that index.
+ * node but the root can have that index. A third one is there if the server has users.
  */
 function keysNamespace(root: Fields): { node: Fields } | undefined {
   const children = root.Children
   if (typeof children !== 'object' || children === null) return undefined
-  const { '0': cluster, '1': keys, ...rest } = children as Fields
-  if (cluster === undefined || keys === undefined || Object.keys(rest).length > 0) return undefined
+  const { '0': cluster, '1': keys } = children as Fields
+  if (cluster === undefined || keys === undefined) return undefined
   const node = asFields(keys, '/1')
   if (asFields(cluster, '/0').CreatedIndex !== 0 || node.CreatedIndex !== 0) return undefined
   return { node }
@@ -88,8 +91,8 @@ function addChildren(
   depth: number,
   context: Context,
 ): void {
-  if (depth > MAX_PATH_DEPTH) throw new SnapshotError(`${parentPath}: too deep`)
   for (const [key, value] of Object.entries(children)) {
+    if (depth > MAX_PATH_DEPTH) throw new SnapshotError(`${parentPath}: too deep`)
     const name = key.startsWith('base64/') ? fromBase64(key.slice(7)) : textToBytes(key)
     const path = joinPath(parentPath, name)
     const saved = asFields(value, path)
@@ -168,7 +171,8 @@ function readExtern(saved: Fields, at: string, prefix: string): NodeExtern {
     dir: saved.dir === true,
     value: saved.value === undefined ? undefined : valueField(saved.value, saved.encoding, at),
     expiration,
-    ttl: expiration === undefined || typeof saved.ttl !== 'number' ? undefined : saved.ttl,
+    // etcd leaves out a 0: of what has just expired.
+    ttl: expiration === undefined ? undefined : asIndex(saved.ttl ?? 0, `${at}: ttl`, MAX_TTL),
     nodes: undefined,
     modifiedIndex: asIndex(saved.modifiedIndex, `${at}: modifiedIndex`, Number.MAX_SAFE_INTEGER),
     createdIndex: asIndex(saved.createdIndex ?? 0, `${at}: createdIndex`, Number.MAX_SAFE_INTEGER),
@@ -199,7 +203,9 @@ function valueField(value: unknown, encoding: unknown, at: string): string {
 function expiry(time: unknown, at: string): number | undefined {
   if (time === undefined || time === null) return undefined
   const ms = typeof time === 'string' && TIME.test(time) ? Date.parse(time) : Number.NaN
-  if (Number.isNaN(ms)) throw new SnapshotError(`${at}: its expiry is ${show(time)}`)
+  if (!(ms >= ZERO_TIME && ms <= MAX_EXPIRE_TIME)) {
+    throw new SnapshotError(`${at}: its expiry is ${show(time)}`)
+  }
   return ms === ZERO_TIME ? undefined : ms
 }
 
@@ -217,8 +223,12 @@ function asIndex(value: unknown, what: string, max: number): number {
   throw new SnapshotError(`${what} is ${show(value)}, expected a whole number up to ${max}`)
 }
 
-/** A value in an error message: short, whatever it is. */
+/** A value in an error message: short, whatever it is, and however deep it nests. */
 function show(value: unknown): string {
-  const json = value === undefined ? 'missing' : JSON.stringify(value)
-  return json.length > 60 ? `${json.slice(0, 60)}...` : json
+  if (value === undefined) return 'missing'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  if (typeof value === 'string' && value.length > 60)
+    return `${JSON.stringify(value.slice(0, 60))}...`
+  return JSON.stringify(value)
 }

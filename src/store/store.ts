@@ -6,7 +6,7 @@ import { attach, cloneTree, DirectoryNode, detach, FileNode, type Node, pathOf }
 import { checkDepth, cleanPath, joinPath, MAX_PATH_DEPTH } from './path.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
-import { TtlHeap } from './ttl-heap.ts'
+import { MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
 import { type Listener, type Watcher, WatcherHub } from './watcher-hub.ts'
 
 /** The version of the data model, as etcd's v2 store counts it. */
@@ -376,7 +376,7 @@ export class Store {
       if (options.unique === true) {
         // What has expired on the way takes an index first: the name is made of the next one.
         this.#expireAlong(key, now)
-        key = joinPath(key, String(this.#index + 1).padStart(20, '0'))
+        key = cleanPath(joinPath(key, String(this.#index + 1).padStart(20, '0')))
       }
       if (key === '/') throw new StoreError(107, '/', this.#index)
       const { parent, name } = this.#makeParent(key, now)
@@ -503,13 +503,14 @@ export class Store {
         ? new DirectoryNode(name, parent, index)
         : new FileNode(name, parent, value, index)
     attach(parent, node)
-    if (options.expireTime !== undefined) this.#heap.set(node, options.expireTime)
+    this.#setExpiry(node, options.expireTime)
     return node
   }
 
   #setExpiry(node: Node, expireTime: number | undefined): void {
-    if (expireTime !== undefined) this.#heap.set(node, expireTime)
-    else if (node.lease !== null) this.#heap.remove(node)
+    if (expireTime === undefined) this.#heap.remove(node)
+    // Within what can be written down: a time of year 10000 would make a state that cannot be read.
+    else this.#heap.set(node, Math.min(Math.max(0, expireTime), MAX_EXPIRE_TIME))
   }
 
   #writable(path: string): string {

@@ -1,5 +1,8 @@
 import type { Node } from './node.ts'
 
+/** The last time that RFC 3339 can tell, Unix milliseconds: whoever asks for more gets this. */
+export const MAX_EXPIRE_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+
 /** When a node expires. Kept beside the node, so that a permanent one pays nothing for it. */
 export interface Lease {
   readonly node: Node

@@ -16,6 +16,7 @@ interface LiveWatcher extends Watcher {
   readonly since: number
   readonly stream: boolean
   readonly listener: Listener
+  ended: boolean
 }
 
 /** One path component on the way to watched places. */
@@ -74,6 +75,7 @@ export class WatcherHub {
       since,
       stream,
       listener,
+      ended: false,
       remove: () => this.#remove(place, watcher),
     }
     place.watchers.add(watcher)
@@ -90,7 +92,9 @@ export class WatcherHub {
   /** Shows an event to all who watch its place. */
   notify(event: Event): void {
     if (this.#count === 0 && this.#everywhere.size === 0) return
-    for (const listener of [...this.#everywhere]) listener(event)
+    for (const listener of [...this.#everywhere]) {
+      if (this.#everywhere.has(listener)) listener(event)
+    }
     if (this.#count === 0) return
     const key = event.node.key
     const components = key === '/' ? [] : key.slice(1).split('/')
@@ -108,7 +112,7 @@ export class WatcherHub {
     }
     if (place !== undefined && removesDirectory(event)) collectBelow(place, reached)
     for (const watcher of reached) {
-      if (event.index < watcher.since) continue
+      if (watcher.ended || event.index < watcher.since) continue
       if (!watcher.stream) watcher.remove()
       watcher.listener(event)
     }
@@ -116,6 +120,7 @@ export class WatcherHub {
 
   #remove(place: WatchedPath, watcher: LiveWatcher): void {
     if (!place.watchers.delete(watcher)) return
+    watcher.ended = true
     this.#count--
     let at = place
     while (at.parent !== null && at.watchers.size === 0 && at.children.size === 0) {

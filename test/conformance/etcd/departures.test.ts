@@ -100,25 +100,29 @@ const departures: Departure[] = [
     },
   },
   {
-    etcd: 'some failures are counted as successes in the stats',
+    etcd: 'some failures are counted as successes in the stats, some twice',
     ktree: 'counted right',
     async show() {
       await put('/counted', { value: '1' })
       const before = await etcd.stats()
-      await put('/counted', { value: '2', prevValue: 'other' })
-      await put('/', { prevExist: 'true', value: '1' })
+      const params = { prevValue: 'other' }
+      const failed = await etcd.send({ method: 'DELETE', path: '/counted', params })
+      expect(failed.body).toMatchObject({ errorCode: 101 })
+      await put('/counted/below', { value: '1', prevExist: 'false' })
       const after = await etcd.stats()
-      expect(after.compareAndSwapSuccess - before.compareAndSwapSuccess).toBe(1)
-      expect(after.compareAndSwapFail - before.compareAndSwapFail).toBe(0)
-      expect(after.updateSuccess - before.updateSuccess).toBe(1)
-      expect(after.updateFail - before.updateFail).toBe(0)
+      const grown = (name: string): number => after[name] - before[name]
+      expect(grown('compareAndDeleteSuccess')).toBe(1)
+      expect(grown('compareAndDeleteFail')).toBe(0)
+      expect(grown('createFail')).toBe(1)
+      expect(grown('setsFail')).toBe(1)
 
       const store = new Store()
       store.set('/counted', '1')
-      expect(() => store.compareAndSwap('/counted', { prevValue: 'other' }, '2')).toThrow()
-      expect(() => store.update('/', '1')).toThrow()
-      expect(store.statsMap()).toMatchObject({ compareAndSwapSuccess: 0, compareAndSwapFail: 1 })
-      expect(store.statsMap()).toMatchObject({ updateSuccess: 0, updateFail: 1 })
+      expect(() => store.compareAndDelete('/counted', params)).toThrow('Compare failed')
+      expect(() => store.create('/counted/below', '1')).toThrow('Not a directory')
+      const ours = store.statsMap()
+      expect(ours).toMatchObject({ compareAndDeleteSuccess: 0, compareAndDeleteFail: 1 })
+      expect(ours).toMatchObject({ createFail: 1, setsFail: 0 })
       expect(Object.keys(store.statsMap())).toEqual(Object.keys(after))
     },
   },

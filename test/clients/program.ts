@@ -1,0 +1,97 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** A child process with all that it has written so far. */
+export interface RunningProgram {
+  readonly process: ChildProcess
+  out: string
+  err: string
+  /** Its exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals | null>
+  /** Resolves when `pattern` is found in its standard output; rejects if it ends before. */
+  says(pattern: RegExp): Promise<RegExpExecArray>
+}
+
+/** The program as users run it: compiled, beside its package.json. */
+export interface Program {
+  /** The compiled files; goes away after the tests. */
+  readonly dist: string
+  readonly directory: string
+  /** Runs a compiled script; what is left of it is ended after the test. */
+  start(script: string, args: readonly string[]): RunningProgram
+}
+
+/** Compiles src/ once for the tests of a file, away from dist/, which may be missing or old. */
+export function useProgram(): Program {
+  let directory = ''
+  let running: RunningProgram[] = []
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'ktree-program-'))
+    copyFileSync(join(root, 'package.json'), join(directory, 'package.json'))
+    symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    const project = join(root, 'tsconfig.build.json')
+    execFileSync(process.execPath, [tsc, '-p', project, '--outDir', join(directory, 'dist')], {
+      cwd: root,
+    })
+  })
+  afterEach(async () => {
+    for (const { process, ended } of running) {
+      process.kill('SIGKILL')
+      await ended
+    }
+    running = []
+  })
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+  return {
+    get dist() {
+      return join(directory, 'dist')
+    },
+    get directory() {
+      return directory
+    },
+    start(script, args) {
+      const program = watch(spawn(process.execPath, [script, ...args], { cwd: directory }))
+      running.push(program)
+      return program
+    },
+  }
+}
+
+function watch(child: ChildProcess): RunningProgram {
+  const program: RunningProgram = {
+    process: child,
+    out: '',
+    err: '',
+    // 'close' comes after the last output, 'exit' may come before.
+    ended: once(child, 'close').then(([code, signal]) => code ?? signal),
+    says(pattern) {
+      return new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = pattern.exec(program.out)
+          if (match !== null) resolve(match)
+        }
+        look()
+        child.stdout?.on('data', look)
+        void program.ended.then(() => {
+          look()
+          reject(new Error(`it ended without ${pattern}:\n${program.out}${program.err}`))
+        })
+      })
+    },
+  }
+  child.stdout?.on('data', (chunk: Buffer) => {
+    program.out += chunk.toString()
+  })
+  child.stderr?.on('data', (chunk: Buffer) => {
+    program.err += chunk.toString()
+  })
+  return program
+}

@@ -1,0 +1,143 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Store } from '../../../src/store/store.ts'
+import { textToBytes } from '../../../src/store/text.ts'
+import { describeWithPeer, type RunningEtcd, startEtcd } from '../peers.ts'
+import {
+  EtcdClient,
+  type EtcdEvent,
+  type EtcdReply,
+  type EtcdRequest,
+  isError,
+} from './etcd-client.ts'
+import { storeDocument } from './snap-file.ts'
+import { etcdForm, etcdNode, storeForm, storeNode } from './wire-form.ts'
+
+const anySpan = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY }
+const SNAPSHOT_TIMEOUT_MS = 20_000
+
+/** Every kind of write, each on something that an earlier one has left. */
+const writes: EtcdRequest[] = [
+  { method: 'PUT', path: '/a/b/c', params: { value: '1' } },
+  { method: 'PUT', path: '/a/b/_hidden/d', params: { value: 'é €' } },
+  { method: 'PUT', path: '/é', params: { value: '' } },
+  { method: 'PUT', path: '/lease', params: { value: '2', ttl: '1000' } },
+  { method: 'PUT', path: '/directory', params: { dir: 'true', ttl: '2000' } },
+  { method: 'PUT', path: '/directory/empty', params: { dir: 'true' } },
+  { method: 'POST', path: '/queue', params: { value: 'job' } },
+  { method: 'PUT', path: '/a/b/c', params: { value: '3', prevValue: '1' } },
+  { method: 'PUT', path: '/lease', params: { ttl: '3000', refresh: 'true', prevExist: 'true' } },
+  { method: 'PUT', path: '/deleted', params: { value: '4' } },
+  { method: 'DELETE', path: '/deleted' },
+  { method: 'PUT', path: '/compared', params: { value: '5' } },
+  { method: 'DELETE', path: '/compared', params: { prevValue: '5' } },
+  { method: 'PUT', path: '/brief', params: { value: '6', ttl: '1' } },
+]
+const hidden = ['/a/b/_hidden', '/a/b/_hidden/d']
+
+describeWithPeer('etcd', 'a state saved by etcd', () => {
+  let server: RunningEtcd
+  let etcd: EtcdClient
+  const written = new Map<number, EtcdEvent>()
+  /** The whole tree as it was at an index, and the nodes that no listing shows. */
+  const trees = new Map<number, EtcdReply[]>()
+
+  beforeAll(async () => {
+    server = await startEtcd(['--snapshot-count', '10'])
+    etcd = new EtcdClient(server.url)
+  })
+  afterAll(async () => {
+    etcd.close()
+    await server.stop()
+  })
+
+  async function readAll(): Promise<void> {
+    const params = { recursive: 'true' }
+    const replies = [await etcd.send({ method: 'GET', path: '/', params })]
+    for (const path of hidden) replies.push(await etcd.send({ method: 'GET', path }))
+    trees.set(replies[0].index, replies)
+  }
+
+  async function write(request: EtcdRequest): Promise<void> {
+    const { index, body } = await etcd.send(request)
+    if (isError(body)) throw new Error(`${request.path}: ${body.message}`)
+    written.set(index, body)
+    await readAll()
+  }
+
+  /** The newest document that etcd has saved, or undefined. */
+  async function newestDocument(): Promise<string | undefined> {
+    const directory = join(server.dataDir, 'member', 'snap')
+    const names = (await readdir(directory)).filter((name) => name.endsWith('.snap')).sort()
+    const name = names.pop()
+    return name === undefined ? undefined : storeDocument(await readFile(join(directory, name)))
+  }
+
+  test('loads with every node, index, lease and event', async () => {
+    for (const request of writes) await write(request)
+    const last = Math.max(...written.keys())
+    const expiry = await etcd.watch('/brief', false, last + 1)
+    const expired = await expiry.event
+    if (isError(expired)) throw new Error(expired.message)
+    written.set(expired.node.modifiedIndex ?? 0, expired)
+
+    const store = new Store()
+    // etcd saves in the background, every ten entries: until it has saved all this.
+    const deadline = Date.now() + SNAPSHOT_TIMEOUT_MS
+    for (let i = 0; store.index <= last + 1; i++) {
+      if (Date.now() > deadline) throw new Error('etcd has saved nothing')
+      await write({ method: 'PUT', path: '/filler', params: { value: String(i) } })
+      const document = await newestDocument()
+      if (document !== undefined) store.recovery(document)
+    }
+
+    const replies = trees.get(store.index) ?? []
+    expect(replies).toHaveLength(3)
+    const [tree, ...others] = replies
+    if (isError(tree.body)) throw new Error(tree.body.message)
+    const ours = storeNode(store.get('/', { recursive: true }).node, false, anySpan)
+    expect(ours).toEqual(etcdNode(tree.body.node, false, anySpan))
+    for (const [i, reply] of others.entries()) {
+      expect(storeForm(store.get(hidden[i]), false, anySpan)).toEqual(
+        etcdForm(reply, false, anySpan),
+      )
+    }
+    expect(store.leases).toBe(2)
+
+    let events = 0
+    for (const event of store.history) {
+      const body = written.get(event.index)
+      if (body === undefined) throw new Error(`no write made index ${event.index}`)
+      const theirs = etcdForm({ index: event.index, body }, false, anySpan)
+      expect(storeForm(event, false, anySpan)).toEqual(theirs)
+      events++
+    }
+    expect(events).toBe([...written.keys()].filter((index) => index <= store.index).length)
+    const refresh = store.history
+    expect([...refresh].filter((event) => event.refresh).map(({ node }) => node.key)).toEqual([
+      '/lease',
+    ])
+    expect(store.findEvent('/lease', false, last)).toBeUndefined()
+
+    // What comes out of us is a state that loads again, and is the same.
+    const copy = new Store()
+    copy.recovery(store.save())
+    expect(copy.save()).toBe(store.save())
+    expect(copy.get(textToBytes('/é')).node.value).toBe('')
+  })
+
+  test('loads from a server that has users of its own', async () => {
+    const body = JSON.stringify({ user: 'root', password: 'secret' })
+    await fetch(`${server.url}/v2/auth/users/root`, { method: 'PUT', body })
+    const store = new Store()
+    const deadline = Date.now() + SNAPSHOT_TIMEOUT_MS
+    const { index } = await etcd.send({ method: 'GET', path: '/' })
+    for (let i = 0; store.index <= index; i++) {
+      if (Date.now() > deadline) throw new Error('etcd has saved nothing')
+      await write({ method: 'PUT', path: '/filler', params: { value: String(i) } })
+      store.recovery((await newestDocument()) ?? '')
+    }
+    expect(store.get(textToBytes('/é')).node.value).toBe('')
+  })
+})

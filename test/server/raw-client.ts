@@ -1,0 +1,210 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { onTestFinished } from 'vitest'
+import { type RunningServer, type StartOptions, startServer } from '../../src/server/start.ts'
+
+/** An error reply: its text without the leading `-`. */
+export class ErrorReply {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/** A RESP3 push frame. */
+export class Push {
+  readonly items: readonly Reply[]
+
+  constructor(items: readonly Reply[]) {
+    this.items = items
+  }
+}
+
+/** Statuses and bulk strings are strings; a RESP3 map is the flat array that RESP2 makes of it. */
+export type Reply = string | number | boolean | null | ErrorReply | Push | readonly Reply[]
+
+/** A request as clients send it. */
+export function frame(...args: (string | number)[]): string {
+  return `*${args.length}\r\n${args.map((arg) => `$${String(arg).length}\r\n${arg}\r\n`).join('')}`
+}
+
+/** Reads one reply at an offset; undefined if it is not all there. */
+export function parseReply(input: string, at: number): { reply: Reply; end: number } | undefined {
+  const lineEnd = input.indexOf('\r\n', at)
+  if (lineEnd < 0) return undefined
+  const type = input[at]
+  const line = input.slice(at + 1, lineEnd)
+  const end = lineEnd + 2
+  switch (type) {
+    case '+':
+      return { reply: line, end }
+    case '-':
+      return { reply: new ErrorReply(line), end }
+    case ':':
+      return { reply: Number(line), end }
+    case '#':
+      return { reply: line === 't', end }
+    case '_':
+      return { reply: null, end }
+    case '$':
+    case '=': {
+      const length = Number(line)
+      if (length < 0) return { reply: null, end }
+      if (input.length < end + length + 2) return undefined
+      return { reply: input.slice(end, end + length), end: end + length + 2 }
+    }
+    case '*':
+    case '%':
+    case '~':
+    case '>':
+      return parseItems(input, end, type, Number(line))
+    default:
+      throw new Error(`not RESP: ${JSON.stringify(input.slice(at, at + 80))}`)
+  }
+}
+
+function parseItems(input: string, start: number, type: string, count: number) {
+  if (count < 0) return { reply: null, end: start }
+  const items: Reply[] = []
+  let at = start
+  for (let left = type === '%' ? 2 * count : count; left > 0; left--) {
+    const item = parseReply(input, at)
+    if (item === undefined) return undefined
+    items.push(item.reply)
+    at = item.end
+  }
+  return { reply: type === '>' ? new Push(items) : items, end: at }
+}
+
+/** A client that does what it is told and nothing else. */
+export class RawClient {
+  readonly socket: Socket
+  /** Resolves when the connection has ended. */
+  readonly closed: Promise<void>
+  ended = false
+  #input = ''
+  #at = 0
+  #wake: (() => void) | undefined
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    socket.setNoDelay(true)
+    socket.on('error', () => {})
+    socket.on('data', (chunk: Buffer) => {
+      this.#input += chunk.toString('latin1')
+      this.#wake?.()
+    })
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.ended = true
+        resolve()
+        this.#wake?.()
+      })
+    })
+  }
+
+  /** Everything received and not yet read. */
+  get unread(): string {
+    return this.#input.slice(this.#at)
+  }
+
+  write(bytes: string): void {
+    this.socket.write(bytes, 'latin1')
+  }
+
+  send(...args: (string | number)[]): void {
+    this.write(frame(...args))
+  }
+
+  /** The next reply or message, whichever comes. */
+  async next(): Promise<Reply> {
+    for (;;) {
+      const parsed = parseReply(this.#input, this.#at)
+      if (parsed !== undefined) {
+        this.#at = parsed.end
+        if (this.#at > 65_536) {
+          this.#input = this.#input.slice(this.#at)
+          this.#at = 0
+        }
+        return parsed.reply
+      }
+      if (this.ended) throw new Error('the connection has ended')
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  async take(count: number): Promise<Reply[]> {
+    const replies: Reply[] = []
+    while (replies.length < count) replies.push(await this.next())
+    return replies
+  }
+
+  /** Sends a request and returns what comes next. */
+  async call(...args: (string | number)[]): Promise<Reply> {
+    this.send(...args)
+    return await this.next()
+  }
+
+  /** All that comes before the answer to a PING. */
+  async untilPong(): Promise<Reply[]> {
+    this.send('PING', 'mark')
+    const replies: Reply[] = []
+    for (;;) {
+      const reply = await this.next()
+      if (reply === 'mark' || (Array.isArray(reply) && reply[0] === 'pong')) return replies
+      replies.push(reply)
+    }
+  }
+
+  /** Ends the connection without a word. */
+  vanish(): Promise<void> {
+    this.socket.resetAndDestroy()
+    return this.closed
+  }
+}
+
+/** Starts a server that ends with the test. */
+export async function start(options: StartOptions = {}): Promise<RunningServer> {
+  const server = await startServer({ port: 0, ...options })
+  onTestFinished(() => server.close())
+  return server
+}
+
+/** Connects a client that ends with the test. */
+export async function join(server: RunningServer, protocol: 2 | 3 = 2): Promise<RawClient> {
+  const socket = connect(server.port as number, '127.0.0.1')
+  const client = new RawClient(socket)
+  onTestFinished(() => void socket.destroy())
+  await once(socket, 'connect')
+  if (protocol === 3) await client.call('HELLO', '3')
+  return client
+}
+
+/** Resolves when what is asked holds; for what the server does some time after a reply. */
+export async function eventually(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Resolves when somebody is subscribed to a channel; `observer` asks. */
+export async function subscribed(observer: RawClient, channel: string): Promise<void> {
+  for (;;) {
+    const reply = (await observer.call('PUBSUB', 'NUMSUB', channel)) as Reply[]
+    if (reply[1] !== 0) return
+  }
+}
+
+/** A log that tests can read. */
+export class LogLines {
+  readonly lines: string[] = []
+
+  write(line: string): void {
+    this.lines.push(line)
+  }
+
+  holds(text: string): boolean {
+    return this.lines.some((line) => line.includes(text))
+  }
+}

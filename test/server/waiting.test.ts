@@ -1,0 +1,151 @@
+import { expect, test } from 'vitest'
+import { ManualClock } from '../../src/store/clock.ts'
+import { eventually, join, type RawClient, type Reply, start } from './raw-client.ts'
+
+/** The number of watchers, as KSTATS tells it. */
+async function watchers(client: RawClient): Promise<Reply> {
+  const stats = (await client.call('KSTATS')) as Reply[]
+  return stats[stats.indexOf('watchers') + 1]
+}
+
+const field = (event: Reply, name: string): Reply => {
+  const items = event as Reply[]
+  return items[items.indexOf(name) + 1]
+}
+
+test('KWAIT answers with one event, past or to come', async () => {
+  const server = await start()
+  const [client, writer] = [await join(server), await join(server)]
+  for (const value of ['1', '2', '3']) await writer.call('KSET', '/d/a', value)
+  expect(field(await client.call('KWAIT', '/d/a', 'SINCE', '2'), 'index')).toBe(2)
+  expect(field(await client.call('KWAIT', '/d', 'RECURSIVE', 'SINCE', '1'), 'index')).toBe(1)
+  client.send('KWAIT', '/d/a', 'SINCE', '5')
+  await eventually(() => server.store.hub.count === 1)
+  await writer.call('KSET', '/d/a', '4')
+  await writer.call('KSET', '/d/a', '5')
+  await writer.call('KSET', '/d/a', '6')
+  expect(field(await client.next(), 'index')).toBe(5)
+  expect(await watchers(writer)).toBe(0)
+})
+
+test.each([2, 3] as const)('KWAIT gives up after its timeout, in RESP%i', async (protocol) => {
+  const clock = new ManualClock()
+  const server = await start({ clock })
+  const client = await join(server, protocol)
+  client.send('KWAIT', '/a', 'TIMEOUT', '5000')
+  client.send('PING')
+  await eventually(() => server.store.hub.count === 1)
+  clock.advance(4999)
+  expect(server.store.hub.count).toBe(1)
+  clock.advance(1)
+  expect(await client.next()).toBe(null)
+  expect(await client.next()).toBe('PONG')
+  expect(server.store.hub.count).toBe(0)
+})
+
+test('a timeout does not strike after the event', async () => {
+  const clock = new ManualClock()
+  const server = await start({ clock })
+  const [client, writer] = [await join(server), await join(server)]
+  client.send('KWAIT', '/a', 'TIMEOUT', '5000')
+  await eventually(() => server.store.hub.count === 1)
+  await writer.call('KSET', '/a', '1')
+  expect(field(await client.next(), 'index')).toBe(1)
+  clock.advance(6000)
+  expect(await client.call('PING')).toBe('PONG')
+  expect(client.unread).toBe('')
+})
+
+test.each(['-1', '2147483648', 'soon', ''])('KWAIT refuses a timeout of "%s"', async (timeout) => {
+  const server = await start()
+  const client = await join(server)
+  expect(await client.call('KWAIT', '/a', 'TIMEOUT', timeout)).toMatchObject({
+    text: expect.stringMatching(/^ERR /),
+  })
+  expect(server.store.hub.count).toBe(0)
+})
+
+test('what follows KWAIT in a pipeline waits its turn', async () => {
+  const server = await start()
+  const [client, writer] = [await join(server), await join(server)]
+  client.send('KWAIT', '/go')
+  client.send('KSET', '/done', '1')
+  client.send('KWAIT', '/go', 'SINCE', '3')
+  client.send('KGET', '/go')
+  await eventually(() => server.store.hub.count === 1)
+  await writer.call('KSET', '/other', '1')
+  expect(await writer.call('KINDEX')).toBe(1)
+  await writer.call('KSET', '/go', '1')
+  expect(field(await client.next(), 'index')).toBe(2)
+  expect(field(await client.next(), 'index')).toBe(3)
+  expect(client.unread).toBe('')
+  await writer.call('KSET', '/go', '2')
+  expect(field(field(await client.next(), 'node'), 'value')).toBe('2')
+  expect(field(field(await client.next(), 'node'), 'value')).toBe('2')
+})
+
+test('the writes of clients that one write sets free are watched in their order', async () => {
+  const server = await start()
+  const watcher = await join(server)
+  await watcher.call('KWATCH', '/?recursive=true')
+  const waiting: RawClient[] = []
+  for (let i = 0; i < 20; i++) {
+    const client = await join(server)
+    client.send('KWAIT', '/go')
+    client.send('KSET', `/by/${i}`, '1')
+    client.send('KSET', '/last', String(i))
+    waiting.push(client)
+  }
+  await eventually(() => server.store.hub.count === 21)
+  const writer = await join(server)
+  writer.send('KSET', '/go', '1')
+  writer.send('KSET', '/next', '1')
+  await writer.take(2)
+  for (const client of waiting) await client.take(3)
+  const messages = (await watcher.untilPong()) as Reply[][]
+  const events = messages.map((message) => JSON.parse(message[2] as string))
+  expect(events.map(({ index }) => index)).toEqual(Array.from({ length: 42 }, (_, i) => i + 1))
+  // The one that set them free had its burst served first.
+  expect(events.slice(0, 2).map(({ node }) => node.key)).toEqual(['/go', '/next'])
+})
+
+test('a client that goes while it waits leaves no watcher', async () => {
+  const clock = new ManualClock()
+  const server = await start({ clock })
+  const observer = await join(server)
+  const [reset, closed, killed] = [await join(server), await join(server), await join(server)]
+  const clients = [reset, closed, killed]
+  for (const client of clients) {
+    client.send('KWAIT', '/a', 'TIMEOUT', '1000')
+    client.send('KSET', '/after', '1')
+  }
+  await eventually(() => server.store.hub.count === 3)
+  expect(await watchers(observer)).toBe(3)
+  await reset.vanish()
+  closed.socket.end()
+  await eventually(() => server.store.hub.count === 1)
+  const { localAddress, localPort } = killed.socket
+  expect(await observer.call('CLIENT', 'KILL', `${localAddress}:${localPort}`)).toBe('OK')
+  expect(await watchers(observer)).toBe(0)
+  clock.advance(2000)
+  expect(await observer.call('KINDEX')).toBe(0)
+  expect(await killed.closed).toBe(undefined)
+})
+
+test('watchers of all kinds are gone with their connections', async () => {
+  const server = await start()
+  const observer = await join(server)
+  for (const request of [
+    ['KWATCH', '/a'],
+    ['KWATCH', '/b?recursive=true', '/a?since=1'],
+    ['PSUBSCRIBE', '/*'],
+  ]) {
+    const client = await join(server)
+    await client.call(...request)
+    await client.vanish()
+  }
+  await eventually(() => server.store.hub.count === 0)
+  expect(await watchers(observer)).toBe(0)
+  expect(await observer.call('PUBSUB', 'CHANNELS')).toEqual([])
+  expect(await observer.call('PUBSUB', 'NUMPAT')).toBe(0)
+})

@@ -1,0 +1,112 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/store/clock.ts'
+import { DroppedEvents } from '../../src/store/dropped-events.ts'
+import type { Event } from '../../src/store/event.ts'
+import { Store } from '../../src/store/store.ts'
+import { isWatched } from '../../src/store/watched.ts'
+import { paths, places, write } from './random-writes.ts'
+
+/** An event of a file at a path. */
+function event(key: string, index: number): Event {
+  const node = { key, dir: false, value: '', modifiedIndex: index, createdIndex: index }
+  const rest = { expiration: undefined, ttl: undefined, nodes: undefined }
+  return { action: 'set', node: { ...node, ...rest }, prevNode: undefined, index, refresh: false }
+}
+
+/** All events of a store, whatever its own history keeps. */
+function eventsOf(writes: readonly ((store: Store) => void)[]): Event[] {
+  const clock = new ManualClock()
+  const store = new Store({ clock })
+  for (const run of writes) {
+    run(store)
+    clock.advance(1)
+    store.deleteExpiredKeys(clock.now())
+  }
+  return [...store.history]
+}
+
+const queries = fc.array(fc.tuple(places, fc.nat({ max: 40 })), { minLength: 20, maxLength: 20 })
+const writes = fc.array(write, { maxLength: 40, size: 'max' })
+
+describe('DroppedEvents', () => {
+  test('knows of each event exactly who would have seen it', () => {
+    fc.assert(
+      fc.property(writes, queries, (sequence, asked) => {
+        const events = eventsOf(sequence)
+        const dropped = new DroppedEvents()
+        for (const one of events) dropped.add(one)
+        for (const [{ path, recursive }, since] of asked) {
+          const missed = events.some((one) => one.index >= since && isWatched(one, path, recursive))
+          expect(dropped.hasSince(path, recursive, since)).toBe(missed)
+          expect(dropped.clone().hasSince(path, recursive, since)).toBe(missed)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('forgets where the oldest were, and then errs on the safe side only', () => {
+    fc.assert(
+      fc.property(writes, queries, fc.integer({ min: 1, max: 12 }), (sequence, asked, limit) => {
+        const events = eventsOf(sequence)
+        const dropped = new DroppedEvents(limit)
+        for (const one of events) {
+          dropped.add(one)
+          expect(dropped.paths).toBeLessThanOrEqual(limit)
+        }
+        for (const [{ path, recursive }, since] of asked) {
+          const missed = events.some((one) => one.index >= since && isWatched(one, path, recursive))
+          if (missed) expect(dropped.hasSince(path, recursive, since)).toBe(true)
+          // What is newer than every event nobody can have missed.
+          expect(dropped.hasSince(path, recursive, (events.at(-1)?.index ?? 0) + 1)).toBe(false)
+        }
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('remembers the newer half, and what is hidden, when it forgets', () => {
+    const dropped = new DroppedEvents(100)
+    dropped.add(event('/quiet/_hidden/x', 1))
+    let index = 1
+    for (let i = 0; i < 90; i++) dropped.add(event(`/busy/${i}`, ++index))
+    dropped.add(event('/quiet/_hidden/y', ++index))
+    const hidden = index
+    for (let i = 90; i < 100; i++) dropped.add(event(`/busy/${i}`, ++index))
+    expect(dropped.paths).toBeLessThan(100)
+    expect(dropped.hasSince('/quiet/_hidden/y', false, hidden)).toBe(true)
+    expect(dropped.hasSince('/quiet/_hidden', true, hidden)).toBe(true)
+    expect(dropped.hasSince('/quiet', true, hidden)).toBe(false)
+    expect(dropped.hasSince('/busy/99', false, index)).toBe(true)
+    expect(dropped.hasSince('/busy/98', false, index)).toBe(false)
+    // Which of the old ones it was is forgotten.
+    expect(dropped.hasSince('/busy/never', false, 2)).toBe(true)
+    expect(dropped.hasSince('/busy/never', false, hidden)).toBe(false)
+    expect(dropped.hasSince('/elsewhere', true, 1)).toBe(false)
+  })
+
+  test('stays bounded however many paths there are', () => {
+    const dropped = new DroppedEvents()
+    let most = 0
+    for (let index = 1; index <= 200_000; index++) {
+      dropped.add(event(index % 2 === 0 ? `/a/${index}` : `/${index}/_h`, index))
+      most = Math.max(most, dropped.paths)
+    }
+    expect(most).toBeLessThanOrEqual(65_536)
+    expect(dropped.hasSince('/a/200000', false, 200_000)).toBe(true)
+    expect(dropped.hasSince('/199999/_h', false, 199_999)).toBe(true)
+    expect(dropped.hasSince('/a', true, 200_001)).toBe(false)
+  })
+
+  test('takes all up to an index for lost', () => {
+    fc.assert(
+      fc.property(paths, fc.boolean(), (path, recursive) => {
+        const dropped = new DroppedEvents()
+        dropped.addAllUpTo(10)
+        expect(dropped.hasSince(path, recursive, 10)).toBe(true)
+        expect(dropped.hasSince(path, recursive, 11)).toBe(false)
+      }),
+    )
+  })
+})

@@ -1,0 +1,55 @@
+import fc from 'fast-check'
+import { StoreError } from '../../src/store/errors.ts'
+import type { Store } from '../../src/store/store.ts'
+
+/** Few components, so that paths meet; one hidden, two of which one begins the other. */
+export const names = fc.constantFrom('a', 'ab', '_h', 'b')
+
+export const paths = fc
+  .array(names, { minLength: 1, maxLength: 4 })
+  .map((parts) => `/${parts.join('/')}`)
+
+export type Write = (store: Store) => void
+
+/** A write that may well fail: that too is a case. */
+function attempt(write: Write): Write {
+  return (store) => {
+    try {
+      write(store)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+    }
+  }
+}
+
+const kinds: ((path: string, ttl: number | undefined) => Write)[] = [
+  (path) => (store) => store.set(path, '1'),
+  (path) => (store) => store.createDirectory(path),
+  (path) => (store) => store.update(path, ''),
+  (path) => (store) => store.delete(path),
+  (path) => (store) => store.delete(path, { recursive: true }),
+  (path) => (store) => store.create(path, 'job', { unique: true }),
+  (path, ttl) => (store) => store.set(path, '2', { expireTime: timeIn(store, ttl) }),
+  (path, ttl) => (store) => store.setDirectory(path, { expireTime: timeIn(store, ttl) }),
+  (path, ttl) => (store) =>
+    store.update(path, '', { expireTime: timeIn(store, ttl), refresh: true }),
+]
+
+const timeIn = (store: Store, ttl: number | undefined): number | undefined =>
+  ttl === undefined ? undefined : store.clock.now() + ttl
+
+/** A write of any kind, TTLs included; carried out, it throws nothing. */
+export const write: fc.Arbitrary<Write> = fc
+  .tuple(fc.constantFrom(...kinds), paths, fc.option(fc.integer({ min: 1, max: 50 })))
+  .map(([kind, path, ttl]) =>
+    Object.assign(attempt(kind(path, ttl ?? undefined)), {
+      // What a failing test shows.
+      [fc.toStringMethod]: () => `${kind} with ${path}, ${ttl}`,
+    }),
+  )
+
+/** What a watcher may ask for. */
+export const places = fc.record({
+  path: fc.oneof({ weight: 5, arbitrary: paths }, { weight: 1, arbitrary: fc.constant('/') }),
+  recursive: fc.boolean(),
+})

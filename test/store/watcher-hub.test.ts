@@ -1,0 +1,146 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/store/clock.ts'
+import type { Event } from '../../src/store/event.ts'
+import { Store } from '../../src/store/store.ts'
+import { isWatched } from '../../src/store/watched.ts'
+import { places, type Write, write } from './random-writes.ts'
+
+const indexes = (events: readonly Event[]): number[] => events.map(({ index }) => index)
+
+describe('WatcherHub', () => {
+  test('shows one event to those who want one, all to the others', () => {
+    const store = new Store()
+    const once: Event[] = []
+    const all: Event[] = []
+    store.watch('/a', {}, (event) => once.push(event))
+    store.watch('/a', { stream: true }, (event) => all.push(event))
+    expect(store.hub.count).toBe(2)
+    store.set('/a', '1')
+    store.set('/a', '2')
+    expect(indexes(once)).toEqual([1])
+    expect(indexes(all)).toEqual([1, 2])
+    expect(store.hub.count).toBe(1)
+  })
+
+  test('shows nobody an event that they were not there for, or that comes too early', () => {
+    const store = new Store()
+    const events: Event[] = []
+    const watcher = store.watch('/a', { stream: true, since: 3 }, (event) => events.push(event))
+    store.set('/a', '1')
+    store.set('/a', '2')
+    store.set('/a', '3')
+    watcher.remove()
+    watcher.remove()
+    store.set('/a', '4')
+    expect(indexes(events)).toEqual([3])
+    expect(store.hub.count).toBe(0)
+  })
+
+  test('shows the very event that the operation returned', () => {
+    const store = new Store()
+    let seen: Event | undefined
+    store.watch('/', { recursive: true }, (event) => {
+      seen = event
+    })
+    expect(store.set('/a', '1')).toBe(seen)
+  })
+
+  test('a listener may end watchers, itself included, and begin others', () => {
+    const store = new Store()
+    const seen: string[] = []
+    const watchers = ['first', 'second'].map((name) =>
+      store.watch('/a', { stream: true }, () => {
+        seen.push(name)
+        for (const watcher of watchers) watcher.remove()
+        store.watch('/a', {}, () => seen.push('later'))
+      }),
+    )
+    const listeners = ['third', 'fourth'].map((name) => {
+      const end = store.hub.addEverywhere(() => {
+        seen.push(name)
+        for (const stop of listeners) stop()
+      })
+      return end
+    })
+    store.set('/a', '1')
+    expect(seen).toEqual(['third', 'first'])
+    store.set('/a', '2')
+    expect(seen).toEqual(['third', 'first', 'later'])
+    expect(store.hub.count).toBe(0)
+  })
+
+  test('shows everything but refreshes to one who listens everywhere', () => {
+    const store = new Store()
+    const seen: string[] = []
+    const end = store.hub.addEverywhere(({ node }) => seen.push(node.key))
+    expect(store.hub.count).toBe(0)
+    store.set('/_a/b', '1')
+    store.update('/_a/b', '', { refresh: true, expireTime: store.clock.now() + 100_000 })
+    store.delete('/_a', { recursive: true })
+    end()
+    store.set('/c', '1')
+    expect(seen).toEqual(['/_a/b', '/_a'])
+  })
+
+  interface Step {
+    run: Write
+    watch: { path: string; recursive: boolean; stream: boolean; back: number } | undefined
+    end: number | undefined
+  }
+  const watch = fc
+    .tuple(places, fc.boolean(), fc.integer({ min: -3, max: 12 }))
+    .map(([place, stream, back]) => ({ ...place, stream, back }))
+  const steps: fc.Arbitrary<Step[]> = fc.array(
+    fc.record({
+      run: write,
+      watch: fc.option(watch, { nil: undefined }),
+      end: fc.option(fc.nat({ max: 20 }), { nil: undefined, freq: 6 }),
+    }),
+    { maxLength: 40, size: 'max' },
+  )
+
+  test('every watcher sees each event of its place once, in order, from where it asked on', () => {
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        const clock = new ManualClock()
+        const store = new Store({ clock })
+        const watchers: {
+          seen: Event[]
+          expected: (event: Event) => boolean
+          stream: boolean
+          last: number
+          remove(): void
+        }[] = []
+        for (const { run, watch, end } of sequence) {
+          if (watch !== undefined) {
+            const { path, recursive, stream, back } = watch
+            const since = Math.max(0, store.index + 1 - back)
+            const from = since === 0 ? store.index + 1 : since
+            const seen: Event[] = []
+            const watcher = store.watch(path, { recursive, stream, since }, (e) => seen.push(e))
+            const expected = (e: Event): boolean => e.index >= from && isWatched(e, path, recursive)
+            const remove = (): void => watcher.remove()
+            watchers.push({ seen, expected, stream, last: Number.POSITIVE_INFINITY, remove })
+          }
+          if (end !== undefined && end < watchers.length) {
+            watchers[end].remove()
+            watchers[end].last = Math.min(watchers[end].last, store.index)
+          }
+          run(store)
+          clock.advance(1)
+          store.deleteExpiredKeys(clock.now())
+        }
+        const events = [...store.history]
+        let live = 0
+        for (const { seen, expected, stream, last } of watchers) {
+          const all = events.filter((event) => expected(event) && event.index <= last)
+          expect(indexes(seen)).toEqual(indexes(stream ? all : all.slice(0, 1)))
+          if (last === Number.POSITIVE_INFINITY && (stream || all.length === 0)) live++
+        }
+        expect(store.hub.count).toBe(live)
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
