@@ -35,6 +35,6 @@ function repeated(arg: Argument): string {
   const enclose = arg.type === 'oneof' && (arg.token !== undefined || arg.multiple === true)
   const once = enclose ? `<${value}>` : value
   if (arg.multiple !== true) return once
-  // What is long is not said twice.
-  return members === undefined ? `${once} [${once} ...]` : `${once} [...]`
+  // A choice is too long to be said twice.
+  return arg.type === 'oneof' ? `${once} [...]` : `${once} [${once} ...]`
 }

@@ -1,5 +1,3 @@
-/** Longest decimal that Redis reads as a 64-bit integer. */
-const MAX_DIGITS = 20
 const MIN_INT64 = -(2n ** 63n)
 const MAX_INT64 = 2n ** 63n - 1n
 
@@ -11,7 +9,7 @@ const MAX_INT64 = 2n ** 63n - 1n
  * @returns the number (rounded above 2^53, where every limit has been passed), or undefined
  */
 export function parseRequestLength(text: string): number | undefined {
-  if (text.length > MAX_DIGITS || !/^(?:0|-?[1-9][0-9]*)$/.test(text)) return undefined
+  if (!/^(?:0|-?[1-9][0-9]*)$/.test(text)) return undefined
   const value = BigInt(text)
   return value < MIN_INT64 || value > MAX_INT64 ? undefined : Number(value)
 }

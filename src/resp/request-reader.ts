@@ -156,7 +156,8 @@ export class RequestReader {
     const start = this.#walked
     let framesEnd = start
     let step = this.#walker.step(chunk, start, this.unauthenticated)
-    // A frame begun in an earlier chunk is parsed by itself, and so is any before authentication.
+    // A frame begun in an earlier chunk goes alone, for it must be copied; so does every frame
+    // before authentication.
     const single = this.unauthenticated || this.#tail.length > 0
     const batchLength = single ? 0 : this.#batchLength
     this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)

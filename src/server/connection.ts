@@ -50,6 +50,8 @@ export class Connection implements Subscriber, RequestHandler {
   /** It has had its turn. */
   #yielding = false
   #turnEnd = 0
+  /** The client will send no more, but may be owed replies. */
+  #ended = false
   /** What was delivered during the present command: an undone reply must not take it along. */
   #delivered = ''
   #onDrained: (() => void)[] = []
@@ -66,6 +68,7 @@ export class Connection implements Subscriber, RequestHandler {
     this.#reader.unauthenticated = this.#needsPassword()
     socket.on('data', (chunk: Buffer) => this.#onData(chunk))
     socket.on('drain', () => this.#onDrain())
+    socket.on('end', () => this.#onEnd())
     socket.on('error', (error) =>
       server.logger.debug({ err: error, client: this.id }, 'connection failed'),
     )
@@ -238,6 +241,7 @@ export class Connection implements Subscriber, RequestHandler {
       this.flush()
       this.#waitIfUnread()
       if (!this.#halted && this.#socket.isPaused()) this.#socket.resume()
+      if (!this.#halted && this.#ended) this.close()
       this.server.afterRequests()
     }
   }
@@ -272,6 +276,12 @@ export class Connection implements Subscriber, RequestHandler {
       this.#yielding = false
       this.#goOn()
     })
+  }
+
+  #onEnd(): void {
+    this.#ended = true
+    // Whoever waits for an event and hangs up has gone; whoever waits for its turn has not.
+    if (this.blocked || !this.#halted) this.close()
   }
 
   #onDrain(): void {

@@ -5,6 +5,9 @@ import { type Config, pathFromBytes } from '../config.ts'
 /** What a machine without IPv6, or without the address, answers. */
 const NOT_AVAILABLE = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL'])
 
+/** Half open: a client that has said all it had to say still gets its replies (`printf … | nc`). */
+const OPTIONS = { noDelay: true, allowHalfOpen: true } as const
+
 /** The sockets on which a server listens. */
 export interface Listeners {
   /** The TCP port; undefined if there is none. */
@@ -36,7 +39,7 @@ export async function listen(
     for (const entry of port === undefined ? [] : config.get('bind')) {
       const mayFail = entry.startsWith('-')
       const host = mayFail ? entry.slice(1) : entry
-      const server = createServer({ noDelay: true }, (socket) => onSocket(socket, undefined))
+      const server = createServer(OPTIONS, (socket) => onSocket(socket, undefined))
       try {
         boundPort = await listenTcp(server, host, boundPort ?? 0, config.get('tcp-backlog'))
       } catch (error) {
@@ -48,7 +51,7 @@ export async function listen(
     }
     const path = pathFromBytes(config.get('unixsocket'))
     if (path !== '') {
-      const server = createServer((socket) => onSocket(socket, path))
+      const server = createServer(OPTIONS, (socket) => onSocket(socket, path))
       await listenUnix(server, path, config.get('unixsocketperm'))
       open.push(server)
       addresses.push(path)

@@ -50,7 +50,10 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     listenPort: listenPort(options, config),
   })
   await server.listen()
-  for (const address of server.addresses) server.logger.info(`ready on ${address}`)
+  // Who reads this may send a signal at once: the caller has its turn first, to listen for it.
+  setImmediate(() => {
+    for (const address of server.addresses) server.logger.info(`ready on ${address}`)
+  })
   return {
     port: server.port === 0 ? undefined : server.port,
     addresses: server.addresses,

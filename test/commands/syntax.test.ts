@@ -20,7 +20,7 @@ test.for<[Command, string]>([
   [find('subscribe'), 'SUBSCRIBE channel [channel ...]'],
   [find('hello'), 'HELLO [protover [AUTH username password] [SETNAME clientname]]'],
   [find('shutdown'), 'SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]'],
-  [find('config', 'set'), 'SET parameter value [...]'],
+  [find('config', 'set'), 'SET parameter value [parameter value ...]'],
   [
     find('client', 'list'),
     'LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]',

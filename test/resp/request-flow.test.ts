@@ -174,6 +174,15 @@ describe('pause and resume', () => {
     expect(recorder.told).toEqual([['a'], ['b'], ['pushed']])
   })
 
+  test('push from within onRequest, with a part of the chunk not walked', () => {
+    const recorder = unauthenticated()
+    recorder.onRequest = ([name]) => {
+      if (name === 'a') recorder.push(frame('pushed'))
+    }
+    recorder.push(frame('a') + frame('b'))
+    expect(recorder.told).toEqual([['a'], ['b'], ['pushed']])
+  })
+
   test('100 000 requests that each pause and resume do not pile up on the stack', () => {
     const recorder = new RequestRecorder()
     recorder.onRequest = () => {

@@ -161,4 +161,10 @@ describeWithPeer('redis-server', 'requests, generated and compared with Redis', 
     'long: %j',
     ([, input]) => same(input),
   )
+
+  // Long enough to be served in several turns, with the end of the input there from the start.
+  test('all that came before the end of the input is answered', async () => {
+    const costly = encode('CONFIG', 'GET', ...Array.from({ length: 90 }, () => '?'))
+    for (let round = 0; round < 5; round++) await same(costly.repeat(95))
+  })
 })
