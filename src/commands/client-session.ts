@@ -58,6 +58,11 @@ export interface PubSub {
   patternUnsubscribe(client: Client, patterns: readonly string[]): void
   /** Ends all of the client's subscriptions without a word (RESET). */
   drop(client: Client): void
+  /**
+   * Closes the connections that watch the tree: its index has been set back, and what they would be
+   * shown is no continuation of what they have seen.
+   */
+  closeWatchers(): void
   /** @returns how many clients have received it */
   publish(channel: string, message: string): number
   /** The channels with subscribers, tree channels included. */

@@ -185,6 +185,7 @@ export const treeWriteCommands: readonly Command[] = [
     args: [{ name: 'state', type: 'string' }],
     run(client, args) {
       client.server.store.recovery(args[1])
+      client.server.pubsub.closeWatchers()
       client.reply.ok()
     },
   },

@@ -52,6 +52,8 @@ Every directive can be given in three places, the later ones going over the earl
 
 While the server runs, \`CONFIG GET\` shows directives (all whose names match a glob), \`CONFIG SET\` changes one or several (all of them or, if one is refused, none), and \`CONFIG REWRITE\` brings the file up to date: comments and order stay, changed lines are changed where they stand, and what was not in the file is added at its end.
 
+\`make run\` starts with [conf/ktree.conf](../conf/ktree.conf), so \`CONFIG REWRITE\` writes there, including what was given in ARGS. To keep a file of your own: \`make build\`, then \`node dist/main.js my.conf\`.
+
 ## Syntax
 
 The file has redis.conf's syntax: a directive a line, then its values, separated by blanks. Names may be in any case. A line that begins with \`#\` is a comment. A value with blanks stands in quotes: \`"..."\` knows \`\\n\`, \`\\r\`, \`\\t\`, \`\\xHH\`, \`\\"\` and \`\\\\\`, \`'...'\` knows \`\\'\` only. Memory is written in bytes or with a unit, in any case: \`1k\` is 1000 bytes, \`1kb\` 1024, and so on with \`m\`, \`mb\`, \`g\` and \`gb\`. Where a directive is given twice, the last one counts. \`include\` is not supported.

@@ -31,12 +31,19 @@ export interface RunningServer {
   readonly closed: Promise<void>
 }
 
+const OPTION_NAMES = ['config', 'directives', 'port', 'configFile', 'logger', 'clock']
+
 /**
  * Starts a server in this process.
  *
- * @throws ConfigError for a directive that is not right, the system's error if it cannot listen
+ * @throws TypeError for an option that there is not, ConfigError for a directive that is not right, the system's error if it cannot listen
  */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name))
+  if (unknown !== undefined) {
+    const hint = `known are ${OPTION_NAMES.join(', ')}; what CONFIG SET takes goes into directives`
+    throw new TypeError(`startServer: unknown option '${unknown}' (${hint})`)
+  }
   const config = options.config ?? new Config()
   if (options.config === undefined) config.set('bind', ['127.0.0.1'])
   for (const [name, value] of Object.entries(options.directives ?? {})) {

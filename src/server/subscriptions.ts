@@ -73,6 +73,17 @@ export class Subscriptions implements PubSub {
     for (const pattern of client.patterns) this.#leavePattern(client, pattern)
   }
 
+  closeWatchers(): void {
+    const watchers = new Set<Subscriber>()
+    for (const stream of this.#streams.values()) {
+      for (const client of stream.subscribers()) watchers.add(client)
+    }
+    for (const listeners of this.#treePatterns.values()) {
+      for (const client of listeners) watchers.add(client)
+    }
+    for (const client of watchers) client.close()
+  }
+
   publish(channel: string, message: string): number {
     const bulkChannel = encodeBulk(channel)
     const bulkMessage = encodeBulk(message)

@@ -1,6 +1,6 @@
 import { CommandError } from '../commands/command.ts'
 import { parseInteger } from '../commands/integer.ts'
-import { cleanPath } from '../store/path.ts'
+import { checkDepth, cleanPath } from '../store/path.ts'
 
 /** What a tree channel's name says. */
 export interface TreeChannelName {
@@ -20,11 +20,13 @@ export function isTreeChannel(channel: string): boolean {
  * holds one can be watched from its directory, or with a pattern.
  *
  * @throws CommandError naming the option that it does not know or cannot read
+ * @throws PathError for a path that no node can have
  */
 export function parseTreeChannel(channel: string): TreeChannelName {
   const question = channel.indexOf('?')
-  if (question === -1) return { path: cleanPath(channel), recursive: false, since: 0 }
-  const path = cleanPath(channel.slice(0, question))
+  const path = cleanPath(question === -1 ? channel : channel.slice(0, question))
+  checkDepth(path)
+  if (question === -1) return { path, recursive: false, since: 0 }
   let recursive = false
   let since = 0
   const seen = new Set<string>()
@@ -37,7 +39,10 @@ export function parseTreeChannel(channel: string): TreeChannelName {
     seen.add(name)
     if (name === 'recursive') recursive = parseBoolean(name, value)
     else if (name === 'since') since = parseSince(value)
-    else throw badOption(`unknown option '${name}', known are recursive=true and since=index`)
+    else
+      throw badOption(
+        `unknown option '${name}', known are recursive=true and since=index (a key with a question mark can be watched from its directory)`,
+      )
   }
   return { path, recursive, since }
 }

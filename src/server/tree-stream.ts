@@ -56,6 +56,11 @@ export class TreeStream {
     return this.#live.size + this.#replaying.size
   }
 
+  *subscribers(): Iterable<Subscriber> {
+    yield* this.#live.keys()
+    yield* this.#replaying.keys()
+  }
+
   add(subscriber: Subscriber): void {
     const { since } = this.#channel
     if (since === 0 || since > this.#store.index) {

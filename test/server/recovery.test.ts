@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { startServer } from '../../src/server/start.ts'
+import { join, start } from './raw-client.ts'
+
+test('KRECOVER sets the index back, and so closes the connections that watch the tree', async () => {
+  const server = await start()
+  const [writer, watcher, globber, other] = [
+    await join(server),
+    await join(server),
+    await join(server),
+    await join(server),
+  ]
+  await writer.call('KSET', '/a', '1')
+  const state = server.store.save()
+  await writer.call('KSET', '/a', '2')
+  await watcher.call('SUBSCRIBE', '/a?since=1')
+  await globber.call('PSUBSCRIBE', '/*')
+  await other.call('SUBSCRIBE', 'news')
+  expect(await writer.call('KRECOVER', state)).toBe('OK')
+  await Promise.all([watcher.closed, globber.closed])
+  expect(await writer.call('PUBLISH', 'news', 'still here')).toBe(1)
+  expect(await writer.call('KINDEX')).toBe(1)
+})
+
+test('an option that there is not is refused by name', async () => {
+  const options = { prot: 1 } as object
+  await expect(startServer(options)).rejects.toThrow("startServer: unknown option 'prot'")
+})
