@@ -35,14 +35,23 @@ export async function openTerminal(command: string): Promise<Terminal> {
   const path = requirePeer('tmux')
   const directory = await mkdtemp(join(tmpdir(), 'ktree-tmux-'))
   const tmux = async (...args: string[]): Promise<string> => {
-    const { stdout } = await exec(path, ['-S', join(directory, 'socket'), '-f', '/dev/null', ...args])
+    const { stdout } = await exec(path, [
+      '-S',
+      join(directory, 'socket'),
+      '-f',
+      '/dev/null',
+      ...args,
+    ])
     return stdout
   }
   await tmux('-u', 'new-session', '-d', '-x', '160', '-y', '60', command)
   const type = async (text: string): Promise<void> => void (await tmux('send-keys', '-l', text))
   const press = async (key: string): Promise<void> => void (await tmux('send-keys', key))
   const screen = async (): Promise<string> =>
-    (await tmux('capture-pane', '-p')).split('\n').filter((line) => line.trim() !== '').join('\n')
+    (await tmux('capture-pane', '-p'))
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .join('\n')
   return {
     type,
     press,
@@ -55,8 +64,11 @@ export async function openTerminal(command: string): Promise<Terminal> {
       await expect.poll(screen, { timeout: SCREEN_TIMEOUT }).toMatch(expected)
     },
     async close() {
-      await tmux('kill-server')
-      await rm(directory, { recursive: true, force: true })
+      try {
+        await tmux('kill-server')
+      } finally {
+        await rm(directory, { recursive: true, force: true })
+      }
     },
   }
 }
