@@ -272,26 +272,29 @@ describe('a reader that does not read', () => {
 
   test('may leave and come back in the middle of its replay', async () => {
     const server = await start({ directives: { 'watch-history': '5000' } })
-    const [client, other, writer] = [await join(server), await join(server), await join(server, 3)]
+    const [client, other, writer] = [await join(server), await join(server), await join(server)]
     const channel = '/big?since=1'
+    // Keeps the channel's stream alive while the other one is away.
     await other.call('KWATCH', channel)
-    for (let i = 0; i < 1000; i++) writer.send('KSET', '/big', VALUE)
-    await writer.take(1000)
-    client.socket.pause()
+    for (let i = 0; i < 500; i++) writer.send('KSET', '/big', VALUE)
+    await writer.take(500)
+    await other.take(500)
+    const ROUNDS = 20
+    for (let i = 0; i < ROUNDS; i++) {
+      client.send('KWATCH', channel)
+      client.send('KUNWATCH', channel)
+    }
     client.send('KWATCH', channel)
-    client.send('KUNWATCH', channel)
-    client.send('KWATCH', channel)
-    client.socket.resume()
-    const replies = await client.take(1)
-    while (replies.length < 3 || indexOfLast(replies) < 1000) replies.push(await client.next())
+    for (let round = 0; round <= ROUNDS; round++) {
+      expect(await client.next()).toEqual(['subscribe', channel, 1])
+      for (let index = 1; round < ROUNDS || index <= 500; index++) {
+        const reply = (await client.next()) as Reply[]
+        if (reply[0] === 'unsubscribe') break
+        expect(eventOf(reply).index).toBe(index)
+      }
+    }
     await writer.call('KSET', '/big', 'end')
-    replies.push(await client.next())
-    const second = replies.findLastIndex((reply) => (reply as Reply[])[0] === 'subscribe')
-    expect(indexes(replies.slice(second + 1))).toEqual(
-      Array.from({ length: 1001 }, (_, i) => i + 1),
-    )
-    expect(await client.untilPong()).toEqual([])
-    expect(await other.take(1001)).toHaveLength(1001)
+    expect(indexes(await client.untilPong())).toEqual([501])
   })
 
   test('is disconnected, not deceived, when the history has overtaken its replay', async () => {
@@ -335,8 +338,3 @@ describe('a reader that does not read', () => {
     await slow.closed
   })
 })
-
-function indexOfLast(replies: readonly Reply[]): number {
-  const last = replies.at(-1) as Reply[]
-  return last[0] === 'message' ? eventOf(last).index : 0
-}

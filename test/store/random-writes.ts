@@ -28,25 +28,35 @@ const kinds: ((path: string, ttl: number | undefined) => Write)[] = [
   (path) => (store) => store.update(path, ''),
   (path) => (store) => store.delete(path),
   (path) => (store) => store.delete(path, { recursive: true }),
-  (path) => (store) => store.create(path, 'job', { unique: true }),
   (path, ttl) => (store) => store.set(path, '2', { expireTime: timeIn(store, ttl) }),
   (path, ttl) => (store) => store.setDirectory(path, { expireTime: timeIn(store, ttl) }),
   (path, ttl) => (store) =>
     store.update(path, '', { expireTime: timeIn(store, ttl), refresh: true }),
 ]
 
+const inOrder =
+  (path: string): Write =>
+  (store) =>
+    store.create(path, 'job', { unique: true })
+
 const timeIn = (store: Store, ttl: number | undefined): number | undefined =>
   ttl === undefined ? undefined : store.clock.now() + ttl
 
+const writeOf = (choice: typeof kinds): fc.Arbitrary<Write> =>
+  fc
+    .tuple(fc.constantFrom(...choice), paths, fc.option(fc.integer({ min: 1, max: 50 })))
+    .map(([kind, path, ttl]) =>
+      Object.assign(attempt(kind(path, ttl ?? undefined)), {
+        // What a failing test shows.
+        [fc.toStringMethod]: () => `${kind} with ${path}, ${ttl}`,
+      }),
+    )
+
 /** A write of any kind, TTLs included; carried out, it throws nothing. */
-export const write: fc.Arbitrary<Write> = fc
-  .tuple(fc.constantFrom(...kinds), paths, fc.option(fc.integer({ min: 1, max: 50 })))
-  .map(([kind, path, ttl]) =>
-    Object.assign(attempt(kind(path, ttl ?? undefined)), {
-      // What a failing test shows.
-      [fc.toStringMethod]: () => `${kind} with ${path}, ${ttl}`,
-    }),
-  )
+export const write = writeOf([...kinds, inOrder])
+
+/** The same without in-order keys, whose names are made of the store's index. */
+export const writeToGivenPath = writeOf(kinds)
 
 /** What a watcher may ask for. */
 export const places = fc.record({
