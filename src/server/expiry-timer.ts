@@ -60,14 +60,22 @@ export class ExpiryTimer {
     })
   }
 
+  /** @returns whether more may be due */
+  #expire(): boolean {
+    const now = this.#clock.now()
+    const next = this.#store.nextExpiry()
+    // Not asked without need, for the store then clears away all removed leases on top at once.
+    if (next === undefined || next > now) return false
+    return this.#store.deleteExpiredKeys(now, STEP) === STEP
+  }
+
   #work(): void {
     if (this.#stopped) return
     const end = performance.now() + SLICE_MS
     let more = true
     while (more && performance.now() < end) {
-      const expired = this.#store.deleteExpiredKeys(this.#clock.now(), STEP)
       const left = this.#store.reclaim(STEP)
-      more = expired === STEP || left
+      more = this.#expire() || left
     }
     this.#onExpired()
     if (more) this.#continue()

@@ -59,6 +59,8 @@ export function isHiddenBelow(path: string, above: string): boolean {
  * @throws PathError
  */
 export function checkDepth(path: string): void {
+  // Each level takes two bytes at least: most paths are too short to be too deep.
+  if (path.length <= 2 * MAX_PATH_DEPTH) return
   let depth = 0
   for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1)) depth++
   if (depth > MAX_PATH_DEPTH) {

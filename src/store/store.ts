@@ -3,7 +3,7 @@ import { StoreError } from './errors.ts'
 import { type Action, type Event, type NodeExtern, represent, representListing } from './event.ts'
 import { EventHistory } from './event-history.ts'
 import { attach, cloneTree, DirectoryNode, detach, FileNode, type Node, pathOf } from './node.ts'
-import { checkDepth, cleanPath, joinPath, MAX_PATH_DEPTH } from './path.ts'
+import { checkDepth, cleanPath, joinPath } from './path.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
 import { MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
@@ -223,6 +223,7 @@ export class Store {
    */
   watch(path: string, options: WatchOptions, listener: Listener): Watcher {
     const key = cleanPath(path)
+    checkDepth(key)
     const recursive = options.recursive === true
     const stream = options.stream === true
     let since = options.since || this.#index + 1
@@ -565,7 +566,7 @@ export class Store {
   /** Walks down to the directory that a node goes into, making it where it is missing. */
   #makeParent(key: string, now: number): { parent: DirectoryNode; name: string } {
     // Before the first directory is made, so that a refused path leaves nothing behind.
-    if (key.length > 2 * MAX_PATH_DEPTH) checkDepth(key)
+    checkDepth(key)
     let parent = this.#root
     let start = 1
     for (let end = key.indexOf('/', start); end !== -1; end = key.indexOf('/', start)) {

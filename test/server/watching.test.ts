@@ -58,7 +58,7 @@ describe.each(['KWATCH', 'SUBSCRIBE'])('%s', (command) => {
   test.each([
     [
       '/a?color=red',
-      "ERR bad tree channel: unknown option 'color', known are recursive=true and since=index",
+      "ERR bad tree channel: unknown option 'color', known are recursive=true and since=index (a key with a question mark can be watched from its directory)",
     ],
     ['/a?since=-1', "ERR bad tree channel: option 'since' must be an index, 0 or more"],
     ['/a?since=', "ERR bad tree channel: option 'since' must be an index, 0 or more"],

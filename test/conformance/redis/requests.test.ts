@@ -55,6 +55,8 @@ const request = fc
   .filter((args) => {
     const full = args.join(' ').toUpperCase()
     if (/^(P?UN|P)?SUBSCRIBE$/.test(args[0])) return args.slice(1).every((arg) => arg === 'a')
+    // Channels that begin with a slash are ours.
+    if (/^PUBLISH \//.test(full)) return false
     // No list of all there is, nor of clients.
     if (/^(COMMAND (LIST|INFO)|CLIENT LIST)$/.test(full)) return false
     if (/^COMMAND (GETKEYS|INFO)/.test(full)) return args.slice(2).every((arg) => !/^\w/.test(arg))

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { expireAtOnce, listAll, watchWithMany } from '../../bench/scale.ts'
+import { start } from './raw-client.ts'
+
+// The same at full size, with times, is `make torture`.
+
+test('1000 connections watch a key, and all get its event', async () => {
+  const server = await start()
+  await watchWithMany(server.port as number, 1000)
+})
+
+test('100 000 keys that expire at once all go, and others are served meanwhile', async () => {
+  const server = await start()
+  const { pings } = await expireAtOnce(server.port as number, 100_000, 8000)
+  expect(pings).toBeGreaterThan(1)
+  expect(server.store.leases).toBe(0)
+  expect(server.store.files).toBe(0)
+})
+
+test('100 000 nodes can be listed', async () => {
+  const server = await start()
+  const { bytes } = await listAll(server.port as number, 100_000)
+  expect(bytes).toBeGreaterThan(100_000 * 50)
+})
