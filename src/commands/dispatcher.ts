@@ -1,3 +1,4 @@
+import { quoteWord } from '../quoting.ts'
 import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
 import { isUnixSocket } from './client-info.ts'
 import type { Client, CommandStats, ServerContext } from './client-session.ts'
@@ -132,7 +133,7 @@ export class Dispatcher {
     const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
     const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
     const secrets = entry.command.secrets?.(args) ?? []
-    const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quote(arg)))
+    const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quoteWord(arg)))
     const line = `+${time} [0 ${address}] ${shown.join(' ')}\r\n`
     for (const monitor of this.#server.monitors) {
       // CLIENT REPLY mutes these lines too (Redis); SKIP only for the request that it skips.
@@ -169,23 +170,4 @@ function unknownCommand(args: readonly string[]): CommandError {
   }
   const name = shownName(args[0])
   return new CommandError(`ERR unknown command '${name}', with args beginning with: ${shown}`)
-}
-
-const ESCAPES: Record<string, string> = {
-  '\\': '\\\\',
-  '"': '\\"',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\t': '\\t',
-  '\x07': '\\a',
-  '\b': '\\b',
-}
-
-/** An argument as MONITOR shows it. */
-function quote(text: string): string {
-  const escaped = text.replace(
-    /[^ !#-[\]-~]/g,
-    (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
-  return `"${escaped}"`
 }

@@ -14,6 +14,19 @@ const CONDITIONS: readonly Argument[] = [
 ]
 const DEPTH = 'O(N) where N is the number of components of the path'
 
+/** What the commands that write one node have in common. */
+const WRITES = {
+  group: 'tree',
+  since: '0.1.0',
+  complexity: DEPTH,
+  flags: ['write'],
+  keys: [1, 1, 1],
+  parsed: true,
+} as const
+
+/** Those among them that may take more memory. */
+const GROWS = { ...WRITES, flags: ['write', 'denyoom'] } as const
+
 function replyEvent(client: Client, event: Event): void {
   client.reply.raw(encodeEvent(event, client.reply.protocol))
 }
@@ -36,13 +49,8 @@ export const treeWriteCommands: readonly Command[] = [
   {
     name: 'kset',
     summary: 'Makes or replaces a file; a former TTL is dropped unless given again.',
-    group: 'tree',
-    since: '0.1.0',
-    complexity: DEPTH,
+    ...GROWS,
     arity: -3,
-    flags: ['write', 'denyoom'],
-    keys: [1, 1, 1],
-    parsed: true,
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
     run(client, args, options) {
       const { store, clock } = client.server
@@ -53,13 +61,8 @@ export const treeWriteCommands: readonly Command[] = [
   {
     name: 'kcreate',
     summary: 'Makes a file that must not exist; UNIQUE names it by the next index.',
-    group: 'tree',
-    since: '0.1.0',
-    complexity: DEPTH,
+    ...GROWS,
     arity: -3,
-    flags: ['write', 'denyoom'],
-    keys: [1, 1, 1],
-    parsed: true,
     args: [PATH, VALUE, UNIQUE, TTL_ARGUMENT],
     run(client, args, options) {
       const { store, clock } = client.server
@@ -71,13 +74,8 @@ export const treeWriteCommands: readonly Command[] = [
   {
     name: 'kupdate',
     summary: 'Changes the value and TTL of a file that exists, or the TTL of a directory.',
-    group: 'tree',
-    since: '0.1.0',
-    complexity: DEPTH,
+    ...GROWS,
     arity: -3,
-    flags: ['write', 'denyoom'],
-    keys: [1, 1, 1],
-    parsed: true,
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
     run(client, args, options) {
       const { store, clock } = client.server
@@ -89,13 +87,8 @@ export const treeWriteCommands: readonly Command[] = [
     name: 'kmkdir',
     summary:
       'Makes a directory; UNIQUE names it by the next index, REPLACE takes the place of a file.',
-    group: 'tree',
-    since: '0.1.0',
-    complexity: DEPTH,
+    ...GROWS,
     arity: -2,
-    flags: ['write', 'denyoom'],
-    keys: [1, 1, 1],
-    parsed: true,
     args: [
       PATH,
       {
@@ -121,13 +114,8 @@ export const treeWriteCommands: readonly Command[] = [
   {
     name: 'kcas',
     summary: 'Compare and swap: changes a file if it has the given value or index.',
-    group: 'tree',
-    since: '0.1.0',
-    complexity: DEPTH,
+    ...GROWS,
     arity: -5,
-    flags: ['write', 'denyoom'],
-    keys: [1, 1, 1],
-    parsed: true,
     args: [PATH, VALUE, ...CONDITIONS, TTL_ARGUMENT, REFRESH_ARGUMENT],
     run(client, args, options) {
       const { store, clock } = client.server
@@ -139,13 +127,8 @@ export const treeWriteCommands: readonly Command[] = [
   {
     name: 'kcad',
     summary: 'Compare and delete: deletes a file if it has the given value or index.',
-    group: 'tree',
-    since: '0.1.0',
-    complexity: DEPTH,
+    ...WRITES,
     arity: -4,
-    flags: ['write'],
-    keys: [1, 1, 1],
-    parsed: true,
     args: [PATH, ...CONDITIONS],
     run(client, args, options) {
       replyEvent(client, client.server.store.compareAndDelete(args[1], parseConditions(options)))
@@ -154,13 +137,8 @@ export const treeWriteCommands: readonly Command[] = [
   {
     name: 'kdel',
     summary: 'Deletes a file; with DIR an empty directory, with RECURSIVE all below it too.',
-    group: 'tree',
-    since: '0.1.0',
-    complexity: DEPTH,
+    ...WRITES,
     arity: -2,
-    flags: ['write'],
-    keys: [1, 1, 1],
-    parsed: true,
     args: [
       PATH,
       { name: 'dir', type: 'pure-token', token: 'DIR', optional: true },

@@ -2,7 +2,7 @@ import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 
 /** How long expiring, or clearing away, may hold up other clients at a time, in milliseconds. */
-const SLICE_MS = 4
+const SLICE_MS = 2
 /** How many nodes are expired between two looks at the clock. */
 const STEP = 64
 /** Timers go by elapsed time, TTLs by the wall clock: look again at least so often, in ms. */
