@@ -13,6 +13,7 @@ import {
   type RawClient,
   type Reply,
   start,
+  visit,
 } from './raw-client.ts'
 
 const MB = 1024 ** 2
@@ -108,7 +109,7 @@ test('mutated requests neither kill nor hang the server, nor do they fill its me
   while (sent < total) {
     await fc.assert(
       fc.asyncProperty(batches, async (batch) => {
-        const clients = await Promise.all(batch.map(() => join(server)))
+        const clients = await Promise.all(batch.map(() => visit(server)))
         for (const [i, client] of clients.entries()) {
           client.socket.end(Buffer.from(batch[i], 'latin1'))
         }
@@ -124,7 +125,8 @@ test('mutated requests neither kill nor hang the server, nor do they fill its me
   expect(log.lines).toEqual([])
   expect(server.store.hub.count).toBe(0)
   expect(((await observer.call('CLIENT', 'LIST')) as string).trim().split('\n')).toHaveLength(1)
-  expect(usedMemory() - first).toBeLessThan(16 * MB + total * 100)
+  if (process.env.KTREE_MUTATIONS) console.log(`grown by ${(usedMemory() - first) / MB} MB`)
+  expect(usedMemory() - first).toBeLessThan(8 * MB)
 }, 600_000)
 
 test.each([
@@ -221,7 +223,7 @@ test('clients that vanish in the middle of a frame leave nothing', async () => {
   const whole = frame('KSET', '/a', 'x'.repeat(100_000))
   const before = usedMemory()
   for (let round = 0; round < 20; round++) {
-    const clients = await Promise.all(Array.from({ length: 10 }, () => join(server)))
+    const clients = await Promise.all(Array.from({ length: 10 }, () => visit(server)))
     for (const [i, client] of clients.entries()) {
       client.write(whole.slice(0, 1 + Math.floor((i * whole.length) / 11)))
     }

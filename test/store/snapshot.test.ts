@@ -119,17 +119,19 @@ describe('a saved state', () => {
     expect(events.map(({ index }) => index)).toEqual([3])
   })
 
-  test('replaces all that was there', () => {
+  test('replaces all that was there, what was still to be cleared away included', () => {
     const store = new Store({ clock: new ManualClock() })
-    for (let i = 0; i < 200; i++) {
-      store.set(`/old/${i}`, '', { expireTime: store.clock.now() + 1000 })
-    }
+    const later = { expireTime: store.clock.now() + 1000 }
+    for (let i = 0; i < 200; i++) store.set(`/old/${i}`, '', later)
     store.delete('/old', { recursive: true })
-    const empty = new Store().save()
-    store.recovery(empty)
-    expect(store.save()).toBe(empty)
-    expect([store.leases, store.files, store.index]).toEqual([0, 0, 0])
+    const other = new Store({ clock: store.clock })
+    for (let i = 0; i < 200; i++) other.set(`/new/${i}`, '', later)
+    store.recovery(other.save())
+    expect(store.save()).toBe(other.save())
     expect(store.reclaim(1000)).toBe(false)
+    expect([store.leases, store.files, store.index]).toEqual([200, 200, 200])
+    expect(store.deleteExpiredKeys(later.expireTime)).toBe(200)
+    expect(store.get('/new').node.nodes).toEqual([])
   })
 
   test('expires what has become due in between', () => {

@@ -48,30 +48,31 @@ describeWithPeer('etcd', 'expiry', () => {
   test('files and whole directories expire with the events that etcd shows', async () => {
     const put = (path: string, params: Record<string, string>) =>
       etcd.send({ method: 'PUT', path, params })
+    // The shortest TTL is to last until all is written, on a busy machine too.
     const base = (await etcd.send({ method: 'GET', path: '/' })).index
-    await put('/first', { value: '1', ttl: '1' })
-    await put('/directory', { dir: 'true', ttl: '2' })
+    await put('/first', { value: '1', ttl: '2' })
+    await put('/directory', { dir: 'true', ttl: '3' })
     await put('/directory/below/x', { value: '2' })
-    await put('/directory/early', { value: '3', ttl: '1' })
-    await put('/renewed', { value: '4', ttl: '1' })
-    await put('/renewed', { ttl: '3', refresh: 'true', prevExist: 'true' })
-    await put('/kept', { value: '5', ttl: '1' })
+    await put('/directory/early', { value: '3', ttl: '2' })
+    await put('/renewed', { value: '4', ttl: '2' })
+    await put('/renewed', { ttl: '4', refresh: 'true', prevExist: 'true' })
+    await put('/kept', { value: '5', ttl: '2' })
     await put('/kept', { value: '6', prevExist: 'true' })
 
     const clock = new ManualClock()
     const store = new Store({ clock })
     const after = (seconds: number) => ({ expireTime: clock.now() + seconds * 1000 })
-    store.set('/first', '1', after(1))
-    store.setDirectory('/directory', after(2))
+    store.set('/first', '1', after(2))
+    store.setDirectory('/directory', after(3))
     store.set('/directory/below/x', '2')
-    store.set('/directory/early', '3', after(1))
-    store.set('/renewed', '4', after(1))
-    store.update('/renewed', '', { ...after(3), refresh: true })
-    store.set('/kept', '5', after(1))
+    store.set('/directory/early', '3', after(2))
+    store.set('/renewed', '4', after(2))
+    store.update('/renewed', '', { ...after(4), refresh: true })
+    store.set('/kept', '5', after(2))
     store.update('/kept', '6')
     const ours: Event[] = []
     store.watch('/', { recursive: true, stream: true }, (event) => ours.push(event))
-    for (let second = 0; second < 3; second++) {
+    for (let second = 0; second < 4; second++) {
       clock.advance(1000)
       store.deleteExpiredKeys(clock.now())
     }

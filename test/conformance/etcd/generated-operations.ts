@@ -9,7 +9,10 @@ const values = fc.constantFrom('', '1', '1', '1', '2', 'é €')
 const ttls = fc.constantFrom(undefined, undefined, 100, 5000)
 const names = fc.constantFrom('a', 'a', 'a', ...NAMES)
 
+/** Places that many operations meet at, files mostly. */
+const favourites = fc.constantFrom(['b'], ['b'], ['a', 'b'], ['a', 'é'])
 const plainPaths = fc.oneof(
+  { weight: 7, arbitrary: favourites },
   { weight: 4, arbitrary: fc.array(names, { minLength: 1, maxLength: 1 }) },
   { weight: 4, arbitrary: fc.array(names, { minLength: 2, maxLength: 2 }) },
   { weight: 2, arbitrary: fc.array(names, { minLength: 3, maxLength: 4 }) },

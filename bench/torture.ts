@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { cpus, release, totalmem, type } from 'node:os'
+import { expireAtOnce, listAll, type Measurement, removeDirectory, watchWithMany } from './scale.ts'
+import { ServerProcess } from './server-process.ts'
+
+// Loads and failures that are too much for every day: `make torture`. Arguments choose some of the
+// trials by name; only a run of all of them is written to docs/torture.md.
+
+const CONNECTIONS = 10_000
+const KEYS = 1_000_000
+const NODES = 100_000
+const OPERATIONS = 100_000
+const MUTATIONS = 200_000
+
+const MB = 1024 ** 2
+const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
+const ms = (time: number): string => `${time < 10 ? time.toFixed(1) : number(Math.round(time))} ms`
+const beside = ({ time, longestPing, pings }: Measurement): string =>
+  `${ms(time)}; longest wait of ${number(pings)} PINGs ${ms(longestPing)}`
+
+interface Trial {
+  readonly name: string
+  readonly what: string
+  run(): Promise<string>
+}
+
+/** Runs something against a server process of its own. */
+async function withServer(work: (server: ServerProcess) => Promise<string>): Promise<string> {
+  const profile = process.env.KTREE_PROFILE
+  const server = await ServerProcess.start(
+    profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : [],
+  )
+  try {
+    return await work(server)
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Runs tests with an environment variable that makes them longer. */
+async function vitest(path: string, variable: string, value: number): Promise<string> {
+  const started = performance.now()
+  const child = spawn('node_modules/.bin/vitest', ['run', path, '--testTimeout=3600000'], {
+    env: { ...process.env, [variable]: String(value) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk
+  })
+  const [code] = await once(child, 'exit')
+  if (code !== 0) throw new Error(`${path} failed:\n${output}`)
+  const total = /^\d+ passed.*$/m.exec(output)?.[0] ?? ''
+  return `${total}; ${number(Math.round((performance.now() - started) / 1000))} s`
+}
+
+const trials: readonly Trial[] = [
+  {
+    name: 'watchers',
+    what: `${number(CONNECTIONS)} connections watch a key and all get its event`,
+    run: () =>
+      withServer(async (server) => {
+        const time = await watchWithMany(server.port, CONNECTIONS)
+        const { rss } = await server.memory()
+        return `${ms(time)} from the write to the last event; ${Math.round(rss / MB)} MB resident`
+      }),
+  },
+  {
+    name: 'expiry',
+    what: `${number(KEYS)} keys expire in the same millisecond`,
+    run: () => withServer(async ({ port }) => beside(await expireAtOnce(port, KEYS, 40_000))),
+  },
+  {
+    name: 'removal',
+    what: `A directory of ${number(KEYS)} keys with a TTL is removed`,
+    run: () => withServer(async ({ port }) => beside(await removeDirectory(port, KEYS))),
+  },
+  {
+    name: 'listing',
+    what: `\`KGET / RECURSIVE SORTED\` of ${number(NODES)} nodes`,
+    run: () =>
+      withServer(async (server) => {
+        const listing = await listAll(server.port, NODES)
+        const { rss } = await server.memory()
+        const size = `${(listing.bytes / MB).toFixed(1)} MB`
+        return `${beside(listing)}; ${size} of reply; ${Math.round(rss / MB)} MB resident after it`
+      }),
+  },
+  {
+    name: 'conformance',
+    what: `${number(OPERATIONS)} generated operations answered as etcd answers them`,
+    run: () => vitest('test/conformance/etcd', 'KTREE_CONFORMANCE_OPS', OPERATIONS),
+  },
+  {
+    name: 'mutations',
+    what: `${number(MUTATIONS)} mutated requests survived, without growth`,
+    run: () => vitest('test/server/hostile.test.ts', 'KTREE_MUTATIONS', MUTATIONS),
+  },
+]
+
+const wanted = process.argv.slice(2)
+const results: string[] = []
+for (const trial of trials) {
+  if (wanted.length > 0 && !wanted.includes(trial.name)) continue
+  process.stdout.write(`${trial.what} … `)
+  const result = await trial.run()
+  process.stdout.write(`${result}\n`)
+  results.push(`| ${trial.what} | ${result} |`)
+}
+
+const page = `# Torture
+
+What \`make torture\` measured, with the server in a process of its own and its clients beside it on
+the same machine.
+
+${type()} ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 1024 ** 3)} GB;
+Node.js ${process.version}, V8 ${process.versions.v8}; ${new Date().toISOString().slice(0, 10)}.
+
+| trial | result |
+| --- | --- |
+${results.join('\n')}
+`
+if (wanted.length === 0) writeFileSync('docs/torture.md', page)
