@@ -1,8 +1,13 @@
 import { type Event, removesDirectory } from './event.ts'
-import { isHiddenName } from './path.ts'
+import { isHiddenName, ownCopy } from './path.ts'
 
-/** How many paths are remembered before the oldest half is folded into their directories. */
-const MAX_PATHS = 65_536
+/**
+ * How many paths are remembered before the oldest half is folded into their directories: as many as
+ * can be folded in a few milliseconds.
+ */
+const MAX_PATHS = 16_384
+/** How many bytes of names they may have. */
+const MAX_BYTES = 8 * 1024 * 1024
 
 class PathRecord {
   /** The last dropped event at this very path. */
@@ -28,6 +33,7 @@ export class DroppedEvents {
   readonly #maxPaths: number
   #root = new PathRecord()
   #paths = 0
+  #bytes = 0
 
   /** @param maxPaths how many paths are remembered at the most */
   constructor(maxPaths: number = MAX_PATHS) {
@@ -55,7 +61,7 @@ export class DroppedEvents {
     }
     record.last = record.newest = event.index
     if (removesDirectory(event)) record.removed = event.index
-    if (this.#paths > this.#maxPaths) this.#fold()
+    while (this.#paths > this.#maxPaths || this.#bytes > MAX_BYTES) this.#fold()
   }
 
   /** All events up to an index are gone, and it is not known where they were. */
@@ -88,6 +94,7 @@ export class DroppedEvents {
     const copy = new DroppedEvents(this.#maxPaths)
     copy.#root = cloneRecord(this.#root)
     copy.#paths = this.#paths
+    copy.#bytes = this.#bytes
     return copy
   }
 
@@ -96,8 +103,9 @@ export class DroppedEvents {
     let child = record.children.get(name)
     if (child === undefined) {
       child = new PathRecord()
-      record.children.set(name, child)
+      record.children.set(ownCopy(name), child)
       this.#paths++
+      this.#bytes += name.length
     }
     return child
   }
@@ -105,11 +113,15 @@ export class DroppedEvents {
   /** Forgets the older half of the paths, each with all below it into the directory above. */
   #fold(): void {
     const newest: number[] = []
-    forEach(this.#root, (record) => newest.push(record.newest))
+    forEach(this.#root, '', (record) => newest.push(record.newest))
     newest.sort((a, b) => a - b)
     foldBelow(this.#root, newest[newest.length >> 1])
     this.#paths = -1
-    forEach(this.#root, () => this.#paths++)
+    this.#bytes = 0
+    forEach(this.#root, '', (_, name) => {
+      this.#paths++
+      this.#bytes += name.length
+    })
   }
 }
 
@@ -126,10 +138,14 @@ function foldBelow(record: PathRecord, upTo: number): void {
   if (record.children.size === 0) record.children = null
 }
 
-function forEach(record: PathRecord, visit: (record: PathRecord) => void): void {
-  visit(record)
+function forEach(
+  record: PathRecord,
+  name: string,
+  visit: (record: PathRecord, name: string) => void,
+): void {
+  visit(record, name)
   if (record.children === null) return
-  for (const child of record.children.values()) forEach(child, visit)
+  for (const [childName, child] of record.children) forEach(child, childName, visit)
 }
 
 function cloneRecord(record: PathRecord): PathRecord {

@@ -40,6 +40,18 @@ export function isHiddenName(name: string): boolean {
   return name.charCodeAt(0) === UNDERSCORE
 }
 
+/** V8 copies a slice up to this length; a longer one keeps the whole string that it is cut from. */
+const SHORT_SLICE = 12
+
+/**
+ * A name to keep, cut from a path: a copy, where the slice would keep the path in memory.
+ *
+ * @param name bytes, one a character
+ */
+export function ownCopy(name: string): string {
+  return name.length <= SHORT_SLICE ? name : Buffer.from(name, 'latin1').toString('latin1')
+}
+
 /** Whether `path` lies below the directory `above`; both clean. */
 export function isBelow(path: string, above: string): boolean {
   if (above === '/') return path !== '/'

@@ -129,9 +129,18 @@ function readHistory(history: EventHistory, hub: unknown, index: number, prefix:
     }
     if (last === 0) history.forgetUpTo(event.index - 1)
     last = event.index
-    if (event.node.key !== '') history.add(event)
+    history.add(event.node.key === '' ? unseen(event) : event)
+  }
+  if (last !== 0 && last !== index) {
+    // A watcher that resumes in between would miss events without a word.
+    throw new SnapshotError(`the history ends at ${last}, but CurrentIndex is ${index}`)
   }
   if (last === 0) history.forgetUpTo(index)
+}
+
+/** What happened outside the keys' namespace keeps its index, and is shown to nobody. */
+function unseen(event: Event): Event {
+  return { ...event, node: { ...event.node, key: '/' }, prevNode: undefined, refresh: true }
 }
 
 /** etcd's queue is a ring: `Size` events from `Front` on. */

@@ -3,7 +3,7 @@ import { StoreError } from './errors.ts'
 import { type Action, type Event, type NodeExtern, represent, representListing } from './event.ts'
 import { EventHistory } from './event-history.ts'
 import { attach, cloneTree, DirectoryNode, detach, FileNode, type Node, pathOf } from './node.ts'
-import { checkDepth, cleanPath, joinPath } from './path.ts'
+import { checkDepth, cleanPath, joinPath, ownCopy } from './path.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
 import { MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
@@ -499,10 +499,11 @@ export class Store {
     options: WriteOptions,
   ): Node {
     const index = this.#index + 1
+    const own = ownCopy(name)
     const node =
       value === undefined
-        ? new DirectoryNode(name, parent, index)
-        : new FileNode(name, parent, value, index)
+        ? new DirectoryNode(own, parent, index)
+        : new FileNode(own, parent, value, index)
     attach(parent, node)
     this.#setExpiry(node, options.expireTime)
     return node
@@ -573,7 +574,7 @@ export class Store {
       const name = key.slice(start, end)
       let child = this.#child(parent, name, now)
       if (child === undefined) {
-        child = new DirectoryNode(name, parent, this.#index + 1)
+        child = new DirectoryNode(ownCopy(name), parent, this.#index + 1)
         attach(parent, child)
       }
       if (!child.dir) throw new StoreError(104, key.slice(0, end), this.#index)

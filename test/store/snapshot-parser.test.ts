@@ -214,12 +214,15 @@ describe('a state of a whole server of etcd', () => {
       { key: '/b', value: 'x', expiration: Date.UTC(2020, 0, 1, 0, 0, 0, 123) },
     ])
     expect(store.index).toBe(4)
+    // The server's own event keeps its place, and nobody sees it.
+    expect(store.findEvent('/', true, 2)?.index).toBe(3)
     expect([...store.history].map(({ index, node }) => [index, node.key])).toEqual([
+      [2, '/'],
       [3, '/a'],
       [4, '/b'],
     ])
     expect(store.stats.setsSuccess).toBe(3)
-    expect(() => store.findEvent('/a', false, 1)).toThrow('cleared [3/1]')
+    expect(() => store.findEvent('/a', false, 1)).toThrow('cleared [2/1]')
     expect(store.findEvent('/a', false, 2)?.index).toBe(3)
   })
 
