@@ -61,8 +61,8 @@ export class Store {
   #index = 0
   #history: EventHistory
   #heap = new TtlHeap()
-  /** Directories that are no longer in the tree; their leases are still to be taken back. */
-  readonly #removed: DirectoryNode[] = []
+  /** What is in removed directories, as far as the leases there are still to be taken back. */
+  readonly #removed: Iterator<Node, undefined>[] = []
   /** Where the last walk ended without finding its node: the path that a 100 or 104 names. */
   #stoppedAt = ''
 
@@ -257,7 +257,7 @@ export class Store {
 
   /** Whether any node has a TTL. */
   hasTtlKeys(): boolean {
-    this.#dropStaleLeases()
+    this.reclaim(Number.POSITIVE_INFINITY)
     return this.#heap.size > 0
   }
 
@@ -267,16 +267,19 @@ export class Store {
    *
    * @param cutoff Unix milliseconds
    * @param limit how many at the most, so that a server can serve others in between
-   * @returns how many have been expired; fewer than the limit when nothing more is due
+   * @returns how many have been expired
    */
   deleteExpiredKeys(cutoff: number, limit = Number.POSITIVE_INFINITY): number {
     let count = 0
-    while (count < limit) {
-      this.#dropStaleLeases()
+    for (let steps = 0; steps < limit; steps++) {
       const lease = this.#heap.top()
       if (lease === undefined || lease.expireTime > cutoff) break
-      this.#expire(lease.node, cutoff)
-      count++
+      if (this.#isAttached(lease.node)) {
+        this.#expire(lease.node, cutoff)
+        count++
+      } else {
+        this.#heap.remove(lease.node)
+      }
     }
     return count
   }
@@ -294,18 +297,16 @@ export class Store {
    * @returns whether something is left to do
    */
   reclaim(limit: number): boolean {
-    for (let left = limit; left > 0 && this.#removed.length > 0; ) {
-      const directory = this.#removed.pop() as DirectoryNode
-      this.#heap.remove(directory)
-      for (const [name, child] of directory.children) {
-        if (left-- <= 0) {
-          this.#removed.push(directory)
-          break
-        }
-        directory.children.delete(name)
-        if (child.dir) this.#removed.push(child)
-        else this.#heap.remove(child)
+    for (let left = limit; left > 0; left--) {
+      const children = this.#removed.at(-1)
+      if (children === undefined) break
+      const { value: node, done } = children.next()
+      if (done === true) {
+        this.#removed.pop()
+        continue
       }
+      this.#heap.remove(node)
+      if (node.dir) this.#removed.push(node.children.values())
     }
     return this.#removed.length > 0
   }
@@ -489,7 +490,7 @@ export class Store {
   #detach(node: Node): void {
     detach(node)
     this.#heap.remove(node)
-    if (node.dir && node.children.size > 0) this.#removed.push(node)
+    if (node.dir && node.children.size > 0) this.#removed.push(node.children.values())
   }
 
   #insert(
@@ -602,14 +603,11 @@ export class Store {
     return undefined
   }
 
-  /** Leases below a removed directory count for nothing, though they are still in the heap. */
-  #dropStaleLeases(): void {
-    for (let lease = this.#heap.top(); lease !== undefined; lease = this.#heap.top()) {
-      let top: Node = lease.node
-      while (top.parent !== null) top = top.parent
-      if (top === this.#root) return
-      this.#heap.remove(lease.node)
-    }
+  /** Whether a node is in the tree, and not below a removed directory. */
+  #isAttached(node: Node): boolean {
+    let top: Node = node
+    while (top.parent !== null) top = top.parent
+    return top === this.#root
   }
 }
 
