@@ -61,7 +61,7 @@ function median(values: readonly number[]): number {
 async function startKtree(port: number): Promise<() => void> {
   const child = spawn(
     process.execPath,
-    ['dist/main.js', '--port', `${port}`, '--bind', '127.0.0.1'],
+    ['--max-semi-space-size=64', 'dist/main.js', '--port', `${port}`, '--bind', '127.0.0.1'],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
