@@ -11,10 +11,10 @@ BENCH := .stamps/bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
-	@echo 'Options for a target: make run ARGS="--port 6390"'
+	@echo 'Options for a target: make run ARGS="--port 6390 --dir ./other"'
 
 run: $(BUILT) ## start the server with conf/ktree.conf
-	@exec node --max-semi-space-size=64 dist/main.js conf/ktree.conf $(ARGS)
+	@exec node --max-semi-space-size=32 dist/main.js conf/ktree.conf $(ARGS)
 
 install: $(INSTALLED) ## install what package-lock.json says
 

@@ -1,145 +1,132 @@
-import { execFile, spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
-import { parseArgs, promisify } from 'node:util'
-import { findPeer, freePorts, startRedis } from '../test/conformance/peers.ts'
+import { parseArgs } from 'node:util'
+import { describeMachine } from './machine.ts'
+import { findPeers } from './peers.ts'
+import { haveResults, keep, preview, type Section, sectionOf } from './report.ts'
+import { type Run, reason, type Trial } from './trial.ts'
+import { cas } from './trials/cas.ts'
+import { durability } from './trials/durability.ts'
+import { expiry } from './trials/expiry.ts'
+import { fanout } from './trials/fanout.ts'
+import { listing } from './trials/listing.ts'
+import { memory } from './trials/memory.ts'
+import { ping } from './trials/ping.ts'
+import { readWrite } from './trials/read-write.ts'
+import { startup } from './trials/startup.ts'
 
-const HELP = `make bench [ARGS="[name ...] [--pipeline N ...] [--rounds N] [--requests N]"]
-Runs the same work against redis-server and ktree in turn, with redis-benchmark, and writes
-bench/RESULTS.md. Names: ping, get, set.`
-
-/** One thing to measure: what Redis is asked, and what ktree is asked. */
-interface Workload {
-  readonly name: string
-  readonly redis: readonly string[]
-  readonly ktree: readonly string[]
-}
-
-const VALUE = 'x'.repeat(16)
-const WORKLOADS: readonly Workload[] = [
-  { name: 'ping', redis: ['PING'], ktree: ['PING'] },
-  { name: 'get', redis: ['GET', '/app/config/key'], ktree: ['KGET', '/app/config/key'] },
-  {
-    name: 'set',
-    redis: ['SET', '/app/__rand_int__', VALUE],
-    ktree: ['KSET', '/app/__rand_int__', VALUE],
-  },
+const TRIALS: readonly Trial[] = [
+  ping,
+  ...readWrite,
+  cas,
+  fanout,
+  listing,
+  expiry,
+  memory,
+  startup,
+  durability,
 ]
-const KEYSPACE = '100000'
-const CLIENTS = '50'
 
-interface Measurement {
-  /** Requests a second. */
-  rate: number
-  /** Milliseconds. */
-  p50: number
-  p99: number
+/** Nothing takes longer; what does hangs. In milliseconds. */
+const LIMIT_MS = 45 * 60_000
+
+const HELP = `make bench [ARGS="[trial ...] [--pipeline N ...] [--rounds N] [--requests N] [--quick]"]
+
+Runs the same work against redis-server, etcd and ktree in turn, and writes bench/RESULTS.md.
+Trials (all if none is named):
+${TRIALS.map(({ name, title }) => `  ${name.padEnd(11)} ${title}`).join('\n')}
+
+  --pipeline N   only this pipeline (may be given several times)
+  --rounds N     turns of each server in each case (3)
+  --requests N   requests in a turn at pipeline 1, where they are counted (50000)
+  --quick        as little as shows that all of it works, in less than two minutes
+
+After a whole run, a trial run by name replaces its own results and keeps the others. With
+--pipeline, --requests or --quick the results are printed only.
+`
+
+function positive(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} takes a number from 1 on`)
+  return value
 }
 
-const run = promisify(execFile)
-
-async function measure(
-  port: number,
-  command: readonly string[],
-  pipeline: number,
-  requests: number,
-): Promise<Measurement> {
-  const options = ['-p', `${port}`, '-c', CLIENTS, '-P', `${pipeline}`, '-n', `${requests}`]
-  const args = [...options, '-r', KEYSPACE, '--csv', ...command]
-  const { stdout } = await run('redis-benchmark', args)
-  // "test","rps","avg","min","p50","p95","p99","max"
-  const cells = stdout.trim().split('\n').at(-1)?.split(',') ?? []
-  const number = (i: number): number => Number(cells[i]?.replaceAll('"', ''))
-  return { rate: number(1), p50: number(4), p99: number(6) }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[sorted.length >> 1]
-}
-
-async function startKtree(port: number): Promise<() => void> {
-  const child = spawn(
-    process.execPath,
-    ['--max-semi-space-size=64', 'dist/main.js', '--port', `${port}`, '--bind', '127.0.0.1'],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.once('data', () => resolve())
-    child.once('exit', (code) => reject(new Error(`ktree ended with ${code}`)))
-  })
-  child.stdout.resume()
-  return () => child.kill()
-}
-
-async function main(): Promise<void> {
+function readCommandLine() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       help: { type: 'boolean', short: 'h' },
-      pipeline: { type: 'string', multiple: true, default: ['1', '16', '64'] },
-      rounds: { type: 'string', default: '5' },
-      requests: { type: 'string', default: '200000' },
+      pipeline: { type: 'string', multiple: true },
+      rounds: { type: 'string' },
+      requests: { type: 'string' },
+      quick: { type: 'boolean', default: false },
     },
   })
-  if (values.help) {
-    process.stdout.write(`${HELP}\n`)
-    return
+  const unknown = positionals.find((name) => !TRIALS.some((trial) => trial.name === name))
+  if (unknown !== undefined) throw new Error(`there is no trial ${unknown}\n\n${HELP}`)
+  const { quick } = values
+  return {
+    help: values.help ?? false,
+    trials: TRIALS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)),
+    quick,
+    pipelines: values.pipeline?.map((text) => positive('pipeline', text)),
+    rounds: positive('rounds', values.rounds ?? (quick ? '1' : '3')),
+    requests: positive('requests', values.requests ?? (quick ? '5000' : '50000')),
+    kept: !quick && values.pipeline === undefined && values.requests === undefined,
   }
-  const redisServer = findPeer('redis-server')
-  if (redisServer === undefined) {
-    throw new Error('redis-server is missing: apt-get install redis-server redis-tools')
-  }
-  const chosen = WORKLOADS.filter(
-    ({ name }) => positionals.length === 0 || positionals.includes(name),
-  )
-  if (chosen.length === 0) throw new Error(`no such benchmark: ${positionals.join(' ')}\n${HELP}`)
-  const redis = await startRedis()
-  const [port] = await freePorts(1)
-  const stopKtree = await startKtree(port)
-  const rows: string[] = []
-  try {
-    await run('redis-cli', ['-p', `${redis.port}`, 'SET', '/app/config/key', VALUE])
-    await run('redis-cli', ['-p', `${port}`, 'KSET', '/app/config/key', VALUE])
-    for (const { name, redis: theirs, ktree: ours } of chosen) {
-      for (const pipeline of values.pipeline.map(Number)) {
-        const them: Measurement[] = []
-        const us: Measurement[] = []
-        for (let round = 0; round < Number(values.rounds); round++) {
-          process.stderr.write(`\r${name} pipeline ${pipeline} round ${round + 1}   `)
-          them.push(await measure(redis.port, theirs, pipeline, Number(values.requests)))
-          us.push(await measure(port, ours, pipeline, Number(values.requests)))
-        }
-        const rate = (all: Measurement[]): number => median(all.map((one) => one.rate))
-        const p99 = (all: Measurement[]): string => median(all.map((one) => one.p99)).toFixed(2)
-        const ratio = (rate(us) / rate(them)).toFixed(2)
-        rows.push(
-          `| ${theirs[0]} / ${ours[0]} | ${pipeline} | ${Math.round(rate(them))} | ${Math.round(rate(us))} | ${ratio} | ${p99(them)} | ${p99(us)} |`,
-        )
-      }
-    }
-  } finally {
-    stopKtree()
-    await redis.stop()
-  }
-  const { stdout: redisVersion } = await run(redisServer, ['--version'])
-  const page = [
-    '# Benchmark results',
-    '',
-    'Written by `make bench`: redis-benchmark, 50 clients, 16-byte values, each server in turn, medians',
-    `of ${values.rounds} interleaved rounds of ${values.requests} requests. KGET and KSET reply with their whole event.`,
-    '',
-    `Machine: ${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB; Node.js ${process.version}; ${redisVersion.trim().split(' ').slice(0, 3).join(' ')}; ${new Date().toISOString().slice(0, 10)}.`,
-    '',
-    '| commands (Redis / ktree) | pipeline | Redis, per s | ktree, per s | ratio | Redis p99, ms | ktree p99, ms |',
-    '| --- | --- | --- | --- | --- | --- | --- |',
-    ...rows,
-    '',
-  ].join('\n')
-  writeFileSync('bench/RESULTS.md', page)
-  process.stdout.write(`\n${page}`)
 }
 
-await main()
+type CommandLine = ReturnType<typeof readCommandLine>
+
+/** @returns whether all trials came to their end */
+async function bench({ trials, kept, ...options }: CommandLine): Promise<boolean> {
+  const { peers, ktree, missing } = findPeers()
+  for (const line of missing) process.stderr.write(`${line}\n`)
+  const progress = (text: string): void => {
+    process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`)
+  }
+  const run: Run = { ...options, peers, ktree, progress }
+  const command = ['make bench', process.argv.slice(2).join(' ')]
+  const made = [
+    `Made on ${new Date().toISOString().slice(0, 10)}`,
+    `with \`${command[1] ? `${command[0]} ARGS="${command[1]}"` : command[0]}\``,
+    `(${options.rounds} rounds); ${peers.map(({ version }) => version).join(', ')},`,
+    `Node.js ${process.version}; ktree as \`${ktree.commandLine}\`; ${describeMachine()}.`,
+  ].join(' ')
+  const names = TRIALS.map(({ name }) => name)
+  const writing = kept && (trials.length === TRIALS.length || haveResults())
+  const sections: Section[] = []
+  for (const trial of trials) {
+    const started = performance.now()
+    let section: Section
+    try {
+      const { rows, leftOut } = await trial.run(run)
+      section = sectionOf(trial, { rows, leftOut: [...missing, ...leftOut], made })
+    } catch (error) {
+      // What it found before keeps its place; the other trials can still be made.
+      process.stderr.write(`\n${trial.name} failed: ${reason(error)}\n`)
+      continue
+    }
+    sections.push(section)
+    progress(`${trial.name}: ${Math.round((performance.now() - started) / 1000)} s\n`)
+    // At once, so that what comes later cannot spoil it.
+    if (writing) keep([section], names)
+  }
+  process.stdout.write(preview(sections))
+  return sections.length === trials.length
+}
+
+try {
+  const commandLine = readCommandLine()
+  if (commandLine.help) {
+    process.stdout.write(HELP)
+  } else {
+    setTimeout(() => {
+      process.stderr.write(`\nnot done after ${LIMIT_MS / 60_000} minutes: ended\n`)
+      process.exit(1)
+    }, LIMIT_MS).unref()
+    if (!(await bench(commandLine))) process.exitCode = 1
+  }
+  process.exit()
+} catch (error) {
+  process.stderr.write(`\n${error instanceof Error ? error.message : reason(error)}\n`)
+  process.exit(1)
+}

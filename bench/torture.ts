@@ -13,6 +13,8 @@ const KEYS = 1_000_000
 const NODES = 100_000
 const OPERATIONS = 100_000
 const MUTATIONS = 200_000
+const CRASHES = 100
+const REDIS_OPERATIONS = 20_000
 
 const MB = 1024 ** 2
 const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
@@ -102,6 +104,16 @@ const trials: readonly Trial[] = [
     name: 'mutations',
     what: `${number(MUTATIONS)} mutated requests survived, with less than 8 MB of growth`,
     run: () => vitest('test/server/hostile.test.ts', 'KTREE_MUTATIONS', MUTATIONS),
+  },
+  {
+    name: 'crashes',
+    what: `kill -9 under load, ${number(CRASHES)} times under each durability; all that has to be there`,
+    run: () => vitest('test/persistence/crash.test.ts', 'KTREE_CRASH_ROUNDS', CRASHES),
+  },
+  {
+    name: 'redis',
+    what: `${number(REDIS_OPERATIONS)} generated operations on strings and keys, and as many in transactions, compared with redis-server`,
+    run: () => vitest('test/conformance/redis', 'KTREE_CONFORMANCE_OPS', REDIS_OPERATIONS),
   },
 ]
 

@@ -51,6 +51,7 @@ function formatArguments(directive: Directive, value: Value): string {
     case 'enum':
       return String(value)
     case 'string':
+    case 'event-flags':
       return quoteWord(String(value))
     case 'list': {
       const words = (value as readonly string[]).map((word) =>

@@ -1,3 +1,4 @@
+import { formatEventFlags } from './keyspace-event-flags.ts'
 import { splitWords } from './quoting.ts'
 
 /** Limits on the output one client may leave unread; 0 switches a limit off. */
@@ -53,6 +54,7 @@ export type Directive =
       readonly default: string
     })
   | (Described & { readonly type: 'string'; readonly default: string })
+  | (Described & { readonly type: 'event-flags'; readonly default: string })
   | (Described & { readonly type: 'list'; readonly default: readonly string[] })
   | (Described & { readonly type: 'output-limits'; readonly default: OutputLimits })
 
@@ -65,7 +67,7 @@ export type ValueOf<D extends Directive> = D extends { type: 'integer' | 'memory
     ? boolean
     : D extends { type: 'enum'; values: readonly (infer V)[] }
       ? V
-      : D extends { type: 'string' }
+      : D extends { type: 'string' | 'event-flags' }
         ? string
         : D extends { type: 'list' }
           ? readonly string[]
@@ -200,6 +202,13 @@ export function parseValue(directive: Directive, args: readonly string[], curren
     }
     case 'string':
       return text
+    case 'event-flags': {
+      const flags = formatEventFlags(text)
+      if (flags === undefined) {
+        throw new ValueError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
+      }
+      return flags
+    }
     case 'list':
       return severalArguments(args)
     case 'output-limits':

@@ -48,6 +48,14 @@ export const directives = {
     help: 'Without a password, local clients only',
     comment: 'Clients from other machines are refused while requirepass is empty.',
   },
+  'enable-debug-command': {
+    group: 'Network',
+    type: 'enum',
+    values: ['no', 'yes', 'local'],
+    default: 'no',
+    mutable: false,
+    help: 'Who may use DEBUG: no, yes (all) or local',
+  },
   'tcp-backlog': {
     group: 'Network',
     type: 'integer',
@@ -138,6 +146,25 @@ export const directives = {
     comment:
       'Written <class> <hard> <soft> <seconds>: a client is disconnected at once above the hard limit, or after so many seconds above the soft one; 0 switches a limit off. The class pubsub is clients that watch or subscribe, normal all others. The class replica (or slave) is accepted and shown for the sake of Redis tools and has no effect. Several classes may stand on one line; a class that is not named keeps its limits.',
   },
+  maxmemory: {
+    group: 'Limits',
+    type: 'memory',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    default: 0,
+    mutable: true,
+    help: 'Memory to use at the most; 0 for no limit',
+    comment:
+      'What is counted is the whole heap of the process, about 20mb of it its own and all of watch-history with it. Writes that may take more memory are answered by an error then, all others are served, and nothing is evicted. It is measured every second and as the tree grows, so that it may be exceeded by a little.',
+  },
+  'maxmemory-policy': {
+    group: 'Limits',
+    type: 'enum',
+    values: ['noeviction'],
+    default: 'noeviction',
+    mutable: true,
+    help: 'What is evicted above maxmemory: nothing',
+  },
   'watch-history': {
     group: 'Watching',
     type: 'integer',
@@ -158,6 +185,45 @@ export const directives = {
     help: 'Size of the values kept in the history',
     comment: 'Above it the oldest events are dropped, even if they are fewer than watch-history.',
   },
+  'notify-keyspace-events': {
+    group: 'Watching',
+    type: 'event-flags',
+    default: '',
+    mutable: true,
+    help: 'Keyspace events to publish, by their letters',
+    comment:
+      "Redis's letters: K publishes to __keyspace@0__:<key>, E to __keyevent@0__:<event>; one of these two is needed, and at least one class: g for what keys of all kinds have (del, expire, rename_from ...), $ for strings (set, incrby ...), x for expiries, n for new keys, m for reads of keys that are not there, A for all but n and m. The letters of Redis's other types are accepted. Empty: nothing is published. To watch the tree, tree channels are the better way: they need no directive, and can resume.",
+  },
+  dir: {
+    group: 'Persistence',
+    type: 'string',
+    default: './data',
+    mutable: true,
+    help: 'Directory that the tree is kept in',
+    comment:
+      'Made if it is missing; one server at a time uses it. CONFIG SET writes the whole tree into the new directory, which must not hold one already, before it answers.',
+  },
+  durability: {
+    group: 'Persistence',
+    type: 'enum',
+    values: ['always', 'everysec', 'no'],
+    default: 'everysec',
+    mutable: true,
+    help: 'Fsync: always, everysec, or no disk at all',
+    comment:
+      'always: before the reply leaves, with an fsync for all clients together. everysec: within a second, so that a crash costs the last second at the most, and never a write before one that is kept. no: never; nothing is read at the start and nothing is written.',
+  },
+  'crash-index-gap': {
+    group: 'Persistence',
+    type: 'integer',
+    min: 0,
+    max: 1_000_000_000,
+    default: 1_000_000,
+    mutable: true,
+    help: 'How far the index goes on after a crash',
+    comment:
+      'Under durability everysec a crash may take the last writes, which clients had seen. The index then goes on higher by this number, so that no index stands for two events, and a watcher that has seen what is lost is refused. It must be more than the writes of a second; 0 leaves a gap out.',
+  },
   loglevel: {
     group: 'Log',
     type: 'enum',
@@ -166,6 +232,35 @@ export const directives = {
     mutable: true,
     help: 'debug, verbose, notice, warning or nothing',
     comment: 'How much is logged, from most to least.',
+  },
+  'slowlog-log-slower-than': {
+    group: 'Log',
+    type: 'integer',
+    min: -1,
+    max: Number.MAX_SAFE_INTEGER,
+    default: 10_000,
+    mutable: true,
+    help: 'Slow from so many microseconds on; -1: never',
+    comment: 'SLOWLOG keeps the commands that took so long; with 0 every one.',
+  },
+  'slowlog-max-len': {
+    group: 'Log',
+    type: 'integer',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    default: 128,
+    mutable: true,
+    help: 'Commands that SLOWLOG keeps',
+  },
+  'latency-monitor-threshold': {
+    group: 'Log',
+    type: 'integer',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    default: 0,
+    mutable: true,
+    comment: 'LATENCY tells what took so many milliseconds, or longer.',
+    help: 'Latency noted from so many ms on; 0: never',
   },
   logfile: {
     group: 'Log',

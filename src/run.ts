@@ -1,26 +1,26 @@
 import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
-import { type CommandLine, parseCommandLine } from './command-line.ts'
-import { Config } from './config.ts'
+import { parseCommandLine, type Run, type Transfer } from './command-line.ts'
+import { Config, pathFromBytes } from './config.ts'
 import { applyConfigText, loadConfigFile } from './config-file.ts'
-import { helpText } from './docs/help.ts'
+import { helpText, transferHelpText } from './docs/help.ts'
 import { createLogger, pinoLevel } from './logger.ts'
 import type { RunningServer, startServer } from './server/start.ts'
 import { explainStartError } from './start-error.ts'
+import { Store } from './store/store.ts'
+import type { Output } from './transfer/progress.ts'
 import { version } from './version.ts'
 
 /** What `run` needs of the process; `process` itself has it all. */
 export interface Host {
   readonly stdin: Readable
-  readonly stdout: { write(text: string): unknown }
-  readonly stderr: { write(text: string): unknown }
+  readonly stdout: Output
+  readonly stderr: Output
   on(event: string, listener: (cause: unknown) => void): unknown
   /** Ends the process at once. */
   exit(code: number): void
 }
-
-type Run = Extract<CommandLine, { kind: 'run' }>
 
 async function readAll(stream: Readable): Promise<string> {
   const chunks: Buffer[] = []
@@ -29,10 +29,10 @@ async function readAll(stream: Readable): Promise<string> {
 }
 
 /** The configuration: the file's, over it standard input's, over that the command line's. */
-async function readConfig(commandLine: Run, host: Host): Promise<Config> {
+async function readConfig(commandLine: Run | Transfer, host: Host): Promise<Config> {
   const config = new Config()
   if (commandLine.configFile) loadConfigFile(config, commandLine.configFile)
-  if (commandLine.standardInput) {
+  if (commandLine.kind === 'run' && commandLine.standardInput) {
     applyConfigText(config, await readAll(host.stdin), 'standard input')
   }
   for (const [name, args] of commandLine.directives) config.set(name, args)
@@ -84,6 +84,29 @@ async function serve(commandLine: Run, host: Host, start: typeof startServer): P
   await server.closed
 }
 
+/** `ktree import`, `ktree export` and `ktree repair`. */
+async function transfer(commandLine: Transfer, host: Host): Promise<void> {
+  const config = await readConfig(commandLine, host)
+  const { kind, file, replace } = commandLine
+  const { stdin, stdout, stderr } = host
+  const dir = pathFromBytes(config.get('dir'))
+  const store = new Store({
+    watchHistory: config.get('watch-history'),
+    watchHistoryMemory: config.get('watch-history-memory'),
+  })
+  // Loaded only where they are wanted: a server starts sooner without them.
+  if (kind === 'import') {
+    const { importTree } = await import('./transfer/import.ts')
+    await importTree(store, { file, dir, replace, stdin, stderr })
+  } else if (kind === 'repair') {
+    const { repairTree } = await import('./transfer/repair.ts')
+    await repairTree(store, { dir, stderr })
+  } else {
+    const { exportTree } = await import('./transfer/export.ts')
+    await exportTree(store, { file, dir, replace, stdout, stderr })
+  }
+}
+
 /**
  * ktree as a program: does what the command line says.
  * @param argv without node and the script
@@ -96,9 +119,19 @@ export async function run(
 ): Promise<number> {
   try {
     const commandLine = parseCommandLine(argv)
-    if (commandLine.kind === 'help') host.stdout.write(helpText())
-    else if (commandLine.kind === 'version') host.stdout.write(`ktree ${version}\n`)
-    else await serve(commandLine, host, start)
+    switch (commandLine.kind) {
+      case 'help':
+        host.stdout.write(commandLine.about ? transferHelpText(commandLine.about) : helpText())
+        break
+      case 'version':
+        host.stdout.write(`ktree ${version}\n`)
+        break
+      case 'run':
+        await serve(commandLine, host, start)
+        break
+      default:
+        await transfer(commandLine, host)
+    }
     return 0
   } catch (error) {
     host.stderr.write(`${explainStartError(error)}\n`)

@@ -37,7 +37,9 @@ function flagsOf(client: Client): string {
   const flags = [
     client.monitor && 'O',
     isSubscriber(client) && 'P',
+    client.transaction !== undefined && 'x',
     client.blocked && 'b',
+    client.watched?.touched === true && 'd',
     isUnixSocket(client) && 'U',
     client.noEvict && 'e',
     client.noTouch && 'T',
@@ -47,8 +49,7 @@ function flagsOf(client: Client): string {
 
 /**
  * A line of CLIENT LIST, as Redis 7.0 writes it with the names of libraries of 7.2. What a ktree
- * client has not (a file descriptor, a transaction, buffers kept in reserve) has the value that
- * says so in Redis.
+ * client has not (a file descriptor, buffers kept in reserve) has the value that says so in Redis.
  *
  * @returns without a line feed at the end
  */
@@ -58,14 +59,17 @@ export function describeClient(client: Client): string {
   const input = client.bufferedInput
   const output = client.bufferedOutput
   // Redis's two places for output: what is being gathered, and what piles up since nobody reads it.
+  const { transaction } = client
+  const queued = transaction?.bytes ?? 0
   const gathered = client.reply.out.length
   const unread = output - gathered
   return [
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1`,
     `name=${client.name} age=${seconds(client.createdAt)} idle=${seconds(client.lastRequestAt)}`,
     `flags=${flagsOf(client)} db=0 sub=${client.channelCount} psub=${client.patternCount} ssub=0`,
-    `multi=-1 qbuf=${input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0`,
-    `obl=${gathered} oll=${unread > 0 ? 1 : 0} omem=${unread} tot-mem=${input + output} events=r`,
+    `multi=${transaction?.requests.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0`,
+    `multi-mem=${queued} rbs=0 rbp=0`,
+    `obl=${gathered} oll=${unread > 0 ? 1 : 0} omem=${unread} tot-mem=${input + output + queued} events=r`,
     `cmd=${client.lastCommand || 'NULL'} user=${DEFAULT_USER} redir=-1`,
     `resp=${client.reply.protocol} lib-name=${client.libraryName} lib-ver=${client.libraryVersion}`,
   ].join(' ')

@@ -3,6 +3,12 @@ import type { Config } from '../config.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
+import type { Entry } from './entry.ts'
+import type { KeyspaceEvent } from './keyspace-events.ts'
+import type { LatencyMonitor } from './latency-monitor.ts'
+import type { SlowLog } from './slow-log.ts'
+import type { Transaction } from './transaction.ts'
+import type { WatchedKeys } from './watched-keys.ts'
 
 /** A client, as commands see it. What carries its bytes is not their business. */
 export interface Client {
@@ -12,6 +18,8 @@ export interface Client {
   /** `host:port`, or `path:0` of a Unix socket. */
   readonly address: string
   readonly localAddress: string
+  /** Whether it is on the same machine. */
+  readonly isLocal: boolean
   /** Unix milliseconds. */
   readonly createdAt: number
   /** When its last request came, in Unix milliseconds. */
@@ -27,6 +35,12 @@ export interface Client {
   noTouch: boolean
   /** CLIENT REPLY: `skip` mutes the next request only. */
   replyMode: 'on' | 'off' | 'skip'
+  /** What is queued, between MULTI and EXEC. */
+  transaction: Transaction | undefined
+  /** What it watches (WATCH). */
+  watched: WatchedKeys | undefined
+  /** Is in the middle of EXEC: no command may block, or reply later. */
+  executing: boolean
   /** Waits in a blocking command. */
   readonly blocked: boolean
   /** Bytes read and not yet served, and written and not yet sent. */
@@ -41,12 +55,20 @@ export interface Client {
   deliver(bytes: string): void
   /** Ends the connection once its replies are sent; later requests are not served. */
   close(): void
+  /** Ends the connection at once and logs why. */
+  disconnect(reason: string): void
   /**
    * Serves no further request until the returned function is called, after the reply is written.
    *
    * @param onGone called if the client leaves first
    */
   block(onGone: () => void): () => void
+  /**
+   * Serves the present request, and those after it, only when the returned function is called.
+   *
+   * @param onGone called if the client leaves first
+   */
+  postpone(args: readonly string[], onGone: () => void): () => void
 }
 
 /** Redis's pub/sub and the watching of the tree; replies are written by the calls. */
@@ -90,6 +112,51 @@ export interface CommandStats {
   time: number
   rejectedCalls: number
   failedCalls: number
+  /** How many calls took how long: see latency-histogram.ts. */
+  readonly histogram: number[]
+}
+
+/** How much memory is in use, in bytes. */
+export interface MemoryUse {
+  /** Whether `maxmemory` sets a limit. */
+  readonly limited: boolean
+  readonly peak: number
+  /** What was in use at the start. */
+  readonly startup: number
+  /** What is in use now; takes some microseconds. */
+  measure(): number
+  /** Whether a request that takes memory is to be refused. */
+  isExceeded(args: readonly string[]): boolean
+  /** Collects garbage; everybody waits for it. */
+  collect(): void
+}
+
+/** CLIENT PAUSE, while it lasts. */
+export interface Pause {
+  /** Unix milliseconds. */
+  readonly end: number
+  readonly writesOnly: boolean
+  /** @returns whether the request has to wait; it is then served when the pause is over */
+  delays(client: Client, entry: Entry, args: readonly string[]): boolean
+}
+
+/** The copy on disk, as commands see it. */
+export interface PersistenceStatus {
+  readonly durability: 'always' | 'everysec' | 'no'
+  /** The data directory, absolute; empty while nothing is kept. */
+  readonly directory: string
+  /** Why writes are refused: the disk does not take them. */
+  readonly failure: string | undefined
+  readonly committing: boolean
+  readonly commits: number
+  /** How many writes are not on the disk yet. */
+  readonly unsavedWrites: number
+  /** When the last commit was on the disk, in Unix milliseconds. */
+  readonly lastSave: number
+  /** How long it took, in milliseconds; undefined before the first. */
+  readonly lastDuration: number | undefined
+  /** Resolves when all that has been written so far is on the disk; rejects if it cannot be. */
+  save(): Promise<void>
 }
 
 /** The server, as commands see it. */
@@ -113,6 +180,34 @@ export interface ServerContext {
   readonly runId: string
   /** The TCP port; 0 for none. */
   readonly port: number
-  /** Finishes what is in flight and stops. */
-  shutdown(): void
+  readonly persistence: PersistenceStatus
+  readonly slowlog: SlowLog
+  readonly latency: LatencyMonitor
+  readonly memory: MemoryUse
+  readonly pause: Pause | undefined
+  /**
+   * Lets the requests of all clients wait.
+   *
+   * @param end Unix milliseconds; an earlier pause that lasts longer still does
+   */
+  pauseClients(end: number, writesOnly: boolean): void
+  unpauseClients(): void
+  /**
+   * Tells those who listen (`notify-keyspace-events`) what has happened to a key, after it has.
+   *
+   * @param key as the client has given it
+   */
+  notifyKeyspace(event: KeyspaceEvent, key: string): void
+  /** Runs an action for which time stands still. */
+  atOneMoment(action: () => void): void
+  /** Runs what a client has queued, and writes EXEC's reply. */
+  execute(client: Client, transaction: Transaction): void
+  /** The change of `dir` or `durability` just asked for, if any; rejects if it is taken back. */
+  persistenceChange(): Promise<void> | undefined
+  /**
+   * Finishes what is in flight and stops.
+   *
+   * @param save false leaves out the writes that are not on the disk yet
+   */
+  shutdown(save: boolean): void
 }

@@ -1,7 +1,9 @@
 import { clientType, describeClient } from './client-info.ts'
 import { killClients, parseClientType } from './client-kill.ts'
 import { isShowable, setClientName } from './client-name.ts'
+import { pauseClients } from './client-pause.ts'
 import type { Client } from './client-session.ts'
+import { replyTrackingInfo, setTracking } from './client-tracking.ts'
 import { type Argument, type Command, CommandError, type Flag, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
 import { withHelp } from './subcommand-help.ts'
@@ -236,6 +238,66 @@ const subcommands: readonly Command[] = [
     run(client, args) {
       client.noTouch = parseOnOff(args[2])
       client.reply.ok()
+    },
+  },
+  {
+    name: 'pause',
+    summary: 'Lets all requests wait for some milliseconds, or those that write.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -3,
+    flags: ADMIN_FLAGS,
+    args: [
+      { name: 'timeout', type: 'integer' },
+      { name: 'mode', type: 'oneof', optional: true, args: ['write', 'all'].map(token) },
+    ],
+    run: pauseClients,
+  },
+  {
+    name: 'unpause',
+    summary: 'Lets the requests that wait since CLIENT PAUSE go on.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of clients that wait',
+    arity: 2,
+    flags: ADMIN_FLAGS,
+    run({ server, reply }) {
+      server.unpauseClients()
+      reply.ok()
+    },
+  },
+  {
+    name: 'tracking',
+    summary: 'Refused, unless it is to be switched off: there is no client-side caching.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -3,
+    flags: FLAGS,
+    args: [{ name: 'status', type: 'oneof', args: ['on', 'off'].map(token) }],
+    run: setTracking,
+  },
+  {
+    name: 'trackinginfo',
+    summary: 'Tells that there is no client-side caching.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run: replyTrackingInfo,
+  },
+  {
+    name: 'getredir',
+    summary: 'Tells that there is no client-side caching: -1.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run(client) {
+      client.reply.integer(-1)
     },
   },
 ]

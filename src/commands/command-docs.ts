@@ -3,11 +3,13 @@ import type { ReplyWriter } from '../resp/reply-writer.ts'
 import { type Command, CommandError, type Flag, syntaxError } from './command.ts'
 import {
   categoriesOf,
+  keyFlagsOf,
   type NamedCommand,
   replyCommandDocs,
   replyCommandInfo,
   subcommandsOf,
 } from './command-reply.ts'
+import { requestKeys } from './request-keys.ts'
 import { withHelp } from './subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['loading', 'stale']
@@ -78,9 +80,7 @@ function keysOf(found: NamedCommand | undefined, request: readonly string[]): st
   if (arity >= 0 ? request.length !== arity : request.length < -arity) {
     throw new CommandError('ERR Invalid number of arguments specified for command')
   }
-  const [first, last, step] = keys
-  const end = last < 0 ? request.length + last : last
-  return request.filter((_, i) => i >= first && i <= end && (i - first) % step === 0)
+  return requestKeys(found.command, request)
 }
 
 function replyAllInfo(reply: ReplyWriter, catalogue: Catalogue): void {
@@ -198,6 +198,32 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         const keys = keysOf(catalogue.findRequested(request), request)
         reply.array(keys.length)
         for (const key of keys) reply.bulk(key)
+      },
+    },
+    {
+      name: 'getkeysandflags',
+      summary: 'Tells which arguments of a request are paths, and how they are used.',
+      group: 'server',
+      since: '0.1.0',
+      complexity: 'O(N) where N is the number of arguments',
+      arity: -4,
+      flags: FLAGS,
+      args: [
+        { name: 'command', type: 'string' },
+        { name: 'arg', type: 'string', optional: true, multiple: true },
+      ],
+      run({ reply }, args) {
+        const request = args.slice(2)
+        const found = catalogue.findRequested(request)
+        const keys = keysOf(found, request)
+        const flags = found === undefined ? [] : keyFlagsOf(found.command)
+        reply.array(keys.length)
+        for (const key of keys) {
+          reply.array(2)
+          reply.bulk(key)
+          reply.set(flags.length)
+          for (const flag of flags) reply.simple(flag)
+        }
       },
     },
   ]

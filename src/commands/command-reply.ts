@@ -13,8 +13,11 @@ const FLAG_ORDER: readonly Flag[] = [
   'loading',
   'stale',
   'skip_monitor',
+  'skip_slowlog',
   'fast',
   'no_auth',
+  'no_async_loading',
+  'no_multi',
   'allow_busy',
 ]
 
@@ -45,6 +48,7 @@ export function categoriesOf({ flags, group, keys }: Command): string[] {
     has('blocking') && 'blocking',
     has('admin') && 'dangerous',
     group === 'connection' && 'connection',
+    group === 'transactions' && 'transaction',
   ]
   return categories.filter((category) => category !== false)
 }
@@ -130,13 +134,19 @@ function replyArgument(reply: ReplyWriter, arg: Argument): void {
   }
 }
 
-function replyKeySpecs(reply: ReplyWriter, { keys, flags }: Command): void {
+/** Redis's flags of a command's keys: how it uses them. */
+export function keyFlagsOf({ keyFlags, flags }: Command): readonly string[] {
+  return keyFlags ?? (flags.includes('write') ? ['RW', 'update'] : ['RO', 'access'])
+}
+
+function replyKeySpecs(reply: ReplyWriter, command: Command): void {
+  const { keys } = command
   reply.set(keys === undefined ? 0 : 1)
   if (keys === undefined) return
   const [first, last, step] = keys
   reply.map(3)
   reply.bulk('flags')
-  replySimpleSet(reply, flags.includes('write') ? ['RW', 'update'] : ['RO', 'access'])
+  replySimpleSet(reply, keyFlagsOf(command))
   reply.bulk('begin_search')
   replySpec(reply, 'index', { index: first })
   reply.bulk('find_keys')

@@ -24,6 +24,9 @@ export type Flag =
   | 'allow_busy'
   | 'skip_monitor'
   | 'denyoom'
+  | 'no_async_loading'
+  | 'no_multi'
+  | 'skip_slowlog'
 
 /** An argument, as COMMAND DOCS describes it. */
 export interface Argument {
@@ -65,12 +68,18 @@ export interface Command {
   readonly flags: readonly Flag[]
   /** First key, last key, step: as COMMAND shows them. */
   readonly keys?: readonly [first: number, last: number, step: number]
+  /** Redis's key flags, where they are not the usual ones of commands that read, or write. */
+  readonly keyFlags?: readonly string[]
   readonly args?: readonly Argument[]
   /** The optional arguments all have tokens and may come in any order: parse them by the table. */
   readonly parsed?: true
   readonly subcommands?: readonly Command[]
   /** May a client in RESP2 pub/sub mode use it? */
   readonly inPubSub?: true
+  /** Does it run at once inside MULTI, rather than being queued? */
+  readonly inMulti?: true
+  /** The directive that has to allow it: Redis's protected commands. */
+  readonly protectedBy?: 'enable-debug-command'
   /** The places of the arguments that MONITOR must not show: passwords. */
   secrets?(args: readonly string[]): readonly number[]
   /**

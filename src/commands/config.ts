@@ -4,12 +4,17 @@ import { rewriteConfigFile } from '../config-rewrite.ts'
 import { type DirectiveName, findDirective } from '../directives.ts'
 import type { Client, ServerContext } from './client-session.ts'
 import { type Command, CommandError, type Flag, syntaxError } from './command.ts'
+import { replyLater } from './reply-later.ts'
 import { withHelp } from './subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
 /** What makes a CONFIG GET argument a glob; anything else is a name, and answered as written. */
 const GLOB = /[*?[]/
+
+/** Those that are followed by work on the disk, for which the reply waits. */
+const SLOW_DIRECTIVES = ['dir', 'durability']
+const NOT_IN_MULTI = `ERR ${SLOW_DIRECTIVES.join(' and ')} cannot be changed inside a transaction`
 
 /** Writes the values of all directives that are named or matched, each once. */
 function getDirectives({ server, reply }: Client, patterns: readonly string[]): void {
@@ -28,10 +33,13 @@ function getDirectives({ server, reply }: Client, patterns: readonly string[]): 
 }
 
 /** Sets all of the directives, or none. */
-function setDirectives({ config }: ServerContext, args: readonly string[]): void {
+function setDirectives({ server, executing }: Client, args: readonly string[]): void {
+  const { config } = server
   if (args.length % 2 !== 0) throw syntaxError()
   const pairs: [string, string][] = []
   for (let i = 2; i < args.length; i += 2) pairs.push([args[i], args[i + 1]])
+  const slow = pairs.some(([name]) => SLOW_DIRECTIVES.includes(name.toLowerCase()))
+  if (executing && slow) throw new CommandError(NOT_IN_MULTI)
   try {
     config.setMany(pairs)
   } catch (error) {
@@ -75,6 +83,7 @@ function resetStats({ stats, commandStats }: ServerContext): void {
     each.time = 0
     each.rejectedCalls = 0
     each.failedCalls = 0
+    each.histogram.fill(0)
   }
 }
 
@@ -112,8 +121,11 @@ const subcommands: readonly Command[] = [
       },
     ],
     run(client, args) {
-      setDirectives(client.server, args)
-      client.reply.ok()
+      const { reply, server } = client
+      setDirectives(client, args)
+      const change = server.persistenceChange()
+      if (change === undefined) reply.ok()
+      else replyLater(client, change, () => reply.ok(), 'ERR CONFIG SET failed - ')
     },
   },
   {

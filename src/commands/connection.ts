@@ -5,6 +5,7 @@ import type { Client } from './client-session.ts'
 import { type Command, CommandError, type Flag, wrongArity } from './command.ts'
 import { parseInteger32, readInteger64 } from './integer.ts'
 import { authenticate, DEFAULT_USER } from './password.ts'
+import { endTransaction } from './transaction.ts'
 
 /** Of what a client may do before AUTH. */
 const OPEN_FLAGS: readonly Flag[] = [
@@ -182,6 +183,7 @@ export const connectionCommands: readonly Command[] = [
     arity: -1,
     flags: OPEN_FLAGS,
     inPubSub: true,
+    inMulti: true,
     run(client) {
       client.reply.ok()
       client.close()
@@ -196,11 +198,13 @@ export const connectionCommands: readonly Command[] = [
     arity: 1,
     flags: OPEN_FLAGS,
     inPubSub: true,
+    inMulti: true,
     run(client) {
       const { server, reply } = client
       server.monitors.delete(client)
       client.monitor = false
       server.pubsub.drop(client)
+      endTransaction(client)
       client.name = ''
       client.authenticated = server.config.get('requirepass') === ''
       // What CLIENT REPLY SKIP has muted stays so: that was one request, this one.

@@ -3,29 +3,36 @@ import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
 import { isUnixSocket } from './client-info.ts'
 import type { Client, CommandStats, ServerContext } from './client-session.ts'
 import { type Command, CommandError, wrongArity } from './command.ts'
-import { OptionParser } from './options.ts'
+import { type Entry, entryOf, NO_OPTIONS } from './entry.ts'
+import { pathOfKey } from './keyspace.ts'
+import { histogramBucket, newHistogram } from './latency-histogram.ts'
+import { requestKeys } from './request-keys.ts'
+import { endTransaction, limitQueue, type Transaction } from './transaction.ts'
 
-/** A command, or a subcommand, ready to be called. */
-interface Entry {
-  readonly command: Command
-  /** `client|list` for a subcommand. */
-  readonly fullName: string
-  readonly options: OptionParser | undefined
-  readonly subcommands: ReadonlyMap<string, Entry> | undefined
-}
-
-const NO_OPTIONS = new Map<string, string>()
 /** As much of an unknown command's name, and of its arguments, goes into the error (Redis). */
 const UNKNOWN_SHOWN = 128
+/** The replies of one EXEC, which are gathered before they are sent, may have so many bytes. */
+const MAX_EXEC_REPLY = 256 * 1024 * 1024
 
 /** Finds the command for a request, checks whether it may run, and runs it. */
 export class Dispatcher {
   readonly #entries = new Map<string, Entry>()
   readonly #server: ServerContext
+  /** From how many microseconds on somebody wants to know of a command: SLOWLOG or LATENCY. */
+  #slow = Number.POSITIVE_INFINITY
 
   constructor(server: ServerContext, commands: readonly Command[]) {
     this.#server = server
     for (const command of commands) this.#entries.set(command.name, entryOf(command, command.name))
+    const { config } = server
+    const follow = (): void => {
+      const slowlog = config.get('slowlog-log-slower-than')
+      const latency = config.get('latency-monitor-threshold') * 1000
+      this.#slow = Math.min(slowlog < 0 ? Infinity : slowlog, latency === 0 ? Infinity : latency)
+    }
+    follow()
+    config.onChange('slowlog-log-slower-than', follow)
+    config.onChange('latency-monitor-threshold', follow)
   }
 
   /**
@@ -34,9 +41,6 @@ export class Dispatcher {
    * @param args the request, one byte a character; at least the command's name
    */
   dispatch(client: Client, args: readonly string[]): void {
-    const { reply } = client
-    // A string is immutable: going back to it undoes a reply that was begun and then failed.
-    const before = reply.out
     let entry: Entry | undefined
     const started = performance.now()
     try {
@@ -44,24 +48,34 @@ export class Dispatcher {
       client.lastCommand = entry.fullName
       this.#check(client, entry, args)
     } catch (error) {
-      if (entry !== undefined) this.#statsOf(entry).rejectedCalls++
-      this.#fail(client, before, error)
+      this.#refuse(client, entry, error)
       return
     }
-    const stats = this.#statsOf(entry)
-    try {
-      const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
-      entry.command.run?.(client, args, options)
-    } catch (error) {
-      stats.failedCalls++
-      this.#fail(client, before, error)
+    if (this.#server.pause?.delays(client, entry, args) === true) return
+    if (client.transaction === undefined || entry.inMulti) this.#call(client, entry, args, started)
+    else this.#queue(client, client.transaction, entry, args)
+  }
+
+  /** Runs what a client has queued, and writes EXEC's reply: an array of all replies. */
+  execute(client: Client, { requests }: Transaction): void {
+    const { reply } = client
+    this.#expireBefore(requests)
+    client.executing = true
+    const before = reply.out
+    let tooLong = false
+    reply.array(requests.length)
+    for (const { entry, args } of requests) {
+      this.#call(client, entry, args, performance.now())
+      if (client.replyMode === 'off') reply.muted = true
+      if (reply.out.length - before.length > MAX_EXEC_REPLY) {
+        // All the same it is all or nothing: the rest runs, too.
+        tooLong = true
+        reply.out = before
+        reply.muted = true
+      }
     }
-    // Counted and shown afterwards, as in Redis: INFO does not count itself, and the reply to a
-    // client that monitors comes before the line that tells of it.
-    stats.calls++
-    stats.time += (performance.now() - started) * 1000
-    this.#server.stats.commandsProcessed++
-    if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
+    client.executing = false
+    if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY} bytes`)
   }
 
   #find(args: readonly string[]): Entry {
@@ -77,23 +91,37 @@ export class Dispatcher {
     )
   }
 
+  /** In Redis's order, which decides what is said where several things are wrong. */
   #check(client: Client, entry: Entry, args: readonly string[]): void {
-    const { command } = entry
-    const { arity } = command
+    const { arity } = entry
     const wrong = arity >= 0 ? args.length !== arity : args.length < -arity
-    if (wrong || command.run === undefined) throw wrongArity(entry.fullName)
+    if (wrong || entry.run === undefined) throw wrongArity(entry.fullName)
+    if (entry.protectedBy !== undefined) this.#checkProtected(client, entry)
     if (
       !client.authenticated &&
-      !command.flags.includes('no_auth') &&
+      !entry.command.flags.includes('no_auth') &&
       // The password may have been taken back since the client came.
       this.#server.config.get('requirepass') !== ''
     ) {
       throw new CommandError('NOAUTH Authentication required.')
     }
+    const { transaction } = client
+    if (transaction !== undefined && entry.noMulti) {
+      throw new CommandError('ERR Command not allowed inside a transaction')
+    }
+    const { memory, persistence } = this.#server
+    if (memory.limited && this.#needsMemory(client, entry) && memory.isExceeded(args)) {
+      throw new CommandError("OOM command not allowed when used memory > 'maxmemory'.")
+    }
+    const writes = entry.writes || (entry.isExec && transaction?.writes === true)
+    if (writes && persistence.failure !== undefined) {
+      const { failure } = persistence
+      throw new CommandError(`MISCONF Errors writing to the data directory: ${failure}`)
+    }
     if (
       client.reply.protocol === 2 &&
       client.channelCount + client.patternCount > 0 &&
-      command.inPubSub !== true
+      entry.command.inPubSub !== true
     ) {
       throw new CommandError(
         `ERR Can't execute '${entry.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
@@ -101,13 +129,100 @@ export class Dispatcher {
     }
   }
 
-  #statsOf(entry: Entry): CommandStats {
-    let stats = this.#server.commandStats.get(entry.fullName)
-    if (stats === undefined) {
-      stats = { calls: 0, time: 0, rejectedCalls: 0, failedCalls: 0 }
-      this.#server.commandStats.set(entry.fullName, stats)
+  /** Redis's protected commands: allowed to all, to local clients, or to nobody. */
+  #checkProtected(client: Client, { protectedBy, command }: Entry): void {
+    if (protectedBy === undefined) return
+    const allowed = this.#server.config.get(protectedBy)
+    if (allowed === 'yes') return
+    if (allowed === 'local' && client.isLocal) return
+    throw new CommandError(
+      `ERR ${command.name.toUpperCase()} command not allowed. If the ${protectedBy} option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`,
+    )
+  }
+
+  /** In a transaction whatever is queued takes memory; not to be held back is what ends it. */
+  #needsMemory({ transaction }: Client, entry: Entry): boolean {
+    if (transaction === undefined) return entry.grows
+    return entry.isExec ? transaction.grows : !entry.endsMulti
+  }
+
+  #queue(client: Client, transaction: Transaction, entry: Entry, args: readonly string[]): void {
+    // What will not run need not be kept (Redis).
+    if (!transaction.failed && client.watched?.touched !== true) {
+      transaction.add(entry, args)
+      limitQueue(client)
     }
+    client.reply.simple('QUEUED')
+  }
+
+  /** What has to expire before the writes can be made does so before the first of them. */
+  #expireBefore(requests: Transaction['requests']): void {
+    const { store, clock } = this.#server
+    const next = store.nextExpiry()
+    if (next === undefined || next > clock.now()) return
+    for (const { entry, args } of requests) {
+      if (!entry.writes) continue
+      for (const key of requestKeys(entry.command, args)) {
+        try {
+          store.expireBefore(pathOfKey(key))
+        } catch (error) {
+          // No path: the request will say so when it runs.
+          if (!(error instanceof PathError)) throw error
+        }
+      }
+    }
+  }
+
+  #call(client: Client, entry: Entry, args: readonly string[], started: number): void {
+    // A string is immutable: going back to it undoes a reply that was begun and then failed.
+    const before = client.reply.out
+    const stats = entry.stats ?? this.#statsOf(entry)
+    try {
+      const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
+      entry.run?.(client, args, options)
+    } catch (error) {
+      stats.failedCalls++
+      this.#fail(client, before, error)
+    }
+    // Counted and shown afterwards, as in Redis: INFO does not count itself, and the reply to a
+    // client that monitors comes before the line that tells of it.
+    const time = (performance.now() - started) * 1000
+    stats.calls++
+    stats.time += time
+    stats.histogram[histogramBucket(time)]++
+    this.#server.stats.commandsProcessed++
+    if (time >= this.#slow) this.#noteSlow(client, entry, args, time)
+    if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
+  }
+
+  #statsOf(entry: Entry): CommandStats {
+    const stats = {
+      calls: 0,
+      time: 0,
+      rejectedCalls: 0,
+      failedCalls: 0,
+      histogram: newHistogram(),
+    }
+    entry.stats = stats
+    this.#server.commandStats.set(entry.fullName, stats)
     return stats
+  }
+
+  /** The request is not run, nor queued; the transaction that it is in fails with it. */
+  #refuse(client: Client, entry: Entry | undefined, error: unknown): void {
+    if (entry !== undefined) (entry.stats ?? this.#statsOf(entry)).rejectedCalls++
+    if (client.transaction !== undefined) client.transaction.failed = true
+    if (entry?.isExec !== true) {
+      this.#fail(client, client.reply.out, error)
+      return
+    }
+    endTransaction(client)
+    const reason = this.#errorReply(error).replace(/^ERR /, '')
+    this.#fail(
+      client,
+      client.reply.out,
+      new CommandError(`EXECABORT Transaction discarded because of: ${reason}`),
+    )
   }
 
   #fail(client: Client, before: string, error: unknown): void {
@@ -126,6 +241,16 @@ export class Dispatcher {
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
   }
 
+  /** @param time microseconds */
+  #noteSlow(client: Client, entry: Entry, args: readonly string[], time: number): void {
+    const { slowlog, latency } = this.#server
+    const { flags } = entry.command
+    latency.add(flags.includes('fast') ? 'fast-command' : 'command', time / 1000)
+    if (!flags.includes('skip_slowlog')) {
+      slowlog.add(client, args, entry.command.secrets?.(args) ?? [], time)
+    }
+  }
+
   #monitor(client: Client, entry: Entry, args: readonly string[]): void {
     if (entry.command.flags.includes('admin') || entry.command.flags.includes('skip_monitor'))
       return
@@ -140,19 +265,6 @@ export class Dispatcher {
       const skipped = monitor === client && client.reply.muted
       if (monitor.replyMode !== 'off' && !skipped) monitor.deliver(line)
     }
-  }
-}
-
-function entryOf(command: Command, fullName: string): Entry {
-  const subcommands = command.subcommands?.map(
-    (subcommand) =>
-      [subcommand.name, entryOf(subcommand, `${fullName}|${subcommand.name}`)] as const,
-  )
-  return {
-    command,
-    fullName,
-    options: command.parsed === true ? new OptionParser(command) : undefined,
-    subcommands: subcommands === undefined ? undefined : new Map(subcommands),
   }
 }
 

@@ -69,30 +69,53 @@ function clientsFields({ clients, config }: ServerContext): Fields {
   ]
 }
 
-function memoryFields(): Fields {
+function memoryFields({ config, memory }: ServerContext): Fields {
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage()
   const used = heapUsed + external
   const system = totalmem()
+  const peak = Math.max(used, memory.peak)
+  const limit = config.get('maxmemory')
   return [
     ['used_memory', used],
     ['used_memory_human', humanBytes(used)],
     ['used_memory_rss', rss],
     ['used_memory_rss_human', humanBytes(rss)],
+    ['used_memory_peak', peak],
+    ['used_memory_peak_human', humanBytes(peak)],
+    ['used_memory_startup', memory.startup],
     ['heap_total', heapTotal],
     ['heap_used', heapUsed],
     ['total_system_memory', system],
     ['total_system_memory_human', humanBytes(system)],
-    // There is no limit, and nothing is ever evicted.
-    ['maxmemory', 0],
-    ['maxmemory_human', humanBytes(0)],
+    ['maxmemory', limit],
+    ['maxmemory_human', humanBytes(limit)],
+    // Nothing is ever evicted.
     ['maxmemory_policy', 'noeviction'],
     ['mem_fragmentation_ratio', (rss / used).toFixed(2)],
   ]
 }
 
-function persistenceFields(): Fields {
-  // Clients wait until it is 0. A server that accepts connections has loaded its state.
-  return [['loading', 0]]
+/** Under Redis's names what they mean here: every commit is a save, of what has changed. */
+function persistenceFields({ persistence }: ServerContext): Fields {
+  const { durability, failure, committing, lastDuration } = persistence
+  const status = failure === undefined ? 'ok' : 'err'
+  return [
+    // Clients wait until it is 0. A server that accepts connections has loaded its state.
+    ['loading', 0],
+    ['async_loading', 0],
+    ['rdb_changes_since_last_save', persistence.unsavedWrites],
+    ['rdb_bgsave_in_progress', committing ? 1 : 0],
+    ['rdb_last_save_time', Math.floor(persistence.lastSave / 1000)],
+    ['rdb_last_bgsave_status', status],
+    ['rdb_last_bgsave_time_sec', lastDuration === undefined ? -1 : Math.round(lastDuration / 1000)],
+    ['aof_enabled', 0],
+    ['aof_last_write_status', status],
+    ['durability', durability],
+    ['data_directory', persistence.directory],
+    ['commits', persistence.commits],
+    ['last_commit_usec', Math.round((lastDuration ?? 0) * 1000)],
+    ['write_error', failure ?? ''],
+  ]
 }
 
 function statsFields({ stats, store, pubsub }: ServerContext): Fields {

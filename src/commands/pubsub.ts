@@ -1,21 +1,10 @@
 import { matchGlob } from '../glob.ts'
 import { type Command, CommandError, type Flag } from './command.ts'
+import { withHelp } from './subcommand-help.ts'
 
 const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stale']
 const CHANNELS = { name: 'channel', type: 'string', multiple: true } as const
 const PATTERNS = { name: 'pattern', type: 'pattern', multiple: true } as const
-
-const PUBSUB_HELP = [
-  'PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
-  'CHANNELS [<pattern>]',
-  '    List the channels that have subscribers, tree channels too.',
-  'NUMPAT',
-  '    Count the patterns that have subscribers.',
-  'NUMSUB [<channel> ...]',
-  '    Count the subscribers of each channel.',
-  'HELP',
-  '    Print this help.',
-]
 
 /** Redis's pub/sub; channels that begin with a slash watch the tree. */
 export const pubsubCommands: readonly Command[] = [
@@ -103,7 +92,7 @@ export const pubsubCommands: readonly Command[] = [
     since: '0.1.0',
     arity: -2,
     flags: [],
-    subcommands: [
+    subcommands: withHelp('pubsub', 'pubsub', [
       {
         name: 'channels',
         summary: 'Lists the channels that have subscribers.',
@@ -152,20 +141,7 @@ export const pubsubCommands: readonly Command[] = [
           client.reply.integer(client.server.pubsub.patternCount)
         },
       },
-      {
-        name: 'help',
-        summary: 'Explains the subcommands.',
-        group: 'pubsub',
-        since: '0.1.0',
-        complexity: 'O(1)',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        run(client) {
-          client.reply.array(PUBSUB_HELP.length)
-          for (const line of PUBSUB_HELP) client.reply.simple(line)
-        },
-      },
-    ],
+    ]),
   },
 ]
 

@@ -11,17 +11,39 @@ const token = (name: string): Argument => ({
 })
 
 /** As Redis reads them: in any order, repeated or not; ABORT alone, and not SAVE with NOSAVE. */
-function shutDown({ server }: Client, args: readonly string[]): void {
+function shutDown(client: Client, args: readonly string[]): void {
+  const { server } = client
   const words = new Set(args.slice(1).map((arg) => arg.toUpperCase()))
   for (const word of words) {
     if (!['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(word)) throw syntaxError()
   }
   const abort = words.has('ABORT')
   if ((abort && words.size > 1) || (words.has('SAVE') && words.has('NOSAVE'))) throw syntaxError()
-  // A shutdown waits for nothing here, so that there never is one to call off.
+  // A shutdown waits only for the disk, so that there never is one to call off.
   if (abort) throw new CommandError('ERR No shutdown in progress.')
+  const { persistence } = server
+  const keeps = persistence.durability !== 'no'
+  if (words.has('SAVE') && !keeps && !words.has('FORCE')) {
+    throw new CommandError('ERR durability is no: nothing is kept on disk')
+  }
   // Success is silent: the connection ends.
-  server.shutdown()
+  if (words.has('NOSAVE') || !keeps) {
+    server.shutdown(!words.has('NOSAVE'))
+    return
+  }
+  const resume = client.block(() => {})
+  persistence.save().then(
+    () => server.shutdown(true),
+    (error: unknown) => {
+      server.logger.error({ err: error }, 'the last writes could not be put on disk')
+      if (words.has('FORCE')) {
+        server.shutdown(true)
+        return
+      }
+      client.reply.error('ERR Errors trying to SHUTDOWN. Check logs.')
+      resume()
+    },
+  )
 }
 
 /** The server as a whole. */
@@ -61,6 +83,9 @@ export const serverCommands: readonly Command[] = [
     arity: 1,
     flags: ADMIN_FLAGS,
     run(client) {
+      if (client.executing) {
+        throw new CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")
+      }
       // A second MONITOR goes unanswered, as in Redis.
       if (client.monitor) return
       client.monitor = true
@@ -70,12 +95,12 @@ export const serverCommands: readonly Command[] = [
   },
   {
     name: 'shutdown',
-    summary: 'Stops the server; of the options only ABORT makes a difference.',
+    summary: 'Puts the last writes on disk, unless NOSAVE is given, and stops the server.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
     arity: -1,
-    flags: [...ADMIN_FLAGS, 'allow_busy'],
+    flags: [...ADMIN_FLAGS, 'no_multi', 'allow_busy'],
     args: [
       {
         name: 'nosave-save',

@@ -2,17 +2,7 @@ import type { Command } from './command.ts'
 import { CommandError } from './command.ts'
 import { encodeEvent } from './event-reply.ts'
 import { parseInteger } from './integer.ts'
-
-/** The longest wait: what a timer can hold, some 24 days, in milliseconds. */
-const MAX_TIMEOUT = 2 ** 31 - 1
-
-function parseTimeout(text: string | undefined): number {
-  if (text === undefined) return 0
-  const timeout = parseInteger(text)
-  if (timeout < 0) throw new CommandError('ERR timeout is negative')
-  if (timeout > MAX_TIMEOUT) throw new CommandError('ERR timeout is out of range')
-  return timeout
-}
+import { parseTimeout } from './timeout.ts'
 
 /** Watching the tree. */
 export const treeWatchCommands: readonly Command[] = [
@@ -34,7 +24,7 @@ export const treeWatchCommands: readonly Command[] = [
     ],
     run(client, args, options) {
       const { store, clock } = client.server
-      const timeout = parseTimeout(options.get('milliseconds'))
+      const timeout = parseTimeout(options.get('milliseconds') ?? '0')
       const since = parseInteger(options.get('index') ?? '0', 0)
       let answered = false
       let unblock: (() => void) | undefined
@@ -47,6 +37,12 @@ export const treeWatchCommands: readonly Command[] = [
         unblock?.()
       })
       if (answered) return
+      if (client.executing) {
+        // As BLPOP there: nobody else can write before EXEC ends.
+        watcher.remove()
+        client.reply.nullArray()
+        return
+      }
       unblock = client.block(() => {
         watcher.remove()
         cancelTimer?.()

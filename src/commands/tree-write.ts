@@ -28,7 +28,22 @@ const WRITES = {
 const GROWS = { ...WRITES, flags: ['write', 'denyoom'] } as const
 
 function replyEvent(client: Client, event: Event): void {
+  notifyKeyspace(client, event)
   client.reply.raw(encodeEvent(event, client.reply.protocol))
+}
+
+/** Under the names that Redis has for what it does to strings. */
+function notifyKeyspace({ server }: Client, { action, node, refresh }: Event): void {
+  const { key } = node
+  const expires = node.expiration !== undefined
+  if (action === 'delete' || action === 'compareAndDelete') server.notifyKeyspace('del', key)
+  else if (refresh) server.notifyKeyspace('expire', key)
+  else if (action === 'update' && node.dir) {
+    server.notifyKeyspace(expires ? 'expire' : 'persist', key)
+  } else {
+    server.notifyKeyspace(node.dir ? 'mkdir' : 'set', key)
+    if (expires) server.notifyKeyspace('expire', key)
+  }
 }
 
 /** @throws CommandError unless there is at least one condition */

@@ -3,6 +3,9 @@ import { argumentSyntax } from '../commands/syntax.ts'
 
 const GROUPS = [
   ['tree', 'The tree'],
+  ['string', 'Strings'],
+  ['generic', 'Keys'],
+  ['transactions', 'Transactions'],
   ['pubsub', 'Pub/sub'],
   ['connection', 'Connection'],
   ['server', 'Server'],

@@ -17,6 +17,8 @@ function describeType(directive: Directive): string {
       return directive.values.map((value) => `\`${value}\``).join(', ')
     case 'string':
       return directive.secret ? 'text; never logged' : 'text'
+    case 'event-flags':
+      return 'letters, in any order'
     case 'list':
       return 'any number of addresses'
     case 'output-limits':

@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net'
+import { endTransaction, type Transaction } from '../commands/transaction.ts'
+import type { WatchedKeys } from '../commands/watched-keys.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestHandler } from '../resp/request-reader.ts'
 import { RequestReader } from '../resp/request-reader.ts'
+import { isLoopback } from './loopback.ts'
 import { OutputLimitGuard } from './output-limit.ts'
 import type { Server } from './server.ts'
 import type { Subscriber } from './subscriber.ts'
@@ -14,6 +17,22 @@ const UNREAD_PAUSE = 1024 * 1024
 const CLOSING_GRACE = 5000
 /** After so many milliseconds of one client's pipelined requests it is the turn of others. */
 const TURN = 10
+
+/** Messages that a client gets by its own EXEC wait for its end up to so many bytes. */
+const MAX_DEFERRED = 64 * 1024 * 1024
+
+/** What a write is answered with whose commit has failed. */
+const UNSAVED =
+  '-MISCONF the write was made, but could not be put on disk yet: it is lost if the server ends now\r\n'
+
+/** Output that waits for the disk. */
+interface HeldOutput {
+  /** The commit that it waits for. */
+  commit: number
+  bytes: string
+  /** Where the replies to writes begin and end in it, in turn. */
+  readonly writes: number[]
+}
 
 /** One connected client: its socket, its requests in order, its replies in order. */
 export class Connection implements Subscriber, RequestHandler {
@@ -31,6 +50,9 @@ export class Connection implements Subscriber, RequestHandler {
   libraryName = ''
   libraryVersion = ''
   authenticated: boolean
+  transaction: Transaction | undefined
+  watched: WatchedKeys | undefined
+  executing = false
   monitor = false
   noEvict = false
   noTouch = false
@@ -54,7 +76,14 @@ export class Connection implements Subscriber, RequestHandler {
   #ended = false
   /** What was delivered during the present command: an undone reply must not take it along. */
   #delivered = ''
+  /** What was delivered in the middle of EXEC: it must not get in between the parts of its reply. */
+  #deferred = ''
+  /** The request that is to be served when the client goes on. */
+  #postponed: string[] | undefined
   #onDrained: (() => void)[] = []
+  #held: HeldOutput[] = []
+  /** Where in `reply.out` the replies to writes begin and end, in turn, while they may be held. */
+  #writes: number[] = []
 
   constructor(server: Server, socket: Socket, id: number, address: string, localAddress: string) {
     this.server = server
@@ -84,7 +113,13 @@ export class Connection implements Subscriber, RequestHandler {
   }
 
   get bufferedOutput(): number {
-    return this.#socket.writableLength + this.reply.out.length
+    let bytes = this.#socket.writableLength + this.reply.out.length
+    for (const held of this.#held) bytes += held.bytes.length
+    return bytes
+  }
+
+  get isLocal(): boolean {
+    return this.address.endsWith(':0') || isLoopback(this.address.replace('[', ''))
   }
 
   get channelCount(): number {
@@ -103,12 +138,22 @@ export class Connection implements Subscriber, RequestHandler {
       this.disconnect('it speaks HTTP: a web page may be attacking through a browser')
       return
     }
-    const { stats } = this.server
+    const { stats, persistence } = this.server
     const errorsBefore = stats.errorReplies
+    const writesBefore = persistence.writes
+    const start = this.reply.out.length
     this.server.dispatcher.dispatch(this, args)
+    if (persistence.writes !== writesBefore && persistence.holding) {
+      // What was delivered meanwhile stands before the reply, and is none.
+      this.#writes.push(start + this.#delivered.length, this.reply.out.length)
+    }
     if (this.#delivered !== '') {
       if (stats.errorReplies !== errorsBefore) this.reply.out += this.#delivered
       this.#delivered = ''
+    }
+    if (this.#deferred !== '') {
+      this.reply.out += this.#deferred
+      this.#deferred = ''
     }
     this.#reader.unauthenticated = this.#needsPassword()
     if (this.reply.out.length >= FLUSH_AT) {
@@ -131,6 +176,13 @@ export class Connection implements Subscriber, RequestHandler {
 
   deliver(bytes: string): void {
     if (this.#closing) return
+    if (this.executing) {
+      this.#deferred += bytes
+      if (this.#deferred.length > MAX_DEFERRED) {
+        this.disconnect(`its own EXEC has brought it more than ${MAX_DEFERRED} bytes of messages`)
+      }
+      return
+    }
     this.reply.out += bytes
     if (this.#serving) this.#delivered += bytes
     // At once, so that what others' requests bring is measured against the limit as it grows.
@@ -168,6 +220,13 @@ export class Connection implements Subscriber, RequestHandler {
     }
   }
 
+  postpone(args: string[], onGone: () => void): () => void {
+    this.#postponed = args
+    // CLIENT REPLY SKIP is still about this request.
+    if (this.reply.muted && this.replyMode === 'on') this.replyMode = 'skip'
+    return this.block(onGone)
+  }
+
   whenDrained(callback: () => void): void {
     this.#onDrained.push(callback)
     this.#queueFlush()
@@ -178,15 +237,67 @@ export class Connection implements Subscriber, RequestHandler {
     this.#queued = false
     if (this.#gone) return
     if (this.reply.out !== '') {
-      const out = this.reply.take()
-      this.server.stats.outputBytes += out.length
-      this.#socket.write(out, 'latin1')
-      this.checkOutput()
+      const { persistence } = this.server
+      if (this.#held.length > 0 || persistence.holding) {
+        this.#hold()
+      } else {
+        const writes = this.#writes
+        this.#writes = []
+        const out = this.reply.take()
+        // The commit may have failed between the request and now.
+        this.#send(persistence.failure === undefined ? out : withUnsaved(out, writes))
+      }
     }
+    if (this.#held.length > 0) return
     if (this.#closing) this.#socket.end()
     else if (this.#onDrained.length > 0 && this.#socket.writableLength === 0) {
       queueMicrotask(() => this.#callDrained())
     }
+  }
+
+  /** Sends what has waited for a commit, or an earlier one. */
+  release(commit: number): void {
+    const kept = this.#held.findIndex((held) => held.commit > commit)
+    const released = this.#held.splice(0, kept < 0 ? this.#held.length : kept)
+    for (const { bytes } of released) this.#send(bytes)
+    this.#afterRelease()
+  }
+
+  /** Sends what has waited for a commit that has failed: writes are answered by an error. */
+  releaseUnsaved(): void {
+    const held = this.#held
+    this.#held = []
+    for (const { bytes, writes } of held) this.#send(withUnsaved(bytes, writes))
+    this.#afterRelease()
+  }
+
+  #send(bytes: string): void {
+    if (this.#gone) return
+    this.server.stats.outputBytes += bytes.length
+    this.#socket.write(bytes, 'latin1')
+    this.checkOutput()
+  }
+
+  /** Keeps what is to be sent until the disk has what it tells of. */
+  #hold(): void {
+    const commit = this.server.persistence.coveringCommit
+    const last = this.#held.at(-1)
+    if (last === undefined || last.commit < commit) {
+      this.#held.push({ commit, bytes: this.reply.take(), writes: this.#writes })
+    } else {
+      for (const at of this.#writes) last.writes.push(last.bytes.length + at)
+      last.bytes += this.reply.take()
+    }
+    this.#writes = []
+    this.server.hold(this)
+    this.checkOutput()
+  }
+
+  #afterRelease(): void {
+    if (this.#held.length > 0) return
+    this.server.unhold(this)
+    this.flush()
+    if (this.#waiting && !this.#socket.writableNeedDrain) this.#onDrain()
   }
 
   /** Disconnects the client if it leaves too much output unread, or takes too long to go. */
@@ -195,7 +306,7 @@ export class Connection implements Subscriber, RequestHandler {
     const limit = this.server.config.get('client-output-buffer-limit')[
       listens ? 'pubsub' : 'normal'
     ]
-    const unread = this.#socket.writableLength
+    const unread = this.bufferedOutput
     const now = this.server.clock.now()
     const reason = this.#limit.check(unread, limit, now)
     if (reason !== undefined) {
@@ -238,7 +349,8 @@ export class Connection implements Subscriber, RequestHandler {
       read()
     } finally {
       this.#serving = false
-      this.flush()
+      // Not at once: whoever is sent a reply wakes up and competes with those still to be served.
+      this.#queueFlush()
       this.#waitIfUnread()
       if (!this.#halted && this.#socket.isPaused()) this.#socket.resume()
       if (!this.#halted && this.#ended) this.close()
@@ -251,7 +363,13 @@ export class Connection implements Subscriber, RequestHandler {
   }
 
   #goOn(): void {
-    if (!this.#halted) this.#serve(() => this.#reader.resume())
+    if (this.#halted) return
+    this.#serve(() => {
+      const postponed = this.#postponed
+      this.#postponed = undefined
+      if (postponed !== undefined) this.onRequest(postponed)
+      if (!this.#halted) this.#reader.resume()
+    })
   }
 
   #queueFlush(): void {
@@ -262,7 +380,7 @@ export class Connection implements Subscriber, RequestHandler {
 
   /** What it does not read it shall not ask for: unread replies would pile up without end. */
   #waitIfUnread(): void {
-    if (this.#closing || this.#socket.writableLength <= UNREAD_PAUSE) return
+    if (this.#closing || this.bufferedOutput <= UNREAD_PAUSE) return
     this.#waiting = true
     this.#reader.pause()
     this.#socket.pause()
@@ -303,6 +421,8 @@ export class Connection implements Subscriber, RequestHandler {
     this.#onGone = undefined
     this.#onDrained = []
     onGone?.()
+    this.#postponed = undefined
+    endTransaction(this)
     this.server.unsubscribe(this)
   }
 
@@ -311,9 +431,28 @@ export class Connection implements Subscriber, RequestHandler {
     this.#closing = true
     this.#reader.destroy()
     this.reply.take()
+    this.#held = []
+    this.server.unhold(this)
     this.#leave()
     this.server.remove(this)
   }
+}
+
+/**
+ * Output in which an error stands for each reply to a write.
+ *
+ * @param writes where those replies begin and end, in turn
+ */
+function withUnsaved(bytes: string, writes: readonly number[]): string {
+  let out = ''
+  let at = 0
+  for (let i = 0; i < writes.length; i += 2) {
+    out += bytes.slice(at, writes[i])
+    at = writes[i + 1]
+    // A muted reply is none.
+    if (at > writes[i]) out += UNSAVED
+  }
+  return out + bytes.slice(at)
 }
 
 /** The two words that HTTP requests of a browser hold: such a page must not write to the tree. */

@@ -15,14 +15,15 @@ const LONGEST_SLEEP = 60_000
 export class ExpiryTimer {
   readonly #store: Store
   readonly #clock: Clock
-  readonly #onExpired: () => void
+  readonly #onExpired: (duration: number) => void
   #armedFor = Number.POSITIVE_INFINITY
   #cancel: (() => void) | undefined
   #slice: NodeJS.Immediate | undefined
   #stopped = false
+  #paused = false
 
-  /** @param onExpired called after each slice, so that what watchers were told can be sent */
-  constructor(store: Store, clock: Clock, onExpired: () => void) {
+  /** @param onExpired called after each slice, with its milliseconds, so that what watchers were told can be sent */
+  constructor(store: Store, clock: Clock, onExpired: (duration: number) => void) {
     this.#store = store
     this.#clock = clock
     this.#onExpired = onExpired
@@ -30,7 +31,7 @@ export class ExpiryTimer {
 
   /** Looks whether something now expires earlier than the timer is set for. Cheap. */
   arm(): void {
-    if (this.#stopped || this.#slice !== undefined) return
+    if (this.#stopped || this.#paused || this.#slice !== undefined) return
     if (this.#store.needsReclaim) {
       this.#continue()
       return
@@ -47,6 +48,12 @@ export class ExpiryTimer {
     }, delay)
   }
 
+  /** Lets what is due lie, hidden as it is, or takes it up again. */
+  set paused(paused: boolean) {
+    this.#paused = paused
+    this.arm()
+  }
+
   stop(): void {
     this.#stopped = true
     this.#cancel?.()
@@ -61,15 +68,16 @@ export class ExpiryTimer {
   }
 
   #work(): void {
-    if (this.#stopped) return
-    const end = performance.now() + SLICE_MS
+    if (this.#stopped || this.#paused) return
+    const start = performance.now()
+    const end = start + SLICE_MS
     let more = true
     while (more && performance.now() < end) {
       const left = this.#store.reclaim(STEP)
       const expired = this.#store.deleteExpiredKeys(this.#clock.now(), STEP)
       more = expired === STEP || left
     }
-    this.#onExpired()
+    this.#onExpired(performance.now() - start)
     if (more) this.#continue()
     else this.arm()
   }

@@ -3,15 +3,24 @@ import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { CommandStats, ServerContext, ServerStats } from '../commands/client-session.ts'
 import { Dispatcher } from '../commands/dispatcher.ts'
+import type { KeyspaceEvent } from '../commands/keyspace-events.ts'
+import { LatencyMonitor } from '../commands/latency-monitor.ts'
+import { SlowLog } from '../commands/slow-log.ts'
 import { commandTable } from '../commands/table.ts'
-import type { Config } from '../config.ts'
+import type { Transaction } from '../commands/transaction.ts'
+import { type Config, pathFromBytes } from '../config.ts'
+import { Persistence } from '../persistence/persistence.ts'
 import { defaultRequestLimits, type RequestLimits } from '../resp/request-limits.ts'
 import type { Clock } from '../store/clock.ts'
 import { Store } from '../store/store.ts'
+import { ClientPause } from './client-pause.ts'
 import { Connection } from './connection.ts'
 import { ExpiryTimer } from './expiry-timer.ts'
+import { KeyspaceNotifier } from './keyspace-notifier.ts'
 import { type Listeners, listen } from './listeners.ts'
 import { isLoopback } from './loopback.ts'
+import { MemoryGauge } from './memory-gauge.ts'
+import { ServerClock } from './server-clock.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 /** How often idle and slow connections are looked for, in milliseconds. */
@@ -39,9 +48,13 @@ export class Server implements ServerContext {
   readonly config: Config
   readonly configFile: string | undefined
   readonly logger: Logger
-  readonly clock: Clock
+  readonly clock: ServerClock
   readonly store: Store
+  readonly persistence: Persistence
   readonly pubsub: Subscriptions
+  readonly slowlog: SlowLog
+  readonly latency: LatencyMonitor
+  readonly memory = new MemoryGauge()
   readonly dispatcher: Dispatcher
   readonly requestLimits: RequestLimits
   readonly stats: ServerStats = {
@@ -64,8 +77,19 @@ export class Server implements ServerContext {
   readonly #parts: ServerParts
   readonly #expiry: ExpiryTimer
   #listeners: Listeners | undefined
+  /** Absent while `notify-keyspace-events` is empty. */
+  #keyspaceNotifier: KeyspaceNotifier | undefined
+  #pause: ClientPause | undefined
+  #cancelPause: (() => void) | undefined
   #nextClientId = 1
   #dirty: Connection[] = []
+  /** Those whose replies wait for the disk. */
+  readonly #holding = new Set<Connection>()
+  /** A change of where and how safely the data is kept, under way. */
+  #persistenceChange: Promise<void> | undefined
+  /** What one CONFIG SET changes, while it is at it: the values before. */
+  #gathering: Partial<Record<'dir' | 'durability', string>> | undefined
+  #restoring = false
   #cancelSurvey: (() => void) | undefined
   #closing = false
   #resolveClosed: () => void = () => {}
@@ -76,17 +100,35 @@ export class Server implements ServerContext {
     this.config = parts.config
     this.configFile = parts.configFile
     this.logger = parts.logger
-    this.clock = parts.clock
+    this.clock = new ServerClock(parts.clock)
     this.startedAt = parts.clock.now()
     this.store = new Store({
-      clock: parts.clock,
+      clock: this.clock,
       watchHistory: parts.config.get('watch-history'),
       watchHistoryMemory: parts.config.get('watch-history-memory'),
     })
+    this.persistence = new Persistence({
+      store: this.store,
+      clock: parts.clock,
+      logger: parts.logger,
+      crashIndexGap: () => parts.config.get('crash-index-gap'),
+      onCommit: (number) => {
+        this.latency.add('commit', this.persistence.lastDuration ?? 0)
+        for (const client of this.#holding) client.release(number)
+      },
+      onFailure: () => {
+        for (const client of this.#holding) client.releaseUnsaved()
+      },
+    })
     this.pubsub = new Subscriptions(this.store)
+    this.slowlog = new SlowLog(parts.config, this.clock)
+    this.latency = new LatencyMonitor(parts.config, this.clock)
     this.dispatcher = new Dispatcher(this, commandTable)
     this.requestLimits = { ...defaultRequestLimits }
-    this.#expiry = new ExpiryTimer(this.store, this.clock, () => this.#flushDirty())
+    this.#expiry = new ExpiryTimer(this.store, this.clock, (duration) => {
+      this.latency.add('expire-cycle', duration)
+      this.#flushDirty()
+    })
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -101,8 +143,25 @@ export class Server implements ServerContext {
     return this.#listeners?.addresses ?? []
   }
 
-  /** @throws the system's error if an address cannot be listened on */
+  /**
+   * Reads what is on disk, and begins to serve.
+   *
+   * @throws PersistenceError if the data cannot be read
+   * @throws the system's error if an address cannot be listened on
+   */
   async listen(): Promise<void> {
+    const { config, persistence } = this
+    await persistence.start(pathFromBytes(config.get('dir')), config.get('durability'))
+    try {
+      await this.#listen()
+    } catch (error) {
+      await persistence.close(false)
+      throw error
+    }
+    this.#expiry.arm()
+  }
+
+  async #listen(): Promise<void> {
     this.#listeners = await listen(this.config, this.#parts.listenPort, (socket, unixPath) =>
       this.#accept(socket, unixPath),
     )
@@ -110,15 +169,18 @@ export class Server implements ServerContext {
   }
 
   /**
-   * Serves no one new, sends what is still to be sent, and ends all connections.
+   * Serves no one new, sends what is still to be sent, ends all connections, and puts the last
+   * writes on disk.
    *
+   * @param save false leaves out those writes
    * @returns a promise that resolves when nothing of the server is left
    */
-  close(): Promise<void> {
+  close(save = true): Promise<void> {
     if (this.#closing) return this.closed
     this.#closing = true
     this.#listeners?.close()
     this.#cancelSurvey?.()
+    this.unpauseClients()
     this.#expiry.stop()
     for (const client of this.clients.values()) client.close()
     this.#flushDirty()
@@ -126,16 +188,86 @@ export class Server implements ServerContext {
       for (const client of this.clients.values()) client.destroy()
     }, CLOSE_GRACE)
     this.#noClients = () => {
+      this.#noClients = undefined
       clearTimeout(overdue)
-      this.logger.info('closed')
-      this.#resolveClosed()
+      this.#release(save)
     }
     if (this.clients.size === 0) this.#noClients()
     return this.closed
   }
 
-  shutdown(): void {
-    this.close().catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close'))
+  shutdown(save: boolean): void {
+    this.close(save).catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close'))
+  }
+
+  get pause(): ClientPause | undefined {
+    return this.#pause
+  }
+
+  pauseClients(end: number, writesOnly: boolean): void {
+    const former = this.#pause
+    // Of two pauses each is kept (Redis): the later end, and the stricter one's kind.
+    const pause = new ClientPause(
+      Math.max(end, former?.end ?? 0),
+      writesOnly && former?.writesOnly !== false,
+    )
+    this.#pause = pause
+    this.#expiry.paused = true
+    this.#cancelPause?.()
+    this.#cancelPause = this.clock.schedule(
+      () => this.unpauseClients(),
+      pause.end - this.clock.now(),
+    )
+    // Whoever waits already is asked again.
+    former?.finish()
+  }
+
+  unpauseClients(): void {
+    const pause = this.#pause
+    this.#cancelPause?.()
+    this.#cancelPause = undefined
+    this.#pause = undefined
+    this.#expiry.paused = false
+    pause?.finish()
+  }
+
+  atOneMoment(action: () => void): void {
+    this.clock.stopFor(action)
+  }
+
+  execute(client: Connection, transaction: Transaction): void {
+    this.dispatcher.execute(client, transaction)
+  }
+
+  notifyKeyspace(event: KeyspaceEvent, key: string): void {
+    if (this.#keyspaceNotifier !== undefined) this.#keyspaceNotifier.notify(event, key)
+  }
+
+  persistenceChange(): Promise<void> | undefined {
+    // A change that another client has asked for is none of this one's business.
+    return this.#gathering === undefined ? undefined : this.#persistenceChange
+  }
+
+  /** Called when a client has replies that wait for the disk. */
+  hold(client: Connection): void {
+    this.#holding.add(client)
+  }
+
+  /** Called when it has no more of them. */
+  unhold(client: Connection): void {
+    this.#holding.delete(client)
+  }
+
+  #release(save: boolean): void {
+    const changed = this.#persistenceChange?.catch(() => {}) ?? Promise.resolve()
+    changed
+      .then(() => this.persistence.close(save))
+      .catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close the data'))
+      .finally(() => {
+        this.logger.info('closed')
+        this.#resolveClosed()
+      })
+      .catch(() => {})
   }
 
   /** Called when a client is to get no more messages. */
@@ -155,9 +287,12 @@ export class Server implements ServerContext {
     this.#expiry.arm()
   }
 
-  /** Has the client's output sent when the current work is done, with that of all others. */
+  /**
+   * Has the client's output sent when all requests that have come by now are served, with that of
+   * all others (as Redis does, before it sleeps).
+   */
   queueFlush(client: Connection): void {
-    if (this.#dirty.length === 0) queueMicrotask(() => this.#flushDirty())
+    if (this.#dirty.length === 0) setImmediate(() => this.#flushDirty())
     this.#dirty.push(client)
   }
 
@@ -199,6 +334,7 @@ export class Server implements ServerContext {
   /** Every second: idle clients (`timeout`), slow readers, connections that take long to close. */
   #survey(): void {
     this.#cancelSurvey = this.clock.schedule(() => this.#survey(), SURVEY_INTERVAL)
+    if (this.memory.limited) this.memory.survey()
     const idleSince = this.clock.now() - this.config.get('timeout') * 1000
     const idles = this.config.get('timeout') > 0
     for (const client of this.clients.values()) {
@@ -218,6 +354,12 @@ export class Server implements ServerContext {
     config.onChange('client-query-buffer-limit', (bytes) => {
       requestLimits.maxFrameLength = bytes
     })
+    this.memory.limit = config.get('maxmemory')
+    config.onChange('maxmemory', (bytes) => {
+      this.memory.limit = bytes
+    })
+    this.#followEventFlags(config.get('notify-keyspace-events'))
+    config.onChange('notify-keyspace-events', (flags) => this.#followEventFlags(flags))
     const resize = (): void =>
       store.history.resize({
         events: config.get('watch-history'),
@@ -225,6 +367,63 @@ export class Server implements ServerContext {
       })
     config.onChange('watch-history', resize)
     config.onChange('watch-history-memory', resize)
+    config.onChange('dir', (directory, previous) => {
+      if (directory === '') throw new Error('it must name a directory')
+      this.#changePersistence({ dir: previous })
+    })
+    config.onChange('durability', (_, previous) =>
+      this.#changePersistence({ durability: previous }),
+    )
+  }
+
+  #followEventFlags(flags: string): void {
+    this.#keyspaceNotifier?.close()
+    this.#keyspaceNotifier =
+      flags === '' ? undefined : new KeyspaceNotifier(this.store, this.pubsub, flags)
+  }
+
+  /** What CONFIG SET has changed in one go is followed in one go, and taken back if it fails. */
+  #changePersistence(previous: Partial<Record<'dir' | 'durability', string>>): void {
+    if (this.#restoring) return
+    if (this.#gathering !== undefined) {
+      Object.assign(this.#gathering, previous)
+      return
+    }
+    const former = { ...previous }
+    this.#gathering = former
+    const change = this.#followPersistence(former, this.#persistenceChange)
+    this.#persistenceChange = change
+    // Whoever asked for the change is told; nobody is, where a library's user has set it.
+    change
+      .catch((error: unknown) =>
+        this.logger.warn({ err: error }, 'could not change where the data is kept'),
+      )
+      .finally(() => {
+        if (this.#persistenceChange === change) this.#persistenceChange = undefined
+      })
+      .catch(() => {})
+  }
+
+  /** @param earlier a change that is still under way */
+  async #followPersistence(
+    former: Partial<Record<'dir' | 'durability', string>>,
+    earlier: Promise<void> | undefined,
+  ): Promise<void> {
+    // The listeners of both directives are called before anything else happens.
+    await Promise.resolve()
+    this.#gathering = undefined
+    const { config } = this
+    const directory = pathFromBytes(config.get('dir'))
+    const durability = config.get('durability')
+    await earlier?.catch(() => {})
+    try {
+      await this.persistence.change(directory, durability)
+    } catch (error) {
+      this.#restoring = true
+      for (const [name, value] of Object.entries(former)) config.set(name, [value])
+      this.#restoring = false
+      throw error
+    }
   }
 }
 

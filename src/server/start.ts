@@ -5,7 +5,10 @@ import type { Store } from '../store/store.ts'
 import { Server } from './server.ts'
 
 export interface StartOptions {
-  /** Without one: 127.0.0.1, a free port, and the defaults of everything else. */
+  /**
+   * Without one: 127.0.0.1, a free port, nothing kept on disk unless `directives` names a `dir` or
+   * a `durability`, and the defaults of everything else.
+   */
   config?: Config
   /** Directives by name, over those of `config`: `{ requirepass: 'secret' }`. */
   directives?: Readonly<Record<string, string | readonly string[]>>
@@ -25,7 +28,7 @@ export interface RunningServer {
   readonly addresses: readonly string[]
   readonly config: Config
   readonly store: Store
-  /** Ends all connections and leaves nothing behind. */
+  /** Ends all connections, puts the last writes on disk, and leaves nothing behind. */
   close(): Promise<void>
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
   readonly closed: Promise<void>
@@ -36,7 +39,7 @@ const OPTION_NAMES = ['config', 'directives', 'port', 'configFile', 'logger', 'c
 /**
  * Starts a server in this process.
  *
- * @throws TypeError for an option that there is not, ConfigError for a directive that is not right, the system's error if it cannot listen
+ * @throws TypeError for an option that there is not, ConfigError for a directive that is not right, PersistenceError if its data cannot be read, the system's error if it cannot listen
  */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
   const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name))
@@ -45,7 +48,10 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     throw new TypeError(`startServer: unknown option '${unknown}' (${hint})`)
   }
   const config = options.config ?? new Config()
-  if (options.config === undefined) config.set('bind', ['127.0.0.1'])
+  if (options.config === undefined) {
+    config.set('bind', ['127.0.0.1'])
+    if (options.directives?.dir === undefined) config.set('durability', ['no'])
+  }
   for (const [name, value] of Object.entries(options.directives ?? {})) {
     config.set(name, typeof value === 'string' ? [value] : value)
   }

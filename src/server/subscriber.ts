@@ -4,6 +4,4 @@ import type { Client } from '../commands/client-session.ts'
 export interface Subscriber extends Client {
   /** Calls back once, when all that was written has been sent; not if the connection ends first. */
   whenDrained(callback: () => void): void
-  /** Ends the connection at once and logs why. */
-  disconnect(reason: string): void
 }

@@ -1,5 +1,5 @@
 import { type Event, removesDirectory } from './event.ts'
-import { isHiddenName, ownCopy } from './path.ts'
+import { ownCopy } from './path.ts'
 
 /**
  * How many paths are remembered before the oldest half is folded into their directories: as many as
@@ -8,6 +8,10 @@ import { isHiddenName, ownCopy } from './path.ts'
 const MAX_PATHS = 16_384
 /** How many bytes of names they may have. */
 const MAX_BYTES = 8 * 1024 * 1024
+/** A directory in which so many names had events counts as a whole from then on, for a while. */
+const CROWD = 4096
+/** How many events that while lasts. */
+const CROWDED_FOR = 65_536
 
 class PathRecord {
   /** The last dropped event at this very path. */
@@ -21,6 +25,8 @@ class PathRecord {
   /** The last dropped event here or anywhere below, behind hidden components too. */
   newest = 0
   children: Map<string, PathRecord> | null = null
+  /** For so many events the names of its children are not remembered: there are too many. */
+  crowded = 0
 }
 
 /**
@@ -50,17 +56,25 @@ export class DroppedEvents {
     // A refresh is shown to no watcher, so none can miss it.
     if (event.refresh) return
     const { key } = event.node
-    const components = key === '/' ? [] : key.slice(1).split('/')
+    const { index } = event
     // Watchers above a hidden component do not see what happens behind it.
-    const lastHidden = components.findLastIndex(isHiddenName)
+    const lastHidden = key.lastIndexOf('/_') + 1
     let record = this.#root
-    for (let depth = 0; depth < components.length; depth++) {
-      record.newest = event.index
-      if (depth > lastHidden) record.below = event.index
-      record = this.#child(record, components[depth])
+    for (let start = 1; start < key.length; ) {
+      const slash = key.indexOf('/', start)
+      const end = slash === -1 ? key.length : slash
+      record.newest = index
+      if (start > lastHidden) record.below = index
+      const child = this.#child(record, key.slice(start, end))
+      if (child === undefined) {
+        record.folded = index
+        return
+      }
+      record = child
+      start = end + 1
     }
-    record.last = record.newest = event.index
-    if (removesDirectory(event)) record.removed = event.index
+    record.last = record.newest = index
+    if (removesDirectory(event)) record.removed = index
     while (this.#paths > this.#maxPaths || this.#bytes > MAX_BYTES) this.#fold()
   }
 
@@ -90,6 +104,19 @@ export class DroppedEvents {
     return recursive && (record.below >= since || record.folded >= since)
   }
 
+  /** All that is remembered, as JSON of one-byte characters; {@link DroppedEvents.load} reads it. */
+  save(): string {
+    return JSON.stringify(savedRecord(this.#root))
+  }
+
+  /** @throws Error if it is not what {@link save} has written */
+  static load(saved: string): DroppedEvents {
+    const dropped = new DroppedEvents()
+    dropped.#root = loadRecord(JSON.parse(saved))
+    dropped.#count()
+    return dropped
+  }
+
   clone(): DroppedEvents {
     const copy = new DroppedEvents(this.#maxPaths)
     copy.#root = cloneRecord(this.#root)
@@ -98,10 +125,19 @@ export class DroppedEvents {
     return copy
   }
 
-  #child(record: PathRecord, name: string): PathRecord {
+  /** @returns undefined if the names in that directory are not remembered just now */
+  #child(record: PathRecord, name: string): PathRecord | undefined {
+    if (record.crowded > 0) {
+      record.crowded--
+      return undefined
+    }
     record.children ??= new Map()
     let child = record.children.get(name)
     if (child === undefined) {
+      if (record.children.size >= CROWD) {
+        this.#crowd(record)
+        return undefined
+      }
       child = new PathRecord()
       record.children.set(ownCopy(name), child)
       this.#paths++
@@ -110,12 +146,23 @@ export class DroppedEvents {
     return child
   }
 
+  /** Remembering each of many names in turn, only to forget it again, would cost every write. */
+  #crowd(record: PathRecord): void {
+    foldBelow(record, Number.POSITIVE_INFINITY)
+    record.crowded = CROWDED_FOR
+    this.#count()
+  }
+
   /** Forgets the older half of the paths, each with all below it into the directory above. */
   #fold(): void {
     const newest: number[] = []
     forEach(this.#root, '', (record) => newest.push(record.newest))
     newest.sort((a, b) => a - b)
     foldBelow(this.#root, newest[newest.length >> 1])
+    this.#count()
+  }
+
+  #count(): void {
     this.#paths = -1
     this.#bytes = 0
     forEach(this.#root, '', (_, name) => {
@@ -146,6 +193,31 @@ function forEach(
   visit(record, name)
   if (record.children === null) return
   for (const [childName, child] of record.children) forEach(child, childName, visit)
+}
+
+type SavedRecord = [number, number, number, number, number, ...(string | SavedRecord)[]]
+
+/** Its five indexes, then the name and the record of each child in turn. */
+function savedRecord(record: PathRecord): SavedRecord {
+  const { last, below, removed, folded, newest } = record
+  const saved: SavedRecord = [last, below, removed, folded, newest]
+  for (const [name, child] of record.children ?? []) saved.push(name, savedRecord(child))
+  return saved
+}
+
+function loadRecord(saved: unknown): PathRecord {
+  if (!Array.isArray(saved) || saved.length < 5 || saved.length % 2 !== 1)
+    throw new Error('not a record of a path')
+  const record = new PathRecord()
+  const indexes = saved.slice(0, 5)
+  if (!indexes.every(Number.isSafeInteger)) throw new Error('not a record of a path')
+  ;[record.last, record.below, record.removed, record.folded, record.newest] = indexes
+  for (let i = 5; i < saved.length; i += 2) {
+    if (typeof saved[i] !== 'string') throw new Error('a path without a name')
+    record.children ??= new Map()
+    record.children.set(saved[i], loadRecord(saved[i + 1]))
+  }
+  return record
 }
 
 function cloneRecord(record: PathRecord): PathRecord {

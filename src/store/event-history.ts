@@ -21,6 +21,8 @@ export class EventHistory {
   #bytes = 0
   #lastIndex = 0
   #dropped = new DroppedEvents()
+  /** From and up to which indexes events have been lost, some of which were shown to watchers. */
+  #lost: (readonly [from: number, upTo: number])[] = []
 
   constructor(limits: HistoryLimits) {
     this.#limits = limits
@@ -81,15 +83,57 @@ export class EventHistory {
    */
   assertKept(path: string, recursive: boolean, since: number, storeIndex: number): void {
     const start = this.startIndex
-    if (since >= start && this.#size > 0) return
-    if (!this.#dropped.hasSince(path, recursive, since)) return
+    if (!this.#followsLost(since)) {
+      if (since >= start && this.#size > 0) return
+      if (!this.#dropped.hasSince(path, recursive, since)) return
+    }
     const cause = `the requested history has been cleared [${start}/${since}]`
     throw new StoreError(401, cause, storeIndex)
+  }
+
+  /** Whether who wants this index next has seen an event that is lost: not so the first of them. */
+  #followsLost(since: number): boolean {
+    return this.#lost.some(([from, upTo]) => since > from && since <= upTo)
   }
 
   /** All events kept, oldest first. */
   *[Symbol.iterator](): Iterator<Event> {
     for (let i = 0; i < this.#size; i++) yield this.#at(i)
+  }
+
+  /**
+   * Events in order.
+   *
+   * @param since the first index wanted
+   * @param limit how many at the most
+   */
+  slice(since: number, limit: number): Event[] {
+    const from = this.#position(since)
+    const count = Math.min(limit, this.#size - from)
+    return Array.from({ length: count }, (_, i) => this.#at(from + i))
+  }
+
+  /** The ranges of indexes that {@link lose} was told of. */
+  get lost(): readonly (readonly [from: number, upTo: number])[] {
+    return this.#lost
+  }
+
+  /**
+   * Declares events lost that may have been shown: who has seen one of them may not go on from
+   * there, for what it knows is not so any more.
+   */
+  lose(from: number, upTo: number): void {
+    this.#lost.push([from, upTo])
+  }
+
+  /** What it remembers of the events that it has dropped. */
+  get dropped(): DroppedEvents {
+    return this.#dropped
+  }
+
+  /** Makes a history, empty so far, remember what another one had dropped. */
+  adoptDropped(dropped: DroppedEvents): void {
+    this.#dropped = dropped
   }
 
   /** Declares what came before the first event to be dropped, no one knows where. */
@@ -106,6 +150,7 @@ export class EventHistory {
     copy.#bytes = this.#bytes
     copy.#lastIndex = this.#lastIndex
     copy.#dropped = this.#dropped.clone()
+    copy.#lost = [...this.#lost]
     return copy
   }
 

@@ -1,15 +1,19 @@
 import { isHidden, type Node } from './node.ts'
 import { joinPath } from './path.ts'
 
-export type Action =
-  | 'get'
-  | 'create'
-  | 'set'
-  | 'update'
-  | 'delete'
-  | 'compareAndSwap'
-  | 'compareAndDelete'
-  | 'expire'
+/** What an event can tell of; their order is part of what is on disk, new ones go to the end. */
+export const ACTIONS = [
+  'get',
+  'create',
+  'set',
+  'update',
+  'delete',
+  'compareAndSwap',
+  'compareAndDelete',
+  'expire',
+] as const
+
+export type Action = (typeof ACTIONS)[number]
 
 /** A node as it was at one moment: what events and listings are made of. */
 export interface NodeExtern {

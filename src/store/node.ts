@@ -15,6 +15,8 @@ export class FileNode {
   modifiedIndex: number
   /** Absent on a permanent node. */
   lease: Lease | null = null
+  /** Where it stands in the store's list of files. */
+  position = 0
 
   constructor(name: string, parent: DirectoryNode, value: string, index: number) {
     this.name = name
@@ -32,11 +34,14 @@ export class FileNode {
 
 /** A directory. */
 export class DirectoryNode {
-  readonly name: string
+  /** Changes when it is moved. */
+  name: string
   parent: DirectoryNode | null
   readonly children = new Map<string, Node>()
   /** How many files lie at all levels below. */
   files = 0
+  /** Its number in the copy on disk; 0 where there is none. */
+  id = 0
   createdIndex: number
   modifiedIndex: number
   /** Absent on a permanent node. */
@@ -81,6 +86,20 @@ export function pathOf(node: Node): string {
   let path = node.name
   for (let at = node.parent; at.parent !== null; at = at.parent) path = `${at.name}/${path}`
   return `/${path}`
+}
+
+/** All nodes below a directory, each before those below it; the tree may change on the way. */
+export function* nodesBelow(directory: DirectoryNode): Generator<Node, undefined> {
+  const open: Iterator<Node, undefined>[] = [directory.children.values()]
+  for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {
+    const { value: node } = at.next()
+    if (node === undefined) {
+      open.pop()
+      continue
+    }
+    yield node
+    if (node.dir) open.push(node.children.values())
+  }
 }
 
 /** Left out of listings: its name begins with `_`. */

@@ -18,9 +18,7 @@ const UNCLEAN = /^(?!\/)|\/\.{0,2}(?:\/|$)/
  * @throws PathError if it is longer than {@link MAX_PATH_LENGTH}
  */
 export function cleanPath(path: string): string {
-  if (path.length > MAX_PATH_LENGTH) {
-    throw new PathError(`path is too long (${path.length} bytes, the limit is ${MAX_PATH_LENGTH})`)
-  }
+  checkLength(path)
   if (!UNCLEAN.test(path)) return path
   const components: string[] = []
   for (const component of path.split('/')) {
@@ -28,6 +26,13 @@ export function cleanPath(path: string): string {
     else if (component !== '' && component !== '.') components.push(component)
   }
   return `/${components.join('/')}`
+}
+
+/** @throws PathError if it is longer than {@link MAX_PATH_LENGTH} */
+export function checkLength(path: string): void {
+  if (path.length > MAX_PATH_LENGTH) {
+    throw new PathError(`path is too long (${path.length} bytes, the limit is ${MAX_PATH_LENGTH})`)
+  }
 }
 
 /** The path of a child. */

@@ -1,5 +1,5 @@
 import { SnapshotError } from './errors.ts'
-import type { Action, Event, NodeExtern } from './event.ts'
+import { ACTIONS, type Action, type Event, type NodeExtern } from './event.ts'
 import { EventHistory, type HistoryLimits } from './event-history.ts'
 import { attach, DirectoryNode, FileNode, type Node } from './node.ts'
 import { joinPath, MAX_PATH_DEPTH, MAX_PATH_LENGTH } from './path.ts'
@@ -19,16 +19,7 @@ export interface Snapshot {
 
 type Fields = Record<string, unknown>
 
-const ACTIONS: ReadonlySet<string> = new Set<Action>([
-  'get',
-  'create',
-  'set',
-  'update',
-  'delete',
-  'compareAndSwap',
-  'compareAndDelete',
-  'expire',
-])
+const KNOWN_ACTIONS: ReadonlySet<string> = new Set(ACTIONS)
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
 /** Go's zero time lies this far before 1970: no expiry. */
 const ZERO_TIME = Date.parse('0001-01-01T00:00:00Z')
@@ -157,7 +148,7 @@ function queuedEvents(hub: unknown): unknown[] {
 
 function readEvent(saved: Fields, at: string, prefix: string): Event {
   const action = saved.action
-  if (typeof action !== 'string' || !ACTIONS.has(action)) {
+  if (typeof action !== 'string' || !KNOWN_ACTIONS.has(action)) {
     throw new SnapshotError(`${at}: its action is ${show(action)}`)
   }
   const node = readExtern(asFields(saved.node, `${at}: node`), at, prefix)
@@ -180,12 +171,16 @@ function readExtern(saved: Fields, at: string, prefix: string): NodeExtern {
     dir: saved.dir === true,
     value: saved.value === undefined ? undefined : valueField(saved.value, saved.encoding, at),
     expiration,
-    // etcd leaves out a 0: of what has just expired.
-    ttl: expiration === undefined ? undefined : asIndex(saved.ttl ?? 0, `${at}: ttl`, MAX_TTL),
+    ttl: expiration === undefined ? undefined : asIndex(ttlField(saved.ttl), `${at}: ttl`, MAX_TTL),
     nodes: undefined,
     modifiedIndex: asIndex(saved.modifiedIndex, `${at}: modifiedIndex`, Number.MAX_SAFE_INTEGER),
     createdIndex: asIndex(saved.createdIndex ?? 0, `${at}: createdIndex`, Number.MAX_SAFE_INTEGER),
   }
+}
+
+/** etcd leaves out a 0, and goes below it where a node expired late or its log was read again. */
+function ttlField(ttl: unknown): unknown {
+  return typeof ttl === 'number' && ttl < 0 ? 0 : (ttl ?? 0)
 }
 
 function readStats(saved: unknown): Stats {

@@ -1,12 +1,14 @@
+import type { Changes } from './changes.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { StoreError } from './errors.ts'
+import { PathError, StoreError } from './errors.ts'
 import { type Action, type Event, type NodeExtern, represent, representListing } from './event.ts'
 import { EventHistory } from './event-history.ts'
+import { FileList } from './file-list.ts'
 import { attach, cloneTree, DirectoryNode, detach, FileNode, type Node, pathOf } from './node.ts'
-import { checkDepth, cleanPath, joinPath, ownCopy } from './path.ts'
+import { checkDepth, checkLength, cleanPath, isBelow, joinPath, ownCopy } from './path.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
-import { MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
+import { byExpireTime, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
 import { type Listener, type Watcher, WatcherHub } from './watcher-hub.ts'
 
 /** The version of the data model, as etcd's v2 store counts it. */
@@ -36,6 +38,16 @@ export interface Conditions {
   prevIndex?: number | undefined
 }
 
+/** All that a store holds. */
+export interface StoreState {
+  readonly root: DirectoryNode
+  /** Who expires when, in Unix milliseconds. */
+  readonly leases: readonly (readonly [Node, number])[]
+  readonly history: EventHistory
+  readonly index: number
+  readonly stats: Stats
+}
+
 export interface WatchOptions {
   /** See what happens below the path too. */
   recursive?: boolean | undefined
@@ -57,10 +69,15 @@ export class Store {
   readonly clock: Clock
   readonly stats = new Stats()
   readonly hub = new WatcherHub()
+  /** Those who want to know whether anything has changed at a place: see {@link Store.guard}. */
+  readonly #guards = new WatcherHub({ showsHidden: true })
+  /** Who takes note of all changes, if somebody keeps a copy of the tree. */
+  changes: Changes | undefined
   #root = new DirectoryNode('', null, 0)
   #index = 0
   #history: EventHistory
   #heap = new TtlHeap()
+  #fileList = new FileList()
   /** What is in removed directories, as far as the leases there are still to be taken back. */
   readonly #removed: Iterator<Node, undefined>[] = []
   /** Where the last walk ended without finding its node: the path that a 100 or 104 names. */
@@ -84,6 +101,11 @@ export class Store {
     return this.#index
   }
 
+  /** The directory that all others are in. */
+  get root(): DirectoryNode {
+    return this.#root
+  }
+
   /** The events kept for watchers that resume. */
   get history(): EventHistory {
     return this.#history
@@ -92,6 +114,21 @@ export class Store {
   /** How many files there are, those that are due to expire included. */
   get files(): number {
     return this.#root.files
+  }
+
+  /**
+   * All files, for those who go through them bit by bit: those among them that {@link isVisible}
+   * does not tell of are gone, or due to go.
+   */
+  get fileList(): FileList {
+    return this.#fileList
+  }
+
+  /** Whether a node is in the tree, and neither its time has passed nor that of one above it. */
+  isVisible(node: Node, now: number): boolean {
+    let at: Node = node
+    for (; at.parent !== null; at = at.parent) if (isOverdue(at, now)) return false
+    return at === this.#root
   }
 
   /** How many nodes have a TTL. */
@@ -117,6 +154,26 @@ export class Store {
   }
 
   /**
+   * The node at a path, or undefined if there is none, or its time has passed. Counts nothing, and
+   * makes no event: for those who need no more than its value.
+   */
+  lookup(path: string): Node | undefined {
+    const key = cleanPath(path)
+    const now = this.clock.now()
+    let node: Node = this.#root
+    if (key.length === 1) return node
+    for (let start = 1; ; ) {
+      if (!node.dir) return undefined
+      const end = key.indexOf('/', start)
+      const child = node.children.get(end === -1 ? key.slice(start) : key.slice(start, end))
+      if (child === undefined || isOverdue(child, now)) return undefined
+      if (end === -1) return child
+      node = child
+      start = end + 1
+    }
+  }
+
+  /**
    * Makes a file; missing parents become permanent directories.
    *
    * @param unique append the new index to the path, in-order keys
@@ -133,6 +190,21 @@ export class Store {
   /** Makes or replaces a file. */
   set(path: string, value: string, options: WriteOptions = {}): Event {
     return this.#set(path, value, options)
+  }
+
+  /**
+   * Makes sure that {@link Store.set} would succeed, and changes nothing: for those who write many
+   * nodes, or none.
+   *
+   * @returns the file that is there, if there is one
+   * @throws what `set` would throw
+   */
+  checkSet(path: string): FileNode | undefined {
+    const key = this.#writable(path)
+    checkDepth(key)
+    const node = this.#walk(key, this.clock.now())
+    if (node?.dir) throw new StoreError(102, key, this.#index)
+    return node
   }
 
   /** Makes a directory, where a file may stand (a directory may not). */
@@ -215,6 +287,56 @@ export class Store {
   }
 
   /**
+   * Moves a node, a directory with all below it, to a path where at the most a file stands, which it
+   * replaces. Values and TTLs stay. It is told as a `delete` at the old path and a `set` of every
+   * node at its new one, parents first (docs/decisions/0008).
+   *
+   * @throws StoreError NOTFILE if a directory stands there, and what {@link Store.set} throws
+   * @throws PathError if it would come to lie below itself, or anything too deep
+   */
+  rename(from: string, to: string): void {
+    try {
+      const oldKey = this.#writable(from)
+      const newKey = this.#writable(to)
+      const now = this.clock.now()
+      const node = this.#find(oldKey, now)
+      if (newKey === oldKey) return
+      if (node.dir && isBelow(newKey, oldKey)) {
+        throw new PathError('a directory cannot be moved below itself')
+      }
+      // Whatever could fail fails here, before anything has changed.
+      checkDepth(newKey)
+      if (this.#walk(newKey, now)?.dir) throw new StoreError(102, newKey, this.#index)
+      const overdue = node.dir ? overdueBelow(node, newKey, now) : []
+      this.#expireAlong(newKey, now)
+      for (const each of overdue) this.#expire(each, now)
+      if (node.dir) this.#moveDirectory(node, oldKey, newKey, now)
+      else this.#moveFile(node, oldKey, newKey, now)
+    } catch (error) {
+      this.stats.setsFail++
+      throw error
+    }
+  }
+
+  /**
+   * Deletes all there is, in constant time: one `delete` of `/`, which every watcher sees. Does
+   * nothing where there is nothing.
+   */
+  flush(): void {
+    const full = this.#root
+    if (full.children.size === 0) return
+    const prevNode = represent(full, '/', this.clock.now())
+    this.#root = new DirectoryNode('', null, full.createdIndex)
+    this.#root.modifiedIndex = full.modifiedIndex
+    this.#heap = new TtlHeap()
+    this.#fileList = new FileList()
+    this.#removed.length = 0
+    this.changes?.replaceAll()
+    this.#gone('delete', prevNode)
+    this.stats.deleteSuccess++
+  }
+
+  /**
    * Shows events at a path to a listener: first those kept since the index asked for, at once,
    * then those to come.
    *
@@ -237,6 +359,62 @@ export class Store {
       }
     }
     return this.hub.add(key, recursive, stream, since, listener)
+  }
+
+  /**
+   * Calls back at the first change at a path or below it, whatever it is: what watchers are not
+   * shown (refreshes, hidden nodes) too, and the replacement of the whole store. No change is it
+   * when something that had expired before is cleared away, or when nothing was there and something
+   * above is removed.
+   *
+   * @param listener called once, synchronously; must not throw, and must not write
+   * @throws PathError
+   */
+  guard(path: string, listener: () => void): Watcher {
+    const key = cleanPath(path)
+    checkDepth(key)
+    const since = this.clock.now()
+    const existed = this.lookup(key) !== undefined
+    const watcher = this.#guards.add(key, true, true, 0, (event) => {
+      const expiration = event.action === 'expire' ? event.prevNode?.expiration : undefined
+      if (expiration !== undefined && expiration <= since) return
+      const above = isBelow(key, event.node.key)
+      if (above && !existed && this.lookup(key) === undefined) return
+      watcher.remove()
+      listener()
+    })
+    return watcher
+  }
+
+  /**
+   * Whether a node at, above or below a path has expired after a time, and is not yet cleared away.
+   *
+   * @param path absolute and clean
+   * @param since Unix milliseconds
+   */
+  hasOverdue(path: string, since: number): boolean {
+    for (const { node, expireTime } of this.#heap.due(this.clock.now())) {
+      if (expireTime <= since || !this.#isAttached(node)) continue
+      const key = pathOf(node)
+      if (key === path || isBelow(key, path) || isBelow(path, key)) return true
+    }
+    return false
+  }
+
+  /**
+   * Expires what a write to a path would expire first, if it is due: so that no expiry comes in
+   * between several writes.
+   */
+  expireBefore(path: string): void {
+    const next = this.nextExpiry()
+    const now = this.clock.now()
+    if (next === undefined || next > now) return
+    const key = cleanPath(path)
+    this.#expireAlong(key, now)
+    if (this.lookup(key)?.dir !== true) return
+    const below = [...this.#heap.due(now)].filter(({ node }) => isBelow(pathOf(node), key))
+    for (const { node } of below.sort(byExpireTime))
+      if (this.#isAttached(node)) this.#expire(node, now)
   }
 
   /**
@@ -306,7 +484,10 @@ export class Store {
         continue
       }
       this.#heap.remove(node)
+      if (node.parent !== null) this.changes?.remove(node, node.parent)
+      node.parent = null
       if (node.dir) this.#removed.push(node.children.values())
+      else this.#fileList.remove(node)
     }
     return this.#removed.length > 0
   }
@@ -350,6 +531,7 @@ export class Store {
     copy.#root = cloneTree(this.#root, null, (node, expireTime) => {
       copy.#heap.set(node, expireTime)
     })
+    copy.#fileList = FileList.of(copy.#root)
     return copy
   }
 
@@ -360,15 +542,35 @@ export class Store {
    * @throws SnapshotError if anything is wrong with it; the store is then as it was
    */
   recovery(state: string): void {
-    const loaded = loadSnapshot(state, this.#history.limits)
+    this.restore(loadSnapshot(state, this.#history.limits))
+    this.changes?.replaceAll()
+  }
+
+  /**
+   * Goes on at a higher index: what came after the present one may have been shown, and is lost.
+   * The history gets an event that is shown to nobody.
+   */
+  skipTo(index: number): void {
+    this.#history.lose(this.#index + 1, index)
+    this.#index = index - 1
+    const root = represent(this.#root, '/', this.clock.now())
+    const node = { ...root, modifiedIndex: index }
+    this.#written('update', node, undefined, true)
+  }
+
+  /** Replaces everything by a state that has been read from elsewhere, and is not used there. */
+  restore(state: StoreState): void {
     const heap = new TtlHeap()
-    for (const [node, expireTime] of loaded.leases) heap.set(node, expireTime)
+    for (const [node, expireTime] of state.leases) heap.set(node, expireTime)
     this.#heap = heap
     this.#removed.length = 0
-    this.#root = loaded.root
-    this.#index = loaded.index
-    this.#history = loaded.history
-    Object.assign(this.stats, loaded.stats)
+    this.#root = state.root
+    this.#fileList = FileList.of(state.root)
+    this.#index = state.index
+    this.#history = state.history
+    Object.assign(this.stats, state.stats)
+    const root = represent(this.#root, '/', this.clock.now())
+    this.#guards.notifyAll(newEvent('set', root, undefined, this.#index))
   }
 
   #create(path: string, value: string | undefined, options: WriteOptions & { unique?: boolean }) {
@@ -408,6 +610,7 @@ export class Store {
       if (old !== undefined && content !== undefined) {
         // The same as a new node in its place, without taking the old one out.
         node = old
+        this.changes?.change(node, this.#index + 1)
         node.value = content
         node.createdIndex = node.modifiedIndex = this.#index + 1
         this.#setExpiry(node, options.expireTime)
@@ -437,6 +640,7 @@ export class Store {
     const prevNode = represent(node, key, now)
     const refresh = options.refresh === true
     if (!node.dir && !refresh) node.value = value
+    this.changes?.change(node, this.#index + 1)
     node.modifiedIndex = this.#index + 1
     this.#setExpiry(node, options.expireTime)
     return this.#written(action, represent(node, key, now), prevNode, refresh)
@@ -445,18 +649,55 @@ export class Store {
   #remove(action: Action, node: Node, key: string, now: number): Event {
     const prevNode = represent(node, key, now)
     this.#detach(node)
-    const index = this.#index + 1
-    const gone: NodeExtern = {
+    return this.#gone(action, prevNode)
+  }
+
+  #gone(action: Action, prevNode: NodeExtern): Event {
+    const { key, dir, createdIndex } = prevNode
+    const node: NodeExtern = {
       key,
-      dir: node.dir,
+      dir,
       value: undefined,
       expiration: undefined,
       ttl: undefined,
       nodes: undefined,
-      modifiedIndex: index,
-      createdIndex: node.createdIndex,
+      modifiedIndex: this.#index + 1,
+      createdIndex,
     }
-    return this.#written(action, gone, prevNode, false)
+    return this.#written(action, node, prevNode, false)
+  }
+
+  #moveFile(file: FileNode, oldKey: string, newKey: string, now: number): void {
+    const expireTime = file.lease?.expireTime
+    this.#remove('delete', file, oldKey, now)
+    this.stats.deleteSuccess++
+    this.#set(newKey, file.value, { expireTime })
+  }
+
+  #moveDirectory(directory: DirectoryNode, oldKey: string, newKey: string, now: number): void {
+    const before = represent(directory, oldKey, now)
+    detach(directory)
+    this.#gone('delete', before)
+    this.stats.deleteSuccess++
+    const { parent, name } = this.#makeParent(newKey, now)
+    const file = parent.children.get(name)
+    const prevNode = file === undefined ? undefined : represent(file, newKey, now)
+    if (file !== undefined) this.#detach(file)
+    directory.name = ownCopy(name)
+    attach(parent, directory)
+    this.#moved(directory, newKey, prevNode, now)
+  }
+
+  /** Tells of a node that has been moved, and of all below it, as if it had been set. */
+  #moved(node: Node, key: string, prevNode: NodeExtern | undefined, now: number): void {
+    this.changes?.change(node, this.#index + 1)
+    node.createdIndex = node.modifiedIndex = this.#index + 1
+    this.#written('set', represent(node, key, now), prevNode, false)
+    this.stats.setsSuccess++
+    if (!node.dir) return
+    for (const child of node.children.values()) {
+      this.#moved(child, joinPath(key, child.name), undefined, now)
+    }
   }
 
   /** What every write ends with: a new index, an event in the history, watchers told. */
@@ -469,7 +710,10 @@ export class Store {
     this.#index++
     const event = newEvent(action, node, prevNode, this.#index, refresh)
     this.#history.add(event)
+    // Before watchers are told: what they are sent may have to wait for the copy.
+    this.changes?.written()
     if (!refresh) this.hub.notify(event)
+    this.#guards.notify(event)
     if (this.#removed.length > 0) this.reclaim(RECLAIM_STEP)
     return event
   }
@@ -488,9 +732,11 @@ export class Store {
   }
 
   #detach(node: Node): void {
+    if (node.parent !== null) this.changes?.remove(node, node.parent)
     detach(node)
     this.#heap.remove(node)
-    if (node.dir && node.children.size > 0) this.#removed.push(node.children.values())
+    if (!node.dir) this.#fileList.remove(node)
+    else if (node.children.size > 0) this.#removed.push(node.children.values())
   }
 
   #insert(
@@ -506,6 +752,8 @@ export class Store {
         ? new DirectoryNode(own, parent, index)
         : new FileNode(own, parent, value, index)
     attach(parent, node)
+    if (!node.dir) this.#fileList.add(node)
+    this.changes?.add(node)
     this.#setExpiry(node, options.expireTime)
     return node
   }
@@ -577,6 +825,7 @@ export class Store {
       if (child === undefined) {
         child = new DirectoryNode(ownCopy(name), parent, this.#index + 1)
         attach(parent, child)
+        this.changes?.add(child)
       }
       if (!child.dir) throw new StoreError(104, key.slice(0, end), this.#index)
       parent = child
@@ -613,6 +862,24 @@ export class Store {
 
 function isOverdue(node: Node, now: number): boolean {
   return node.lease !== null && node.lease.expireTime <= now
+}
+
+/**
+ * What has expired below a directory that is to be moved.
+ *
+ * @param path where to
+ * @throws PathError if a path below would be too long or too deep there
+ */
+function overdueBelow(directory: DirectoryNode, path: string, now: number): Node[] {
+  const overdue: Node[] = []
+  for (const child of directory.children.values()) {
+    const childPath = joinPath(path, child.name)
+    checkLength(childPath)
+    checkDepth(childPath)
+    if (isOverdue(child, now)) overdue.push(child)
+    else if (child.dir) for (const each of overdueBelow(child, childPath, now)) overdue.push(each)
+  }
+  return overdue
 }
 
 function newEvent(

@@ -18,6 +18,11 @@ function before(a: Lease, b: Lease): boolean {
   return a.expireTime < b.expireTime || (a.expireTime === b.expireTime && a.sequence < b.sequence)
 }
 
+/** For sorting: the next to expire first. */
+export function byExpireTime(a: Lease, b: Lease): number {
+  return before(a, b) ? -1 : 1
+}
+
 /** A binary heap of leases, the next to expire on top; any can be moved or removed in place. */
 export class TtlHeap {
   readonly #leases: Lease[] = []
@@ -29,6 +34,18 @@ export class TtlHeap {
 
   top(): Lease | undefined {
     return this.#leases[0]
+  }
+
+  /** The leases that are due, in no order. @param cutoff Unix milliseconds */
+  *due(cutoff: number): Generator<Lease, undefined> {
+    const open = [0]
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      const lease = this.#leases[at]
+      // What is below a lease in the heap is due no earlier.
+      if (lease === undefined || lease.expireTime > cutoff) continue
+      yield lease
+      open.push(2 * at + 1, 2 * at + 2)
+    }
   }
 
   /**

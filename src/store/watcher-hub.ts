@@ -38,9 +38,15 @@ class WatchedPath {
  * reaches the watchers below without a look at the nodes.
  */
 export class WatcherHub {
+  /** Do recursive watchers see what lies behind hidden components too? */
+  readonly #showsHidden: boolean
   readonly #root = new WatchedPath(null, '')
   readonly #everywhere = new Set<Listener>()
   #count = 0
+
+  constructor(options: { showsHidden?: boolean } = {}) {
+    this.#showsHidden = options.showsHidden === true
+  }
 
   /** How many watchers there are. */
   get count(): number {
@@ -89,6 +95,13 @@ export class WatcherHub {
     return () => this.#everywhere.delete(listener)
   }
 
+  /** Shows an event to all watchers, wherever they are. */
+  notifyAll(event: Event): void {
+    const reached = [...this.#root.watchers]
+    collectBelow(this.#root, reached)
+    this.#show(event, reached)
+  }
+
   /** Shows an event to all who watch its place. */
   notify(event: Event): void {
     if (this.#count === 0 && this.#everywhere.size === 0) return
@@ -98,7 +111,7 @@ export class WatcherHub {
     if (this.#count === 0) return
     const key = event.node.key
     const components = key === '/' ? [] : key.slice(1).split('/')
-    const visibleFrom = components.findLastIndex(isHiddenName) + 1
+    const visibleFrom = this.#showsHidden ? 0 : components.findLastIndex(isHiddenName) + 1
     // Collected first: a listener may add and remove watchers.
     const reached: LiveWatcher[] = []
     let place: WatchedPath | undefined = this.#root
@@ -111,6 +124,10 @@ export class WatcherHub {
       place = place.children.get(components[depth])
     }
     if (place !== undefined && removesDirectory(event)) collectBelow(place, reached)
+    this.#show(event, reached)
+  }
+
+  #show(event: Event, reached: readonly LiveWatcher[]): void {
     for (const watcher of reached) {
       if (watcher.ended || event.index < watcher.since) continue
       if (!watcher.stream) watcher.remove()

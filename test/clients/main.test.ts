@@ -16,7 +16,8 @@ describe('the built program', () => {
   /** Starts a server with conf/ktree.conf on a port that nobody has. */
   const serve = async (...args: string[]): Promise<{ child: RunningProgram; port: number }> => {
     const port = await freePort()
-    const child = run(confFile, '--port', String(port), ...args)
+    const where = ['--port', String(port), '--dir', join(program.directory, `data-${port}`)]
+    const child = run(confFile, ...where, ...args)
     await child.says(new RegExp(`"ready on 127.0.0.1:${port}"`))
     return { child, port }
   }

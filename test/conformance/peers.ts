@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest'
 const packages = {
   'redis-server': 'redis-server',
   'redis-cli': 'redis-tools',
+  'redis-benchmark': 'redis-tools',
   etcd: 'etcd-server',
   tmux: 'tmux',
 } as const

@@ -174,7 +174,7 @@ export async function start(options: StartOptions = {}): Promise<RunningServer> 
 }
 
 /** Connects a client that the test ends by itself, and that nothing holds on to afterwards. */
-export async function visit(server: RunningServer): Promise<RawClient> {
+export async function visit(server: Pick<RunningServer, 'port'>): Promise<RawClient> {
   const socket = connect(server.port as number, '127.0.0.1')
   const client = new RawClient(socket)
   await once(socket, 'connect')
@@ -182,7 +182,10 @@ export async function visit(server: RunningServer): Promise<RawClient> {
 }
 
 /** Connects a client that ends with the test. */
-export async function join(server: RunningServer, protocol: 2 | 3 = 2): Promise<RawClient> {
+export async function join(
+  server: Pick<RunningServer, 'port'>,
+  protocol: 2 | 3 = 2,
+): Promise<RawClient> {
   const client = await visit(server)
   onTestFinished(() => void client.socket.destroy())
   if (protocol === 3) await client.call('HELLO', '3')

@@ -86,6 +86,28 @@ describe('DroppedEvents', () => {
     expect(dropped.hasSince('/elsewhere', true, 1)).toBe(false)
   })
 
+  test('takes a directory as a whole for a while when too many names in it had events', () => {
+    const dropped = new DroppedEvents()
+    let index = 0
+    const dropOne = (name: number | string) => dropped.add(event(`/busy/${name}`, ++index))
+    for (let i = 0; i < 5000; i++) dropOne(i)
+    expect(dropped.paths).toBeLessThan(10)
+    // Nothing is missed, and what lies elsewhere is not touched by it.
+    expect(dropped.hasSince('/busy/4999', false, index)).toBe(true)
+    expect(dropped.hasSince('/busy', true, index)).toBe(true)
+    expect(dropped.hasSince('/busy/never/x', false, index)).toBe(true)
+    expect(dropped.hasSince('/busy/4999', false, index + 1)).toBe(false)
+    expect(dropped.hasSince('/', true, index)).toBe(true)
+    expect(dropped.hasSince('/quiet', true, 1)).toBe(false)
+    expect(dropped.hasSince('/busy', false, 1)).toBe(false)
+    // Later it is exact again.
+    for (let i = 0; i < 66_000; i++) dropOne(i % 10)
+    const before = index
+    dropOne('again')
+    expect(dropped.hasSince('/busy/again', false, index)).toBe(true)
+    expect(dropped.hasSince('/busy/other', false, before)).toBe(false)
+  })
+
   test('stays bounded however many paths there are', () => {
     const dropped = new DroppedEvents()
     let most = 0
@@ -108,5 +130,71 @@ describe('DroppedEvents', () => {
         expect(dropped.hasSince(path, recursive, 11)).toBe(false)
       }),
     )
+  })
+
+  test('is the same when it has been saved and loaded, and goes on the same', () => {
+    fc.assert(
+      fc.property(writes, queries, fc.nat({ max: 40 }), (sequence, asked, cut) => {
+        const events = eventsOf(sequence)
+        const dropped = new DroppedEvents()
+        for (const one of events.slice(0, cut)) dropped.add(one)
+        const loaded = DroppedEvents.load(dropped.save())
+        expect(loaded.paths).toBe(dropped.paths)
+        for (const one of events.slice(cut)) {
+          dropped.add(one)
+          loaded.add(one)
+        }
+        for (const [{ path, recursive }, since] of asked) {
+          const missed = dropped.hasSince(path, recursive, since)
+          expect(loaded.hasSince(path, recursive, since)).toBe(missed)
+        }
+        expect(loaded.save()).toBe(dropped.save())
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('saves what it has forgotten too, in characters of one byte', () => {
+    const dropped = new DroppedEvents(10)
+    for (let index = 1; index <= 40; index++) dropped.add(event(`/\xff\0"/${index}\u0080`, index))
+    dropped.addAllUpTo(3)
+    const saved = dropped.save()
+    expect(saved).toMatch(/^[\0-\xff]*$/)
+    const loaded = DroppedEvents.load(saved)
+    expect(loaded.paths).toBe(dropped.paths)
+    for (let since = 1; since <= 41; since++) {
+      for (const path of ['/', '/\xff\0"', '/\xff\0"/40\u0080', '/\xff\0"/2\u0080', '/x']) {
+        const missed = dropped.hasSince(path, true, since)
+        expect(loaded.hasSince(path, true, since)).toBe(missed)
+      }
+    }
+  })
+
+  test('stays bounded when it has been loaded', () => {
+    const full = new DroppedEvents()
+    for (let index = 1; index <= 10_000; index++) full.add(event(`/a/${index}`, index))
+    const loaded = DroppedEvents.load(full.save())
+    let most = 0
+    for (let index = 10_001; index <= 100_000; index++) {
+      loaded.add(event(`/a/${index}`, index))
+      most = Math.max(most, loaded.paths)
+    }
+    expect(most).toBeLessThanOrEqual(65_536)
+    expect(loaded.hasSince('/a/100000', false, 100_000)).toBe(true)
+  })
+
+  test.each([
+    '',
+    '{}',
+    'null',
+    '[]',
+    '[1]',
+    '[1,0,0,0]',
+    '[0,0,0,0,"0"]',
+    '[0,0,0,0,0,"a"]',
+    '[0,0,0,0,0,1,[0,0,0,0,0]]',
+    '[0,0,0,0,0,"a",[0.5,0,0,0,0]]',
+  ])('does not take %s for what it has saved', (saved) => {
+    expect(() => DroppedEvents.load(saved)).toThrow()
   })
 })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { StoreError } from '../../src/store/errors.ts'
+import { PathError, StoreError } from '../../src/store/errors.ts'
 import type { Store } from '../../src/store/store.ts'
 
 /** Few components, so that paths meet; one hidden, two of which one begins the other. */
@@ -17,7 +17,7 @@ function attempt(write: Write): Write {
     try {
       write(store)
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error
+      if (!(error instanceof StoreError || error instanceof PathError)) throw error
     }
   }
 }
@@ -32,6 +32,13 @@ const kinds: ((path: string, ttl: number | undefined) => Write)[] = [
   (path, ttl) => (store) => store.setDirectory(path, { expireTime: timeIn(store, ttl) }),
   (path, ttl) => (store) =>
     store.update(path, '', { expireTime: timeIn(store, ttl), refresh: true }),
+]
+
+const moves: typeof kinds = [
+  ...['/a', '/b/a', '/ab/_h', '/_h'].map((to) => (path: string) => (store: Store) => {
+    store.rename(path, to)
+  }),
+  () => (store) => store.flush(),
 ]
 
 const inOrder =
@@ -55,7 +62,10 @@ const writeOf = (choice: typeof kinds): fc.Arbitrary<Write> =>
 /** A write of any kind, TTLs included; carried out, it throws nothing. */
 export const write = writeOf([...kinds, inOrder])
 
-/** The same without in-order keys, whose names are made of the store's index. */
+/** The same, and moves, and now and then the end of everything. */
+export const writeOrMove = writeOf([...kinds, ...kinds, inOrder, ...moves])
+
+/** {@link write} without in-order keys, whose names are made of the store's index. */
 export const writeToGivenPath = writeOf(kinds)
 
 /** What a watcher may ask for. */

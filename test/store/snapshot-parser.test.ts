@@ -205,6 +205,15 @@ describe('a damaged state is refused whole, or loads', () => {
   })
 })
 
+test('the TTL of an event may have run out below zero, as etcd writes it', () => {
+  const state = document() as { WatcherHub: { EventHistory: { Queue: { Events: Json[] } } } }
+  const [first] = state.WatcherHub.EventHistory.Queue.Events as { node: { ttl: number } }[]
+  first.node.ttl = -1
+  const store = new Store({ clock: new ManualClock() })
+  store.recovery(textToBytes(JSON.stringify(state)))
+  expect(store.findEvent('/a/b', false, 1)?.node.ttl).toBe(0)
+})
+
 describe('a state of a whole server of etcd', () => {
   test('loads the clients’ keys, below the root', () => {
     const store = new Store({ clock: new ManualClock(0) })

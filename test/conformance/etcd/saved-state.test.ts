@@ -1,5 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Store } from '../../../src/store/store.ts'
 import { textToBytes } from '../../../src/store/text.ts'
@@ -11,7 +9,7 @@ import {
   type EtcdRequest,
   isError,
 } from './etcd-client.ts'
-import { storeDocument } from './snap-file.ts'
+import { newestSnapshot } from './newest-snapshot.ts'
 import { etcdForm, etcdNode, storeForm, storeNode } from './wire-form.ts'
 
 const anySpan = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY }
@@ -66,14 +64,6 @@ describeWithPeer('etcd', 'a state saved by etcd', () => {
     await readAll()
   }
 
-  /** The newest document that etcd has saved, or undefined. */
-  async function newestDocument(): Promise<string | undefined> {
-    const directory = join(server.dataDir, 'member', 'snap')
-    const names = (await readdir(directory)).filter((name) => name.endsWith('.snap')).sort()
-    const name = names.pop()
-    return name === undefined ? undefined : storeDocument(await readFile(join(directory, name)))
-  }
-
   test('loads with every node, index, lease and event', async () => {
     for (const request of writes) await write(request)
     const last = Math.max(...written.keys())
@@ -88,7 +78,7 @@ describeWithPeer('etcd', 'a state saved by etcd', () => {
     for (let i = 0; store.index <= last + 1; i++) {
       if (Date.now() > deadline) throw new Error('etcd has saved nothing')
       await write({ method: 'PUT', path: '/filler', params: { value: String(i) } })
-      const document = await newestDocument()
+      const document = await newestSnapshot(server.dataDir)
       if (document !== undefined) store.recovery(document)
     }
 
@@ -136,7 +126,7 @@ describeWithPeer('etcd', 'a state saved by etcd', () => {
     for (let i = 0; store.index <= index; i++) {
       if (Date.now() > deadline) throw new Error('etcd has saved nothing')
       await write({ method: 'PUT', path: '/filler', params: { value: String(i) } })
-      store.recovery((await newestDocument()) ?? '')
+      store.recovery((await newestSnapshot(server.dataDir)) ?? '')
     }
     expect(store.get(textToBytes('/é')).node.value).toBe('')
   })

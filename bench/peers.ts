@@ -1,0 +1,235 @@
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants, cpSync, mkdirSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { delimiter, join, resolve } from 'node:path'
+import { type Child, makeDirectory, removeDirectory, sleep, startChild } from './children.ts'
+import { open } from './load-client.ts'
+
+/** When what was written is on disk; ktree's `durability`, Redis's `appendfsync`. */
+export type Durability = 'no' | 'everysec' | 'always'
+
+export type PeerName = 'Redis' | 'ktree' | 'etcd'
+
+/** A running server. */
+export interface Server {
+  readonly name: PeerName
+  readonly pid: number
+  readonly port: number
+  /** Milliseconds from its start to its first answer. */
+  readonly startedIn: number
+  /** Ends it and removes its directory. */
+  stop(): Promise<void>
+}
+
+/** A server that can be started. */
+export interface Peer {
+  readonly name: PeerName
+  readonly version: string
+  /** Starts it on a free loopback port, in an empty directory. @param durability 'no' by default */
+  start(durability?: Durability): Promise<Server>
+}
+
+const START_TIMEOUT_MS = 30_000
+
+/** Enough for the most watchers there are, and the writer. */
+const MAX_CLIENTS = 10_100
+
+/** The path of a program on the PATH, or undefined. */
+export function findProgram(name: string): string | undefined {
+  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+    const path = join(directory, name)
+    try {
+      accessSync(path, constants.X_OK)
+      return path
+    } catch {
+      // Not in this directory.
+    }
+  }
+  return undefined
+}
+
+/** A TCP port of the loopback interface that nobody listens on. */
+function freePort(): Promise<number> {
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
+
+/** Asks once; resolves to whether the answer is the one that a ready server gives. */
+async function answers(port: number, request: string, expected: string): Promise<boolean> {
+  const socket = await open(port).catch(() => undefined)
+  if (!socket) return false
+  try {
+    return await new Promise<boolean>((resolve) => {
+      socket.once('data', (chunk) => resolve(chunk.toString('latin1').includes(expected)))
+      socket.once('error', () => resolve(false))
+      socket.once('close', () => resolve(false))
+      socket.write(request)
+    })
+  } finally {
+    socket.destroy()
+  }
+}
+
+interface Start {
+  readonly name: PeerName
+  readonly path: string
+  args(port: number, directory: string): readonly string[]
+  /** A request, and what its answer holds once the server is ready. */
+  readonly probe: readonly [request: string, expected: string]
+}
+
+async function start({ name, path, args, probe }: Start): Promise<Server> {
+  const directory = makeDirectory()
+  const port = await freePort()
+  const begun = performance.now()
+  const child: Child = startChild(path, args(port, directory), { cwd: directory })
+  const stop = async (): Promise<void> => {
+    await child.end()
+    removeDirectory(directory)
+  }
+  let ended = false
+  child.exited
+    .catch(() => {})
+    .finally(() => {
+      ended = true
+    })
+  while (!(await answers(port, ...probe))) {
+    if (ended || performance.now() - begun > START_TIMEOUT_MS) {
+      await stop()
+      const { out, err } = child.output
+      throw new Error(`${name} did not start: ${`${out}${err}`.trim().slice(-500)}`)
+    }
+    await sleep(1)
+  }
+  const startedIn = performance.now() - begun
+  return { name, pid: child.pid, port, startedIn, stop }
+}
+
+const PING = ['PING\r\n', '+PONG'] as const
+
+function redis(path: string): Peer {
+  const version = /v=(\S+)/.exec(execFileSync(path, ['--version'], { encoding: 'utf8' }))?.[1] ?? ''
+  return {
+    name: 'Redis',
+    version: `Redis ${version}`,
+    start: (durability = 'no') =>
+      start({
+        name: 'Redis',
+        path,
+        probe: PING,
+        args: (port, directory) => [
+          ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', ''],
+          ...['--maxclients', `${MAX_CLIENTS}`],
+          ...(durability === 'no'
+            ? ['--appendonly', 'no']
+            : ['--appendonly', 'yes', '--appendfsync', durability]),
+        ],
+      }),
+  }
+}
+
+function etcd(path: string): Peer {
+  const [, version = ''] = /Version: (\S+)/.exec(
+    execFileSync(path, ['--version'], { encoding: 'utf8' }),
+  ) ?? ['']
+  return {
+    name: 'etcd',
+    version: `etcd ${version}`,
+    // It knows one durability: every write is on disk before it is answered.
+    start: async () => {
+      const peer = `http://127.0.0.1:${await freePort()}`
+      return start({
+        name: 'etcd',
+        path,
+        // It also says whether there is a leader, without which writes fail.
+        probe: ['GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n', '"health":"true"'],
+        args: (port, directory) => {
+          const client = `http://127.0.0.1:${port}`
+          return [
+            ...['--enable-v2', '--name', 'default', '--data-dir', join(directory, 'data')],
+            ...['--listen-client-urls', client, '--advertise-client-urls', client],
+            ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+            ...['--initial-cluster', `default=${peer}`, '--logger', 'zap', '--log-level', 'error'],
+          ]
+        },
+      })
+    },
+  }
+}
+
+/** The options for node that `make run` has. */
+function nodeOptions(): string[] {
+  const { MAKEFLAGS: _, MFLAGS: __, ...env } = process.env
+  const recipe = execFileSync('make', ['--no-print-directory', '--dry-run', 'run'], {
+    encoding: 'utf8',
+    env,
+  })
+  const options = /\bnode (.*)\bdist\/main\.js/.exec(recipe)?.[1]
+  if (options === undefined) throw new Error('make run no longer starts dist/main.js with node')
+  return options.split(' ').filter((option) => option !== '')
+}
+
+/** ktree as it is now: what is built meanwhile does not touch the copy. */
+export interface Ktree extends Peer {
+  /** How it is started, without port and directory. */
+  readonly commandLine: string
+  /** Does it know `--dir` and `--durability`? */
+  readonly durable: boolean
+}
+
+/** Copies what is built in dist/ of this repository. */
+export function ktree(): Ktree {
+  const directory = makeDirectory()
+  const main = join(directory, 'dist', 'main.js')
+  mkdirSync(join(directory, 'dist'))
+  cpSync('dist', join(directory, 'dist'), { recursive: true })
+  cpSync('package.json', join(directory, 'package.json'))
+  symlinkSync(resolve('node_modules'), join(directory, 'node_modules'))
+  const options = nodeOptions()
+  const ask = (option: string): string =>
+    execFileSync(process.execPath, [main, option], { encoding: 'utf8' })
+  const help = ask('--help')
+  const durable = /^ *--durability\b/m.test(help) && /^ *--dir\b/m.test(help)
+  const keeping = (durability: Durability, where: string): string[] =>
+    durable ? ['--dir', where, '--durability', durability] : []
+  return {
+    name: 'ktree',
+    version: ask('--version').trim(),
+    durable,
+    commandLine: ['node', ...options, 'dist/main.js', ...keeping('no', '…')].join(' '),
+    start: (durability = 'no') => {
+      if (durability !== 'no' && !durable) throw new Error('ktree does not know --durability yet')
+      return start({
+        name: 'ktree',
+        path: process.execPath,
+        probe: PING,
+        args: (port, where) => [
+          ...[...options, main, '--port', `${port}`, '--bind', '127.0.0.1'],
+          ...['--maxclients', `${MAX_CLIENTS}`, ...keeping(durability, where)],
+        ],
+      })
+    },
+  }
+}
+
+/** The servers there are, in the order in which they take turns, and what says which are not. */
+export function findPeers(): { peers: Peer[]; ktree: Ktree; missing: string[] } {
+  const ours = ktree()
+  const peers: Peer[] = [ours]
+  const missing: string[] = []
+  const [redisServer, etcdServer] = ['redis-server', 'etcd'].map(findProgram)
+  if (redisServer) peers.unshift(redis(redisServer))
+  else missing.push('redis-server is missing: apt-get install redis-server')
+  if (etcdServer) peers.push(etcd(etcdServer))
+  else missing.push('etcd is missing: apt-get install etcd-server')
+  if (!findProgram('redis-benchmark')) {
+    missing.push('redis-benchmark is missing: apt-get install redis-tools')
+  }
+  return { peers, ktree: ours, missing }
+}

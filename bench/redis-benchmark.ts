@@ -1,0 +1,69 @@
+import { startChild, within } from './children.ts'
+import type { Throughput } from './latencies.ts'
+
+/** How long one run may take at most. */
+const TIMEOUT_MS = 120_000
+
+/** A command for redis-benchmark. `__rand_int__` in an argument stands for a number. */
+export interface Load {
+  readonly port: number
+  /** With its arguments. */
+  readonly command: readonly string[]
+  readonly clients: number
+  /** Requests that a client sends before it waits for the replies. */
+  readonly pipeline: number
+  /** Of all clients together. */
+  readonly requests: number
+  /** Random numbers are below it. */
+  readonly keyspace: number
+}
+
+/** One column of the summary that redis-benchmark prints. */
+function summary(output: string, name: string): number {
+  const [, names = '', values = ''] = /\n +(avg .*)\n +([\d. ]+)\n/.exec(output) ?? []
+  return Number(values.trim().split(/ +/)[names.trim().split(/ +/).indexOf(name)])
+}
+
+/** The least latency in the distribution that so many per cent do not exceed. */
+function percentile(output: string, percent: number): number {
+  for (const [, share, latency] of output.matchAll(/^([\d.]+)% <= ([\d.]+) milliseconds/gm)) {
+    if (Number(share) >= percent) return Number(latency)
+  }
+  return Number.NaN
+}
+
+/**
+ * Runs redis-benchmark once.
+ *
+ * @returns requests a second, and what they had to wait
+ * @throws Error with what it printed, such as the error reply of the server
+ */
+export async function redisBenchmark(load: Load): Promise<Throughput> {
+  const { port, clients, pipeline, requests, keyspace } = load
+  const numbers = { p: port, c: clients, P: pipeline, n: requests, r: keyspace }
+  const options = Object.entries(numbers).flatMap(([name, value]) => [`-${name}`, `${value}`])
+  const args = ['-h', '127.0.0.1', ...options]
+  const [command, ...rest] = load.command
+  // The last argument comes from standard input: Linux allows none above 128 kB.
+  const last = rest.pop()
+  const child =
+    last === undefined
+      ? startChild('redis-benchmark', [...args, command])
+      : startChild('redis-benchmark', [...args, '-x', command, ...rest], { input: last })
+  try {
+    const code = await within(TIMEOUT_MS, 'redis-benchmark', child.exited)
+    const { out, err } = child.output
+    if (code !== 0) throw new Error(`redis-benchmark: ${`${err}${out}`.trim().slice(0, 300)}`)
+    const rate = Number(/throughput summary: ([\d.]+)/.exec(out)?.[1])
+    return {
+      rate,
+      seconds: requests / rate,
+      p50: summary(out, 'p50'),
+      p99: summary(out, 'p99'),
+      p999: percentile(out, 99.9),
+      longest: summary(out, 'max'),
+    }
+  } finally {
+    await child.end()
+  }
+}

@@ -1,0 +1,157 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Column, Row, Trial } from './trial.ts'
+
+const RESULTS = 'bench/results.json'
+const PAGE = 'bench/RESULTS.md'
+
+/** What one trial found, and all that is needed to show it again. */
+export interface Section {
+  readonly name: string
+  readonly title: string
+  readonly text: readonly string[]
+  readonly cases: readonly string[]
+  readonly columns: readonly Column[]
+  readonly compare: string
+  readonly rows: readonly Row[]
+  readonly leftOut: readonly string[]
+  /** Day, command, rounds, versions, machine. */
+  readonly made: string
+}
+
+export const sectionOf = (
+  { name, title, text, cases, columns, compare }: Trial,
+  found: Pick<Section, 'rows' | 'leftOut' | 'made'>,
+): Section => ({ name, title, text, cases, columns, compare, ...found })
+
+/** What is not a number, because nothing was measured, is a dash. */
+function format(value: number | null | undefined, digits: number): string {
+  // JSON has null in place of NaN.
+  if (value === undefined || value === null || !Number.isFinite(value)) return '–'
+  if (value >= 100_000 || digits === 0)
+    return Math.round(value).toLocaleString('en').replaceAll(',', ' ')
+  return value.toFixed(digits)
+}
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+
+function table(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  return [line(titles), line(titles.map(() => '---')), ...rows.map(line)]
+}
+
+const sameCase = (a: Row, b: Row): boolean => a.case.join('|') === b.case.join('|')
+
+/** A figure as a multiple of that of Redis in the same case. */
+function ratio({ rows, compare }: Section, row: Row): string {
+  const redis = rows.find((other) => other.server === 'Redis' && sameCase(other, row))
+  return redis ? format(row.figures[compare] / redis.figures[compare], 2) : '–'
+}
+
+function sectionPage(section: Section): string[] {
+  const { title, name, text, cases, columns, compare, rows, leftOut, made } = section
+  const compared = columns.find((column) => column.figure === compare)?.title ?? compare
+  const titles = [
+    ...[...cases, 'server', 'command', `÷ Redis (${compared})`],
+    ...columns.map((column) => column.title),
+  ]
+  const cells = rows.map((row) => [
+    ...[...row.case, row.server, row.command, ratio(section, row)],
+    ...columns.map(({ figure, digits }) => format(row.figures[figure], digits)),
+  ])
+  return [
+    `## ${title} (\`${name}\`)`,
+    '',
+    ...text.flatMap((paragraph) => [paragraph, '']),
+    ...(rows.length > 0 ? [...table(titles, cells), ''] : []),
+    ...(leftOut.length > 0 ? [...leftOut.map((one) => `- Left out: ${one}`), ''] : []),
+    made,
+    '',
+  ]
+}
+
+/** Redis and ktree side by side, of the trials with one key at a time and 16 bytes. */
+function summary(sections: readonly Section[]): string[] {
+  const cells: string[][] = []
+  for (const section of sections) {
+    if (section.cases.join() !== 'pipeline,value,levels') continue
+    for (const ours of section.rows) {
+      const [pipeline, value, levels] = ours.case
+      if (ours.server !== 'ktree' || value !== '16 B' || levels !== '2') continue
+      const of = (server: string): Row | undefined =>
+        section.rows.find((row) => row.server === server && sameCase(row, ours))
+      const [redis, etcd] = [of('Redis'), of('etcd')]
+      cells.push([
+        `${redis?.command ?? '–'} / ${ours.command}`,
+        pipeline,
+        ...[redis, ours, etcd].map((row) => format(row?.figures.rate, 0)),
+        ratio(section, ours),
+        ...[redis, ours, etcd].map((row) => format(row?.figures.p99, 2)),
+        ...[redis, ours, etcd].map((row) => format(row?.figures.longest, 1)),
+      ])
+    }
+  }
+  if (cells.length === 0) return []
+  const each = (what: string): string[] => ['Redis', 'ktree', 'etcd'].map((name) => name + what)
+  const titles = [
+    ...['Redis / ktree', 'pipeline', ...each(', per s'), 'ktree ÷ Redis'],
+    ...[...each(' p99, ms'), ...each(' longest, ms')],
+  ]
+  return ['## Side by side: 16-byte values', '', ...table(titles, cells), '']
+}
+
+const HEAD = `# Benchmark results
+
+Written by \`make bench\`, which runs the same work against redis-server, etcd (\`--enable-v2\`) and ktree.
+
+How to read it:
+
+- Every figure is a median over rounds, but for *longest* and *peak memory*, which are the largest of
+  all rounds. In a round each server has one turn: Redis, ktree, etcd, then the next round.
+- *÷ Redis* is the figure named beside it, divided by that of Redis in the same case.
+- *longest* is the longest that any client had to wait for one reply: the longest pause.
+- Clients and servers share one machine. *server CPU* says how busy the server was: 100 is one core.
+  Where a server that has but one thread stays well below that, it was not what held things up, but
+  the load generator, the disk, or waiting for one another; then the true figure is no worse.
+- redis-benchmark drives Redis and ktree, and counts the wait for a pipeline from its write to its
+  first reply. etcd has a generator of its own on Node.js, over kept-alive HTTP/1.1 connections,
+  that counts to each answer. *pipeline N* is N requests in one write; etcd's server takes those of one
+  connection one after the other, so this only saves round trips.
+- No server but etcd writes to disk, except in the trials of durability and startup. etcd can only
+  answer a write when it is on disk, and gets a tenth of the requests.
+- The servers are fresh for each trial, and ktree's first round is that of code not yet compiled: it
+  may well have the *longest* wait. Fewer requests than the default make it look slower than it is.
+- *peak memory* is the largest resident size during the trial, with the keys of earlier cases.
+- Each trial names the day, the machine and its load average before the start: well above 0, other
+  work went on and the figures are worth little. ktree is started as named there; durability and
+  startup choose a durability of their own.
+- \`make bench ARGS="kget"\` replaces the results of one trial and keeps the others.
+`
+
+function page(sections: readonly Section[]): string {
+  return `${[HEAD, ...summary(sections), ...sections.flatMap(sectionPage)].join('\n').trimEnd()}\n`
+}
+
+/** The tables of these trials, as Markdown. */
+export const preview = (sections: readonly Section[]): string =>
+  [...summary(sections), ...sections.flatMap(sectionPage)].join('\n')
+
+/** Are there results of other trials, beside which one can be kept? */
+export const haveResults = (): boolean => existsSync(RESULTS)
+
+/**
+ * Keeps results beside those of other trials in bench/results.json, and writes all of them to
+ * bench/RESULTS.md.
+ *
+ * @param order the names of all trials; what is not among them is dropped
+ */
+export function keep(sections: readonly Section[], order: readonly string[]): void {
+  const known = new Map<string, Section>()
+  if (haveResults()) {
+    for (const section of JSON.parse(readFileSync(RESULTS, 'utf8')) as Section[]) {
+      known.set(section.name, section)
+    }
+  }
+  for (const section of sections) known.set(section.name, section)
+  const all = order.flatMap((name) => known.get(name) ?? [])
+  writeFileSync(RESULTS, `${JSON.stringify(all, null, 1)}\n`)
+  writeFileSync(PAGE, page(all))
+}

@@ -1,0 +1,22 @@
+import type { Client } from './client-session.ts'
+import { CommandError } from './command.ts'
+import { parseTimeout } from './timeout.ts'
+
+/**
+ * CLIENT PAUSE timeout [WRITE | ALL].
+ *
+ * @throws CommandError
+ */
+export function pauseClients({ server, reply }: Client, args: readonly string[]): void {
+  if (args.length > 4) {
+    throw new CommandError(
+      `ERR unknown subcommand or wrong number of arguments for '${args[1]}'. Try CLIENT HELP.`,
+    )
+  }
+  const mode = args[3]?.toUpperCase() ?? 'ALL'
+  if (mode !== 'WRITE' && mode !== 'ALL') {
+    throw new CommandError('ERR CLIENT PAUSE mode must be WRITE or ALL')
+  }
+  server.pauseClients(server.clock.now() + parseTimeout(args[2]), mode === 'WRITE')
+  reply.ok()
+}

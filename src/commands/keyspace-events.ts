@@ -1,0 +1,25 @@
+/** The kinds of keyspace notifications, by Redis's letters. */
+export type EventClass = 'g' | '$' | 'x' | 'e' | 'n' | 'm'
+
+/** The names of keyspace notifications, Redis's, and the class that each belongs to. */
+export const keyspaceEvents = {
+  set: '$',
+  setrange: '$',
+  incrby: '$',
+  incrbyfloat: '$',
+  append: '$',
+  del: 'g',
+  expire: 'g',
+  persist: 'g',
+  rename_from: 'g',
+  rename_to: 'g',
+  copy_to: 'g',
+  restore: 'g',
+  // A directory is made: the one event that Redis has no name for.
+  mkdir: 'g',
+  expired: 'x',
+  new: 'n',
+  keymiss: 'm',
+} as const satisfies Readonly<Record<string, EventClass>>
+
+export type KeyspaceEvent = keyof typeof keyspaceEvents

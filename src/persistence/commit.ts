@@ -1,0 +1,365 @@
+import {
+  type ChangeSet,
+  type Changes,
+  emptySet,
+  type RemovedFile,
+  Tally,
+} from '../store/changes.ts'
+import type { Event } from '../store/event.ts'
+import { type DirectoryNode, type Node, nodesBelow } from '../store/node.ts'
+import type { Store } from '../store/store.ts'
+import { CHECKSUM_LENGTH, seal } from './checksum.ts'
+import type { CopyState } from './copy-state.ts'
+import type { Batch, Engine } from './engine.ts'
+import { encodeEvents, eventLength } from './event-record.ts'
+import { directoryKey, eventsKey, fileKey, metaKey, placesKey } from './keys.ts'
+import { encodeMeta } from './meta.ts'
+import { encodeDirectory, encodeFile } from './node-record.ts'
+
+/** How long writing a commit down may hold up clients at a time, in milliseconds. */
+const SHORTEST_SLICE = 2
+const LONGEST_SLICE = 8
+/** After so many slices they go on growing: no load may keep the end out of reach. */
+const PATIENCE = 100
+/** How many nodes are written down between two looks at the clock. */
+const STEP = 64
+/** Events are put into one record up to so many bytes. */
+const EVENTS_RECORD = 64 * 1024
+/** How many events are looked at between two looks at the clock. */
+const EVENTS_STEP = 256
+/** Of a whole tree this much is handed to the engine at a time, in bytes. */
+const PIECE = 4 * 1024 * 1024
+
+export interface CommitOptions {
+  /** Write the whole tree, under a new root, rather than what has changed. */
+  whole: boolean
+  /** What an earlier commit, that failed, was to bring. */
+  unsaved: ChangeSet | undefined
+  /** Records of events, by their first index, that are to be taken away. */
+  strayEvents?: readonly number[]
+  /** Write the places of dropped events too, if there are new ones. */
+  withPlaces: boolean
+  /** Called as a whole tree is written: how many nodes so far. */
+  onProgress?: ((nodes: number) => void) | undefined
+}
+
+/**
+ * Brings the copy on disk up to one moment of the tree. What is to be written is encoded a slice at
+ * a time, while clients are served; what they change meanwhile goes in as well, until for one
+ * moment nothing is missing. That moment is what the batch then holds, whole.
+ */
+export class Commit {
+  readonly #engine: Engine
+  readonly #store: Store
+  readonly #changes: Changes
+  readonly #options: CommitOptions
+  /** What the copy is like when this has been written; its records of events only then. */
+  readonly copy: CopyState
+  /** Records of events that this brings. */
+  readonly #addedEvents = new Map<number, number>()
+  /** Records of events that this takes away, by the index of their first. */
+  #removedEvents: number[] = []
+  #unsaved: ChangeSet = emptySet()
+  #batch: Batch
+  /** What is in the batch, in bytes. */
+  #bytes = 0
+  #whole = false
+  #sealed = false
+  #walk: Iterator<Node, undefined> | undefined
+  #walked = 0
+  /** How many of the noted nodes and removals are in the batch. */
+  #nodesDone = 0
+  #filesDone = 0
+  #directoriesDone = 0
+  #index = 0
+
+  /** @param copy the copy as it is on disk; not changed */
+  constructor(
+    engine: Engine,
+    store: Store,
+    changes: Changes,
+    copy: CopyState,
+    options: CommitOptions,
+  ) {
+    this.#engine = engine
+    this.#store = store
+    this.#changes = changes
+    this.#options = options
+    this.#batch = engine.batch()
+    this.copy = { ...copy, batch: copy.batch + 1, eventsTally: copy.eventsTally.clone() }
+    if (options.unsaved !== undefined) this.#add(options.unsaved)
+    if (options.whole) this.#beginWhole()
+    for (const first of options.strayEvents ?? []) this.#batch.del(eventsKey(first))
+  }
+
+  /** Whether it takes in no more changes. */
+  get sealed(): boolean {
+    return this.#sealed
+  }
+
+  /** Whether the whole tree is being written, from the start or since it has been replaced. */
+  get whole(): boolean {
+    return this.#whole
+  }
+
+  /** Whether the places of dropped events were to be written too. */
+  get withPlaces(): boolean {
+    return this.#options.withPlaces
+  }
+
+  /** All that this is to bring, for the next one should this fail. */
+  get unsaved(): ChangeSet {
+    return this.#unsaved
+  }
+
+  /** The store's index at the moment that has been written. */
+  get index(): number {
+    return this.#index
+  }
+
+  /**
+   * @param sync resolve only when it is on the disk
+   * @throws the engine's error; what was to be written is then in `unsaved`
+   */
+  async write(sync: boolean): Promise<void> {
+    for (let slice = 1; !this.#encode(performance.now() + lengthOf(slice)); slice++) {
+      if (this.#pieceIsFull) await this.#writePiece()
+      else await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+    // No await since the last slice: the batch and the store agree.
+    this.#encodeHead()
+    this.#sealed = true
+    await this.#engine.write(this.#batch, sync)
+    const { eventRecords } = this.copy
+    for (const first of this.#removedEvents) eventRecords.delete(first)
+    for (const [first, last] of this.#addedEvents) eventRecords.set(first, last)
+  }
+
+  /** The tree is written under a new root; nothing of it counts before the head is written. */
+  #beginWhole(): void {
+    const { copy } = this
+    this.#whole = true
+    this.#unsaved = emptySet()
+    this.#nodesDone = this.#filesDone = this.#directoriesDone = 0
+    this.#batch.clear()
+    this.#bytes = 0
+    copy.rootId = this.#changes.nextId++
+    copy.eventsUpTo = 0
+    copy.placesUpTo = 0
+    this.#changes.firstId = copy.rootId
+    this.#changes.replaced = false
+    // What is left of removed directories was never written under this root.
+    this.#store.reclaim(Number.POSITIVE_INFINITY)
+    this.#changes.take(this.#store.index)
+    const { root } = this.#store
+    root.id = copy.rootId
+    const tally = new Tally()
+    tally.add(root.modifiedIndex)
+    for (const node of nodesBelow(root)) {
+      tally.add(node.modifiedIndex)
+      // Its number in another copy means nothing here.
+      if (node.dir) node.id = 0
+    }
+    this.#changes.tally = tally
+    this.#unsaved.nodes.push(root)
+    this.#walk = nodesBelow(root)
+    this.#walked = 0
+  }
+
+  /** All nodes have been written: what comes now is one with the head. */
+  #endWalk(): void {
+    this.#walk = undefined
+    this.#removedEvents = [...this.copy.eventRecords.keys()]
+    for (const first of this.#removedEvents) this.#batch.del(eventsKey(first))
+    for (const first of this.#options.strayEvents ?? []) this.#batch.del(eventsKey(first))
+    this.#addedEvents.clear()
+    this.copy.eventsTally = new Tally()
+  }
+
+  get #pieceIsFull(): boolean {
+    return this.#walk !== undefined && this.#bytes >= PIECE
+  }
+
+  #add(set: ChangeSet): void {
+    append(this.#unsaved.nodes, set.nodes)
+    append(this.#unsaved.removedFiles, set.removedFiles)
+    append(this.#unsaved.removedDirectories, set.removedDirectories)
+  }
+
+  /** @returns whether nothing is missing now */
+  #encode(until: number): boolean {
+    for (;;) {
+      if (this.#changes.replaced) this.#beginWhole()
+      if (this.#changes.pending || this.#changes.hasRemovals) {
+        this.#add(this.#changes.take(this.#store.index))
+      }
+      const done = this.#encodeRemovals() && this.#encodeNodes() && this.#encodeEvents()
+      if (done && !this.#changes.pending) return true
+      if (performance.now() >= until || this.#pieceIsFull) return false
+    }
+  }
+
+  /** Removals go first: what stands in the place of a removed node now was noted after it. */
+  #encodeRemovals(): boolean {
+    const { removedFiles, removedDirectories } = this.#unsaved
+    let steps = STEP
+    for (; this.#filesDone < removedFiles.length && steps > 0; steps--) {
+      const { parentId, name }: RemovedFile = removedFiles[this.#filesDone++]
+      this.#batch.del(fileKey(parentId, name))
+    }
+    for (; this.#directoriesDone < removedDirectories.length && steps > 0; steps--) {
+      this.#batch.del(directoryKey(removedDirectories[this.#directoriesDone++]))
+    }
+    return steps > 0
+  }
+
+  #encodeNodes(): boolean {
+    const { nodes } = this.#unsaved
+    const end = Math.min(this.#nodesDone + STEP, nodes.length)
+    while (this.#nodesDone < end) this.#encodeNode(nodes[this.#nodesDone++])
+    if (this.#nodesDone < nodes.length) return false
+    if (this.#walk === undefined) return true
+    for (let steps = STEP; steps > 0; steps--) {
+      const { value: node } = this.#walk.next()
+      if (node === undefined) {
+        this.#endWalk()
+        return true
+      }
+      this.#encodeNode(node)
+      this.#walked++
+    }
+    this.#options.onProgress?.(this.#walked)
+    return false
+  }
+
+  #encodeNode(node: Node): void {
+    const { parent } = node
+    // Gone by now. What is below a removed directory still counts, until it is gone as well.
+    if (parent === null && node !== this.#store.root) return
+    if (node.dir) {
+      const key = directoryKey(this.#idOf(node))
+      this.#put(key, encodeDirectory(node, key, parent === null ? 0 : this.#idOf(parent)))
+    } else if (parent !== null) {
+      const key = fileKey(this.#idOf(parent), node.name)
+      this.#put(key, encodeFile(node, key))
+    }
+  }
+
+  /** A directory gets its number when it, or something in it, is first written. */
+  #idOf(directory: DirectoryNode): number {
+    if (directory.id < this.copy.rootId) directory.id = this.#changes.nextId++
+    return directory.id
+  }
+
+  #put(key: Buffer, value: Buffer): void {
+    this.#batch.put(key, value)
+    this.#bytes += key.length + value.length
+  }
+
+  #encodeEvents(): boolean {
+    // Those that come while a whole tree is being written go into its last piece, with the rest.
+    if (this.#walk !== undefined) return false
+    const { history, index } = this.#store
+    const events = history.slice(this.copy.eventsUpTo + 1, EVENTS_STEP)
+    if (events.length === 0) {
+      this.copy.eventsUpTo = index
+      return true
+    }
+    let run: Event[] = []
+    let bytes = 0
+    for (const event of events) {
+      run.push(event)
+      bytes += eventLength(event)
+      if (bytes < EVENTS_RECORD) continue
+      this.#putEvents(run)
+      run = []
+      bytes = 0
+    }
+    if (run.length > 0) this.#putEvents(run)
+    return this.copy.eventsUpTo === index
+  }
+
+  #putEvents(events: readonly Event[]): void {
+    const first = events[0].index
+    const last = events[events.length - 1].index
+    const key = eventsKey(first)
+    this.#put(key, encodeEvents(events, key))
+    this.#addedEvents.set(first, last)
+    this.copy.eventsTally.add(last)
+    this.copy.eventsUpTo = last
+  }
+
+  /** What there is once: with it the batch is complete. */
+  #encodeHead(): void {
+    const { copy } = this
+    const { history, index, stats, clock } = this.#store
+    const { startIndex } = history
+    if (!this.#whole) this.#removeEvents(startIndex)
+    const droppedUpTo = startIndex === 0 ? index : startIndex - 1
+    if (this.#options.withPlaces && droppedUpTo > copy.placesUpTo) {
+      this.#encodePlaces()
+      copy.placesUpTo = droppedUpTo
+    }
+    this.#index = index
+    const { count: nodes, sum: nodesSum } = this.#changes.tally
+    this.#batch.put(
+      metaKey,
+      encodeMeta({
+        batch: copy.batch,
+        index,
+        rootId: copy.rootId,
+        nextId: this.#changes.nextId,
+        nodes,
+        nodesSum,
+        eventRecords: copy.eventsTally.count,
+        eventsSum: copy.eventsTally.sum,
+        placesUpTo: copy.placesUpTo,
+        stats,
+        lost: history.lost.flat(),
+        savedAt: clock.now(),
+      }),
+    )
+  }
+
+  /**
+   * Takes away the records of which the history holds no event any more.
+   *
+   * @param startIndex that of the first event that it holds; 0 if there is none
+   */
+  #removeEvents(startIndex: number): void {
+    for (const [first, last] of this.copy.eventRecords) {
+      if (last >= startIndex && startIndex > 0) break
+      this.#batch.del(eventsKey(first))
+      this.copy.eventsTally.remove(last)
+      this.#removedEvents.push(first)
+    }
+  }
+
+  #encodePlaces(): void {
+    const json = this.#store.history.dropped.save()
+    const value = Buffer.allocUnsafe(CHECKSUM_LENGTH + json.length)
+    value.write(json, CHECKSUM_LENGTH, 'latin1')
+    seal(placesKey, value)
+    this.#put(placesKey, value)
+  }
+
+  async #writePiece(): Promise<void> {
+    const piece = this.#batch
+    this.#batch = this.#engine.batch()
+    this.#bytes = 0
+    // LevelDB syncs no log that it has left behind.
+    await this.#engine.write(piece, true)
+  }
+}
+
+/** The length of one of the slices, the first of which is number 1, in milliseconds. */
+function lengthOf(slice: number): number {
+  return slice < PATIENCE
+    ? Math.min(SHORTEST_SLICE + slice, LONGEST_SLICE)
+    : LONGEST_SLICE + slice - PATIENCE
+}
+
+/** Spreading a long array into `push` would overflow the stack. */
+function append<T>(to: T[], items: readonly T[]): void {
+  for (const item of items) to.push(item)
+}

@@ -1,0 +1,157 @@
+import { type ChainedBatch, ClassicLevel } from 'classic-level'
+import { makeDirectory } from './data-directory.ts'
+import { DamagedDataError, PersistenceError } from './errors.ts'
+import { directoryKey, firstFileKey } from './keys.ts'
+import { hasMarker } from './marker.ts'
+
+/** Records are read in pieces of so many, and about so many bytes. */
+const READ_RECORDS = 5000
+const READ_BYTES = 1024 * 1024
+/** What LevelDB gathers in memory, and in one log file, before it sorts it into a table, in bytes. */
+const WRITE_BUFFER = 8 * 1024 * 1024
+
+type Level = ClassicLevel<Buffer, Buffer>
+/** Writes that take effect together or not at all. */
+export type Batch = ChainedBatch<Level, Buffer, Buffer>
+export type RawRecord = [key: Buffer, value: Buffer]
+
+/** Keys from one, inclusive, to another, exclusive. */
+export interface KeyRange {
+  gte: Buffer
+  lt: Buffer
+}
+
+/** All keys of one kind. */
+export function rangeOf(kind: number): KeyRange {
+  return { gte: Buffer.from([kind]), lt: Buffer.from([kind + 1]) }
+}
+
+/** The embedded database, a LevelDB (docs/decisions/0006); all of ktree that knows it is here. */
+export class Engine {
+  readonly location: string
+  readonly #level: Level
+
+  private constructor(location: string, level: Level) {
+    this.location = location
+    this.#level = level
+  }
+
+  /**
+   * Opens the database of a directory, or makes it.
+   *
+   * @param create make it where there is none
+   * @throws PersistenceError if it is in use, damaged, or the system refuses
+   */
+  static async open(location: string, create = true): Promise<Engine> {
+    const level: Level = new ClassicLevel(location, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+      writeBufferSize: WRITE_BUFFER,
+      // LevelDB that has lost its CURRENT would begin anew, and remove what is there.
+      createIfMissing: create && !hasMarker(location),
+    })
+    try {
+      if (create) await makeDirectory(location)
+      await level.open()
+    } catch (error) {
+      throw explainOpenError(location, error)
+    }
+    return new Engine(location, level)
+  }
+
+  /**
+   * Mends what LevelDB can mend of a database that it does not open: tables are read for what is
+   * whole in them.
+   */
+  static async repair(location: string): Promise<void> {
+    try {
+      await ClassicLevel.repair(location)
+    } catch (error) {
+      throw explainOpenError(location, error)
+    }
+  }
+
+  batch(): Batch {
+    return this.#level.batch()
+  }
+
+  /**
+   * @param sync resolve only when the disk has it
+   * @throws the system's error, after which the engine must be opened anew
+   */
+  write(batch: Batch, sync: boolean): Promise<void> {
+    return batch.write({ sync })
+  }
+
+  get(key: Buffer): Promise<Buffer | undefined> {
+    return this.#level.get(key)
+  }
+
+  async isEmpty(): Promise<boolean> {
+    for await (const _ of this.#level.keys({ limit: 1 })) return false
+    return true
+  }
+
+  /** Reads records in order of their keys, ahead of whoever takes them. */
+  async *read(range: KeyRange): AsyncGenerator<RawRecord[], void> {
+    const iterator = this.#level.iterator({
+      ...range,
+      highWaterMarkBytes: READ_BYTES,
+      fillCache: false,
+    })
+    try {
+      let next = iterator.nextv(READ_RECORDS)
+      for (;;) {
+        const records = await next
+        if (records.length === 0) return
+        next = iterator.nextv(READ_RECORDS)
+        // Whoever stops early leaves this one behind; its failure is then of no interest.
+        next.catch(() => {})
+        yield records
+      }
+    } catch (error) {
+      throw new DamagedDataError(`it cannot be read: ${reasonOf(error)}`)
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  async clear(range: KeyRange): Promise<void> {
+    await this.#level.clear(range)
+  }
+
+  async close(): Promise<void> {
+    await this.#level.close()
+  }
+}
+
+/** Takes away the directories of these ids, the last exclusive, and the files in them. */
+export async function clearNodes(engine: Engine, fromId: number, toId: number): Promise<void> {
+  await engine.clear({ gte: directoryKey(fromId), lt: directoryKey(toId) })
+  await engine.clear({ gte: firstFileKey(fromId), lt: firstFileKey(toId) })
+}
+
+function explainOpenError(location: string, error: unknown): PersistenceError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  const code = (cause as { code?: string }).code
+  if (code === 'LEVEL_LOCKED') {
+    return new PersistenceError(
+      `${location} is in use by another process: stop it, or choose another directory with --dir`,
+    )
+  }
+  const text = (cause as Error).message
+  const missing = code === undefined || text.includes('No such file')
+  if (code === 'LEVEL_CORRUPTION' || (missing && hasMarker(location))) {
+    const reason = text.includes('create_if_missing')
+      ? 'its file CURRENT is missing'
+      : reasonOf(cause)
+    return new DamagedDataError(reason)
+  }
+  return new PersistenceError(`cannot open ${location}: ${reasonOf(cause)}`)
+}
+
+/** What went wrong, without the file name that LevelDB puts before it. */
+export function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return text.replace(/^(IO error|Corruption): (\/[^:]*: )?/, '').trim()
+}

@@ -1,0 +1,9 @@
+/** Why the data cannot be read or written; the message is one line for the terminal. */
+export class PersistenceError extends Error {
+  override name = 'PersistenceError'
+}
+
+/** The data is there and not what it should be. */
+export class DamagedDataError extends PersistenceError {
+  override name = 'DamagedDataError'
+}

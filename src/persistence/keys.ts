@@ -1,0 +1,72 @@
+/**
+ * The keys of the records. The first byte tells the kind, so that records of one kind lie together
+ * and are read in this order. Numbers are big-endian: the order of keys is that of numbers.
+ */
+export const KIND = {
+  /** `d` and an id: a directory. */
+  directory: 0x64,
+  /** `e` and an index: a run of events that begins with it. */
+  events: 0x65,
+  /** `f`, a directory's id and a name: a file. */
+  file: 0x66,
+  /** `m`: what there is once. */
+  meta: 0x6d,
+  /** `p`: the places of events that the history has dropped. */
+  places: 0x70,
+} as const
+
+/** A number takes eight bytes. */
+export const NUMBER_LENGTH = 8
+export const MAX_ID = Number.MAX_SAFE_INTEGER
+const FILE_NAME_AT = 1 + NUMBER_LENGTH
+
+export const metaKey = Buffer.from([KIND.meta])
+export const placesKey = Buffer.from([KIND.places])
+
+/** @returns where the number ends */
+export function writeNumber(buffer: Buffer, number: number, at: number): number {
+  buffer.writeUInt32BE(Math.floor(number / 2 ** 32), at)
+  return buffer.writeUInt32BE(number >>> 0, at + 4)
+}
+
+export function readNumber(buffer: Buffer, at: number): number {
+  return buffer.readUInt32BE(at) * 2 ** 32 + buffer.readUInt32BE(at + 4)
+}
+
+function numberKey(kind: number, number: number): Buffer {
+  const key = Buffer.allocUnsafe(1 + NUMBER_LENGTH)
+  key[0] = kind
+  writeNumber(key, number, 1)
+  return key
+}
+
+/** The number in a key. */
+export function numberOf(key: Buffer): number {
+  return readNumber(key, 1)
+}
+
+export function directoryKey(id: number): Buffer {
+  return numberKey(KIND.directory, id)
+}
+
+/** The first key that a file in a directory of this id may have. */
+export function firstFileKey(parentId: number): Buffer {
+  return numberKey(KIND.file, parentId)
+}
+
+export function fileKey(parentId: number, name: string): Buffer {
+  const key = Buffer.allocUnsafe(FILE_NAME_AT + name.length)
+  key[0] = KIND.file
+  writeNumber(key, parentId, 1)
+  key.write(name, FILE_NAME_AT, 'latin1')
+  return key
+}
+
+export function fileName(key: Buffer): string {
+  return key.toString('latin1', FILE_NAME_AT)
+}
+
+/** @param index that of the first event in the record */
+export function eventsKey(index: number): Buffer {
+  return numberKey(KIND.events, index)
+}

@@ -1,0 +1,335 @@
+import { type ChangeSet, emptySet, Tally } from '../store/changes.ts'
+import { DroppedEvents } from '../store/dropped-events.ts'
+import type { Event } from '../store/event.ts'
+import { EventHistory, type HistoryLimits } from '../store/event-history.ts'
+import { attach, DirectoryNode, FileNode, type Node } from '../store/node.ts'
+import type { StoreState } from '../store/store.ts'
+import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
+import { type CopyState, emptyCopy } from './copy-state.ts'
+import { clearNodes, type Engine, type KeyRange, type RawRecord, rangeOf } from './engine.ts'
+import { DamagedDataError } from './errors.ts'
+import { decodeEvents } from './event-record.ts'
+import {
+  directoryKey,
+  fileName,
+  firstFileKey,
+  KIND,
+  MAX_ID,
+  metaKey,
+  numberOf,
+  placesKey,
+} from './keys.ts'
+import { type Marker, readMarker } from './marker.ts'
+import { decodeMeta, type Meta } from './meta.ts'
+import { decodeDirectory, decodeNode, type NodeFields } from './node-record.ts'
+
+export interface LoadOptions {
+  /** How much of the history to keep. */
+  limits: HistoryLimits
+  /** Called now and then: how many files have been read, of how many nodes. */
+  onProgress?: ((files: number, total: number) => void) | undefined
+  /**
+   * Called for everything that is not as it should be; without it, the first such thing is
+   * thrown.
+   */
+  onDamage?: ((what: string) => void) | undefined
+}
+
+export interface Loaded {
+  readonly state: StoreState
+  readonly copy: CopyState
+  /** When it was written, in Unix milliseconds. */
+  readonly savedAt: number
+  readonly tally: Tally
+  /** The `id` that the next directory gets. */
+  readonly nextId: number
+  /** Whether all that was ever acknowledged is there. */
+  readonly exact: boolean
+  /** What belongs to no directory any more, and is still to be taken off the disk. */
+  readonly leftovers: ChangeSet
+}
+
+/**
+ * Reads the tree of a database, and checks that it is all there.
+ *
+ * @returns undefined if nothing has been written yet
+ * @throws DamagedDataError, or PersistenceError if a newer ktree has written it
+ */
+export async function load(engine: Engine, options: LoadOptions): Promise<Loaded | undefined> {
+  const { batch: marker, exact } = await markerOf(engine, options)
+  const meta = await readHead(engine, marker)
+  if (meta === undefined) return undefined
+  const loader = new Loader(engine, meta, options)
+  if (meta.batch < marker) loader.damage(`it ends at commit ${meta.batch}, before ${marker}`)
+  return { ...(await loader.load()), exact }
+}
+
+/** A marker that is not readable is damage like any other, and can be done without. */
+async function markerOf(engine: Engine, { onDamage }: LoadOptions): Promise<Marker> {
+  try {
+    return await readMarker(engine.location)
+  } catch (error) {
+    if (onDamage === undefined || !(error instanceof DamagedDataError)) throw error
+    onDamage(error.message)
+    return { batch: 0, exact: false }
+  }
+}
+
+/**
+ * What is needed of a tree to write another one over it.
+ *
+ * @returns undefined if nothing has been written yet
+ * @throws DamagedDataError, or PersistenceError if a newer ktree has written it
+ */
+export async function peek(
+  engine: Engine,
+): Promise<{ copy: CopyState; nextId: number } | undefined> {
+  const meta = await readHead(engine, (await readMarker(engine.location)).batch)
+  if (meta === undefined) return undefined
+  const { batch, rootId, nextId } = meta
+  const firsts = await eventRecordsOf(engine)
+  const eventRecords = new Map(firsts.map((first) => [first, first]))
+  return { copy: { ...emptyCopy(), batch, rootId, eventRecords }, nextId }
+}
+
+/** The records of events, by the index of their first. */
+export async function eventRecordsOf(engine: Engine): Promise<number[]> {
+  const firsts: number[] = []
+  for await (const records of engine.read(rangeOf(KIND.events))) {
+    for (const [key] of records) firsts.push(numberOf(key))
+  }
+  return firsts
+}
+
+/** @returns undefined if there is none, and never was */
+async function readHead(engine: Engine, marker: number): Promise<Meta | undefined> {
+  const head = await engine.get(metaKey)
+  if (head !== undefined) return decodeMeta(head)
+  if (marker > 0) throw new DamagedDataError('its head is missing')
+  if (!(await engine.isEmpty())) await clearUnfinished(engine)
+  return undefined
+}
+
+/** A first write of a whole tree that was cut short has left nodes without a head. */
+async function clearUnfinished(engine: Engine): Promise<void> {
+  for await (const records of engine.read({ gte: Buffer.from([0]), lt: Buffer.from([0xff]) })) {
+    const own = ([key, value]: RawRecord): boolean =>
+      (key[0] === KIND.directory || key[0] === KIND.file) && isSealed(key, value)
+    if (!records.every(own)) throw new DamagedDataError('it holds something else, or has no head')
+  }
+  await clearNodes(engine, 0, MAX_ID)
+}
+
+class Loader {
+  readonly #engine: Engine
+  readonly #meta: Meta
+  readonly #options: LoadOptions
+  readonly #directories = new Map<number, DirectoryNode>()
+  #leases: [Node, number][] = []
+  readonly #tally = new Tally()
+  readonly #leftovers = emptySet()
+  /** The versions of the leftovers. */
+  readonly #leftoverVersions: number[] = []
+
+  constructor(engine: Engine, meta: Meta, options: LoadOptions) {
+    this.#engine = engine
+    this.#meta = meta
+    this.#options = options
+  }
+
+  async load(): Promise<Omit<Loaded, 'exact'>> {
+    const meta = this.#meta
+    const root = await this.#readDirectories()
+    this.#dropUnreachable(root)
+    await this.#readFiles()
+    this.#checkTally()
+    const history = new EventHistory(this.#options.limits)
+    const events = await this.#readHistory(history)
+    // Of an earlier tree, and of a later one that was never finished.
+    await clearNodes(this.#engine, 0, meta.rootId)
+    await clearNodes(this.#engine, meta.nextId, MAX_ID)
+    return {
+      state: { root, leases: this.#leases, history, index: meta.index, stats: meta.stats },
+      copy: {
+        batch: meta.batch,
+        rootId: meta.rootId,
+        ...events,
+        eventsUpTo: meta.index,
+        placesUpTo: meta.placesUpTo,
+      },
+      savedAt: meta.savedAt,
+      tally: this.#tally,
+      nextId: meta.nextId,
+      leftovers: this.#leftovers,
+    }
+  }
+
+  /** @throws DamagedDataError unless damage is to be told and overlooked */
+  damage(what: string): void {
+    if (this.#options.onDamage === undefined) throw new DamagedDataError(what)
+    this.#options.onDamage(what)
+  }
+
+  /** LevelDB may leave out what it cannot read, so that older versions come to light. */
+  #checkTally(): void {
+    const { nodes, nodesSum } = this.#meta
+    const { count, sum } = this.#tally
+    if (count !== nodes) this.damage(`it has ${count} nodes and should have ${nodes}`)
+    else if (sum !== nodesSum) this.damage('some of its nodes are older than they should be')
+    for (const version of this.#leftoverVersions) this.#tally.remove(version)
+  }
+
+  /** Those records of a range whose checksum is right. */
+  async *#records(range: KeyRange): AsyncGenerator<RawRecord, void> {
+    for await (const records of this.#engine.read(range)) {
+      for (const record of records) {
+        if (isSealed(record[0], record[1])) yield record
+        else this.damage(`a record has a wrong checksum (key ${record[0].toString('hex')})`)
+      }
+    }
+  }
+
+  async #readDirectories(): Promise<DirectoryNode> {
+    const { rootId, nextId } = this.#meta
+    const parents: [DirectoryNode, number][] = []
+    const range = { gte: directoryKey(rootId), lt: directoryKey(nextId) }
+    for await (const [key, value] of this.#records(range)) {
+      const fields = decodeNode(value)
+      const { parentId, name } = decodeDirectory(value, fields.bodyAt)
+      this.#tally.add(fields.modifiedIndex)
+      const directory = new DirectoryNode(name, null, fields.createdIndex)
+      directory.id = numberOf(key)
+      directory.modifiedIndex = fields.modifiedIndex
+      this.#addLease(directory, fields)
+      this.#directories.set(directory.id, directory)
+      parents.push([directory, parentId])
+    }
+    let root = this.#directories.get(rootId)
+    if (root === undefined) {
+      this.damage('its root is missing')
+      root = new DirectoryNode('', null, 0)
+      this.#directories.set(rootId, root)
+    }
+    for (const [directory, parentId] of parents) {
+      const parent = this.#directories.get(parentId)
+      if (parent === undefined || directory === root) continue
+      if (parent.children.has(directory.name)) this.damage('two directories have one name')
+      attach(parent, directory)
+    }
+    return root
+  }
+
+  #addLease(node: Node, { expireTime }: NodeFields): void {
+    if (expireTime !== undefined) this.#leases.push([node, expireTime])
+  }
+
+  /** What was below a removed directory when the server ended; its removal was all that counted. */
+  #dropUnreachable(root: DirectoryNode): void {
+    const live = new Set<Node>()
+    const open: DirectoryNode[] = [root]
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      live.add(at)
+      for (const child of at.children.values()) if (child.dir) open.push(child)
+    }
+    for (const [id, directory] of this.#directories) {
+      if (live.has(directory)) continue
+      this.#leftovers.removedDirectories.push(id)
+      this.#leftoverVersions.push(directory.modifiedIndex)
+      this.#directories.delete(id)
+    }
+    this.#leases = this.#leases.filter(([node]) => live.has(node))
+  }
+
+  async #readFiles(): Promise<void> {
+    const { rootId, nextId, nodes: total } = this.#meta
+    const { onProgress } = this.#options
+    const range = { gte: firstFileKey(rootId), lt: firstFileKey(nextId) }
+    let files = 0
+    let parentId = 0
+    let parent: DirectoryNode | undefined
+    for await (const records of this.#engine.read(range)) {
+      for (const [key, value] of records) {
+        if (!isSealed(key, value)) {
+          this.damage(`a file has a wrong checksum (key ${key.toString('hex')})`)
+          continue
+        }
+        if (numberOf(key) !== parentId) {
+          parentId = numberOf(key)
+          parent = this.#directories.get(parentId)
+        }
+        this.#addFile(parent, key, value)
+      }
+      files += records.length
+      onProgress?.(files, total)
+    }
+  }
+
+  /** @param parent undefined if it has been removed, and this file not yet */
+  #addFile(parent: DirectoryNode | undefined, key: Buffer, value: Buffer): void {
+    const fields = decodeNode(value)
+    const name = fileName(key)
+    this.#tally.add(fields.modifiedIndex)
+    if (parent === undefined) {
+      this.#leftovers.removedFiles.push({ parentId: numberOf(key), name })
+      this.#leftoverVersions.push(fields.modifiedIndex)
+      return
+    }
+    if (parent.children.has(name)) {
+      this.damage(`a file and a directory have one name: ${name}`)
+      return
+    }
+    const file = new FileNode(
+      name,
+      parent,
+      value.toString('latin1', fields.bodyAt),
+      fields.createdIndex,
+    )
+    file.modifiedIndex = fields.modifiedIndex
+    attach(parent, file)
+    this.#addLease(file, fields)
+  }
+
+  /** @returns which records of events there are */
+  async #readHistory(
+    history: EventHistory,
+  ): Promise<Pick<CopyState, 'eventRecords' | 'eventsTally'>> {
+    const { index, placesUpTo, lost } = this.#meta
+    for (let i = 0; i < lost.length; i += 2) history.lose(lost[i], lost[i + 1])
+    const places = await this.#engine.get(placesKey)
+    if (places !== undefined) {
+      if (isSealed(placesKey, places)) {
+        history.adoptDropped(DroppedEvents.load(places.toString('latin1', CHECKSUM_LENGTH)))
+      } else {
+        this.damage('the places of dropped events have a wrong checksum')
+        history.forgetUpTo(placesUpTo)
+      }
+    }
+    const eventRecords = new Map<number, number>()
+    const eventsTally = new Tally()
+    let last = 0
+    for await (const [key, value] of this.#records(rangeOf(KIND.events))) {
+      const events = decodeEvents(value)
+      for (const event of events) {
+        // A commit that failed and was made again may have left the same events twice.
+        if (event.index <= last) continue
+        if (last === 0) this.#forgetBefore(history, event)
+        last = event.index
+        history.add(event)
+      }
+      const recordLast = events.at(-1)?.index ?? 0
+      eventRecords.set(numberOf(key), recordLast)
+      eventsTally.add(recordLast)
+    }
+    const { eventRecords: count, eventsSum: sum } = this.#meta
+    if (eventsTally.count !== count || eventsTally.sum !== sum) {
+      this.damage('a part of its history is missing')
+    }
+    if (last === 0 && index > placesUpTo) history.forgetUpTo(index)
+    return { eventRecords, eventsTally }
+  }
+
+  /** After a crash it may not be known where the events just before the first one were. */
+  #forgetBefore(history: EventHistory, first: Event): void {
+    if (first.index - 1 > this.#meta.placesUpTo) history.forgetUpTo(first.index - 1)
+  }
+}

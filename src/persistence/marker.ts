@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs'
+import { open, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DamagedDataError } from './errors.ts'
+import { assertKnownFormat, FORMAT } from './format.ts'
+
+/**
+ * A small file beside LevelDB's own, which tells what LevelDB cannot: that there was a tree here,
+ * and how far it had come when a server last began or ended. A database that has lost its end
+ * looks whole from inside.
+ */
+const NAME = 'KTREE'
+
+export function hasMarker(location: string): boolean {
+  return existsSync(join(location, NAME))
+}
+
+/** What is noted. */
+export interface Marker {
+  /** Commits up to this one are on the disk; 0 where nothing is known. */
+  readonly batch: number
+  /** Whether all that has been acknowledged is there, if the server ends in this very moment. */
+  readonly exact: boolean
+}
+
+/** Notes how far the tree on the disk has come. */
+export async function writeMarker(location: string, marker: Marker): Promise<void> {
+  const path = join(location, NAME)
+  const fresh = `${path}.new`
+  const file = await open(fresh, 'w')
+  try {
+    await file.writeFile(`${JSON.stringify({ format: FORMAT, ...marker })}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(fresh, path)
+}
+
+/** @throws PersistenceError if a newer ktree has written it */
+export async function readMarker(location: string): Promise<Marker> {
+  if (!hasMarker(location)) return { batch: 0, exact: false }
+  let marker: { format?: unknown; batch?: unknown; exact?: unknown }
+  try {
+    marker = JSON.parse(await readFile(join(location, NAME), 'utf8'))
+  } catch {
+    throw new DamagedDataError(`the file ${NAME} is not readable`)
+  }
+  if (typeof marker.format !== 'number' || typeof marker.batch !== 'number') {
+    throw new DamagedDataError(`the file ${NAME} is not readable`)
+  }
+  assertKnownFormat(marker.format)
+  return { batch: marker.batch, exact: marker.exact === true }
+}

@@ -1,0 +1,75 @@
+import { STAT_NAMES, Stats } from '../store/stats.ts'
+import { CHECKSUM_LENGTH, isSealed, seal } from './checksum.ts'
+import { DamagedDataError } from './errors.ts'
+import { assertKnownFormat, FORMAT } from './format.ts'
+import { metaKey } from './keys.ts'
+
+/** What there is once; written with every commit, and so of the same moment as the nodes. */
+export interface Meta {
+  /** Counts the commits. */
+  readonly batch: number
+  /** The store's index. */
+  readonly index: number
+  /** The id of `/`; directories and files of smaller ids are left from an earlier tree. */
+  readonly rootId: number
+  /** The id that the next directory will get. */
+  readonly nextId: number
+  /** How many nodes there are, and the sum of their versions, to see that none is missing or old. */
+  readonly nodes: number
+  readonly nodesSum: number
+  /** How many records of events there are, and the sum of their last indexes. */
+  readonly eventRecords: number
+  readonly eventsSum: number
+  /** Up to this index the record of dropped events' places is complete. */
+  readonly placesUpTo: number
+  readonly stats: Stats
+  /** Indexes of events that have been lost: from and up to, in turn. */
+  readonly lost: readonly number[]
+  /** When it was written, in Unix milliseconds. */
+  readonly savedAt: number
+}
+
+type MetaNumbers = Omit<Meta, 'stats' | 'lost'>
+
+const NUMBERS: readonly (keyof MetaNumbers)[] = [
+  'batch',
+  'index',
+  'rootId',
+  'nextId',
+  'nodes',
+  'nodesSum',
+  'eventRecords',
+  'eventsSum',
+  'placesUpTo',
+  'savedAt',
+]
+
+export function encodeMeta(meta: Meta): Buffer {
+  const json = JSON.stringify({ format: FORMAT, ...meta })
+  const value = Buffer.allocUnsafe(CHECKSUM_LENGTH + json.length)
+  value.write(json, CHECKSUM_LENGTH, 'latin1')
+  seal(metaKey, value)
+  return value
+}
+
+/**
+ * @throws PersistenceError if a newer ktree has written it
+ * @throws DamagedDataError if it is not readable
+ */
+export function decodeMeta(value: Buffer): Meta {
+  if (!isSealed(metaKey, value)) throw new DamagedDataError('its head has a wrong checksum')
+  const saved = JSON.parse(value.toString('latin1', CHECKSUM_LENGTH)) as Record<string, unknown>
+  assertKnownFormat(asNumber(saved.format, 'format'))
+  const numbers: Record<string, number> = {}
+  for (const name of NUMBERS) numbers[name] = asNumber(saved[name], name)
+  const stats = new Stats()
+  const counters = (saved.stats ?? {}) as Record<string, unknown>
+  for (const name of STAT_NAMES) stats[name] = asNumber(counters[name] ?? 0, name)
+  const lost = Array.isArray(saved.lost) ? saved.lost.map((each) => asNumber(each, 'lost')) : []
+  return { ...(numbers as unknown as MetaNumbers), stats, lost }
+}
+
+function asNumber(value: unknown, name: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  throw new DamagedDataError(`its head has no ${name}`)
+}

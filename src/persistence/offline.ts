@@ -1,0 +1,195 @@
+import { existsSync } from 'node:fs'
+import { cp, rename, rm } from 'node:fs/promises'
+import { Changes } from '../store/changes.ts'
+import type { Store } from '../store/store.ts'
+import { Commit } from './commit.ts'
+import { emptyCopy } from './copy-state.ts'
+import { adviceOn, putInPlace, setAside, treeOf } from './data-directory.ts'
+import { Engine } from './engine.ts'
+import { DamagedDataError, PersistenceError } from './errors.ts'
+import { metaKey } from './keys.ts'
+import { load } from './load.ts'
+import { writeMarker } from './marker.ts'
+import { decodeMeta } from './meta.ts'
+
+/** Called now and then with how many nodes, or files, are done, and of how many. */
+export type OnProgress = (done: number, total: number) => void
+
+export interface WriteOptions {
+  /** Move a tree that is there already aside; otherwise it is left alone, with an error. */
+  replace: boolean
+  onProgress?: OnProgress
+}
+
+/**
+ * Writes a whole store into a data directory that no server is using: all of it, or nothing.
+ *
+ * @returns where the former tree is now, if there was one
+ * @throws PersistenceError
+ */
+export async function writeDataDirectory(
+  directory: string,
+  store: Store,
+  { replace, onProgress }: WriteOptions,
+): Promise<{ setAside: string | undefined }> {
+  const tree = treeOf(directory)
+  const former = await openFormer(directory, replace)
+  const importing = `${tree}.importing`
+  try {
+    await rm(importing, { recursive: true, force: true })
+    await writeTree(importing, store, onProgress)
+  } catch (error) {
+    await rm(importing, { recursive: true, force: true })
+    await former?.engine?.close()
+    throw error instanceof PersistenceError
+      ? error
+      : new PersistenceError(`cannot write ${importing}: ${(error as Error).message}`)
+  }
+  await former?.engine?.close()
+  let aside: string | undefined
+  if (former?.empty) await rm(tree, { recursive: true })
+  else if (former !== undefined) aside = await setAside(tree, 'replaced')
+  await putInPlace(importing, tree)
+  return { setAside: aside }
+}
+
+/**
+ * Reads the tree of a data directory that no server is using.
+ *
+ * @throws PersistenceError
+ */
+export async function readDataDirectory(
+  directory: string,
+  store: Store,
+  { onProgress }: { onProgress?: OnProgress } = {},
+): Promise<void> {
+  await readTree(directory, treeOf(directory), store, { onProgress })
+}
+
+/**
+ * Reads of a damaged tree what can be read, and puts that in its place. The damaged one is kept.
+ *
+ * @param onDamage called for everything that was not as it should be
+ * @returns where the damaged tree is now
+ * @throws PersistenceError if nothing can be read, or the directory is in use; it is then as it was
+ */
+export async function repairDataDirectory(
+  directory: string,
+  store: Store,
+  options: { onDamage: (what: string) => void; onProgress?: OnProgress },
+): Promise<{ setAside: string }> {
+  const tree = treeOf(directory)
+  if (!existsSync(tree)) throw new PersistenceError(`${directory} holds no tree`)
+  await assertUnused(tree)
+  const repairing = `${tree}.repairing`
+  const repaired = `${tree}.repaired`
+  try {
+    await rm(repairing, { recursive: true, force: true })
+    await rm(repaired, { recursive: true, force: true })
+    await cp(tree, repairing, { recursive: true })
+    await Engine.repair(repairing)
+    await readTree(directory, repairing, store, options, (error) => error)
+    await writeTree(repaired, store, options.onProgress)
+    await rm(repairing, { recursive: true })
+  } catch (error) {
+    await rm(repairing, { recursive: true, force: true })
+    await rm(repaired, { recursive: true, force: true })
+    if (!(error instanceof DamagedDataError)) throw error
+    throw new PersistenceError(
+      `nothing can be read of ${tree}: ${error.message}. It is as it was; restore a backup.`,
+    )
+  }
+  const aside = await setAside(tree, 'damaged')
+  try {
+    await putInPlace(repaired, tree)
+  } catch (error) {
+    await rename(aside, tree)
+    throw error
+  }
+  return { setAside: aside }
+}
+
+/** Opens the tree that is there, so that no server can take it meanwhile. */
+async function openFormer(
+  directory: string,
+  replace: boolean,
+): Promise<{ engine: Engine | undefined; empty: boolean } | undefined> {
+  const tree = treeOf(directory)
+  if (!existsSync(tree)) return undefined
+  let engine: Engine
+  try {
+    engine = await Engine.open(tree)
+  } catch (error) {
+    // A damaged one may be replaced too; one in use may not.
+    if (!replace || !(error instanceof DamagedDataError)) throw adviceOn(directory, error)
+    return { engine: undefined, empty: false }
+  }
+  const empty = await isEmpty(engine)
+  if (empty || replace) return { engine, empty }
+  await engine.close()
+  throw new PersistenceError(`${tree} holds a tree already; --replace moves it aside`)
+}
+
+/** Whether nothing has ever been written to the tree. */
+async function isEmpty(engine: Engine): Promise<boolean> {
+  try {
+    const head = await engine.get(metaKey)
+    return head === undefined ? await engine.isEmpty() : decodeMeta(head).index === 0
+  } catch {
+    // Whatever it is, it is not nothing.
+    return false
+  }
+}
+
+/** A damaged tree may not open for its damage; only a lock counts here. */
+async function assertUnused(tree: string): Promise<void> {
+  try {
+    const engine = await Engine.open(tree, false)
+    await engine.close()
+  } catch (error) {
+    if (!(error instanceof DamagedDataError)) throw error
+  }
+}
+
+async function readTree(
+  directory: string,
+  location: string,
+  store: Store,
+  options: { onDamage?: (what: string) => void; onProgress?: OnProgress | undefined },
+  explain = (error: unknown): unknown => adviceOn(directory, error),
+): Promise<void> {
+  if (!existsSync(location)) throw new PersistenceError(`${directory} holds no tree`)
+  let engine: Engine | undefined
+  try {
+    engine = await Engine.open(location, false)
+    const loaded = await load(engine, { limits: store.history.limits, ...options })
+    if (loaded === undefined) throw new PersistenceError(`${directory} holds no tree`)
+    store.restore(loaded.state)
+  } catch (error) {
+    throw explain(error)
+  } finally {
+    await engine?.close()
+  }
+}
+
+/** Writes a tree where there is none. */
+async function writeTree(
+  location: string,
+  store: Store,
+  onProgress: OnProgress | undefined,
+): Promise<void> {
+  const engine = await Engine.open(location)
+  try {
+    const total = store.files
+    const commit = new Commit(engine, store, new Changes(() => {}), emptyCopy(), {
+      whole: true,
+      unsaved: undefined,
+      withPlaces: true,
+      onProgress: onProgress && ((nodes) => onProgress(nodes, Math.max(nodes, total))),
+    })
+    await commit.write(true)
+    await writeMarker(location, { batch: commit.copy.batch, exact: true })
+  } finally {
+    await engine.close()
+  }
+}

@@ -1,0 +1,163 @@
+/** The longest run of literal bytes, the farthest and the longest repetition that the format has. */
+const MAX_LITERALS = 32
+const MAX_OFFSET = 8192
+const MAX_REPEAT = 264
+/** So many bytes of a repetition are compared before the limit is looked at: as liblzf does it. */
+const UNCHECKED = 16
+
+const HASH_SIZE = 2 ** 16
+/** Where bytes of a hash were last seen. Kept between calls, which clear it: it is large. */
+const seen = new Int32Array(HASH_SIZE)
+
+/** The slot of the three bytes at a place, in liblzf's way (its "very fast" one, of 16 bits). */
+function slotOf(input: Buffer, at: number): number {
+  const three = (input[at] << 16) | (input[at + 1] << 8) | input[at + 2]
+  return ((three >>> 8) - three * 5) & (HASH_SIZE - 1)
+}
+
+/** Gathers what has been compressed: runs of literals, each after its length, and repetitions. */
+class Output {
+  readonly #bytes: Buffer
+  /** Where the length of the present run of literals goes. */
+  #run = 0
+  #end = 1
+
+  /** @param limit the most bytes wanted */
+  constructor(limit: number) {
+    // The end of a run may be prepared beyond the limit.
+    this.#bytes = Buffer.allocUnsafe(limit + 2)
+  }
+
+  /** How many bytes there are, the length of the next run counted. */
+  get end(): number {
+    return this.#end
+  }
+
+  get hasLiterals(): boolean {
+    return this.#end > this.#run + 1
+  }
+
+  literal(byte: number): void {
+    this.#bytes[this.#end++] = byte
+    if (this.#end - this.#run > MAX_LITERALS) this.#endRun()
+  }
+
+  /**
+   * @param offset how far back, less one
+   * @param length how many bytes, less two
+   */
+  repeat(offset: number, length: number): void {
+    const bytes = this.#bytes
+    let at = this.#closeRun()
+    bytes[at++] = (offset >> 8) + (Math.min(length, 7) << 5)
+    if (length >= 7) bytes[at++] = length - 7
+    bytes[at++] = offset & 0xff
+    this.#run = at
+    this.#end = at + 1
+  }
+
+  finish(): Buffer {
+    return this.#bytes.subarray(0, this.#closeRun())
+  }
+
+  #endRun(): void {
+    this.#run = this.#closeRun()
+    this.#end = this.#run + 1
+  }
+
+  /** @returns where to go on; a run without literals leaves nothing */
+  #closeRun(): number {
+    if (!this.hasLiterals) return this.#run
+    this.#bytes[this.#run] = this.#end - this.#run - 2
+    return this.#end
+  }
+}
+
+/**
+ * Compresses bytes in the LZF format, choosing repetitions as liblzf does in Redis.
+ *
+ * @param limit the most bytes that it may take
+ * @returns undefined if it takes more
+ */
+export function compress(input: Buffer, limit: number): Buffer | undefined {
+  const { length } = input
+  if (length === 0 || limit <= 0) return undefined
+  seen.fill(0)
+  const output = new Output(limit)
+  let at = 0
+  while (at < length - 2) {
+    const slot = slotOf(input, at)
+    const from = seen[slot]
+    seen[slot] = at
+    const offset = at - from - 1
+    if (offset >= MAX_OFFSET || from === 0 || !startsAlike(input, from, at)) {
+      if (output.end >= limit) return undefined
+      output.literal(input[at++])
+      continue
+    }
+    if (output.end - (output.hasLiterals ? 0 : 1) + 4 >= limit) return undefined
+    const repeated = repeatedAt(input, from, at)
+    output.repeat(offset, repeated - 2)
+    at += repeated
+    if (at >= length - 2) break
+    // Of the bytes just passed over the last two places are kept in mind.
+    for (const passed of [at - 2, at - 1]) seen[slotOf(input, passed)] = passed
+  }
+  if (output.end + 3 > limit) return undefined
+  while (at < length) output.literal(input[at++])
+  return output.finish()
+}
+
+function startsAlike(input: Buffer, from: number, at: number): boolean {
+  return (
+    input[from] === input[at] &&
+    input[from + 1] === input[at + 1] &&
+    input[from + 2] === input[at + 2]
+  )
+}
+
+/** How many bytes are the same at two places, as many as one repetition may have. */
+function repeatedAt(input: Buffer, from: number, at: number): number {
+  const limit = Math.min(input.length - at - 2, MAX_REPEAT)
+  let length = 2
+  if (limit > UNCHECKED) {
+    for (let i = 0; i < UNCHECKED; i++) {
+      length++
+      if (input[from + length] !== input[at + length]) return length
+    }
+  }
+  do length++
+  while (length < limit && input[from + length] === input[at + length])
+  return length
+}
+
+/**
+ * Undoes {@link compress}.
+ *
+ * @param length how many bytes there were
+ * @returns undefined if the input is not the compressed form of so many bytes
+ */
+export function decompress(input: Buffer, length: number): Buffer | undefined {
+  const output = Buffer.allocUnsafe(length)
+  let from = 0
+  let at = 0
+  while (from < input.length) {
+    const control = input[from++]
+    if (control < MAX_LITERALS) {
+      const end = from + control + 1
+      if (end > input.length || at + control + 1 > length) return undefined
+      input.copy(output, at, from, end)
+      at += control + 1
+      from = end
+      continue
+    }
+    let repeated = control >> 5
+    if (repeated === 7) repeated += input[from++]
+    let back = at - ((control & 0x1f) << 8) - input[from++] - 1
+    repeated += 2
+    // Beyond the end of the input the bytes are undefined, and so not a number.
+    if (!(back >= 0) || !(at + repeated <= length)) return undefined
+    for (; repeated > 0; repeated--) output[at++] = output[back++]
+  }
+  return at === length ? output : undefined
+}

@@ -1,0 +1,161 @@
+import { crc64 } from './crc64.ts'
+import { compress, decompress } from './lzf.ts'
+
+/** The version of Redis's format that DUMP writes and RESTORE reads: that of Redis 7.0. */
+const VERSION = 10
+const VERSION_LENGTH = 2
+const FOOTER_LENGTH = VERSION_LENGTH + 8
+
+/** The type of an object that is a string. */
+const STRING = 0
+
+/** In the upper bits of a length: how many bits it has, or that it is none. */
+const BITS_14 = 0x40
+const BITS_32 = 0x80
+const BITS_64 = 0x81
+const ENCODED = 0xc0
+const INT_8 = 0xc0
+const INT_16 = 0xc1
+const INT_32 = 0xc2
+const COMPRESSED = 0xc3
+
+/** Longer ones cannot be written as an integer of 32 bits. */
+const MAX_INTEGER_LENGTH = 11
+const INTEGER = /^(?:0|-?[1-9]\d*)$/
+/** Strings up to this length are not compressed, in bytes. */
+const MAX_PLAIN = 20
+/** Compressed, a string is shorter by so many bytes at least. */
+const GAIN = 4
+/** What one byte may stand for at the most in a compressed string: three make 264. */
+const MAX_RATIO = 88
+
+/** A payload of RESTORE that is not one; the message is Redis's. */
+export class PayloadError extends Error {
+  override readonly name = 'PayloadError'
+}
+
+/** A string as DUMP writes it, the same bytes as Redis's. @param value one byte a character */
+export function encodeString(value: string): string {
+  const bytes = Buffer.from(value, 'latin1')
+  const object = integerObject(value) ?? compressedObject(bytes) ?? [lengthOf(bytes.length), bytes]
+  const version = Buffer.from([VERSION & 0xff, VERSION >> 8])
+  const payload = Buffer.concat([Buffer.from([STRING]), ...object, version])
+  return payload.toString('latin1') + crc64(payload).toString('latin1')
+}
+
+function integerObject(value: string): Buffer[] | undefined {
+  if (value.length > MAX_INTEGER_LENGTH || !INTEGER.test(value)) return undefined
+  const integer = Number(value)
+  const object = Buffer.alloc(5)
+  if (integer === (integer << 24) >> 24) {
+    object[0] = INT_8
+    return [object.subarray(0, object.writeInt8(integer, 1))]
+  }
+  if (integer === (integer << 16) >> 16) {
+    object[0] = INT_16
+    return [object.subarray(0, object.writeInt16LE(integer, 1))]
+  }
+  if (integer !== (integer | 0)) return undefined
+  object[0] = INT_32
+  return [object.subarray(0, object.writeInt32LE(integer, 1))]
+}
+
+function compressedObject(bytes: Buffer): Buffer[] | undefined {
+  if (bytes.length <= MAX_PLAIN) return undefined
+  const compressed = compress(bytes, bytes.length - GAIN)
+  if (compressed === undefined) return undefined
+  const lengths = [lengthOf(compressed.length), lengthOf(bytes.length)]
+  return [Buffer.from([COMPRESSED]), ...lengths, compressed]
+}
+
+function lengthOf(length: number): Buffer {
+  if (length < BITS_14) return Buffer.from([length])
+  if (length < 2 ** 14) return Buffer.from([BITS_14 | (length >> 8), length & 0xff])
+  const bytes = Buffer.alloc(5)
+  bytes[0] = BITS_32
+  bytes.writeUInt32BE(length, 1)
+  return bytes
+}
+
+/**
+ * The string in a payload of DUMP, Redis's or ours.
+ *
+ * @param payload one byte a character
+ * @param limit the longest string wanted, in bytes
+ * @throws PayloadError if it is damaged, of a newer Redis, not of a string, or too long
+ */
+export function decodeString(payload: string, limit: number): string {
+  const bytes = Buffer.from(payload, 'latin1')
+  const end = bytes.length - FOOTER_LENGTH
+  const summed = bytes.subarray(0, end + VERSION_LENGTH)
+  if (
+    end < 0 ||
+    bytes.readUInt16LE(end) > VERSION ||
+    !crc64(summed).equals(bytes.subarray(end + VERSION_LENGTH))
+  ) {
+    throw new PayloadError('DUMP payload version or checksum are wrong')
+  }
+  const reader = new ObjectReader(bytes, end, limit)
+  try {
+    return reader.string()
+  } catch (error) {
+    if (error instanceof RangeError) throw new PayloadError('Bad data format')
+    throw error
+  }
+}
+
+/** Throws a RangeError wherever the bytes are not those of a string. */
+class ObjectReader {
+  readonly #bytes: Buffer
+  readonly #end: number
+  readonly #limit: number
+  #at = 0
+
+  constructor(bytes: Buffer, end: number, limit: number) {
+    this.#bytes = bytes
+    this.#end = end
+    this.#limit = limit
+  }
+
+  string(): string {
+    if (this.#take(1)[0] !== STRING) throw new RangeError('not a string')
+    const first = this.#take(1)[0]
+    switch (first) {
+      case INT_8:
+        return String(this.#take(1).readInt8())
+      case INT_16:
+        return String(this.#take(2).readInt16LE())
+      case INT_32:
+        return String(this.#take(4).readInt32LE())
+      case COMPRESSED:
+        return this.#compressed()
+      default:
+        return this.#take(this.#length(first)).toString('latin1')
+    }
+  }
+
+  #compressed(): string {
+    const compressed = this.#length(this.#take(1)[0])
+    const length = this.#length(this.#take(1)[0])
+    const input = this.#take(compressed)
+    if (length > this.#limit || length > compressed * MAX_RATIO) throw new RangeError('too long')
+    const bytes = decompress(input, length)
+    if (bytes === undefined) throw new RangeError('not compressed')
+    return bytes.toString('latin1')
+  }
+
+  #length(first: number): number {
+    if (first < BITS_14) return first
+    if (first < BITS_32) return ((first & 0x3f) << 8) | this.#take(1)[0]
+    if (first === BITS_32) return this.#take(4).readUInt32BE()
+    if (first === BITS_64) return Number(this.#take(8).readBigUInt64BE())
+    throw new RangeError(first < ENCODED ? 'not a length' : 'an encoding in place of a length')
+  }
+
+  #take(length: number): Buffer {
+    const start = this.#at
+    if (length > this.#end - start) throw new RangeError('cut short')
+    this.#at += length
+    return this.#bytes.subarray(start, this.#at)
+  }
+}

@@ -1,0 +1,11 @@
+/** An import or export that cannot be done; the message is one line for the terminal. */
+export class TransferError extends Error {
+  override name = 'TransferError'
+}
+
+/** What the file system says of a file, in one line. */
+export function fileError(action: string, path: string, error: unknown): TransferError {
+  const { code, message } = error as NodeJS.ErrnoException
+  const reason = code === 'ENOENT' ? 'there is no such file or directory' : message
+  return new TransferError(`cannot ${action} ${path}: ${reason}`)
+}

@@ -1,0 +1,53 @@
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { fileError, TransferError } from './errors.ts'
+
+const SNAPSHOT_SUFFIX = '.snap'
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+/**
+ * The snapshots below etcd's data directory, its `member` or its `member/snap`, newest first: etcd
+ * names them so that the order of names is that of time.
+ *
+ * @throws TransferError if there are none
+ */
+export async function findSnapFiles(path: string): Promise<string[]> {
+  const places = [join(path, 'member', 'snap'), join(path, 'snap'), path]
+  for (const place of places) {
+    if (!(await isDirectory(place))) continue
+    const names = await namesIn(place)
+    const snapshots = names
+      .filter((name) => name.endsWith(SNAPSHOT_SUFFIX))
+      .sort()
+      .reverse()
+    if (snapshots.length > 0) return snapshots.map((name) => join(place, name))
+    if (place !== path || names.includes('db')) {
+      const hint = 'start etcd once with --snapshot-count 1, see docs/import.md'
+      throw new TransferError(`etcd has not written a snapshot to ${place} yet; ${hint}`)
+    }
+  }
+  throw new TransferError(`${path} is a directory without snapshots of etcd`)
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    throw fileError('read', directory, error)
+  }
+}
+
+/** The write-ahead log that belongs to a snapshot, if it lies where etcd puts it. */
+export async function findWal(snapFile: string): Promise<string | undefined> {
+  const directory = dirname(resolve(snapFile))
+  if (basename(directory) !== 'snap') return undefined
+  const wal = join(dirname(directory), 'wal')
+  return (await isDirectory(wal)) ? wal : undefined
+}

@@ -1,0 +1,113 @@
+import { constants } from 'node:buffer'
+import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { syncDirectory } from '../persistence/data-directory.ts'
+import { readDataDirectory } from '../persistence/offline.ts'
+import type { Store } from '../store/store.ts'
+import { fileError, TransferError } from './errors.ts'
+import { type Output, Progress } from './progress.ts'
+import { summarize } from './tree-summary.ts'
+
+const MB = 1024 ** 2
+
+export interface ExportOptions {
+  /** The file to write, or `-` for standard output. */
+  readonly file: string
+  /** The data directory. */
+  readonly dir: string
+  /** Overwrite the file if it exists. */
+  readonly replace: boolean
+  readonly stdout: Output & { on?(event: 'error', listener: () => void): unknown }
+  readonly stderr: Output
+}
+
+/**
+ * `ktree export`: writes the tree of a data directory as etcd's JSON document. A file is written
+ * whole or not at all.
+ *
+ * @param store an empty one, with the history's limits and the clock
+ * @throws TransferError if the document cannot be written; PersistenceError if the tree cannot be
+ *   read
+ */
+export async function exportTree(store: Store, options: ExportOptions): Promise<void> {
+  const { file, dir, replace, stdout, stderr } = options
+  const progress = new Progress(stderr, store.clock)
+  try {
+    const target = file === '-' ? undefined : await checkTarget(file, replace)
+    await readDataDirectory(dir, store, {
+      onProgress: (nodes, total) => progress.update('reading:', nodes, total, 'nodes'),
+    })
+    progress.phase('saving')
+    const document = save(store)
+    if (target === undefined) await writeOut(stdout, pieces(document, progress))
+    else await writeAtomically(target, pieces(document, progress))
+    progress.line(`exported${target === undefined ? '' : ` to ${file}`}: ${summarize(store)}`)
+  } finally {
+    progress.clear()
+  }
+}
+
+/** @returns the file that is meant, behind all symbolic links */
+async function checkTarget(path: string, replace: boolean): Promise<string> {
+  let target: string
+  try {
+    target = await realpath(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path
+    throw fileError('write to', path, error)
+  }
+  if (!(await stat(target)).isFile()) throw new TransferError(`${path} is no file to write to`)
+  if (!replace) throw new TransferError(`${path} exists; with --replace it is overwritten`)
+  return target
+}
+
+function save(store: Store): string {
+  try {
+    return store.saveNoCopy()
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    const limit = Math.floor(constants.MAX_STRING_LENGTH / MB)
+    throw new TransferError(`the tree is too large: a state can have no more than ${limit} MB`)
+  }
+}
+
+function* pieces(document: string, progress: Progress): Generator<Buffer> {
+  const total = Math.ceil(document.length / MB)
+  for (let at = 0; at < document.length; at += MB) {
+    progress.update('writing:', Math.floor(at / MB), total, 'MB')
+    yield Buffer.from(document.slice(at, at + MB), 'latin1')
+  }
+  yield Buffer.from('\n')
+}
+
+async function writeOut(stdout: ExportOptions['stdout'], content: Iterable<Buffer>): Promise<void> {
+  // The callbacks tell the same.
+  stdout.on?.('error', () => {})
+  try {
+    for (const piece of content) {
+      await new Promise<void>((resolve, reject) => {
+        stdout.write(piece, (error) => (error ? reject(error) : resolve()))
+      })
+    }
+  } catch (error) {
+    throw fileError('write to', 'standard output', error)
+  }
+}
+
+async function writeAtomically(path: string, content: Iterable<Buffer>): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`
+  try {
+    const file = await open(temporary, 'wx')
+    try {
+      await writeFile(file, content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+    await syncDirectory(dirname(path))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw fileError('write to', path, error)
+  }
+}

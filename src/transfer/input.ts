@@ -1,0 +1,131 @@
+import { constants } from 'node:buffer'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { fileError, TransferError } from './errors.ts'
+import { findSnapFiles } from './etcd-directory.ts'
+import type { Progress } from './progress.ts'
+import { looksLikeSnapFile, readSnapFile } from './snap-file.ts'
+
+const MB = 1024 ** 2
+/** The document becomes one string, and none can be longer than this many characters. */
+const MAX_BYTES = constants.MAX_STRING_LENGTH
+/** Where a bolt database, which is what etcd keeps v3 data in, has its magic number. */
+const BOLT_MAGIC_AT = 16
+const BOLT_MAGIC = 0xed0cdaed
+
+/** A state that is to be imported: the document, not looked into yet. */
+export interface Input {
+  /** The file that it is in, or `standard input`. */
+  readonly name: string
+  /** A JSON document in UTF-8. */
+  readonly document: Buffer
+  /** The last raft entry in it, if it comes from a .snap file. */
+  readonly raftIndex?: number
+}
+
+/**
+ * Reads what is to be imported, whatever it is called: a JSON document, or one of etcd's .snap
+ * files, of a directory the newest that is whole.
+ *
+ * @param path of a file or a directory; `-` is standard input
+ * @param maxBytes the size of the largest state
+ * @throws TransferError
+ */
+export async function readInput(
+  path: string,
+  stdin: Readable,
+  progress: Progress,
+  maxBytes = MAX_BYTES,
+): Promise<Input> {
+  if (path === '-') {
+    return recognize(
+      'standard input',
+      await readStream(stdin, 'standard input', 0, progress, maxBytes),
+    )
+  }
+  const stats = await statFile(path)
+  if (!stats.isDirectory()) return readFile(path, progress, maxBytes)
+  const [newest, ...older] = await findSnapFiles(path)
+  const input = await readNewestWhole(newest, older, progress, maxBytes)
+  progress.line(`taking ${input.name}`)
+  return input
+}
+
+/** As etcd does: a damaged snapshot is passed over for the one before. */
+async function readNewestWhole(
+  newest: string,
+  older: readonly string[],
+  progress: Progress,
+  maxBytes: number,
+): Promise<Input> {
+  try {
+    return await readFile(newest, progress, maxBytes)
+  } catch (error) {
+    const [next, ...others] = older
+    if (!(error instanceof TransferError) || next === undefined) throw error
+    progress.line(`passing over a snapshot: ${error.message}`)
+    return readNewestWhole(next, others, progress, maxBytes)
+  }
+}
+
+async function statFile(path: string) {
+  try {
+    return await stat(path)
+  } catch (error) {
+    throw fileError('read', path, error)
+  }
+}
+
+async function readFile(path: string, progress: Progress, maxBytes: number): Promise<Input> {
+  // Of what is no regular file, such as a pipe, the size is 0.
+  const { size } = await statFile(path)
+  if (size > maxBytes) throw tooLarge(path, maxBytes)
+  const stream = createReadStream(path, { highWaterMark: MB })
+  return recognize(path, await readStream(stream, path, size, progress, maxBytes))
+}
+
+/** @param size in bytes, 0 if nobody knows */
+async function readStream(
+  stream: Readable,
+  path: string,
+  size: number,
+  progress: Progress,
+  maxBytes: number,
+): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of stream) {
+      chunks.push(Buffer.from(chunk))
+      bytes += chunk.length
+      if (bytes > maxBytes) throw tooLarge(path, maxBytes)
+      progress.update('reading:', Math.floor(bytes / MB), Math.ceil(size / MB), 'MB')
+    }
+  } catch (error) {
+    throw error instanceof TransferError ? error : fileError('read', path, error)
+  }
+  return Buffer.concat(chunks, bytes)
+}
+
+function tooLarge(name: string, maxBytes: number): TransferError {
+  const limit = `no more than ${Math.floor(maxBytes / MB)} MB can be read`
+  return new TransferError(`${name} is too large: ${limit}`)
+}
+
+function recognize(name: string, content: Buffer): Input {
+  if (content.length === 0) throw new TransferError(`${name} is empty`)
+  if (content.length >= BOLT_MAGIC_AT + 4 && content.readUInt32LE(BOLT_MAGIC_AT) === BOLT_MAGIC) {
+    const wanted = 'what can be imported is v2 data: a JSON state, or a .snap file of member/snap'
+    throw new TransferError(`${name} is a database with etcd v3 data; ${wanted}`)
+  }
+  if (looksLikeSnapFile(content)) {
+    try {
+      return { name, ...readSnapFile(content) }
+    } catch (error) {
+      throw error instanceof TransferError ? new TransferError(`${name}: ${error.message}`) : error
+    }
+  }
+  if (/^[ \t\r\n]*\{/.test(content.toString('latin1', 0, 1000))) return { name, document: content }
+  throw new TransferError(`${name} is neither a state in JSON nor a .snap file of etcd`)
+}

@@ -1,0 +1,56 @@
+/** Bytes that are no message. */
+export class ProtobufError extends Error {
+  override name = 'ProtobufError'
+}
+
+/**
+ * The fields of a protobuf message by their numbers: a number for a varint, else the bytes. Of a
+ * field that comes twice the last counts. Numbers above 2^53 are not exact.
+ *
+ * @throws ProtobufError
+ */
+export function readMessage(message: Buffer): Map<number, number | Buffer> {
+  const fields = new Map<number, number | Buffer>()
+  let at = 0
+  const varint = (): number => {
+    let value = 0
+    for (let scale = 1; ; scale *= 128) {
+      // Ten bytes hold 64 bits.
+      if (at >= message.length || scale > 2 ** 63) throw new ProtobufError('a broken varint')
+      const byte = message[at++]
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+    }
+  }
+  const bytes = (length: number): Buffer => {
+    if (length > message.length - at) throw new ProtobufError('a field beyond the end')
+    at += length
+    return message.subarray(at - length, at)
+  }
+  while (at < message.length) {
+    const tag = varint()
+    const number = Math.floor(tag / 8)
+    if (number === 0) throw new ProtobufError('a field with the number 0')
+    fields.set(number, readValue(tag % 8, varint, bytes))
+  }
+  return fields
+}
+
+function readValue(
+  wireType: number,
+  varint: () => number,
+  bytes: (length: number) => Buffer,
+): number | Buffer {
+  switch (wireType) {
+    case 0:
+      return varint()
+    case 1:
+      return bytes(8)
+    case 2:
+      return bytes(varint())
+    case 5:
+      return bytes(4)
+    default:
+      throw new ProtobufError(`unknown wire type ${wireType}`)
+  }
+}

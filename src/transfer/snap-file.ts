@@ -1,0 +1,52 @@
+import CRC32C from 'crc-32/crc32c.js'
+import { TransferError } from './errors.ts'
+import { ProtobufError, readMessage } from './protobuf.ts'
+
+/** What is in a file of etcd's `member/snap`. */
+export interface SnapFile {
+  /** The v2 store as a JSON document in UTF-8. */
+  readonly document: Buffer
+  /** The last raft entry that the document contains: not the store's index. */
+  readonly raftIndex: number
+}
+
+/** Whether this may be a .snap file: it begins with a field 1 or 2, as no text does. */
+export function looksLikeSnapFile(content: Buffer): boolean {
+  return content[0] === 0x08 || content[0] === 0x12
+}
+
+/**
+ * Takes a .snap file apart: an envelope `snappb.Snapshot` with a CRC-32C (field 1) of its data
+ * (field 2), which is a `raftpb.Snapshot`: the store (field 1) and metadata with the raft index
+ * (field 2). A checksum of 0 stands for an empty snapshot, as in etcd.
+ *
+ * @throws TransferError if any byte is not as etcd wrote it
+ */
+export function readSnapFile(content: Buffer): SnapFile {
+  const envelope = parse(content, 'it is truncated, or no .snap file')
+  const crc = envelope.get(1) ?? 0
+  const data = envelope.get(2)
+  if (crc === 0 || !Buffer.isBuffer(data) || data.length === 0) {
+    throw new TransferError('it holds no snapshot')
+  }
+  if (crc !== CRC32C.buf(data) >>> 0) {
+    throw new TransferError('its checksum does not match: the file is damaged')
+  }
+  const snapshot = parse(data, 'its content is no snapshot')
+  const metadata = snapshot.get(2)
+  const document = snapshot.get(1)
+  const raftIndex = Buffer.isBuffer(metadata) && parse(metadata, 'its metadata is broken').get(2)
+  if (typeof raftIndex !== 'number') throw new TransferError('its metadata is broken')
+  if (!Buffer.isBuffer(document) || document.length === 0) {
+    throw new TransferError('it holds no v2 store')
+  }
+  return { document, raftIndex }
+}
+
+function parse(message: Buffer, otherwise: string): Map<number, number | Buffer> {
+  try {
+    return readMessage(message)
+  } catch (error) {
+    throw error instanceof ProtobufError ? new TransferError(otherwise) : error
+  }
+}

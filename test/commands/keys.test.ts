@@ -1,0 +1,227 @@
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type RunningServer, startServer } from '../../src/server/start.ts'
+import { ManualClock } from '../../src/store/clock.ts'
+
+let server: RunningServer
+let client: Redis
+let clock: ManualClock
+
+beforeEach(async () => {
+  clock = new ManualClock(1_600_000_000_000)
+  server = await startServer({ clock })
+  client = new Redis(server.port ?? 0, '127.0.0.1')
+})
+
+afterEach(async () => {
+  client.disconnect()
+  await server.close()
+})
+
+const index = async (): Promise<number> => Number(await client.call('KINDEX'))
+
+/** The events from an index on: `delete /a`, `set /b`. */
+async function eventsSince(since: number): Promise<string[]> {
+  const events: string[] = []
+  const last = await index()
+  for (let at = since; at <= last; at++) {
+    const reply = (await client.call('KWAIT', '/', 'RECURSIVE', 'SINCE', at)) as unknown[]
+    const node = reply[3] as unknown[]
+    events.push(`${reply[1]} ${node[1]}`)
+    expect(reply.at(-1)).toBe(at)
+  }
+  return events
+}
+
+async function scanAll(...options: string[]): Promise<string[]> {
+  const keys: string[] = []
+  let cursor = '0'
+  do {
+    const [next, found] = (await client.call('SCAN', cursor, ...options)) as [string, string[]]
+    cursor = next
+    keys.push(...found)
+  } while (cursor !== '0')
+  return keys.toSorted()
+}
+
+describe('a directory is no key', () => {
+  beforeEach(async () => {
+    await client.set('dir/a', '1')
+    await client.call('KMKDIR', '/empty')
+  })
+
+  test('it has a type, and is not counted, listed or deleted', async () => {
+    expect(await client.type('dir')).toBe('directory')
+    expect(await client.exists('dir', 'empty', '/', 'dir/a')).toBe(1)
+    expect(await client.touch('dir', 'dir/a')).toBe(1)
+    expect(await client.dbsize()).toBe(1)
+    expect(await client.keys('*')).toEqual(['dir/a'])
+    expect(await scanAll()).toEqual(['dir/a'])
+    expect(await client.randomkey()).toBe('dir/a')
+    const before = await index()
+    expect(await client.del('dir', 'empty', '/')).toBe(0)
+    expect(await client.unlink('dir/nope', 'empty')).toBe(0)
+    expect(await index()).toBe(before)
+  })
+
+  test.for([
+    ['COPY', 'dir', 'x'],
+    ['COPY', 'dir/a', 'empty', 'REPLACE'],
+    ['RENAME', 'dir/a', 'empty'],
+    ['RENAME', 'dir', 'empty'],
+    ['DUMP', 'dir'],
+    ['RESTORE', 'dir', '0', '\x00\xc0\x0a\x0a\x00\x6e\x9f\x57\x45\x0e\xae\x63\xbb', 'REPLACE'],
+    ['OBJECT', 'ENCODING', 'dir'],
+  ])('%j is WRONGTYPE', async ([command, ...args]) => {
+    const bytes = args.map((arg) => Buffer.from(arg, 'latin1'))
+    await expect(client.call(command, ...bytes)).rejects.toThrow('WRONGTYPE Operation against')
+  })
+
+  test('what stands in the way keeps RENAMENX and COPY from it', async () => {
+    expect(await client.renamenx('dir/a', 'empty')).toBe(0)
+    expect(await client.copy('dir/a', 'empty')).toBe(0)
+  })
+
+  test('it has a TTL like a key, and goes with all below it', async () => {
+    expect(await client.ttl('dir')).toBe(-1)
+    expect(await client.expire('dir', 100)).toBe(1)
+    expect(await client.ttl('dir')).toBe(100)
+    expect(await client.call('EXPIRETIME', 'dir')).toBe(1_600_000_100)
+    expect(await client.persist('dir')).toBe(1)
+    expect(await client.pexpire('dir', 50)).toBe(1)
+    const before = await index()
+    clock.advance(50)
+    expect(await eventsSince(before + 1)).toEqual(['expire /dir'])
+    expect(await client.dbsize()).toBe(0)
+    expect(await client.expire('empty', -1)).toBe(1)
+    expect(await eventsSince(before + 2)).toEqual(['delete /empty'])
+  })
+})
+
+test('keys are paths: with a slash before them, or unclean, they are the same', async () => {
+  await client.set('a/b', '1')
+  expect(await client.exists('/a/b', 'a//b', 'a/./b/')).toBe(3)
+  expect(await client.rename('a/b', '/a//b')).toBe('OK')
+  expect(await client.renamenx('a/b', '/a//b')).toBe(0)
+  await expect(client.copy('a/b', '/a/b')).rejects.toThrow('source and destination objects')
+  expect(await client.keys('/*')).toEqual([])
+  expect(await client.del('/a/b/')).toBe(1)
+})
+
+test('plain writes are events', async () => {
+  await client.set('a', '1')
+  await client.set('c', '1')
+  const before = await index()
+  await client.expire('a', 100)
+  await client.persist('a')
+  await client.persist('a')
+  await client.copy('a', 'b')
+  await client.rename('b', 'c')
+  await client.expire('c', -1)
+  await client.del('a', 'a')
+  expect(await eventsSince(before + 1)).toEqual([
+    ...['update /a', 'update /a', 'set /b', 'delete /b', 'set /c', 'delete /c', 'delete /a'],
+  ])
+})
+
+test('EXPIRE and PERSIST keep the value and the createdIndex', async () => {
+  await client.set('a', '1')
+  await client.set('b', '1')
+  await client.expire('a', 10)
+  const reply = (await client.call('KGET', 'a')) as unknown[]
+  const fields = reply[3] as unknown[]
+  expect(fields[fields.indexOf('value') + 1]).toBe('1')
+  expect(fields[fields.indexOf('createdIndex') + 1]).toBe(1)
+  expect(fields[fields.indexOf('modifiedIndex') + 1]).toBe(3)
+})
+
+test('a time beyond the year 9999 becomes its end', async () => {
+  await client.set('a', '1')
+  expect(await client.expireat('a', 999_999_999_999)).toBe(1)
+  expect(await client.call('PEXPIRETIME', 'a')).toBe(253_402_300_799_999)
+})
+
+test('RENAME moves a directory, and says why it cannot', async () => {
+  await client.mset('dir/a', '1', 'dir/sub/b', '2', 'f', '3')
+  const before = await index()
+  expect(await client.rename('dir', 'new/place')).toBe('OK')
+  expect(await eventsSince(before + 1)).toEqual([
+    ...['delete /dir', 'set /new/place', 'set /new/place/a', 'set /new/place/sub'],
+    'set /new/place/sub/b',
+  ])
+  expect(await client.get('new/place/sub/b')).toBe('2')
+  await expect(client.rename('new', 'new/place/x')).rejects.toThrow('below itself')
+  await expect(client.rename('new', 'f/x')).rejects.toThrow('NOTDIR 104 Not a directory (/f)')
+  expect(await client.renamenx('new', 'dir')).toBe(1)
+  expect(await scanAll('MATCH', 'dir/*')).toEqual(['dir/place/a', 'dir/place/sub/b'])
+})
+
+test('FLUSHALL is one delete of /, which wakes whoever waits', async () => {
+  await client.mset('a/b', '1', 'c', '2')
+  const waiting = new Redis(server.port ?? 0, '127.0.0.1')
+  const woken = waiting.call('KWAIT', '/a/b', 'SINCE', '3')
+  expect(await client.flushall()).toBe('OK')
+  expect(((await woken) as unknown[])[1]).toBe('delete')
+  expect(await eventsSince(3)).toEqual(['delete /'])
+  expect(await client.flushdb('ASYNC')).toBe('OK')
+  expect(await index()).toBe(3)
+  waiting.disconnect()
+})
+
+describe('what has gone is not listed', () => {
+  const names = Array.from({ length: 300 }, (_, i) => `dir/${i}`)
+  beforeEach(async () => {
+    await client.mset(...names.flatMap((name) => [name, '1']), 'last', '2')
+  })
+
+  const expectOnly = async (...keys: string[]): Promise<void> => {
+    expect(await client.keys('*')).toEqual(keys)
+    expect(await scanAll('COUNT', '3')).toEqual(keys)
+    expect(await client.randomkey()).toBe(keys[0] ?? null)
+  }
+
+  test('because its time has passed, or that of a directory above it', async () => {
+    await client.expire('dir', 10)
+    clock.advance(10_000)
+    await expectOnly('last')
+    await client.pexpire('last', 1)
+    clock.advance(1)
+    await expectOnly()
+  })
+
+  test('because its directory has been removed', async () => {
+    // All in one go, so that what has been removed is still to be cleared away.
+    const removal = client.call('KDEL', '/dir', 'RECURSIVE')
+    await Promise.all([removal, expectOnly('last')])
+  })
+
+  test('and SCAN looks at ten times COUNT of it at the most', async () => {
+    const left = (reply: unknown): number => Number((reply as [string])[0]) % 2 ** 32
+    // All in one go, so that what has been removed is still to be cleared away.
+    const [, first, second] = await Promise.all([
+      client.call('KDEL', '/dir', 'RECURSIVE'),
+      client.call('SCAN', '0', 'COUNT', '2'),
+      client.call('SCAN', '0', 'COUNT', '5'),
+    ])
+    expect(left(first) - left(second)).toBe(30)
+  })
+})
+
+test('RANDOMKEY returns every key about as often as any other', async () => {
+  const names = Array.from({ length: 10 }, (_, i) => (i % 2 ? `k${i}` : `deep/er/k${i}`))
+  await client.mset(...names.flatMap((name) => [name, '1']))
+  const counts = new Map<string, number>()
+  const keys = await Promise.all(Array.from({ length: 5000 }, () => client.randomkey()))
+  for (const key of keys) counts.set(String(key), (counts.get(String(key)) ?? 0) + 1)
+  expect([...counts.keys()].toSorted()).toEqual(names.toSorted())
+  // Of 500 that are due, so far off comes once in many billion runs.
+  for (const count of counts.values()) expect(Math.abs(count - 500)).toBeLessThan(170)
+})
+
+test('a cursor of an earlier life of the server begins anew', async () => {
+  await client.mset(...Array.from({ length: 30 }, (_, i) => [`k${i}`, '1']).flat())
+  const [cursor] = await client.scan('0')
+  await client.call('KRECOVER', String(await client.call('KSAVE')))
+  const [, found] = (await client.call('SCAN', cursor, 'COUNT', '100')) as [string, string[]]
+  expect(found.length).toBe(30)
+})

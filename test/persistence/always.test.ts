@@ -1,0 +1,486 @@
+import { describe, expect, test } from 'vitest'
+import type { RunningServer, StartOptions } from '../../src/server/start.ts'
+import { ManualClock } from '../../src/store/clock.ts'
+import { Store } from '../../src/store/store.ts'
+import {
+  ErrorReply,
+  eventually,
+  frame,
+  join,
+  Push,
+  type RawClient,
+  type Reply,
+  start,
+  visit,
+} from '../server/raw-client.ts'
+import { contentOf, type Disk, keep, temporaryDirectory, useDisk } from './support.ts'
+
+interface Always {
+  readonly server: RunningServer
+  readonly disk: Disk
+  readonly directory: string
+}
+
+/** A server that answers only what the disk has, with a disk that can be held up. */
+async function startAlways(options: StartOptions = {}): Promise<Always> {
+  const directory = temporaryDirectory()
+  const directives = { ...options.directives, dir: directory, durability: 'always' }
+  const server = await start({ ...options, directives })
+  return { server, disk: useDisk(), directory }
+}
+
+/** Resolves when what servers of this process have written to sockets by now has been read. */
+async function settled(): Promise<void> {
+  const other = await join(await start())
+  for (let i = 0; i < 5; i++) await other.call('PING')
+}
+
+/** Has a write wait for the disk. */
+async function holdWrite({ server, disk }: Always): Promise<RawClient> {
+  const writer = await join(server)
+  disk.hold()
+  writer.send('KSET', '/held', '1')
+  await eventually(() => disk.waiting === 1)
+  return writer
+}
+
+const field = (event: Reply, name: string): Reply => {
+  const items = event as Reply[]
+  return items[items.indexOf(name) + 1]
+}
+
+const indexIn = (event: Reply): Reply =>
+  event instanceof ErrorReply ? event : field(event, 'index')
+const valueIn = (event: Reply): Reply => field(field(event, 'node'), 'value')
+const misconf = { text: expect.stringMatching(/^MISCONF /) }
+
+describe('before a commit is on the disk, nobody is told', () => {
+  test('neither who wrote, nor who reads, nor who watches', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const [reader, watcher, globber, waiter, monitor, modern] = [
+      await join(server),
+      await join(server),
+      await join(server),
+      await join(server),
+      await join(server),
+      await join(server, 3),
+    ]
+    await watcher.call('KWATCH', '/held')
+    await globber.call('PSUBSCRIBE', '/h*')
+    waiter.send('KWAIT', '/held')
+    await eventually(() => server.store.hub.count === 2)
+    await modern.call('SUBSCRIBE', '/?recursive=true')
+    await monitor.call('MONITOR')
+    const writer = await holdWrite(always)
+    reader.send('KGET', '/held')
+    modern.send('KINDEX')
+    await eventually(() => server.store.stats.getsSuccess === 1)
+    await settled()
+    for (const client of [writer, reader, watcher, globber, waiter, monitor, modern]) {
+      expect(client.unread).toBe('')
+    }
+    disk.release()
+    expect(indexIn(await writer.next())).toBe(1)
+    expect(valueIn(await reader.next())).toBe('1')
+    expect(JSON.parse(((await watcher.next()) as string[])[2]).index).toBe(1)
+    expect(JSON.parse(((await globber.next()) as string[])[3]).index).toBe(1)
+    expect(indexIn(await waiter.next())).toBe(1)
+    expect(await monitor.next()).toContain('"KSET" "/held"')
+    expect(await modern.next()).toMatchObject({ items: ['message', '/?recursive=true', {}] })
+    expect(await modern.next()).toBe(1)
+  })
+
+  test('however large a message is', async () => {
+    const { server, disk } = await startAlways()
+    const [watcher, globber, writer] = [await join(server), await join(server), await join(server)]
+    await watcher.call('KWATCH', '/a')
+    await globber.call('PSUBSCRIBE', '/*')
+    disk.hold()
+    writer.send('KSET', '/a', 'x'.repeat(600_000))
+    await eventually(() => disk.waiting === 1)
+    await settled()
+    expect([watcher.unread.length, globber.unread.length, writer.unread.length]).toEqual([0, 0, 0])
+    disk.release()
+    expect(((await watcher.next()) as string[])[2].length).toBeGreaterThan(600_000)
+    expect(((await globber.next()) as string[])[3].length).toBeGreaterThan(600_000)
+  })
+
+  test('of what expires', async () => {
+    const clock = new ManualClock()
+    const { server, disk } = await startAlways({ clock })
+    const [client, watcher] = [await join(server), await join(server)]
+    await watcher.call('KWATCH', '/a')
+    await client.call('KSET', '/a', '1', 'PX', '100')
+    await watcher.next()
+    disk.hold()
+    clock.advance(100)
+    await eventually(() => disk.waiting === 1)
+    client.send('KINDEX')
+    await settled()
+    expect([watcher.unread, client.unread]).toEqual(['', ''])
+    disk.release()
+    expect(JSON.parse(((await watcher.next()) as string[])[2]).action).toBe('expire')
+    expect(await client.next()).toBe(2)
+  })
+
+  test('of a state that has been recovered', async () => {
+    const { server, disk } = await startAlways()
+    const client = await join(server)
+    disk.hold()
+    client.send('KRECOVER', new Store().save())
+    client.send('KINDEX')
+    await eventually(() => disk.waiting === 1)
+    await settled()
+    expect(client.unread).toBe('')
+    disk.release()
+    expect(await client.take(2)).toEqual(['OK', 0])
+  })
+
+  test('while a move that has failed is taken back', async () => {
+    const { server, disk } = await startAlways()
+    const [client, writer] = [await join(server), await join(server)]
+    disk.hold()
+    client.send('CONFIG', 'SET', 'dir', temporaryDirectory())
+    // The last commit where it was, the first where it goes to, and one where it was again.
+    await eventually(() => disk.waiting === 1)
+    disk.step()
+    await eventually(() => disk.waiting === 1)
+    disk.failure = new Error('no space left')
+    disk.step()
+    const { commits } = disk
+    let tooEarly = 0
+    const writing = (async () => {
+      while (disk.commits === commits) {
+        const reply = await writer.call('KSET', '/a', '1')
+        if (!(reply instanceof ErrorReply) && disk.commits === commits) tooEarly++
+      }
+    })()
+    await eventually(() => disk.waiting === 1)
+    disk.failure = undefined
+    await settled()
+    disk.release()
+    await writing
+    expect(await client.next()).toBeInstanceOf(ErrorReply)
+    expect(tooEarly).toBe(0)
+  })
+
+  test('while under everysec all are told at once', async () => {
+    const server = await start({ directives: { dir: temporaryDirectory() } })
+    const disk = useDisk()
+    const client = await join(server)
+    disk.hold()
+    expect(indexIn(await client.call('KSET', '/a', '1'))).toBe(1)
+    client.send('SAVE')
+    await eventually(() => disk.waiting === 1)
+    const other = await join(server)
+    expect(indexIn(await other.call('KSET', '/b', '1'))).toBe(2)
+    disk.release()
+    expect(await client.next()).toBe('OK')
+  })
+})
+
+describe('replies that wait', () => {
+  test('come in order, those of reads among them', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const client = await join(server)
+    await holdWrite(always)
+    const requests = [
+      ['KSET', '/a', '1'],
+      ['KGET', '/a'],
+      ['PING'],
+      ['KSET', '/a', '2'],
+      ['KGET', '/missing'],
+      ['KGET', '/a'],
+      ['KINDEX'],
+    ]
+    client.write(requests.map((request) => frame(...request)).join(''))
+    await eventually(() => server.store.index === 3)
+    disk.step()
+    await eventually(() => disk.waiting === 1)
+    await settled()
+    expect(client.unread).toBe('')
+    disk.release()
+    const [set, get, pong, again, missing, got, index] = await client.take(7)
+    expect([indexIn(set), valueIn(get), pong, indexIn(again)]).toEqual([2, '1', 'PONG', 3])
+    expect(missing).toBeInstanceOf(ErrorReply)
+    expect([valueIn(got), index]).toEqual(['2', 3])
+  })
+
+  test('share a commit, however many clients there are', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    await holdWrite(always)
+    const { commits } = disk
+    const clients: RawClient[] = []
+    for (let i = 0; i < 40; i++) {
+      const client = await join(server)
+      for (let n = 0; n < 25; n++) client.send('KSET', `/c${i}/${n}`, '1')
+      clients.push(client)
+    }
+    await eventually(() => server.store.index === 1001)
+    disk.release()
+    for (const client of clients) await client.take(25)
+    // The one that was held, and one for all that came meanwhile.
+    expect(disk.commits - commits).toBe(2)
+  })
+
+  test('share a commit with what comes at the same time', async () => {
+    const { server, disk } = await startAlways()
+    const clients: RawClient[] = []
+    for (let i = 0; i < 20; i++) clients.push(await join(server))
+    const { commits } = disk
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(clients.map((client, i) => client.call('KSET', `/${i}`, String(round))))
+    }
+    expect(server.store.index).toBe(400)
+    expect(disk.commits - commits).toBeLessThan(200)
+  })
+
+  test('all come, for a pipeline that takes many commits and turns', async () => {
+    const { server, disk } = await startAlways()
+    const [client, other] = [await join(server), await join(server)]
+    const count = 30_000
+    let requests = ''
+    for (let i = 0; i < count; i++) requests += frame('KSET', `/d${i % 100}/${i}`, String(i))
+    client.write(requests)
+    other.write(requests)
+    const [mine, its] = await Promise.all([client.take(count), other.take(count)])
+    const indexes = [...mine, ...its].map((reply) => indexIn(reply) as number)
+    expect(new Set(indexes).size).toBe(2 * count)
+    expect(mine.map(indexIn)).toEqual([...mine.map(indexIn)].sort((a, b) => Number(a) - Number(b)))
+    expect(disk.commits).toBeLessThan(count)
+  })
+
+  test('are for those only who have not muted them', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const [silent, skipping] = [await join(server), await join(server)]
+    await holdWrite(always)
+    silent.send('CLIENT', 'REPLY', 'OFF')
+    silent.send('KSET', '/a', '1')
+    skipping.send('CLIENT', 'REPLY', 'SKIP')
+    skipping.send('KSET', '/b', '1')
+    skipping.send('KGET', '/b')
+    await eventually(() => server.store.index === 3 && server.store.stats.getsSuccess === 1)
+    disk.release()
+    expect(valueIn(await skipping.next())).toBe('1')
+    silent.send('CLIENT', 'REPLY', 'ON')
+    expect(await silent.next()).toBe('OK')
+    expect(await skipping.untilPong()).toEqual([])
+  })
+
+  test('are still sent to who has quit, or will send no more', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const [quitter, half] = [await join(server), await join(server)]
+    await holdWrite(always)
+    quitter.send('KSET', '/a', '1')
+    quitter.send('QUIT')
+    half.send('KSET', '/b', '1')
+    half.socket.end()
+    await eventually(() => server.store.index === 3)
+    await settled()
+    expect([quitter.unread, half.unread, quitter.ended]).toEqual(['', '', false])
+    disk.release()
+    const [set, ok] = await quitter.take(2)
+    expect([valueIn(set), ok]).toEqual(['1', 'OK'])
+    expect(valueIn(await half.next())).toBe('1')
+    await Promise.all([quitter.closed, half.closed])
+  })
+
+  test('are in nobody’s way when their client has left', async () => {
+    const always = await startAlways()
+    const { server, disk, directory } = always
+    const gone = await visit(server)
+    const writer = await holdWrite(always)
+    gone.send('KSET', '/a', '1')
+    await eventually(() => server.store.index === 2)
+    await gone.vanish()
+    disk.release()
+    expect(indexIn(await writer.next())).toBe(1)
+    expect(indexIn(await writer.call('KSET', '/b', '1'))).toBe(3)
+    await server.close()
+    expect((await keep({ directory })).store.get('/a').node.value).toBe('1')
+  })
+
+  test('are sent before a server that closes is gone', async () => {
+    const always = await startAlways()
+    const { server, disk, directory } = always
+    const writer = await holdWrite(always)
+    const closed = server.close()
+    await settled()
+    expect(writer.unread).toBe('')
+    disk.release()
+    expect(indexIn(await writer.next())).toBe(1)
+    await Promise.all([writer.closed, closed])
+    expect((await keep({ directory })).store.index).toBe(1)
+  })
+
+  test('count as unread: who has too many is not served until they are sent', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const client = await join(server)
+    await client.call('KSET', '/large', 'x'.repeat(100_000))
+    await holdWrite(always)
+    for (let i = 0; i < 100; i++) client.send('KGET', '/large')
+    await settled()
+    expect(server.store.stats.getsSuccess).toBeLessThan(30)
+    disk.release()
+    for (const reply of await client.take(100)) expect(valueIn(reply)).toHaveLength(100_000)
+  })
+
+  test('come at once when durability is no longer always', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const [client, admin] = [await join(server), await join(server)]
+    await holdWrite(always)
+    client.send('KSET', '/a', '1')
+    await eventually(() => server.store.index === 2)
+    admin.send('CONFIG', 'SET', 'durability', 'everysec')
+    disk.release()
+    expect(await admin.next()).toBe('OK')
+    expect(indexIn(await client.next())).toBe(2)
+    disk.hold()
+    expect(indexIn(await client.call('KSET', '/a', '2'))).toBe(3)
+    disk.release()
+  })
+})
+
+describe('when a commit fails', () => {
+  const fail = async ({ disk }: Always): Promise<void> => {
+    disk.failure = new Error('no space left')
+    disk.release()
+  }
+
+  test('writes are answered by an error, and reads as if nothing were', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const client = await join(server)
+    await client.call('KSET', '/x', 'old')
+    disk.hold()
+    client.write(
+      [
+        ['KGET', '/x'],
+        ['KSET', '/a', '1'],
+        ['KGET', '/a'],
+        ['KCREATE', '/x', '1'],
+        ['KDEL', '/x'],
+        ['PING'],
+        ['KSET', '/b/c', '1'],
+        ['KINDEX'],
+      ]
+        .map((request) => frame(...request))
+        .join(''),
+    )
+    await eventually(() => disk.waiting === 1)
+    await fail(always)
+    const [old, a, gotA, exists, deleted, pong, b, index] = await client.take(8)
+    expect([valueIn(old), valueIn(gotA), pong, index]).toEqual(['old', '1', 'PONG', 4])
+    expect(exists).toMatchObject({ text: expect.stringMatching(/^NODEEXIST /) })
+    for (const reply of [a, deleted, b]) expect(reply).toMatchObject(misconf)
+  })
+
+  test('writes that wait for the next are answered too, and muted ones are not', async () => {
+    const always = await startAlways()
+    const { server } = always
+    const [client, silent, watcher] = [await join(server), await join(server), await join(server)]
+    const writer = await holdWrite(always)
+    client.send('KSET', '/a', '1')
+    client.send('PING')
+    silent.send('CLIENT', 'REPLY', 'SKIP')
+    silent.send('KSET', '/b', '1')
+    silent.send('PING')
+    watcher.send('KWATCH', '/?recursive=true&since=1')
+    await eventually(() => server.store.index === 3)
+    await fail(always)
+    expect(await writer.next()).toMatchObject(misconf)
+    const [a, pong] = await client.take(2)
+    expect(a).toMatchObject(misconf)
+    expect(pong).toBe('PONG')
+    expect(await silent.next()).toBe('PONG')
+    expect(await watcher.next()).toMatchObject(['subscribe', expect.anything(), 1])
+  })
+
+  test('who watches what it has written itself sees it all the same', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const client = await join(server, 3)
+    await client.call('SUBSCRIBE', '/a')
+    disk.hold()
+    client.send('KSET', '/a', '1')
+    client.send('CLIENT', 'REPLY', 'SKIP')
+    client.send('KSET', '/a', '2')
+    client.send('PING')
+    await eventually(() => disk.waiting === 1)
+    await fail(always)
+    const messages: number[] = []
+    const replies: Reply[] = []
+    while (replies.at(-1) !== 'PONG') {
+      const reply = await client.next()
+      if (reply instanceof Push) messages.push(JSON.parse(reply.items[2] as string).index)
+      else replies.push(reply)
+    }
+    expect(messages).toEqual([1, 2])
+    expect(replies).toMatchObject([misconf, 'PONG'])
+  })
+
+  test('a state that has been recovered is answered by an error too', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const client = await join(server)
+    await client.call('KSET', '/a', '1')
+    const state = (await client.call('KSAVE')) as string
+    disk.hold()
+    client.send('KRECOVER', state)
+    await eventually(() => disk.waiting === 1)
+    await fail(always)
+    expect(await client.next()).toMatchObject(misconf)
+  })
+
+  test('writes are refused, reads go on, and all is well when the disk is', async () => {
+    const clock = new ManualClock()
+    const always = await startAlways({ clock })
+    const { server, disk, directory } = always
+    const writer = await holdWrite(always)
+    await fail(always)
+    expect(await writer.next()).toMatchObject(misconf)
+    for (const request of [
+      ['KSET', '/a', '1'],
+      ['KCREATE', '/a', '1'],
+      ['KUPDATE', '/held', '1'],
+      ['KMKDIR', '/d'],
+      ['KCAS', '/held', '2', 'PREVVALUE', '1'],
+      ['KCAD', '/held', 'PREVVALUE', '1'],
+      ['KDEL', '/held'],
+      ['KRECOVER', new Store().save()],
+    ]) {
+      expect(await writer.call(...request)).toMatchObject({
+        text: 'MISCONF Errors writing to the data directory: no space left',
+      })
+    }
+    expect(valueIn(await writer.call('KGET', '/held'))).toBe('1')
+    expect(await writer.call('KINDEX')).toBe(1)
+    expect(await writer.call('PING')).toBe('PONG')
+    expect(await writer.call('INFO', 'persistence')).toContain('write_error:no space left\r\n')
+    expect(await writer.call('INFO', 'persistence')).toContain('aof_last_write_status:err\r\n')
+    // It is tried again, in vain.
+    const { length } = disk.writes
+    const refused = async (): Promise<boolean> => {
+      clock.advance(1000)
+      expect(await writer.call('KSET', '/a', '1')).toMatchObject(misconf)
+      return disk.writes.length > length
+    }
+    await expect.poll(refused).toBe(true)
+    disk.failure = undefined
+    const retry = async (): Promise<Reply> => {
+      clock.advance(1000)
+      return indexIn(await writer.call('KSET', '/a', '1'))
+    }
+    await expect.poll(retry).toBe(2)
+    await server.close()
+    const { store } = await keep({ directory })
+    expect(contentOf(store)).toEqual(contentOf(server.store))
+  })
+})

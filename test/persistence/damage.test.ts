@@ -1,0 +1,159 @@
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { useProgram } from '../clients/program.ts'
+import { freePorts } from '../conformance/peers.ts'
+import {
+  type DataServer,
+  kill,
+  launch,
+  saveState,
+  startOn,
+  stop,
+  temporaryDirectory,
+  visitPort,
+} from './data-server.ts'
+import { readState, type SavedState, TreeModel } from './tree-model.ts'
+
+/** With all events in the history, so that they can be made again from the first. */
+const OPTIONS = ['--durability', 'always', '--watch-history', '20000']
+
+const program = useProgram()
+
+/** Every file of a tree, with what is in it, but for LevelDB's diary and its lock. */
+function contentOf(tree: string): Map<string, string> {
+  const files = readdirSync(tree).filter((name) => !/^LOG|^LOCK$/.test(name))
+  return new Map(files.map((name) => [name, readFileSync(join(tree, name)).toString('base64')]))
+}
+
+const treeIn = (directory: string): string => join(directory, 'tree')
+
+describe('a damaged tree', () => {
+  /** One with tables, a log, and several versions of everything. */
+  let template = ''
+  /** How it was when its server was killed, and when it was stopped. */
+  const templates: Record<string, string> = {}
+  const states: Record<string, SavedState> = {}
+
+  test('is made', async () => {
+    template = join(program.directory, 'templates')
+    for (const end of ['killed', 'stopped']) {
+      const directory = join(template, end)
+      mkdirSync(directory, { recursive: true })
+      for (let start = 0; start < 3; start++) {
+        const server = await startOn(program, directory, OPTIONS)
+        const client = await visitPort(server.port)
+        for (let i = 0; i < 2000; i++) {
+          client.send('KSET', `/d${i % 20}/f${i}`, `${start}-${i}-${'x'.repeat(i % 3 ? 10 : 8000)}`)
+        }
+        await client.take(2000)
+        if (start === 2) {
+          for (let i = 0; i < 40; i++) await client.call('KSET', `/late/${i}`, 'late')
+          states[end] = readState(await saveState(server.port))
+        }
+        if (end === 'killed') await kill(server)
+        else await stop(server)
+      }
+      templates[end] = directory
+    }
+    const names = readdirSync(treeIn(templates.killed))
+    expect(names.filter((name) => name.endsWith('.ldb')).length).toBeGreaterThan(1)
+    expect(names.filter((name) => name.endsWith('.log')).length).toBeGreaterThan(0)
+  }, 60_000)
+
+  const kinds: Record<string, RegExp> = {
+    table: /\.ldb$/,
+    log: /\.log$/,
+    MANIFEST: /^MANIFEST-/,
+    CURRENT: /^CURRENT$/,
+    KTREE: /^KTREE$/,
+  }
+  const damages: Record<string, (path: string) => void> = {
+    'with a wrong byte at its start': (path) => flip(path, 0.01),
+    'with a wrong byte in its middle': (path) => flip(path, 0.5),
+    'with a wrong byte near its end': (path) => flip(path, 0.98),
+    'cut in half': (path) => truncateSync(path, statSync(path).size >> 1),
+    'that has lost its last bytes': (path) =>
+      truncateSync(path, Math.max(0, statSync(path).size - 7)),
+    emptied: (path) => truncateSync(path, 0),
+    deleted: (path) => rmSync(path),
+  }
+
+  for (const end of ['killed', 'stopped']) {
+    for (const [kind, pattern] of Object.entries(kinds)) {
+      for (const [damage, inflict] of Object.entries(damages)) {
+        if (end === 'stopped' && kind !== 'log' && kind !== 'MANIFEST') continue
+        // Of a few bytes each: where they are wrong makes no difference.
+        if (/^[A-Z]+$/.test(kind) && kind !== 'MANIFEST' && /start|end|half/.test(damage)) continue
+        test(`(${end}) ${kind} ${damage} is refused, or what is left is told exactly`, async () => {
+          const from = treeIn(templates[end])
+          for (const name of readdirSync(from)
+            .filter((each) => pattern.test(each))
+            .slice(-1)) {
+            const directory = temporaryDirectory()
+            cpSync(templates[end], directory, { recursive: true })
+            inflict(join(treeIn(directory), name))
+            const before = contentOf(treeIn(directory))
+            const outcome = await startDamaged(directory)
+            const where = `${name} of ${from}`
+            if ('lines' in outcome) {
+              expect(outcome.code, where).toBe(1)
+              expect(outcome.lines, where).toHaveLength(1)
+              expect(outcome.lines[0], where).toMatch(
+                /^ktree: .* is damaged: .*ktree repair --dir.*mv /,
+              )
+              expect(contentOf(treeIn(directory)), 'nothing has been changed').toEqual(before)
+              continue
+            }
+            const { state, server } = outcome
+            // What was in the log alone may be lost from its end on, as after a power cut.
+            const complete = states[end]
+            if (state.index !== complete.index) expect(`${end} ${kind}`, where).toBe('killed log')
+            expect(state.index, where).toBeGreaterThan(complete.index - 2100)
+            const model = new TreeModel()
+            for (const event of complete.events) if (event.index <= state.index) model.apply(event)
+            expect(model.difference(state.tree), where).toBeUndefined()
+            expect(state.events).toEqual(complete.events.slice(0, state.index))
+            await stop(server)
+          }
+        })
+      }
+    }
+  }
+
+  async function startDamaged(
+    directory: string,
+  ): Promise<
+    | { server: DataServer; state: SavedState }
+    | { code: number | NodeJS.Signals | null; lines: string[] }
+  > {
+    const [port] = await freePorts(1)
+    const running = launch(program, directory, port, OPTIONS)
+    const refused = await running.says(/ready on /).then(
+      () => false,
+      () => true,
+    )
+    if (refused) {
+      const lines = running.err.split('\n').filter((line) => line !== '')
+      return { code: await running.ended, lines }
+    }
+    const server = { program: running, port, loadedIndex: 0 }
+    return { server, state: readState(await saveState(port)) }
+  }
+
+  function flip(path: string, place: number): void {
+    const bytes = readFileSync(path)
+    const at = Math.floor(bytes.length * place)
+    bytes[at] ^= 0x10
+    writeFileSync(path, bytes)
+  }
+})

@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { pino } from 'pino'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Persistence } from '../../src/persistence/persistence.ts'
+import { ManualClock } from '../../src/store/clock.ts'
+import { Store } from '../../src/store/store.ts'
+import { type Write, writeOrMove } from '../store/random-writes.ts'
+
+const clock = new ManualClock()
+let base: string
+
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), 'ktree-moves-'))
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(base, { recursive: true, force: true })
+})
+
+interface Kept {
+  readonly store: Store
+  readonly persistence: Persistence
+}
+
+async function open(directory: string): Promise<Kept> {
+  const store = new Store({ clock, watchHistory: 20 })
+  const persistence = new Persistence({
+    store,
+    clock,
+    logger: pino({ level: 'silent' }),
+    onCommit() {},
+    onFailure() {},
+  })
+  await persistence.start(directory, 'everysec')
+  return { store, persistence }
+}
+
+/** All that must be the same after a start; children are in no order. */
+function contentOf(store: Store): object {
+  const { watchers: _, ...stats } = JSON.parse(store.save()).Stats
+  const { Root: root, WatcherHub: hub } = JSON.parse(store.save())
+  const { index, files, leases, fileList } = store
+  store.reclaim(Number.POSITIVE_INFINITY)
+  return { root, hub, stats, index, files, leases, listed: fileList.length }
+}
+
+/** Saves, closes and reads the directory again: nothing is damaged, and all is as it was. */
+async function expectKept({ store, persistence }: Kept, directory: string): Promise<Kept> {
+  store.reclaim(Number.POSITIVE_INFINITY)
+  const before = contentOf(store)
+  await persistence.close(true)
+  const again = await open(directory)
+  expect(contentOf(again.store)).toEqual(before)
+  return again
+}
+
+test('a directory that has been moved is found at its new place, with all below it', async () => {
+  let kept = await open(base)
+  kept.store.set('/old/sub/x', '1', { expireTime: clock.now() + 5000 })
+  kept.store.set('/old/y', '2')
+  kept.store.set('/other/z', '3')
+  kept = await expectKept(kept, base)
+  kept.store.rename('/old', '/other/new')
+  kept = await expectKept(kept, base)
+  expect(kept.store.get('/other/new/sub/x').node.value).toBe('1')
+  expect(kept.store.lookup('/old')).toBeUndefined()
+  kept.store.rename('/other/new/y', '/y')
+  kept.store.rename('/other', '/y')
+  kept = await expectKept(kept, base)
+  expect(kept.store.get('/y/new/sub/x').node.value).toBe('1')
+  await kept.persistence.close(true)
+})
+
+test('a name that another one has had, and a place that another one has left', async () => {
+  let kept = await open(base)
+  for (const path of ['/a', '/b', '/c/x', '/d/x']) kept.store.set(path, path)
+  kept = await expectKept(kept, base)
+  const swap = (one: string, other: string): void => {
+    kept.store.rename(one, '/swap')
+    kept.store.rename(other, one)
+    kept.store.rename('/swap', other)
+  }
+  swap('/a', '/b')
+  swap('/c', '/d')
+  swap('/a', '/d')
+  kept = await expectKept(kept, base)
+  expect(kept.store.get('/d').node.value).toBe('/b')
+  expect(kept.store.get('/a/x').node.value).toBe('/c/x')
+  await kept.persistence.close(true)
+})
+
+test('what has been flushed does not come back, and what came after it stays', async () => {
+  let kept = await open(base)
+  for (let i = 0; i < 500; i++) kept.store.set(`/d${i % 3}/k${i}`, 'x')
+  kept = await expectKept(kept, base)
+  kept.store.delete('/d0', { recursive: true })
+  kept.store.flush()
+  kept.store.set('/d1/k1', 'new')
+  kept = await expectKept(kept, base)
+  expect(kept.store.files).toBe(1)
+  kept.store.flush()
+  kept = await expectKept(kept, base)
+  expect(kept.store.files).toBe(0)
+  await kept.persistence.close(true)
+})
+
+test('any writes and moves, before commits and in the midst of them', async () => {
+  const step = fc.oneof(
+    { weight: 12, arbitrary: writeOrMove },
+    ...(['tick', 'save', 'restart'] as const).map((word) => fc.constant(word)),
+  )
+  let runs = 0
+  const steps = fc.array(step, { minLength: 5, maxLength: 60 })
+  await fc.assert(
+    fc.asyncProperty(steps, fc.boolean(), async (run, slow) => {
+      // A commit looks at the clock after each step, and each time its slice is over.
+      let now = 0
+      if (slow) vi.spyOn(performance, 'now').mockImplementation(() => (now += 1e6))
+      const directory = join(base, String(runs++))
+      let kept = await open(directory)
+      const saves: Promise<void>[] = []
+      for (const each of run) {
+        if (each === 'save') saves.push(kept.persistence.save())
+        else if (each === 'tick') await new Promise<void>((resolve) => setImmediate(resolve))
+        else if (each === 'restart') kept = await expectKept(kept, directory)
+        else (each as Write)(kept.store)
+      }
+      kept = await expectKept(kept, directory)
+      await Promise.all(saves)
+      await kept.persistence.close(true)
+      vi.restoreAllMocks()
+    }),
+    { numRuns: Number(process.env.KTREE_PERSISTENCE_RUNS ?? 150) },
+  )
+})

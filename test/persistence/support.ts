@@ -1,0 +1,234 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { onTestFinished, vi } from 'vitest'
+import { treeOf } from '../../src/persistence/data-directory.ts'
+import { type Batch, Engine, type RawRecord } from '../../src/persistence/engine.ts'
+import { KIND, numberOf } from '../../src/persistence/keys.ts'
+import { type Durability, Persistence } from '../../src/persistence/persistence.ts'
+import { ManualClock } from '../../src/store/clock.ts'
+import { Store, type StoreOptions } from '../../src/store/store.ts'
+
+/** A directory that goes with the test. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'ktree-persistence-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** A put, or a deletion, which has no value; and of what kind of record. */
+export interface Operation {
+  readonly kind: number
+  readonly key: Buffer
+  readonly value: Buffer | undefined
+}
+
+/** Stands before the engines of a test: sees what they write, holds it up, refuses it. */
+export class Disk {
+  /** What each write has brought, in turn, or would have if it had not failed. */
+  readonly writes: Operation[][] = []
+  /** How many writes the disk was to have before the promise resolves: each ends a commit. */
+  commits = 0
+  /** Writes fail with it while it is set. */
+  failure: Error | undefined
+  /** Such a write fails only after it has been made: the disk has it, and nobody knows. */
+  failsLate = false
+  #held: (() => void)[] | undefined
+
+  /** How many writes wait. */
+  get waiting(): number {
+    return this.#held?.length ?? 0
+  }
+
+  /** From now on writes wait. */
+  hold(): void {
+    this.#held ??= []
+  }
+
+  /** Lets those that wait go on, and all to come. */
+  release(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const resume of held) resume()
+  }
+
+  /** Lets those that wait go on; those to come wait as before. */
+  step(): void {
+    this.release()
+    this.hold()
+  }
+
+  /** What the last write has put of a kind of record. */
+  puts(kind: keyof typeof KIND): Operation[] {
+    const all = this.writes.at(-1) ?? []
+    return all.filter((operation) => operation.kind === KIND[kind] && operation.value !== undefined)
+  }
+
+  /** What the last write has deleted of a kind of record. */
+  deletions(kind: keyof typeof KIND): Operation[] {
+    const all = this.writes.at(-1) ?? []
+    return all.filter((operation) => operation.kind === KIND[kind] && operation.value === undefined)
+  }
+
+  async pass(): Promise<void> {
+    const held = this.#held
+    if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve))
+  }
+}
+
+/**
+ * Puts a {@link Disk} before all engines until the test has finished; to be called after what it
+ * must let go of by then has been started.
+ */
+export function useDisk(): Disk {
+  const disk = new Disk()
+  const operations = new WeakMap<Batch, Operation[]>()
+  const { batch, write } = Engine.prototype
+  const batches = vi.spyOn(Engine.prototype, 'batch').mockImplementation(function (this: Engine) {
+    const made = batch.call(this)
+    record(made, operations)
+    return made
+  })
+  const writes = vi.spyOn(Engine.prototype, 'write').mockImplementation(async function (
+    this: Engine,
+    made,
+    sync,
+  ) {
+    await disk.pass()
+    disk.writes.push(operations.get(made) ?? [])
+    if (disk.failure !== undefined && !disk.failsLate) throw disk.failure
+    await write.call(this, made, sync)
+    if (disk.failure !== undefined) throw disk.failure
+    if (sync) disk.commits++
+  })
+  onTestFinished(() => {
+    disk.failure = undefined
+    disk.release()
+    batches.mockRestore()
+    writes.mockRestore()
+  })
+  return disk
+}
+
+function record(batch: Batch, into: WeakMap<Batch, Operation[]>): void {
+  const operations: Operation[] = []
+  into.set(batch, operations)
+  const { put, del, clear } = batch
+  batch.put = (key: Buffer, value: Buffer) => {
+    operations.push({ kind: key[0], key, value })
+    put.call(batch, key, value, {})
+    return batch
+  }
+  batch.del = (key: Buffer) => {
+    operations.push({ kind: key[0], key, value: undefined })
+    del.call(batch, key, {})
+    return batch
+  }
+  batch.clear = () => {
+    operations.length = 0
+    clear.call(batch)
+    return batch
+  }
+}
+
+/** A store with its copy on disk. */
+export interface Kept {
+  readonly store: Store
+  readonly clock: ManualClock
+  readonly persistence: Persistence
+  readonly directory: string
+}
+
+export interface KeepOptions extends StoreOptions {
+  clock?: ManualClock
+  durability?: Durability
+  directory?: string
+  onCommit?: (number: number) => void
+  onFailure?: () => void
+}
+
+/** Opens a store on a directory, by default a new one; it is closed with the test. */
+export async function keep(options: KeepOptions = {}): Promise<Kept> {
+  const { clock = new ManualClock(), durability = 'everysec' } = options
+  const directory = options.directory ?? temporaryDirectory()
+  const store = new Store({ ...options, clock })
+  const persistence = new Persistence({
+    store,
+    clock,
+    logger: pino({ level: 'silent' }),
+    onCommit: options.onCommit ?? (() => {}),
+    onFailure: options.onFailure ?? (() => {}),
+  })
+  await persistence.start(directory, durability)
+  onTestFinished(() => persistence.close(false))
+  return { store, clock, persistence, directory }
+}
+
+/** All records that a closed directory holds. */
+export async function recordsOf(directory: string): Promise<RawRecord[]> {
+  const engine = await Engine.open(treeOf(directory))
+  try {
+    const all: RawRecord[] = []
+    const everything = { gte: Buffer.from([0]), lt: Buffer.from([255]) }
+    for await (const records of engine.read(everything)) all.push(...records)
+    return all
+  } finally {
+    await engine.close()
+  }
+}
+
+/** Puts records into a closed directory, as they are. */
+export async function putRecords(directory: string, records: readonly RawRecord[]): Promise<void> {
+  const engine = await Engine.open(treeOf(directory))
+  try {
+    const batch = engine.batch()
+    for (const [key, value] of records) batch.put(key, value)
+    await engine.write(batch, true)
+  } finally {
+    await engine.close()
+  }
+}
+
+/** How many records there are of a kind. */
+export function countOf(records: readonly RawRecord[], kind: keyof typeof KIND): number {
+  return records.filter(([key]) => key[0] === KIND[kind]).length
+}
+
+/** The ids of the directories that have a record. */
+export function directoryIds(records: readonly RawRecord[]): number[] {
+  return records.filter(([key]) => key[0] === KIND.directory).map(([key]) => numberOf(key))
+}
+
+/** All that a store holds, for comparison: of the children of a directory the order is undefined. */
+export function contentOf(store: Store): object {
+  const document = JSON.parse(Buffer.from(store.saveNoCopy(), 'latin1').toString('utf8'))
+  const { watchers, ...stats } = store.statsMap()
+  const { index, files } = store
+  return {
+    root: document.Root,
+    stats,
+    history: [...store.history],
+    index,
+    files,
+    ...countNodes(store),
+  }
+}
+
+/** How many nodes there are, whatever the store itself has counted; `/` is a directory too. */
+export function countNodes(store: Store) {
+  const counted = { countedFiles: 0, countedDirectories: 1, countedLeases: 0 }
+  const open = [store.root]
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (const child of at.children.values()) {
+      if (child.lease !== null) counted.countedLeases++
+      if (child.dir) {
+        counted.countedDirectories++
+        open.push(child)
+      } else {
+        counted.countedFiles++
+      }
+    }
+  }
+  return counted
+}

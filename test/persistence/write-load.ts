@@ -1,0 +1,157 @@
+import { ErrorReply, type RawClient, type Reply } from '../server/raw-client.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import { eventOfMessage, eventOfReply, type TreeEvent } from './tree-model.ts'
+
+/** How many requests each connection has under way. */
+const DEPTH = 24
+
+type Request = readonly (string | number)[]
+
+/** What clients have learned of the server's writes: by a reply, or as watchers. */
+export class WriteLog {
+  readonly events = new Map<number, TreeEvent>()
+  /** When each event was first heard of, in Unix milliseconds. */
+  readonly #heardAt = new Map<number, number>()
+  readonly errors = new Set<string>()
+
+  add(event: TreeEvent): void {
+    if (this.#heardAt.has(event.index)) return
+    this.events.set(event.index, event)
+    this.#heardAt.set(event.index, Date.now())
+  }
+
+  /** Takes back what lies after an index. */
+  forgetAfter(index: number): void {
+    for (const heard of this.events.keys()) {
+      if (heard <= index) continue
+      this.events.delete(heard)
+      this.#heardAt.delete(heard)
+    }
+  }
+
+  /** The highest index that has been heard of up to a time; 0 if there is none. */
+  highestBefore(time: number): number {
+    let highest = 0
+    for (const [index, at] of this.#heardAt) if (at <= time && index > highest) highest = index
+    return highest
+  }
+}
+
+/**
+ * A client that writes without pause until its connection ends; all that it is told goes into the
+ * log.
+ *
+ * @param nextRequest undefined: no more
+ * @param pause how long to wait between two bursts, in milliseconds
+ */
+export async function keepWriting(
+  client: RawClient,
+  nextRequest: () => Request | undefined,
+  log: WriteLog,
+  pause = 0,
+): Promise<void> {
+  const underWay: Request[] = []
+  let more = true
+  while (more || underWay.length > 0) {
+    while (more && underWay.length < DEPTH) {
+      const request = nextRequest()
+      if (request === undefined) more = false
+      else {
+        underWay.push(request)
+        client.send(...request)
+      }
+    }
+    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
+    while (underWay.length > DEPTH / 2 || (!more && underWay.length > 0)) {
+      const reply = await nextOrEnd(client)
+      if (reply === undefined) return
+      const request = underWay.shift() as Request
+      if (reply instanceof ErrorReply) log.errors.add(reply.text.slice(0, reply.text.indexOf(' ')))
+      else log.add(eventOfReply(reply, request.at(-1) === 'REFRESH'))
+    }
+  }
+}
+
+/** A watcher of the whole tree until its connection ends. */
+export async function keepWatching(client: RawClient, log: WriteLog): Promise<void> {
+  client.send('SUBSCRIBE', '/?recursive=true')
+  await nextOrEnd(client)
+  for (;;) {
+    const message = await nextOrEnd(client)
+    if (message === undefined) return
+    log.add(eventOfMessage(String((message as Reply[])[2])))
+  }
+}
+
+/** The next reply; undefined if the connection ends before. */
+async function nextOrEnd(client: RawClient): Promise<Reply | undefined> {
+  try {
+    return await client.next()
+  } catch (error) {
+    if (client.ended) return undefined
+    throw error
+  }
+}
+
+const NAMES = ['a', 'b', 'c', 'd', 'e', '_h', 'na\xc3\xafve', '\xff\x00']
+const VALUES = ['', 'one', 'two', 'na\xc3\xafve', '\x00\xff\r\n', 'x'.repeat(3000)]
+const MEGABYTE = 1024 * 1024
+
+/** A path of one to three components, few enough that writes meet. */
+function randomPath(random: SeededRandom): string {
+  let path = ''
+  for (let depth = random.between(1, 3); depth > 0; depth--) path += `/${random.oneOf(NAMES)}`
+  return random.next() < 0.5 ? path : `${path}/f${random.between(0, 20)}`
+}
+
+/** One write of any kind; some fail. */
+export function randomWrite(random: SeededRandom): Request {
+  const path = randomPath(random)
+  const value = random.oneOf(VALUES)
+  switch (random.between(0, 19)) {
+    case 0:
+      return ['KCREATE', '/jobs', value, 'UNIQUE']
+    case 1:
+      return ['KCREATE', '/jobs/soon', value, 'UNIQUE', 'PX', random.between(1, 400)]
+    case 2:
+      return ['KDEL', path]
+    case 3:
+      return ['KDEL', path, 'RECURSIVE']
+    case 4:
+      return ['KDEL', '/jobs', 'RECURSIVE']
+    case 5:
+      return ['KCAS', path, value, 'PREVVALUE', random.oneOf(VALUES)]
+    case 6:
+      return ['KCAD', path, 'PREVVALUE', random.oneOf(VALUES)]
+    case 7:
+      return ['KMKDIR', path]
+    case 8:
+      return ['KMKDIR', path, 'REPLACE', 'PX', random.between(1, 2000)]
+    case 9:
+      return ['KUPDATE', path, value, 'EX', 1000]
+    case 10:
+      return ['KSET', path, '', 'PX', random.between(1, 3000), 'REFRESH']
+    case 11:
+      return ['KSET', path, value, 'PX', random.between(1, 500)]
+    case 12:
+      return ['KSET', path, value, 'PXAT', Date.now() + random.between(100, 10_000_000)]
+    case 13:
+    case 14:
+      // One that is written all the time.
+      return ['KSET', '/hot', value]
+    default:
+      return ['KSET', path, value]
+  }
+}
+
+/** A write of a value of a megabyte. */
+export function largeWrite(random: SeededRandom): Request {
+  return ['KSET', `/large/${random.between(0, 3)}`, random.oneOf(['x', '\xfe']).repeat(MEGABYTE)]
+}
+
+/** Fills a directory of some thousand nodes, then removes it with one command. */
+export function* wideDirectory(random: SeededRandom): Generator<Request, undefined> {
+  const nodes = random.between(1000, 3000)
+  for (let i = 0; i < nodes; i++) yield ['KSET', `/wide/${i % 50}/${i}`, 'x']
+  yield ['KDEL', '/wide', 'RECURSIVE']
+}

@@ -1,0 +1,143 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { Readable } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../src/store/clock.ts'
+import { readInput } from '../../src/transfer/input.ts'
+import { Progress } from '../../src/transfer/progress.ts'
+import { Recorder } from './recorder.ts'
+import { snapFile } from './snap-envelope.ts'
+import { useTemporaryDirectory } from './temporary-directory.ts'
+
+const path = useTemporaryDirectory()
+
+function write(name: string, content: string | Buffer): string {
+  const file = path(name)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, content)
+  return file
+}
+
+async function read(file: string, stdin: Readable = Readable.from([]), maxBytes?: number) {
+  const output = new Recorder()
+  const progress = new Progress(output, new ManualClock())
+  const { document, ...rest } = await readInput(file, stdin, progress, maxBytes)
+  return { ...rest, document: document.toString(), lines: output.lines }
+}
+
+describe('a file is known by its content, not by its name', () => {
+  test('JSON', async () => {
+    const file = write('really.snap', ' \n{"a":1}')
+    expect(await read(file)).toEqual({ name: file, document: ' \n{"a":1}', lines: [] })
+  })
+
+  test('a .snap file', async () => {
+    const file = write('really.json', snapFile('{"a":1}', 7))
+    const expected = { name: file, document: '{"a":1}', raftIndex: 7, lines: [] }
+    expect(await read(file)).toEqual(expected)
+  })
+
+  test('standard input is either', async () => {
+    const name = 'standard input'
+    const json = await read('-', Readable.from([Buffer.from('{"a"'), Buffer.from(':1}')]))
+    expect(json).toEqual({ name, document: '{"a":1}', lines: [] })
+    const snap = await read('-', Readable.from([snapFile('{}', 7)]))
+    expect(snap).toEqual({ name, document: '{}', raftIndex: 7, lines: [] })
+  })
+
+  test('a pipe is read to its end', async () => {
+    const pipe = path('pipe')
+    execFileSync('mkfifo', [pipe])
+    const [{ document }] = await Promise.all([read(pipe), writeFile(pipe, '{"a":1}')])
+    expect(document).toBe('{"a":1}')
+  })
+})
+
+describe('a directory of etcd', () => {
+  const older = '0000000000000002-0000000000000019.snap'
+  const newer = '0000000000000002-000000000000002a.snap'
+
+  test.each(['', 'member', 'member/snap'])('the newest snapshot is found from %j', async (from) => {
+    write(`data/member/snap/${older}`, snapFile('{"older":1}'))
+    const newest = write(`data/member/snap/${newer}`, snapFile('{"newer":1}', 42))
+    write('data/member/snap/db', 'x')
+    write(`data/member/snap/zzz.snap.broken`, 'x')
+    expect(await read(path('data', from))).toEqual({
+      name: newest,
+      document: '{"newer":1}',
+      raftIndex: 42,
+      lines: [`taking ${newest}`],
+    })
+  })
+
+  test('a damaged snapshot is passed over, and told of', async () => {
+    const whole = write(`snap/${older}`, snapFile('{"older":1}'))
+    const damaged = write(`snap/${newer}`, snapFile('{"newer":1}').subarray(0, -1))
+    const { document, lines } = await read(path())
+    expect(document).toBe('{"older":1}')
+    expect(lines).toEqual([
+      `passing over a snapshot: ${damaged}: it is truncated, or no .snap file`,
+      `taking ${whole}`,
+    ])
+  })
+
+  test('if no snapshot is whole, the last one tried is named', async () => {
+    write(`snap/${older}`, '')
+    write(`snap/${newer}`, 'x')
+    await expect(read(path())).rejects.toThrow(`${path('snap', older)} is empty`)
+  })
+
+  test('without a snapshot it says how to get one', async () => {
+    write('data/member/snap/db', 'x')
+    for (const from of [path('data'), path('data/member'), path('data/member/snap')]) {
+      await expect(read(from)).rejects.toThrow(
+        `etcd has not written a snapshot to ${path('data/member/snap')} yet; start etcd once with --snapshot-count 1`,
+      )
+    }
+  })
+
+  test('any other directory is refused', async () => {
+    await expect(read(path())).rejects.toThrow(`${path()} is a directory without snapshots of etcd`)
+  })
+})
+
+describe('what cannot be imported is refused with its reason', () => {
+  const bolt = Buffer.alloc(4096)
+  bolt.writeUInt32LE(0xed0cdaed, 16)
+
+  test.each([
+    ['nothing', '', 'is empty'],
+    ["etcd's v3 database", bolt, 'is a database with etcd v3 data'],
+    ['text', 'hello', 'is neither a state in JSON nor a .snap file of etcd'],
+    ['other JSON', '[1]', 'is neither a state in JSON nor a .snap file of etcd'],
+    ['a damaged .snap file', snapFile('{}').subarray(0, -1), ': it is truncated'],
+  ])('%s', async (_, content, reason) => {
+    const file = write('input', content)
+    await expect(read(file)).rejects.toThrow(`${file}${reason.startsWith(':') ? '' : ' '}${reason}`)
+  })
+
+  test('a file that is not there', async () => {
+    await expect(read(path('none'))).rejects.toThrow(
+      `cannot read ${path('none')}: there is no such file or directory`,
+    )
+  })
+
+  test('what is too large, as soon as that is known', async () => {
+    const file = write('input', '{"a":1}')
+    await expect(read(file, undefined, 6)).rejects.toThrow(`${file} is too large`)
+    expect((await read(file, undefined, 7)).document).toBe('{"a":1}')
+    let chunks = 0
+    const endless = Readable.from(
+      (function* () {
+        for (;;) {
+          chunks++
+          yield Buffer.from('{{{{')
+        }
+      })(),
+    )
+    await expect(read('-', endless, 100)).rejects.toThrow('standard input is too large')
+    expect(chunks).toBeLessThan(60)
+  })
+})
