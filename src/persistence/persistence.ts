@@ -96,14 +96,17 @@ export class Persistence {
     return (
       this.#durability === 'always' &&
       this.#failure === undefined &&
-      (this.#changes.pending || this.#running !== undefined)
+      // A tree that is still to be written whole has taken in the changes that were pending.
+      (this.#changes.pending || this.#whole || this.#running !== undefined)
     )
   }
 
   /** The commit that brings all that has been written so far. */
   get coveringCommit(): number {
+    const { pending } = this.#changes
     // Until it is sealed a commit takes in what changes.
-    const next = this.#changes.pending && this.#commitNow?.sealed !== false
+    const next =
+      this.#commitNow === undefined ? pending || this.#whole : pending && this.#commitNow.sealed
     return next ? this.#started + 1 : this.#started
   }
 

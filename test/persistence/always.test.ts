@@ -484,3 +484,33 @@ describe('when a commit fails', () => {
     expect(contentOf(store)).toEqual(contentOf(server.store))
   })
 })
+
+test('while the directory changes each write is held until it is on disk', async () => {
+  let done = 0
+  const { store, persistence } = await keep({
+    durability: 'always',
+    onCommit: (number) => {
+      if (number !== Number.POSITIVE_INFINITY) done = number
+    },
+  })
+  for (let round = 0; round < 30; round++) {
+    const between = round % 3 === 0 ? 'no' : 'always'
+    let over = false
+    const change = persistence
+      .change(temporaryDirectory(), between)
+      .then(() => persistence.change(temporaryDirectory(), 'always'))
+      .finally(() => {
+        over = true
+      })
+    while (!over) {
+      // As replies are sent: in the next turn of the event loop.
+      store.set('/a', 'x')
+      await new Promise((resolve) => setImmediate(resolve))
+      const { durability, holding, coveringCommit, unsavedWrites } = persistence
+      if (durability !== 'always') continue
+      expect(holding).toBe(unsavedWrites > 0)
+      if (holding) expect(coveringCommit).toBeGreaterThan(done)
+    }
+    await change
+  }
+})
