@@ -159,13 +159,21 @@ export interface PersistenceStatus {
   save(): Promise<void>
 }
 
+/** The server's time; how long requests take is told from one reading between each two of them. */
+export interface RequestClock extends Clock {
+  /** When the last request ended, in milliseconds since the process began. */
+  readonly lastLap: number
+  /** Called after each request. @returns the moment, in milliseconds since the process began */
+  lap(): number
+}
+
 /** The server, as commands see it. */
 export interface ServerContext {
   readonly store: Store
   readonly config: Config
   /** Where CONFIG REWRITE writes; absent when started without a file. */
   readonly configFile: string | undefined
-  readonly clock: Clock
+  readonly clock: RequestClock
   readonly logger: Logger
   readonly pubsub: PubSub
   readonly stats: ServerStats

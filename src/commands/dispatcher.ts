@@ -18,6 +18,9 @@ const MAX_EXEC_REPLY = 256 * 1024 * 1024
 export class Dispatcher {
   readonly #entries = new Map<string, Entry>()
   readonly #server: ServerContext
+  /** The command last found, by the name that it was called by; it has no subcommands. */
+  #lastName = ''
+  #lastEntry: Entry | undefined
   /** From how many microseconds on somebody wants to know of a command: SLOWLOG or LATENCY. */
   #slow = Number.POSITIVE_INFINITY
 
@@ -42,7 +45,6 @@ export class Dispatcher {
    */
   dispatch(client: Client, args: readonly string[]): void {
     let entry: Entry | undefined
-    const started = performance.now()
     try {
       entry = this.#find(args)
       client.lastCommand = entry.fullName
@@ -52,7 +54,7 @@ export class Dispatcher {
       return
     }
     if (this.#server.pause?.delays(client, entry, args) === true) return
-    if (client.transaction === undefined || entry.inMulti) this.#call(client, entry, args, started)
+    if (client.transaction === undefined || entry.inMulti) this.#call(client, entry, args)
     else this.#queue(client, client.transaction, entry, args)
   }
 
@@ -65,7 +67,7 @@ export class Dispatcher {
     let tooLong = false
     reply.array(requests.length)
     for (const { entry, args } of requests) {
-      this.#call(client, entry, args, performance.now())
+      this.#call(client, entry, args)
       if (client.replyMode === 'off') reply.muted = true
       if (reply.out.length - before.length > MAX_EXEC_REPLY) {
         // All the same it is all or nothing: the rest runs, too.
@@ -79,10 +81,17 @@ export class Dispatcher {
   }
 
   #find(args: readonly string[]): Entry {
+    // A pipeline is mostly of one kind, and comparing a name costs less than looking it up.
+    if (args[0] === this.#lastName) return this.#lastEntry as Entry
     // Most clients send upper or lower case throughout: try the name as it is first.
     const entry = this.#entries.get(args[0]) ?? this.#entries.get(args[0].toLowerCase())
     if (entry === undefined) throw unknownCommand(args)
-    if (entry.subcommands === undefined || args.length < 2) return entry
+    if (entry.subcommands === undefined) {
+      this.#lastName = args[0]
+      this.#lastEntry = entry
+      return entry
+    }
+    if (args.length < 2) return entry
     const subcommand = entry.subcommands.get(args[1].toLowerCase())
     if (subcommand !== undefined) return subcommand
     const name = shownName(args[1])
@@ -153,6 +162,7 @@ export class Dispatcher {
       limitQueue(client)
     }
     client.reply.simple('QUEUED')
+    this.#server.clock.lap()
   }
 
   /** What has to expire before the writes can be made does so before the first of them. */
@@ -173,10 +183,12 @@ export class Dispatcher {
     }
   }
 
-  #call(client: Client, entry: Entry, args: readonly string[], started: number): void {
+  #call(client: Client, entry: Entry, args: readonly string[]): void {
     // A string is immutable: going back to it undoes a reply that was begun and then failed.
     const before = client.reply.out
     const stats = entry.stats ?? this.#statsOf(entry)
+    const { clock } = this.#server
+    const started = clock.lastLap
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       entry.run?.(client, args, options)
@@ -186,7 +198,7 @@ export class Dispatcher {
     }
     // Counted and shown afterwards, as in Redis: INFO does not count itself, and the reply to a
     // client that monitors comes before the line that tells of it.
-    const time = (performance.now() - started) * 1000
+    const time = (clock.lap() - started) * 1000
     stats.calls++
     stats.time += time
     stats.histogram[histogramBucket(time)]++
@@ -210,6 +222,7 @@ export class Dispatcher {
 
   /** The request is not run, nor queued; the transaction that it is in fails with it. */
   #refuse(client: Client, entry: Entry | undefined, error: unknown): void {
+    this.#server.clock.lap()
     if (entry !== undefined) (entry.stats ?? this.#statsOf(entry)).rejectedCalls++
     if (client.transaction !== undefined) client.transaction.failed = true
     if (entry?.isExec !== true) {

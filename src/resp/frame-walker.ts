@@ -59,6 +59,11 @@ export class FrameWalker {
     this.#limits = limits
   }
 
+  /** Whether it is in no request: the next byte begins a new one. */
+  get betweenRequests(): boolean {
+    return this.#phase === 'request'
+  }
+
   /** Forgets the request it is in: the next byte begins a new one. */
   reset(): void {
     this.#phase = 'request'

@@ -1,4 +1,5 @@
 import { ChunkList } from './chunk-list.ts'
+import { FrameDecoder } from './frame-decoder.ts'
 import { parseFrames } from './frame-parser.ts'
 import { FrameWalker } from './frame-walker.ts'
 import { splitInlineRequest } from './inline-request.ts'
@@ -26,9 +27,10 @@ const NOTHING = Buffer.alloc(0)
 /**
  * Turns the bytes that one connection sends into requests, as Redis 7.0 does.
  *
- * It is the guard before redis-parser, which trusts its input: headers are walked and limits
- * enforced first, and only whole, valid frames are parsed. Requests, and the protocol error that
- * may end them, are delivered in the order of their bytes, whatever the chunks are.
+ * Ordinary frames that lie in one chunk are decoded at once. For all others it is the guard before
+ * redis-parser, which trusts its input: headers are walked and limits enforced first, and only
+ * whole, valid frames are parsed. Requests, and the protocol error that may end them, are delivered
+ * in the order of their bytes, whatever the chunks are.
  */
 export class RequestReader {
   /**
@@ -40,6 +42,7 @@ export class RequestReader {
   readonly #handler: RequestHandler
   readonly #limits: RequestLimits
   readonly #walker: FrameWalker
+  readonly #decoder: FrameDecoder
 
   /** The incomplete request's bytes in chunks before this one. */
   readonly #tail = new ChunkList()
@@ -72,6 +75,7 @@ export class RequestReader {
     this.#handler = handler
     this.#limits = limits
     this.#walker = new FrameWalker(limits)
+    this.#decoder = new FrameDecoder(limits)
   }
 
   /** Bytes held: an incomplete request and all requests not yet delivered. */
@@ -106,6 +110,7 @@ export class RequestReader {
     this.#tail.clear()
     this.#backlog.clear()
     this.#chunk = NOTHING
+    this.#decoder.forget()
     this.#delivered = this.#received
   }
 
@@ -152,6 +157,7 @@ export class RequestReader {
       if (chunk === undefined) return false
     }
     this.#queuedUnauthenticated = this.unauthenticated
+    if (!this.unauthenticated && this.#walker.betweenRequests && this.#decode()) return true
     const chunk = this.#chunk
     const start = this.#walked
     let framesEnd = start
@@ -180,6 +186,24 @@ export class RequestReader {
       this.#error = this.#walker.error
     }
     return true
+  }
+
+  /** Reads the frames of the ordinary kind at the front; false if there are none. */
+  #decode(): boolean {
+    const chunk = this.#chunk
+    const start = this.#walked
+    const stop = Math.min(chunk.length, start + this.#batchLength)
+    let at = start
+    while (at < stop) {
+      const end = this.#decoder.decode(chunk, at)
+      if (end === 0) break
+      this.#queue.push(this.#decoder.args)
+      this.#ends.push(end)
+      at = end
+    }
+    this.#walked = at
+    this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)
+    return at > start
   }
 
   #queueInline(start: number): void {
@@ -222,6 +246,7 @@ export class RequestReader {
     this.#chunkOffset += this.#chunk.length
     this.#chunk = chunk
     this.#walked = 0
+    this.#decoder.forget()
   }
 
   #dropQueue(): void {

@@ -160,7 +160,7 @@ export class Connection implements Subscriber, RequestHandler {
       this.flush()
       this.#waitIfUnread()
     }
-    if (performance.now() > this.#turnEnd) this.#yieldTurn()
+    if (this.server.clock.lastLap > this.#turnEnd) this.#yieldTurn()
   }
 
   onProtocolError(message: string): void {
@@ -331,8 +331,7 @@ export class Connection implements Subscriber, RequestHandler {
 
   #onData(chunk: Buffer): void {
     this.server.stats.inputBytes += chunk.length
-    this.lastRequestAt = this.server.clock.now()
-    this.#serve(() => this.#reader.push(chunk))
+    this.#serve(chunk)
     // A client that waits may go on sending; what it sends is not read until it is served again.
     if (this.blocked && this.bufferedInput > UNREAD_PAUSE) this.#socket.pause()
   }
@@ -341,13 +340,20 @@ export class Connection implements Subscriber, RequestHandler {
     return !this.authenticated && this.server.config.get('requirepass') !== ''
   }
 
-  #serve(read: () => void): void {
+  /** @param chunk what has come; absent to go on with what has come before */
+  #serve(chunk?: Buffer): void {
     if (this.#gone) return
+    const { clock } = this.server
     this.#serving = true
-    this.#turnEnd = performance.now() + TURN
+    clock.begin()
+    this.#turnEnd = clock.lastLap + TURN
     try {
-      read()
+      if (chunk !== undefined) {
+        this.lastRequestAt = clock.now()
+        this.#reader.push(chunk)
+      } else this.#servePostponed()
     } finally {
+      clock.end()
       this.#serving = false
       // Not at once: whoever is sent a reply wakes up and competes with those still to be served.
       this.#queueFlush()
@@ -363,13 +369,14 @@ export class Connection implements Subscriber, RequestHandler {
   }
 
   #goOn(): void {
-    if (this.#halted) return
-    this.#serve(() => {
-      const postponed = this.#postponed
-      this.#postponed = undefined
-      if (postponed !== undefined) this.onRequest(postponed)
-      if (!this.#halted) this.#reader.resume()
-    })
+    if (!this.#halted) this.#serve()
+  }
+
+  #servePostponed(): void {
+    const postponed = this.#postponed
+    this.#postponed = undefined
+    if (postponed !== undefined) this.onRequest(postponed)
+    if (!this.#halted) this.#reader.resume()
   }
 
   #queueFlush(): void {
@@ -458,6 +465,9 @@ function withUnsaved(bytes: string, writes: readonly number[]): string {
 /** The two words that HTTP requests of a browser hold: such a page must not write to the tree. */
 function isHttp(word: string): boolean {
   if (word.length !== 4 && word.length !== 5) return false
+  // P, p, H or h: most words are none of these, and none of them is made for nothing.
+  const first = word.charCodeAt(0) | 0x20
+  if (first !== 0x70 && first !== 0x68) return false
   const lower = word.toLowerCase()
   return lower === 'post' || lower === 'host:'
 }
