@@ -61,7 +61,7 @@ export function describeClient(client: Client): string {
   // Redis's two places for output: what is being gathered, and what piles up since nobody reads it.
   const { transaction } = client
   const queued = transaction?.bytes ?? 0
-  const gathered = client.reply.out.length
+  const gathered = client.reply.length
   const unread = output - gathered
   return [
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1`,

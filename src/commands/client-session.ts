@@ -52,7 +52,7 @@ export interface Client {
   readonly channelCount: number
   readonly patternCount: number
   /** Sends bytes that are no reply (a message, a MONITOR line), after what is already written. */
-  deliver(bytes: string): void
+  deliver(bytes: Uint8Array): void
   /** Ends the connection once its replies are sent; later requests are not served. */
   close(): void
   /** Ends the connection at once and logs why. */

@@ -63,16 +63,16 @@ export class Dispatcher {
     const { reply } = client
     this.#expireBefore(requests)
     client.executing = true
-    const before = reply.out
+    const before = reply.length
     let tooLong = false
     reply.array(requests.length)
     for (const { entry, args } of requests) {
       this.#call(client, entry, args)
       if (client.replyMode === 'off') reply.muted = true
-      if (reply.out.length - before.length > MAX_EXEC_REPLY) {
+      if (reply.length - before > MAX_EXEC_REPLY) {
         // All the same it is all or nothing: the rest runs, too.
         tooLong = true
-        reply.out = before
+        reply.rewind(before)
         reply.muted = true
       }
     }
@@ -184,8 +184,7 @@ export class Dispatcher {
   }
 
   #call(client: Client, entry: Entry, args: readonly string[]): void {
-    // A string is immutable: going back to it undoes a reply that was begun and then failed.
-    const before = client.reply.out
+    const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
     const { clock } = this.#server
     const started = clock.lastLap
@@ -226,20 +225,21 @@ export class Dispatcher {
     if (entry !== undefined) (entry.stats ?? this.#statsOf(entry)).rejectedCalls++
     if (client.transaction !== undefined) client.transaction.failed = true
     if (entry?.isExec !== true) {
-      this.#fail(client, client.reply.out, error)
+      this.#fail(client, client.reply.length, error)
       return
     }
     endTransaction(client)
     const reason = this.#errorReply(error).replace(/^ERR /, '')
     this.#fail(
       client,
-      client.reply.out,
+      client.reply.length,
       new CommandError(`EXECABORT Transaction discarded because of: ${reason}`),
     )
   }
 
-  #fail(client: Client, before: string, error: unknown): void {
-    client.reply.out = before
+  /** @param before how much of the reply is not that of the request, of which nothing is to stay */
+  #fail(client: Client, before: number, error: unknown): void {
+    client.reply.rewind(before)
     this.#server.stats.errorReplies++
     client.reply.error(this.#errorReply(error))
   }
@@ -272,7 +272,7 @@ export class Dispatcher {
     const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
     const secrets = entry.command.secrets?.(args) ?? []
     const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quoteWord(arg)))
-    const line = `+${time} [0 ${address}] ${shown.join(' ')}\r\n`
+    const line = Buffer.from(`+${time} [0 ${address}] ${shown.join(' ')}\r\n`, 'latin1')
     for (const monitor of this.#server.monitors) {
       // CLIENT REPLY mutes these lines too (Redis); SKIP only for the request that it skips.
       const skipped = monitor === client && client.reply.muted

@@ -1,29 +1,37 @@
 import {
-  encodeArrayHeader,
-  encodeBulk,
-  encodeHeader,
-  encodeInteger,
-} from '../resp/reply-encoding.ts'
+  BULK_OVERHEAD,
+  INTEGER_LENGTH,
+  putBulk,
+  putBytes,
+  putNumber,
+} from '../resp/byte-encoding.ts'
+import { encodeArrayHeader, encodeBulk, encodeHeader } from '../resp/reply-encoding.ts'
+import type { ReplyWriter } from '../resp/reply-writer.ts'
 import { ACTIONS, type Action, type Event, type NodeExtern } from '../store/event.ts'
+
+/** Of both versions of RESP. */
+type ByProtocol<T> = Readonly<Record<2 | 3, T>>
 
 /** A map's header: in RESP2 an array of names and values. */
 function mapHeader(size: number, protocol: 2 | 3): string {
   return protocol === 3 ? encodeHeader('%', size) : encodeArrayHeader(2 * size)
 }
 
+function byProtocol<T>(make: (protocol: 2 | 3) => T): ByProtocol<T> {
+  return { 2: make(2), 3: make(3) }
+}
+
 // Field names, encoded once.
-const ACTION = encodeBulk('action')
-const NODE = encodeBulk('node')
-const PREV_NODE = encodeBulk('prevNode')
-const INDEX = encodeBulk('index')
 const KEY = encodeBulk('key')
+const PREV_NODE = Buffer.from(encodeBulk('prevNode'))
+const INDEX = Buffer.from(`${encodeBulk('index')}:`)
 const DIR = encodeBulk('dir')
-const VALUE = encodeBulk('value')
+const VALUE = Buffer.from(encodeBulk('value'))
 const EXPIRATION = encodeBulk('expiration')
 const TTL = encodeBulk('ttl')
 const NODES = encodeBulk('nodes')
-const MODIFIED_INDEX = encodeBulk('modifiedIndex')
-const CREATED_INDEX = encodeBulk('createdIndex')
+const MODIFIED_INDEX = Buffer.from(`${encodeBulk('modifiedIndex')}:`)
+const CREATED_INDEX = Buffer.from(`${encodeBulk('createdIndex')}:`)
 
 /** What an event's reply begins with, up to its node, by action. */
 const HEADS = headsOf(3)
@@ -31,74 +39,99 @@ const HEADS = headsOf(3)
 const HEADS_WITH_PREVIOUS = headsOf(4)
 
 /** What a file without a TTL begins with, up to its key: most nodes are such. */
-const FILE = { 2: `${mapHeader(4, 2)}${KEY}$`, 3: `${mapHeader(4, 3)}${KEY}$` }
-/** What stands between its parts. */
-const FILE_VALUE = `\r\n${VALUE}$`
-const FILE_MODIFIED = `\r\n${MODIFIED_INDEX}:`
-const FILE_CREATED = `\r\n${CREATED_INDEX}:`
-const EVENT_INDEX = `\r\n${INDEX}:`
-/** What stands between two such files. */
-const FILE_BEFORE = { 2: `\r\n${PREV_NODE}${FILE[2]}`, 3: `\r\n${PREV_NODE}${FILE[3]}` }
+const FILE = byProtocol((protocol) => Buffer.from(mapHeader(4, protocol) + KEY))
+/** What such a file takes beside its key and its value, at the most. */
+const FILE_OVERHEAD =
+  FILE[2].length +
+  VALUE.length +
+  MODIFIED_INDEX.length +
+  CREATED_INDEX.length +
+  2 * (BULK_OVERHEAD + INTEGER_LENGTH)
 
-function headsOf(size: number): Readonly<Record<2 | 3, Readonly<Record<Action, string>>>> {
-  const byAction = (protocol: 2 | 3): Readonly<Record<Action, string>> => {
-    const head = (action: Action): string =>
-      mapHeader(size, protocol) + ACTION + encodeBulk(action) + NODE
+function headsOf(size: number): ByProtocol<Readonly<Record<Action, Buffer>>> {
+  return byProtocol((protocol) => {
+    const head = (action: Action): Buffer =>
+      Buffer.from(
+        mapHeader(size, protocol) + encodeBulk('action') + encodeBulk(action) + encodeBulk('node'),
+      )
     const heads = ACTIONS.map((action) => [action, head(action)] as const)
-    return Object.fromEntries(heads) as Record<Action, string>
-  }
-  return { 2: byAction(2), 3: byAction(3) }
+    return Object.fromEntries(heads) as Record<Action, Buffer>
+  })
 }
 
-/** An event as a reply: `action`, `node`, `prevNode` if there was one, `index`. */
-export function encodeEvent(event: Event, protocol: 2 | 3): string {
-  const { node, prevNode } = event
+/** Replies with an event: `action`, `node`, `prevNode` if there was one, `index`. */
+export function writeEvent(reply: ReplyWriter, { action, node, prevNode, index }: Event): void {
+  if (reply.muted) return
+  const { protocol } = reply
   if (prevNode === undefined) {
-    const head = HEADS[protocol][event.action]
-    return head + encodeNode(node, protocol) + INDEX + encodeInteger(event.index)
+    reply.append(HEADS[protocol][action])
+    writeNode(reply, node)
+  } else {
+    reply.append(HEADS_WITH_PREVIOUS[protocol][action])
+    writeNode(reply, node)
+    reply.append(PREV_NODE)
+    writeNode(reply, prevNode)
   }
-  const head = HEADS_WITH_PREVIOUS[protocol][event.action]
-  const { key, value } = node
-  const before = prevNode.value
-  if (value === undefined || before === undefined || expires(node) || expires(prevNode)) {
-    const nodes = encodeNode(node, protocol) + PREV_NODE + encodeNode(prevNode, protocol)
-    return head + nodes + INDEX + encodeInteger(event.index)
-  }
-  // By far the most frequent reply to a write. Glued in one go: each string made on the way to the
-  // whole costs time now, and again when the whole is written.
-  return `${head}${FILE[protocol]}${key.length}\r\n${key}${FILE_VALUE}${value.length}\r\n${value}${FILE_MODIFIED}${node.modifiedIndex}${FILE_CREATED}${node.createdIndex}${FILE_BEFORE[protocol]}${key.length}\r\n${key}${FILE_VALUE}${before.length}\r\n${before}${FILE_MODIFIED}${prevNode.modifiedIndex}${FILE_CREATED}${prevNode.createdIndex}${EVENT_INDEX}${event.index}\r\n`
+  writeInteger(reply, INDEX, index)
 }
 
-function expires(node: NodeExtern): boolean {
-  return node.expiration !== undefined
+function writeNode(reply: ReplyWriter, node: NodeExtern): void {
+  const { value } = node
+  if (value !== undefined && node.expiration === undefined) writeFile(reply, node, value)
+  else writeAnyNode(reply, node)
 }
 
-function encodeNode(node: NodeExtern, protocol: 2 | 3): string {
-  const { key, value } = node
-  if (value !== undefined && !expires(node)) {
-    return `${FILE[protocol]}${key.length}\r\n${key}${FILE_VALUE}${value.length}\r\n${value}${FILE_MODIFIED}${node.modifiedIndex}${FILE_CREATED}${node.createdIndex}\r\n`
-  }
-  let size = 3
-  let body = KEY + encodeBulk(key)
+/** By far the most frequent: one look for room, and then nothing but bytes. */
+function writeFile(reply: ReplyWriter, node: NodeExtern, value: string): void {
+  const { key } = node
+  const buffer = reply.room(FILE_OVERHEAD + key.length + value.length)
+  let at = putBytes(buffer, reply.length, FILE[reply.protocol])
+  at = putBulk(buffer, at, key)
+  at = putBytes(buffer, at, VALUE)
+  at = putBulk(buffer, at, value)
+  at = putBytes(buffer, at, MODIFIED_INDEX)
+  at = putNumber(buffer, at, node.modifiedIndex)
+  at = putBytes(buffer, at, CREATED_INDEX)
+  reply.wrote(putNumber(buffer, at, node.createdIndex))
+}
+
+function writeAnyNode(reply: ReplyWriter, node: NodeExtern): void {
+  const { value, expiration, ttl, nodes } = node
+  const expires = expiration !== undefined && ttl !== undefined
+  reply.map(
+    3 +
+      (node.dir ? 1 : 0) +
+      (value === undefined ? 0 : 1) +
+      (expires ? 2 : 0) +
+      (nodes === undefined ? 0 : 1),
+  )
+  reply.raw(KEY)
+  reply.bulk(node.key)
   if (node.dir) {
-    size++
-    body += DIR + (protocol === 3 ? '#t\r\n' : ':1\r\n')
+    reply.raw(DIR)
+    reply.boolean(true)
   }
   if (value !== undefined) {
-    size++
-    body += VALUE + encodeBulk(value)
+    reply.append(VALUE)
+    reply.bulk(value)
   }
-  if (node.expiration !== undefined && node.ttl !== undefined) {
-    size += 2
-    body += EXPIRATION + encodeBulk(new Date(node.expiration).toISOString())
-    body += TTL + encodeInteger(node.ttl)
+  if (expires) {
+    reply.raw(EXPIRATION)
+    reply.bulk(new Date(expiration).toISOString())
+    reply.raw(TTL)
+    reply.integer(ttl)
   }
-  if (node.nodes !== undefined) {
-    size++
-    body += NODES + encodeArrayHeader(node.nodes.length)
-    for (const child of node.nodes) body += encodeNode(child, protocol)
+  if (nodes !== undefined) {
+    reply.raw(NODES)
+    reply.array(nodes.length)
+    for (const child of nodes) writeNode(reply, child)
   }
-  body += MODIFIED_INDEX + encodeInteger(node.modifiedIndex)
-  body += CREATED_INDEX + encodeInteger(node.createdIndex)
-  return mapHeader(size, protocol) + body
+  writeInteger(reply, MODIFIED_INDEX, node.modifiedIndex)
+  writeInteger(reply, CREATED_INDEX, node.createdIndex)
+}
+
+/** @param name the field's name, encoded, up to the number's first digit */
+function writeInteger(reply: ReplyWriter, name: Buffer, n: number): void {
+  const buffer = reply.room(name.length + INTEGER_LENGTH)
+  reply.wrote(putNumber(buffer, putBytes(buffer, reply.length, name), n))
 }

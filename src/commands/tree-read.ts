@@ -1,5 +1,5 @@
 import type { Command } from './command.ts'
-import { encodeEvent } from './event-reply.ts'
+import { writeEvent } from './event-reply.ts'
 
 /** Reading the tree. */
 export const treeReadCommands: readonly Command[] = [
@@ -23,7 +23,7 @@ export const treeReadCommands: readonly Command[] = [
         recursive: options.has('recursive'),
         sorted: options.has('sorted'),
       })
-      client.reply.raw(encodeEvent(event, client.reply.protocol))
+      writeEvent(client.reply, event)
     },
   },
   {

@@ -1,6 +1,6 @@
 import type { Command } from './command.ts'
 import { CommandError } from './command.ts'
-import { encodeEvent } from './event-reply.ts'
+import { writeEvent } from './event-reply.ts'
 import { parseInteger } from './integer.ts'
 import { parseTimeout } from './timeout.ts'
 
@@ -33,7 +33,7 @@ export const treeWatchCommands: readonly Command[] = [
       const watcher = store.watch(args[1], watchOptions, (event) => {
         answered = true
         cancelTimer?.()
-        client.reply.raw(encodeEvent(event, client.reply.protocol))
+        writeEvent(client.reply, event)
         unblock?.()
       })
       if (answered) return

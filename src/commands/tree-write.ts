@@ -1,7 +1,7 @@
 import type { Event } from '../store/event.ts'
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, type Options } from './command.ts'
-import { encodeEvent } from './event-reply.ts'
+import { writeEvent } from './event-reply.ts'
 import { parseExpireTime, parseWriteOptions, REFRESH_ARGUMENT, TTL_ARGUMENT } from './expiry.ts'
 import { parseInteger } from './integer.ts'
 
@@ -29,7 +29,7 @@ const GROWS = { ...WRITES, flags: ['write', 'denyoom'] } as const
 
 function replyEvent(client: Client, event: Event): void {
   notifyKeyspace(client, event)
-  client.reply.raw(encodeEvent(event, client.reply.protocol))
+  writeEvent(client.reply, event)
 }
 
 /** Under the names that Redis has for what it does to strings. */

@@ -1,47 +1,105 @@
 import {
-  encodeArrayHeader,
-  encodeBulk,
-  encodeHeader,
-  encodeInteger,
-  encodePushHeader,
-} from './reply-encoding.ts'
+  BULK_OVERHEAD,
+  INTEGER_LENGTH,
+  putBulk,
+  putBytes,
+  putEnd,
+  putNumber,
+  putText,
+} from './byte-encoding.ts'
 
 /** A number a reply can carry as an integer: a safe integer, or any 64-bit one as a bigint. */
 export type ReplyInteger = number | bigint
 
+/** The size of the first Buffer, in bytes; larger ones are twice as large as the one before. */
+const FIRST_LENGTH = 1024
+/** A larger Buffer is not kept when it has been emptied. */
+const KEPT_LENGTH = 64 * 1024
+
+const COLON = 58
+const NOTHING = Buffer.alloc(0)
+const OK = Buffer.from('+OK\r\n')
+const NULL = { 2: Buffer.from('$-1\r\n'), 3: Buffer.from('_\r\n') }
+
 /**
  * Writes replies in the protocol version that the connection has chosen.
  *
- * Everything is appended to one binary string, which the server takes and writes once a burst:
- * gluing strings costs less than copying each reply into a Buffer.
+ * Everything goes into one Buffer, which the server hands to the socket once a burst: strings
+ * glued together would have to be made, taken apart and copied by the socket.
  */
 export class ReplyWriter {
   /** The RESP version; HELLO changes it. */
   protocol: 2 | 3 = 2
   /** CLIENT REPLY OFF and SKIP: while true, nothing is appended. */
   muted = false
-  /** The bytes not yet taken, as a binary string. */
-  out = ''
+  #buffer: Buffer = NOTHING
+  #length = 0
+  /** Since the last {@link trim}. */
+  #used = false
 
-  /** Takes the bytes written since the last time. */
-  take(): string {
-    const out = this.out
-    this.out = ''
-    return out
+  /** How many bytes are there. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** The bytes that are there, valid until the next one is written. */
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+
+  /** Goes back to an earlier length: what has been written since is gone. */
+  rewind(length: number): void {
+    this.#length = length
+  }
+
+  /** Empties the writer, when nobody needs its {@link bytes} any more. */
+  clear(): void {
+    this.#length = 0
+    this.#used = true
+    if (this.#buffer.length > KEPT_LENGTH) this.#buffer = NOTHING
+  }
+
+  /** Empties the writer, whose {@link bytes} are somebody else's from now on. */
+  handOver(): void {
+    this.#length = 0
+    this.#buffer = NOTHING
+  }
+
+  /** Gives memory back if the writer is empty and was not used since this was last called. */
+  trim(): void {
+    if (!this.#used && this.#length === 0) this.#buffer = NOTHING
+    this.#used = false
+  }
+
+  /**
+   * Room for bytes that somebody else is to put at {@link length}, who then calls {@link wrote}.
+   *
+   * @param count how many at the most
+   */
+  room(count: number): Buffer {
+    const needed = this.#length + count
+    return needed <= this.#buffer.length ? this.#buffer : this.#grow(needed)
+  }
+
+  /** @param end where what was put ends */
+  wrote(end: number): void {
+    this.#length = end
   }
 
   /** A status. @param text without CR and LF */
   simple(text: string): void {
-    this.raw(`+${text}\r\n`)
+    this.#line('+', text)
   }
 
   ok(): void {
-    this.raw('+OK\r\n')
+    this.encoded(OK)
   }
 
   /** @param s a binary string */
   bulk(s: string): void {
-    if (!this.muted) this.out += encodeBulk(s)
+    if (this.muted) return
+    const buffer = this.room(s.length + BULK_OVERHEAD)
+    this.#length = putBulk(buffer, this.#length, s)
   }
 
   bulkOrNull(s: string | null): void {
@@ -50,7 +108,14 @@ export class ReplyWriter {
   }
 
   integer(n: ReplyInteger): void {
-    if (!this.muted) this.out += encodeInteger(n)
+    if (this.muted) return
+    if (typeof n === 'bigint' || n < 0 || !Number.isInteger(n)) {
+      this.#line(':', String(n))
+      return
+    }
+    const buffer = this.room(INTEGER_LENGTH)
+    buffer[this.#length] = COLON
+    this.#length = putNumber(buffer, this.#length + 1, n)
   }
 
   /**
@@ -59,11 +124,11 @@ export class ReplyWriter {
    * @param text the code and the message, without the leading `-`
    */
   error(text: string): void {
-    this.raw(`-${text.replace(/[\r\n]/g, ' ')}\r\n`)
+    this.#line('-', text.replace(/[\r\n]/g, ' '))
   }
 
   null(): void {
-    this.raw(this.protocol === 3 ? '_\r\n' : '$-1\r\n')
+    this.encoded(NULL[this.protocol])
   }
 
   /** The null of commands that otherwise reply with an array. */
@@ -73,22 +138,23 @@ export class ReplyWriter {
 
   /** The header of an array. @param n its elements, which follow */
   array(n: number): void {
-    if (!this.muted) this.out += encodeArrayHeader(n)
+    this.#header('*', n)
   }
 
   /** The header of a map. @param n its pairs, which follow, name first */
   map(n: number): void {
-    this.raw(this.protocol === 3 ? encodeHeader('%', n) : encodeArrayHeader(2 * n))
+    if (this.protocol === 3) this.#header('%', n)
+    else this.#header('*', 2 * n)
   }
 
   /** The header of a set. @param n its elements, which follow */
   set(n: number): void {
-    this.raw(this.protocol === 3 ? encodeHeader('~', n) : encodeArrayHeader(n))
+    this.#header(this.protocol === 3 ? '~' : '*', n)
   }
 
   /** The header of a push, in RESP2 of an array. @param n its elements, which follow */
   push(n: number): void {
-    this.raw(this.protocol === 3 ? encodePushHeader(n) : encodeArrayHeader(n))
+    this.#header(this.protocol === 3 ? '>' : '*', n)
   }
 
   boolean(b: boolean): void {
@@ -98,25 +164,57 @@ export class ReplyWriter {
 
   double(x: number): void {
     const text = formatDouble(x)
-    if (this.protocol === 3) this.raw(`,${text}\r\n`)
+    if (this.protocol === 3) this.#line(',', text)
     else this.bulk(text)
   }
 
   /** Text for people, in RESP2 a bulk string. */
   verbatim(format: 'txt' | 'mkd', s: string): void {
-    if (this.protocol === 3) this.raw(`${encodeHeader('=', s.length + 4)}${format}:${s}\r\n`)
+    if (this.protocol === 3) this.raw(`=${s.length + 4}\r\n${format}:${s}\r\n`)
     else this.bulk(s)
   }
 
   /** An integer of any size, in RESP2 a bulk string. */
   bigNumber(n: bigint): void {
-    if (this.protocol === 3) this.raw(`(${n}\r\n`)
+    if (this.protocol === 3) this.#line('(', n.toString())
     else this.bulk(n.toString())
   }
 
-  /** A reply that is encoded already. */
+  /** A reply, or a part of one, that is encoded already. @param s a binary string */
   raw(s: string): void {
-    if (!this.muted) this.out += s
+    if (this.muted) return
+    this.#length = putText(this.room(s.length), this.#length, s)
+  }
+
+  /** A reply, or a part of one, that is encoded already, in bytes. */
+  encoded(bytes: Uint8Array): void {
+    if (!this.muted) this.append(bytes)
+  }
+
+  /** Bytes that are no reply: they are not muted. */
+  append(bytes: Uint8Array): void {
+    this.#length = putBytes(this.room(bytes.length), this.#length, bytes)
+  }
+
+  #header(type: string, n: number): void {
+    if (this.muted) return
+    const buffer = this.room(INTEGER_LENGTH)
+    buffer[this.#length] = type.charCodeAt(0)
+    this.#length = putNumber(buffer, this.#length + 1, n)
+  }
+
+  #line(type: string, text: string): void {
+    if (this.muted) return
+    const buffer = this.room(text.length + 3)
+    buffer[this.#length] = type.charCodeAt(0)
+    this.#length = putEnd(buffer, putText(buffer, this.#length + 1, text))
+  }
+
+  #grow(needed: number): Buffer {
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length, FIRST_LENGTH))
+    this.#buffer.copy(grown, 0, 0, this.#length)
+    this.#buffer = grown
+    return grown
   }
 }
 

@@ -22,16 +22,17 @@ const TURN = 10
 const MAX_DEFERRED = 64 * 1024 * 1024
 
 /** What a write is answered with whose commit has failed. */
-const UNSAVED =
-  '-MISCONF the write was made, but could not be put on disk yet: it is lost if the server ends now\r\n'
+const UNSAVED = Buffer.from(
+  '-MISCONF the write was made, but could not be put on disk yet: it is lost if the server ends now\r\n',
+)
 
 /** Output that waits for the disk. */
 interface HeldOutput {
   /** The commit that it waits for. */
-  commit: number
-  bytes: string
+  readonly commit: number
+  readonly bytes: Buffer
   /** Where the replies to writes begin and end in it, in turn. */
-  readonly writes: number[]
+  readonly writes: readonly number[]
 }
 
 /** One connected client: its socket, its requests in order, its replies in order. */
@@ -75,14 +76,17 @@ export class Connection implements Subscriber, RequestHandler {
   /** The client will send no more, but may be owed replies. */
   #ended = false
   /** What was delivered during the present command: an undone reply must not take it along. */
-  #delivered = ''
+  #delivered: Uint8Array[] = []
+  #deliveredBytes = 0
   /** What was delivered in the middle of EXEC: it must not get in between the parts of its reply. */
-  #deferred = ''
+  #deferred: Uint8Array[] = []
+  #deferredBytes = 0
   /** The request that is to be served when the client goes on. */
   #postponed: string[] | undefined
   #onDrained: (() => void)[] = []
   #held: HeldOutput[] = []
-  /** Where in `reply.out` the replies to writes begin and end, in turn, while they may be held. */
+  #heldBytes = 0
+  /** Where in `reply` the replies to writes begin and end, in turn, while they may be held. */
   #writes: number[] = []
 
   constructor(server: Server, socket: Socket, id: number, address: string, localAddress: string) {
@@ -113,9 +117,7 @@ export class Connection implements Subscriber, RequestHandler {
   }
 
   get bufferedOutput(): number {
-    let bytes = this.#socket.writableLength + this.reply.out.length
-    for (const held of this.#held) bytes += held.bytes.length
-    return bytes
+    return this.#socket.writableLength + this.reply.length + this.#heldBytes
   }
 
   get isLocal(): boolean {
@@ -141,22 +143,24 @@ export class Connection implements Subscriber, RequestHandler {
     const { stats, persistence } = this.server
     const errorsBefore = stats.errorReplies
     const writesBefore = persistence.writes
-    const start = this.reply.out.length
+    const start = this.reply.length
     this.server.dispatcher.dispatch(this, args)
     if (persistence.writes !== writesBefore && persistence.holding) {
       // What was delivered meanwhile stands before the reply, and is none.
-      this.#writes.push(start + this.#delivered.length, this.reply.out.length)
+      this.#writes.push(start + this.#deliveredBytes, this.reply.length)
     }
-    if (this.#delivered !== '') {
-      if (stats.errorReplies !== errorsBefore) this.reply.out += this.#delivered
-      this.#delivered = ''
+    if (this.#deliveredBytes > 0) {
+      if (stats.errorReplies !== errorsBefore) this.#append(this.#delivered)
+      this.#delivered = []
+      this.#deliveredBytes = 0
     }
-    if (this.#deferred !== '') {
-      this.reply.out += this.#deferred
-      this.#deferred = ''
+    if (this.#deferredBytes > 0) {
+      this.#append(this.#deferred)
+      this.#deferred = []
+      this.#deferredBytes = 0
     }
     this.#reader.unauthenticated = this.#needsPassword()
-    if (this.reply.out.length >= FLUSH_AT) {
+    if (this.reply.length >= FLUSH_AT) {
       this.flush()
       this.#waitIfUnread()
     }
@@ -174,19 +178,23 @@ export class Connection implements Subscriber, RequestHandler {
     this.disconnect('a request is larger than client-query-buffer-limit')
   }
 
-  deliver(bytes: string): void {
+  deliver(bytes: Uint8Array): void {
     if (this.#closing) return
     if (this.executing) {
-      this.#deferred += bytes
-      if (this.#deferred.length > MAX_DEFERRED) {
+      this.#deferred.push(bytes)
+      this.#deferredBytes += bytes.length
+      if (this.#deferredBytes > MAX_DEFERRED) {
         this.disconnect(`its own EXEC has brought it more than ${MAX_DEFERRED} bytes of messages`)
       }
       return
     }
-    this.reply.out += bytes
-    if (this.#serving) this.#delivered += bytes
+    this.reply.append(bytes)
+    if (this.#serving) {
+      this.#delivered.push(bytes)
+      this.#deliveredBytes += bytes.length
+    }
     // At once, so that what others' requests bring is measured against the limit as it grows.
-    else if (this.reply.out.length >= FLUSH_AT) this.flush()
+    else if (this.reply.length >= FLUSH_AT) this.flush()
     else this.#queueFlush()
   }
 
@@ -236,17 +244,10 @@ export class Connection implements Subscriber, RequestHandler {
   flush(): void {
     this.#queued = false
     if (this.#gone) return
-    if (this.reply.out !== '') {
+    if (this.reply.length > 0) {
       const { persistence } = this.server
-      if (this.#held.length > 0 || persistence.holding) {
-        this.#hold()
-      } else {
-        const writes = this.#writes
-        this.#writes = []
-        const out = this.reply.take()
-        // The commit may have failed between the request and now.
-        this.#send(persistence.failure === undefined ? out : withUnsaved(out, writes))
-      }
+      if (this.#held.length > 0 || persistence.holding) this.#hold()
+      else this.#sendReplies()
     }
     if (this.#held.length > 0) return
     if (this.#closing) this.#socket.end()
@@ -259,7 +260,10 @@ export class Connection implements Subscriber, RequestHandler {
   release(commit: number): void {
     const kept = this.#held.findIndex((held) => held.commit > commit)
     const released = this.#held.splice(0, kept < 0 ? this.#held.length : kept)
-    for (const { bytes } of released) this.#send(bytes)
+    for (const { bytes } of released) {
+      this.#heldBytes -= bytes.length
+      this.#send(bytes)
+    }
     this.#afterRelease()
   }
 
@@ -267,27 +271,45 @@ export class Connection implements Subscriber, RequestHandler {
   releaseUnsaved(): void {
     const held = this.#held
     this.#held = []
+    this.#heldBytes = 0
     for (const { bytes, writes } of held) this.#send(withUnsaved(bytes, writes))
     this.#afterRelease()
   }
 
-  #send(bytes: string): void {
+  #append(all: readonly Uint8Array[]): void {
+    for (const bytes of all) this.reply.append(bytes)
+  }
+
+  #sendReplies(): void {
+    const { reply } = this
+    const writes = this.#writes
+    if (writes.length > 0) this.#writes = []
+    // The commit may have failed between the request and now.
+    if (writes.length > 0 && this.server.persistence.failure !== undefined) {
+      this.#send(withUnsaved(reply.bytes, writes))
+      reply.clear()
+      return
+    }
+    this.#send(reply.bytes)
+    // What the system has not taken yet, the socket still reads from.
+    if (this.#socket.writableLength === 0) reply.clear()
+    else reply.handOver()
+  }
+
+  #send(bytes: Buffer): void {
     if (this.#gone) return
     this.server.stats.outputBytes += bytes.length
-    this.#socket.write(bytes, 'latin1')
+    this.#socket.write(bytes)
     this.checkOutput()
   }
 
   /** Keeps what is to be sent until the disk has what it tells of. */
   #hold(): void {
+    const { reply } = this
     const commit = this.server.persistence.coveringCommit
-    const last = this.#held.at(-1)
-    if (last === undefined || last.commit < commit) {
-      this.#held.push({ commit, bytes: this.reply.take(), writes: this.#writes })
-    } else {
-      for (const at of this.#writes) last.writes.push(last.bytes.length + at)
-      last.bytes += this.reply.take()
-    }
+    this.#held.push({ commit, bytes: Buffer.from(reply.bytes), writes: this.#writes })
+    this.#heldBytes += reply.length
+    reply.clear()
     this.#writes = []
     this.server.hold(this)
     this.checkOutput()
@@ -320,6 +342,7 @@ export class Connection implements Subscriber, RequestHandler {
   /** Called every second. */
   survey(): void {
     this.checkOutput()
+    this.reply.trim()
     // A paused socket does not tell that its client has gone: read on, a little.
     if (this.blocked && this.#socket.isPaused()) this.#socket.resume()
   }
@@ -437,8 +460,9 @@ export class Connection implements Subscriber, RequestHandler {
     this.#gone = true
     this.#closing = true
     this.#reader.destroy()
-    this.reply.take()
+    this.reply.handOver()
     this.#held = []
+    this.#heldBytes = 0
     this.server.unhold(this)
     this.#leave()
     this.server.remove(this)
@@ -450,16 +474,17 @@ export class Connection implements Subscriber, RequestHandler {
  *
  * @param writes where those replies begin and end, in turn
  */
-function withUnsaved(bytes: string, writes: readonly number[]): string {
-  let out = ''
+function withUnsaved(bytes: Buffer, writes: readonly number[]): Buffer {
+  const parts: Buffer[] = []
   let at = 0
   for (let i = 0; i < writes.length; i += 2) {
-    out += bytes.slice(at, writes[i])
+    parts.push(bytes.subarray(at, writes[i]))
     at = writes[i + 1]
     // A muted reply is none.
-    if (at > writes[i]) out += UNSAVED
+    if (at > writes[i]) parts.push(UNSAVED)
   }
-  return out + bytes.slice(at)
+  parts.push(bytes.subarray(at))
+  return Buffer.concat(parts)
 }
 
 /** The two words that HTTP requests of a browser hold: such a page must not write to the tree. */

@@ -1,6 +1,7 @@
 import type { PubSub } from '../commands/client-session.ts'
 import { matchGlob } from '../glob.ts'
-import { encodeArrayHeader, encodeBulk, encodePushHeader } from '../resp/reply-encoding.ts'
+import { Message } from '../resp/message.ts'
+import { encodeBulk } from '../resp/reply-encoding.ts'
 import type { Event } from '../store/event.ts'
 import type { Store } from '../store/store.ts'
 import type { Subscriber } from './subscriber.ts'
@@ -181,11 +182,9 @@ function leave(map: Map<string, Set<Subscriber>>, name: string, client: Subscrib
   if (listeners?.delete(client) && listeners.size === 0) map.delete(name)
 }
 
-/** Each of many gets the same string, whichever of the two encodings it reads. */
 function deliver(listeners: Iterable<Subscriber>, size: number, body: string): void {
-  const resp2 = encodeArrayHeader(size) + body
-  const resp3 = encodePushHeader(size) + body
-  for (const client of listeners) client.deliver(client.reply.protocol === 3 ? resp3 : resp2)
+  const message = new Message(size, body)
+  for (const client of listeners) client.deliver(message.encoded(client.reply.protocol))
 }
 
 function confirm(client: Subscriber, kind: string, name: string | null): void {

@@ -1,4 +1,5 @@
-import { encodeArrayHeader, encodeBulk, encodePushHeader } from '../resp/reply-encoding.ts'
+import { Message } from '../resp/message.ts'
+import { encodeBulk } from '../resp/reply-encoding.ts'
 import { StoreError } from '../store/errors.ts'
 import type { Event } from '../store/event.ts'
 import { eventToJson } from '../store/event-json.ts'
@@ -36,8 +37,11 @@ interface Replay {
 export class TreeStream {
   readonly #store: Store
   readonly #channel: TreeChannelName
-  readonly #head2: string
-  readonly #head3: string
+  /** What each message begins with. */
+  readonly #head: string
+  /** The event that was last sent, and the message that tells of it. */
+  #event: Event | undefined
+  #message: Message | undefined
   /** Who is up to date, with the first index that it wants. */
   readonly #live = new Map<Subscriber, number>()
   /** Who is not: one that comes back while its last replay waits for it begins another. */
@@ -47,9 +51,7 @@ export class TreeStream {
   constructor(store: Store, name: string, channel: TreeChannelName) {
     this.#store = store
     this.#channel = channel
-    const head = encodeBulk('message') + encodeBulk(name)
-    this.#head2 = encodeArrayHeader(3) + head
-    this.#head3 = encodePushHeader(3) + head
+    this.#head = encodeBulk('message') + encodeBulk(name)
   }
 
   get size(): number {
@@ -114,7 +116,13 @@ export class TreeStream {
   }
 
   #send(subscriber: Subscriber, event: Event): void {
-    const head = subscriber.reply.protocol === 3 ? this.#head3 : this.#head2
-    subscriber.deliver(head + encodeEventMessage(event))
+    subscriber.deliver(this.#messageOf(event).encoded(subscriber.reply.protocol))
+  }
+
+  #messageOf(event: Event): Message {
+    if (this.#message !== undefined && this.#event === event) return this.#message
+    this.#event = event
+    this.#message = new Message(3, this.#head + encodeEventMessage(event))
+    return this.#message
   }
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   encodeArrayHeader,
@@ -7,6 +8,14 @@ import {
 } from '../../src/resp/reply-encoding.ts'
 import { ReplyWriter } from '../../src/resp/reply-writer.ts'
 import { allBytes } from './request-recorder.ts'
+
+const text = fc
+  .uint8Array({ maxLength: 3000, size: 'max' })
+  .map((bytes) => Buffer.from(bytes).toString('latin1'))
+
+function textOf(writer: ReplyWriter): string {
+  return writer.bytes.toString('latin1')
+}
 
 type Write = (writer: ReplyWriter) => void
 
@@ -59,10 +68,10 @@ const cases: [what: string, write: Write, resp2: string, resp3?: string][] = [
 test.each(cases)('%s', (_what, write, resp2, resp3 = resp2) => {
   const writer = new ReplyWriter()
   write(writer)
-  expect(writer.out).toBe(resp2)
+  expect(textOf(writer)).toBe(resp2)
   writer.protocol = 3
   write(writer)
-  expect(writer.out).toBe(resp2 + resp3)
+  expect(textOf(writer)).toBe(resp2 + resp3)
 })
 
 test.each(cases)('%s appends nothing while muted', (_what, write) => {
@@ -72,17 +81,69 @@ test.each(cases)('%s appends nothing while muted', (_what, write) => {
   write(writer)
   writer.protocol = 3
   write(writer)
-  expect(writer.take()).toBe('+OK\r\n')
+  expect(textOf(writer)).toBe('+OK\r\n')
 })
 
-test('take empties the writer', () => {
+test.each(['clear', 'handOver'] as const)('%s empties the writer', (empty) => {
   const writer = new ReplyWriter()
   writer.array(1)
   writer.bulk('a')
-  expect(writer.take()).toBe('*1\r\n$1\r\na\r\n')
-  expect(writer.take()).toBe('')
+  expect(textOf(writer)).toBe('*1\r\n$1\r\na\r\n')
+  writer[empty]()
+  expect(textOf(writer)).toBe('')
   writer.ok()
-  expect(writer.take()).toBe('+OK\r\n')
+  expect(textOf(writer)).toBe('+OK\r\n')
+})
+
+test('what has been handed over is not written to again', () => {
+  const writer = new ReplyWriter()
+  writer.bulk('kept')
+  const { bytes } = writer
+  writer.handOver()
+  writer.bulk('next')
+  expect(bytes.toString('latin1')).toBe('$4\r\nkept\r\n')
+})
+
+test('rewinding undoes what has been written since', () => {
+  const writer = new ReplyWriter()
+  writer.ok()
+  const { length } = writer
+  writer.bulk('x'.repeat(100_000))
+  writer.rewind(length)
+  writer.integer(1)
+  expect(textOf(writer)).toBe('+OK\r\n:1\r\n')
+})
+
+test('only a writer that is not in use gives its memory back', () => {
+  const writer = new ReplyWriter()
+  writer.ok()
+  for (let i = 0; i < 3; i++) writer.trim()
+  expect(textOf(writer)).toBe('+OK\r\n')
+  const { buffer } = writer.bytes
+  writer.clear()
+  writer.trim()
+  expect(writer.bytes.buffer).toBe(buffer)
+  writer.trim()
+  expect(writer.bytes.buffer).not.toBe(buffer)
+})
+
+test('texts and numbers of any length', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(text, fc.maxSafeInteger(), fc.bigInt())), (values) => {
+      const writer = new ReplyWriter()
+      let expected = ''
+      for (const value of values) {
+        if (typeof value === 'string') {
+          writer.bulk(value)
+          expected += `$${value.length}\r\n${value}\r\n`
+        } else {
+          writer.integer(value)
+          expected += `:${value}\r\n`
+        }
+      }
+      expect(textOf(writer)).toBe(expected)
+    }),
+  )
 })
 
 test('encodings that many connections share', () => {

@@ -1,0 +1,28 @@
+import { encodeArrayHeader, encodePushHeader } from './reply-encoding.ts'
+
+/** A message that many clients get: encoded once for all who speak the same version of RESP. */
+export class Message {
+  readonly #size: number
+  readonly #body: string
+  #resp2: Buffer | undefined
+  #resp3: Buffer | undefined
+
+  /**
+   * @param size how many elements it has
+   * @param body the elements, encoded, as a binary string
+   */
+  constructor(size: number, body: string) {
+    this.#size = size
+    this.#body = body
+  }
+
+  /** The bytes of the message; not to be changed. */
+  encoded(protocol: 2 | 3): Buffer {
+    if (protocol === 3) {
+      this.#resp3 ??= Buffer.from(encodePushHeader(this.#size) + this.#body, 'latin1')
+      return this.#resp3
+    }
+    this.#resp2 ??= Buffer.from(encodeArrayHeader(this.#size) + this.#body, 'latin1')
+    return this.#resp2
+  }
+}
