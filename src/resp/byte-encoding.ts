@@ -41,6 +41,14 @@ export function putBytes(buffer: Buffer, at: number, bytes: Uint8Array): number 
   return at + length
 }
 
+/** What the buffer holds already between two other places. */
+export function putCopy(buffer: Buffer, at: number, start: number, end: number): number {
+  const length = end - start
+  if (length > SHORT_BYTES) buffer.copyWithin(at, start, end)
+  else for (let i = 0; i < length; i++) buffer[at + i] = buffer[start + i]
+  return at + length
+}
+
 /** The end of a line. */
 export function putEnd(buffer: Buffer, at: number): number {
   buffer[at] = CARRIAGE_RETURN

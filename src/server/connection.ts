@@ -300,7 +300,8 @@ export class Connection implements Subscriber, RequestHandler {
     if (this.#gone) return
     this.server.stats.outputBytes += bytes.length
     this.#socket.write(bytes)
-    this.checkOutput()
+    // Most is sent at once, and there is nothing to check.
+    if (this.#socket.writableLength > 0 || this.#limit.isOver || this.#closing) this.checkOutput()
   }
 
   /** Keeps what is to be sent until the disk has what it tells of. */

@@ -5,6 +5,11 @@ export class OutputLimitGuard {
   /** Since when the soft limit has been exceeded, in Unix milliseconds. */
   #overSince: number | undefined
 
+  /** Whether the soft limit was exceeded when last looked at. */
+  get isOver(): boolean {
+    return this.#overSince !== undefined
+  }
+
   /**
    * @param unread bytes written and not yet sent
    * @param now Unix milliseconds
