@@ -30,7 +30,7 @@ export function keyOfPath(path: string): string {
  * @throws CommandError WRONGTYPE if it is a directory
  */
 export function findKey({ server }: Client, key: string): FileNode | undefined {
-  const node = server.store.lookup(pathOfKey(key))
+  const node = server.store.lookup(key)
   if (node === undefined) return undefined
   if (node.dir) throw wrongType()
   return node
@@ -52,7 +52,7 @@ export function readKey(client: Client, key: string): string | undefined {
  */
 export function setKey({ server }: Client, key: string, value: string, expireTime?: number): void {
   try {
-    server.store.set(pathOfKey(key), value, { expireTime })
+    server.store.set(key, value, { expireTime })
   } catch (error) {
     throw isDirectoryError(error) ? wrongType() : error
   }
@@ -66,7 +66,7 @@ export function setKey({ server }: Client, key: string, value: string, expireTim
  */
 export function checkSetKey({ server }: Client, key: string): boolean {
   try {
-    return server.store.checkSet(pathOfKey(key)) !== undefined
+    return server.store.checkSet(key) !== undefined
   } catch (error) {
     throw isDirectoryError(error) ? wrongType() : error
   }
@@ -89,7 +89,7 @@ export function updateKey(
   expireTime: number | undefined,
 ): void {
   try {
-    server.store.update(pathOfKey(key), value, { expireTime })
+    server.store.update(key, value, { expireTime })
   } catch (error) {
     ignoreExpired(error)
   }
@@ -98,7 +98,7 @@ export function updateKey(
 /** Deletes a key that has just been found. */
 export function deleteKey({ server }: Client, key: string): void {
   try {
-    server.store.delete(pathOfKey(key))
+    server.store.delete(key)
   } catch (error) {
     ignoreExpired(error)
   }

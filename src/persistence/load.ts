@@ -229,7 +229,7 @@ class Loader {
     const open: DirectoryNode[] = [root]
     for (let at = open.pop(); at !== undefined; at = open.pop()) {
       live.add(at)
-      for (const child of at.children.values()) if (child.dir) open.push(child)
+      for (const child of at.children.list) if (child.dir) open.push(child)
     }
     for (const [id, directory] of this.#directories) {
       if (live.has(directory)) continue

@@ -84,7 +84,7 @@ export function representListing(
   const extern = represent(node, path, now)
   if (!node.dir) return extern
   const nodes: NodeExtern[] = []
-  for (const child of node.children.values()) {
+  for (const child of node.children.list) {
     if (isHidden(child) || (child.lease !== null && child.lease.expireTime <= now)) continue
     const childPath = joinPath(path, child.name)
     nodes.push(

@@ -19,7 +19,7 @@ export class FileList {
     const list = new FileList()
     const open = [root]
     for (let at = open.pop(); at !== undefined; at = open.pop()) {
-      for (const child of at.children.values()) {
+      for (const child of at.children.list) {
         if (child.dir) open.push(child)
         else list.add(child)
       }

@@ -1,3 +1,4 @@
+import { Children } from './children.ts'
 import { isHiddenName } from './path.ts'
 import type { Lease } from './ttl-heap.ts'
 
@@ -37,7 +38,7 @@ export class DirectoryNode {
   /** Changes when it is moved. */
   name: string
   parent: DirectoryNode | null
-  readonly children = new Map<string, Node>()
+  readonly children = new Children()
   /** How many files lie at all levels below. */
   files = 0
   /** Its number in the copy on disk; 0 where there is none. */
@@ -61,7 +62,7 @@ export class DirectoryNode {
 
 /** Hangs a new node into its directory. */
 export function attach(parent: DirectoryNode, node: Node): void {
-  parent.children.set(node.name, node)
+  parent.children.add(node)
   node.parent = parent
   countFiles(parent, node.dir ? node.files : 1)
 }
@@ -70,7 +71,7 @@ export function attach(parent: DirectoryNode, node: Node): void {
 export function detach(node: Node): void {
   const parent = node.parent
   if (parent === null) return
-  parent.children.delete(node.name)
+  parent.children.remove(node)
   node.parent = null
   countFiles(parent, node.dir ? -node.files : -1)
 }
@@ -122,14 +123,14 @@ export function cloneTree(
   copy.modifiedIndex = node.modifiedIndex
   copy.files = node.files
   if (node.lease !== null) copyLease(copy, node.lease.expireTime)
-  for (const child of node.children.values()) {
+  for (const child of node.children.list) {
     if (child.dir) {
-      copy.children.set(child.name, cloneTree(child, copy, copyLease))
+      copy.children.add(cloneTree(child, copy, copyLease))
       continue
     }
     const file = new FileNode(child.name, copy, child.value, child.createdIndex)
     file.modifiedIndex = child.modifiedIndex
-    copy.children.set(file.name, file)
+    copy.children.add(file)
     if (child.lease !== null) copyLease(file, child.lease.expireTime)
   }
   return copy

@@ -61,7 +61,7 @@ function savedNode(node: Node, path: string): string {
   let children = 'null'
   if (node.dir) {
     const parts: string[] = []
-    for (const child of node.children.values()) {
+    for (const child of node.children.list) {
       parts.push(`${childKey(child.name)}:${savedNode(child, joinPath(path, child.name))}`)
     }
     children = `{${parts.join(',')}}`

@@ -4,8 +4,19 @@ import { PathError, StoreError } from './errors.ts'
 import { type Action, type Event, type NodeExtern, represent, representListing } from './event.ts'
 import { EventHistory } from './event-history.ts'
 import { FileList } from './file-list.ts'
+import { component, scanComponent } from './name-hash.ts'
 import { attach, cloneTree, DirectoryNode, detach, FileNode, type Node, pathOf } from './node.ts'
-import { checkDepth, checkLength, cleanPath, isBelow, joinPath, ownCopy } from './path.ts'
+import {
+  checkDepth,
+  checkLength,
+  cleanPath,
+  firstComponent,
+  isBelow,
+  isImproper,
+  isProper,
+  joinPath,
+  ownCopy,
+} from './path.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
 import { byExpireTime, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
@@ -158,19 +169,26 @@ export class Store {
    * makes no event: for those who need no more than its value.
    */
   lookup(path: string): Node | undefined {
-    const key = cleanPath(path)
-    const now = this.clock.now()
-    let node: Node = this.#root
-    if (key.length === 1) return node
-    for (let start = 1; ; ) {
-      if (!node.dir) return undefined
-      const end = key.indexOf('/', start)
-      const child = node.children.get(end === -1 ? key.slice(start) : key.slice(start, end))
-      if (child === undefined || isOverdue(child, now)) return undefined
-      if (end === -1) return child
-      node = child
-      start = end + 1
+    checkLength(path)
+    let directory = this.#root
+    for (let start: number = firstComponent(path); ; start = component.end + 1) {
+      scanComponent(path, start)
+      const { end, hash } = component
+      if (isImproper(path, start, end)) return this.#lookupUnclean(path)
+      const node = directory.children.find(path, start, end, hash)
+      const found =
+        node !== undefined && (node.lease === null || !isOverdue(node, this.clock.now()))
+      if (end === path.length) return found ? node : undefined
+      // What follows may lead elsewhere: `missing/../there`.
+      if (!found || !node.dir)
+        return isProper(path, end + 1) ? undefined : this.#lookupUnclean(path)
+      directory = node
     }
+  }
+
+  #lookupUnclean(path: string): Node | undefined {
+    const key = cleanPath(path)
+    return key.length === 1 ? this.#root : this.lookup(key)
   }
 
   /**
@@ -695,7 +713,7 @@ export class Store {
     this.#written('set', represent(node, key, now), prevNode, false)
     this.stats.setsSuccess++
     if (!node.dir) return
-    for (const child of node.children.values()) {
+    for (const child of node.children.list) {
       this.#moved(child, joinPath(key, child.name), undefined, now)
     }
   }
@@ -798,18 +816,17 @@ export class Store {
   #walk(key: string, now: number): Node | undefined {
     let node: Node = this.#root
     if (key.length === 1) return node
-    for (let start = 1; ; ) {
+    for (let start = 1; ; start = component.end + 1) {
       if (!node.dir) throw new StoreError(104, key.slice(0, start - 1), this.#index)
-      const end = key.indexOf('/', start)
-      const name = end === -1 ? key.slice(start) : key.slice(start, end)
-      const child: Node | undefined = node.children.get(name)
+      scanComponent(key, start)
+      const { end, hash } = component
+      const child: Node | undefined = node.children.find(key, start, end, hash)
       if (child === undefined || isOverdue(child, now)) {
-        this.#stoppedAt = end === -1 ? key : key.slice(0, end)
+        this.#stoppedAt = key.slice(0, end)
         return undefined
       }
-      if (end === -1) return child
+      if (end === key.length) return child
       node = child
-      start = end + 1
     }
   }
 
@@ -872,7 +889,7 @@ function isOverdue(node: Node, now: number): boolean {
  */
 function overdueBelow(directory: DirectoryNode, path: string, now: number): Node[] {
   const overdue: Node[] = []
-  for (const child of directory.children.values()) {
+  for (const child of directory.children.list) {
     const childPath = joinPath(path, child.name)
     checkLength(childPath)
     checkDepth(childPath)

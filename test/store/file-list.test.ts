@@ -37,7 +37,7 @@ function inTree(store: Store): string[] {
 
 function childrenOf(store: Store, path: string) {
   const node = store.lookup(path)
-  return node?.dir ? node.children : []
+  return node?.dir ? [...node.children.values()].map((child) => [child.name, child] as const) : []
 }
 
 test('the list has every file of the tree, whatever has happened to it', () => {
