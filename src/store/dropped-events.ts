@@ -1,5 +1,5 @@
 import { type Event, removesDirectory } from './event.ts'
-import { ownCopy } from './path.ts'
+import { lastHidden, ownCopy } from './path.ts'
 
 /**
  * How many paths are remembered before the oldest half is folded into their directories: as many as
@@ -57,20 +57,23 @@ export class DroppedEvents {
     if (event.refresh) return
     const { key } = event.node
     const { index } = event
-    // Watchers above a hidden component do not see what happens behind it.
-    const lastHidden = key.lastIndexOf('/_') + 1
     let record = this.#root
+    // The most frequent case: many keys, all in the root. The key need not be looked into.
+    if (key.length > 1 && isCrowded(record, index)) return
+    // Watchers above a hidden component do not see what happens behind it.
+    const hidden = lastHidden(key)
     for (let start = 1; start < key.length; ) {
       const slash = key.indexOf('/', start)
       const end = slash === -1 ? key.length : slash
       record.newest = index
-      if (start > lastHidden) record.below = index
+      if (start > hidden) record.below = index
       const child = this.#child(record, key.slice(start, end))
       if (child === undefined) {
         record.folded = index
         return
       }
       record = child
+      if (end < key.length && isCrowded(record, index)) return
       start = end + 1
     }
     record.last = record.newest = index
@@ -125,12 +128,8 @@ export class DroppedEvents {
     return copy
   }
 
-  /** @returns undefined if the names in that directory are not remembered just now */
+  /** @returns undefined if there are too many names in that directory to be remembered */
   #child(record: PathRecord, name: string): PathRecord | undefined {
-    if (record.crowded > 0) {
-      record.crowded--
-      return undefined
-    }
     record.children ??= new Map()
     let child = record.children.get(name)
     if (child === undefined) {
@@ -170,6 +169,17 @@ export class DroppedEvents {
       this.#bytes += name.length
     })
   }
+}
+
+/**
+ * Whether the names in a directory are not remembered just now. Then this notes an event below it,
+ * hidden or not: for `folded` tells of both.
+ */
+function isCrowded(record: PathRecord, index: number): boolean {
+  if (record.crowded === 0) return false
+  record.crowded--
+  record.newest = record.folded = index
+  return true
 }
 
 function foldBelow(record: PathRecord, upTo: number): void {

@@ -16,6 +16,8 @@ export class EventHistory {
   #limits: HistoryLimits
   /** The ring grows up to the limit as events come, so that a large limit costs nothing unused. */
   #ring: (Event | undefined)[] = new Array(16)
+  /** What each event in the ring holds on to, so that it need not be looked at again to drop it. */
+  #sizes = new Float64Array(16)
   #front = 0
   #size = 0
   #bytes = 0
@@ -56,7 +58,9 @@ export class EventHistory {
     const bytes = sizeOf(event)
     this.#trim(1, bytes)
     if (this.#size === this.#ring.length) this.#grow()
-    this.#ring[(this.#front + this.#size) & (this.#ring.length - 1)] = event
+    const place = (this.#front + this.#size) & (this.#ring.length - 1)
+    this.#ring[place] = event
+    this.#sizes[place] = bytes
     this.#size++
     this.#bytes += bytes
     this.#lastIndex = event.index
@@ -145,6 +149,7 @@ export class EventHistory {
   clone(): EventHistory {
     const copy = new EventHistory(this.#limits)
     copy.#ring = [...this.#ring]
+    copy.#sizes = this.#sizes.slice()
     copy.#front = this.#front
     copy.#size = this.#size
     copy.#bytes = this.#bytes
@@ -179,9 +184,9 @@ export class EventHistory {
     ) {
       const event = this.#at(0)
       this.#ring[this.#front] = undefined
+      this.#bytes -= this.#sizes[this.#front]
       this.#front = (this.#front + 1) & (this.#ring.length - 1)
       this.#size--
-      this.#bytes -= sizeOf(event)
       this.#dropped.add(event)
     }
   }
@@ -189,6 +194,8 @@ export class EventHistory {
   #grow(): void {
     const events = [...this]
     this.#ring = events.concat(new Array(events.length))
+    this.#sizes = new Float64Array(this.#ring.length)
+    this.#sizes.set(events.map(sizeOf))
     this.#front = 0
   }
 }

@@ -16,15 +16,30 @@ const UNDERSCORE = 95
  * @throws PathError if it is longer than {@link MAX_PATH_LENGTH}
  */
 export function cleanPath(path: string): string {
+  return absolute(tidyPath(path))
+}
+
+/**
+ * Makes a path clean, and leaves out the slash in front where it was left out: what walks need, who
+ * would only have to copy the path to put it there.
+ *
+ * @param path any bytes, one a character
+ * @throws PathError if it is longer than {@link MAX_PATH_LENGTH}
+ */
+export function tidyPath(path: string): string {
   checkLength(path)
-  const start = firstComponent(path)
-  if (isProper(path, start)) return start === 1 ? path : `/${path}`
+  if (isProper(path, firstComponent(path))) return path
   const components: string[] = []
   for (const component of path.split('/')) {
     if (component === '..') components.pop()
     else if (component !== '' && component !== '.') components.push(component)
   }
   return `/${components.join('/')}`
+}
+
+/** A tidy path with the slash in front. V8 copies it only when somebody looks into it. */
+export function absolute(tidy: string): string {
+  return tidy.charCodeAt(0) === SLASH ? tidy : `/${tidy}`
 }
 
 /** Where the first component begins: a slash in front may be left out. */
@@ -91,6 +106,14 @@ export function isBelow(path: string, above: string): boolean {
   return (
     path.length > above.length && path.charCodeAt(above.length) === SLASH && path.startsWith(above)
   )
+}
+
+/** Where in an absolute path the last hidden component begins; 0 if there is none. */
+export function lastHidden(path: string): number {
+  for (let at = path.length - 1; at > 0; at--) {
+    if (path.charCodeAt(at) === UNDERSCORE && path.charCodeAt(at - 1) === SLASH) return at
+  }
+  return 0
 }
 
 /** Whether a component of `path` below `above` is hidden; `path` lies below `above`. */

@@ -7,6 +7,7 @@ import { FileList } from './file-list.ts'
 import { component, scanComponent } from './name-hash.ts'
 import { attach, cloneTree, DirectoryNode, detach, FileNode, type Node, pathOf } from './node.ts'
 import {
+  absolute,
   checkDepth,
   checkLength,
   cleanPath,
@@ -16,6 +17,7 @@ import {
   isProper,
   joinPath,
   ownCopy,
+  tidyPath,
 } from './path.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
@@ -150,9 +152,10 @@ export class Store {
   /** @returns the node; of a directory also its children, one level or, if recursive, all */
   get(path: string, options: { recursive?: boolean; sorted?: boolean } = {}): Event {
     try {
-      const key = cleanPath(path)
-      const now = this.clock.now()
-      const node = this.#find(key, now)
+      const tidy = tidyPath(path)
+      const key = absolute(tidy)
+      const now = this.#now()
+      const node = this.#find(tidy, now)
       const extern = node.dir
         ? representListing(node, key, options.recursive === true, options.sorted === true, now)
         : represent(node, key, now)
@@ -218,7 +221,7 @@ export class Store {
    * @throws what `set` would throw
    */
   checkSet(path: string): FileNode | undefined {
-    const key = this.#writable(path)
+    const key = absolute(this.#writable(path))
     checkDepth(key)
     const node = this.#walk(key, this.clock.now())
     if (node?.dir) throw new StoreError(102, key, this.#index)
@@ -233,9 +236,10 @@ export class Store {
   /** Changes the value and TTL of a file, or the TTL of a directory. */
   update(path: string, value: string, options: WriteOptions = {}): Event {
     try {
-      const key = this.#writable(path)
-      const now = this.clock.now()
-      const node = this.#find(key, now)
+      const tidy = this.#writable(path)
+      const key = absolute(tidy)
+      const now = this.#now(options.expireTime)
+      const node = this.#find(tidy, now)
       if (node.dir && value !== '') throw new StoreError(102, key, this.#index)
       const event = this.#change('update', node, key, value, options, now)
       this.stats.updateSuccess++
@@ -254,9 +258,10 @@ export class Store {
     options: WriteOptions = {},
   ): Event {
     try {
-      const key = this.#writable(path)
-      const now = this.clock.now()
-      const file = this.#findEqual(key, conditions, now)
+      const tidy = this.#writable(path)
+      const key = absolute(tidy)
+      const now = this.#now(options.expireTime)
+      const file = this.#findEqual(tidy, conditions, now)
       const event = this.#change('compareAndSwap', file, key, value, options, now)
       this.stats.compareAndSwapSuccess++
       return event
@@ -269,9 +274,10 @@ export class Store {
   /** Deletes a file if all conditions hold. */
   compareAndDelete(path: string, conditions: Conditions): Event {
     try {
-      const key = cleanPath(path)
-      const now = this.clock.now()
-      const file = this.#findEqual(key, conditions, now)
+      const tidy = tidyPath(path)
+      const key = absolute(tidy)
+      const now = this.#now()
+      const file = this.#findEqual(tidy, conditions, now)
       const event = this.#remove('compareAndDelete', file, key, now)
       this.stats.compareAndDeleteSuccess++
       return event
@@ -287,9 +293,10 @@ export class Store {
    */
   delete(path: string, options: { dir?: boolean; recursive?: boolean } = {}): Event {
     try {
-      const key = this.#writable(path)
-      const now = this.clock.now()
-      const node = this.#find(key, now)
+      const tidy = this.#writable(path)
+      const key = absolute(tidy)
+      const now = this.#now()
+      const node = this.#find(tidy, now)
       if (node.dir && options.recursive !== true) {
         if (options.dir !== true) throw new StoreError(102, key, this.#index)
         this.#expireChildren(node, now)
@@ -314,8 +321,8 @@ export class Store {
    */
   rename(from: string, to: string): void {
     try {
-      const oldKey = this.#writable(from)
-      const newKey = this.#writable(to)
+      const oldKey = absolute(this.#writable(from))
+      const newKey = absolute(this.#writable(to))
       const now = this.clock.now()
       const node = this.#find(oldKey, now)
       if (newKey === oldKey) return
@@ -615,10 +622,10 @@ export class Store {
 
   #set(path: string, value: string | undefined, options: WriteOptions): Event {
     try {
-      const key = cleanPath(path)
-      const now = this.clock.now()
-      if (key === '/') throw new StoreError(107, '/', this.#index)
-      const old = this.#walk(key, now)
+      const tidy = this.#writable(path)
+      const key = absolute(tidy)
+      const now = this.#now(options.expireTime)
+      const old = this.#walk(tidy, now)
       const refresh = options.refresh === true
       if (old === undefined && refresh) throw new StoreError(100, this.#stoppedAt, this.#index)
       if (old?.dir) throw new StoreError(102, key, this.#index)
@@ -633,7 +640,7 @@ export class Store {
         node.createdIndex = node.modifiedIndex = this.#index + 1
         this.#setExpiry(node, options.expireTime)
       } else {
-        const { parent, name } = this.#makeParent(key, now)
+        const { parent, name } = this.#makeParent(tidy, now)
         const file = this.#child(parent, name, now)
         if (file !== undefined) this.#detach(file)
         node = this.#insert(parent, name, content, options)
@@ -782,21 +789,32 @@ export class Store {
     else this.#heap.set(node, Math.min(Math.max(0, expireTime), MAX_EXPIRE_TIME))
   }
 
-  #writable(path: string): string {
-    const key = cleanPath(path)
-    if (key === '/') throw new StoreError(107, '/', this.#index)
-    return key
+  /**
+   * The time, for those who want to know whether something has expired and when it will: where nothing
+   * ever does the machine need not be asked.
+   *
+   * @param expireTime of what is about to be written, if it expires
+   */
+  #now(expireTime?: number): number {
+    return expireTime === undefined && this.#heap.size === 0 ? 0 : this.clock.now()
   }
 
-  #find(key: string, now: number): Node {
-    const node = this.#walk(key, now)
+  /** @returns the path made tidy @throws StoreError ROOTRONLY if it is the root's */
+  #writable(path: string): string {
+    const tidy = tidyPath(path)
+    if (isRoot(tidy)) throw new StoreError(107, '/', this.#index)
+    return tidy
+  }
+
+  #find(tidy: string, now: number): Node {
+    const node = this.#walk(tidy, now)
     if (node === undefined) throw new StoreError(100, this.#stoppedAt, this.#index)
     return node
   }
 
-  #findEqual(key: string, conditions: Conditions, now: number): FileNode {
-    const node = this.#find(key, now)
-    if (node.dir) throw new StoreError(102, key, this.#index)
+  #findEqual(tidy: string, conditions: Conditions, now: number): FileNode {
+    const node = this.#find(tidy, now)
+    if (node.dir) throw new StoreError(102, absolute(tidy), this.#index)
     const { prevValue, prevIndex } = conditions
     const valueDiffers = prevValue !== undefined && prevValue !== node.value
     const indexDiffers = prevIndex !== undefined && prevIndex !== node.modifiedIndex
@@ -810,45 +828,46 @@ export class Store {
   /**
    * Walks down to a node.
    *
+   * @param tidy a clean path, with or without the slash in front
    * @returns undefined, with the first missing path in `#stoppedAt`, if there is none
    * @throws StoreError NOTDIR if the way leads through a file
    */
-  #walk(key: string, now: number): Node | undefined {
+  #walk(tidy: string, now: number): Node | undefined {
     let node: Node = this.#root
-    if (key.length === 1) return node
-    for (let start = 1; ; start = component.end + 1) {
-      if (!node.dir) throw new StoreError(104, key.slice(0, start - 1), this.#index)
-      scanComponent(key, start)
+    if (isRoot(tidy)) return node
+    for (let start: number = firstComponent(tidy); ; start = component.end + 1) {
+      if (!node.dir) throw new StoreError(104, absolute(tidy.slice(0, start - 1)), this.#index)
+      scanComponent(tidy, start)
       const { end, hash } = component
-      const child: Node | undefined = node.children.find(key, start, end, hash)
+      const child: Node | undefined = node.children.find(tidy, start, end, hash)
       if (child === undefined || isOverdue(child, now)) {
-        this.#stoppedAt = key.slice(0, end)
+        this.#stoppedAt = absolute(tidy.slice(0, end))
         return undefined
       }
-      if (end === key.length) return child
+      if (end === tidy.length) return child
       node = child
     }
   }
 
   /** Walks down to the directory that a node goes into, making it where it is missing. */
-  #makeParent(key: string, now: number): { parent: DirectoryNode; name: string } {
+  #makeParent(tidy: string, now: number): { parent: DirectoryNode; name: string } {
     // Before the first directory is made, so that a refused path leaves nothing behind.
-    checkDepth(key)
+    checkDepth(absolute(tidy))
     let parent = this.#root
-    let start = 1
-    for (let end = key.indexOf('/', start); end !== -1; end = key.indexOf('/', start)) {
-      const name = key.slice(start, end)
+    let start: number = firstComponent(tidy)
+    for (let end = tidy.indexOf('/', start); end !== -1; end = tidy.indexOf('/', start)) {
+      const name = tidy.slice(start, end)
       let child = this.#child(parent, name, now)
       if (child === undefined) {
         child = new DirectoryNode(ownCopy(name), parent, this.#index + 1)
         attach(parent, child)
         this.changes?.add(child)
       }
-      if (!child.dir) throw new StoreError(104, key.slice(0, end), this.#index)
+      if (!child.dir) throw new StoreError(104, absolute(tidy.slice(0, end)), this.#index)
       parent = child
       start = end + 1
     }
-    return { parent, name: key.slice(start) }
+    return { parent, name: tidy.slice(start) }
   }
 
   /** Expires the first node on the way to a path whose time has passed. */
@@ -875,6 +894,10 @@ export class Store {
     while (top.parent !== null) top = top.parent
     return top === this.#root
   }
+}
+
+function isRoot(tidy: string): boolean {
+  return tidy.length === 1 && tidy === '/'
 }
 
 function isOverdue(node: Node, now: number): boolean {
