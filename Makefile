@@ -1,4 +1,4 @@
-# Needs node (20 or later) with npm, and make; everything else is installed into node_modules.
+# Needs node (20.19 or later) with npm, and make; everything else is installed into node_modules.
 
 BIN := node_modules/.bin
 INSTALLED := node_modules/.installed
@@ -18,7 +18,7 @@ run: $(BUILT) ## start the server with conf/ktree.conf
 
 install: $(INSTALLED) ## install what package-lock.json says
 
-build: $(BUILT) ## compile src/ to dist/
+build: $(BUILT) ## compile src/ to dist/, the program into one file
 
 test: $(BUILT) ## build, check, and run all tests
 	@$(BIN)/biome check
@@ -49,9 +49,9 @@ clean: ## remove what was built (node_modules stays)
 
 check-node:
 	@command -v node >/dev/null && command -v npm >/dev/null || \
-	  { echo 'ktree needs Node.js 20 or later with npm: https://nodejs.org' >&2; exit 1; }
-	@node -e "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)" || \
-	  { echo "ktree needs Node.js 20 or later; this is $$(node --version)" >&2; exit 1; }
+	  { echo 'ktree needs Node.js 20.19 or later with npm: https://nodejs.org' >&2; exit 1; }
+	@node -e "const [a, b] = process.versions.node.split('.'); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)" || \
+	  { echo "building ktree needs Node.js 20.19 or later; this is $$(node --version)" >&2; exit 1; }
 
 $(INSTALLED): package-lock.json package.json | check-node
 	@echo 'npm ci'
@@ -59,7 +59,8 @@ $(INSTALLED): package-lock.json package.json | check-node
 	@touch $@
 
 # All that `find` lists, folders too, so that a removed file also means building anew.
-$(BUILT): $(shell find src) tsconfig.json tsconfig.build.json $(INSTALLED) | check-node
+$(BUILT): $(shell find src) tsconfig.json tsconfig.build.json rolldown.config.js $(INSTALLED) | check-node
 	@rm -rf dist
 	@$(BIN)/tsc -p tsconfig.build.json
+	@$(BIN)/rolldown --config >/dev/null
 	@touch $@

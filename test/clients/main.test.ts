@@ -148,6 +148,15 @@ describe('the built program', () => {
     await again.says(new RegExp(`ready on 127.0.0.1:${port}`))
   })
 
+  test('the program is one file, beside what only other ways to run it load', () => {
+    const code = readFileSync(join(program.dist, 'main.js'), 'utf8')
+    const imported = [...code.matchAll(/(?:from|import\(|import) ?"(\.[^"]+)"/g)].map(
+      ([, path]) => path,
+    )
+    expect(imported.length).toBeGreaterThan(0)
+    expect(imported.filter((path) => !/^\.\/main-[a-z-]+\.js$/.test(path))).toEqual([])
+  })
+
   test('as a library: after close() nothing keeps the process alive', async () => {
     const script = join(program.directory, 'library.mjs')
     writeFileSync(

@@ -28,7 +28,7 @@ export interface Program {
   start(script: string, args: readonly string[]): RunningProgram
 }
 
-/** Compiles src/ once for the tests of a file, away from dist/, which may be missing or old. */
+/** Compiles src/, and bundles the program, once for the tests of a file, away from dist/, which may be missing or old. */
 export function useProgram(): Program {
   let directory = ''
   let running: RunningProgram[] = []
@@ -41,6 +41,9 @@ export function useProgram(): Program {
     execFileSync(process.execPath, [tsc, '-p', project, '--outDir', join(directory, 'dist')], {
       cwd: root,
     })
+    const rolldown = join(root, 'node_modules', 'rolldown', 'bin', 'cli.mjs')
+    const bundle = ['--config', '--dir', join(directory, 'dist')]
+    execFileSync(process.execPath, [rolldown, ...bundle], { cwd: root })
   })
   afterEach(async () => {
     for (const { process, ended } of running) {
