@@ -28,7 +28,7 @@ export interface Program {
   start(script: string, args: readonly string[]): RunningProgram
 }
 
-/** Compiles src/, and bundles the program, once for the tests of a file, away from dist/, which may be missing or old. */
+/** Builds src/ once for the tests of a file, away from dist/, which may be missing or old. */
 export function useProgram(): Program {
   let directory = ''
   let running: RunningProgram[] = []
