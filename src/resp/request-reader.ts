@@ -9,6 +9,8 @@ import type { RequestLimits } from './request-limits.ts'
 export interface RequestHandler {
   /** A request; at least one argument, each a binary string. */
   onRequest(args: string[]): void
+  /** So many requests come next, unless the client is served no further. */
+  onBatch(requests: readonly (readonly string[])[]): void
   /** The input is broken, `message` says how (without `ERR `). The reader ignores what follows. */
   onProtocolError(message: string): void
   /** More than `maxFrameLength` bytes are held. The reader has dropped them and ignores the rest. */
@@ -21,6 +23,11 @@ export interface RequestHandler {
  */
 const MIN_BATCH_LENGTH = 256
 const MAX_BATCH_LENGTH = 65536
+
+/** Of ordinary frames no more bytes than that: what a batch touches is to stay in the cache. */
+const DECODED_LENGTH = 8192
+/** Fewer requests are not told of as a batch. */
+const BATCH = 4
 
 const NOTHING = Buffer.alloc(0)
 
@@ -192,7 +199,7 @@ export class RequestReader {
   #decode(): boolean {
     const chunk = this.#chunk
     const start = this.#walked
-    const stop = Math.min(chunk.length, start + this.#batchLength)
+    const stop = start + Math.min(chunk.length - start, this.#batchLength, DECODED_LENGTH)
     let at = start
     while (at < stop) {
       const end = this.#decoder.decode(chunk, at)
@@ -203,6 +210,7 @@ export class RequestReader {
     }
     this.#walked = at
     this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)
+    if (this.#queue.length >= BATCH) this.#handler.onBatch(this.#queue)
     return at > start
   }
 

@@ -167,6 +167,10 @@ export class Connection implements Subscriber, RequestHandler {
     if (this.server.clock.lastLap > this.#turnEnd) this.#yieldTurn()
   }
 
+  onBatch(requests: readonly (readonly string[])[]): void {
+    this.server.store.prefetch(requests)
+  }
+
   onProtocolError(message: string): void {
     this.server.logger.debug({ client: this.id, address: this.address }, message)
     this.reply.muted = false

@@ -19,6 +19,7 @@ import {
   ownCopy,
   tidyPath,
 } from './path.ts'
+import { prefetch } from './prefetch.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
 import { byExpireTime, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
@@ -26,6 +27,8 @@ import { type Listener, type Watcher, WatcherHub } from './watcher-hub.ts'
 
 /** The version of the data model, as etcd's v2 store counts it. */
 const STORE_VERSION = 2
+/** Of so few files most are in the processor's cache anyway. */
+const CACHED_FILES = 10_000
 /** How many nodes of removed directories an operation clears away in passing. */
 const RECLAIM_STEP = 64
 
@@ -187,6 +190,15 @@ export class Store {
         return isProper(path, end + 1) ? undefined : this.#lookupUnclean(path)
       directory = node
     }
+  }
+
+  /**
+   * Brings what requests are about to look up into the cache; see prefetch.ts.
+   *
+   * @param requests each with a path as its first argument, if it has one
+   */
+  prefetch(requests: readonly (readonly string[])[]): void {
+    if (this.files > CACHED_FILES) prefetch(this.#root, requests)
   }
 
   #lookupUnclean(path: string): Node | undefined {

@@ -19,6 +19,7 @@ export class RequestRecorder {
           this.told.push(args)
           this.onRequest(args)
         },
+        onBatch: () => {},
         onProtocolError: (message) => this.told.push(message),
         onOverflow: () => this.told.push('overflow'),
       },
