@@ -14,7 +14,11 @@ const ZERO = 48
 const SHORT_TEXT = 40
 const SHORT_BYTES = 28
 /** Numbers below this are written with the machine's integers. */
-const MAX_SMALL = 2 ** 31
+export const MAX_SMALL = 2 ** 31
+
+/** The logarithm to the base of ten of 2, times 4096. */
+const LOG10_OF_2 = 1233
+const POWERS = Float64Array.from({ length: 11 }, (_, i) => 10 ** i)
 
 /** The bytes that a bulk string takes beside its text, at the most. */
 export const BULK_OVERHEAD = 16
@@ -59,16 +63,25 @@ export function putEnd(buffer: Buffer, at: number): number {
 /** The decimal digits of a safe integer that is not negative, and the end of the line. */
 export function putNumber(buffer: Buffer, at: number, n: number): number {
   if (n >= MAX_SMALL) return putEnd(buffer, putText(buffer, at, String(n)))
+  const end = at + digitsOf(n)
+  putDigits(buffer, at, end, n)
+  return putEnd(buffer, end)
+}
+
+/** The last decimal digits of a number below {@link MAX_SMALL}, as many as there is room for. */
+export function putDigits(buffer: Buffer, at: number, end: number, n: number): void {
   let rest = n | 0
-  let digits = 1
-  for (let power = 10; digits < 10 && rest >= power; power *= 10) digits++
-  const end = at + digits
   for (let place = end - 1; place >= at; place--) {
     const tens = (rest / 10) | 0
     buffer[place] = ZERO + rest - tens * 10
     rest = tens
   }
-  return putEnd(buffer, end)
+}
+
+/** How many decimal digits a number below {@link MAX_SMALL} has: from its binary ones, without a loop. */
+export function digitsOf(n: number): number {
+  const least = ((32 - Math.clz32(n | 1)) * LOG10_OF_2) >> 12
+  return n >= POWERS[least] ? least + 1 : Math.max(1, least)
 }
 
 /** A bulk string. @param text a binary string */

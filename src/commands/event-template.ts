@@ -1,0 +1,143 @@
+import { digitsOf, MAX_SMALL, putCopy, putDigits, putText } from '../resp/byte-encoding.ts'
+import {
+  CREATED_INDEX,
+  FILE,
+  INDEX,
+  MODIFIED_INDEX,
+  type PlainFile,
+  PREV_NODE,
+  VALUE,
+} from './event-fields.ts'
+
+/** A longer reply is not remembered, in bytes. */
+const LONGEST = 1024
+/** The length of the end of a line, in bytes. */
+const LINE_END = 2
+/** Makes a number of digits negative, whatever is added. */
+const TOO_MANY = -(2 ** 24)
+
+/**
+ * The last reply to an event about a plain file. The next one mostly differs in nothing but its
+ * key, its values and its indexes, and these are as long as the last time: then copying the whole
+ * and putting those in their places takes half the time of putting it together.
+ */
+export class EventTemplate {
+  readonly #memory = Buffer.alloc(LONGEST)
+  #bytes = this.#memory.subarray(0, 0)
+  /** What the reply begins with: it tells action and protocol. */
+  #head: Buffer | undefined
+  #keyLength = 0
+  #valueLength = 0
+  /** -1 without a previous node. */
+  #beforeLength = -1
+  /** How many digits the indexes have. */
+  #digits = 0
+  // Where in the bytes what differs begins; of indexes, where they end.
+  #keyAt = 0
+  #valueAt = 0
+  #modifiedEnd = 0
+  #createdEnd = 0
+  #keyBeforeAt = 0
+  #valueBeforeAt = 0
+  #modifiedBeforeEnd = 0
+  #createdBeforeEnd = 0
+  #indexEnd = 0
+
+  /** How long the reply is, if it has the shape of the last one; otherwise 0. */
+  lengthFor(head: Buffer, node: PlainFile, before: PlainFile | undefined, index: number): number {
+    const fits =
+      head === this.#head &&
+      node.key.length === this.#keyLength &&
+      node.value.length === this.#valueLength &&
+      (before === undefined ? -1 : before.value.length) === this.#beforeLength &&
+      digitsIn(node, before, index) === this.#digits
+    return fits ? this.#bytes.length : 0
+  }
+
+  /** Puts a reply for which {@link lengthFor} has found the length. @returns where it ends */
+  put(
+    buffer: Buffer,
+    at: number,
+    node: PlainFile,
+    before: PlainFile | undefined,
+    index: number,
+  ): number {
+    buffer.set(this.#bytes, at)
+    const keyAt = at + this.#keyAt
+    putText(buffer, keyAt, node.key)
+    putText(buffer, at + this.#valueAt, node.value)
+    putIndex(buffer, at + this.#modifiedEnd, node.modifiedIndex)
+    putIndex(buffer, at + this.#createdEnd, node.createdIndex)
+    if (before !== undefined) {
+      putCopy(buffer, at + this.#keyBeforeAt, keyAt, keyAt + this.#keyLength)
+      putText(buffer, at + this.#valueBeforeAt, before.value)
+      putIndex(buffer, at + this.#modifiedBeforeEnd, before.modifiedIndex)
+      putIndex(buffer, at + this.#createdBeforeEnd, before.createdIndex)
+    }
+    putIndex(buffer, at + this.#indexEnd, index)
+    return at + this.#bytes.length
+  }
+
+  /** Remembers a reply. @param bytes all of it */
+  learn(
+    bytes: Buffer,
+    protocol: 2 | 3,
+    head: Buffer,
+    node: PlainFile,
+    before: PlainFile | undefined,
+    index: number,
+  ): void {
+    const digits = digitsIn(node, before, index)
+    if (bytes.length > LONGEST || digits < 0) return
+    this.#head = head
+    this.#keyLength = node.key.length
+    this.#valueLength = node.value.length
+    this.#beforeLength = before === undefined ? -1 : before.value.length
+    this.#digits = digits
+    this.#bytes = this.#memory.subarray(0, bytes.length)
+    this.#bytes.set(bytes)
+    const keyAt = 1 + digitsOf(node.key.length) + LINE_END
+    this.#keyAt = head.length + FILE[protocol].length + keyAt
+    this.#valueAt = valueAt(this.#keyAt, node)
+    this.#modifiedEnd = modifiedEnd(this.#valueAt, node)
+    this.#createdEnd = createdEnd(this.#modifiedEnd, node)
+    let end = this.#createdEnd
+    if (before !== undefined) {
+      this.#keyBeforeAt = end + LINE_END + PREV_NODE.length + FILE[protocol].length + keyAt
+      this.#valueBeforeAt = valueAt(this.#keyBeforeAt, before)
+      this.#modifiedBeforeEnd = modifiedEnd(this.#valueBeforeAt, before)
+      end = this.#createdBeforeEnd = createdEnd(this.#modifiedBeforeEnd, before)
+    }
+    this.#indexEnd = end + LINE_END + INDEX.length + digitsOf(index)
+  }
+}
+
+/** How many digits each index has, in one number; -1 if one is too large for it. */
+function digitsIn(node: PlainFile, before: PlainFile | undefined, index: number): number {
+  const { modifiedIndex, createdIndex } = node
+  if (index >= MAX_SMALL || modifiedIndex >= MAX_SMALL || createdIndex >= MAX_SMALL) return -1
+  const digits = (digitsOf(index) * 16 + digitsOf(modifiedIndex)) * 16 + digitsOf(createdIndex)
+  return before === undefined ? digits : digits * 256 + digitsBefore(before)
+}
+
+function digitsBefore({ modifiedIndex, createdIndex }: PlainFile): number {
+  if (modifiedIndex >= MAX_SMALL || createdIndex >= MAX_SMALL) return TOO_MANY
+  return digitsOf(modifiedIndex) * 16 + digitsOf(createdIndex)
+}
+
+function valueAt(keyAt: number, { key, value }: PlainFile): number {
+  return keyAt + key.length + LINE_END + VALUE.length + 1 + digitsOf(value.length) + LINE_END
+}
+
+function modifiedEnd(at: number, { value, modifiedIndex }: PlainFile): number {
+  return at + value.length + LINE_END + MODIFIED_INDEX.length + digitsOf(modifiedIndex)
+}
+
+function createdEnd(at: number, { createdIndex }: PlainFile): number {
+  return at + LINE_END + CREATED_INDEX.length + digitsOf(createdIndex)
+}
+
+/** In the place of one that has as many digits. */
+function putIndex(buffer: Buffer, end: number, index: number): void {
+  putDigits(buffer, end - digitsOf(index), end, index)
+}
