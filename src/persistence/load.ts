@@ -2,6 +2,7 @@ import { type ChangeSet, emptySet, Tally } from '../store/changes.ts'
 import { DroppedEvents } from '../store/dropped-events.ts'
 import type { Event } from '../store/event.ts'
 import { EventHistory, type HistoryLimits } from '../store/event-history.ts'
+import { keptName } from '../store/kept-name.ts'
 import { attach, DirectoryNode, FileNode, type Node } from '../store/node.ts'
 import type { StoreState } from '../store/store.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
@@ -267,7 +268,7 @@ class Loader {
   /** @param parent undefined if it has been removed, and this file not yet */
   #addFile(parent: DirectoryNode | undefined, key: Buffer, value: Buffer): void {
     const fields = decodeNode(value)
-    const name = fileName(key)
+    const name = keptName(fileName(key))
     this.#tally.add(fields.modifiedIndex)
     if (parent === undefined) {
       this.#leftovers.removedFiles.push({ parentId: numberOf(key), name })

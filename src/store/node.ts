@@ -14,10 +14,11 @@ export class FileNode {
   value: string
   createdIndex: number
   modifiedIndex: number
-  /** Absent on a permanent node. */
-  lease: Lease | null = null
-  /** Where it stands in the store's list of files. */
-  position = 0
+  /**
+   * Where it stands in the store's list of files or, if it expires, its lease, which then knows that
+   * too: few files do, and of a million files each field takes 8 MB.
+   */
+  #place: number | Lease = 0
 
   constructor(name: string, parent: DirectoryNode, value: string, index: number) {
     this.name = name
@@ -25,6 +26,27 @@ export class FileNode {
     this.value = value
     this.createdIndex = index
     this.modifiedIndex = index
+  }
+
+  /** Absent on a permanent node. */
+  get lease(): Lease | null {
+    return typeof this.#place === 'number' ? null : this.#place
+  }
+
+  set lease(lease: Lease | null) {
+    const { position } = this
+    this.#place = lease ?? position
+    if (lease !== null) lease.filePosition = position
+  }
+
+  /** Where it stands in the store's list of files. */
+  get position(): number {
+    return typeof this.#place === 'number' ? this.#place : this.#place.filePosition
+  }
+
+  set position(position: number) {
+    if (typeof this.#place === 'number') this.#place = position
+    else this.#place.filePosition = position
   }
 
   /** Tells files from directories; on the prototype, so that it costs no memory. */

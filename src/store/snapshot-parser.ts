@@ -1,6 +1,7 @@
 import { SnapshotError } from './errors.ts'
 import { ACTIONS, type Action, type Event, type NodeExtern } from './event.ts'
 import { EventHistory, type HistoryLimits } from './event-history.ts'
+import { keptName } from './kept-name.ts'
 import { attach, DirectoryNode, FileNode, type Node } from './node.ts'
 import { joinPath, MAX_PATH_DEPTH, MAX_PATH_LENGTH } from './path.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
@@ -84,7 +85,7 @@ function addChildren(
 ): void {
   for (const [key, value] of Object.entries(children)) {
     if (depth > MAX_PATH_DEPTH) throw new SnapshotError(`${parentPath}: too deep`)
-    const name = key.startsWith('base64/') ? fromBase64(key.slice(7)) : textToBytes(key)
+    const name = keptName(key.startsWith('base64/') ? fromBase64(key.slice(7)) : textToBytes(key))
     const path = joinPath(parentPath, name)
     const saved = asFields(value, path)
     if (name === '' || name === '.' || name === '..' || name.includes('/')) {

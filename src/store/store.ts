@@ -4,6 +4,7 @@ import { PathError, StoreError } from './errors.ts'
 import { type Action, type Event, type NodeExtern, represent, representListing } from './event.ts'
 import { EventHistory } from './event-history.ts'
 import { FileList } from './file-list.ts'
+import { keptName } from './kept-name.ts'
 import { component, scanComponent } from './name-hash.ts'
 import { attach, cloneTree, DirectoryNode, detach, FileNode, type Node, pathOf } from './node.ts'
 import {
@@ -16,7 +17,6 @@ import {
   isImproper,
   isProper,
   joinPath,
-  ownCopy,
   tidyPath,
 } from './path.ts'
 import { prefetch } from './prefetch.ts'
@@ -720,7 +720,7 @@ export class Store {
     const file = parent.children.get(name)
     const prevNode = file === undefined ? undefined : represent(file, newKey, now)
     if (file !== undefined) this.#detach(file)
-    directory.name = ownCopy(name)
+    directory.name = keptName(name)
     attach(parent, directory)
     this.#moved(directory, newKey, prevNode, now)
   }
@@ -783,7 +783,7 @@ export class Store {
     options: WriteOptions,
   ): Node {
     const index = this.#index + 1
-    const own = ownCopy(name)
+    const own = keptName(name)
     const node =
       value === undefined
         ? new DirectoryNode(own, parent, index)
@@ -871,7 +871,7 @@ export class Store {
       const name = tidy.slice(start, end)
       let child = this.#child(parent, name, now)
       if (child === undefined) {
-        child = new DirectoryNode(ownCopy(name), parent, this.#index + 1)
+        child = new DirectoryNode(keptName(name), parent, this.#index + 1)
         attach(parent, child)
         this.changes?.add(child)
       }

@@ -12,6 +12,8 @@ export interface Lease {
   readonly sequence: number
   /** Where in the heap it stands; -1 if it does not. */
   position: number
+  /** Where the node stands in the store's list of files, if it is a file. */
+  filePosition: number
 }
 
 function before(a: Lease, b: Lease): boolean {
@@ -56,7 +58,13 @@ export class TtlHeap {
   set(node: Node, expireTime: number): void {
     const lease = node.lease
     if (lease === null) {
-      const fresh = { node, expireTime, sequence: this.#sequence++, position: this.#leases.length }
+      const fresh: Lease = {
+        node,
+        expireTime,
+        sequence: this.#sequence++,
+        position: this.#leases.length,
+        filePosition: 0,
+      }
       node.lease = fresh
       this.#leases.push(fresh)
       this.#up(fresh)
