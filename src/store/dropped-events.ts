@@ -1,5 +1,6 @@
 import { type Event, removesDirectory } from './event.ts'
-import { lastHidden, ownCopy } from './path.ts'
+import { keptName } from './kept-name.ts'
+import { lastHidden } from './path.ts'
 
 /**
  * How many paths are remembered before the oldest half is folded into their directories: as many as
@@ -24,10 +25,17 @@ class PathRecord {
   folded = 0
   /** The last dropped event here or anywhere below, behind hidden components too. */
   newest = 0
-  children: Map<string, PathRecord> | null = null
+  children: Map<string, Remembered> | null = null
   /** For so many events the names of its children are not remembered: there are too many. */
   crowded = 0
 }
+
+/**
+ * What is remembered of a path. Of most there is but {@link PathRecord.last} to tell, which is then
+ * kept as it is: a record for each file written would live just long enough to end among the
+ * collector's old objects.
+ */
+type Remembered = PathRecord | number
 
 /**
  * Remembers of each event that the history has dropped only where and when it was, so that a
@@ -67,10 +75,22 @@ export class DroppedEvents {
       const end = slash === -1 ? key.length : slash
       record.newest = index
       if (start > hidden) record.below = index
-      const child = this.#child(record, key.slice(start, end))
-      if (child === undefined) {
+      const name = key.slice(start, end)
+      const known = record.children?.get(name)
+      if (known === undefined && !this.#makeRoom(record, name)) {
         record.folded = index
         return
+      }
+      record.children ??= new Map()
+      if (end === key.length && typeof known !== 'object' && !removesDirectory(event)) {
+        record.children.set(known === undefined ? keptName(name) : name, index)
+        this.#limit()
+        return
+      }
+      let child = known
+      if (typeof child !== 'object') {
+        child = recordOf(child ?? 0)
+        record.children.set(known === undefined ? keptName(name) : name, child)
       }
       record = child
       if (end < key.length && isCrowded(record, index)) return
@@ -78,7 +98,7 @@ export class DroppedEvents {
     }
     record.last = record.newest = index
     if (removesDirectory(event)) record.removed = index
-    while (this.#paths > this.#maxPaths || this.#bytes > MAX_BYTES) this.#fold()
+    this.#limit()
   }
 
   /** All events up to an index are gone, and it is not known where they were. */
@@ -100,7 +120,7 @@ export class DroppedEvents {
         if (record.folded >= since || record.removed >= since) return true
         const child = record.children?.get(component)
         if (child === undefined) return false
-        record = child
+        record = typeof child === 'number' ? recordOf(child) : child
       }
     }
     if (record.last >= since) return true
@@ -128,21 +148,19 @@ export class DroppedEvents {
     return copy
   }
 
-  /** @returns undefined if there are too many names in that directory to be remembered */
-  #child(record: PathRecord, name: string): PathRecord | undefined {
-    record.children ??= new Map()
-    let child = record.children.get(name)
-    if (child === undefined) {
-      if (record.children.size >= CROWD) {
-        this.#crowd(record)
-        return undefined
-      }
-      child = new PathRecord()
-      record.children.set(ownCopy(name), child)
-      this.#paths++
-      this.#bytes += name.length
+  /** Counts a new name in a directory. @returns false if there are too many names to be remembered */
+  #makeRoom(record: PathRecord, name: string): boolean {
+    if (record.children !== null && record.children.size >= CROWD) {
+      this.#crowd(record)
+      return false
     }
-    return child
+    this.#paths++
+    this.#bytes += name.length
+    return true
+  }
+
+  #limit(): void {
+    while (this.#paths > this.#maxPaths || this.#bytes > MAX_BYTES) this.#fold()
   }
 
   /** Remembering each of many names in turn, only to forget it again, would cost every write. */
@@ -155,7 +173,7 @@ export class DroppedEvents {
   /** Forgets the older half of the paths, each with all below it into the directory above. */
   #fold(): void {
     const newest: number[] = []
-    forEach(this.#root, '', (record) => newest.push(record.newest))
+    forEach(this.#root, '', (remembered) => newest.push(newestOf(remembered)))
     newest.sort((a, b) => a - b)
     foldBelow(this.#root, newest[newest.length >> 1])
     this.#count()
@@ -185,33 +203,46 @@ function isCrowded(record: PathRecord, index: number): boolean {
 function foldBelow(record: PathRecord, upTo: number): void {
   if (record.children === null) return
   for (const [name, child] of record.children) {
-    if (child.newest > upTo) {
-      foldBelow(child, upTo)
+    const newest = newestOf(child)
+    if (newest > upTo) {
+      if (typeof child === 'object') foldBelow(child, upTo)
       continue
     }
-    record.folded = Math.max(record.folded, child.newest)
+    record.folded = Math.max(record.folded, newest)
     record.children.delete(name)
   }
   if (record.children.size === 0) record.children = null
 }
 
+function newestOf(remembered: Remembered): number {
+  return typeof remembered === 'number' ? remembered : remembered.newest
+}
+
+/** A record that tells of nothing but the last event at the very path; of none if that is 0. */
+function recordOf(last: number): PathRecord {
+  const record = new PathRecord()
+  record.last = record.newest = last
+  return record
+}
+
 function forEach(
-  record: PathRecord,
+  remembered: Remembered,
   name: string,
-  visit: (record: PathRecord, name: string) => void,
+  visit: (remembered: Remembered, name: string) => void,
 ): void {
-  visit(record, name)
-  if (record.children === null) return
-  for (const [childName, child] of record.children) forEach(child, childName, visit)
+  visit(remembered, name)
+  if (typeof remembered === 'number' || remembered.children === null) return
+  for (const [childName, child] of remembered.children) forEach(child, childName, visit)
 }
 
 type SavedRecord = [number, number, number, number, number, ...(string | SavedRecord)[]]
 
 /** Its five indexes, then the name and the record of each child in turn. */
-function savedRecord(record: PathRecord): SavedRecord {
-  const { last, below, removed, folded, newest } = record
+function savedRecord(remembered: Remembered): SavedRecord {
+  if (typeof remembered === 'number') return [remembered, 0, 0, 0, remembered]
+  const { last, below, removed, folded, newest } = remembered
   const saved: SavedRecord = [last, below, removed, folded, newest]
-  for (const [name, child] of record.children ?? []) saved.push(name, savedRecord(child))
+  for (const [name, child] of remembered.children ?? []) saved.push(name, savedRecord(child))
   return saved
 }
 
@@ -235,7 +266,7 @@ function cloneRecord(record: PathRecord): PathRecord {
   if (record.children !== null) {
     copy.children = new Map()
     for (const [name, child] of record.children) {
-      copy.children.set(name, cloneRecord(child))
+      copy.children.set(name, typeof child === 'number' ? child : cloneRecord(child))
     }
   }
   return copy
