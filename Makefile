@@ -14,7 +14,7 @@ help: ## list the targets
 	@echo 'Options for a target: make run ARGS="--port 6390 --dir ./other"'
 
 run: $(BUILT) ## start the server with conf/ktree.conf
-	@exec node --max-semi-space-size=32 dist/main.js conf/ktree.conf $(ARGS)
+	@exec node --max-semi-space-size=16 dist/main.js conf/ktree.conf $(ARGS)
 
 install: $(INSTALLED) ## install what package-lock.json says
 

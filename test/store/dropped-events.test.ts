@@ -170,6 +170,31 @@ describe('DroppedEvents', () => {
     }
   })
 
+  test('tells of an event at a directory itself while that has too many names in it', () => {
+    const dropped = new DroppedEvents()
+    for (let index = 1; index <= 5000; index++) dropped.add(event(`/${index}`, index))
+    dropped.add(event('/', 5001))
+    expect(dropped.hasSince('/', false, 5001)).toBe(true)
+    expect(dropped.hasSince('/', false, 5002)).toBe(false)
+    for (let index = 5002; index <= 10_002; index++) dropped.add(event(`/a/${index}`, index))
+    expect(dropped.hasSince('/a', true, 10_002)).toBe(true)
+  })
+
+  test('remembers a directory where a file was, and what is below it', () => {
+    const dropped = new DroppedEvents()
+    dropped.add(event('/a', 1))
+    dropped.add(event('/a/b', 2))
+    dropped.add(event('/a/b', 3))
+    expect(dropped.paths).toBe(2)
+    expect(dropped.hasSince('/a', false, 1)).toBe(true)
+    expect(dropped.hasSince('/a', false, 2)).toBe(false)
+    expect(dropped.hasSince('/a', true, 3)).toBe(true)
+    expect(dropped.hasSince('/a/b', false, 3)).toBe(true)
+    expect(dropped.hasSince('/a/b', false, 4)).toBe(false)
+    expect(dropped.hasSince('/a/c', true, 1)).toBe(false)
+    expect(DroppedEvents.load(dropped.save()).save()).toBe(dropped.save())
+  })
+
   test('stays bounded when it has been loaded', () => {
     const full = new DroppedEvents()
     for (let index = 1; index <= 10_000; index++) full.add(event(`/a/${index}`, index))

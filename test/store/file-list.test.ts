@@ -63,6 +63,19 @@ test('the list has every file of the tree, whatever has happened to it', () => {
   )
 })
 
+test('the list holds as many as there are', () => {
+  const store = new Store()
+  const count = 5000
+  for (let i = 0; i < count; i++) store.set(`/${i}`, '')
+  expect(listed(store)).toEqual(inTree(store))
+  for (let i = 0; i < count; i += 1 + (i % 3)) store.delete(`/${i}`)
+  expect(listed(store)).toEqual(inTree(store))
+  for (let i = 0; i < count; i++) store.set(`/${i}`, '')
+  expect(listed(store)).toEqual(inTree(store))
+  for (let i = 0; i < count; i++) store.delete(`/${i}`)
+  expect(store.fileList.length).toBe(0)
+})
+
 test('lists are told apart by their epochs', () => {
   const store = new Store()
   store.set('/a', '1')

@@ -3,13 +3,16 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PathError } from '../../src/store/errors.ts'
 import {
+  absolute,
   checkDepth,
   cleanPath,
   isBelow,
   isHiddenBelow,
   joinPath,
+  lastHidden,
   MAX_PATH_DEPTH,
   MAX_PATH_LENGTH,
+  tidyPath,
 } from '../../src/store/path.ts'
 
 describe('cleanPath', () => {
@@ -63,6 +66,31 @@ describe('cleanPath', () => {
       'path is too long (65537 bytes, the limit is 65536)',
     )
   })
+})
+
+describe('tidyPath', () => {
+  test.each([
+    ['a/b', 'a/b'],
+    ['/a/b', '/a/b'],
+    ['a/b/', '/a/b'],
+    ['a/../b', '/b'],
+    ['', '/'],
+    ['...', '...'],
+    ['.a', '.a'],
+    ['a.', 'a.'],
+  ])('%j is %j', (path, tidy) => {
+    expect(tidyPath(path)).toBe(tidy)
+    expect(absolute(tidyPath(path))).toBe(cleanPath(path))
+  })
+})
+
+test.each([
+  ['/', 0],
+  ['/a/b_', 0],
+  ['/_a', 1],
+  ['/_a/_b/c', 4],
+])('lastHidden(%j) is %i', (path, at) => {
+  expect(lastHidden(path)).toBe(at)
 })
 
 test('checkDepth refuses a path that is too deep', () => {
