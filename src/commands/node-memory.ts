@@ -4,9 +4,9 @@ import { type Node, nodesBelow } from '../store/node.ts'
 const STRING_BYTES = 16
 const FILE_BYTES = 72
 const DIRECTORY_BYTES = 96
-/** Of a directory's map, for each child. */
-const CHILD_BYTES = 40
-const EMPTY_MAP_BYTES = 160
+/** Of a directory's table and the list of all files, for each child. */
+const CHILD_BYTES = 32
+const EMPTY_TABLE_BYTES = 80
 /** For one file so many directories are looked at, at the most. */
 const DIRECTORIES_PER_FILE = 64
 const LEASE_BYTES = 88
@@ -20,7 +20,7 @@ function ownBytes(node: Node): number {
   const lease = node.lease === null ? 0 : LEASE_BYTES
   const common = lease + stringBytes(node.name) + CHILD_BYTES
   return node.dir
-    ? common + DIRECTORY_BYTES + EMPTY_MAP_BYTES
+    ? common + DIRECTORY_BYTES + EMPTY_TABLE_BYTES
     : common + FILE_BYTES + stringBytes(node.value)
 }
 

@@ -111,7 +111,10 @@ export function pathOf(node: Node): string {
   return `/${path}`
 }
 
-/** All nodes below a directory, each before those below it; the tree may change on the way. */
+/**
+ * All nodes below a directory, each before those below it. The tree may change on the way: what stays
+ * is met, some of it twice where something beside it has been removed.
+ */
 export function* nodesBelow(directory: DirectoryNode): Generator<Node, undefined> {
   const open: Iterator<Node, undefined>[] = [directory.children.values()]
   for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {

@@ -762,10 +762,9 @@ export class Store {
 
   /** A directory counts as empty when all that is in it has expired. */
   #expireChildren(directory: DirectoryNode, now: number): void {
-    for (const child of directory.children.values()) {
-      if (!isOverdue(child, now)) return
-      this.#expire(child, now)
-    }
+    const { list } = directory.children
+    const alive = list.findIndex((child) => !isOverdue(child, now))
+    for (const child of list.slice(0, alive === -1 ? list.length : alive)) this.#expire(child, now)
   }
 
   #detach(node: Node): void {
