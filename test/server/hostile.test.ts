@@ -157,13 +157,13 @@ describe('a client that never reads', () => {
     client.socket.pause()
     client.write(frame(...args).repeat(count))
     let before = -1
-    for (let served = 0; served !== before; ) {
+    // What is unread grows beyond a megabyte, and then no more.
+    for (let served = 0; served <= MB || served !== before; ) {
       for (let i = 0; i < 20; i++) await observer.call('PING')
       before = served
       served = await clientField(observer, 'glutton', 'omem')
       expect(served).toBeLessThan(4 * MB)
     }
-    expect(before).toBeGreaterThan(MB)
     await client.vanish()
     await eventually(() => client.ended)
     expect(await observer.call('PING')).toBe('PONG')
