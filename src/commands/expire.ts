@@ -1,3 +1,4 @@
+import { MAX_EXPIRE_TIME } from '../store/ttl-heap.ts'
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, notAnInteger } from './command.ts'
 import { readInteger64 } from './integer.ts'
@@ -86,8 +87,10 @@ function isAllowed(
 ): boolean {
   if (current === undefined) return !conditions.has('XX') && !conditions.has('GT')
   if (conditions.has('NX')) return false
-  if (conditions.has('GT') && time <= current) return false
-  return !conditions.has('LT') || time < current
+  // As it would be kept: no time is later than the last that can be written down.
+  const kept = Math.min(time, MAX_EXPIRE_TIME)
+  if (conditions.has('GT') && kept <= current) return false
+  return !conditions.has('LT') || kept < current
 }
 
 /** EXPIRE and its like; a directory expires with all below it. */

@@ -294,8 +294,14 @@ export class Connection implements Subscriber, RequestHandler {
       reply.clear()
       return
     }
+    if (this.#socket.writableLength > 0) {
+      // It will wait behind what waits already, and shall not take more memory than its length.
+      this.#send(Buffer.from(reply.bytes))
+      reply.clear()
+      return
+    }
     this.#send(reply.bytes)
-    // What the system has not taken yet, the socket still reads from.
+    // What the system has not taken, the socket still reads from.
     if (this.#socket.writableLength === 0) reply.clear()
     else reply.handOver()
   }
