@@ -1,6 +1,3 @@
-/** A chunk at least this long is kept as it is; a shorter one is copied behind its predecessor. */
-const KEEP_WHOLE_LENGTH = 8192
-
 /** Smallest and largest block that short chunks are gathered in. */
 const MIN_BLOCK_LENGTH = 64
 const MAX_BLOCK_LENGTH = 16384
@@ -20,14 +17,9 @@ export class ChunkList {
   /** Bytes free at the end of the last block, which is then one of our own. */
   #room = 0
 
-  /** Adds a chunk at the end. The chunk may be kept: its memory must not be written to again. */
+  /** Adds a copy of a chunk at the end. */
   append(chunk: Buffer): void {
     this.length += chunk.length
-    if (chunk.length >= KEEP_WHOLE_LENGTH && chunk.length * 2 >= chunk.buffer.byteLength) {
-      this.#closeLastBlock()
-      this.#blocks.push(chunk)
-      return
-    }
     let copied = 0
     while (copied < chunk.length) {
       if (this.#room === 0) this.#openBlock(chunk.length - copied)

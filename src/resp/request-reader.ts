@@ -90,13 +90,19 @@ export class RequestReader {
     return this.#received - this.#delivered
   }
 
-  /** Takes the next chunk, whose memory now belongs to the reader, and delivers what it completes. */
+  /**
+   * Takes the next chunk, and delivers what it completes.
+   *
+   * @param chunk whose memory is the caller's again afterwards: what is not delivered by then has been
+   * copied
+   */
   push(chunk: Buffer): void {
     if (this.#stopped || chunk.length === 0) return
     this.#received += chunk.length
     if (this.#chunk.length > 0) this.#backlog.append(chunk)
     else this.#takeChunk(chunk)
     this.#drain()
+    if (this.#chunk === chunk) this.#chunk = Buffer.from(chunk)
   }
 
   /** Stops delivery at once, also from within `onRequest`. Input is kept. */

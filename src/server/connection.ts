@@ -7,6 +7,7 @@ import { RequestReader } from '../resp/request-reader.ts'
 import { isLoopback } from './loopback.ts'
 import { OutputLimitGuard } from './output-limit.ts'
 import type { Server } from './server.ts'
+import { shareInput } from './shared-input.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** Replies of one burst are handed to the socket when they reach so many bytes. */
@@ -96,16 +97,15 @@ export class Connection implements Subscriber, RequestHandler {
     this.localAddress = localAddress
     this.createdAt = this.lastRequestAt = server.clock.now()
     this.authenticated = server.config.get('requirepass') === ''
-    this.#socket = socket
     this.#reader = new RequestReader(this, server.requestLimits)
     this.#reader.unauthenticated = this.#needsPassword()
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
-    socket.on('drain', () => this.#onDrain())
-    socket.on('end', () => this.#onEnd())
-    socket.on('error', (error) =>
+    this.#socket = shareInput(socket, (chunk) => this.#onData(chunk))
+    this.#socket.on('drain', () => this.#onDrain())
+    this.#socket.on('end', () => this.#onEnd())
+    this.#socket.on('error', (error) =>
       server.logger.debug({ err: error, client: this.id }, 'connection failed'),
     )
-    socket.on('close', () => this.#onClose())
+    this.#socket.on('close', () => this.#onClose())
   }
 
   get blocked(): boolean {
@@ -366,8 +366,6 @@ export class Connection implements Subscriber, RequestHandler {
   #onData(chunk: Buffer): void {
     this.server.stats.inputBytes += chunk.length
     this.#serve(chunk)
-    // A client that waits may go on sending; what it sends is not read until it is served again.
-    if (this.blocked && this.bufferedInput > UNREAD_PAUSE) this.#socket.pause()
   }
 
   #needsPassword(): boolean {
@@ -392,7 +390,7 @@ export class Connection implements Subscriber, RequestHandler {
       // Not at once: whoever is sent a reply wakes up and competes with those still to be served.
       this.#queueFlush()
       this.#waitIfUnread()
-      if (!this.#halted && this.#socket.isPaused()) this.#socket.resume()
+      this.#readOrPause()
       if (!this.#halted && this.#ended) this.close()
       this.server.afterRequests()
     }
@@ -417,6 +415,19 @@ export class Connection implements Subscriber, RequestHandler {
     if (this.#serving || this.#queued) return
     this.#queued = true
     this.server.queueFlush(this)
+  }
+
+  /**
+   * Whoever waits for an event may go on sending, up to a limit, and is read on: a paused socket
+   * does not tell that its client has gone.
+   */
+  #readOrPause(): void {
+    if (this.#waiting || this.#yielding) return
+    const reads = !this.blocked || this.bufferedInput <= UNREAD_PAUSE
+    if (reads === this.#socket.isPaused()) {
+      if (reads) this.#socket.resume()
+      else this.#socket.pause()
+    }
   }
 
   /** What it does not read it shall not ask for: unread replies would pile up without end. */

@@ -6,7 +6,7 @@ import { type Config, pathFromBytes } from '../config.ts'
 const NOT_AVAILABLE = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL'])
 
 /** Half open: a client that has said all it had to say still gets its replies (`printf … | nc`). */
-const OPTIONS = { noDelay: true, allowHalfOpen: true } as const
+const OPTIONS = { noDelay: true, allowHalfOpen: true, pauseOnConnect: true } as const
 
 /** The sockets on which a server listens. */
 export interface Listeners {

@@ -50,10 +50,10 @@ test('what is held costs about its length', () => {
   expect(blocks.length).toBeLessThan(120)
 })
 
-test('a large chunk is kept, not copied', () => {
+test('a chunk may be written to again', () => {
   const list = new ChunkList()
-  const chunk = Buffer.allocUnsafeSlow(65536)
-  list.append(Buffer.from('a'))
+  const chunk = Buffer.alloc(65536, 'a')
   list.append(chunk)
-  expect(shiftAll(list)[1].buffer).toBe(chunk.buffer)
+  chunk.fill('b')
+  expect(shiftAll(list).every((block) => block.every((byte) => byte === 0x61))).toBe(true)
 })

@@ -27,10 +27,13 @@ export class RequestRecorder {
     )
   }
 
-  /** Pushes a binary string in chunks of so many bytes, by default in one. */
+  /** Pushes a binary string in chunks of so many bytes, by default in one, all in the same memory. */
   push(input: string, chunkLength = input.length): this {
     for (let at = 0; at < input.length; at += chunkLength) {
-      this.reader.push(Buffer.from(input.slice(at, at + chunkLength), 'latin1'))
+      const chunk = Buffer.from(input.slice(at, at + chunkLength), 'latin1')
+      this.reader.push(chunk)
+      // Whatever the reader kept of it would now be wrong.
+      chunk.fill('!')
     }
     return this
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
-import { eventually, join, type RawClient, type Reply, start } from './raw-client.ts'
+import { eventually, frame, join, type RawClient, type Reply, start } from './raw-client.ts'
 
 /** The number of watchers, as KSTATS tells it. */
 async function watchers(client: RawClient): Promise<Reply> {
@@ -148,4 +148,17 @@ test('watchers of all kinds are gone with their connections', async () => {
   expect(await watchers(observer)).toBe(0)
   expect(await observer.call('PUBSUB', 'CHANNELS')).toEqual([])
   expect(await observer.call('PUBSUB', 'NUMPAT')).toBe(0)
+})
+
+test('who waits and hangs up has gone, even if it was the turn of others just before', async () => {
+  // The clock stands still: nothing that happens every second can be what sees it.
+  const directives = { 'enable-debug-command': 'yes' }
+  const server = await start({ clock: new ManualClock(), directives })
+  const client = await join(server)
+  client.write(frame('DEBUG', 'SLEEP', '0.02') + frame('KWAIT', '/a'))
+  await client.next()
+  await eventually(() => server.store.hub.count === 1)
+  client.socket.end()
+  await client.closed
+  await eventually(() => server.store.hub.count === 0)
 })
