@@ -6,7 +6,10 @@ import {
   putNumber,
 } from '../resp/byte-encoding.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
-import type { Event, NodeExtern } from '../store/event.ts'
+import { type Event, type NodeExtern, represent } from '../store/event.ts'
+import { FileChange } from '../store/file-change.ts'
+import type { FileNode } from '../store/node.ts'
+import { absolute } from '../store/path.ts'
 import {
   CREATED_INDEX,
   DIR,
@@ -24,7 +27,7 @@ import {
   TTL,
   VALUE,
 } from './event-fields.ts'
-import { EventTemplate } from './event-template.ts'
+import { digitsIn, digitsWithBefore, EventTemplate } from './event-template.ts'
 
 /** What such a file takes beside its key and its value, at the most. */
 const FILE_OVERHEAD =
@@ -34,40 +37,111 @@ const FILE_OVERHEAD =
   CREATED_INDEX.length +
   2 * (BULK_OVERHEAD + INTEGER_LENGTH)
 
-/** Of replies with a node before, and of those without. */
+/** Of replies to changes of files, and of those without a node before. */
 const changes = new EventTemplate()
 const files = new EventTemplate()
 
 /** Replies with an event: `action`, `node`, `prevNode` if there was one, `index`. */
-export function writeEvent(reply: ReplyWriter, { action, node, prevNode, index }: Event): void {
+export function writeEvent(reply: ReplyWriter, event: Event): void {
   if (reply.muted) return
+  const { action, node, prevNode, index } = event
   const heads = prevNode === undefined ? HEADS : HEADS_WITH_PREVIOUS
   const head = heads[reply.protocol][action]
-  if (isPlain(node) && (prevNode === undefined || isPlain(prevNode))) {
-    writePlain(reply, head, node, prevNode, index)
+  const start = reply.length
+  if (!isPlain(node)) {
+    writeAny(reply, head, node, prevNode, index)
+  } else if (prevNode === undefined) {
+    const { key, value, modifiedIndex, createdIndex } = node
+    if (putFile(reply, head, key, value, modifiedIndex, createdIndex, index)) return
+    writeAny(reply, head, node, prevNode, index)
+    files.learn(reply.bytes.subarray(start), reply.protocol, head, node, undefined, index)
+  } else if (isPlain(prevNode) && prevNode.key === node.key && node.modifiedIndex === index) {
+    const { key, value, createdIndex } = node
+    const { modifiedIndex: prevModified, createdIndex: prevCreated } = prevNode
+    writeChange(
+      reply,
+      new FileChange(
+        action,
+        key,
+        value,
+        index,
+        createdIndex,
+        prevNode.value,
+        prevModified,
+        prevCreated,
+      ),
+    )
   } else {
     writeAny(reply, head, node, prevNode, index)
   }
 }
 
-/** By far the most frequent. */
-function writePlain(
+/** {@link writeEvent} of what `Store.setFile` returns. */
+export function writeChange(reply: ReplyWriter, change: FileChange | Event): void {
+  if (!(change instanceof FileChange)) writeEvent(reply, change)
+  else if (!reply.muted && !putChange(reply, change)) learnChange(reply, change)
+}
+
+/** {@link writeEvent} of a `get` of a file without a TTL. */
+export function writeFile(reply: ReplyWriter, path: string, file: FileNode, index: number): void {
+  if (reply.muted) return
+  const { value, modifiedIndex, createdIndex } = file
+  const head = HEADS[reply.protocol].get
+  const key = absolute(path)
+  if (putFile(reply, head, key, value, modifiedIndex, createdIndex, index)) return
+  writeEvent(reply, {
+    action: 'get',
+    node: represent(file, key, 0),
+    prevNode: undefined,
+    index,
+    refresh: false,
+  })
+}
+
+/** @returns false if the reply is of another shape than the last one */
+function putFile(
   reply: ReplyWriter,
   head: Buffer,
-  node: PlainFile,
-  before: PlainFile | undefined,
+  key: string,
+  value: string,
+  modifiedIndex: number,
+  createdIndex: number,
   index: number,
-): void {
-  const template = before === undefined ? files : changes
-  const length = template.lengthFor(head, node, before, index)
-  if (length > 0) {
-    const buffer = reply.room(length)
-    reply.wrote(template.put(buffer, reply.length, node, before, index))
-    return
-  }
+): boolean {
+  const digits = digitsIn(index, modifiedIndex, createdIndex)
+  const length = files.lengthFor(head, key.length, value.length, -1, digits)
+  if (length === 0) return false
+  const buffer = reply.room(length)
+  reply.wrote(files.put(buffer, reply.length, key, value, modifiedIndex, createdIndex, index))
+  return true
+}
+
+/** @returns false if the reply is of another shape than the last one */
+function putChange(reply: ReplyWriter, change: FileChange): boolean {
+  const { action, key, value, index, createdIndex } = change
+  const { prevValue, prevModifiedIndex, prevCreatedIndex } = change
+  const head = HEADS_WITH_PREVIOUS[reply.protocol][action]
+  const digits = digitsWithBefore(
+    digitsIn(index, index, createdIndex),
+    prevModifiedIndex,
+    prevCreatedIndex,
+  )
+  const length = changes.lengthFor(head, key.length, value.length, prevValue.length, digits)
+  if (length === 0) return false
+  const buffer = reply.room(length)
+  const at = reply.length
+  reply.wrote(changes.put(buffer, at, key, value, index, createdIndex, index))
+  changes.putBefore(buffer, at, prevValue, prevModifiedIndex, prevCreatedIndex)
+  return true
+}
+
+function learnChange(reply: ReplyWriter, change: FileChange): void {
+  const { action, node, prevNode, index } = change.toEvent()
+  const head = HEADS_WITH_PREVIOUS[reply.protocol][action]
   const start = reply.length
-  writeAny(reply, head, node, before, index)
-  template.learn(reply.bytes.subarray(start), reply.protocol, head, node, before, index)
+  writeAny(reply, head, node, prevNode, index)
+  if (!isPlain(node) || prevNode === undefined || !isPlain(prevNode)) return
+  changes.learn(reply.bytes.subarray(start), reply.protocol, head, node, prevNode, index)
 }
 
 function writeAny(

@@ -13,8 +13,8 @@ import {
 const LONGEST = 1024
 /** The length of the end of a line, in bytes. */
 const LINE_END = 2
-/** Makes a number of digits negative, whatever is added. */
-const TOO_MANY = -(2 ** 24)
+/** For indexes with more digits than are remembered. Negative also times 256, with some added. */
+const TOO_MANY = -(2 ** 16)
 
 /**
  * The last reply to an event about a plain file. The next one mostly differs in nothing but its
@@ -43,39 +43,64 @@ export class EventTemplate {
   #createdBeforeEnd = 0
   #indexEnd = 0
 
-  /** How long the reply is, if it has the shape of the last one; otherwise 0. */
-  lengthFor(head: Buffer, node: PlainFile, before: PlainFile | undefined, index: number): number {
+  /**
+   * How long the reply is, if it has the shape of the last one; otherwise 0.
+   *
+   * @param beforeLength of the value before, -1 without one
+   * @param digits what {@link digitsIn} tells of all its indexes
+   */
+  lengthFor(
+    head: Buffer,
+    keyLength: number,
+    valueLength: number,
+    beforeLength: number,
+    digits: number,
+  ): number {
     const fits =
       head === this.#head &&
-      node.key.length === this.#keyLength &&
-      node.value.length === this.#valueLength &&
-      (before === undefined ? -1 : before.value.length) === this.#beforeLength &&
-      digitsIn(node, before, index) === this.#digits
+      keyLength === this.#keyLength &&
+      valueLength === this.#valueLength &&
+      beforeLength === this.#beforeLength &&
+      digits === this.#digits
     return fits ? this.#bytes.length : 0
   }
 
-  /** Puts a reply for which {@link lengthFor} has found the length. @returns where it ends */
+  /**
+   * Puts a reply without a node before, for which {@link lengthFor} has found the length.
+   *
+   * @returns where it ends
+   */
   put(
     buffer: Buffer,
     at: number,
-    node: PlainFile,
-    before: PlainFile | undefined,
+    key: string,
+    value: string,
+    modifiedIndex: number,
+    createdIndex: number,
     index: number,
   ): number {
     buffer.set(this.#bytes, at)
-    const keyAt = at + this.#keyAt
-    putText(buffer, keyAt, node.key)
-    putText(buffer, at + this.#valueAt, node.value)
-    putIndex(buffer, at + this.#modifiedEnd, node.modifiedIndex)
-    putIndex(buffer, at + this.#createdEnd, node.createdIndex)
-    if (before !== undefined) {
-      putCopy(buffer, at + this.#keyBeforeAt, keyAt, keyAt + this.#keyLength)
-      putText(buffer, at + this.#valueBeforeAt, before.value)
-      putIndex(buffer, at + this.#modifiedBeforeEnd, before.modifiedIndex)
-      putIndex(buffer, at + this.#createdBeforeEnd, before.createdIndex)
-    }
+    putText(buffer, at + this.#keyAt, key)
+    putText(buffer, at + this.#valueAt, value)
+    putIndex(buffer, at + this.#modifiedEnd, modifiedIndex)
+    putIndex(buffer, at + this.#createdEnd, createdIndex)
     putIndex(buffer, at + this.#indexEnd, index)
     return at + this.#bytes.length
+  }
+
+  /** Puts what tells of the node before into a reply that {@link put} has put. */
+  putBefore(
+    buffer: Buffer,
+    at: number,
+    value: string,
+    modifiedIndex: number,
+    createdIndex: number,
+  ): void {
+    const keyAt = at + this.#keyAt
+    putCopy(buffer, at + this.#keyBeforeAt, keyAt, keyAt + this.#keyLength)
+    putText(buffer, at + this.#valueBeforeAt, value)
+    putIndex(buffer, at + this.#modifiedBeforeEnd, modifiedIndex)
+    putIndex(buffer, at + this.#createdBeforeEnd, createdIndex)
   }
 
   /** Remembers a reply. @param bytes all of it */
@@ -87,7 +112,14 @@ export class EventTemplate {
     before: PlainFile | undefined,
     index: number,
   ): void {
-    const digits = digitsIn(node, before, index)
+    const digits =
+      before === undefined
+        ? digitsIn(index, node.modifiedIndex, node.createdIndex)
+        : digitsWithBefore(
+            digitsIn(index, node.modifiedIndex, node.createdIndex),
+            before.modifiedIndex,
+            before.createdIndex,
+          )
     if (bytes.length > LONGEST || digits < 0) return
     this.#head = head
     this.#keyLength = node.key.length
@@ -112,17 +144,20 @@ export class EventTemplate {
   }
 }
 
-/** How many digits each index has, in one number; -1 if one is too large for it. */
-function digitsIn(node: PlainFile, before: PlainFile | undefined, index: number): number {
-  const { modifiedIndex, createdIndex } = node
-  if (index >= MAX_SMALL || modifiedIndex >= MAX_SMALL || createdIndex >= MAX_SMALL) return -1
-  const digits = (digitsOf(index) * 16 + digitsOf(modifiedIndex)) * 16 + digitsOf(createdIndex)
-  return before === undefined ? digits : digits * 256 + digitsBefore(before)
+/** How many digits each index has, in one number; negative if one is too large for it. */
+export function digitsIn(index: number, modifiedIndex: number, createdIndex: number): number {
+  if (index >= MAX_SMALL || modifiedIndex >= MAX_SMALL || createdIndex >= MAX_SMALL) return TOO_MANY
+  return (digitsOf(index) * 16 + digitsOf(modifiedIndex)) * 16 + digitsOf(createdIndex)
 }
 
-function digitsBefore({ modifiedIndex, createdIndex }: PlainFile): number {
+/** The same with those of a node before. @param digits of the others */
+export function digitsWithBefore(
+  digits: number,
+  modifiedIndex: number,
+  createdIndex: number,
+): number {
   if (modifiedIndex >= MAX_SMALL || createdIndex >= MAX_SMALL) return TOO_MANY
-  return digitsOf(modifiedIndex) * 16 + digitsOf(createdIndex)
+  return digits * 256 + digitsOf(modifiedIndex) * 16 + digitsOf(createdIndex)
 }
 
 function valueAt(keyAt: number, { key, value }: PlainFile): number {

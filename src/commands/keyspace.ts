@@ -52,7 +52,8 @@ export function readKey(client: Client, key: string): string | undefined {
  */
 export function setKey({ server }: Client, key: string, value: string, expireTime?: number): void {
   try {
-    server.store.set(key, value, { expireTime })
+    if (expireTime === undefined) server.store.setFile(key, value)
+    else server.store.set(key, value, { expireTime })
   } catch (error) {
     throw isDirectoryError(error) ? wrongType() : error
   }

@@ -1,5 +1,5 @@
 import type { Command } from './command.ts'
-import { writeEvent } from './event-reply.ts'
+import { writeEvent, writeFile } from './event-reply.ts'
 
 /** Reading the tree. */
 export const treeReadCommands: readonly Command[] = [
@@ -18,12 +18,15 @@ export const treeReadCommands: readonly Command[] = [
       { name: 'recursive', type: 'pure-token', token: 'RECURSIVE', optional: true },
       { name: 'sorted', type: 'pure-token', token: 'SORTED', optional: true },
     ],
-    run(client, args, options) {
-      const event = client.server.store.get(args[1], {
-        recursive: options.has('recursive'),
-        sorted: options.has('sorted'),
-      })
-      writeEvent(client.reply, event)
+    run({ reply, server: { store } }, args, options) {
+      // Options say nothing about a file.
+      const file = store.getFile(args[1])
+      if (file !== undefined) {
+        writeFile(reply, args[1], file, store.index)
+        return
+      }
+      const recursive = options.has('recursive')
+      writeEvent(reply, store.get(args[1], { recursive, sorted: options.has('sorted') }))
     },
   },
   {

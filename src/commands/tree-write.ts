@@ -1,7 +1,8 @@
 import type { Event } from '../store/event.ts'
+import { FileChange } from '../store/file-change.ts'
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, type Options } from './command.ts'
-import { writeEvent } from './event-reply.ts'
+import { writeChange, writeEvent } from './event-reply.ts'
 import { parseExpireTime, parseWriteOptions, REFRESH_ARGUMENT, TTL_ARGUMENT } from './expiry.ts'
 import { parseInteger } from './integer.ts'
 
@@ -69,6 +70,13 @@ export const treeWriteCommands: readonly Command[] = [
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
     run(client, args, options) {
       const { store, clock } = client.server
+      if (options.size === 0) {
+        const change = store.setFile(args[1], args[2])
+        if (change instanceof FileChange) client.server.notifyKeyspace('set', change.key)
+        else notifyKeyspace(client, change)
+        writeChange(client.reply, change)
+        return
+      }
       const writeOptions = parseWriteOptions(options, clock, 'kset', args[2])
       replyEvent(client, store.set(args[1], args[2], writeOptions))
     },

@@ -164,11 +164,12 @@ export class Connection implements Subscriber, RequestHandler {
       this.flush()
       this.#waitIfUnread()
     }
-    if (this.server.clock.lastLap > this.#turnEnd) this.#yieldTurn()
+    // Who waits has no turn to end, and is to be seen when it hangs up.
+    if (this.server.clock.lastLap > this.#turnEnd && !this.blocked) this.#yieldTurn()
   }
 
   onBatch(requests: readonly (readonly string[])[]): void {
-    this.server.store.prefetch(requests)
+    this.server.store.lookAhead(requests)
   }
 
   onProtocolError(message: string): void {

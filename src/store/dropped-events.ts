@@ -1,4 +1,5 @@
 import { type Event, removesDirectory } from './event.ts'
+import { FileChange } from './file-change.ts'
 import { keptName } from './kept-name.ts'
 import { lastHidden } from './path.ts'
 
@@ -10,7 +11,7 @@ const MAX_PATHS = 16_384
 /** How many bytes of names they may have. */
 const MAX_BYTES = 8 * 1024 * 1024
 /** A directory in which so many names had events counts as a whole from then on, for a while. */
-const CROWD = 4096
+export const CROWD = 4096
 /** How many events that while lasts. */
 const CROWDED_FOR = 65_536
 
@@ -28,6 +29,15 @@ class PathRecord {
   children: Map<string, Remembered> | null = null
   /** For so many events the names of its children are not remembered: there are too many. */
   crowded = 0
+}
+
+/** A directory whose names are not remembered, so that nobody need look for it. */
+interface Crowd {
+  readonly record: PathRecord
+  /** The records above it, from the root on. */
+  readonly above: readonly PathRecord[]
+  /** From which of those on what happens below it is seen: there is no hidden component between. */
+  readonly visibleFrom: number
 }
 
 /**
@@ -48,6 +58,9 @@ export class DroppedEvents {
   #root = new PathRecord()
   #paths = 0
   #bytes = 0
+  #crowds: Crowd[] = []
+  /** The number of the first of them; lower ones have been given out earlier, and are void. */
+  #firstCrowd = 1
 
   /** @param maxPaths how many paths are remembered at the most */
   constructor(maxPaths: number = MAX_PATHS) {
@@ -59,12 +72,64 @@ export class DroppedEvents {
     return this.#paths
   }
 
+  /**
+   * A number by which {@link addCrowded} knows a directory.
+   *
+   * @param path absolute
+   * @returns 0 if its names are remembered just now
+   */
+  crowdOf(path: string): number {
+    const hidden = lastHidden(path)
+    const above: PathRecord[] = []
+    let record = this.#root
+    let visibleFrom = 0
+    for (let start = 1; start < path.length; ) {
+      const slash = path.indexOf('/', start)
+      const end = slash === -1 ? path.length : slash
+      const child = record.children?.get(path.slice(start, end))
+      if (typeof child !== 'object') return 0
+      above.push(record)
+      if (start <= hidden) visibleFrom = above.length
+      record = child
+      start = end + 1
+    }
+    if (record.crowded === 0) return 0
+    const known = this.#crowds.findIndex((crowd) => crowd.record === record)
+    if (known !== -1) return this.#firstCrowd + known
+    this.#crowds.push({ record, above, visibleFrom })
+    return this.#firstCrowd + this.#crowds.length - 1
+  }
+
+  /** Whether a number that {@link crowdOf} has given is still that of a crowd. */
+  isCrowd(crowd: number): boolean {
+    return crowd >= this.#firstCrowd && this.#crowds[crowd - this.#firstCrowd].record.crowded > 0
+  }
+
+  /**
+   * {@link add} for an event of a file that is neither removed nor hidden, by the number of its
+   * directory: a tenth of the time, since its key need not be looked at.
+   *
+   * @returns false if the number is void, and nothing has been done
+   */
+  addCrowded(crowd: number, index: number): boolean {
+    if (crowd < this.#firstCrowd) return false
+    const { record, above, visibleFrom } = this.#crowds[crowd - this.#firstCrowd]
+    if (!isCrowded(record, index)) return false
+    for (let i = 0; i < above.length; i++) {
+      above[i].newest = index
+      if (i >= visibleFrom) above[i].below = index
+    }
+    return true
+  }
+
   /** Takes note of an event that leaves the history. */
-  add(event: Event): void {
+  add(event: Event | FileChange): void {
+    if (event instanceof FileChange) this.#add(event.key, event.index, false)
     // A refresh is shown to no watcher, so none can miss it.
-    if (event.refresh) return
-    const { key } = event.node
-    const { index } = event
+    else if (!event.refresh) this.#add(event.node.key, event.index, removesDirectory(event))
+  }
+
+  #add(key: string, index: number, removesDirectory: boolean): void {
     let record = this.#root
     // The most frequent case: many keys, all in the root. The key need not be looked into.
     if (key.length > 1 && isCrowded(record, index)) return
@@ -82,7 +147,7 @@ export class DroppedEvents {
         return
       }
       record.children ??= new Map()
-      if (end === key.length && typeof known !== 'object' && !removesDirectory(event)) {
+      if (end === key.length && typeof known !== 'object' && !removesDirectory) {
         record.children.set(known === undefined ? keptName(name) : name, index)
         this.#limit()
         return
@@ -97,7 +162,7 @@ export class DroppedEvents {
       start = end + 1
     }
     record.last = record.newest = index
-    if (removesDirectory(event)) record.removed = index
+    if (removesDirectory) record.removed = index
     this.#limit()
   }
 
@@ -179,7 +244,10 @@ export class DroppedEvents {
     this.#count()
   }
 
+  /** Called when records have been taken out, those of crowds perhaps among them. */
   #count(): void {
+    this.#firstCrowd += this.#crowds.length
+    this.#crowds = []
     this.#paths = -1
     this.#bytes = 0
     forEach(this.#root, '', (_, name) => {

@@ -1,6 +1,7 @@
 import { DroppedEvents } from './dropped-events.ts'
 import { StoreError } from './errors.ts'
 import type { Event } from './event.ts'
+import { FileChange } from './file-change.ts'
 import { isWatched } from './watched.ts'
 
 /** How much of the history is kept. */
@@ -15,9 +16,13 @@ export interface HistoryLimits {
 export class EventHistory {
   #limits: HistoryLimits
   /** The ring grows up to the limit as events come, so that a large limit costs nothing unused. */
-  #ring: (Event | undefined)[] = new Array(16)
-  /** What each event in the ring holds on to, so that it need not be looked at again to drop it. */
+  #ring: (Event | FileChange | undefined)[] = new Array(16)
+  // What is to be known of each event in the ring to drop it: by then the event itself has long
+  // left the processor's cache.
+  /** How many bytes it holds on to. */
   #sizes = new Float64Array(16)
+  #indexes = new Float64Array(16)
+  #crowds = new Int32Array(16)
   #front = 0
   #size = 0
   #bytes = 0
@@ -40,7 +45,7 @@ export class EventHistory {
 
   /** The index of the oldest event kept; 0 where there is none. */
   get startIndex(): number {
-    return this.#size === 0 ? 0 : this.#at(0).index
+    return this.#size === 0 ? 0 : this.#indexes[this.#front]
   }
 
   /** The index of the newest event. */
@@ -54,13 +59,16 @@ export class EventHistory {
     this.#trim(0, 0)
   }
 
-  add(event: Event): void {
+  /** @param crowd what {@link DroppedEvents.crowdOf} has told of the directory; 0 if it was not asked */
+  add(event: Event | FileChange, crowd = 0): void {
     const bytes = sizeOf(event)
     this.#trim(1, bytes)
     if (this.#size === this.#ring.length) this.#grow()
     const place = (this.#front + this.#size) & (this.#ring.length - 1)
     this.#ring[place] = event
     this.#sizes[place] = bytes
+    this.#indexes[place] = event.index
+    this.#crowds[place] = crowd
     this.#size++
     this.#bytes += bytes
     this.#lastIndex = event.index
@@ -75,8 +83,7 @@ export class EventHistory {
     this.assertKept(path, recursive, since, storeIndex)
     if (since > this.#lastIndex) return undefined
     for (let i = this.#position(since); i < this.#size; i++) {
-      const event = this.#at(i)
-      if (isWatched(event, path, recursive)) return event
+      if (isWatched(this.#entry(i), path, recursive)) return this.#at(i)
     }
     return undefined
   }
@@ -150,6 +157,8 @@ export class EventHistory {
     const copy = new EventHistory(this.#limits)
     copy.#ring = [...this.#ring]
     copy.#sizes = this.#sizes.slice()
+    copy.#indexes = this.#indexes.slice()
+    copy.#crowds = new Int32Array(this.#crowds.length)
     copy.#front = this.#front
     copy.#size = this.#size
     copy.#bytes = this.#bytes
@@ -160,8 +169,13 @@ export class EventHistory {
   }
 
   #at(i: number): Event {
+    const entry = this.#entry(i)
+    return entry instanceof FileChange ? entry.toEvent() : entry
+  }
+
+  #entry(i: number): Event | FileChange {
     // The ring's length is a power of two, and `i` is below the size.
-    return this.#ring[(this.#front + i) & (this.#ring.length - 1)] as Event
+    return this.#ring[(this.#front + i) & (this.#ring.length - 1)] as Event | FileChange
   }
 
   /** Where the first event at or after an index stands (indexes may have gaps). */
@@ -170,7 +184,7 @@ export class EventHistory {
     let high = this.#size
     while (low < high) {
       const middle = (low + high) >> 1
-      if (this.#at(middle).index < index) low = middle + 1
+      if (this.#indexes[(this.#front + middle) & (this.#ring.length - 1)] < index) low = middle + 1
       else high = middle
     }
     return low
@@ -182,25 +196,41 @@ export class EventHistory {
       (this.#size + roomForEvents > this.#limits.events ||
         this.#bytes + roomForBytes > this.#limits.bytes)
     ) {
-      const event = this.#at(0)
-      this.#ring[this.#front] = undefined
-      this.#bytes -= this.#sizes[this.#front]
-      this.#front = (this.#front + 1) & (this.#ring.length - 1)
+      const place = this.#front
+      const event = this.#ring[place] as Event | FileChange
+      this.#ring[place] = undefined
+      this.#bytes -= this.#sizes[place]
+      this.#front = (place + 1) & (this.#ring.length - 1)
       this.#size--
-      this.#dropped.add(event)
+      const crowd = this.#crowds[place]
+      if (crowd === 0 || !this.#dropped.addCrowded(crowd, this.#indexes[place])) {
+        this.#dropped.add(event)
+      }
     }
   }
 
+  /** Makes room for twice as many; the ring is full. */
   #grow(): void {
-    const events = [...this]
-    this.#ring = events.concat(new Array(events.length))
-    this.#sizes = new Float64Array(this.#ring.length)
-    this.#sizes.set(events.map(sizeOf))
+    const length = this.#size
+    const places = Array.from({ length }, (_, i) => (this.#front + i) & (length - 1))
+    const sizes = new Float64Array(2 * length)
+    const indexes = new Float64Array(2 * length)
+    const crowds = new Int32Array(2 * length)
+    for (const [i, place] of places.entries()) {
+      sizes[i] = this.#sizes[place]
+      indexes[i] = this.#indexes[place]
+      crowds[i] = this.#crowds[place]
+    }
+    this.#ring = places.map((place) => this.#ring[place]).concat(new Array(length))
+    this.#sizes = sizes
+    this.#indexes = indexes
+    this.#crowds = crowds
     this.#front = 0
   }
 }
 
 /** What an event holds on to. Its previous value is the value of an earlier event, mostly. */
-function sizeOf(event: Event): number {
+function sizeOf(event: Event | FileChange): number {
+  if (event instanceof FileChange) return event.key.length + event.value.length
   return event.node.key.length + (event.node.value?.length ?? 0)
 }

@@ -65,6 +65,8 @@ export class DirectoryNode {
   files = 0
   /** Its number in the copy on disk; 0 where there is none. */
   id = 0
+  /** Its number among the dropped events, while its names are too many to be remembered there. */
+  crowd = 0
   createdIndex: number
   modifiedIndex: number
   /** Absent on a permanent node. */

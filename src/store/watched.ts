@@ -1,4 +1,5 @@
 import { type Event, removesDirectory } from './event.ts'
+import { FileChange } from './file-change.ts'
 import { isBelow, isHiddenBelow } from './path.ts'
 
 /**
@@ -6,10 +7,13 @@ import { isBelow, isHiddenBelow } from './path.ts'
  * that is not behind a hidden component; and the removal of a directory above it. A refresh is
  * seen by nobody.
  */
-export function isWatched(event: Event, path: string, recursive: boolean): boolean {
+export function isWatched(event: Event | FileChange, path: string, recursive: boolean): boolean {
+  if (event instanceof FileChange) return isInside(event.key, path, recursive)
   if (event.refresh) return false
-  const key = event.node.key
-  if (key === path) return true
-  if (recursive && isBelow(key, path)) return !isHiddenBelow(key, path)
-  return removesDirectory(event) && isBelow(path, key)
+  const { key } = event.node
+  return isInside(key, path, recursive) || (removesDirectory(event) && isBelow(path, key))
+}
+
+function isInside(key: string, path: string, recursive: boolean): boolean {
+  return key === path || (recursive && isBelow(key, path) && !isHiddenBelow(key, path))
 }

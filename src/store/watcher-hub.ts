@@ -102,9 +102,14 @@ export class WatcherHub {
     this.#show(event, reached)
   }
 
+  /** Whether nobody watches anything. */
+  get idle(): boolean {
+    return this.#count === 0 && this.#everywhere.size === 0
+  }
+
   /** Shows an event to all who watch its place. */
   notify(event: Event): void {
-    if (this.#count === 0 && this.#everywhere.size === 0) return
+    if (this.idle) return
     for (const listener of [...this.#everywhere]) {
       if (this.#everywhere.has(listener)) listener(event)
     }

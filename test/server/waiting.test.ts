@@ -98,8 +98,8 @@ test('the writes of clients that one write sets free are watched in their order'
   }
   await eventually(() => server.store.hub.count === 21)
   const writer = await join(server)
-  writer.send('KSET', '/go', '1')
-  writer.send('KSET', '/next', '1')
+  // In one packet: two could be two bursts.
+  writer.write(frame('KSET', '/go', '1') + frame('KSET', '/next', '1'))
   await writer.take(2)
   for (const client of waiting) await client.take(3)
   const messages = (await watcher.untilPong()) as Reply[][]
