@@ -16,6 +16,11 @@ export class Message {
     this.#body = body
   }
 
+  /** How many bytes it has, but for the header. */
+  get length(): number {
+    return this.#body.length
+  }
+
   /** The bytes of the message; not to be changed. */
   encoded(protocol: 2 | 3): Buffer {
     if (protocol === 3) {

@@ -203,8 +203,16 @@ export class Connection implements Subscriber, RequestHandler {
     else this.#queueFlush()
   }
 
+  deliverShared(bytes: Buffer): void {
+    const { persistence } = this.server
+    const waits = this.#serving || this.executing || this.reply.length > 0 || this.#held.length > 0
+    if (waits || this.#closing || persistence.holding) this.deliver(bytes)
+    else this.#send(bytes)
+  }
+
   close(): void {
     if (this.#closing) return
+    if (this.channels.size > 0) this.server.pubsub.flush()
     this.#closing = true
     this.#closingSince = this.server.clock.now()
     this.#reader.destroy()
@@ -376,7 +384,10 @@ export class Connection implements Subscriber, RequestHandler {
   /** @param chunk what has come; absent to go on with what has come before */
   #serve(chunk?: Buffer): void {
     if (this.#gone) return
-    const { clock } = this.server
+    const { clock, pubsub } = this.server
+    // What it is owed comes before what it gets now.
+    if (this.channels.size > 0) pubsub.flush()
+    pubsub.served = this
     this.#serving = true
     clock.begin()
     this.#turnEnd = clock.lastLap + TURN
@@ -387,6 +398,7 @@ export class Connection implements Subscriber, RequestHandler {
       } else this.#servePostponed()
     } finally {
       clock.end()
+      pubsub.served = undefined
       this.#serving = false
       // Not at once: whoever is sent a reply wakes up and competes with those still to be served.
       this.#queueFlush()

@@ -83,6 +83,7 @@ export class Server implements ServerContext {
   #cancelPause: (() => void) | undefined
   #nextClientId = 1
   #dirty: Connection[] = []
+  #flushScheduled = false
   /** Those whose replies wait for the disk. */
   readonly #holding = new Set<Connection>()
   /** A change of where and how safely the data is kept, under way. */
@@ -120,7 +121,7 @@ export class Server implements ServerContext {
         for (const client of this.#holding) client.releaseUnsaved()
       },
     })
-    this.pubsub = new Subscriptions(this.store)
+    this.pubsub = new Subscriptions(this.store, () => this.#scheduleFlush())
     this.slowlog = new SlowLog(parts.config, this.clock)
     this.latency = new LatencyMonitor(parts.config, this.clock)
     this.dispatcher = new Dispatcher(this, commandTable)
@@ -292,11 +293,23 @@ export class Server implements ServerContext {
    * all others (as Redis does, before it sleeps).
    */
   queueFlush(client: Connection): void {
-    if (this.#dirty.length === 0) setImmediate(() => this.#flushDirty())
     this.#dirty.push(client)
+    this.#scheduleFlush()
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    setImmediate(this.#flushAtEnd)
+  }
+
+  readonly #flushAtEnd = (): void => {
+    this.#flushScheduled = false
+    this.#flushDirty()
   }
 
   #flushDirty(): void {
+    this.pubsub.flush()
     const dirty = this.#dirty
     this.#dirty = []
     for (const client of dirty) client.flush()

@@ -6,10 +6,10 @@ import type { Event } from '../store/event.ts'
 import type { Store } from '../store/store.ts'
 import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
-import { encodeEventMessage, TreeStream } from './tree-stream.ts'
+import { type Burst, encodeEventMessage, TreeStream } from './tree-stream.ts'
 
 /** Who listens to what: Redis's channels and patterns, and those of the tree. */
-export class Subscriptions implements PubSub {
+export class Subscriptions implements PubSub, Burst {
   readonly #store: Store
   readonly #channels = new Map<string, Set<Subscriber>>()
   readonly #streams = new Map<string, TreeStream>()
@@ -17,9 +17,16 @@ export class Subscriptions implements PubSub {
   /** Patterns that begin with a slash, matched against the keys of events. */
   readonly #treePatterns = new Map<string, Set<Subscriber>>()
   #endTreePatterns: (() => void) | undefined
+  /** Whose requests are being served. */
+  served: Subscriber | undefined
+  /** Those that have something to send at the end of the burst. */
+  readonly #gathered = new Set<TreeStream>()
+  readonly #onGathered: () => void
 
-  constructor(store: Store) {
+  /** @param onGathered called when there is something to {@link flush} at the end of the burst */
+  constructor(store: Store, onGathered: () => void) {
     this.#store = store
+    this.#onGathered = onGathered
   }
 
   get patternCount(): number {
@@ -31,6 +38,7 @@ export class Subscriptions implements PubSub {
     const parsed = channels.map((channel) => this.#check(channel))
     for (const [i, channel] of channels.entries()) {
       const fresh = !client.channels.has(channel)
+      if (fresh) this.#separate(client)
       client.channels.add(channel)
       confirm(client, 'subscribe', channel)
       if (!fresh) continue
@@ -50,6 +58,7 @@ export class Subscriptions implements PubSub {
   }
 
   patternSubscribe(client: Subscriber, patterns: readonly string[]): void {
+    this.#separate(client)
     for (const pattern of patterns) {
       client.patterns.add(pattern)
       listenersOf(this.#patternsLike(pattern), pattern).add(client)
@@ -72,6 +81,18 @@ export class Subscriptions implements PubSub {
   drop(client: Subscriber): void {
     for (const channel of client.channels) this.#leaveChannel(client, channel)
     for (const pattern of client.patterns) this.#leavePattern(client, pattern)
+  }
+
+  /** Called when a stream has something to send at the end of the burst. */
+  onGathered(stream: TreeStream): void {
+    this.#gathered.add(stream)
+    this.#onGathered()
+  }
+
+  /** Sends what the burst has brought. */
+  flush(): void {
+    for (const stream of this.#gathered) stream.flush()
+    this.#gathered.clear()
   }
 
   closeWatchers(): void {
@@ -129,10 +150,15 @@ export class Subscriptions implements PubSub {
   #streamOf(channel: string, tree: TreeChannelName): TreeStream {
     let stream = this.#streams.get(channel)
     if (stream === undefined) {
-      stream = new TreeStream(this.#store, channel, tree)
+      stream = new TreeStream(this.#store, channel, tree, this)
       this.#streams.set(channel, stream)
     }
     return stream
+  }
+
+  /** The client is about to listen to something else, too. */
+  #separate(client: Subscriber): void {
+    for (const channel of client.channels) this.#streams.get(channel)?.separate(client)
   }
 
   #leaveChannel(client: Subscriber, channel: string): void {

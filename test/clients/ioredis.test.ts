@@ -1,4 +1,3 @@
-import { type EventEmitter, once } from 'node:events'
 import { Redis as Redis6 } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { fromFlat } from './flat-reply.ts'
@@ -201,7 +200,8 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     await client.call('KSET', '/jobs/a', '2')
     const saved = (await client.callBuffer('KSAVE')) as Buffer
     // The second event may or may not have come before: since names the first that is missing.
-    const ready = once(watcher as unknown as EventEmitter, 'ready')
+    // Not events.once: that ends with the first attempt that finds nobody listening.
+    const ready = new Promise((resolve) => watcher.once('ready', resolve))
     await ktree.restart()
     await client.call('KRECOVER', saved)
     await ready
