@@ -97,7 +97,6 @@ export class TreeStream {
 
   remove(subscriber: Subscriber): void {
     this.#replaying.delete(subscriber)
-    if (this.#together.has(subscriber)) this.flush()
     this.#together.delete(subscriber)
     this.#live.delete(subscriber)
     if (this.#live.size + this.#together.size > 0) return
