@@ -11,6 +11,7 @@ import {
 } from './command-reply.ts'
 import { requestKeys } from './request-keys.ts'
 import { withHelp } from './subcommand-help.ts'
+import { tokenOf } from './token.ts'
 
 const FLAGS: readonly Flag[] = ['loading', 'stale']
 
@@ -58,9 +59,9 @@ class Catalogue {
 /** Which commands COMMAND LIST's options choose. */
 function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean {
   if (args.length === 2) return () => true
-  if (args.length !== 5 || args[2].toUpperCase() !== 'FILTERBY') throw syntaxError()
+  if (args.length !== 5 || tokenOf(args[2]) !== 'FILTERBY') throw syntaxError()
   const value = args[4].toLowerCase()
-  switch (args[3].toUpperCase()) {
+  switch (tokenOf(args[3])) {
     case 'MODULE':
       return () => false
     case 'ACLCAT':

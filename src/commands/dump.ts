@@ -3,6 +3,7 @@ import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, notAnInteger, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
 import { deleteKey, findKey, pathOfKey, setKey } from './keyspace.ts'
+import { tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
 const MAX_FREQUENCY = 255n
@@ -24,7 +25,7 @@ function parseRestoreOptions(args: readonly string[]): RestoreOptions {
   const options = { replace: false, absolute: false }
   let used: string | undefined
   for (let i = 4; i < args.length; i++) {
-    const option = args[i].toUpperCase()
+    const option = tokenOf(args[i])
     if (option === 'REPLACE') {
       options.replace = true
       continue

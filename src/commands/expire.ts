@@ -3,6 +3,7 @@ import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, notAnInteger } from './command.ts'
 import { readInteger64 } from './integer.ts'
 import { pathOfKey, updateKey } from './keyspace.ts'
+import { textOf, tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
 
@@ -62,9 +63,9 @@ function parseTime(text: string, { factor }: Unit, base: number, command: string
 function parseConditions(args: readonly string[]): ReadonlySet<string> {
   const conditions = new Set<string>()
   for (let i = 3; i < args.length; i++) {
-    const condition = args[i].toUpperCase()
+    const condition = tokenOf(args[i])
     if (!['NX', 'XX', 'GT', 'LT'].includes(condition)) {
-      throw new CommandError(`ERR Unsupported option ${args[i]}`)
+      throw new CommandError(`ERR Unsupported option ${textOf(args[i])}`)
     }
     conditions.add(condition)
   }

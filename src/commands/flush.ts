@@ -1,6 +1,7 @@
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
+import { tokenOf } from './token.ts'
 
 /** What FLUSHALL and FLUSHDB have in common, there being one database. */
 const FLUSH = {
@@ -25,7 +26,7 @@ const FLUSH = {
 /** Both ways take no time: the tree is let go of in one piece. */
 function flush({ server, reply }: Client, args: readonly string[]): void {
   if (args.length > 1) {
-    const mode = args[1].toUpperCase()
+    const mode = tokenOf(args[1])
     if (args.length > 2 || (mode !== 'ASYNC' && mode !== 'SYNC')) throw syntaxError()
   }
   server.store.flush()

@@ -5,6 +5,7 @@ import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, syntaxError } from './command.ts'
 import { parseInteger32 } from './integer.ts'
 import { deleteKey, pathOfKey, setKey, wrongType } from './keyspace.ts'
+import { tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
 const KEYS: Argument = { ...KEY, multiple: true }
@@ -88,7 +89,7 @@ function checkDatabase(text: string): void {
 function parseCopyOptions(args: readonly string[]): boolean {
   let replace = false
   for (let i = 3; i < args.length; i++) {
-    const option = args[i].toUpperCase()
+    const option = tokenOf(args[i])
     if (option === 'REPLACE') replace = true
     else if (option === 'DB' && i + 1 < args.length) {
       checkDatabase(args[++i])

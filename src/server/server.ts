@@ -206,6 +206,8 @@ export class Server implements ServerContext {
 
   pauseClients(end: number, writesOnly: boolean): void {
     const former = this.#pause
+    // Redis takes 0 milliseconds, too: nobody waits.
+    if (former === undefined && end <= this.clock.now()) return
     // Of two pauses each is kept (Redis): the later end, and the stricter one's kind.
     const pause = new ClientPause(
       Math.max(end, former?.end ?? 0),
