@@ -113,6 +113,8 @@ export const dumpCommands: readonly Command[] = [
     arity: -4,
     flags: ['write', 'denyoom'],
     keys: [1, 1, 1],
+    keyFlags: [['OW', 'update']],
+    categories: ['keyspace', 'dangerous'],
     args: [
       KEY,
       { name: 'ttl', type: 'integer' },

@@ -53,12 +53,14 @@ export const flushCommands: readonly Command[] = [
     name: 'flushall',
     summary: 'Deletes everything, directories too.',
     ...FLUSH,
+    categories: ['keyspace', 'dangerous'],
     run: flush,
   },
   {
     name: 'flushdb',
     summary: 'Deletes everything, directories too, like FLUSHALL.',
     ...FLUSH,
+    categories: ['keyspace', 'dangerous'],
     run: flush,
   },
   {
@@ -69,6 +71,7 @@ export const flushCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 3,
     flags: ['write', 'fast'],
+    categories: ['keyspace', 'dangerous'],
     args: INDEXES,
     run({ reply }, args) {
       const indexes = [checkIndex(args[1], 'first'), checkIndex(args[2], 'second')]

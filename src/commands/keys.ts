@@ -120,6 +120,7 @@ export const keyCommands: readonly Command[] = [
     summary: 'Deletes keys.',
     ...MANY_KEYS,
     flags: ['write'],
+    keyFlags: [['RM', 'delete']],
     args: [KEYS],
     run: deleteKeys,
   },
@@ -128,6 +129,7 @@ export const keyCommands: readonly Command[] = [
     summary: 'Deletes keys, like DEL.',
     ...MANY_KEYS,
     flags: ['write', 'fast'],
+    keyFlags: [['RM', 'delete']],
     args: [KEYS],
     run: deleteKeys,
   },
@@ -136,6 +138,7 @@ export const keyCommands: readonly Command[] = [
     summary: 'Counts the given keys that exist.',
     ...MANY_KEYS,
     flags: ['readonly', 'fast'],
+    keyFlags: [['RO']],
     args: [KEYS],
     run: countKeys,
   },
@@ -144,6 +147,7 @@ export const keyCommands: readonly Command[] = [
     summary: 'Counts the given keys that exist, like EXISTS.',
     ...MANY_KEYS,
     flags: ['readonly', 'fast'],
+    keyFlags: [['RO']],
     args: [KEYS],
     run: countKeys,
   },
@@ -155,6 +159,7 @@ export const keyCommands: readonly Command[] = [
     arity: 2,
     flags: ['readonly', 'fast'],
     keys: [1, 1, 1],
+    keyFlags: [['RO']],
     args: [KEY],
     run(client, args) {
       const node = lookupToRead(client, args[1])
@@ -169,6 +174,10 @@ export const keyCommands: readonly Command[] = [
     arity: 3,
     flags: ['write'],
     keys: [1, 2, 1],
+    keyFlags: [
+      ['RW', 'access', 'delete'],
+      ['OW', 'update'],
+    ],
     args: [KEY, { name: 'newkey', type: 'key' }],
     run: rename,
   },
@@ -180,6 +189,10 @@ export const keyCommands: readonly Command[] = [
     arity: 3,
     flags: ['write', 'fast'],
     keys: [1, 2, 1],
+    keyFlags: [
+      ['RW', 'access', 'delete'],
+      ['OW', 'insert'],
+    ],
     args: [KEY, { name: 'newkey', type: 'key' }],
     run: renameIfFree,
   },
@@ -191,6 +204,10 @@ export const keyCommands: readonly Command[] = [
     arity: -3,
     flags: ['write', 'denyoom'],
     keys: [1, 2, 1],
+    keyFlags: [
+      ['RO', 'access'],
+      ['OW', 'update'],
+    ],
     args: [
       { name: 'source', type: 'key' },
       { name: 'destination', type: 'key' },
@@ -207,6 +224,7 @@ export const keyCommands: readonly Command[] = [
     arity: 3,
     flags: ['write', 'fast'],
     keys: [1, 1, 1],
+    keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'db', type: 'integer' }],
     run(_, args) {
       checkDatabase(args[2])

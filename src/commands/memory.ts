@@ -146,7 +146,7 @@ const subcommands: readonly Command[] = [
     arity: -3,
     flags: ['readonly'],
     keys: [2, 2, 1],
-    keyFlags: ['RO'],
+    keyFlags: [['RO']],
     args: [
       { name: 'key', type: 'key' },
       { name: 'count', type: 'integer', token: 'SAMPLES', optional: true },

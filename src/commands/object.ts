@@ -13,6 +13,7 @@ const QUESTION = {
   arity: 3,
   flags: ['readonly'],
   keys: [2, 2, 1],
+  keyFlags: [['RO']],
   args: [KEY],
 } as const
 

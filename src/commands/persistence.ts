@@ -46,6 +46,7 @@ export const persistenceCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 1,
     flags: ['loading', 'stale', 'fast'],
+    categories: ['admin'],
     run({ reply, server }) {
       reply.integer(Math.floor(server.persistence.lastSave / 1000))
     },

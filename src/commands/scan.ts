@@ -159,6 +159,7 @@ export const scanCommands: readonly Command[] = [
     ...GENERIC,
     complexity: 'O(N) where N is the number of keys',
     arity: 2,
+    categories: ['keyspace', 'dangerous'],
     args: [{ name: 'pattern', type: 'pattern' }],
     run(client, args) {
       replyKeys(client, allKeys(client, args[1]))

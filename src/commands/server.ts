@@ -72,6 +72,7 @@ export const serverCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 1,
     flags: ['readonly', 'fast'],
+    categories: ['keyspace'],
     run({ server, reply }) {
       reply.integer(server.store.files)
     },

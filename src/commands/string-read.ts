@@ -82,6 +82,7 @@ export const stringReadCommands: readonly Command[] = [
     summary: 'Returns the length of the string of a key, in bytes.',
     ...READS,
     arity: 2,
+    keyFlags: [['RO']],
     args: [KEY],
     run(client, args) {
       client.reply.integer(readKey(client, args[1])?.length ?? 0)
