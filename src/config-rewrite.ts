@@ -49,7 +49,8 @@ function formatArguments(directive: Directive, value: Value): string {
     case 'boolean':
       return value ? 'yes' : 'no'
     case 'enum':
-      return String(value)
+      // Only the empty word needs quotes to be one.
+      return String(value) || '""'
     case 'string':
     case 'event-flags':
       return quoteWord(String(value))

@@ -76,6 +76,9 @@ function resetStats({ stats, commandStats }: ServerContext): void {
   stats.outputBytes = 0
   stats.unexpectedErrors = 0
   stats.errorReplies = 0
+  stats.errorCodes.clear()
+  stats.keyspaceHits = 0
+  stats.keyspaceMisses = 0
   stats.outputLimitDisconnections = 0
   // The counters stay where they are, for whoever counts holds on to them.
   for (const each of commandStats.values()) {

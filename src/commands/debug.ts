@@ -1,5 +1,6 @@
 import type { Client } from './client-session.ts'
 import { type Command, CommandError } from './command.ts'
+import { countError } from './error-stats.ts'
 import { textOf, tokenOf } from './token.ts'
 
 const HELP = [
@@ -26,7 +27,7 @@ function debug({ server, reply }: Client, args: readonly string[]): void {
     sleep(Number.parseFloat(args[2]))
     reply.ok()
   } else if (name === 'ERROR' && args.length === 3) {
-    server.stats.errorReplies++
+    countError(server.stats, args[2])
     reply.error(args[2])
   } else if (name === 'LOG' && args.length === 3) {
     server.logger.warn(`DEBUG LOG: ${args[2]}`)

@@ -4,6 +4,7 @@ import { isUnixSocket } from './client-info.ts'
 import type { Client, CommandStats, ServerContext } from './client-session.ts'
 import { type Command, CommandError, wrongArity } from './command.ts'
 import { type Entry, entryOf, NO_OPTIONS } from './entry.ts'
+import { countError } from './error-stats.ts'
 import { pathOfKey } from './keyspace.ts'
 import { histogramBucket, newHistogram } from './latency-histogram.ts'
 import { requestKeys } from './request-keys.ts'
@@ -241,8 +242,9 @@ export class Dispatcher {
   /** @param before how much of the reply is not that of the request, of which nothing is to stay */
   #fail(client: Client, before: number, error: unknown): void {
     client.reply.rewind(before)
-    this.#server.stats.errorReplies++
-    client.reply.error(this.#errorReply(error))
+    const text = this.#errorReply(error)
+    countError(this.#server.stats, text)
+    client.reply.error(text)
   }
 
   #errorReply(error: unknown): string {

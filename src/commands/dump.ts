@@ -2,7 +2,7 @@ import { decodeString, encodeString, PayloadError } from '../rdb/string-payload.
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, notAnInteger, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
-import { deleteKey, findKey, pathOfKey, setKey } from './keyspace.ts'
+import { deleteKey, findKey, noteRead, pathOfKey, setKey } from './keyspace.ts'
 import { tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
@@ -100,7 +100,7 @@ export const dumpCommands: readonly Command[] = [
     args: [KEY],
     run(client, args) {
       const file = findKey(client, args[1])
-      if (file === undefined) client.server.notifyKeyspace('keymiss', args[1])
+      noteRead(client, args[1], file !== undefined)
       client.reply.bulkOrNull(file === undefined ? null : encodeString(file.value))
     },
   },

@@ -2,7 +2,7 @@ import { MAX_EXPIRE_TIME } from '../store/ttl-heap.ts'
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, notAnInteger } from './command.ts'
 import { readInteger64 } from './integer.ts'
-import { pathOfKey, updateKey } from './keyspace.ts'
+import { noteRead, pathOfKey, updateKey } from './keyspace.ts'
 import { textOf, tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
@@ -114,9 +114,10 @@ function expire(client: Client, args: readonly string[], unit: Unit, command: st
 }
 
 /** TTL and its like: -2 where there is nothing, -1 where it does not expire. */
-function replyTime({ server, reply }: Client, key: string, { factor, relative }: Unit): void {
+function replyTime(client: Client, key: string, { factor, relative }: Unit): void {
+  const { server, reply } = client
   const node = server.store.lookup(pathOfKey(key))
-  if (node === undefined) server.notifyKeyspace('keymiss', key)
+  noteRead(client, key, node !== undefined)
   const expireTime = node?.lease?.expireTime
   if (expireTime === undefined) {
     reply.integer(node === undefined ? -2 : -1)

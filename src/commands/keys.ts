@@ -4,7 +4,7 @@ import { cleanPath } from '../store/path.ts'
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, syntaxError } from './command.ts'
 import { parseInteger32 } from './integer.ts'
-import { deleteKey, pathOfKey, setKey, wrongType } from './keyspace.ts'
+import { deleteKey, noteRead, pathOfKey, setKey, wrongType } from './keyspace.ts'
 import { tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
@@ -26,7 +26,7 @@ function lookup({ server }: Client, key: string): Node | undefined {
 /** Looks a key up for a command that only reads: a miss is told to those who listen. */
 function lookupToRead(client: Client, key: string): Node | undefined {
   const node = lookup(client, key)
-  if (node === undefined) client.server.notifyKeyspace('keymiss', key)
+  noteRead(client, key, node !== undefined)
   return node
 }
 

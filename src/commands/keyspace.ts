@@ -39,8 +39,18 @@ export function findKey({ server }: Client, key: string): FileNode | undefined {
 /** The value of a key, or undefined where there is none, which is told as a miss. */
 export function readKey(client: Client, key: string): string | undefined {
   const file = findKey(client, key)
-  if (file === undefined) client.server.notifyKeyspace('keymiss', key)
+  noteRead(client, key, file !== undefined)
   return file?.value
+}
+
+/** Counts a key that is read, and tells of a miss to those who listen. */
+export function noteRead({ server }: Client, key: string, found: boolean): void {
+  if (found) {
+    server.stats.keyspaceHits++
+    return
+  }
+  server.stats.keyspaceMisses++
+  server.notifyKeyspace('keymiss', key)
 }
 
 /**

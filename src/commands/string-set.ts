@@ -1,7 +1,7 @@
 import type { FileNode } from '../store/node.ts'
 import type { Client } from './client-session.ts'
 import type { Argument, Command } from './command.ts'
-import { deleteKey, findKey, readKey, setKey, updateKey } from './keyspace.ts'
+import { deleteKey, findKey, noteRead, readKey, setKey, updateKey } from './keyspace.ts'
 import {
   GETEX_OPTIONS,
   parseExpiry,
@@ -44,7 +44,7 @@ function setWithOptions(client: Client, args: readonly string[]): void {
   // Setting the key changes the file.
   const before = file?.value ?? null
   const refused = isRefused(options, file)
-  if (get && file === undefined) server.notifyKeyspace('keymiss', args[1])
+  if (get) noteRead(client, args[1], file !== undefined)
   if (!refused) {
     setKey(client, args[1], args[2], keeps ? file?.lease?.expireTime : expireTime)
     server.notifyKeyspace('set', args[1])
@@ -68,8 +68,8 @@ function getAndExpire(client: Client, args: readonly string[]): void {
   const { reply, server } = client
   const { ttl, persists } = parseStringOptions(args, 2, 'getex')
   const file = findKey(client, args[1])
+  noteRead(client, args[1], file !== undefined)
   if (file === undefined) {
-    server.notifyKeyspace('keymiss', args[1])
     reply.null()
     return
   }
