@@ -1,4 +1,4 @@
-import { formatEventFlags } from './keyspace-event-flags.ts'
+import { orderEventFlags, showEventFlags } from './keyspace-event-flags.ts'
 import { splitWords } from './quoting.ts'
 
 /** Limits on the output one client may leave unread; 0 switches a limit off. */
@@ -203,7 +203,7 @@ export function parseValue(directive: Directive, args: readonly string[], curren
     case 'string':
       return text
     case 'event-flags': {
-      const flags = formatEventFlags(text)
+      const flags = orderEventFlags(text)
       if (flags === undefined) {
         throw new ValueError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
       }
@@ -232,6 +232,8 @@ export function formatValue(directive: Directive, value: Value): string {
           return `${name} ${hard} ${soft} ${seconds}`
         })
         .join(' ')
+    case 'event-flags':
+      return showEventFlags(value as string)
     default:
       return String(value)
   }
@@ -239,5 +241,7 @@ export function formatValue(directive: Directive, value: Value): string {
 
 /** Whether two values of one directive are the same. */
 export function sameValue(directive: Directive, a: Value, b: Value): boolean {
+  // What is shown of them is not all.
+  if (directive.type === 'event-flags') return a === b
   return formatValue(directive, a) === formatValue(directive, b)
 }

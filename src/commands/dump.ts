@@ -2,7 +2,7 @@ import { decodeString, encodeString, PayloadError } from '../rdb/string-payload.
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, notAnInteger, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
-import { deleteKey, findKey, noteRead, pathOfKey, setKey } from './keyspace.ts'
+import { deleteKey, findKey, noteRead, pathOfKey, replaceKey } from './keyspace.ts'
 import { tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
@@ -77,7 +77,7 @@ function restore(client: Client, args: readonly string[]): void {
   const now = server.clock.now()
   const time = ttl === 0 || absolute ? ttl : ttl + now
   if (ttl === 0 || time > now) {
-    setKey(client, key, value, ttl === 0 ? undefined : time)
+    replaceKey(client, key, value, ttl === 0 ? undefined : time, node)
     server.notifyKeyspace('restore', key)
   } else if (findKey(client, key) !== undefined) {
     deleteKey(client, key)

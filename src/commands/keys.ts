@@ -4,7 +4,7 @@ import { cleanPath } from '../store/path.ts'
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, syntaxError } from './command.ts'
 import { parseInteger32 } from './integer.ts'
-import { deleteKey, noteRead, pathOfKey, setKey, wrongType } from './keyspace.ts'
+import { deleteKey, noteRead, pathOfKey, replaceKey, wrongType } from './keyspace.ts'
 import { tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
@@ -57,8 +57,11 @@ function countKeys(client: Client, args: readonly string[]): void {
 
 /** @throws CommandError unless there is a node to be moved, and no directory in its way */
 function moveNode(client: Client, from: string, to: string): void {
+  const replaces = lookup(client, to) !== undefined
   try {
     client.server.store.rename(pathOfKey(from), pathOfKey(to))
+    // Redis deletes the former key first; of one that is new the store tells.
+    if (replaces) client.server.notifyKeyspace('new', to)
     client.server.notifyKeyspace('rename_from', from)
     client.server.notifyKeyspace('rename_to', to)
   } catch (error) {
@@ -105,9 +108,10 @@ function copy(client: Client, args: readonly string[]): void {
   if (isSameKey(from, to)) throw sameObject()
   const file = lookupToRead(client, from)
   if (file?.dir) throw wrongType()
-  const copies = file !== undefined && (replace || lookup(client, to) === undefined)
+  const former = lookup(client, to)
+  const copies = file !== undefined && (replace || former === undefined)
   if (copies) {
-    setKey(client, to, file.value, file.lease?.expireTime)
+    replaceKey(client, to, file.value, file.lease?.expireTime, former)
     server.notifyKeyspace('copy_to', to)
   }
   reply.integer(copies ? 1 : 0)

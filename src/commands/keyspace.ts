@@ -1,5 +1,5 @@
 import { StoreError } from '../store/errors.ts'
-import type { FileNode } from '../store/node.ts'
+import type { FileNode, Node } from '../store/node.ts'
 import type { Client } from './client-session.ts'
 import { CommandError } from './command.ts'
 
@@ -66,6 +66,22 @@ export function setKey({ server }: Client, key: string, value: string, expireTim
   } catch (error) {
     throw isDirectoryError(error) ? wrongType() : error
   }
+}
+
+/**
+ * Makes or replaces a key, and tells of it as new in either case: where Redis deletes the former key
+ * first. All else as {@link setKey}.
+ */
+export function replaceKey(
+  client: Client,
+  key: string,
+  value: string,
+  expireTime: number | undefined,
+  former: Node | undefined,
+): void {
+  setKey(client, key, value, expireTime)
+  // Of one that is new the store tells.
+  if (former !== undefined) client.server.notifyKeyspace('new', key)
 }
 
 /**
