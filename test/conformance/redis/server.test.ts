@@ -33,6 +33,13 @@ const requests: readonly string[] = [
   pipeline('CONFIG SET timeout 7', 'CONFIG GET timeout', 'CONFIG SET timeout 0 maxclients 9000'),
   pipeline('CONFIG GET maxclients', 'CONFIG SET maxclients 10000', 'CONFIG SET maxclients 0'),
   encode('CONFIG', 'SET', 'timeout', '') + encode('CONFIG', 'SET', 'a\r\nb', 'c'),
+  encode('CONFIG', 'SET', 'maxmemory', '0\0x') +
+    encode('CONFIG', 'SET', 'notify-keyspace-events', 'A\0K') +
+    encode('CONFIG', 'SET', 'notify-keyspace-events', '') +
+    encode('CONFIG', 'SET', 'a\0b', 'c') +
+    encode('CONFIG', 'SET', 'timeout', '1\0'),
+  pipeline('CONFIG SET timeout 9223372036854775808', 'CONFIG SET timeout 9223372036854775807'),
+  pipeline('CONFIG SET timeout -9223372036854775809', 'CONFIG SET timeout -9223372036854775808'),
   pipeline('CONFIG REWRITE', 'CONFIG REWRITE x', 'CONFIG RESETSTAT x', 'CONFIG RESETSTAT'),
   pipeline('COMMAND COUNT x', 'COMMAND HELP x', 'COMMAND GETKEYS', 'COMMAND GETKEYS ping'),
   pipeline('COMMAND GETKEYS ping x', 'COMMAND GETKEYS nope x', 'COMMAND GETKEYS client list'),
