@@ -14,7 +14,13 @@ import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { Config, ConfigError } from './config.ts'
 import { type ConfigLine, parseConfigLines } from './config-file.ts'
-import { type Directive, formatMemory, type OutputLimits, type Value } from './config-value.ts'
+import {
+  type Directive,
+  formatMemory,
+  type OutputLimits,
+  sameValue,
+  type Value,
+} from './config-value.ts'
 import {
   type DirectiveName,
   describeDirective,
@@ -49,7 +55,8 @@ function formatArguments(directive: Directive, value: Value): string {
     case 'boolean':
       return value ? 'yes' : 'no'
     case 'enum':
-      return String(value)
+      // Only the empty word needs quotes to be one.
+      return String(value) || '""'
     case 'string':
     case 'event-flags':
       return quoteWord(String(value))
@@ -107,7 +114,7 @@ export function rewriteConfigText(content: string, config: Config): string {
     const line = formatConfigLine(name, config.get(name))
     if (first === undefined) {
       if (!config.isDefault(name)) appended.push(line)
-    } else if (before.format(name) !== config.format(name)) {
+    } else if (!sameValue(directives[name], before.get(name), config.get(name))) {
       lines[first] = line
       for (const other of others) lines[other] = undefined
     } else if (directives[name].type !== 'output-limits') {

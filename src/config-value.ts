@@ -1,4 +1,4 @@
-import { formatEventFlags } from './keyspace-event-flags.ts'
+import { orderEventFlags, showEventFlags } from './keyspace-event-flags.ts'
 import { splitWords } from './quoting.ts'
 
 /** Limits on the output one client may leave unread; 0 switches a limit off. */
@@ -115,7 +115,8 @@ function parseInteger(directive: IntegerDirective, text: string): number {
     }
     return Number.parseInt(text, 8)
   }
-  if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) {
+  // More than 64 bits are no integer to Redis, rather than one out of range.
+  if (!/^(0|-?[1-9]\d{0,18})$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) {
     throw new ValueError("argument couldn't be parsed into an integer")
   }
   return Number(text)
@@ -180,12 +181,14 @@ export function parseValue(directive: Directive, args: readonly string[], curren
   if (args.length === 0 || (args.length > 1 && !takesSeveral(directive))) {
     throw new ValueError('wrong number of arguments')
   }
+  // Some of Redis's parsers read as C does, up to a NUL byte.
   const [text] = args
+  const [untilNul] = text.split('\0', 1)
   switch (directive.type) {
     case 'integer':
       return checkRange(directive, parseInteger(directive, text))
     case 'memory': {
-      const bytes = parseMemory(text)
+      const bytes = parseMemory(untilNul)
       if (bytes === undefined) throw new ValueError('argument must be a memory value')
       return checkRange(directive, bytes)
     }
@@ -203,7 +206,7 @@ export function parseValue(directive: Directive, args: readonly string[], curren
     case 'string':
       return text
     case 'event-flags': {
-      const flags = formatEventFlags(text)
+      const flags = orderEventFlags(untilNul)
       if (flags === undefined) {
         throw new ValueError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
       }
@@ -232,6 +235,8 @@ export function formatValue(directive: Directive, value: Value): string {
           return `${name} ${hard} ${soft} ${seconds}`
         })
         .join(' ')
+    case 'event-flags':
+      return showEventFlags(value as string)
     default:
       return String(value)
   }
@@ -239,5 +244,7 @@ export function formatValue(directive: Directive, value: Value): string {
 
 /** Whether two values of one directive are the same. */
 export function sameValue(directive: Directive, a: Value, b: Value): boolean {
+  // What is shown of them is not all.
+  if (directive.type === 'event-flags') return a === b
   return formatValue(directive, a) === formatValue(directive, b)
 }

@@ -224,6 +224,24 @@ export const directives = {
     comment:
       'Under durability everysec a crash may take the last writes, which clients had seen. The index then goes on higher by this number, so that no index stands for two events, and a watcher that has seen what is lost is refused. It must be more than the writes of a second; 0 leaves a gap out.',
   },
+  save: {
+    group: 'Persistence',
+    type: 'enum',
+    values: [''],
+    default: '',
+    mutable: true,
+    help: "Redis's snapshots: none; see durability",
+    comment: 'Accepted, empty, and shown for the sake of Redis tools.',
+  },
+  appendonly: {
+    group: 'Persistence',
+    type: 'enum',
+    values: ['no'],
+    default: 'no',
+    mutable: true,
+    help: "Redis's append-only file: see durability",
+    comment: 'There is none. Accepted and shown for the sake of Redis tools.',
+  },
   loglevel: {
     group: 'Log',
     type: 'enum',

@@ -1,3 +1,8 @@
+/** A byte as a C `char` of x86, by which Redis compares ranges: those above 127 are negative. */
+function signed(byte: number): number {
+  return (byte << 24) >> 24
+}
+
 /** Whether the class `[...]` that opens at `pattern[at]` takes `char`, and where it ends. */
 function matchClass(pattern: string, at: number, char: number): { taken: boolean; end: number } {
   let from = at + 1
@@ -10,9 +15,10 @@ function matchClass(pattern: string, at: number, char: number): { taken: boolean
       from++
       if (pattern.charCodeAt(from) === char) taken = true
     } else if (pattern[from + 1] === '-' && from + 2 < pattern.length) {
-      const a = pattern.charCodeAt(from)
-      const b = pattern.charCodeAt(from + 2)
-      if (char >= Math.min(a, b) && char <= Math.max(a, b)) taken = true
+      const a = signed(pattern.charCodeAt(from))
+      const b = signed(pattern.charCodeAt(from + 2))
+      const c = signed(char)
+      if (c >= Math.min(a, b) && c <= Math.max(a, b)) taken = true
       from += 2
     } else if (pattern.charCodeAt(from) === char) {
       taken = true

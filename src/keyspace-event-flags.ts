@@ -4,18 +4,21 @@ const ALL = 'g$lshzxetd'
 const OTHERS = 'KEmn'
 
 /**
- * The value of `notify-keyspace-events` as Redis writes it: `AKE` for `KEg$lshzxetd`.
+ * The value of `notify-keyspace-events` in Redis's order: `AKE` for `KEg$lshzxetd`.
  *
  * @param text letters in any order
  * @returns undefined if one of them is no class of events
  */
-export function formatEventFlags(text: string): string | undefined {
+export function orderEventFlags(text: string): string | undefined {
   for (const letter of text) if (!`A${ALL}${OTHERS}`.includes(letter)) return undefined
   const flags = parseEventFlags(text)
   const kept = (letters: string): string => [...letters].filter((each) => flags.has(each)).join('')
-  // Redis does not show n beside A, though it keeps it.
-  const classes = kept(ALL) === ALL ? 'A' : kept(`${ALL}n`)
-  return classes + kept('KEm')
+  return (kept(ALL) === ALL ? 'A' : kept(ALL)) + kept('nKEm')
+}
+
+/** As Redis shows them, which leaves out n beside A, though it keeps it. */
+export function showEventFlags(ordered: string): string {
+  return ordered.startsWith('A') ? ordered.replace('n', '') : ordered
 }
 
 /** The letters, with those that `A` stands for. */

@@ -65,7 +65,7 @@ test.each([
   ['port 70000', 'argument must be between 0 and 65535 inclusive'],
   ['logfile "a', 'Unbalanced quotes in configuration line'],
   ['include other.conf', 'include is not supported: give one file, and options after it'],
-  ['save 900 1', 'Bad directive or wrong number of arguments'],
+  ['appendfsync everysec', 'Bad directive or wrong number of arguments'],
 ])('%j is refused', (text, reason) => {
   expect(errorOf(text).reason).toBe(reason)
 })

@@ -1,5 +1,6 @@
 import type { Client } from './client-session.ts'
 import { DEFAULT_USER } from './password.ts'
+import { textOf } from './token.ts'
 
 /** The types of clients that Redis's CLIENT LIST and CLIENT KILL tell apart. */
 export type ClientType = 'normal' | 'pubsub' | 'replica' | 'master'
@@ -14,7 +15,7 @@ const TYPES: ReadonlyMap<string, ClientType> = new Map([
 
 /** The type of a name in any case, or undefined. */
 export function findClientType(name: string): ClientType | undefined {
-  return TYPES.get(name.toLowerCase())
+  return TYPES.get(textOf(name).toLowerCase())
 }
 
 /** There are neither replicas nor masters. */

@@ -3,6 +3,7 @@ import type { Client } from './client-session.ts'
 import { CommandError, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
 import { DEFAULT_USER } from './password.ts'
+import { textOf, tokenOf } from './token.ts'
 
 interface Filter {
   id?: bigint
@@ -15,14 +16,14 @@ interface Filter {
 /** @throws CommandError unless there is a type of this name */
 export function parseClientType(name: string): ClientType {
   const type = findClientType(name)
-  if (type === undefined) throw new CommandError(`ERR Unknown client type '${name}'`)
+  if (type === undefined) throw new CommandError(`ERR Unknown client type '${textOf(name)}'`)
   return type
 }
 
 function parseYesNo(text: string): boolean {
-  const lower = text.toLowerCase()
-  if (lower !== 'yes' && lower !== 'no') throw syntaxError()
-  return lower === 'yes'
+  const token = tokenOf(text)
+  if (token !== 'YES' && token !== 'NO') throw syntaxError()
+  return token === 'YES'
 }
 
 function parseId(text: string): bigint {
@@ -39,7 +40,7 @@ function parseFilter(args: readonly string[]): Filter {
   for (let i = 2; i < args.length; i += 2) {
     if (i + 1 === args.length) throw syntaxError()
     const value = args[i + 1]
-    switch (args[i].toUpperCase()) {
+    switch (tokenOf(args[i])) {
       case 'ID':
         filter.id = parseId(value)
         break
@@ -54,7 +55,7 @@ function parseFilter(args: readonly string[]): Filter {
         break
       case 'USER':
         // All clients are this user.
-        if (value !== DEFAULT_USER) throw new CommandError(`ERR No such user '${value}'`)
+        if (value !== DEFAULT_USER) throw new CommandError(`ERR No such user '${textOf(value)}'`)
         break
       case 'SKIPME':
         filter.skipSelf = parseYesNo(value)

@@ -1,6 +1,7 @@
 import type { Client } from './client-session.ts'
 import { CommandError } from './command.ts'
 import { parseTimeout } from './timeout.ts'
+import { tokenOf } from './token.ts'
 
 /**
  * CLIENT PAUSE timeout [WRITE | ALL].
@@ -13,7 +14,7 @@ export function pauseClients({ server, reply }: Client, args: readonly string[])
       `ERR unknown subcommand or wrong number of arguments for '${args[1]}'. Try CLIENT HELP.`,
     )
   }
-  const mode = args[3]?.toUpperCase() ?? 'ALL'
+  const mode = tokenOf(args[3] ?? 'ALL')
   if (mode !== 'WRITE' && mode !== 'ALL') {
     throw new CommandError('ERR CLIENT PAUSE mode must be WRITE or ALL')
   }

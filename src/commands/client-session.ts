@@ -7,6 +7,7 @@ import type { Entry } from './entry.ts'
 import type { KeyspaceEvent } from './keyspace-events.ts'
 import type { LatencyMonitor } from './latency-monitor.ts'
 import type { SlowLog } from './slow-log.ts'
+import type { Throughput } from './throughput.ts'
 import type { Transaction } from './transaction.ts'
 import type { WatchedKeys } from './watched-keys.ts'
 
@@ -102,6 +103,11 @@ export interface ServerStats {
   outputBytes: number
   unexpectedErrors: number
   errorReplies: number
+  /** By their codes: `ERR`, `WRONGTYPE`, ... */
+  readonly errorCodes: Map<string, number>
+  /** Keys looked at by Redis's commands, that were there and that were not. */
+  keyspaceHits: number
+  keyspaceMisses: number
   /** Clients cut off because they did not read their output. */
   outputLimitDisconnections: number
 }
@@ -189,6 +195,7 @@ export interface ServerContext {
   /** The TCP port; 0 for none. */
   readonly port: number
   readonly persistence: PersistenceStatus
+  readonly throughput: Throughput
   readonly slowlog: SlowLog
   readonly latency: LatencyMonitor
   readonly memory: MemoryUse

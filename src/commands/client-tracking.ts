@@ -1,12 +1,13 @@
 import type { Client } from './client-session.ts'
 import { CommandError, syntaxError } from './command.ts'
+import { tokenOf } from './token.ts'
 
 const NO_TRACKING =
   'ERR client-side caching is not supported; a tree channel tells what has changed: SUBSCRIBE /path?recursive=true'
 
 /** CLIENT TRACKING: may be switched off. @throws CommandError */
 export function setTracking({ reply }: Client, args: readonly string[]): void {
-  const mode = args[2].toUpperCase()
+  const mode = tokenOf(args[2])
   if (mode === 'ON') throw new CommandError(NO_TRACKING)
   if (mode !== 'OFF' || args.length > 3) throw syntaxError()
   reply.ok()

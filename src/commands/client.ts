@@ -7,6 +7,7 @@ import { replyTrackingInfo, setTracking } from './client-tracking.ts'
 import { type Argument, type Command, CommandError, type Flag, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
 import { withHelp } from './subcommand-help.ts'
+import { tokenOf } from './token.ts'
 
 const FLAGS: readonly Flag[] = ['noscript', 'loading', 'stale']
 const ADMIN_FLAGS: readonly Flag[] = ['admin', ...FLAGS]
@@ -34,14 +35,14 @@ const KILL_FILTERS: readonly Argument[] = [
 
 /** @throws CommandError unless it is ON or OFF */
 function parseOnOff(text: string): boolean {
-  const lower = text.toLowerCase()
-  if (lower !== 'on' && lower !== 'off') throw syntaxError()
-  return lower === 'on'
+  const token = tokenOf(text)
+  if (token !== 'ON' && token !== 'OFF') throw syntaxError()
+  return token === 'ON'
 }
 
 /** The clients that CLIENT LIST is asked for; ids that nobody has are passed over. */
 function selectClients({ server }: Client, args: readonly string[]): Client[] {
-  const filter = args[2]?.toUpperCase()
+  const filter = tokenOf(args[2] ?? '')
   if (args.length === 2) return [...server.clients.values()]
   if (args.length === 4 && filter === 'TYPE') {
     const type = parseClientType(args[3])
@@ -71,7 +72,7 @@ function setInfo(client: Client, name: string, value: string): void {
 
 /** The connection mutes and unmutes at each request; here it is only asked to. */
 function setReplyMode(client: Client, mode: string): void {
-  switch (mode.toUpperCase()) {
+  switch (tokenOf(mode)) {
     case 'ON':
       client.replyMode = 'on'
       client.reply.muted = false

@@ -3,14 +3,14 @@ import type { ReplyWriter } from '../resp/reply-writer.ts'
 import { type Command, CommandError, type Flag, syntaxError } from './command.ts'
 import {
   categoriesOf,
-  keyFlagsOf,
   type NamedCommand,
   replyCommandDocs,
   replyCommandInfo,
   subcommandsOf,
 } from './command-reply.ts'
-import { requestKeys } from './request-keys.ts'
+import { type UsedKey, usedKeys } from './key-specs.ts'
 import { withHelp } from './subcommand-help.ts'
+import { tokenOf } from './token.ts'
 
 const FLAGS: readonly Flag[] = ['loading', 'stale']
 
@@ -58,13 +58,14 @@ class Catalogue {
 /** Which commands COMMAND LIST's options choose. */
 function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean {
   if (args.length === 2) return () => true
-  if (args.length !== 5 || args[2].toUpperCase() !== 'FILTERBY') throw syntaxError()
+  if (args.length !== 5 || tokenOf(args[2]) !== 'FILTERBY') throw syntaxError()
   const value = args[4].toLowerCase()
-  switch (args[3].toUpperCase()) {
+  const isValue = (category: string): boolean => category === value
+  switch (tokenOf(args[3])) {
     case 'MODULE':
       return () => false
     case 'ACLCAT':
-      return ({ command }) => categoriesOf(command).includes(value)
+      return ({ command }) => categoriesOf(command).some(isValue)
     case 'PATTERN':
       return ({ fullName }) => matchGlob(value, fullName)
     default:
@@ -73,14 +74,14 @@ function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean 
 }
 
 /** The keys in a request, by the command's declaration. */
-function keysOf(found: NamedCommand | undefined, request: readonly string[]): string[] {
+function keysOf(found: NamedCommand | undefined, request: readonly string[]): UsedKey[] {
   if (found === undefined) throw new CommandError('ERR Invalid command specified')
   const { arity, keys } = found.command
   if (keys === undefined) throw new CommandError('ERR The command has no key arguments')
   if (arity >= 0 ? request.length !== arity : request.length < -arity) {
     throw new CommandError('ERR Invalid number of arguments specified for command')
   }
-  return requestKeys(found.command, request)
+  return usedKeys(found.command, request)
 }
 
 function replyAllInfo(reply: ReplyWriter, catalogue: Catalogue): void {
@@ -197,7 +198,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         const request = args.slice(2)
         const keys = keysOf(catalogue.findRequested(request), request)
         reply.array(keys.length)
-        for (const key of keys) reply.bulk(key)
+        for (const { key } of keys) reply.bulk(key)
       },
     },
     {
@@ -214,11 +215,9 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       ],
       run({ reply }, args) {
         const request = args.slice(2)
-        const found = catalogue.findRequested(request)
-        const keys = keysOf(found, request)
-        const flags = found === undefined ? [] : keyFlagsOf(found.command)
+        const keys = keysOf(catalogue.findRequested(request), request)
         reply.array(keys.length)
-        for (const key of keys) {
+        for (const { key, flags } of keys) {
           reply.array(2)
           reply.bulk(key)
           reply.set(flags.length)
@@ -236,7 +235,11 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       complexity: 'O(N) where N is the number of commands',
       arity: -1,
       flags: FLAGS,
-      subcommands: withHelp('command', 'server', subcommands),
+      categories: ['connection'],
+      subcommands: withHelp('command', 'server', subcommands).map((subcommand) => ({
+        ...subcommand,
+        categories: ['connection'],
+      })),
       run({ reply }) {
         replyAllInfo(reply, catalogue)
       },

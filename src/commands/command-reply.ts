@@ -1,5 +1,6 @@
 import type { ReplyWriter } from '../resp/reply-writer.ts'
-import type { Argument, Command, Flag } from './command.ts'
+import type { Argument, Category, Command, Flag, Group } from './command.ts'
+import { keySpecsOf } from './key-specs.ts'
 
 /** In the order in which Redis shows them. */
 const FLAG_ORDER: readonly Flag[] = [
@@ -35,22 +36,32 @@ export function subcommandsOf({ fullName, command }: NamedCommand): readonly Nam
   }))
 }
 
-/** Redis's ACL categories, without their @, in its order. They follow from group and flags. */
-export function categoriesOf({ flags, group, keys }: Command): string[] {
+/** The ACL category that goes with a group, of commands that can be called. */
+const GROUP_CATEGORY: Readonly<Partial<Record<Group, Category>>> = {
+  generic: 'keyspace',
+  string: 'string',
+  connection: 'connection',
+  transactions: 'transaction',
+}
+
+/** In the order in which Redis shows them. */
+const CATEGORY_ORDER: readonly Category[] = [
+  ...(['keyspace', 'read', 'write', 'string', 'pubsub', 'admin', 'fast', 'slow'] as const),
+  ...(['blocking', 'dangerous', 'connection', 'transaction'] as const),
+]
+
+/** Redis's ACL categories, without their @, in its order. */
+export function categoriesOf(command: Command): readonly Category[] {
+  const { flags, group, keys, run } = command
   const has = (flag: Flag): boolean => flags.includes(flag)
-  const categories = [
-    group === 'tree' && keys !== undefined && 'keyspace',
-    has('readonly') && 'read',
-    has('write') && 'write',
-    has('pubsub') && 'pubsub',
-    has('admin') && 'admin',
-    has('fast') ? 'fast' : 'slow',
-    has('blocking') && 'blocking',
-    has('admin') && 'dangerous',
-    group === 'connection' && 'connection',
-    group === 'transactions' && 'transaction',
-  ]
-  return categories.filter((category) => category !== false)
+  const ofGroup = run === undefined ? undefined : GROUP_CATEGORY[group]
+  const all = new Set(command.categories ?? (ofGroup === undefined ? [] : [ofGroup]))
+  if (group === 'tree' && keys !== undefined) all.add('keyspace')
+  if (has('readonly')) all.add('read')
+  for (const same of ['write', 'pubsub', 'admin', 'blocking'] as const) if (has(same)) all.add(same)
+  if (all.has('admin')) all.add('dangerous')
+  all.add(has('fast') ? 'fast' : 'slow')
+  return CATEGORY_ORDER.filter((category) => all.has(category))
 }
 
 /** An element of COMMAND INFO: Redis's ten fields. */
@@ -134,24 +145,19 @@ function replyArgument(reply: ReplyWriter, arg: Argument): void {
   }
 }
 
-/** Redis's flags of a command's keys: how it uses them. */
-export function keyFlagsOf({ keyFlags, flags }: Command): readonly string[] {
-  return keyFlags ?? (flags.includes('write') ? ['RW', 'update'] : ['RO', 'access'])
-}
-
 function replyKeySpecs(reply: ReplyWriter, command: Command): void {
-  const { keys } = command
-  reply.set(keys === undefined ? 0 : 1)
-  if (keys === undefined) return
-  const [first, last, step] = keys
-  reply.map(3)
-  reply.bulk('flags')
-  replySimpleSet(reply, keyFlagsOf(command))
-  reply.bulk('begin_search')
-  replySpec(reply, 'index', { index: first })
-  reply.bulk('find_keys')
-  // Redis counts the last key from the first one here, unless it is counted from the end.
-  replySpec(reply, 'range', { lastkey: last < 0 ? last : last - first, keystep: step, limit: 0 })
+  const specs = keySpecsOf(command)
+  reply.set(specs.length)
+  for (const { first, last, step, flags } of specs) {
+    reply.map(3)
+    reply.bulk('flags')
+    replySimpleSet(reply, flags)
+    reply.bulk('begin_search')
+    replySpec(reply, 'index', { index: first })
+    reply.bulk('find_keys')
+    // Redis counts the last key from the first one here, unless it is counted from the end.
+    replySpec(reply, 'range', { lastkey: last < 0 ? last : last - first, keystep: step, limit: 0 })
+  }
 }
 
 function replySpec(reply: ReplyWriter, type: string, spec: Record<string, number>): void {

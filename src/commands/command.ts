@@ -28,6 +28,21 @@ export type Flag =
   | 'no_multi'
   | 'skip_slowlog'
 
+/** Redis's ACL categories, those that mean something here. */
+export type Category =
+  | 'keyspace'
+  | 'read'
+  | 'write'
+  | 'string'
+  | 'pubsub'
+  | 'admin'
+  | 'fast'
+  | 'slow'
+  | 'blocking'
+  | 'dangerous'
+  | 'connection'
+  | 'transaction'
+
 /** An argument, as COMMAND DOCS describes it. */
 export interface Argument {
   readonly name: string
@@ -68,8 +83,15 @@ export interface Command {
   readonly flags: readonly Flag[]
   /** First key, last key, step: as COMMAND shows them. */
   readonly keys?: readonly [first: number, last: number, step: number]
-  /** Redis's key flags, where they are not the usual ones of commands that read, or write. */
-  readonly keyFlags?: readonly string[]
+  /**
+   * Redis's key flags, where they are not the usual ones of commands that read, or write: of all
+   * keys, or of the first and of the second one.
+   */
+  readonly keyFlags?: readonly (readonly string[])[]
+  /** Those of a request, where they depend on its options. */
+  keyFlagsOf?(request: readonly string[]): readonly string[]
+  /** Redis's ACL categories, in place of the one that goes with the group; see categoriesOf. */
+  readonly categories?: readonly Category[]
   readonly args?: readonly Argument[]
   /** The optional arguments all have tokens and may come in any order: parse them by the table. */
   readonly parsed?: true

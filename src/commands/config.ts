@@ -6,6 +6,7 @@ import type { Client, ServerContext } from './client-session.ts'
 import { type Command, CommandError, type Flag, syntaxError } from './command.ts'
 import { replyLater } from './reply-later.ts'
 import { withHelp } from './subcommand-help.ts'
+import { textOf } from './token.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
@@ -43,7 +44,11 @@ function setDirectives({ server, executing }: Client, args: readonly string[]): 
   try {
     config.setMany(pairs)
   } catch (error) {
-    throw error instanceof ConfigError ? new CommandError(`ERR ${error.message}`) : error
+    if (!(error instanceof ConfigError)) throw error
+    let { message } = error
+    // Of the names that clients send, as much as C shows.
+    for (const [name] of pairs) message = message.replace(name, () => textOf(name))
+    throw new CommandError(`ERR ${message}`)
   }
 }
 
@@ -76,6 +81,9 @@ function resetStats({ stats, commandStats }: ServerContext): void {
   stats.outputBytes = 0
   stats.unexpectedErrors = 0
   stats.errorReplies = 0
+  stats.errorCodes.clear()
+  stats.keyspaceHits = 0
+  stats.keyspaceMisses = 0
   stats.outputLimitDisconnections = 0
   // The counters stay where they are, for whoever counts holds on to them.
   for (const each of commandStats.values()) {

@@ -5,6 +5,7 @@ import type { Client } from './client-session.ts'
 import { type Command, CommandError, type Flag, wrongArity } from './command.ts'
 import { parseInteger32, readInteger64 } from './integer.ts'
 import { authenticate, DEFAULT_USER } from './password.ts'
+import { textOf, tokenOf } from './token.ts'
 import { endTransaction } from './transaction.ts'
 
 /** Of what a client may do before AUTH. */
@@ -51,7 +52,7 @@ function parseProtocol(text: string): 2 | 3 {
 /** What HELLO's options say is done as it is read, even if a later one is refused (Redis). */
 function applyHelloOptions(client: Client, args: readonly string[]): void {
   for (let i = 2; i < args.length; i++) {
-    const option = args[i].toUpperCase()
+    const option = tokenOf(args[i])
     const following = args.length - 1 - i
     if (option === 'AUTH' && following >= 2) {
       authenticate(client, args[i + 1], args[i + 2])
@@ -59,7 +60,7 @@ function applyHelloOptions(client: Client, args: readonly string[]): void {
     } else if (option === 'SETNAME' && following >= 1) {
       setClientName(client, args[++i])
     } else {
-      throw new CommandError(`ERR Syntax error in HELLO option '${args[i]}'`)
+      throw new CommandError(`ERR Syntax error in HELLO option '${textOf(args[i])}'`)
     }
   }
 }
@@ -96,7 +97,7 @@ export const connectionCommands: readonly Command[] = [
       },
     ],
     secrets(args) {
-      const at = args.findIndex((arg, i) => i > 1 && arg.toUpperCase() === 'AUTH')
+      const at = args.findIndex((arg, i) => i > 1 && tokenOf(arg) === 'AUTH')
       return at < 0 ? [] : [at + 1, at + 2]
     },
     run(client, args) {

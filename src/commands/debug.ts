@@ -1,5 +1,7 @@
 import type { Client } from './client-session.ts'
 import { type Command, CommandError } from './command.ts'
+import { countError } from './error-stats.ts'
+import { textOf, tokenOf } from './token.ts'
 
 const HELP = [
   'DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
@@ -20,12 +22,12 @@ function sleep(seconds: number): void {
 }
 
 function debug({ server, reply }: Client, args: readonly string[]): void {
-  const name = args[1].toUpperCase()
+  const name = tokenOf(args[1])
   if (name === 'SLEEP' && args.length === 3) {
     sleep(Number.parseFloat(args[2]))
     reply.ok()
   } else if (name === 'ERROR' && args.length === 3) {
-    server.stats.errorReplies++
+    countError(server.stats, args[2])
     reply.error(args[2])
   } else if (name === 'LOG' && args.length === 3) {
     server.logger.warn(`DEBUG LOG: ${args[2]}`)
@@ -35,7 +37,7 @@ function debug({ server, reply }: Client, args: readonly string[]): void {
     for (const line of HELP) reply.simple(line)
   } else {
     throw new CommandError(
-      `ERR unknown subcommand or wrong number of arguments for '${args[1].slice(0, 128)}'. Try DEBUG HELP.`,
+      `ERR unknown subcommand or wrong number of arguments for '${textOf(args[1], 128)}'. Try DEBUG HELP.`,
     )
   }
 }

@@ -4,9 +4,11 @@ import { isUnixSocket } from './client-info.ts'
 import type { Client, CommandStats, ServerContext } from './client-session.ts'
 import { type Command, CommandError, wrongArity } from './command.ts'
 import { type Entry, entryOf, NO_OPTIONS } from './entry.ts'
+import { countError } from './error-stats.ts'
 import { pathOfKey } from './keyspace.ts'
 import { histogramBucket, newHistogram } from './latency-histogram.ts'
 import { requestKeys } from './request-keys.ts'
+import { textOf } from './token.ts'
 import { endTransaction, limitQueue, type Transaction } from './transaction.ts'
 
 /** As much of an unknown command's name, and of its arguments, goes into the error (Redis). */
@@ -94,7 +96,7 @@ export class Dispatcher {
     if (args.length < 2) return entry
     const subcommand = entry.subcommands.get(args[1].toLowerCase())
     if (subcommand !== undefined) return subcommand
-    const name = shownName(args[1])
+    const name = textOf(args[1], UNKNOWN_SHOWN)
     throw new CommandError(
       `ERR unknown subcommand '${name}'. Try ${entry.command.name.toUpperCase()} HELP.`,
     )
@@ -240,12 +242,14 @@ export class Dispatcher {
   /** @param before how much of the reply is not that of the request, of which nothing is to stay */
   #fail(client: Client, before: number, error: unknown): void {
     client.reply.rewind(before)
-    this.#server.stats.errorReplies++
-    client.reply.error(this.#errorReply(error))
+    const text = this.#errorReply(error)
+    countError(this.#server.stats, text)
+    client.reply.error(text)
   }
 
   #errorReply(error: unknown): string {
-    if (error instanceof CommandError) return error.message
+    // What a client sent may end it; no error ends in a line break (Redis).
+    if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
     if (error instanceof StoreError) return error.toReply()
     if (error instanceof PathError || error instanceof SnapshotError) return `ERR ${error.message}`
     // A bug, or a string longer than V8 can hold. The client learns of it, and so does the log.
@@ -281,18 +285,12 @@ export class Dispatcher {
   }
 }
 
-/** As C prints it: up to the first NUL byte. */
-function shownName(text: string, length = UNKNOWN_SHOWN): string {
-  const end = text.indexOf('\0')
-  return text.slice(0, end < 0 ? length : Math.min(end, length))
-}
-
 /** Redis's words, down to the blank after each argument. */
 function unknownCommand(args: readonly string[]): CommandError {
   let shown = ''
   for (let i = 1; i < args.length && shown.length < UNKNOWN_SHOWN; i++) {
-    shown += `'${shownName(args[i], UNKNOWN_SHOWN - shown.length)}' `
+    shown += `'${textOf(args[i], UNKNOWN_SHOWN - shown.length)}' `
   }
-  const name = shownName(args[0])
+  const name = textOf(args[0], UNKNOWN_SHOWN)
   return new CommandError(`ERR unknown command '${name}', with args beginning with: ${shown}`)
 }

@@ -2,7 +2,8 @@ import { decodeString, encodeString, PayloadError } from '../rdb/string-payload.
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, notAnInteger, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
-import { deleteKey, findKey, pathOfKey, setKey } from './keyspace.ts'
+import { deleteKey, findKey, noteRead, pathOfKey, replaceKey } from './keyspace.ts'
+import { tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
 const MAX_FREQUENCY = 255n
@@ -24,7 +25,7 @@ function parseRestoreOptions(args: readonly string[]): RestoreOptions {
   const options = { replace: false, absolute: false }
   let used: string | undefined
   for (let i = 4; i < args.length; i++) {
-    const option = args[i].toUpperCase()
+    const option = tokenOf(args[i])
     if (option === 'REPLACE') {
       options.replace = true
       continue
@@ -76,7 +77,7 @@ function restore(client: Client, args: readonly string[]): void {
   const now = server.clock.now()
   const time = ttl === 0 || absolute ? ttl : ttl + now
   if (ttl === 0 || time > now) {
-    setKey(client, key, value, ttl === 0 ? undefined : time)
+    replaceKey(client, key, value, ttl === 0 ? undefined : time, node)
     server.notifyKeyspace('restore', key)
   } else if (findKey(client, key) !== undefined) {
     deleteKey(client, key)
@@ -99,7 +100,7 @@ export const dumpCommands: readonly Command[] = [
     args: [KEY],
     run(client, args) {
       const file = findKey(client, args[1])
-      if (file === undefined) client.server.notifyKeyspace('keymiss', args[1])
+      noteRead(client, args[1], file !== undefined)
       client.reply.bulkOrNull(file === undefined ? null : encodeString(file.value))
     },
   },
@@ -112,6 +113,8 @@ export const dumpCommands: readonly Command[] = [
     arity: -4,
     flags: ['write', 'denyoom'],
     keys: [1, 1, 1],
+    keyFlags: [['OW', 'update']],
+    categories: ['keyspace', 'dangerous'],
     args: [
       KEY,
       { name: 'ttl', type: 'integer' },

@@ -2,7 +2,8 @@ import { MAX_EXPIRE_TIME } from '../store/ttl-heap.ts'
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, notAnInteger } from './command.ts'
 import { readInteger64 } from './integer.ts'
-import { pathOfKey, updateKey } from './keyspace.ts'
+import { noteRead, pathOfKey, updateKey } from './keyspace.ts'
+import { textOf, tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
 
@@ -62,9 +63,9 @@ function parseTime(text: string, { factor }: Unit, base: number, command: string
 function parseConditions(args: readonly string[]): ReadonlySet<string> {
   const conditions = new Set<string>()
   for (let i = 3; i < args.length; i++) {
-    const condition = args[i].toUpperCase()
+    const condition = tokenOf(args[i])
     if (!['NX', 'XX', 'GT', 'LT'].includes(condition)) {
-      throw new CommandError(`ERR Unsupported option ${args[i]}`)
+      throw new CommandError(`ERR Unsupported option ${textOf(args[i])}`)
     }
     conditions.add(condition)
   }
@@ -113,9 +114,10 @@ function expire(client: Client, args: readonly string[], unit: Unit, command: st
 }
 
 /** TTL and its like: -2 where there is nothing, -1 where it does not expire. */
-function replyTime({ server, reply }: Client, key: string, { factor, relative }: Unit): void {
+function replyTime(client: Client, key: string, { factor, relative }: Unit): void {
+  const { server, reply } = client
   const node = server.store.lookup(pathOfKey(key))
-  if (node === undefined) server.notifyKeyspace('keymiss', key)
+  noteRead(client, key, node !== undefined)
   const expireTime = node?.lease?.expireTime
   if (expireTime === undefined) {
     reply.integer(node === undefined ? -2 : -1)

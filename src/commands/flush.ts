@@ -1,6 +1,7 @@
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
+import { tokenOf } from './token.ts'
 
 /** What FLUSHALL and FLUSHDB have in common, there being one database. */
 const FLUSH = {
@@ -25,7 +26,7 @@ const FLUSH = {
 /** Both ways take no time: the tree is let go of in one piece. */
 function flush({ server, reply }: Client, args: readonly string[]): void {
   if (args.length > 1) {
-    const mode = args[1].toUpperCase()
+    const mode = tokenOf(args[1])
     if (args.length > 2 || (mode !== 'ASYNC' && mode !== 'SYNC')) throw syntaxError()
   }
   server.store.flush()
@@ -52,12 +53,14 @@ export const flushCommands: readonly Command[] = [
     name: 'flushall',
     summary: 'Deletes everything, directories too.',
     ...FLUSH,
+    categories: ['keyspace', 'dangerous'],
     run: flush,
   },
   {
     name: 'flushdb',
     summary: 'Deletes everything, directories too, like FLUSHALL.',
     ...FLUSH,
+    categories: ['keyspace', 'dangerous'],
     run: flush,
   },
   {
@@ -68,6 +71,7 @@ export const flushCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 3,
     flags: ['write', 'fast'],
+    categories: ['keyspace', 'dangerous'],
     args: INDEXES,
     run({ reply }, args) {
       const indexes = [checkIndex(args[1], 'first'), checkIndex(args[2], 'second')]

@@ -74,6 +74,7 @@ function memoryFields({ config, memory }: ServerContext): Fields {
   const used = heapUsed + external
   const system = totalmem()
   const peak = Math.max(used, memory.peak)
+  const dataset = Math.max(0, used - memory.startup)
   const limit = config.get('maxmemory')
   return [
     ['used_memory', used],
@@ -82,16 +83,24 @@ function memoryFields({ config, memory }: ServerContext): Fields {
     ['used_memory_rss_human', humanBytes(rss)],
     ['used_memory_peak', peak],
     ['used_memory_peak_human', humanBytes(peak)],
+    ['used_memory_peak_perc', `${((100 * used) / peak).toFixed(2)}%`],
+    ['used_memory_overhead', used - dataset],
     ['used_memory_startup', memory.startup],
+    ['used_memory_dataset', dataset],
+    ['used_memory_dataset_perc', `${((100 * dataset) / used).toFixed(2)}%`],
     ['heap_total', heapTotal],
     ['heap_used', heapUsed],
     ['total_system_memory', system],
     ['total_system_memory_human', humanBytes(system)],
+    // There are no scripts; programs that show a server to people show this, too.
+    ['used_memory_lua', 0],
+    ['used_memory_lua_human', humanBytes(0)],
     ['maxmemory', limit],
     ['maxmemory_human', humanBytes(limit)],
     // Nothing is ever evicted.
     ['maxmemory_policy', 'noeviction'],
     ['mem_fragmentation_ratio', (rss / used).toFixed(2)],
+    ['mem_allocator', 'v8'],
   ]
 }
 
@@ -109,6 +118,7 @@ function persistenceFields({ persistence }: ServerContext): Fields {
     ['rdb_last_bgsave_status', status],
     ['rdb_last_bgsave_time_sec', lastDuration === undefined ? -1 : Math.round(lastDuration / 1000)],
     ['aof_enabled', 0],
+    ['aof_rewrite_in_progress', 0],
     ['aof_last_write_status', status],
     ['durability', durability],
     ['data_directory', persistence.directory],
@@ -118,17 +128,21 @@ function persistenceFields({ persistence }: ServerContext): Fields {
   ]
 }
 
-function statsFields({ stats, store, pubsub }: ServerContext): Fields {
+function statsFields({ stats, store, pubsub, throughput }: ServerContext): Fields {
+  const rates = throughput.measure()
   return [
     ['total_connections_received', stats.connectionsReceived],
     ['total_commands_processed', stats.commandsProcessed],
+    ['instantaneous_ops_per_sec', Math.round(rates.commands)],
     ['total_net_input_bytes', stats.inputBytes],
     ['total_net_output_bytes', stats.outputBytes],
+    ['instantaneous_input_kbps', (rates.inputBytes / 1024).toFixed(2)],
+    ['instantaneous_output_kbps', (rates.outputBytes / 1024).toFixed(2)],
     ['rejected_connections', stats.connectionsRejected],
     ['expired_keys', store.stats.expireCount],
     ['evicted_keys', 0],
-    ['keyspace_hits', store.stats.getsSuccess],
-    ['keyspace_misses', store.stats.getsFail],
+    ['keyspace_hits', stats.keyspaceHits + store.stats.getsSuccess],
+    ['keyspace_misses', stats.keyspaceMisses + store.stats.getsFail],
     ['pubsub_channels', [...pubsub.channels()].length],
     ['pubsub_patterns', pubsub.patternCount],
     ['watchers', store.hub.count],
@@ -166,6 +180,14 @@ function describeCommandStats({ calls, time, rejectedCalls, failedCalls }: Comma
   return `calls=${calls},${times},rejected_calls=${rejectedCalls},failed_calls=${failedCalls}`
 }
 
+function errorFields({ stats }: ServerContext): Fields {
+  return [...stats.errorCodes].map(([code, count]) => [`errorstat_${code}`, `count=${count}`])
+}
+
+function clusterFields(): Fields {
+  return [['cluster_enabled', 0]]
+}
+
 function keyspaceFields({ store }: ServerContext): Fields {
   const { files, leases } = store
   // Redis leaves out a database in which there is nothing.
@@ -181,6 +203,9 @@ export const infoSections: readonly InfoSection[] = [
   { name: 'stats', title: 'Stats', fields: statsFields },
   { name: 'replication', title: 'Replication', fields: replicationFields },
   { name: 'cpu', title: 'CPU', fields: cpuFields },
+  { name: 'modules', title: 'Modules', fields: () => [] },
   { name: 'commandstats', title: 'Commandstats', onRequest: true, fields: commandFields },
+  { name: 'errorstats', title: 'Errorstats', fields: errorFields },
+  { name: 'cluster', title: 'Cluster', fields: clusterFields },
   { name: 'keyspace', title: 'Keyspace', fields: keyspaceFields },
 ]

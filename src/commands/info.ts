@@ -37,6 +37,7 @@ export const infoCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of clients and of subscribed channels',
     arity: -1,
     flags: ['loading', 'stale'],
+    categories: ['dangerous'],
     args: [{ name: 'section', type: 'string', optional: true, multiple: true }],
     run(client, args) {
       client.reply.verbatim('txt', infoText(client.server, args.slice(1)))

@@ -4,7 +4,8 @@ import { cleanPath } from '../store/path.ts'
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, syntaxError } from './command.ts'
 import { parseInteger32 } from './integer.ts'
-import { deleteKey, pathOfKey, setKey, wrongType } from './keyspace.ts'
+import { deleteKey, noteRead, pathOfKey, replaceKey, wrongType } from './keyspace.ts'
+import { tokenOf } from './token.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
 const KEYS: Argument = { ...KEY, multiple: true }
@@ -25,7 +26,7 @@ function lookup({ server }: Client, key: string): Node | undefined {
 /** Looks a key up for a command that only reads: a miss is told to those who listen. */
 function lookupToRead(client: Client, key: string): Node | undefined {
   const node = lookup(client, key)
-  if (node === undefined) client.server.notifyKeyspace('keymiss', key)
+  noteRead(client, key, node !== undefined)
   return node
 }
 
@@ -56,8 +57,11 @@ function countKeys(client: Client, args: readonly string[]): void {
 
 /** @throws CommandError unless there is a node to be moved, and no directory in its way */
 function moveNode(client: Client, from: string, to: string): void {
+  const replaces = lookup(client, to) !== undefined
   try {
     client.server.store.rename(pathOfKey(from), pathOfKey(to))
+    // Redis deletes the former key first; of one that is new the store tells.
+    if (replaces) client.server.notifyKeyspace('new', to)
     client.server.notifyKeyspace('rename_from', from)
     client.server.notifyKeyspace('rename_to', to)
   } catch (error) {
@@ -88,7 +92,7 @@ function checkDatabase(text: string): void {
 function parseCopyOptions(args: readonly string[]): boolean {
   let replace = false
   for (let i = 3; i < args.length; i++) {
-    const option = args[i].toUpperCase()
+    const option = tokenOf(args[i])
     if (option === 'REPLACE') replace = true
     else if (option === 'DB' && i + 1 < args.length) {
       checkDatabase(args[++i])
@@ -104,9 +108,10 @@ function copy(client: Client, args: readonly string[]): void {
   if (isSameKey(from, to)) throw sameObject()
   const file = lookupToRead(client, from)
   if (file?.dir) throw wrongType()
-  const copies = file !== undefined && (replace || lookup(client, to) === undefined)
+  const former = lookup(client, to)
+  const copies = file !== undefined && (replace || former === undefined)
   if (copies) {
-    setKey(client, to, file.value, file.lease?.expireTime)
+    replaceKey(client, to, file.value, file.lease?.expireTime, former)
     server.notifyKeyspace('copy_to', to)
   }
   reply.integer(copies ? 1 : 0)
@@ -119,6 +124,7 @@ export const keyCommands: readonly Command[] = [
     summary: 'Deletes keys.',
     ...MANY_KEYS,
     flags: ['write'],
+    keyFlags: [['RM', 'delete']],
     args: [KEYS],
     run: deleteKeys,
   },
@@ -127,6 +133,7 @@ export const keyCommands: readonly Command[] = [
     summary: 'Deletes keys, like DEL.',
     ...MANY_KEYS,
     flags: ['write', 'fast'],
+    keyFlags: [['RM', 'delete']],
     args: [KEYS],
     run: deleteKeys,
   },
@@ -135,6 +142,7 @@ export const keyCommands: readonly Command[] = [
     summary: 'Counts the given keys that exist.',
     ...MANY_KEYS,
     flags: ['readonly', 'fast'],
+    keyFlags: [['RO']],
     args: [KEYS],
     run: countKeys,
   },
@@ -143,6 +151,7 @@ export const keyCommands: readonly Command[] = [
     summary: 'Counts the given keys that exist, like EXISTS.',
     ...MANY_KEYS,
     flags: ['readonly', 'fast'],
+    keyFlags: [['RO']],
     args: [KEYS],
     run: countKeys,
   },
@@ -154,6 +163,7 @@ export const keyCommands: readonly Command[] = [
     arity: 2,
     flags: ['readonly', 'fast'],
     keys: [1, 1, 1],
+    keyFlags: [['RO']],
     args: [KEY],
     run(client, args) {
       const node = lookupToRead(client, args[1])
@@ -168,6 +178,10 @@ export const keyCommands: readonly Command[] = [
     arity: 3,
     flags: ['write'],
     keys: [1, 2, 1],
+    keyFlags: [
+      ['RW', 'access', 'delete'],
+      ['OW', 'update'],
+    ],
     args: [KEY, { name: 'newkey', type: 'key' }],
     run: rename,
   },
@@ -179,6 +193,10 @@ export const keyCommands: readonly Command[] = [
     arity: 3,
     flags: ['write', 'fast'],
     keys: [1, 2, 1],
+    keyFlags: [
+      ['RW', 'access', 'delete'],
+      ['OW', 'insert'],
+    ],
     args: [KEY, { name: 'newkey', type: 'key' }],
     run: renameIfFree,
   },
@@ -190,6 +208,10 @@ export const keyCommands: readonly Command[] = [
     arity: -3,
     flags: ['write', 'denyoom'],
     keys: [1, 2, 1],
+    keyFlags: [
+      ['RO', 'access'],
+      ['OW', 'update'],
+    ],
     args: [
       { name: 'source', type: 'key' },
       { name: 'destination', type: 'key' },
@@ -206,6 +228,7 @@ export const keyCommands: readonly Command[] = [
     arity: 3,
     flags: ['write', 'fast'],
     keys: [1, 1, 1],
+    keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'db', type: 'integer' }],
     run(_, args) {
       checkDatabase(args[2])

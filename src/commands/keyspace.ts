@@ -1,5 +1,5 @@
 import { StoreError } from '../store/errors.ts'
-import type { FileNode } from '../store/node.ts'
+import type { FileNode, Node } from '../store/node.ts'
 import type { Client } from './client-session.ts'
 import { CommandError } from './command.ts'
 
@@ -39,8 +39,18 @@ export function findKey({ server }: Client, key: string): FileNode | undefined {
 /** The value of a key, or undefined where there is none, which is told as a miss. */
 export function readKey(client: Client, key: string): string | undefined {
   const file = findKey(client, key)
-  if (file === undefined) client.server.notifyKeyspace('keymiss', key)
+  noteRead(client, key, file !== undefined)
   return file?.value
+}
+
+/** Counts a key that is read, and tells of a miss to those who listen. */
+export function noteRead({ server }: Client, key: string, found: boolean): void {
+  if (found) {
+    server.stats.keyspaceHits++
+    return
+  }
+  server.stats.keyspaceMisses++
+  server.notifyKeyspace('keymiss', key)
 }
 
 /**
@@ -57,6 +67,22 @@ export function setKey({ server }: Client, key: string, value: string, expireTim
   } catch (error) {
     throw isDirectoryError(error) ? wrongType() : error
   }
+}
+
+/**
+ * Makes or replaces a key, and tells of it as new in either case: where Redis deletes the former key
+ * first. All else as {@link setKey}.
+ */
+export function replaceKey(
+  client: Client,
+  key: string,
+  value: string,
+  expireTime: number | undefined,
+  former: Node | undefined,
+): void {
+  setKey(client, key, value, expireTime)
+  // Of one that is new the store tells.
+  if (former !== undefined) client.server.notifyKeyspace('new', key)
 }
 
 /**

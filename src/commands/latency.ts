@@ -3,6 +3,7 @@ import { type Command, CommandError, type Flag } from './command.ts'
 import { bucketEnd } from './latency-histogram.ts'
 import { latencyDoctor, latencyGraph } from './latency-report.ts'
 import { withHelp } from './subcommand-help.ts'
+import { textOf } from './token.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 const EVENT = { name: 'event', type: 'string' } as const
@@ -113,7 +114,7 @@ const subcommands: readonly Command[] = [
     run({ server, reply }, args) {
       const series = server.latency.series.get(args[2])
       if (series === undefined) {
-        throw new CommandError(`ERR No samples available for event '${args[2]}'`)
+        throw new CommandError(`ERR No samples available for event '${textOf(args[2])}'`)
       }
       const now = Math.floor(server.clock.now() / 1000)
       reply.verbatim('txt', latencyGraph(args[2], series, now))

@@ -1,6 +1,7 @@
 import { redisVersion, version } from '../version.ts'
 import type { Command } from './command.ts'
 import { parseInteger } from './integer.ts'
+import { tokenOf } from './token.ts'
 
 /** How deep the tree is drawn. */
 const LEVELS = 5
@@ -45,7 +46,7 @@ export const lolwutCommands: readonly Command[] = [
     flags: ['readonly', 'fast'],
     args: [{ name: 'version', type: 'integer', token: 'VERSION', optional: true }],
     run({ reply }, args) {
-      if (args.length > 2 && args[1].toUpperCase() === 'VERSION') parseInteger(args[2])
+      if (args.length > 2 && tokenOf(args[1]) === 'VERSION') parseInteger(args[2])
       reply.verbatim(
         'txt',
         `${drawTree(Math.random)}\n\nktree ver. ${version}\nRedis ver. ${redisVersion}\n`,

@@ -5,6 +5,7 @@ import { readInteger64 } from './integer.ts'
 import { pathOfKey } from './keyspace.ts'
 import { nodeBytes } from './node-memory.ts'
 import { withHelp } from './subcommand-help.ts'
+import { tokenOf } from './token.ts'
 
 const NO_FLAGS: readonly Flag[] = []
 const DEFAULT_SAMPLES = 5
@@ -13,7 +14,7 @@ const DEFAULT_SAMPLES = 5
 function parseSamples(args: readonly string[]): number {
   let samples = BigInt(DEFAULT_SAMPLES)
   for (let i = 3; i < args.length; i += 2) {
-    if (args[i].toUpperCase() !== 'SAMPLES' || i + 1 === args.length) throw syntaxError()
+    if (tokenOf(args[i]) !== 'SAMPLES' || i + 1 === args.length) throw syntaxError()
     const value = readInteger64(args[i + 1])
     if (value === undefined) throw notAnInteger()
     if (value < 0n) throw syntaxError()
@@ -145,7 +146,7 @@ const subcommands: readonly Command[] = [
     arity: -3,
     flags: ['readonly'],
     keys: [2, 2, 1],
-    keyFlags: ['RO'],
+    keyFlags: [['RO']],
     args: [
       { name: 'key', type: 'key' },
       { name: 'count', type: 'integer', token: 'SAMPLES', optional: true },

@@ -13,6 +13,7 @@ const QUESTION = {
   arity: 3,
   flags: ['readonly'],
   keys: [2, 2, 1],
+  keyFlags: [['RO']],
   args: [KEY],
 } as const
 
@@ -36,8 +37,11 @@ function referencesTo(value: string): number {
 
 /** @param answer is given the key's value, and writes the reply */
 function askOf(client: Client, key: string, answer: (value: string) => void): void {
-  // A miss is told to nobody (Redis).
-  const node = client.server.store.lookup(pathOfKey(key))
+  // A miss is counted, and told to nobody (Redis).
+  const { store, stats } = client.server
+  const node = store.lookup(pathOfKey(key))
+  if (node === undefined) stats.keyspaceMisses++
+  else stats.keyspaceHits++
   if (node === undefined) client.reply.null()
   else if (node.dir) throw wrongType()
   else answer(node.value)

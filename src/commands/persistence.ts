@@ -1,4 +1,4 @@
-import type { Command, Flag } from './command.ts'
+import { type Command, CommandError, type Flag } from './command.ts'
 import { replyLater } from './reply-later.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'no_async_loading']
@@ -31,8 +31,7 @@ export const persistenceCommands: readonly Command[] = [
     run({ reply, server }) {
       const { persistence, logger } = server
       if (persistence.durability === 'no') {
-        reply.error('ERR durability is no: nothing is kept on disk')
-        return
+        throw new CommandError('ERR durability is no: nothing is kept on disk')
       }
       persistence.save().catch((error: unknown) => logger.warn({ err: error }, 'BGSAVE failed'))
       reply.simple('Background saving started')
@@ -46,6 +45,7 @@ export const persistenceCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 1,
     flags: ['loading', 'stale', 'fast'],
+    categories: ['admin'],
     run({ reply, server }) {
       reply.integer(Math.floor(server.persistence.lastSave / 1000))
     },

@@ -31,6 +31,7 @@ export const replicationCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 1,
     flags: ['noscript', 'loading', 'stale', 'fast'],
+    categories: ['admin'],
     run({ reply }) {
       reply.array(3)
       reply.bulk('master')
@@ -46,6 +47,7 @@ export const replicationCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 3,
     flags: ['noscript'],
+    categories: ['connection'],
     args: [
       { name: 'numreplicas', type: 'integer' },
       { name: 'timeout', type: 'integer' },

@@ -5,6 +5,7 @@ import type { Client } from './client-session.ts'
 import { type Command, CommandError, notAnInteger, syntaxError } from './command.ts'
 import { readInteger64 } from './integer.ts'
 import { keyOfPath } from './keyspace.ts'
+import { tokenOf } from './token.ts'
 
 /** How many files SCAN looks at by default (Redis). */
 const DEFAULT_COUNT = 10
@@ -51,7 +52,7 @@ function parseScanOptions(args: readonly string[]): ScanOptions {
   for (let i = 2; i < args.length; i += 2) {
     const value = args[i + 1]
     if (value === undefined) throw syntaxError()
-    switch (args[i].toUpperCase()) {
+    switch (tokenOf(args[i])) {
       case 'MATCH':
         options.pattern = value === '*' ? undefined : value
         break
@@ -59,7 +60,7 @@ function parseScanOptions(args: readonly string[]): ScanOptions {
         options.count = parseCount(value)
         break
       case 'TYPE':
-        options.type = value.toLowerCase()
+        options.type = tokenOf(value)
         break
       default:
         throw syntaxError()
@@ -93,7 +94,7 @@ function scan(client: Client, args: readonly string[]): void {
     const file = fileList.at(--left)
     if (!store.isVisible(file, now)) continue
     counted++
-    if (type !== undefined && type !== 'string') continue
+    if (type !== undefined && type !== 'STRING') continue
     const key = keyOf(file)
     if (pattern === undefined || matchGlob(pattern, key)) keys.push(key)
   }
@@ -158,6 +159,7 @@ export const scanCommands: readonly Command[] = [
     ...GENERIC,
     complexity: 'O(N) where N is the number of keys',
     arity: 2,
+    categories: ['keyspace', 'dangerous'],
     args: [{ name: 'pattern', type: 'pattern' }],
     run(client, args) {
       replyKeys(client, allKeys(client, args[1]))

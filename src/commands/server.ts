@@ -1,5 +1,6 @@
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, CommandError, type Flag, syntaxError } from './command.ts'
+import { tokenOf } from './token.ts'
 
 const ADMIN_FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
@@ -13,7 +14,7 @@ const token = (name: string): Argument => ({
 /** As Redis reads them: in any order, repeated or not; ABORT alone, and not SAVE with NOSAVE. */
 function shutDown(client: Client, args: readonly string[]): void {
   const { server } = client
-  const words = new Set(args.slice(1).map((arg) => arg.toUpperCase()))
+  const words = new Set(args.slice(1).map(tokenOf))
   for (const word of words) {
     if (!['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(word)) throw syntaxError()
   }
@@ -71,6 +72,7 @@ export const serverCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 1,
     flags: ['readonly', 'fast'],
+    categories: ['keyspace'],
     run({ server, reply }) {
       reply.integer(server.store.files)
     },

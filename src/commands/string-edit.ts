@@ -52,6 +52,7 @@ export const stringEditCommands: readonly Command[] = [
     complexity: 'O(1), amortized',
     flags: ['write', 'denyoom', 'fast'],
     arity: 3,
+    keyFlags: [['RW', 'insert']],
     args: [KEY, VALUE],
     run(client, args) {
       const file = findKey(client, args[1])

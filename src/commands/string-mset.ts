@@ -89,6 +89,7 @@ export const stringMsetCommands: readonly Command[] = [
     name: 'mset',
     summary: 'Sets several keys to strings, all or, if one cannot be, none.',
     ...WRITES,
+    keyFlags: [['OW', 'update']],
     run(client, args) {
       checkPairs(args, 'mset')
       checkWrites(client, args)
@@ -100,6 +101,7 @@ export const stringMsetCommands: readonly Command[] = [
     name: 'msetnx',
     summary: 'Sets several keys to strings if there is none of them yet.',
     ...WRITES,
+    keyFlags: [['OW', 'insert']],
     run(client, args) {
       checkPairs(args, 'msetnx')
       const exists = checkWrites(client, args)

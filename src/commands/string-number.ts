@@ -67,6 +67,7 @@ export const stringNumberCommands: readonly Command[] = [
     summary: 'Adds one to the integer of a key, which is 0 if there is none.',
     ...WRITES,
     arity: 2,
+    keyFlags: [['RW', 'access', 'update']],
     args: [KEY],
     run(client, args) {
       increment(client, args[1], 1)
@@ -77,6 +78,7 @@ export const stringNumberCommands: readonly Command[] = [
     summary: 'Takes one from the integer of a key, which is 0 if there is none.',
     ...WRITES,
     arity: 2,
+    keyFlags: [['RW', 'access', 'update']],
     args: [KEY],
     run(client, args) {
       increment(client, args[1], -1)
@@ -87,6 +89,7 @@ export const stringNumberCommands: readonly Command[] = [
     summary: 'Adds to the integer of a key, which is 0 if there is none.',
     ...WRITES,
     arity: 3,
+    keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'increment', type: 'integer' }],
     run(client, args) {
       increment(client, args[1], parseIncrement(args[2]))
@@ -97,6 +100,7 @@ export const stringNumberCommands: readonly Command[] = [
     summary: 'Takes from the integer of a key, which is 0 if there is none.',
     ...WRITES,
     arity: 3,
+    keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'decrement', type: 'integer' }],
     run(client, args) {
       const decrement = parseIncrement(args[2])
@@ -109,6 +113,7 @@ export const stringNumberCommands: readonly Command[] = [
     summary: 'Adds to the decimal number of a key, which is 0 if there is none.',
     ...WRITES,
     arity: 3,
+    keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'increment', type: 'double' }],
     run(client, args) {
       const file = findKey(client, args[1])

@@ -2,6 +2,7 @@ import type { Clock } from '../store/clock.ts'
 import { type Argument, CommandError, notAnInteger, syntaxError } from './command.ts'
 import { TTL_ARGUMENT } from './expiry.ts'
 import { readInteger64 } from './integer.ts'
+import { tokenOf } from './token.ts'
 
 export type TtlToken = 'EX' | 'PX' | 'EXAT' | 'PXAT'
 
@@ -93,12 +94,6 @@ export function parseStringOptions(
     }
   }
   return options
-}
-
-/** As C reads a word: in any case, up to the first NUL byte. */
-function tokenOf(text: string): string {
-  const end = text.indexOf('\0')
-  return (end === -1 ? text : text.slice(0, end)).toUpperCase()
 }
 
 function isTtlToken(token: string): token is TtlToken {

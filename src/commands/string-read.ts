@@ -1,7 +1,7 @@
 import type { Client } from './client-session.ts'
 import { type Argument, type Command, notAnInteger } from './command.ts'
 import { readInteger64 } from './integer.ts'
-import { pathOfKey, readKey } from './keyspace.ts'
+import { noteRead, pathOfKey, readKey } from './keyspace.ts'
 
 const KEY: Argument = { name: 'key', type: 'key' }
 
@@ -68,11 +68,12 @@ export const stringReadCommands: readonly Command[] = [
     arity: -2,
     keys: [1, -1, 1],
     args: [{ ...KEY, multiple: true }],
-    run({ reply, server }, args) {
+    run(client, args) {
+      const { reply, server } = client
       reply.array(args.length - 1)
       for (let i = 1; i < args.length; i++) {
         const node = server.store.lookup(pathOfKey(args[i]))
-        if (node === undefined) server.notifyKeyspace('keymiss', args[i])
+        noteRead(client, args[i], node !== undefined)
         reply.bulkOrNull(node === undefined || node.dir ? null : node.value)
       }
     },
@@ -82,6 +83,7 @@ export const stringReadCommands: readonly Command[] = [
     summary: 'Returns the length of the string of a key, in bytes.',
     ...READS,
     arity: 2,
+    keyFlags: [['RO']],
     args: [KEY],
     run(client, args) {
       client.reply.integer(readKey(client, args[1])?.length ?? 0)

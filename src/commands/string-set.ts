@@ -1,7 +1,7 @@
 import type { FileNode } from '../store/node.ts'
 import type { Client } from './client-session.ts'
 import type { Argument, Command } from './command.ts'
-import { deleteKey, findKey, readKey, setKey, updateKey } from './keyspace.ts'
+import { deleteKey, findKey, noteRead, readKey, setKey, updateKey } from './keyspace.ts'
 import {
   GETEX_OPTIONS,
   parseExpiry,
@@ -44,7 +44,7 @@ function setWithOptions(client: Client, args: readonly string[]): void {
   // Setting the key changes the file.
   const before = file?.value ?? null
   const refused = isRefused(options, file)
-  if (get && file === undefined) server.notifyKeyspace('keymiss', args[1])
+  if (get) noteRead(client, args[1], file !== undefined)
   if (!refused) {
     setKey(client, args[1], args[2], keeps ? file?.lease?.expireTime : expireTime)
     server.notifyKeyspace('set', args[1])
@@ -68,8 +68,8 @@ function getAndExpire(client: Client, args: readonly string[]): void {
   const { reply, server } = client
   const { ttl, persists } = parseStringOptions(args, 2, 'getex')
   const file = findKey(client, args[1])
+  noteRead(client, args[1], file !== undefined)
   if (file === undefined) {
-    server.notifyKeyspace('keymiss', args[1])
     reply.null()
     return
   }
@@ -94,6 +94,11 @@ export const stringSetCommands: readonly Command[] = [
     summary: 'Sets a key to a string; a former TTL is dropped unless given again or kept.',
     ...WRITES,
     arity: -3,
+    keyFlags: [['RW', 'access', 'update', 'variable_flags']],
+    keyFlagsOf: (request) =>
+      request.some((word, at) => at > 2 && /^get(\0|$)/i.test(word))
+        ? ['RW', 'access', 'update']
+        : ['OW', 'update'],
     args: [KEY, VALUE, ...SET_OPTIONS],
     run(client, args) {
       if (args.length > 3) {
@@ -110,6 +115,7 @@ export const stringSetCommands: readonly Command[] = [
     summary: 'Sets a key to a string if there is none.',
     ...FAST_WRITES,
     arity: 3,
+    keyFlags: [['OW', 'insert']],
     args: [KEY, VALUE],
     run(client, args) {
       const missing = findKey(client, args[1]) === undefined
@@ -125,6 +131,7 @@ export const stringSetCommands: readonly Command[] = [
     summary: 'Sets a key to a string that expires after so many seconds.',
     ...WRITES,
     arity: 4,
+    keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'seconds', type: 'integer' }, VALUE],
     run(client, args) {
       setFor(client, args, 'EX', 'setex')
@@ -135,6 +142,7 @@ export const stringSetCommands: readonly Command[] = [
     summary: 'Sets a key to a string that expires after so many milliseconds.',
     ...WRITES,
     arity: 4,
+    keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'milliseconds', type: 'integer' }, VALUE],
     run(client, args) {
       setFor(client, args, 'PX', 'psetex')
@@ -145,6 +153,7 @@ export const stringSetCommands: readonly Command[] = [
     summary: 'Sets a key to a string and returns the one before.',
     ...FAST_WRITES,
     arity: 3,
+    keyFlags: [['RW', 'access', 'update']],
     args: [KEY, VALUE],
     run(client, args) {
       const before = readKey(client, args[1])
@@ -158,6 +167,7 @@ export const stringSetCommands: readonly Command[] = [
     summary: 'Returns the string of a key and deletes it.',
     ...FAST_CHANGES,
     arity: 2,
+    keyFlags: [['RW', 'access', 'delete']],
     args: [KEY],
     run(client, args) {
       const value = readKey(client, args[1])
@@ -173,6 +183,7 @@ export const stringSetCommands: readonly Command[] = [
     summary: 'Returns the string of a key and changes its TTL.',
     ...FAST_CHANGES,
     arity: -2,
+    keyFlags: [['RW', 'access', 'update']],
     args: [KEY, ...GETEX_OPTIONS],
     run(client, args) {
       getAndExpire(client, args)

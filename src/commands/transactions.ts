@@ -80,7 +80,7 @@ export const transactionCommands: readonly Command[] = [
     arity: -2,
     flags: FLAGS,
     keys: [1, -1, 1],
-    keyFlags: ['RO'],
+    keyFlags: [['RO']],
     args: [{ name: 'key', type: 'key', multiple: true }],
     inMulti: true,
     run(client, args) {

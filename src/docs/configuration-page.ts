@@ -14,7 +14,7 @@ function describeType(directive: Directive): string {
     case 'boolean':
       return '`yes` or `no`'
     case 'enum':
-      return directive.values.map((value) => `\`${value}\``).join(', ')
+      return directive.values.map((value) => `\`${value || '""'}\``).join(', ')
     case 'string':
       return directive.secret ? 'text; never logged' : 'text'
     case 'event-flags':

@@ -7,6 +7,7 @@ import type { KeyspaceEvent } from '../commands/keyspace-events.ts'
 import { LatencyMonitor } from '../commands/latency-monitor.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import { commandTable } from '../commands/table.ts'
+import { Throughput } from '../commands/throughput.ts'
 import type { Transaction } from '../commands/transaction.ts'
 import { type Config, pathFromBytes } from '../config.ts'
 import { Persistence } from '../persistence/persistence.ts'
@@ -52,6 +53,7 @@ export class Server implements ServerContext {
   readonly store: Store
   readonly persistence: Persistence
   readonly pubsub: Subscriptions
+  readonly throughput: Throughput
   readonly slowlog: SlowLog
   readonly latency: LatencyMonitor
   readonly memory = new MemoryGauge()
@@ -65,6 +67,9 @@ export class Server implements ServerContext {
     outputBytes: 0,
     unexpectedErrors: 0,
     errorReplies: 0,
+    errorCodes: new Map(),
+    keyspaceHits: 0,
+    keyspaceMisses: 0,
     outputLimitDisconnections: 0,
   }
   readonly commandStats = new Map<string, CommandStats>()
@@ -122,6 +127,7 @@ export class Server implements ServerContext {
       },
     })
     this.pubsub = new Subscriptions(this.store, () => this.#scheduleFlush())
+    this.throughput = new Throughput(this.stats, this.clock)
     this.slowlog = new SlowLog(parts.config, this.clock)
     this.latency = new LatencyMonitor(parts.config, this.clock)
     this.dispatcher = new Dispatcher(this, commandTable)
@@ -207,6 +213,8 @@ export class Server implements ServerContext {
 
   pauseClients(end: number, writesOnly: boolean): void {
     const former = this.#pause
+    // Redis takes 0 milliseconds, too: nobody waits.
+    if (former === undefined && end <= this.clock.now()) return
     // Of two pauses each is kept (Redis): the later end, and the stricter one's kind.
     const pause = new ClientPause(
       Math.max(end, former?.end ?? 0),

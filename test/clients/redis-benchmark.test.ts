@@ -9,10 +9,12 @@ const TESTS = ['ping_inline', 'ping_mbulk', 'set', 'get', 'incr', 'mset']
 describeWithPeer('redis-benchmark', 'redis-benchmark', () => {
   test.each([1, 16])('runs its own tests unmodified, pipelined by %i', async (pipeline) => {
     const server = await start()
-    const { stdout } = await promisify(execFile)(requirePeer('redis-benchmark'), [
+    const { stdout, stderr } = await promisify(execFile)(requirePeer('redis-benchmark'), [
       ...['-h', '127.0.0.1', '-p', String(server.port), '-P', String(pipeline)],
       ...['-t', TESTS.join(','), '-n', '1000', '-c', '10', '-r', '100', '--csv'],
     ])
+    // It asks for the directives save and appendonly first.
+    expect(stderr).toBe('')
     // A line of headings, and one a test; it ends at the first error reply.
     expect(stdout.trim().split('\n')).toHaveLength(1 + TESTS.length)
     // A hundred keys at the most that are random, and some that are not.

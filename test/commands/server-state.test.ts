@@ -72,6 +72,35 @@ test('INFO stats counts reads, expiries and watchers', async () => {
   expect(fields.get('total_error_replies')).toBe('1')
 })
 
+test('INFO stats tells how much was done a second, since it was last asked', async () => {
+  const rates = async (): Promise<(string | undefined)[]> => {
+    const fields = await infoFields('stats')
+    return ['ops_per_sec', 'input_kbps', 'output_kbps'].map((name) =>
+      fields.get(`instantaneous_${name}`),
+    )
+  }
+  clock.advance(1000)
+  // The first is measured, and holds for a second.
+  const first = await rates()
+  expect(await rates()).toEqual(first)
+  await rates()
+  for (let i = 0; i < 20; i++) await client.call('ECHO', 'x'.repeat(1024))
+  clock.advance(2000)
+  const [commands, input, output] = await rates()
+  // These, and INFO three times, in two seconds.
+  expect(commands).toBe('12')
+  for (const rate of [input, output]) {
+    expect(Number(rate)).toBeGreaterThan(10)
+    expect(Number(rate)).toBeLessThan(12)
+  }
+  // Within a second nothing is measured anew.
+  clock.advance(999)
+  expect((await rates())[0]).toBe('12')
+  await client.config('RESETSTAT')
+  clock.advance(1000)
+  expect((await rates())[0]).toBe('0')
+})
+
 test('CONFIG REWRITE writes what has changed', async () => {
   writeFileSync(join(directory, 'ktree.conf'), '# mine\ntimeout 10\n')
   expect(await client.config('SET', 'timeout', '20', 'loglevel', 'debug')).toBe('OK')

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { formatEventFlags } from '../../src/keyspace-event-flags.ts'
+import { Config } from '../../src/config.ts'
+import { rewriteConfigText } from '../../src/config-rewrite.ts'
+import { orderEventFlags, showEventFlags } from '../../src/keyspace-event-flags.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { join, type RawClient, type Reply, start } from './raw-client.ts'
 
@@ -106,5 +108,15 @@ test.for([
   ['ngm', 'gnm'],
   ['q', undefined],
 ] as const)('the letters %j are shown as %j', ([text, shown]) => {
-  expect(formatEventFlags(text)).toBe(shown)
+  const ordered = orderEventFlags(text)
+  expect(ordered && showEventFlags(ordered)).toBe(shown)
+})
+
+test('n beside A is kept, shown or not', async () => {
+  const config = new Config()
+  config.set('notify-keyspace-events', ['AKE'])
+  config.setMany([['notify-keyspace-events', 'nAKE']])
+  expect(config.get('notify-keyspace-events')).toBe('AnKE')
+  expect(config.format('notify-keyspace-events')).toBe('AKE')
+  expect(rewriteConfigText('notify-keyspace-events AKE\n', config)).toContain('"AnKE"')
 })

@@ -25,7 +25,7 @@ describeWithPeer('redis-server', 'keyspace events of key commands, compared with
   let pair: Pair
   beforeAll(async () => {
     pair = await startPair()
-    await pair.ask(pipeline('CONFIG SET notify-keyspace-events KEAm'))
+    await pair.ask(pipeline('CONFIG SET notify-keyspace-events KEAmn'))
   })
   afterAll(() => pair?.stop())
 

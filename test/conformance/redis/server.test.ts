@@ -28,9 +28,18 @@ const requests: readonly string[] = [
   pipeline('CONFIG SET timeout', 'CONFIG SET timeout 1 maxclients', 'CONFIG SET nope 1', 'PING'),
   pipeline('CONFIG SET timeout x', 'CONFIG SET TIMEOUT -1', 'CONFIG SET timeout 1 nope 1'),
   pipeline('CONFIG SET timeout 1 TIMEOUT 2', 'CONFIG SET databases 1', 'CONFIG GET timeout'),
+  pipeline('CONFIG GET save', 'CONFIG GET appendonly', 'CONFIG SET appendonly no') +
+    encode('CONFIG', 'SET', 'save', ''),
   pipeline('CONFIG SET timeout 7', 'CONFIG GET timeout', 'CONFIG SET timeout 0 maxclients 9000'),
   pipeline('CONFIG GET maxclients', 'CONFIG SET maxclients 10000', 'CONFIG SET maxclients 0'),
   encode('CONFIG', 'SET', 'timeout', '') + encode('CONFIG', 'SET', 'a\r\nb', 'c'),
+  encode('CONFIG', 'SET', 'maxmemory', '0\0x') +
+    encode('CONFIG', 'SET', 'notify-keyspace-events', 'A\0K') +
+    encode('CONFIG', 'SET', 'notify-keyspace-events', '') +
+    encode('CONFIG', 'SET', 'a\0b', 'c') +
+    encode('CONFIG', 'SET', 'timeout', '1\0'),
+  pipeline('CONFIG SET timeout 9223372036854775808', 'CONFIG SET timeout 9223372036854775807'),
+  pipeline('CONFIG SET timeout -9223372036854775809', 'CONFIG SET timeout -9223372036854775808'),
   pipeline('CONFIG REWRITE', 'CONFIG REWRITE x', 'CONFIG RESETSTAT x', 'CONFIG RESETSTAT'),
   pipeline('COMMAND COUNT x', 'COMMAND HELP x', 'COMMAND GETKEYS', 'COMMAND GETKEYS ping'),
   pipeline('COMMAND GETKEYS ping x', 'COMMAND GETKEYS nope x', 'COMMAND GETKEYS client list'),
@@ -220,6 +229,90 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       }
       expect(ours.get('run_id')).toMatch(/^[0-9a-f]{40}$/)
       expect(ours.get('tcp_port')).toBe(String(pair.ktree))
+    })
+
+    test('keyspace_hits, keyspace_misses and errorstats count as Redis counts', async () => {
+      const read = [
+        ...[
+          'GET k',
+          'GET no',
+          'MGET k no no',
+          'STRLEN k',
+          'STRLEN no',
+          'GETRANGE k 0 1',
+          'SUBSTR no 0 1',
+        ],
+        ...[
+          'EXISTS k no k',
+          'TYPE k',
+          'TYPE no',
+          'TTL k',
+          'PTTL no',
+          'EXPIRETIME k',
+          'PEXPIRETIME no',
+        ],
+        ...['TOUCH k no', 'DUMP k', 'DUMP no', 'COPY k c', 'COPY no c', 'OBJECT ENCODING k'],
+        ...[
+          'OBJECT REFCOUNT no',
+          'SET k v GET',
+          'SET no v XX GET',
+          'GETSET k v',
+          'GETEX k',
+          'GETEX no',
+        ],
+        ...['GETDEL no', 'MEMORY USAGE no', 'GETDEL k', 'GETSET k v', 'GETDEL k'],
+      ]
+      // What only writes looks at no key.
+      const write = [
+        'SET k v',
+        'SET k v NX',
+        'SETNX k v',
+        'APPEND k v',
+        'EXPIRE no 1',
+        'PERSIST no',
+      ]
+      const errors = ['INCR k', 'NOPE', 'GET', 'EXEC', 'DISCARD', 'SET k v EX x', 'HELLO 9']
+      const dirty = ['MULTI', 'NOPE', 'EXEC', 'AUTH default x y z', 'HELLO 3 AUTH nobody x']
+      for (const lines of [read, write, errors, dirty]) {
+        const asked = pipeline(
+          ...['FLUSHALL', 'SET k v', 'CONFIG RESETSTAT', ...lines, 'INFO stats errorstats'],
+          ...['CONFIG RESETSTAT', 'INFO stats errorstats'],
+        )
+        const { redis, ktree } = await pair.ask(asked)
+        const counts = (output: string): string[] =>
+          output
+            .split('\r\n')
+            .filter((line) => /^(keyspace_|errorstat_|# Errorstats)/.test(line))
+            .toSorted()
+        expect(counts(ktree)).toEqual(counts(redis))
+        expect(counts(ktree)).toHaveLength(
+          lines === read || lines === write ? 6 : counts(redis).length,
+        )
+      }
+    })
+
+    // Those that programs show to people, and that others draw curves of.
+    test.for([
+      ...['redis_version', 'redis_mode', 'os', 'process_id', 'uptime_in_days', 'tcp_port'],
+      ...['connected_clients', 'blocked_clients', 'used_memory', 'used_memory_human'],
+      ...['used_memory_rss', 'used_memory_peak_human', 'used_memory_lua_human', 'maxmemory_human'],
+      ...['used_memory_dataset', 'used_memory_overhead', 'used_memory_peak_perc', 'mem_allocator'],
+      ...['total_connections_received', 'total_commands_processed', 'instantaneous_ops_per_sec'],
+      ...['instantaneous_input_kbps', 'instantaneous_output_kbps', 'rejected_connections'],
+      ...['expired_keys', 'evicted_keys', 'keyspace_hits', 'keyspace_misses', 'used_cpu_sys'],
+      ...['role', 'connected_slaves', 'cluster_enabled', 'rdb_bgsave_in_progress'],
+      ...['aof_rewrite_in_progress', 'aof_enabled', 'rdb_last_save_time', 'loading'],
+    ])('%s is told as Redis tells it', async (name) => {
+      const { redis, ktree } = await pair.ask(pipeline('INFO'))
+      const shape = (output: string): string | undefined =>
+        new RegExp(`^${name}:(.*?)\\r$`, 'm')
+          .exec(output)?.[1]
+          .replace(/\d+/g, 'N')
+          .replace(/[BKMG]$/, 'U')
+      expect(shape(redis)).toBeDefined()
+      const words = ['os', 'mem_allocator']
+      if (words.includes(name)) expect(shape(ktree)).toMatch(/./)
+      else expect(shape(ktree)?.replace('N.N', 'N')).toBe(shape(redis)?.replace('N.N', 'N'))
     })
 
     test('commandstats count as Redis counts', async () => {

@@ -41,7 +41,7 @@ const END = pipeline('PUBLISH end end')
 describeWithPeer('redis-server', 'what strings tell, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
-    pair = await startPair({ 'notify-keyspace-events': 'KEAm' })
+    pair = await startPair({ 'notify-keyspace-events': 'KEAmn' })
   })
   afterAll(() => pair?.stop())
 

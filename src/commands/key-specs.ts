@@ -1,0 +1,46 @@
+import type { Command } from './command.ts'
+
+/** Where keys stand in a request, and how they are used: Redis's key specification. */
+export interface KeySpec {
+  readonly first: number
+  /** Negative: counted from the request's end. */
+  readonly last: number
+  readonly step: number
+  /** In Redis's words and order. */
+  readonly flags: readonly string[]
+}
+
+/** A command's key specifications: one, or one for each of the two keys that it uses differently. */
+export function keySpecsOf({ keys, keyFlags, flags }: Command): readonly KeySpec[] {
+  if (keys === undefined) return []
+  const [first, last, step] = keys
+  if (keyFlags?.length === 2) {
+    return [
+      { first, last: first, step, flags: keyFlags[0] },
+      { first: last, last, step, flags: keyFlags[1] },
+    ]
+  }
+  const usual = flags.includes('write') ? ['RW', 'update'] : ['RO', 'access']
+  return [{ first, last, step, flags: keyFlags?.[0] ?? usual }]
+}
+
+/** A key of a request. */
+export interface UsedKey {
+  readonly key: string
+  readonly flags: readonly string[]
+}
+
+/**
+ * The keys in a request, with the flags that say how this request uses them.
+ *
+ * @param request the command's name first
+ */
+export function usedKeys(command: Command, request: readonly string[]): UsedKey[] {
+  return keySpecsOf(command).flatMap(({ first, last, step, flags }) => {
+    const end = last < 0 ? request.length + last : last
+    const used = command.keyFlagsOf?.(request) ?? flags
+    return request
+      .filter((_, i) => i >= first && i <= end && (i - first) % step === 0)
+      .map((key) => ({ key, flags: used }))
+  })
+}
