@@ -184,7 +184,7 @@ export class Persistence {
     logger.warn(
       { from: last, index: store.index },
       'the last run did not end in order: what came after index ' +
-        `${last} is lost, and the index goes on at ${store.index + 1}`,
+        `${last}, if anything did, is lost, and the index goes on at ${store.index + 1}`,
     )
     await this.save()
   }
