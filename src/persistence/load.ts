@@ -28,8 +28,8 @@ import { Orphans } from './orphans.ts'
 export interface LoadOptions {
   /** How much of the history to keep. */
   limits: HistoryLimits
-  /** Called now and then: how many files have been read, of how many nodes. */
-  onProgress?: ((files: number, total: number) => void) | undefined
+  /** Called now and then: how many nodes have been read, of how many. */
+  onProgress?: ((nodes: number, total: number) => void) | undefined
   /**
    * Called for everything that is not as it should be; without it, the first such thing is
    * thrown.
@@ -279,7 +279,6 @@ class Loader {
     const { rootId, nextId, nodes: total } = this.#meta
     const { onProgress } = this.#options
     const range = { gte: firstFileKey(rootId), lt: firstFileKey(nextId) }
-    let files = 0
     let parentId = 0
     let parent: DirectoryNode | undefined
     for await (const records of this.#engine.read(range)) {
@@ -294,8 +293,7 @@ class Loader {
         }
         this.#addFile(parent, key, value)
       }
-      files += records.length
-      onProgress?.(files, total)
+      onProgress?.(this.#tally.count, total)
     }
   }
 

@@ -364,11 +364,11 @@ export class Persistence {
     let loggedAt = started
     const loaded = await load(engine, {
       limits: store.history.limits,
-      onProgress(files, total) {
+      onProgress(nodes, total) {
         const now = performance.now()
         if (now - loggedAt < PROGRESS_INTERVAL) return
         loggedAt = now
-        logger.info({ files, total }, `loading: ${files} of ${total} files`)
+        logger.info({ nodes, total }, `loading: ${nodes} of ${total} nodes`)
       },
     })
     this.#copy = loaded?.copy ?? emptyCopy()
