@@ -68,6 +68,7 @@ export class Persistence {
   #lastSave: number
   #lastDuration: number | undefined
   #durableIndex = 0
+  #lostWrites = 0
   /** Directories that this process has left, and the last commit there: it may write over those. */
   readonly #own = new Map<string, number>()
 
@@ -128,6 +129,11 @@ export class Persistence {
   get unsavedWrites(): number {
     if (this.#durability === 'no') return 0
     return Math.max(0, this.#parts.store.index - this.#durableIndex)
+  }
+
+  /** How many writes were to be put on disk when it was closed, and could not be. */
+  get lostWrites(): number {
+    return this.#lostWrites
   }
 
   /** When the last commit was on the disk, in Unix milliseconds. */
@@ -250,8 +256,9 @@ export class Persistence {
       try {
         await this.save()
       } catch (error) {
+        this.#lostWrites = this.unsavedWrites
         this.#parts.logger.fatal(
-          { err: error, writes: this.unsavedWrites },
+          { err: error, writes: this.#lostWrites },
           'closing without the last writes: they could not be put on disk',
         )
       }
