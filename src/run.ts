@@ -67,7 +67,8 @@ function closeOnSignal(host: Host, server: RunningServer, logger: Logger): void 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) host.on(signal, () => onSignal(signal))
 }
 
-async function serve(commandLine: Run, host: Host, start: typeof startServer): Promise<void> {
+/** @returns the exit code: 1 if the last writes could not be put on disk */
+async function serve(commandLine: Run, host: Host, start: typeof startServer): Promise<number> {
   const config = await readConfig(commandLine, host)
   const logger = createLogger({ level: config.get('loglevel'), file: config.get('logfile') })
   config.onChange('loglevel', (level) => {
@@ -82,6 +83,7 @@ async function serve(commandLine: Run, host: Host, start: typeof startServer): P
   })
   closeOnSignal(host, server, logger)
   await server.closed
+  return server.lostWrites > 0 ? 1 : 0
 }
 
 /** `ktree import`, `ktree export` and `ktree repair`. */
@@ -127,8 +129,7 @@ export async function run(
         host.stdout.write(`ktree ${version}\n`)
         break
       case 'run':
-        await serve(commandLine, host, start)
-        break
+        return await serve(commandLine, host, start)
       default:
         await transfer(commandLine, host)
     }

@@ -28,6 +28,7 @@ type Options = NonNullable<Parameters<typeof startServer>[0]>
 /** A server that listens nowhere; `started` resolves to what it was started with. */
 class FakeServer {
   closes = 0
+  lostWrites = 0
   close: () => Promise<void> = async () => this.end()
   end!: () => void
   started: Promise<Options>
@@ -41,10 +42,14 @@ class FakeServer {
     const closed = new Promise<void>((resolve) => {
       this.end = resolve
     })
+    const lostWrites = () => this.lostWrites
     const server: RunningServer = {
       port: 1,
       addresses: [],
       closed,
+      get lostWrites() {
+        return lostWrites()
+      },
       close: () => {
         this.closes++
         return this.close()
@@ -191,6 +196,14 @@ describe('a running server', () => {
     host.emit('SIGTERM')
     expect(host.exits).toEqual([1])
     expect(server.closes).toBe(1)
+  })
+
+  test('whose last writes are not on the disk ends the process with 1', async () => {
+    const ending = runWith()
+    await server.started
+    server.lostWrites = 2
+    server.end()
+    expect(await ending).toBe(1)
   })
 
   test('that cannot close ends the process with 1', async () => {

@@ -15,12 +15,8 @@ import { encodeEvents, eventLength } from './event-record.ts'
 import { directoryKey, eventsKey, fileKey, metaKey, placesKey } from './keys.ts'
 import { encodeMeta } from './meta.ts'
 import { encodeDirectory, encodeFile } from './node-record.ts'
+import { Pace } from './pace.ts'
 
-/** How long writing a commit down may hold up clients at a time, in milliseconds. */
-const SHORTEST_SLICE = 2
-const LONGEST_SLICE = 8
-/** After so many slices they go on growing: no load may keep the end out of reach. */
-const PATIENCE = 100
 /** How many nodes are written down between two looks at the clock. */
 const STEP = 64
 /** Events are put into one record up to so many bytes. */
@@ -122,9 +118,12 @@ export class Commit {
    * @throws the engine's error; what was to be written is then in `unsaved`
    */
   async write(sync: boolean): Promise<void> {
-    for (let slice = 1; !this.#encode(performance.now() + lengthOf(slice)); slice++) {
+    const pace = new Pace()
+    while (!this.#encode(pace.nextEnd())) {
       if (this.#pieceIsFull) await this.#writePiece()
-      else await new Promise<void>((resolve) => setImmediate(resolve))
+      else await pace.serveClients()
+      // Who writes meanwhile has to wait for the whole tree anyway.
+      if (this.#walk !== undefined) pace.restart()
     }
     // No await since the last slice: the batch and the store agree.
     this.#encodeHead()
@@ -350,13 +349,6 @@ export class Commit {
     // LevelDB syncs no log that it has left behind.
     await this.#engine.write(piece, true)
   }
-}
-
-/** The length of one of the slices, the first of which is number 1, in milliseconds. */
-function lengthOf(slice: number): number {
-  return slice < PATIENCE
-    ? Math.min(SHORTEST_SLICE + slice, LONGEST_SLICE)
-    : LONGEST_SLICE + slice - PATIENCE
 }
 
 /** Spreading a long array into `push` would overflow the stack. */

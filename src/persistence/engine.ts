@@ -142,12 +142,16 @@ function explainOpenError(location: string, error: unknown): PersistenceError {
   const text = (cause as Error).message
   const missing = code === undefined || text.includes('No such file')
   if (code === 'LEVEL_CORRUPTION' || (missing && hasMarker(location))) {
-    const reason = text.includes('create_if_missing')
-      ? 'its file CURRENT is missing'
-      : reasonOf(cause)
-    return new DamagedDataError(reason)
+    return new DamagedDataError(damageOf(text))
   }
   return new PersistenceError(`cannot open ${location}: ${reasonOf(cause)}`)
+}
+
+/** What is wrong with a database, and in which of its files. */
+function damageOf(text: string): string {
+  if (text.includes('create_if_missing')) return 'its file CURRENT is missing'
+  const missing = /^IO error: \/.*\/([^/:]+): No such file or directory/.exec(text)
+  return missing === null ? reasonOf(new Error(text)) : `its file ${missing[1]} is missing`
 }
 
 /** What went wrong, without the file name that LevelDB puts before it. */

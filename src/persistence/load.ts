@@ -23,12 +23,13 @@ import {
 import { type Marker, readMarker } from './marker.ts'
 import { decodeMeta, type Meta } from './meta.ts'
 import { decodeDirectory, decodeNode, type NodeFields } from './node-record.ts'
+import { Orphans } from './orphans.ts'
 
 export interface LoadOptions {
   /** How much of the history to keep. */
   limits: HistoryLimits
-  /** Called now and then: how many files have been read, of how many nodes. */
-  onProgress?: ((files: number, total: number) => void) | undefined
+  /** Called now and then: how many nodes have been read, of how many. */
+  onProgress?: ((nodes: number, total: number) => void) | undefined
   /**
    * Called for everything that is not as it should be; without it, the first such thing is
    * thrown.
@@ -121,6 +122,16 @@ async function clearUnfinished(engine: Engine): Promise<void> {
   await clearNodes(engine, 0, MAX_ID)
 }
 
+/** Stands for a directory that is missing. */
+const NOWHERE = new DirectoryNode('', null, 0)
+
+/** Whether a node is part of the tree under a root. */
+function isIn(root: DirectoryNode, node: Node): boolean {
+  let at = node
+  while (at.parent !== null) at = at.parent
+  return at === root
+}
+
 class Loader {
   readonly #engine: Engine
   readonly #meta: Meta
@@ -131,19 +142,23 @@ class Loader {
   readonly #leftovers = emptySet()
   /** The versions of the leftovers. */
   readonly #leftoverVersions: number[] = []
+  /** Kept where damage is overlooked: a directory that is not there may not have been removed. */
+  readonly #orphans: Orphans | undefined
 
   constructor(engine: Engine, meta: Meta, options: LoadOptions) {
     this.#engine = engine
     this.#meta = meta
     this.#options = options
+    if (options.onDamage !== undefined) this.#orphans = new Orphans()
   }
 
   async load(): Promise<Omit<Loaded, 'exact'>> {
     const meta = this.#meta
     const root = await this.#readDirectories()
-    this.#dropUnreachable(root)
+    if (this.#orphans === undefined) this.#dropUnreachable(root)
     await this.#readFiles()
-    this.#checkTally()
+    const isWhole = this.#checkTally()
+    if (this.#orphans !== undefined) this.#placeOrphans(this.#orphans, root, isWhole)
     const history = new EventHistory(this.#options.limits)
     const events = await this.#readHistory(history)
     // Of an earlier tree, and of a later one that was never finished.
@@ -171,13 +186,28 @@ class Loader {
     this.#options.onDamage(what)
   }
 
-  /** LevelDB may leave out what it cannot read, so that older versions come to light. */
-  #checkTally(): void {
+  /**
+   * LevelDB may leave out what it cannot read, so that older versions come to light.
+   *
+   * @returns whether all nodes are there, and none is older than it should be
+   */
+  #checkTally(): boolean {
     const { nodes, nodesSum } = this.#meta
     const { count, sum } = this.#tally
     if (count !== nodes) this.damage(`it has ${count} nodes and should have ${nodes}`)
     else if (sum !== nodesSum) this.damage('some of its nodes are older than they should be')
     for (const version of this.#leftoverVersions) this.#tally.remove(version)
+    return count === nodes && sum === nodesSum
+  }
+
+  /**
+   * Of a whole tree they are what removals have left, and are left out. Otherwise they may be
+   * anything, and are kept.
+   */
+  #placeOrphans(orphans: Orphans, root: DirectoryNode, isWhole: boolean): void {
+    const place = isWhole ? undefined : orphans.adopt(root, this.#meta.index)
+    if (place !== undefined) this.damage(`what has lost its directory is in ${place} now`)
+    this.#leases = this.#leases.filter(([node]) => isIn(root, node))
   }
 
   /** Those records of a range whose checksum is right. */
@@ -212,8 +242,12 @@ class Loader {
       this.#directories.set(rootId, root)
     }
     for (const [directory, parentId] of parents) {
+      if (directory === root) continue
       const parent = this.#directories.get(parentId)
-      if (parent === undefined || directory === root) continue
+      if (parent === undefined) {
+        this.#orphans?.add(parentId, directory)
+        continue
+      }
       if (parent.children.has(directory.name)) this.damage('two directories have one name')
       attach(parent, directory)
     }
@@ -245,7 +279,6 @@ class Loader {
     const { rootId, nextId, nodes: total } = this.#meta
     const { onProgress } = this.#options
     const range = { gte: firstFileKey(rootId), lt: firstFileKey(nextId) }
-    let files = 0
     let parentId = 0
     let parent: DirectoryNode | undefined
     for await (const records of this.#engine.read(range)) {
@@ -260,8 +293,7 @@ class Loader {
         }
         this.#addFile(parent, key, value)
       }
-      files += records.length
-      onProgress?.(files, total)
+      onProgress?.(this.#tally.count, total)
     }
   }
 
@@ -270,23 +302,20 @@ class Loader {
     const fields = decodeNode(value)
     const name = keptName(fileName(key))
     this.#tally.add(fields.modifiedIndex)
-    if (parent === undefined) {
+    if (parent === undefined && this.#orphans === undefined) {
       this.#leftovers.removedFiles.push({ parentId: numberOf(key), name })
       this.#leftoverVersions.push(fields.modifiedIndex)
       return
     }
-    if (parent.children.has(name)) {
+    if (parent?.children.has(name)) {
       this.damage(`a file and a directory have one name: ${name}`)
       return
     }
-    const file = new FileNode(
-      name,
-      parent,
-      value.toString('latin1', fields.bodyAt),
-      fields.createdIndex,
-    )
+    const body = value.toString('latin1', fields.bodyAt)
+    const file = new FileNode(name, parent ?? NOWHERE, body, fields.createdIndex)
     file.modifiedIndex = fields.modifiedIndex
-    attach(parent, file)
+    if (parent === undefined) this.#orphans?.add(numberOf(key), file)
+    else attach(parent, file)
     this.#addLease(file, fields)
   }
 

@@ -88,8 +88,14 @@ export async function repairDataDirectory(
     await rm(repaired, { recursive: true, force: true })
     await cp(tree, repairing, { recursive: true })
     await Engine.repair(repairing)
-    await readTree(directory, repairing, store, options, (error) => error)
-    await writeTree(repaired, store, options.onProgress)
+    let exact = true
+    const onDamage = (what: string): void => {
+      exact = false
+      options.onDamage(what)
+    }
+    const read = { ...options, onDamage }
+    if (!(await readTree(directory, repairing, store, read, (error) => error))) exact = false
+    await writeTree(repaired, store, options.onProgress, exact)
     await rm(repairing, { recursive: true })
   } catch (error) {
     await rm(repairing, { recursive: true, force: true })
@@ -151,13 +157,14 @@ async function assertUnused(tree: string): Promise<void> {
   }
 }
 
+/** @returns whether all that was ever acknowledged is there */
 async function readTree(
   directory: string,
   location: string,
   store: Store,
   options: { onDamage?: (what: string) => void; onProgress?: OnProgress | undefined },
   explain = (error: unknown): unknown => adviceOn(directory, error),
-): Promise<void> {
+): Promise<boolean> {
   if (!existsSync(location)) throw new PersistenceError(`${directory} holds no tree`)
   let engine: Engine | undefined
   try {
@@ -165,6 +172,7 @@ async function readTree(
     const loaded = await load(engine, { limits: store.history.limits, ...options })
     if (loaded === undefined) throw new PersistenceError(`${directory} holds no tree`)
     store.restore(loaded.state)
+    return loaded.exact
   } catch (error) {
     throw explain(error)
   } finally {
@@ -172,11 +180,16 @@ async function readTree(
   }
 }
 
-/** Writes a tree where there is none. */
+/**
+ * Writes a tree where there is none.
+ *
+ * @param exact false if clients may have seen more than is in it
+ */
 async function writeTree(
   location: string,
   store: Store,
   onProgress: OnProgress | undefined,
+  exact = true,
 ): Promise<void> {
   const engine = await Engine.open(location)
   try {
@@ -188,7 +201,7 @@ async function writeTree(
       onProgress: onProgress && ((nodes) => onProgress(nodes, Math.max(nodes, total))),
     })
     await commit.write(true)
-    await writeMarker(location, { batch: commit.copy.batch, exact: true })
+    await writeMarker(location, { batch: commit.copy.batch, exact })
   } finally {
     await engine.close()
   }

@@ -68,6 +68,7 @@ export class Persistence {
   #lastSave: number
   #lastDuration: number | undefined
   #durableIndex = 0
+  #lostWrites = 0
   /** Directories that this process has left, and the last commit there: it may write over those. */
   readonly #own = new Map<string, number>()
 
@@ -130,6 +131,11 @@ export class Persistence {
     return Math.max(0, this.#parts.store.index - this.#durableIndex)
   }
 
+  /** How many writes were to be put on disk when it was closed, and could not be. */
+  get lostWrites(): number {
+    return this.#lostWrites
+  }
+
   /** When the last commit was on the disk, in Unix milliseconds. */
   get lastSave(): number {
     return this.#lastSave
@@ -184,7 +190,7 @@ export class Persistence {
     logger.warn(
       { from: last, index: store.index },
       'the last run did not end in order: what came after index ' +
-        `${last} is lost, and the index goes on at ${store.index + 1}`,
+        `${last}, if anything did, is lost, and the index goes on at ${store.index + 1}`,
     )
     await this.save()
   }
@@ -250,8 +256,9 @@ export class Persistence {
       try {
         await this.save()
       } catch (error) {
+        this.#lostWrites = this.unsavedWrites
         this.#parts.logger.fatal(
-          { err: error, writes: this.unsavedWrites },
+          { err: error, writes: this.#lostWrites },
           'closing without the last writes: they could not be put on disk',
         )
       }
@@ -364,11 +371,11 @@ export class Persistence {
     let loggedAt = started
     const loaded = await load(engine, {
       limits: store.history.limits,
-      onProgress(files, total) {
+      onProgress(nodes, total) {
         const now = performance.now()
         if (now - loggedAt < PROGRESS_INTERVAL) return
         loggedAt = now
-        logger.info({ files, total }, `loading: ${files} of ${total} files`)
+        logger.info({ nodes, total }, `loading: ${nodes} of ${total} nodes`)
       },
     })
     this.#copy = loaded?.copy ?? emptyCopy()

@@ -32,6 +32,8 @@ export interface RunningServer {
   close(): Promise<void>
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
   readonly closed: Promise<void>
+  /** How many of the last writes could not be put on disk when it closed. */
+  readonly lostWrites: number
 }
 
 const OPTION_NAMES = ['config', 'directives', 'port', 'configFile', 'logger', 'clock']
@@ -74,6 +76,9 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     store: server.store,
     close: () => server.close(),
     closed: server.closed,
+    get lostWrites() {
+      return server.persistence.lostWrites
+    },
   }
 }
 

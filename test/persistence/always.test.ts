@@ -508,7 +508,8 @@ test('while the directory changes each write is held until it is on disk', async
       await new Promise((resolve) => setImmediate(resolve))
       const { durability, holding, coveringCommit, unsavedWrites } = persistence
       if (durability !== 'always') continue
-      expect(holding).toBe(unsavedWrites > 0)
+      // Without one it may hold as well: until a commit ends that brings nothing.
+      if (unsavedWrites > 0) expect(holding).toBe(true)
       if (holding) expect(coveringCommit).toBeGreaterThan(done)
     }
     await change

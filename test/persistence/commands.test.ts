@@ -190,6 +190,7 @@ describe('SHUTDOWN', () => {
     await client.call('KSET', '/a', '2')
     client.send('SHUTDOWN', 'NOSAVE')
     await Promise.all([server.closed, client.closed])
+    expect(server.lostWrites, 'to be put on disk').toBe(0)
     expect((await storeIn(directory)).index).toBe(1)
   })
 
@@ -204,6 +205,7 @@ describe('SHUTDOWN', () => {
     expect(await client.call('PING')).toBe('PONG')
     client.send('SHUTDOWN', 'FORCE')
     await Promise.all([server.closed, client.closed])
+    expect(server.lostWrites).toBe(1)
     disk.failure = undefined
     await assertFree(directory)
   })

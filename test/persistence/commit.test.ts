@@ -1,4 +1,5 @@
-import { renameSync, rmSync } from 'node:fs'
+import { readdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { decodeEvents } from '../../src/persistence/event-record.ts'
@@ -400,6 +401,17 @@ describe('starting', () => {
     const { persistence } = await keep({ directory })
     expect(persistence.failure).toBeUndefined()
   })
+
+  test.each([/^CURRENT$/, /^MANIFEST-\d+$/])(
+    'names a file that is missing (%s)',
+    async (pattern) => {
+      const { persistence, directory } = await keep()
+      await persistence.close(true)
+      const names = readdirSync(treeOf(directory)).filter((name) => pattern.test(name))
+      rmSync(join(treeOf(directory), names[0]))
+      await expect(keep({ directory })).rejects.toThrow(`damaged: its file ${names[0]} is missing.`)
+    },
+  )
 
   test('on a directory that is in use is refused', async () => {
     const { directory } = await keep()

@@ -11,7 +11,8 @@ test('after a crash the history holds what it held, and remembers where the drop
   const options = ['--watch-history', '100']
   const server = await startOn(program, directory, options)
   const client = await visitPort(server.port)
-  for (let i = 1; i <= 3000; i++) {
+  client.send('KSET', '/early', 'x')
+  for (let i = 2; i <= 3000; i++) {
     client.send('KSET', `/busy/${i % 7}`, 'x'.repeat(1000))
     if (i % 30 === 0) client.send('SAVE')
   }
@@ -21,8 +22,10 @@ test('after a crash the history holds what it held, and remembers where the drop
     const again = await startOn(program, directory, options)
     expect(again.loadedIndex).toBe(3000)
     const watcher = await visitPort(again.port)
-    const refused = await watcher.call('SUBSCRIBE', '/busy?recursive=true&since=1')
-    expect((refused as ErrorReply).text).toMatch(/^EVENTINDEXCLEARED 401 /)
+    for (const dropped of ['/busy?recursive=true&since=1', '/early?since=1']) {
+      const refused = await watcher.call('SUBSCRIBE', dropped)
+      expect((refused as ErrorReply).text).toMatch(/^EVENTINDEXCLEARED 401 /)
+    }
     expect(await watcher.call('SUBSCRIBE', '/quiet?recursive=true&since=1')).not.toBeInstanceOf(
       ErrorReply,
     )

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { onTestFinished, vi } from 'vitest'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { type Batch, Engine, type RawRecord } from '../../src/persistence/engine.ts'
@@ -146,6 +146,7 @@ export interface KeepOptions extends StoreOptions {
   directory?: string
   onCommit?: (number: number) => void
   onFailure?: () => void
+  logger?: Logger
 }
 
 /** Opens a store on a directory, by default a new one; it is closed with the test. */
@@ -156,7 +157,7 @@ export async function keep(options: KeepOptions = {}): Promise<Kept> {
   const persistence = new Persistence({
     store,
     clock,
-    logger: pino({ level: 'silent' }),
+    logger: options.logger ?? pino({ level: 'silent' }),
     onCommit: options.onCommit ?? (() => {}),
     onFailure: options.onFailure ?? (() => {}),
   })

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest'
+import { treeOf } from '../../src/persistence/data-directory.ts'
+import { Engine } from '../../src/persistence/engine.ts'
+import { fileName, KIND } from '../../src/persistence/keys.ts'
+import { keep, putRecords, recordsOf } from './support.ts'
+
+/** A closed tree, and the record of one file as it was before its last change. */
+async function makeTree() {
+  const { store, persistence, directory } = await keep()
+  const name = 'changed'
+  store.set(`/${name}`, 'old')
+  store.set('/stays', '1')
+  await persistence.close(true)
+  const isOfFile = ([key]: readonly [Buffer, Buffer]) =>
+    key[0] === KIND.file && fileName(key) === name
+  const before = (await recordsOf(directory)).filter(isOfFile)
+  const second = await keep({ directory })
+  second.store.set(`/${name}`, 'new')
+  await second.persistence.close(true)
+  return { directory, before }
+}
+
+async function remove(directory: string, kind: number): Promise<void> {
+  const [key] = (await recordsOf(directory)).filter(([each]) => each[0] === kind).map(([k]) => k)
+  const engine = await Engine.open(treeOf(directory))
+  await engine.write(engine.batch().del(key), true)
+  await engine.close()
+}
+
+// Of each record the checksum is right: that one is wrong or missing shows from the head alone.
+test('an older version of a node that has come back is noticed', async () => {
+  const { directory, before } = await makeTree()
+  await putRecords(directory, before)
+  await expect(keep({ directory })).rejects.toThrow(
+    'some of its nodes are older than they should be',
+  )
+})
+
+test.each([
+  ['a file', KIND.file, /it has 2 nodes and should have 3/],
+  ['events', KIND.events, /a part of its history is missing/],
+  ['the head', KIND.meta, /its head is missing/],
+])('that the record of %s is missing is noticed', async (_, kind, message) => {
+  const { directory } = await makeTree()
+  await remove(directory, kind)
+  await expect(keep({ directory })).rejects.toThrow(message)
+})
