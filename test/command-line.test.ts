@@ -153,7 +153,7 @@ test.each([
   ['--prot --port 1', "unknown option '--prot'; did you mean '--port'?"],
   ['--max-clients 1', "unknown option '--max-clients'; did you mean '--maxclients'?"],
   ['--hlep', "unknown option '--hlep'; did you mean '--help'?"],
-  ['--appendonly yes', "unknown option '--appendonly'; ktree --help lists all"],
+  ['--appendfsync always', "unknown option '--appendfsync'; ktree --help lists all"],
   ['--port=6390', "unknown option '--port=6390'; write --port 6390"],
   ['-p 6390', "unknown option '-p'; ktree --help lists all"],
   ['-port 6390', "unknown option '-port'; write --port value"],

@@ -11,7 +11,7 @@ test.each([
   ['client-output-buffer', 'client-output-buffer-limit'],
   ['log-file', 'logfile'],
   ['requirep', 'requirepass'],
-  ['save', undefined],
+  ['savepoint', undefined],
   ['x', undefined],
   ['', undefined],
   ['appendfsync', undefined],
