@@ -11,7 +11,7 @@ test.each([
   ['client-output-buffer', 'client-output-buffer-limit'],
   ['log-file', 'logfile'],
   ['requirep', 'requirepass'],
-  ['savepoint', undefined],
+  ['sovepaint', undefined],
   ['x', undefined],
   ['', undefined],
   ['appendfsync', undefined],

@@ -27,7 +27,14 @@ import {
   TTL,
   VALUE,
 } from './event-fields.ts'
-import { digitsIn, digitsWithBefore, EventTemplate } from './event-template.ts'
+import {
+  allDigits,
+  digitsIn,
+  digitsWithBefore,
+  type EventTemplate,
+  newTemplates,
+  templateFor,
+} from './event-template.ts'
 
 /** What such a file takes beside its key and its value, at the most. */
 const FILE_OVERHEAD =
@@ -38,8 +45,8 @@ const FILE_OVERHEAD =
   2 * (BULK_OVERHEAD + INTEGER_LENGTH)
 
 /** Of replies to changes of files, and of those without a node before. */
-const changes = new EventTemplate()
-const files = new EventTemplate()
+const changes = newTemplates()
+const files = newTemplates()
 
 /** Replies with an event: `action`, `node`, `prevNode` if there was one, `index`. */
 export function writeEvent(reply: ReplyWriter, event: Event): void {
@@ -54,7 +61,7 @@ export function writeEvent(reply: ReplyWriter, event: Event): void {
     const { key, value, modifiedIndex, createdIndex } = node
     if (putFile(reply, head, key, value, modifiedIndex, createdIndex, index)) return
     writeAny(reply, head, node, prevNode, index)
-    files.learn(reply.bytes.subarray(start), reply.protocol, head, node, undefined, index)
+    learn(files, reply, start, head, node, undefined, index)
   } else if (isPlain(prevNode) && prevNode.key === node.key && node.modifiedIndex === index) {
     const { key, value, createdIndex } = node
     const { modifiedIndex: prevModified, createdIndex: prevCreated } = prevNode
@@ -109,10 +116,11 @@ function putFile(
   index: number,
 ): boolean {
   const digits = digitsIn(index, modifiedIndex, createdIndex)
-  const length = files.lengthFor(head, key.length, value.length, -1, digits)
+  const template = files[templateFor(digits, value.length)]
+  const length = template.lengthFor(head, key.length, value.length, -1, digits)
   if (length === 0) return false
   const buffer = reply.room(length)
-  reply.wrote(files.put(buffer, reply.length, key, value, modifiedIndex, createdIndex, index))
+  reply.wrote(template.put(buffer, reply.length, key, value, modifiedIndex, createdIndex, index))
   return true
 }
 
@@ -126,12 +134,13 @@ function putChange(reply: ReplyWriter, change: FileChange): boolean {
     prevModifiedIndex,
     prevCreatedIndex,
   )
-  const length = changes.lengthFor(head, key.length, value.length, prevValue.length, digits)
+  const template = changes[templateFor(digits, value.length)]
+  const length = template.lengthFor(head, key.length, value.length, prevValue.length, digits)
   if (length === 0) return false
   const buffer = reply.room(length)
   const at = reply.length
-  reply.wrote(changes.put(buffer, at, key, value, index, createdIndex, index))
-  changes.putBefore(buffer, at, prevValue, prevModifiedIndex, prevCreatedIndex)
+  reply.wrote(template.put(buffer, at, key, value, index, createdIndex, index))
+  template.putBefore(buffer, at, prevValue, prevModifiedIndex, prevCreatedIndex)
   return true
 }
 
@@ -141,7 +150,22 @@ function learnChange(reply: ReplyWriter, change: FileChange): void {
   const start = reply.length
   writeAny(reply, head, node, prevNode, index)
   if (!isPlain(node) || prevNode === undefined || !isPlain(prevNode)) return
-  changes.learn(reply.bytes.subarray(start), reply.protocol, head, node, prevNode, index)
+  learn(changes, reply, start, head, node, prevNode, index)
+}
+
+/** @param start where in what has been written the reply begins */
+function learn(
+  templates: readonly EventTemplate[],
+  reply: ReplyWriter,
+  start: number,
+  head: Buffer,
+  node: PlainFile,
+  before: PlainFile | undefined,
+  index: number,
+): void {
+  const digits = allDigits(node, before, index)
+  const template = templates[templateFor(digits, node.value.length)]
+  template.learn(reply.bytes.subarray(start), reply.protocol, head, node, before, index)
 }
 
 function writeAny(

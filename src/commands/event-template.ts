@@ -16,9 +16,23 @@ const LINE_END = 2
 /** For indexes with more digits than are remembered. Negative also times 256, with some added. */
 const TOO_MANY = -(2 ** 16)
 
+/** So many shapes of replies are remembered side by side: 2 to the power of this. */
+const TEMPLATE_BITS = 4
+/** 2^32 divided by the golden ratio: spreads numbers that lie close together (Knuth). */
+const SPREAD = 0x9e3779b1
+
+export function newTemplates(): readonly EventTemplate[] {
+  return Array.from({ length: 2 ** TEMPLATE_BITS }, () => new EventTemplate())
+}
+
+/** Which of them a reply has: old and new indexes differ in their digits, and come in turn. */
+export function templateFor(digits: number, valueLength: number): number {
+  return Math.imul(digits + valueLength, SPREAD) >>> (32 - TEMPLATE_BITS)
+}
+
 /**
- * The last reply to an event about a plain file. The next one mostly differs in nothing but its
- * key, its values and its indexes, and these are as long as the last time: then copying the whole
+ * The last reply of a shape to an event about a plain file. The next one differs in nothing but its key,
+ * its values and its indexes, and these are as long as the last time: then copying the whole
  * and putting those in their places takes half the time of putting it together.
  */
 export class EventTemplate {
@@ -112,14 +126,7 @@ export class EventTemplate {
     before: PlainFile | undefined,
     index: number,
   ): void {
-    const digits =
-      before === undefined
-        ? digitsIn(index, node.modifiedIndex, node.createdIndex)
-        : digitsWithBefore(
-            digitsIn(index, node.modifiedIndex, node.createdIndex),
-            before.modifiedIndex,
-            before.createdIndex,
-          )
+    const digits = allDigits(node, before, index)
     if (bytes.length > LONGEST || digits < 0) return
     this.#head = head
     this.#keyLength = node.key.length
@@ -142,6 +149,13 @@ export class EventTemplate {
     }
     this.#indexEnd = end + LINE_END + INDEX.length + digitsOf(index)
   }
+}
+
+/** {@link digitsIn} and, with a node before, {@link digitsWithBefore}. */
+export function allDigits(node: PlainFile, before: PlainFile | undefined, index: number): number {
+  const digits = digitsIn(index, node.modifiedIndex, node.createdIndex)
+  if (before === undefined) return digits
+  return digitsWithBefore(digits, before.modifiedIndex, before.createdIndex)
 }
 
 /** How many digits each index has, in one number; negative if one is too large for it. */
