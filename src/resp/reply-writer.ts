@@ -1,3 +1,4 @@
+import { giveBuffer, takeBuffer } from './buffer-pool.ts'
 import {
   BULK_OVERHEAD,
   INTEGER_LENGTH,
@@ -11,11 +12,6 @@ import {
 /** A number a reply can carry as an integer: a safe integer, or any 64-bit one as a bigint. */
 export type ReplyInteger = number | bigint
 
-/** The size of the first Buffer, in bytes; larger ones are twice as large as the one before. */
-const FIRST_LENGTH = 1024
-/** A larger Buffer is not kept when it has been emptied. */
-const KEPT_LENGTH = 64 * 1024
-
 const COLON = 58
 const NOTHING = Buffer.alloc(0)
 const OK = Buffer.from('+OK\r\n')
@@ -24,8 +20,8 @@ const NULL = { 2: Buffer.from('$-1\r\n'), 3: Buffer.from('_\r\n') }
 /**
  * Writes replies in the protocol version that the connection has chosen.
  *
- * Everything goes into one Buffer, which the server hands to the socket once a burst: strings
- * glued together would have to be made, taken apart and copied by the socket.
+ * Everything goes into one Buffer, which the server hands to the socket once a burst, and which is
+ * somebody else's after that: strings glued together would have to be made, taken apart and copied by the socket.
  */
 export class ReplyWriter {
   /** The RESP version; HELLO changes it. */
@@ -34,8 +30,6 @@ export class ReplyWriter {
   muted = false
   #buffer: Buffer = NOTHING
   #length = 0
-  /** Since the last {@link trim}. */
-  #used = false
 
   /** How many bytes are there. */
   get length(): number {
@@ -55,20 +49,14 @@ export class ReplyWriter {
   /** Empties the writer, when nobody needs its {@link bytes} any more. */
   clear(): void {
     this.#length = 0
-    this.#used = true
-    if (this.#buffer.length > KEPT_LENGTH) this.#buffer = NOTHING
+    giveBuffer(this.#buffer)
+    this.#buffer = NOTHING
   }
 
   /** Empties the writer, whose {@link bytes} are somebody else's from now on. */
   handOver(): void {
     this.#length = 0
     this.#buffer = NOTHING
-  }
-
-  /** Gives memory back if the writer is empty and was not used since this was last called. */
-  trim(): void {
-    if (!this.#used && this.#length === 0) this.#buffer = NOTHING
-    this.#used = false
   }
 
   /**
@@ -211,8 +199,9 @@ export class ReplyWriter {
   }
 
   #grow(needed: number): Buffer {
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length, FIRST_LENGTH))
+    const grown = takeBuffer(needed)
     this.#buffer.copy(grown, 0, 0, this.#length)
+    giveBuffer(this.#buffer)
     this.#buffer = grown
     return grown
   }

@@ -362,7 +362,6 @@ export class Connection implements Subscriber, RequestHandler {
   /** Called every second. */
   survey(): void {
     this.checkOutput()
-    this.reply.trim()
     // A paused socket does not tell that its client has gone: read on, a little.
     if (this.blocked && this.#socket.isPaused()) this.#socket.resume()
   }

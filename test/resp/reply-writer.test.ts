@@ -114,17 +114,33 @@ test('rewinding undoes what has been written since', () => {
   expect(textOf(writer)).toBe('+OK\r\n:1\r\n')
 })
 
-test('only a writer that is not in use gives its memory back', () => {
-  const writer = new ReplyWriter()
-  writer.ok()
-  for (let i = 0; i < 3; i++) writer.trim()
-  expect(textOf(writer)).toBe('+OK\r\n')
-  const { buffer } = writer.bytes
-  writer.clear()
-  writer.trim()
-  expect(writer.bytes.buffer).toBe(buffer)
-  writer.trim()
-  expect(writer.bytes.buffer).not.toBe(buffer)
+test('the memory of an emptied writer serves the next one; what was handed over serves nobody', () => {
+  const [first, second, third] = [new ReplyWriter(), new ReplyWriter(), new ReplyWriter()]
+  first.bulk('a')
+  const { buffer } = first.bytes
+  first.clear()
+  second.bulk('b')
+  expect(second.bytes.buffer).toBe(buffer)
+  second.handOver()
+  third.bulk('c')
+  expect(third.bytes.buffer).not.toBe(buffer)
+})
+
+test('writers side by side, empty and full by turns, keep their bytes apart', () => {
+  const turn = fc.tuple(fc.nat({ max: 3 }), fc.constantFrom('clear', 'handOver', 'bulk'), text)
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 60 }), fc.constantFrom(1, 300), (turns, times) => {
+      const writers = Array.from({ length: 4 }, () => new ReplyWriter())
+      const expected = writers.map(() => '')
+      for (const [i, what, value] of turns) {
+        const long = value.repeat(times)
+        if (what === 'bulk') writers[i].bulk(long)
+        else writers[i][what]()
+        expected[i] = what === 'bulk' ? `${expected[i]}$${long.length}\r\n${long}\r\n` : ''
+        expect(writers.map(textOf)).toEqual(expected)
+      }
+    }),
+  )
 })
 
 test('texts and numbers of any length', () => {
