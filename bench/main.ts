@@ -36,7 +36,7 @@ ${TRIALS.map(({ name, title }) => `  ${name.padEnd(11)} ${title}`).join('\n')}
 
   --pipeline N   only this pipeline (may be given several times)
   --rounds N     turns of each server in each case (3)
-  --requests N   requests in a turn at pipeline 1, where they are counted (50000)
+  --requests N   requests in a turn at pipeline 1, where they are counted (100000)
   --quick        as little as shows that all of it works, in less than two minutes
 
 After a whole run, a trial run by name replaces its own results and keeps the others. With
@@ -69,7 +69,7 @@ function readCommandLine() {
     quick,
     pipelines: values.pipeline?.map((text) => positive('pipeline', text)),
     rounds: positive('rounds', values.rounds ?? (quick ? '1' : '3')),
-    requests: positive('requests', values.requests ?? (quick ? '5000' : '50000')),
+    requests: positive('requests', values.requests ?? (quick ? '5000' : '100000')),
     kept: !quick && values.pipeline === undefined && values.requests === undefined,
   }
 }

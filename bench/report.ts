@@ -117,8 +117,8 @@ How to read it:
   connection one after the other, so this only saves round trips.
 - No server but etcd writes to disk, except in the trials of durability and startup. etcd can only
   answer a write when it is on disk, and gets a tenth of the requests.
-- The servers are fresh for each trial, and ktree's first round is that of code not yet compiled: it
-  may well have the *longest* wait. Fewer requests than the default make it look slower than it is.
+- The servers are fresh for each trial. Where requests are counted each case is first run once, by all
+  servers, that does not count: ktree's code is compiled as it runs, and in its first seconds it is slower.
 - *peak memory* is the largest resident size during the trial, with the keys of earlier cases.
 - Each trial names the day, the machine and its load average before the start: well above 0, other
   work went on and the figures are worth little. ktree is started as named there; durability and

@@ -56,6 +56,8 @@ export interface Trial {
   readonly columns: readonly Column[]
   /** The figure that is compared with that of Redis. */
   readonly compare: string
+  /** Each case is first run once that does not count, so that what is compiled as it runs is. */
+  readonly warmUp?: boolean
   run(run: Run): Promise<Findings>
 }
 
@@ -138,9 +140,11 @@ export class Collector implements Findings {
   readonly #run: Run
   readonly #columns: readonly Column[]
   readonly #name: string
+  readonly #firstRound: number
 
-  constructor(run: Run, { name, columns }: Pick<Trial, 'name' | 'columns'>) {
+  constructor(run: Run, { name, columns, warmUp }: Pick<Trial, 'name' | 'columns' | 'warmUp'>) {
     this.#run = run
+    this.#firstRound = warmUp === true && !run.quick ? 0 : 1
     this.#columns = columns
     this.#name = name
   }
@@ -156,12 +160,13 @@ export class Collector implements Findings {
     rounds = this.#run.rounds,
   ): Promise<void> {
     const found = new Map<Turn, Figures[]>(turns.map((one) => [one, []]))
-    for (let round = 1; round <= rounds; round++) {
+    for (let round = this.#firstRound; round <= rounds; round++) {
       for (const [one, figures] of found) {
         const what = [this.#name, ...names, one.server, one.command].join(' ')
         this.#run.progress(`${what}, round ${round}`)
         try {
-          figures.push(await one.measure())
+          const measured = await one.measure()
+          if (round > 0) figures.push(measured)
         } catch (error) {
           found.delete(one)
           this.leaveOut([one.server, ...names].join(' '), error)

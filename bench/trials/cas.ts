@@ -157,6 +157,7 @@ const described = {
     ...USAGE_COLUMNS,
   ],
   compare: 'rate',
+  warmUp: true,
 }
 
 /** Compare-and-swap under contention. */

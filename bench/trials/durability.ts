@@ -73,6 +73,7 @@ const described = {
   cases: ['durability', 'keys', 'pipeline'],
   columns: [...LOAD_COLUMNS, ...USAGE_COLUMNS],
   compare: 'rate',
+  warmUp: true,
 }
 
 /** What it costs to keep. */

@@ -154,6 +154,7 @@ const described = {
     ...USAGE_COLUMNS,
   ],
   compare: 'rate',
+  warmUp: true,
 }
 
 /** Events to many. */

@@ -102,6 +102,7 @@ const described = {
     ...USAGE_COLUMNS,
   ],
   compare: 'rate',
+  warmUp: true,
 }
 
 /** Much in one reply. */

@@ -11,6 +11,7 @@ const described = {
   cases: ['pipeline'],
   columns: [...LOAD_COLUMNS, ...USAGE_COLUMNS],
   compare: 'rate',
+  warmUp: true,
 }
 
 /** The way there and back. */

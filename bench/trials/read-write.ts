@@ -123,6 +123,7 @@ function trial(name: string, commands: Commands): Trial {
     cases: ['pipeline', 'value', 'levels'],
     columns: [...LOAD_COLUMNS, ...USAGE_COLUMNS],
     compare: 'rate',
+    warmUp: true,
   }
   return {
     ...described,
