@@ -34,6 +34,9 @@ interface Latin1Source {
 export class FrameDecoder {
   /** The arguments of the frame last read, as binary strings. */
   args: string[] = []
+  // Where in the chunk its first argument after the command's name begins and ends.
+  firstStart = 0
+  firstEnd = 0
   readonly #limits: RequestLimits
   #text = ''
   #textStart = 0
@@ -92,6 +95,9 @@ export class FrameDecoder {
       if (at > length) return 0
     }
     this.#cut(chunk, count, from)
+    // Of a frame with one argument, what an earlier one has left there.
+    this.firstStart = bounds[2]
+    this.firstEnd = bounds[3]
     return at
   }
 

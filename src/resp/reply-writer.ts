@@ -12,6 +12,9 @@ import {
 /** A number a reply can carry as an integer: a safe integer, or any 64-bit one as a bigint. */
 export type ReplyInteger = number | bigint
 
+/** No longer Buffer is taken before it is needed, in bytes. */
+const MAX_USUAL = 64 * 1024
+
 const COLON = 58
 const NOTHING = Buffer.alloc(0)
 const OK = Buffer.from('+OK\r\n')
@@ -30,6 +33,8 @@ export class ReplyWriter {
   muted = false
   #buffer: Buffer = NOTHING
   #length = 0
+  /** How many bytes there were when it was last emptied: as many are likely to come again. */
+  #usual = 0
 
   /** How many bytes are there. */
   get length(): number {
@@ -48,6 +53,7 @@ export class ReplyWriter {
 
   /** Empties the writer, when nobody needs its {@link bytes} any more. */
   clear(): void {
+    this.#usual = Math.min(this.#length, MAX_USUAL)
     this.#length = 0
     giveBuffer(this.#buffer)
     this.#buffer = NOTHING
@@ -55,6 +61,7 @@ export class ReplyWriter {
 
   /** Empties the writer, whose {@link bytes} are somebody else's from now on. */
   handOver(): void {
+    this.#usual = Math.min(this.#length, MAX_USUAL)
     this.#length = 0
     this.#buffer = NOTHING
   }
@@ -199,7 +206,7 @@ export class ReplyWriter {
   }
 
   #grow(needed: number): Buffer {
-    const grown = takeBuffer(needed)
+    const grown = takeBuffer(this.#length === 0 ? Math.max(needed, this.#usual) : needed)
     this.#buffer.copy(grown, 0, 0, this.#length)
     giveBuffer(this.#buffer)
     this.#buffer = grown

@@ -5,12 +5,24 @@ import { FrameWalker } from './frame-walker.ts'
 import { splitInlineRequest } from './inline-request.ts'
 import type { RequestLimits } from './request-limits.ts'
 
+/** The requests that come next, as far as their first arguments are concerned. */
+export interface RequestBatch {
+  /** How many there are. */
+  readonly count: number
+  /** The bytes that they have come as. */
+  readonly bytes: Uint8Array
+  /** The first argument after the command's name of each; empty where there is none. */
+  readonly paths: readonly string[]
+  /** Where in the bytes each of those begins and ends, in turn. */
+  readonly bounds: Int32Array
+}
+
 /** What a reader tells. All calls come from within `push` and `resume`. */
 export interface RequestHandler {
   /** A request; at least one argument, each a binary string. */
   onRequest(args: string[]): void
-  /** So many requests come next, unless the client is served no further. */
-  onBatch(requests: readonly (readonly string[])[]): void
+  /** What comes next, unless the client is served no further; good until the call returns. */
+  onBatch(batch: RequestBatch): void
   /** The input is broken, `message` says how (without `ERR `). The reader ignores what follows. */
   onProtocolError(message: string): void
   /** More than `maxFrameLength` bytes are held. The reader has dropped them and ignores the rest. */
@@ -26,8 +38,18 @@ const MAX_BATCH_LENGTH = 65536
 
 /** Of ordinary frames no more bytes than that: what a batch touches is to stay in the cache. */
 const DECODED_LENGTH = 8192
-/** Fewer requests are not told of as a batch. */
-const BATCH = 4
+/** Fewer requests are not told of as a batch, */
+const LEAST_BATCH = 4
+/** and of no more than so many. */
+const MOST_BATCH = 512
+
+/** The batch that is being told of, for all readers: it is made anew for each. */
+const batch = {
+  count: 0,
+  bytes: Buffer.alloc(0) as Uint8Array,
+  paths: new Array<string>(MOST_BATCH).fill(''),
+  bounds: new Int32Array(2 * MOST_BATCH),
+} satisfies RequestBatch
 
 const NOTHING = Buffer.alloc(0)
 
@@ -207,16 +229,27 @@ export class RequestReader {
     const start = this.#walked
     const stop = start + Math.min(chunk.length - start, this.#batchLength, DECODED_LENGTH)
     let at = start
+    let count = 0
     while (at < stop) {
       const end = this.#decoder.decode(chunk, at)
       if (end === 0) break
-      this.#queue.push(this.#decoder.args)
+      const { args, firstStart, firstEnd } = this.#decoder
+      this.#queue.push(args)
       this.#ends.push(end)
+      if (count < MOST_BATCH) {
+        batch.paths[count] = args.length > 1 ? args[1] : ''
+        batch.bounds[2 * count] = firstStart
+        batch.bounds[2 * count++ + 1] = firstEnd
+      }
       at = end
     }
     this.#walked = at
     this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)
-    if (this.#queue.length >= BATCH) this.#handler.onBatch(this.#queue)
+    if (count >= LEAST_BATCH) {
+      batch.count = count
+      batch.bytes = chunk
+      this.#handler.onBatch(batch)
+    }
     return at > start
   }
 

@@ -2,8 +2,7 @@ import type { Socket } from 'node:net'
 import { endTransaction, type Transaction } from '../commands/transaction.ts'
 import type { WatchedKeys } from '../commands/watched-keys.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
-import type { RequestHandler } from '../resp/request-reader.ts'
-import { RequestReader } from '../resp/request-reader.ts'
+import { type RequestBatch, type RequestHandler, RequestReader } from '../resp/request-reader.ts'
 import { isLoopback } from './loopback.ts'
 import { OutputLimitGuard } from './output-limit.ts'
 import type { Server } from './server.ts'
@@ -168,8 +167,8 @@ export class Connection implements Subscriber, RequestHandler {
     if (this.server.clock.lastLap > this.#turnEnd && !this.blocked) this.#yieldTurn()
   }
 
-  onBatch(requests: readonly (readonly string[])[]): void {
-    this.server.store.lookAhead(requests)
+  onBatch(batch: RequestBatch): void {
+    this.server.store.lookAhead(batch)
   }
 
   onProtocolError(message: string): void {

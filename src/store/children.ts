@@ -193,7 +193,7 @@ function roomFor(slots: number): number {
 }
 
 /** Whether a component of a path is the name of a node. */
-export function isNamed({ name }: Node, path: string, start: number, end: number): boolean {
+function isNamed({ name }: Node, path: string, start: number, end: number): boolean {
   const { length } = name
   return (
     length === end - start &&

@@ -1,7 +1,5 @@
-import { isNamed } from './children.ts'
-import { component, scanComponent } from './name-hash.ts'
+import { component, scanBytes } from './name-hash.ts'
 import type { DirectoryNode, Node } from './node.ts'
-import { firstComponent } from './path.ts'
 
 /** So many paths are followed side by side. */
 const GROUP = 64
@@ -9,6 +7,7 @@ const GROUP = 64
 const MAX_FOUND = 512
 /** Longer paths are not followed: reading them twice would cost more than it saves. */
 const LONGEST = 256
+const SLASH = 47
 
 // Where each path of a group has come to; kept, so that a group makes no garbage.
 const requestOf = new Int32Array(GROUP)
@@ -17,6 +16,18 @@ const ends = new Int32Array(GROUP)
 const hashes = new Int32Array(GROUP)
 const directories = new Array<DirectoryNode | undefined>(GROUP).fill(undefined)
 const nodes = new Array<Node | undefined>(GROUP).fill(undefined)
+
+/** Requests that have come together, as far as their paths are concerned. */
+export interface PathBatch {
+  /** How many requests there are. */
+  readonly count: number
+  /** The bytes that they have come as. */
+  readonly bytes: Uint8Array
+  /** The first argument of each, which may be a path; empty where there is none. */
+  readonly paths: readonly string[]
+  /** Where in the bytes each of those begins and ends, in turn. */
+  readonly bounds: Int32Array
+}
 
 /** What the walks have read; without a use of it the compiler would leave the reading out. */
 let read = 0
@@ -34,22 +45,18 @@ export class LookAhead {
   #next = 0
   #count = 0
 
-  /**
-   * @param requests with the path, if there is one, as the first argument; anything else does no harm
-   */
-  follow(root: DirectoryNode, requests: readonly (readonly string[])[]): void {
-    const length = Math.min(requests.length, MAX_FOUND)
-    for (let i = 0; i < length; i++) {
-      const request = requests[i]
-      const fits = request.length > 1 && request[1].length <= LONGEST
-      this.#paths[i] = fits ? request[1] : ''
+  /** @param batch anything that is no path does no harm */
+  follow(root: DirectoryNode, batch: PathBatch): void {
+    const count = Math.min(batch.count, MAX_FOUND)
+    for (let i = 0; i < count; i++) {
+      this.#paths[i] = batch.paths[i]
       this.#found[i] = undefined
     }
     this.#next = 0
-    this.#count = length
-    for (let from = 0; from < length; from += GROUP) {
-      let count = this.#begin(root, from, Math.min(length, from + GROUP))
-      while (count > 0) count = this.#step(count)
+    this.#count = count
+    for (let from = 0; from < count; from += GROUP) {
+      let left = begin(root, batch, from, Math.min(count, from + GROUP))
+      while (left > 0) left = this.#step(batch, left)
     }
   }
 
@@ -62,32 +69,27 @@ export class LookAhead {
    */
   find(path: string): Node | undefined {
     let at = this.#next
-    if (at >= this.#count) return undefined
-    // The one before may have been asked for more than once, or not at all.
-    if (this.#paths[at] !== path && (++at === this.#count || this.#paths[at] !== path)) {
-      return undefined
-    }
-    this.#next = at
+    if (this.#count === 0) return undefined
+    if (at < this.#count && this.#paths[at] === path) this.#next++
+    // One request may ask more than once. That it is another string shows by its first bytes, mostly.
+    else if (at === 0 || this.#paths[--at] !== path) return this.#skipTo(path)
     const node = this.#found[at]
     return node !== undefined && node.parent !== null ? node : undefined
+  }
+
+  /** The one after the next, if that is it: the next one has not been asked for. */
+  #skipTo(path: string): Node | undefined {
+    const at = this.#next + 1
+    // All have been asked for, and something else is asked for now.
+    if (at > this.#count) this.#count = 0
+    if (at >= this.#count || this.#paths[at] !== path) return undefined
+    this.#next = at
+    return this.find(path)
   }
 
   /** To be called when a directory has been moved, taken out or is to expire. */
   forget(): void {
     this.#count = 0
-  }
-
-  /** @returns how many paths there are to follow */
-  #begin(root: DirectoryNode, from: number, to: number): number {
-    let count = 0
-    for (let i = from; i < to; i++) {
-      const path = this.#paths[i]
-      if (path === '') continue
-      requestOf[count] = i
-      starts[count] = firstComponent(path)
-      directories[count++] = root
-    }
-    return count
   }
 
   /**
@@ -96,9 +98,9 @@ export class LookAhead {
    *
    * @returns how many paths go on
    */
-  #step(count: number): number {
+  #step({ bytes, bounds }: PathBatch, count: number): number {
     for (let i = 0; i < count; i++) {
-      scanComponent(this.#paths[requestOf[i]], starts[i])
+      scanBytes(bytes, starts[i], bounds[2 * requestOf[i] + 1])
       ends[i] = component.end
       hashes[i] = component.hash
       read += (directories[i] as DirectoryNode).children.slotAt(component.hash)
@@ -116,9 +118,8 @@ export class LookAhead {
     for (let i = 0; i < count; i++) {
       const node = nodes[i]
       const request = requestOf[i]
-      const path = this.#paths[request]
-      if (node === undefined || !isNamed(node, path, starts[i], ends[i])) continue
-      if (ends[i] === path.length) {
+      if (node === undefined || !isNamed(node, bytes, starts[i], ends[i])) continue
+      if (ends[i] === bounds[2 * request + 1]) {
         this.#found[request] = node
       } else if (node.dir && node.lease === null) {
         requestOf[left] = request
@@ -128,4 +129,28 @@ export class LookAhead {
     }
     return left
   }
+}
+
+/** @returns how many paths there are to follow */
+function begin(root: DirectoryNode, batch: PathBatch, from: number, to: number): number {
+  const { bytes, paths, bounds } = batch
+  let count = 0
+  for (let i = from; i < to; i++) {
+    const { length } = paths[i]
+    if (length === 0 || length > LONGEST) continue
+    const start = bounds[2 * i]
+    requestOf[count] = i
+    // A slash in front may be left out.
+    starts[count] = bytes[start] === SLASH ? start + 1 : start
+    directories[count++] = root
+  }
+  return count
+}
+
+/** Whether a component of a path is the name of a node. */
+function isNamed({ name }: Node, bytes: Uint8Array, start: number, end: number): boolean {
+  const { length } = name
+  if (length !== end - start) return false
+  for (let i = 0; i < length; i++) if (name.charCodeAt(i) !== bytes[start + i]) return false
+  return true
 }

@@ -40,6 +40,25 @@ export function scanComponent(path: string, start: number): void {
   component.hash = hash
 }
 
+/**
+ * {@link scanComponent} of a path that is still among the bytes that have come: reading those is
+ * several times as fast as reading a string that is cut from another one.
+ *
+ * @param end where the path ends, exclusive
+ */
+export function scanBytes(bytes: Uint8Array, start: number, end: number): void {
+  let hash = SEED
+  let at = start
+  for (; at < end; at++) {
+    const byte = bytes[at]
+    if (byte === SLASH) break
+    hash = Math.imul(hash ^ byte, FACTOR)
+    hash ^= hash >>> 15
+  }
+  component.end = at
+  component.hash = hash
+}
+
 /** The hash of a whole name, as {@link scanComponent} finds it. */
 export function hashOf(name: string): number {
   scanComponent(name, 0)

@@ -7,7 +7,7 @@ import { EventHistory } from './event-history.ts'
 import { FileChange } from './file-change.ts'
 import { FileList } from './file-list.ts'
 import { keptName } from './kept-name.ts'
-import { LookAhead } from './look-ahead.ts'
+import { LookAhead, type PathBatch } from './look-ahead.ts'
 import { component, scanComponent } from './name-hash.ts'
 import {
   attach,
@@ -212,11 +212,10 @@ export class Store {
    * Follows the paths of requests that come next, all at once, so that their look-ups need not wait
    * for the memory; see {@link LookAhead}.
    *
-   * @param requests each with a path as its first argument, if it has one
    * @param least with fewer files than that it is not worth it: most are in the cache anyway
    */
-  lookAhead(requests: readonly (readonly string[])[], least = CACHED_FILES): void {
-    if (this.files >= least) this.#ahead.follow(this.#root, requests)
+  lookAhead(batch: PathBatch, least = CACHED_FILES): void {
+    if (this.files >= least) this.#ahead.follow(this.#root, batch)
   }
 
   /**

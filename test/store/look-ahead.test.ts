@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
-import { LookAhead } from '../../src/store/look-ahead.ts'
+import { LookAhead, type PathBatch } from '../../src/store/look-ahead.ts'
 import type { Node } from '../../src/store/node.ts'
 import { Store } from '../../src/store/store.ts'
 
@@ -30,12 +30,28 @@ test('whatever is about to be looked up, looking ahead changes and throws nothin
           }
         }
         const before = store.save()
-        new LookAhead().follow(store.root, requests)
+        new LookAhead().follow(store.root, batchOf(requests))
         expect(store.save()).toBe(before)
       },
     ),
   )
 })
+
+/** Requests as they come from a client, one after the other. */
+function batchOf(requests: readonly (readonly string[])[]): PathBatch {
+  const bounds: number[] = []
+  let bytes = ''
+  for (const [name = '', path = ''] of requests) {
+    bounds.push(bytes.length + name.length, bytes.length + name.length + path.length)
+    bytes += name + path
+  }
+  return {
+    count: requests.length,
+    bytes: Buffer.from(bytes, 'latin1'),
+    paths: requests.map(([, path = '']) => path),
+    bounds: Int32Array.from(bounds),
+  }
+}
 
 /** The node at a path, step by step. */
 function walk(store: Store, path: string): Node | undefined {
@@ -69,10 +85,7 @@ test('what has been looked up ahead is what is there when it is asked for', () =
     fc.property(fc.array(fc.tuple(path, change, path, path), { maxLength: 12 }), (steps) => {
       const store = new Store({ clock: new ManualClock() })
       for (const each of made) store.set(each, each)
-      store.lookAhead(
-        steps.map(([asked]) => ['GET', asked]),
-        0,
-      )
+      store.lookAhead(batchOf(steps.map(([asked]) => ['GET', asked])), 0)
       for (const [asked, run, path, other] of steps) {
         expect(store.lookup(asked)).toBe(walk(store, asked))
         try {
