@@ -1,16 +1,20 @@
-import { existsSync } from 'node:fs'
-import { link, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { constants, existsSync } from 'node:fs'
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { DamagedDataError } from './errors.ts'
 import { hasMarker } from './marker.ts'
 
 /** Between the tree's name and the process that has made the links. */
 const SUFFIX = '.before-start-'
+/** So many bytes of the newest files are copied, not linked. */
+const COPIED = 64 * 1024 * 1024
 
 /**
  * Opening a damaged LevelDB makes it worse: it removes files that it does not know any more. So
- * its files, which are never changed once written, are linked into a second directory first. The
- * name holds the process's id, for another server may try to start on the same directory.
+ * its files, which are never changed once written, are linked into a second directory first. But a
+ * file that a MANIFEST cut short does not name may have its number, and its content, taken by a new
+ * one: the newest are copied. The name holds the process's id, for another server may try to start
+ * on the same directory.
  */
 function linksOf(location: string, pid = process.pid): string {
   return `${location}${SUFFIX}${pid}`
@@ -32,11 +36,16 @@ export async function preserve(location: string): Promise<void> {
   const links = linksOf(location)
   try {
     await mkdir(links)
-    for (const name of names) {
-      if (name !== 'LOCK') await link(join(location, name), join(links, name))
+    let copied = 0
+    for (const name of names.sort(newestFirst)) {
+      if (name === 'LOCK') continue
+      const [from, to] = [join(location, name), join(links, name)]
+      copied += (await stat(from)).size
+      if (copied > COPIED) await link(from, to)
+      else await copyFile(from, to, constants.COPYFILE_FICLONE)
     }
   } catch {
-    // No hard links here, or another server at work: there is no more to be had than the tree.
+    // No room, no hard links here, or another server at work: there is no more to be had than the tree.
     await rm(links, { recursive: true, force: true })
   }
 }
@@ -45,10 +54,31 @@ export async function preserve(location: string): Promise<void> {
 export async function putBack(location: string): Promise<void> {
   const links = linksOf(location)
   if (!existsSync(links)) return
+  // The copies among them are all there will be.
+  for (const name of await readdir(links)) await sync(join(links, name))
+  await sync(links)
   const opened = `${links}.opened`
   await rename(location, opened)
   await rename(links, location)
   await rm(opened, { recursive: true, force: true })
+}
+
+async function sync(path: string): Promise<void> {
+  const file = await open(path)
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** By the numbers in the names of LevelDB's files. */
+function newestFirst(a: string, b: string): number {
+  return numberIn(b) - numberIn(a)
+}
+
+function numberIn(name: string): number {
+  return Number(/\d+/.exec(name)?.[0] ?? 0)
 }
 
 /** All is well: the links are of no more use. */
