@@ -34,58 +34,68 @@ interface Latin1Source {
 export class FrameDecoder {
   /** The arguments of the frame last read, as binary strings. */
   args: string[] = []
-  // Where in the chunk its first argument after the command's name begins and ends.
+  // Where in the bytes its first argument after the command's name begins and ends.
   firstStart = 0
   firstEnd = 0
   readonly #limits: RequestLimits
+  /** Which part of what Buffer the text is. */
+  #textBytes: Buffer | undefined
   #text = ''
   #textStart = 0
   #textEnd = 0
+  #refilled: Buffer | undefined
+  #refilledLength = 0
 
   /** @param limits read at every frame */
   constructor(limits: RequestLimits) {
     this.#limits = limits
   }
 
-  /** Forgets the chunk; to be called before another one. */
-  forget(): void {
-    this.#text = ''
-    this.#textStart = this.#textEnd = 0
-    this.args = []
+  /**
+   * Has to be called when other bytes have come into a Buffer.
+   *
+   * @param length how many: from the Buffer's beginning to the end of the last chunk in it
+   */
+  refill(bytes: Buffer, length: number): void {
+    this.#refilled = bytes
+    this.#refilledLength = length
+    this.#textEnd = 0
   }
 
   /**
    * Reads one frame into {@link args}.
    *
+   * @param bytes those of the chunk and of others that lie beside it
+   * @param from where the frame begins
+   * @param length where the chunk ends
    * @returns where in the chunk it ends; 0 if it is not an ordinary one
    */
-  decode(chunk: Buffer, from: number): number {
-    const { length } = chunk
+  decode(bytes: Buffer, from: number, length: number): number {
     // Room for the least of frames, so that no header is read beyond the end.
-    if (length - from < 4 || chunk[from] !== STAR) return 0
+    if (length - from < 4 || bytes[from] !== STAR) return 0
     let at = from + 2
-    let count = chunk[from + 1] - ZERO
+    let count = bytes[from + 1] - ZERO
     if (count < 1 || count > 9) return 0
-    if (chunk[at] !== CARRIAGE_RETURN) {
-      const digit = chunk[at++] - ZERO
-      if (digit < 0 || digit > 9 || chunk[at] !== CARRIAGE_RETURN) return 0
+    if (bytes[at] !== CARRIAGE_RETURN) {
+      const digit = bytes[at++] - ZERO
+      if (digit < 0 || digit > 9 || bytes[at] !== CARRIAGE_RETURN) return 0
       count = count * 10 + digit
     }
     at += 2
     const { maxArguments, maxBulkLength } = this.#limits
     if (count > maxArguments) return 0
     for (let i = 0; i < 2 * count; i += 2) {
-      if (length - at < 4 || chunk[at] !== DOLLAR) return 0
+      if (length - at < 4 || bytes[at] !== DOLLAR) return 0
       const first = ++at
       let size = 0
-      let digit = chunk[at] - ZERO
+      let digit = bytes[at] - ZERO
       while (digit >= 0 && digit <= 9) {
         size = size * 10 + digit
         if (++at === length || at - first > MAX_DIGITS) return 0
-        digit = chunk[at] - ZERO
+        digit = bytes[at] - ZERO
       }
-      const plain = at > first && (chunk[first] !== ZERO || at === first + 1)
-      if (!plain || chunk[at] !== CARRIAGE_RETURN) return 0
+      const plain = at > first && (bytes[first] !== ZERO || at === first + 1)
+      if (!plain || bytes[at] !== CARRIAGE_RETURN) return 0
       if (size > maxBulkLength) return 0
       at += 2
       bounds[i] = at
@@ -94,35 +104,37 @@ export class FrameDecoder {
       at += 2
       if (at > length) return 0
     }
-    this.#cut(chunk, count, from)
+    this.#cut(bytes, count, from)
     // Of a frame with one argument, what an earlier one has left there.
     this.firstStart = bounds[2]
     this.firstEnd = bounds[3]
     return at
   }
 
-  #cut(chunk: Buffer, count: number, from: number): void {
+  #cut(bytes: Buffer, count: number, from: number): void {
     const args = new Array<string>(count)
     for (let i = 0; i < count; i++) {
       const start = bounds[2 * i]
       const end = bounds[2 * i + 1]
       args[i] =
         i < 2 || end - start <= SHORT_SLICE
-          ? this.#slice(chunk, start, end, from)
-          : (chunk as unknown as Latin1Source).latin1Slice(start, end)
+          ? this.#slice(bytes, start, end, from)
+          : (bytes as unknown as Latin1Source).latin1Slice(start, end)
     }
     this.args = args
   }
 
   /** @param from where the frame begins: the text is to hold the next ones, too */
-  #slice(chunk: Buffer, start: number, end: number, from: number): string {
-    if (start >= this.#textStart && end <= this.#textEnd) {
+  #slice(bytes: Buffer, start: number, end: number, from: number): string {
+    if (bytes === this.#textBytes && start >= this.#textStart && end <= this.#textEnd) {
       return this.#text.slice(start - this.#textStart, end - this.#textStart)
     }
-    const source = chunk as unknown as Latin1Source
+    const source = bytes as unknown as Latin1Source
     if (end - from > WINDOW) return source.latin1Slice(start, end)
+    const length = bytes === this.#refilled ? this.#refilledLength : bytes.length
+    this.#textBytes = bytes
     this.#textStart = from
-    this.#textEnd = Math.min(from + WINDOW, chunk.length)
+    this.#textEnd = Math.min(from + WINDOW, length)
     this.#text = source.latin1Slice(from, this.#textEnd)
     return this.#text.slice(start - from, end - from)
   }

@@ -3,19 +3,8 @@ import { FrameDecoder } from './frame-decoder.ts'
 import { parseFrames } from './frame-parser.ts'
 import { FrameWalker } from './frame-walker.ts'
 import { splitInlineRequest } from './inline-request.ts'
+import { RequestBatch } from './request-batch.ts'
 import type { RequestLimits } from './request-limits.ts'
-
-/** The requests that come next, as far as their first arguments are concerned. */
-export interface RequestBatch {
-  /** How many there are. */
-  readonly count: number
-  /** The bytes that they have come as. */
-  readonly bytes: Uint8Array
-  /** The first argument after the command's name of each; empty where there is none. */
-  readonly paths: readonly string[]
-  /** Where in the bytes each of those begins and ends, in turn. */
-  readonly bounds: Int32Array
-}
 
 /** What a reader tells. All calls come from within `push` and `resume`. */
 export interface RequestHandler {
@@ -38,20 +27,16 @@ const MAX_BATCH_LENGTH = 65536
 
 /** Of ordinary frames no more bytes than that: what a batch touches is to stay in the cache. */
 const DECODED_LENGTH = 8192
-/** Fewer requests are not told of as a batch, */
+/** Fewer requests are not told of as a batch. */
 const LEAST_BATCH = 4
-/** and of no more than so many. */
-const MOST_BATCH = 512
+/** So many places for requests are used again. */
+const KEPT_QUEUE = 64
 
 /** The batch that is being told of, for all readers: it is made anew for each. */
-const batch = {
-  count: 0,
-  bytes: Buffer.alloc(0) as Uint8Array,
-  paths: new Array<string>(MOST_BATCH).fill(''),
-  bounds: new Int32Array(2 * MOST_BATCH),
-} satisfies RequestBatch
+const ownBatch = new RequestBatch()
 
 const NOTHING = Buffer.alloc(0)
+const NO_ARGUMENTS: string[] = []
 
 /**
  * Turns the bytes that one connection sends into requests, as Redis 7.0 does.
@@ -75,15 +60,21 @@ export class RequestReader {
 
   /** The incomplete request's bytes in chunks before this one. */
   readonly #tail = new ChunkList()
-  #chunk: Buffer = NOTHING
-  /** What came while the chunk was at work: the reader is paused, or pushed to by its handler. */
-  readonly #backlog = new ChunkList()
+  /** What the present chunk is part of. */
+  #bytes: Buffer = NOTHING
+  #start = 0
+  #end = 0
   /** How far the chunk has been walked. */
   #walked = 0
+  /** Whether those bytes are somebody else's. */
+  #borrowed = false
+  /** What came while the chunk was at work: the reader is paused, or pushed to by its handler. */
+  readonly #backlog = new ChunkList()
 
-  /** Requests parsed and not all delivered, and where in the chunk each one ends. */
+  /** Requests parsed and not all delivered, and where in the bytes each one ends. */
   #queue: string[][] = []
   #ends: number[] = []
+  #count = 0
   #next = 0
   #queuedUnauthenticated = false
   #batchLength = MAX_BATCH_LENGTH
@@ -93,18 +84,26 @@ export class RequestReader {
   // Offsets in the connection's whole input; `bufferedBytes` is what lies between them.
   #received = 0
   #delivered = 0
-  #chunkOffset = 0
+  /** Of where the bytes begin. */
+  #offset = 0
 
   #paused = false
   #stopped = false
   #draining = false
 
-  /** @param limits shared with other readers, and read at every use, so that they may change */
-  constructor(handler: RequestHandler, limits: RequestLimits) {
+  /**
+   * @param limits shared with other readers, and read at every use, so that they may change
+   * @param decoder with the same limits; shared with those readers whose chunks lie side by side
+   */
+  constructor(
+    handler: RequestHandler,
+    limits: RequestLimits,
+    decoder: FrameDecoder = new FrameDecoder(limits),
+  ) {
     this.#handler = handler
     this.#limits = limits
     this.#walker = new FrameWalker(limits)
-    this.#decoder = new FrameDecoder(limits)
+    this.#decoder = decoder
   }
 
   /** Bytes held: an incomplete request and all requests not yet delivered. */
@@ -119,12 +118,37 @@ export class RequestReader {
    * copied
    */
   push(chunk: Buffer): void {
-    if (this.#stopped || chunk.length === 0) return
-    this.#received += chunk.length
-    if (this.#chunk.length > 0) this.#backlog.append(chunk)
-    else this.#takeChunk(chunk)
+    this.#decoder.refill(chunk, chunk.length)
+    this.take(chunk, 0, chunk.length)
+    this.deliver()
+  }
+
+  /**
+   * Takes the next chunk, and delivers nothing before {@link deliver}, which is to follow while the
+   * memory is still the chunk's.
+   *
+   * @param batch gets the requests that are sure to be delivered then, if there is nothing in their way
+   */
+  take(bytes: Buffer, start: number, end: number, batch?: RequestBatch): void {
+    if (this.#stopped || start === end) return
+    this.#received += end - start
+    if (this.#bytes.length > 0) {
+      this.#backlog.append(bytes.subarray(start, end))
+      return
+    }
+    this.#takeChunk(bytes, start, end)
+    this.#borrowed = true
+    if (batch === undefined || this.#paused || this.#draining) return
+    if (this.unauthenticated || !this.#walker.betweenRequests) return
+    this.#dropQueue()
+    this.#queuedUnauthenticated = false
+    this.#decode(batch)
+  }
+
+  /** Delivers what has been taken, unless it is paused. */
+  deliver(): void {
     this.#drain()
-    if (this.#chunk === chunk) this.#chunk = Buffer.from(chunk)
+    if (this.#borrowed) this.#keep()
   }
 
   /** Stops delivery at once, also from within `onRequest`. Input is kept. */
@@ -144,8 +168,9 @@ export class RequestReader {
     this.#dropQueue()
     this.#tail.clear()
     this.#backlog.clear()
-    this.#chunk = NOTHING
-    this.#decoder.forget()
+    this.#bytes = NOTHING
+    this.#start = this.#end = this.#walked = 0
+    this.#borrowed = false
     this.#delivered = this.#received
   }
 
@@ -156,7 +181,7 @@ export class RequestReader {
     try {
       while (!this.#paused && !this.#stopped) {
         if (this.unauthenticated && !this.#queuedUnauthenticated && this.#next > 0) this.#rewind()
-        if (this.#next < this.#queue.length) {
+        if (this.#next < this.#count) {
           this.#deliverNext()
         } else if (this.#error !== '') {
           const message = this.#error
@@ -178,22 +203,35 @@ export class RequestReader {
     const index = this.#next++
     const args = this.#queue[index]
     // The queue must not keep alive what the handler lets go.
-    this.#queue[index] = []
-    this.#delivered = this.#chunkOffset + this.#ends[index]
+    this.#queue[index] = NO_ARGUMENTS
+    this.#delivered = this.#offset + this.#ends[index]
     this.#handler.onRequest(args)
   }
 
   /** Walks and parses up to a batch of requests; false if there is no input to walk. */
   #fillQueue(): boolean {
     this.#dropQueue()
-    if (this.#walked === this.#chunk.length) {
-      const chunk = this.#backlog.shift()
-      this.#takeChunk(chunk ?? NOTHING)
-      if (chunk === undefined) return false
+    if (this.#walked === this.#end) {
+      const chunk = this.#backlog.shift() ?? NOTHING
+      this.#takeChunk(chunk, 0, chunk.length)
+      if (chunk.length === 0) return false
     }
     this.#queuedUnauthenticated = this.unauthenticated
-    if (!this.unauthenticated && this.#walker.betweenRequests && this.#decode()) return true
-    const chunk = this.#chunk
+    if (!this.unauthenticated && this.#walker.betweenRequests) {
+      ownBatch.clear(this.#bytes)
+      if (this.#decode(ownBatch)) {
+        if (ownBatch.count >= LEAST_BATCH) this.#handler.onBatch(ownBatch)
+        return true
+      }
+    }
+    this.#walk()
+    return true
+  }
+
+  /** Walks and parses a batch of frames of any kind. */
+  #walk(): void {
+    this.#cutOff()
+    const chunk = this.#bytes
     const start = this.#walked
     let framesEnd = start
     let step = this.#walker.step(chunk, start, this.unauthenticated)
@@ -204,7 +242,7 @@ export class RequestReader {
     this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)
     while (step === 'frame') {
       framesEnd = this.#walker.position
-      this.#ends.push(framesEnd)
+      this.#ends[this.#count++] = framesEnd
       if (framesEnd - start >= batchLength) break
       step = this.#walker.step(chunk, framesEnd, this.unauthenticated)
     }
@@ -220,36 +258,27 @@ export class RequestReader {
     } else if (step === 'error') {
       this.#error = this.#walker.error
     }
-    return true
   }
 
   /** Reads the frames of the ordinary kind at the front; false if there are none. */
-  #decode(): boolean {
-    const chunk = this.#chunk
+  #decode(batch: RequestBatch): boolean {
+    const bytes = this.#bytes
+    const end = this.#end
     const start = this.#walked
-    const stop = start + Math.min(chunk.length - start, this.#batchLength, DECODED_LENGTH)
+    const stop = start + Math.min(end - start, this.#batchLength, DECODED_LENGTH)
+    const decoder = this.#decoder
     let at = start
-    let count = 0
     while (at < stop) {
-      const end = this.#decoder.decode(chunk, at)
-      if (end === 0) break
-      const { args, firstStart, firstEnd } = this.#decoder
-      this.#queue.push(args)
-      this.#ends.push(end)
-      if (count < MOST_BATCH) {
-        batch.paths[count] = args.length > 1 ? args[1] : ''
-        batch.bounds[2 * count] = firstStart
-        batch.bounds[2 * count++ + 1] = firstEnd
-      }
-      at = end
+      const frameEnd = decoder.decode(bytes, at, end)
+      if (frameEnd === 0) break
+      const { args } = decoder
+      this.#queue[this.#count] = args
+      this.#ends[this.#count++] = frameEnd
+      batch.add(args.length > 1 ? args[1] : '', decoder.firstStart, decoder.firstEnd)
+      at = frameEnd
     }
     this.#walked = at
     this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)
-    if (count >= LEAST_BATCH) {
-      batch.count = count
-      batch.bytes = chunk
-      this.#handler.onBatch(batch)
-    }
     return at > start
   }
 
@@ -260,20 +289,20 @@ export class RequestReader {
     } else if (args.length === 0) {
       this.#skipToWalked()
     } else {
-      this.#queue.push(args)
-      this.#ends.push(this.#walked)
+      this.#queue[this.#count] = args
+      this.#ends[this.#count++] = this.#walked
     }
   }
 
   /** Bytes that are no request go with the request before them. */
   #skipToWalked(): void {
-    if (this.#ends.length > 0) this.#ends[this.#ends.length - 1] = this.#walked
-    else this.#delivered = this.#chunkOffset + this.#walked
+    if (this.#count > 0) this.#ends[this.#count - 1] = this.#walked
+    else this.#delivered = this.#offset + this.#walked
   }
 
-  /** The chunk's bytes in this range, with the incomplete request's earlier bytes before them. */
+  /** The bytes in this range, with the incomplete request's earlier bytes before them. */
   #takeBytes(start: number, end: number): Buffer {
-    const bytes = this.#chunk.subarray(start, end)
+    const bytes = this.#bytes.subarray(start, end)
     return this.#tail.length === 0 ? bytes : this.#tail.join(bytes)
   }
 
@@ -289,17 +318,44 @@ export class RequestReader {
     this.#walker.reset()
   }
 
-  #takeChunk(chunk: Buffer): void {
-    this.#chunkOffset += this.#chunk.length
-    this.#chunk = chunk
-    this.#walked = 0
-    this.#decoder.forget()
+  #takeChunk(bytes: Buffer, start: number, end: number): void {
+    this.#offset += this.#end - start
+    this.#bytes = bytes
+    this.#start = this.#walked = start
+    this.#end = end
+    this.#borrowed = false
+  }
+
+  /** Makes what is left of the chunk all that the bytes are. The queue has to be empty. */
+  #cutOff(): void {
+    if (this.#walked === 0 && this.#end === this.#bytes.length) return
+    this.#bytes = this.#bytes.subarray(this.#walked, this.#end)
+    this.#moveBy(this.#walked)
+  }
+
+  /** Copies the chunk: its memory is about to become somebody else's. */
+  #keep(): void {
+    this.#borrowed = false
+    this.#bytes = Buffer.from(this.#bytes.subarray(this.#start, this.#end))
+    this.#moveBy(this.#start)
+  }
+
+  /** All places in the bytes are so much smaller now. */
+  #moveBy(count: number): void {
+    this.#offset += count
+    this.#walked -= count
+    this.#end -= count
+    this.#start = 0
+    for (let i = 0; i < this.#count; i++) this.#ends[i] -= count
   }
 
   #dropQueue(): void {
-    this.#queue = []
-    this.#ends = []
-    this.#next = 0
+    // What has not been delivered must not be kept alive, nor a long queue.
+    if (this.#next < this.#count || this.#count > KEPT_QUEUE) {
+      this.#queue = []
+      this.#ends = []
+    }
+    this.#count = this.#next = 0
     this.#error = ''
   }
 }

@@ -2,7 +2,9 @@ import type { Socket } from 'node:net'
 import { endTransaction, type Transaction } from '../commands/transaction.ts'
 import type { WatchedKeys } from '../commands/watched-keys.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
-import { type RequestBatch, type RequestHandler, RequestReader } from '../resp/request-reader.ts'
+import type { RequestBatch } from '../resp/request-batch.ts'
+import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
+import type { Requester } from './intake.ts'
 import { isLoopback } from './loopback.ts'
 import { OutputLimitGuard } from './output-limit.ts'
 import type { Server } from './server.ts'
@@ -36,7 +38,7 @@ interface HeldOutput {
 }
 
 /** One connected client: its socket, its requests in order, its replies in order. */
-export class Connection implements Subscriber, RequestHandler {
+export class Connection implements Subscriber, RequestHandler, Requester {
   readonly server: Server
   readonly id: number
   readonly reply = new ReplyWriter()
@@ -96,9 +98,9 @@ export class Connection implements Subscriber, RequestHandler {
     this.localAddress = localAddress
     this.createdAt = this.lastRequestAt = server.clock.now()
     this.authenticated = server.config.get('requirepass') === ''
-    this.#reader = new RequestReader(this, server.requestLimits)
+    this.#reader = new RequestReader(this, server.requestLimits, server.frameDecoder)
     this.#reader.unauthenticated = this.#needsPassword()
-    this.#socket = shareInput(socket, (chunk) => this.#onData(chunk))
+    this.#socket = shareInput(socket, (bytes, length) => server.receive(this, bytes, length))
     this.#socket.on('drain', () => this.#onDrain())
     this.#socket.on('end', () => this.#onEnd())
     this.#socket.on('error', (error) =>
@@ -129,6 +131,23 @@ export class Connection implements Subscriber, RequestHandler {
 
   get patternCount(): number {
     return this.patterns.size
+  }
+
+  take(bytes: Buffer, start: number, end: number, batch: RequestBatch): void {
+    if (this.#gone) return
+    this.server.stats.inputBytes += end - start
+    this.#reader.take(bytes, start, end, batch)
+  }
+
+  serveTaken(): void {
+    if (this.#gone) return
+    this.lastRequestAt = this.server.clock.now()
+    this.#begin()
+    try {
+      this.#reader.deliver()
+    } finally {
+      this.#finish()
+    }
   }
 
   onRequest(args: string[]): void {
@@ -370,49 +389,48 @@ export class Connection implements Subscriber, RequestHandler {
     this.#socket.destroy()
   }
 
-  #onData(chunk: Buffer): void {
-    this.server.stats.inputBytes += chunk.length
-    this.#serve(chunk)
-  }
-
   #needsPassword(): boolean {
     return !this.authenticated && this.server.config.get('requirepass') !== ''
   }
 
-  /** @param chunk what has come; absent to go on with what has come before */
-  #serve(chunk?: Buffer): void {
-    if (this.#gone) return
+  /** Called before requests are served. */
+  #begin(): void {
     const { clock, pubsub } = this.server
     // What it is owed comes before what it gets now.
     if (this.channels.size > 0) pubsub.flush()
     pubsub.served = this
     this.#serving = true
-    clock.begin()
     this.#turnEnd = clock.lastLap + TURN
-    try {
-      if (chunk !== undefined) {
-        this.lastRequestAt = clock.now()
-        this.#reader.push(chunk)
-      } else this.#servePostponed()
-    } finally {
-      clock.end()
-      pubsub.served = undefined
-      this.#serving = false
-      // Not at once: whoever is sent a reply wakes up and competes with those still to be served.
-      this.#queueFlush()
-      this.#waitIfUnread()
-      this.#readOrPause()
-      if (!this.#halted && this.#ended) this.close()
-      this.server.afterRequests()
-    }
+  }
+
+  /** Called when those have been served that can be. */
+  #finish(): void {
+    this.server.pubsub.served = undefined
+    this.#serving = false
+    // Not at once: whoever is sent a reply wakes up and competes with those still to be served.
+    this.#queueFlush()
+    this.#waitIfUnread()
+    this.#readOrPause()
+    if (!this.#halted && this.#ended) this.close()
   }
 
   get #halted(): boolean {
     return this.blocked || this.#waiting || this.#yielding
   }
 
+  /** Serves what has come before. */
   #goOn(): void {
-    if (!this.#halted) this.#serve()
+    if (this.#halted || this.#gone) return
+    const { clock } = this.server
+    clock.begin()
+    this.#begin()
+    try {
+      this.#servePostponed()
+    } finally {
+      clock.end()
+      this.#finish()
+      this.server.afterRequests()
+    }
   }
 
   #servePostponed(): void {
@@ -460,6 +478,7 @@ export class Connection implements Subscriber, RequestHandler {
   }
 
   #onEnd(): void {
+    this.server.serveReceived()
     this.#ended = true
     // Whoever waits for an event and hangs up has gone; whoever waits for its turn has not.
     if (this.blocked || !this.#halted) this.close()
@@ -490,6 +509,7 @@ export class Connection implements Subscriber, RequestHandler {
   }
 
   #onClose(): void {
+    this.server.serveReceived()
     this.#gone = true
     this.#closing = true
     this.#reader.destroy()

@@ -11,12 +11,14 @@ import { Throughput } from '../commands/throughput.ts'
 import type { Transaction } from '../commands/transaction.ts'
 import { type Config, pathFromBytes } from '../config.ts'
 import { Persistence } from '../persistence/persistence.ts'
+import { FrameDecoder } from '../resp/frame-decoder.ts'
 import { defaultRequestLimits, type RequestLimits } from '../resp/request-limits.ts'
 import type { Clock } from '../store/clock.ts'
 import { Store } from '../store/store.ts'
 import { ClientPause } from './client-pause.ts'
 import { Connection } from './connection.ts'
 import { ExpiryTimer } from './expiry-timer.ts'
+import { Intake } from './intake.ts'
 import { KeyspaceNotifier } from './keyspace-notifier.ts'
 import { type Listeners, listen } from './listeners.ts'
 import { isLoopback } from './loopback.ts'
@@ -26,6 +28,8 @@ import { Subscriptions } from './subscriptions.ts'
 
 /** How often idle and slow connections are looked for, in milliseconds. */
 const SURVEY_INTERVAL = 1000
+/** So many turns of the event loop may bring new connections before replies are sent all the same. */
+const MAX_ACCEPTING_TURNS = 64
 /** How long connections may take to read their last replies when the server closes, in ms. */
 const CLOSE_GRACE = 1000
 
@@ -59,6 +63,7 @@ export class Server implements ServerContext {
   readonly memory = new MemoryGauge()
   readonly dispatcher: Dispatcher
   readonly requestLimits: RequestLimits
+  readonly frameDecoder: FrameDecoder
   readonly stats: ServerStats = {
     connectionsReceived: 0,
     connectionsRejected: 0,
@@ -81,6 +86,7 @@ export class Server implements ServerContext {
   readonly closed: Promise<void>
   readonly #parts: ServerParts
   readonly #expiry: ExpiryTimer
+  readonly #intake: Intake
   #listeners: Listeners | undefined
   /** Absent while `notify-keyspace-events` is empty. */
   #keyspaceNotifier: KeyspaceNotifier | undefined
@@ -89,6 +95,9 @@ export class Server implements ServerContext {
   #nextClientId = 1
   #dirty: Connection[] = []
   #flushScheduled = false
+  /** This turn of the event loop has brought a new connection; so many before it have, too. */
+  #accepted = false
+  #acceptingTurns = 0
   /** Those whose replies wait for the disk. */
   readonly #holding = new Set<Connection>()
   /** A change of where and how safely the data is kept, under way. */
@@ -132,6 +141,8 @@ export class Server implements ServerContext {
     this.latency = new LatencyMonitor(parts.config, this.clock)
     this.dispatcher = new Dispatcher(this, commandTable)
     this.requestLimits = { ...defaultRequestLimits }
+    this.frameDecoder = new FrameDecoder(this.requestLimits)
+    this.#intake = new Intake(this.store, this.clock, this.frameDecoder, () => this.afterRequests())
     this.#expiry = new ExpiryTimer(this.store, this.clock, (duration) => {
       this.latency.add('expire-cycle', duration)
       this.#flushDirty()
@@ -291,6 +302,21 @@ export class Server implements ServerContext {
     if (this.clients.size === 0) this.#noClients?.()
   }
 
+  /**
+   * Takes what a client has sent: it is served when everything that has come by now has been read.
+   *
+   * @param bytes whose memory is the caller's again afterwards
+   */
+  receive(client: Connection, bytes: Buffer, length: number): void {
+    this.#intake.add(client, bytes, length)
+    this.#scheduleFlush()
+  }
+
+  /** Serves what has been received. */
+  serveReceived(): void {
+    this.#intake.serve()
+  }
+
   /** Called when a burst of requests has been served. */
   afterRequests(): void {
     this.#expiry.arm()
@@ -312,7 +338,21 @@ export class Server implements ServerContext {
   }
 
   readonly #flushAtEnd = (): void => {
-    this.#flushScheduled = false
+    // A turn accepts but one connection. Those still to be accepted would have to wait for what all the
+    // others ask for as soon as they have their replies.
+    if (this.#accepted && this.#acceptingTurns < MAX_ACCEPTING_TURNS) {
+      this.#accepted = false
+      this.#acceptingTurns++
+      setImmediate(this.#flushAtEnd)
+      return
+    }
+    this.#accepted = false
+    this.#acceptingTurns = 0
+    try {
+      this.#intake.serve()
+    } finally {
+      this.#flushScheduled = false
+    }
     this.#flushDirty()
   }
 
@@ -325,6 +365,7 @@ export class Server implements ServerContext {
 
   #accept(socket: Socket, unixPath: string | undefined): void {
     this.stats.connectionsReceived++
+    this.#accepted = true
     // Without a listener an error on a refused socket would end the process.
     socket.on('error', () => {})
     const refusal = this.#refusal(socket, unixPath)

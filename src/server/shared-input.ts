@@ -19,13 +19,17 @@ interface WithHandle {
  * socket goes on as it is.
  *
  * @param accepted from a server with `pauseOnConnect`, so that nothing has been read yet
- * @param onInput called with what has come, whose memory is the caller's again when it returns
+ * @param onInput called with what has come, and how many bytes of that Buffer it is; its memory is the
+ * caller's again when it returns
  * @returns the socket to use from now on
  */
-export function shareInput(accepted: Socket, onInput: (chunk: Buffer) => void): Socket {
+export function shareInput(
+  accepted: Socket,
+  onInput: (bytes: Buffer, length: number) => void,
+): Socket {
   const { _handle: handle } = accepted as unknown as WithHandle
   if (typeof handle?.useUserBuffer !== 'function') {
-    accepted.on('data', onInput)
+    accepted.on('data', (chunk: Buffer) => onInput(chunk, chunk.length))
     accepted.resume()
     return accepted
   }
@@ -35,7 +39,7 @@ export function shareInput(accepted: Socket, onInput: (chunk: Buffer) => void): 
     onread: {
       buffer: input,
       callback(length: number): boolean {
-        onInput(input.subarray(0, length))
+        onInput(input, length)
         return true
       },
     },
