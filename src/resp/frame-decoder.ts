@@ -32,8 +32,8 @@ interface Latin1Source {
  * that text, so that only the first argument, a key which is looked up and forgotten, is a slice.
  */
 export class FrameDecoder {
-  /** The arguments of the frame last read, as binary strings. */
-  args: string[] = []
+  /** Where in the bytes the frame last read ends. */
+  end = 0
   // Where in the bytes its first argument after the command's name begins and ends.
   firstStart = 0
   firstEnd = 0
@@ -63,55 +63,55 @@ export class FrameDecoder {
   }
 
   /**
-   * Reads one frame into {@link args}.
+   * Reads one frame.
    *
    * @param bytes those of the chunk and of others that lie beside it
    * @param from where the frame begins
    * @param length where the chunk ends
-   * @returns where in the chunk it ends; 0 if it is not an ordinary one
+   * @returns its arguments as binary strings; undefined if it is not an ordinary one
    */
-  decode(bytes: Buffer, from: number, length: number): number {
+  decode(bytes: Buffer, from: number, length: number): string[] | undefined {
     // Room for the least of frames, so that no header is read beyond the end.
-    if (length - from < 4 || bytes[from] !== STAR) return 0
+    if (length - from < 4 || bytes[from] !== STAR) return undefined
     let at = from + 2
     let count = bytes[from + 1] - ZERO
-    if (count < 1 || count > 9) return 0
+    if (count < 1 || count > 9) return undefined
     if (bytes[at] !== CARRIAGE_RETURN) {
       const digit = bytes[at++] - ZERO
-      if (digit < 0 || digit > 9 || bytes[at] !== CARRIAGE_RETURN) return 0
+      if (digit < 0 || digit > 9 || bytes[at] !== CARRIAGE_RETURN) return undefined
       count = count * 10 + digit
     }
     at += 2
     const { maxArguments, maxBulkLength } = this.#limits
-    if (count > maxArguments) return 0
+    if (count > maxArguments) return undefined
     for (let i = 0; i < 2 * count; i += 2) {
-      if (length - at < 4 || bytes[at] !== DOLLAR) return 0
+      if (length - at < 4 || bytes[at] !== DOLLAR) return undefined
       const first = ++at
       let size = 0
       let digit = bytes[at] - ZERO
       while (digit >= 0 && digit <= 9) {
         size = size * 10 + digit
-        if (++at === length || at - first > MAX_DIGITS) return 0
+        if (++at === length || at - first > MAX_DIGITS) return undefined
         digit = bytes[at] - ZERO
       }
       const plain = at > first && (bytes[first] !== ZERO || at === first + 1)
-      if (!plain || bytes[at] !== CARRIAGE_RETURN) return 0
-      if (size > maxBulkLength) return 0
+      if (!plain || bytes[at] !== CARRIAGE_RETURN) return undefined
+      if (size > maxBulkLength) return undefined
       at += 2
       bounds[i] = at
       at += size
       bounds[i + 1] = at
       at += 2
-      if (at > length) return 0
+      if (at > length) return undefined
     }
-    this.#cut(bytes, count, from)
+    this.end = at
     // Of a frame with one argument, what an earlier one has left there.
     this.firstStart = bounds[2]
     this.firstEnd = bounds[3]
-    return at
+    return this.#cut(bytes, count, from)
   }
 
-  #cut(bytes: Buffer, count: number, from: number): void {
+  #cut(bytes: Buffer, count: number, from: number): string[] {
     const args = new Array<string>(count)
     for (let i = 0; i < count; i++) {
       const start = bounds[2 * i]
@@ -121,7 +121,7 @@ export class FrameDecoder {
           ? this.#slice(bytes, start, end, from)
           : (bytes as unknown as Latin1Source).latin1Slice(start, end)
     }
-    this.args = args
+    return args
   }
 
   /** @param from where the frame begins: the text is to hold the next ones, too */

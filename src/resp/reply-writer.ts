@@ -17,7 +17,8 @@ const MAX_USUAL = 64 * 1024
 
 const COLON = 58
 const NOTHING = Buffer.alloc(0)
-const OK = Buffer.from('+OK\r\n')
+/** The length of `+OK` with the end of the line. */
+const OK_LENGTH = 5
 const NULL = { 2: Buffer.from('$-1\r\n'), 3: Buffer.from('_\r\n') }
 
 /**
@@ -44,6 +45,11 @@ export class ReplyWriter {
   /** The bytes that are there, valid until the next one is written. */
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length)
+  }
+
+  /** The Buffer at whose beginning the {@link bytes} lie. */
+  get memory(): Buffer {
+    return this.#buffer
   }
 
   /** Goes back to an earlier length: what has been written since is gone. */
@@ -87,7 +93,13 @@ export class ReplyWriter {
   }
 
   ok(): void {
-    this.encoded(OK)
+    if (this.muted) return
+    const buffer = this.room(OK_LENGTH)
+    const at = this.#length
+    buffer[at] = 0x2b
+    buffer[at + 1] = 0x4f
+    buffer[at + 2] = 0x4b
+    this.#length = putEnd(buffer, at + 3)
   }
 
   /** @param s a binary string */

@@ -1,16 +1,25 @@
-/** Of no more requests a batch tells. */
+/** A batch has no more requests. */
 const MOST = 512
 
-/** Requests that have been decoded and are served next, as far as their first arguments go. */
+/**
+ * Requests that have been decoded and are served next, as they have come side by side. Used again and
+ * again: old arrays into which something new is put give the collector work, so that there is but one.
+ */
 export class RequestBatch {
   /** How many there are. */
   count = 0
   /** The bytes that they have come as. */
   bytes: Uint8Array = new Uint8Array(0)
-  /** The first argument after the command's name of each; empty where there is none. */
-  readonly paths: string[] = new Array<string>(MOST).fill('')
-  /** Where in the bytes each of those begins and ends, in turn. */
+  /** The arguments of each. */
+  readonly requests: string[][] = new Array<string[]>(MOST).fill([])
+  /** Where in the bytes the first argument after the command's name begins and ends, in turn. */
   readonly bounds = new Int32Array(2 * MOST)
+  /** Where in the bytes each request ends. */
+  readonly ends = new Int32Array(MOST)
+
+  get full(): boolean {
+    return this.count === MOST
+  }
 
   /** Begins anew. @param bytes of the requests that are going to be added */
   clear(bytes: Uint8Array): void {
@@ -18,13 +27,17 @@ export class RequestBatch {
     this.bytes = bytes
   }
 
-  /** Adds a request, if there is room. */
-  add(path: string, start: number, end: number): void {
+  /**
+   * Adds a request. The batch must not be full.
+   *
+   * @param firstStart where the first argument after the command's name begins
+   */
+  add(args: string[], end: number, firstStart: number, firstEnd: number): void {
     const { count } = this
-    if (count === MOST) return
-    this.paths[count] = path
-    this.bounds[2 * count] = start
-    this.bounds[2 * count + 1] = end
+    this.requests[count] = args
+    this.ends[count] = end
+    this.bounds[2 * count] = firstStart
+    this.bounds[2 * count + 1] = firstEnd
     this.count = count + 1
   }
 }

@@ -27,15 +27,15 @@ const MAX_BATCH_LENGTH = 65536
 
 /** Of ordinary frames no more bytes than that: what a batch touches is to stay in the cache. */
 const DECODED_LENGTH = 8192
-/** Fewer requests are not told of as a batch. */
-const LEAST_BATCH = 4
-/** So many places for requests are used again. */
-const KEPT_QUEUE = 64
 
-/** The batch that is being told of, for all readers: it is made anew for each. */
-const ownBatch = new RequestBatch()
+/** What is decoded while it is delivered, of one reader after the other. */
+const batchAtWork = new RequestBatch()
+/** Whose requests those are. */
+let atWork: RequestReader | undefined
 
 const NOTHING = Buffer.alloc(0)
+const NO_REQUESTS: string[][] = []
+const NO_ENDS = new Int32Array(0)
 const NO_ARGUMENTS: string[] = []
 
 /**
@@ -71,11 +71,14 @@ export class RequestReader {
   /** What came while the chunk was at work: the reader is paused, or pushed to by its handler. */
   readonly #backlog = new ChunkList()
 
-  /** Requests parsed and not all delivered, and where in the bytes each one ends. */
-  #queue: string[][] = []
-  #ends: number[] = []
-  #count = 0
+  // Requests parsed and not all delivered, and where in the bytes each one ends: a part of these arrays.
+  #queue: string[][] = NO_REQUESTS
+  #ends: Int32Array = NO_ENDS
+  #queueStart = 0
   #next = 0
+  #queueEnd = 0
+  /** Whether those arrays are a batch's, which is somebody else's as soon as delivery ends. */
+  #queueShared = false
   #queuedUnauthenticated = false
   #batchLength = MAX_BATCH_LENGTH
   /** The protocol error that comes after the queue, if not empty. */
@@ -147,6 +150,8 @@ export class RequestReader {
 
   /** Delivers what has been taken, unless it is paused. */
   deliver(): void {
+    // Whoever delivers already goes on with what has been taken.
+    if (this.#draining) return
     this.#drain()
     if (this.#borrowed) this.#keep()
   }
@@ -180,8 +185,10 @@ export class RequestReader {
     this.#draining = true
     try {
       while (!this.#paused && !this.#stopped) {
-        if (this.unauthenticated && !this.#queuedUnauthenticated && this.#next > 0) this.#rewind()
-        if (this.#next < this.#count) {
+        if (this.unauthenticated && !this.#queuedUnauthenticated && this.#next > this.#queueStart) {
+          this.#rewind()
+        }
+        if (this.#next < this.#queueEnd) {
           this.#deliverNext()
         } else if (this.#error !== '') {
           const message = this.#error
@@ -194,6 +201,8 @@ export class RequestReader {
     } finally {
       this.#draining = false
     }
+    if (this.#queueShared) this.#keepQueue()
+    if (atWork === this) atWork = undefined
     if (this.#stopped || this.bufferedBytes <= this.#limits.maxFrameLength) return
     this.destroy()
     this.#handler.onOverflow()
@@ -202,9 +211,9 @@ export class RequestReader {
   #deliverNext(): void {
     const index = this.#next++
     const args = this.#queue[index]
-    // The queue must not keep alive what the handler lets go.
-    this.#queue[index] = NO_ARGUMENTS
     this.#delivered = this.#offset + this.#ends[index]
+    // A queue of its own must not keep alive what the handler lets go.
+    if (!this.#queueShared) this.#queue[index] = NO_ARGUMENTS
     this.#handler.onRequest(args)
   }
 
@@ -217,15 +226,17 @@ export class RequestReader {
       if (chunk.length === 0) return false
     }
     this.#queuedUnauthenticated = this.unauthenticated
-    if (!this.unauthenticated && this.#walker.betweenRequests) {
-      ownBatch.clear(this.#bytes)
-      if (this.#decode(ownBatch)) {
-        if (ownBatch.count >= LEAST_BATCH) this.#handler.onBatch(ownBatch)
-        return true
-      }
-    }
-    this.#walk()
+    if (this.unauthenticated || !this.#walker.betweenRequests || !this.#decodeAtWork()) this.#walk()
     return true
+  }
+
+  #decodeAtWork(): boolean {
+    if (atWork !== undefined && atWork !== this) atWork.#keepQueue()
+    atWork = this
+    batchAtWork.clear(this.#bytes)
+    const decoded = this.#decode(batchAtWork)
+    if (decoded) this.#handler.onBatch(batchAtWork)
+    return decoded
   }
 
   /** Walks and parses a batch of frames of any kind. */
@@ -233,6 +244,7 @@ export class RequestReader {
     this.#cutOff()
     const chunk = this.#bytes
     const start = this.#walked
+    const ends: number[] = []
     let framesEnd = start
     let step = this.#walker.step(chunk, start, this.unauthenticated)
     // A frame begun in an earlier chunk goes alone, for it must be copied; so does every frame
@@ -242,22 +254,25 @@ export class RequestReader {
     this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)
     while (step === 'frame') {
       framesEnd = this.#walker.position
-      this.#ends[this.#count++] = framesEnd
+      ends.push(framesEnd)
       if (framesEnd - start >= batchLength) break
       step = this.#walker.step(chunk, framesEnd, this.unauthenticated)
     }
-    if (framesEnd > start) this.#queue = parseFrames(this.#takeBytes(start, framesEnd))
+    const requests = framesEnd > start ? parseFrames(this.#takeBytes(start, framesEnd)) : []
     this.#walked = this.#walker.position
     if (step === 'inline') {
-      this.#queueInline(framesEnd)
+      this.#addInline(framesEnd, requests, ends)
     } else if (step === 'empty') {
       this.#tail.clear()
-      this.#skipToWalked()
+      this.#skipToWalked(ends)
     } else if (step === 'incomplete') {
       this.#tail.append(chunk.subarray(framesEnd))
     } else if (step === 'error') {
       this.#error = this.#walker.error
     }
+    this.#queue = requests
+    this.#ends = Int32Array.from(ends)
+    this.#queueEnd = requests.length
   }
 
   /** Reads the frames of the ordinary kind at the front; false if there are none. */
@@ -267,36 +282,40 @@ export class RequestReader {
     const start = this.#walked
     const stop = start + Math.min(end - start, this.#batchLength, DECODED_LENGTH)
     const decoder = this.#decoder
+    const first = batch.count
     let at = start
-    while (at < stop) {
-      const frameEnd = decoder.decode(bytes, at, end)
-      if (frameEnd === 0) break
-      const { args } = decoder
-      this.#queue[this.#count] = args
-      this.#ends[this.#count++] = frameEnd
-      batch.add(args.length > 1 ? args[1] : '', decoder.firstStart, decoder.firstEnd)
-      at = frameEnd
+    while (at < stop && !batch.full) {
+      const args = decoder.decode(bytes, at, end)
+      if (args === undefined) break
+      at = decoder.end
+      batch.add(args, at, decoder.firstStart, decoder.firstEnd)
     }
     this.#walked = at
     this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)
-    return at > start
+    if (at === start) return false
+    this.#queue = batch.requests
+    this.#ends = batch.ends
+    this.#queueStart = this.#next = first
+    this.#queueEnd = batch.count
+    this.#queueShared = true
+    return true
   }
 
-  #queueInline(start: number): void {
+  #addInline(start: number, requests: string[][], ends: number[]): void {
     const args = splitInlineRequest(this.#takeBytes(start, this.#walked))
     if (args === undefined) {
       this.#error = 'Protocol error: unbalanced quotes in request'
     } else if (args.length === 0) {
-      this.#skipToWalked()
+      this.#skipToWalked(ends)
     } else {
-      this.#queue[this.#count] = args
-      this.#ends[this.#count++] = this.#walked
+      requests.push(args)
+      ends.push(this.#walked)
     }
   }
 
   /** Bytes that are no request go with the request before them. */
-  #skipToWalked(): void {
-    if (this.#count > 0) this.#ends[this.#count - 1] = this.#walked
+  #skipToWalked(ends: number[]): void {
+    if (ends.length > 0) ends[ends.length - 1] = this.#walked
     else this.#delivered = this.#offset + this.#walked
   }
 
@@ -340,22 +359,30 @@ export class RequestReader {
     this.#moveBy(this.#start)
   }
 
-  /** All places in the bytes are so much smaller now. */
+  /** All places in the bytes are so much smaller now. The queue is not a batch's. */
   #moveBy(count: number): void {
     this.#offset += count
     this.#walked -= count
     this.#end -= count
     this.#start = 0
-    for (let i = 0; i < this.#count; i++) this.#ends[i] -= count
+    for (let i = 0; i < this.#queueEnd; i++) this.#ends[i] -= count
+  }
+
+  /** Copies what is left of the queue, if anything is: its arrays are about to become somebody else's. */
+  #keepQueue(): void {
+    if (!this.#queueShared) return
+    this.#queue = this.#queue.slice(this.#next, this.#queueEnd)
+    this.#ends = this.#ends.slice(this.#next, this.#queueEnd)
+    this.#queueEnd = this.#queue.length
+    this.#queueStart = this.#next = 0
+    this.#queueShared = false
   }
 
   #dropQueue(): void {
-    // What has not been delivered must not be kept alive, nor a long queue.
-    if (this.#next < this.#count || this.#count > KEPT_QUEUE) {
-      this.#queue = []
-      this.#ends = []
-    }
-    this.#count = this.#next = 0
+    this.#queue = NO_REQUESTS
+    this.#ends = NO_ENDS
+    this.#queueStart = this.#next = this.#queueEnd = 0
+    this.#queueShared = false
     this.#error = ''
   }
 }

@@ -4,6 +4,7 @@ import type { WatchedKeys } from '../commands/watched-keys.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
+import { DirectOutput } from './direct-output.ts'
 import type { Requester } from './intake.ts'
 import { isLoopback } from './loopback.ts'
 import { OutputLimitGuard } from './output-limit.ts'
@@ -61,6 +62,7 @@ export class Connection implements Subscriber, RequestHandler, Requester {
   noTouch = false
   replyMode: 'on' | 'off' | 'skip' = 'on'
   readonly #socket: Socket
+  readonly #output: DirectOutput
   readonly #reader: RequestReader
   readonly #limit = new OutputLimitGuard()
   /** In the middle of a chunk: replies are gathered and written at its end. */
@@ -101,6 +103,7 @@ export class Connection implements Subscriber, RequestHandler, Requester {
     this.#reader = new RequestReader(this, server.requestLimits, server.frameDecoder)
     this.#reader.unauthenticated = this.#needsPassword()
     this.#socket = shareInput(socket, (bytes, length) => server.receive(this, bytes, length))
+    this.#output = new DirectOutput(this.#socket)
     this.#socket.on('drain', () => this.#onDrain())
     this.#socket.on('end', () => this.#onEnd())
     this.#socket.on('error', (error) =>
@@ -327,16 +330,18 @@ export class Connection implements Subscriber, RequestHandler, Requester {
       reply.clear()
       return
     }
-    this.#send(reply.bytes)
+    this.#send(reply.memory, reply.length)
     // What the system has not taken, the socket still reads from.
     if (this.#socket.writableLength === 0) reply.clear()
     else reply.handOver()
   }
 
-  #send(bytes: Buffer): void {
+  /** @param length how many of the bytes, from the first on */
+  #send(bytes: Buffer, length = bytes.length): void {
     if (this.#gone) return
-    this.server.stats.outputBytes += bytes.length
-    this.#socket.write(bytes)
+    this.server.stats.outputBytes += length
+    const written = this.#output.write(bytes, length)
+    if (written < length) this.#socket.write(bytes.subarray(written, length))
     // Most is sent at once, and there is nothing to check.
     if (this.#socket.writableLength > 0 || this.#limit.isOver || this.#closing) this.checkOutput()
   }

@@ -9,8 +9,6 @@ const ROOM = 16 * 1024
 const LONGEST = 4096
 /** So few bytes are copied one by one, which takes less time than a call. */
 const FEW = 64
-/** Fewer requests are not looked up ahead. */
-const LEAST_BATCH = 4
 
 /** Whose requests they are. */
 export interface Requester {
@@ -90,7 +88,7 @@ export class Intake {
       senders[i].take(bytes, start, ends[i], batch)
       start = ends[i]
     }
-    if (batch.count >= LEAST_BATCH) this.#store.lookAhead(batch)
+    this.#store.lookAhead(batch)
     this.#clock.begin()
     try {
       for (const sender of senders) sender.serveTaken()

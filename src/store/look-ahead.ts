@@ -3,6 +3,8 @@ import type { DirectoryNode, Node } from './node.ts'
 
 /** So many paths are followed side by side. */
 const GROUP = 64
+/** Fewer are not worth it. */
+const LEAST = 4
 /** Of no more requests the nodes found are kept. */
 const MAX_FOUND = 512
 /** Longer paths are not followed: reading them twice would cost more than it saves. */
@@ -23,9 +25,9 @@ export interface PathBatch {
   readonly count: number
   /** The bytes that they have come as. */
   readonly bytes: Uint8Array
-  /** The first argument of each, which may be a path; empty where there is none. */
-  readonly paths: readonly string[]
-  /** Where in the bytes each of those begins and ends, in turn. */
+  /** Each with its command's name and then, perhaps, a path. */
+  readonly requests: readonly (readonly string[])[]
+  /** Where in the bytes what may be a path begins and ends, in turn. */
   readonly bounds: Int32Array
 }
 
@@ -39,20 +41,19 @@ let read = 0
  * processor does the waiting at one go.
  */
 export class LookAhead {
-  readonly #paths = new Array<string>(MAX_FOUND).fill('')
+  #requests: PathBatch['requests'] = []
   readonly #found = new Array<Node | undefined>(MAX_FOUND).fill(undefined)
   /** Those at and after this one are yet to be asked for. */
   #next = 0
   #count = 0
 
-  /** @param batch anything that is no path does no harm */
+  /** @param batch good until {@link forget}; anything in it that is no path does no harm */
   follow(root: DirectoryNode, batch: PathBatch): void {
+    this.#next = this.#count = 0
+    if (batch.count < LEAST) return
     const count = Math.min(batch.count, MAX_FOUND)
-    for (let i = 0; i < count; i++) {
-      this.#paths[i] = batch.paths[i]
-      this.#found[i] = undefined
-    }
-    this.#next = 0
+    for (let i = 0; i < count; i++) this.#found[i] = undefined
+    this.#requests = batch.requests
     this.#count = count
     for (let from = 0; from < count; from += GROUP) {
       let left = begin(root, batch, from, Math.min(count, from + GROUP))
@@ -70,9 +71,9 @@ export class LookAhead {
   find(path: string): Node | undefined {
     let at = this.#next
     if (this.#count === 0) return undefined
-    if (at < this.#count && this.#paths[at] === path) this.#next++
+    if (at < this.#count && this.#requests[at][1] === path) this.#next++
     // One request may ask more than once. That it is another string shows by its first bytes, mostly.
-    else if (at === 0 || this.#paths[--at] !== path) return this.#skipTo(path)
+    else if (at === 0 || this.#requests[--at][1] !== path) return this.#skipTo(path)
     const node = this.#found[at]
     return node !== undefined && node.parent !== null ? node : undefined
   }
@@ -82,12 +83,15 @@ export class LookAhead {
     const at = this.#next + 1
     // All have been asked for, and something else is asked for now.
     if (at > this.#count) this.#count = 0
-    if (at >= this.#count || this.#paths[at] !== path) return undefined
+    if (at >= this.#count || this.#requests[at][1] !== path) return undefined
     this.#next = at
     return this.find(path)
   }
 
-  /** To be called when a directory has been moved, taken out or is to expire. */
+  /**
+   * To be called when a directory has been moved, taken out or is to expire, and when the batch is used
+   * for other requests.
+   */
   forget(): void {
     this.#count = 0
   }
@@ -133,12 +137,12 @@ export class LookAhead {
 
 /** @returns how many paths there are to follow */
 function begin(root: DirectoryNode, batch: PathBatch, from: number, to: number): number {
-  const { bytes, paths, bounds } = batch
+  const { bytes, requests, bounds } = batch
   let count = 0
   for (let i = from; i < to; i++) {
-    const { length } = paths[i]
-    if (length === 0 || length > LONGEST) continue
     const start = bounds[2 * i]
+    const length = requests[i].length > 1 ? bounds[2 * i + 1] - start : 0
+    if (length === 0 || length > LONGEST) continue
     requestOf[count] = i
     // A slash in front may be left out.
     starts[count] = bytes[start] === SLASH ? start + 1 : start

@@ -210,12 +210,14 @@ export class Store {
 
   /**
    * Follows the paths of requests that come next, all at once, so that their look-ups need not wait
-   * for the memory; see {@link LookAhead}.
+   * for the memory; see {@link LookAhead}. To be called for each batch, however few: the one before is
+   * forgotten then.
    *
    * @param least with fewer files than that it is not worth it: most are in the cache anyway
    */
   lookAhead(batch: PathBatch, least = CACHED_FILES): void {
     if (this.files >= least) this.#ahead.follow(this.#root, batch)
+    else this.#ahead.forget()
   }
 
   /**

@@ -48,7 +48,7 @@ function batchOf(requests: readonly (readonly string[])[]): PathBatch {
   return {
     count: requests.length,
     bytes: Buffer.from(bytes, 'latin1'),
-    paths: requests.map(([, path = '']) => path),
+    requests,
     bounds: Int32Array.from(bounds),
   }
 }
