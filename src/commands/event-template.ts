@@ -96,9 +96,10 @@ export class EventTemplate {
     buffer.set(this.#bytes, at)
     putText(buffer, at + this.#keyAt, key)
     putText(buffer, at + this.#valueAt, value)
-    putIndex(buffer, at + this.#modifiedEnd, modifiedIndex)
-    putIndex(buffer, at + this.#createdEnd, createdIndex)
-    putIndex(buffer, at + this.#indexEnd, index)
+    const modifiedEnd = at + this.#modifiedEnd
+    putIndex(buffer, modifiedEnd, modifiedIndex)
+    putIndexLike(buffer, at + this.#createdEnd, createdIndex, modifiedEnd, modifiedIndex)
+    putIndexLike(buffer, at + this.#indexEnd, index, modifiedEnd, modifiedIndex)
     return at + this.#bytes.length
   }
 
@@ -113,8 +114,9 @@ export class EventTemplate {
     const keyAt = at + this.#keyAt
     putCopy(buffer, at + this.#keyBeforeAt, keyAt, keyAt + this.#keyLength)
     putText(buffer, at + this.#valueBeforeAt, value)
-    putIndex(buffer, at + this.#modifiedBeforeEnd, modifiedIndex)
-    putIndex(buffer, at + this.#createdBeforeEnd, createdIndex)
+    const modifiedEnd = at + this.#modifiedBeforeEnd
+    putIndex(buffer, modifiedEnd, modifiedIndex)
+    putIndexLike(buffer, at + this.#createdBeforeEnd, createdIndex, modifiedEnd, modifiedIndex)
   }
 
   /** Remembers a reply. @param bytes all of it */
@@ -189,4 +191,20 @@ function createdEnd(at: number, { createdIndex }: PlainFile): number {
 /** In the place of one that has as many digits. */
 function putIndex(buffer: Buffer, end: number, index: number): void {
   putDigits(buffer, end - digitsOf(index), end, index)
+}
+
+/** {@link putIndex} where another one is there already: mostly it is the same, and copied. */
+function putIndexLike(
+  buffer: Buffer,
+  end: number,
+  index: number,
+  otherEnd: number,
+  other: number,
+): void {
+  if (index !== other) {
+    putIndex(buffer, end, index)
+    return
+  }
+  const length = digitsOf(index)
+  putCopy(buffer, end - length, otherEnd - length, otherEnd)
 }

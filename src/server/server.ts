@@ -195,6 +195,8 @@ export class Server implements ServerContext {
    */
   close(save = true): Promise<void> {
     if (this.#closing) return this.closed
+    // What has been received has been acknowledged to the client's system: it gets its replies.
+    this.#intake.serve()
     this.#closing = true
     this.#listeners?.close()
     this.#cancelSurvey?.()
