@@ -14,7 +14,7 @@ help: ## list the targets
 	@echo 'Options for a target: make run ARGS="--port 6390 --dir ./other"'
 
 run: $(BUILT) ## start the server with conf/ktree.conf
-	@exec node --max-semi-space-size=16 dist/main.js conf/ktree.conf $(ARGS)
+	@exec node dist/main.js conf/ktree.conf $(ARGS)
 
 install: $(INSTALLED) ## install what package-lock.json says
 
@@ -63,4 +63,5 @@ $(BUILT): $(shell find src) tsconfig.json tsconfig.build.json rolldown.config.js
 	@rm -rf dist
 	@$(BIN)/tsc -p tsconfig.build.json
 	@$(BIN)/rolldown --config >/dev/null
+	@node dist/launch/make-code-cache.js
 	@touch $@

@@ -17,7 +17,7 @@ export class ServerProcess {
     // The compiled sources look for their version two folders up, as in the repository.
     copyFileSync('package.json', new URL('../package.json', import.meta.url))
     const child = fork(new URL('./serve.js', import.meta.url), {
-      execArgv: ['--max-semi-space-size=16', ...execArgv],
+      execArgv: [...execArgv],
     })
     const [message] = (await once(child, 'message')) as [{ port: number }]
     return new ServerProcess(child, message.port)

@@ -1,5 +1,6 @@
-#!/usr/bin/env -S node --max-semi-space-size=16
-import { run } from './run.ts'
-import { startServer } from './server/start.ts'
+#!/usr/bin/env node
+import { fileURLToPath } from 'node:url'
+import { loadProgram } from './launch/load-program.ts'
 
+const { run, startServer } = loadProgram(fileURLToPath(new URL('program.cjs', import.meta.url)))
 process.exit(await run(process.argv.slice(2), process, startServer))

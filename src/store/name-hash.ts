@@ -1,11 +1,14 @@
+import { randomBytes } from '../random-bytes.ts'
+
 const SLASH = 47
 
 /**
  * What the hashes of this process begin with and are multiplied by, the latter odd so that no bit
  * is lost: random, so that nobody can prepare names that all hash alike.
  */
-const [SEED, RANDOM] = crypto.getRandomValues(new Int32Array(2))
-const FACTOR = RANDOM | 1
+const random = randomBytes(8)
+const SEED = random.readInt32LE(0)
+const FACTOR = random.readInt32LE(4) | 1
 
 /** A component of a path, as {@link scanComponent} leaves it. */
 export interface Component {

@@ -1,17 +1,43 @@
 import { once } from 'node:events'
-import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { version } from '../../src/version.ts'
-import { type RunningProgram, useProgram } from './program.ts'
+import { type Program, type RunningProgram, useProgram } from './program.ts'
 
-const confFile = fileURLToPath(new URL('../../conf/ktree.conf', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const confFile = join(root, 'conf', 'ktree.conf')
 
 describe('the built program', () => {
   const program = useProgram()
   const run = (...args: string[]) => program.start(join(program.dist, 'main.js'), args)
+
+  /** What a script writes that has the launcher's functions, and the `path` of the program. */
+  const evaluate = async (
+    script: string,
+    options: readonly string[] = [],
+    dist = program.dist,
+  ): Promise<string> => {
+    const file = join(dist, 'evaluated.mjs')
+    const head = `import { createRequire } from 'node:module'
+      import { compileProgram, loadProgram } from './launch/load-program.js'
+      const path = ${JSON.stringify(join(dist, 'program.cjs'))}`
+    writeFileSync(file, `${head}\n${script}`)
+    const child = program.start(file, [], options)
+    expect([await child.ended, child.err]).toEqual([0, ''])
+    return child.out
+  }
 
   /** Starts a server with conf/ktree.conf on a port that nobody has. */
   const serve = async (...args: string[]): Promise<{ child: RunningProgram; port: number }> => {
@@ -149,12 +175,105 @@ describe('the built program', () => {
   })
 
   test('the program is one file, beside what only other ways to run it load', () => {
-    const code = readFileSync(join(program.dist, 'main.js'), 'utf8')
-    const imported = [...code.matchAll(/(?:from|import\(|import) ?"(\.[^"]+)"/g)].map(
-      ([, path]) => path,
+    const code = readFileSync(join(program.dist, 'program.cjs'), 'utf8')
+    const required = [...code.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, path]) => path)
+    expect(required.filter((path) => !isBuiltin(path)).toSorted()).toEqual(
+      ['export', 'import', 'repair'].map((name) => `./program-${name}.cjs`),
     )
-    expect(imported.length).toBeGreaterThan(0)
-    expect(imported.filter((path) => !/^\.\/main-[a-z-]+\.js$/.test(path))).toEqual([])
+    const licences = readFileSync(join(program.dist, 'program.LICENSES.txt'), 'utf8')
+    for (const name of ['classic-level', 'crc-32', 'node-gyp-build', 'pino', 'redis-parser']) {
+      expect(licences).toMatch(new RegExp(`^${name} [\\d.]+ \\(.*\\)\n\n.*License`, 'm'))
+    }
+  })
+
+  test('what other ways to run it load works with the program that is there', async () => {
+    const { child, port } = await serve()
+    const client = await talk(port)
+    client.send('KSET /a/b 1\r\nSHUTDOWN\r\n')
+    await child.ended
+    const file = join(program.directory, 'tree.json')
+    const dir = join(program.directory, `data-${port}`)
+    expect(await run('export', file, '--dir', dir).ended).toBe(0)
+    const imported = run('import', file, '--dir', `${dir}-again`)
+    expect(await imported.ended).toBe(0)
+    expect(imported.err).toContain(`imported into ${dir}-again: `)
+    const loaded = await evaluate(`
+      const program = loadProgram(path)
+      const require = createRequire(path)
+      require('./program-export.cjs')
+      console.log(require(path) === program)`)
+    expect(loaded).toBe('true\n')
+  })
+
+  describe('code that V8 has compiled before', () => {
+    const rejected = 'console.log(compileProgram(path, true).script.cachedDataRejected)'
+    /** Where nothing is given to V8 it has nothing to reject. */
+    const notGiven = 'undefined\n'
+
+    test('is taken, and tells nothing of where it was built', async () => {
+      expect(await evaluate(rejected)).toBe('false\n')
+      const code = readFileSync(join(program.dist, 'program.cache'))
+      expect(code.includes(program.directory)).toBe(false)
+    })
+
+    test('is not taken where V8 has other options', async () => {
+      const options = ['--max-semi-space-size=8']
+      expect(await evaluate(rejected, options)).toBe('true\n')
+      const shown = program.start(join(program.dist, 'main.js'), ['--version'], options)
+      expect(await shown.ended).toBe(0)
+      expect([shown.out, shown.err]).toEqual([`ktree ${version}\n`, ''])
+    })
+
+    test.each<[string, (code: Buffer) => Buffer | undefined]>([
+      ['missing', () => undefined],
+      ['empty', () => Buffer.alloc(0)],
+      ['cut', (code) => code.subarray(0, -100)],
+      ['nothing but its first line', (code) => code.subarray(0, code.indexOf('\n') + 1)],
+      ['too long', (code) => Buffer.concat([code, Buffer.alloc(8)])],
+      ['of another version of node', (code) => replaced(code, process.version, 'v20.0.0')],
+      ['of another processor', (code) => replaced(code, ` ${process.arch} `, ' pdp11 ')],
+      ['wrong in a bit near its start', (code) => damaged(code, 0.0002)],
+      ['wrong in a bit in its middle', (code) => damaged(code, 0.5)],
+      ['wrong in a bit near its end', (code) => damaged(code, 0.9)],
+    ])('that is %s is not taken, and the program starts', async (_, change) => {
+      const dist = copyOf(program)
+      const file = join(dist, 'program.cache')
+      const content = change(readFileSync(file))
+      if (content === undefined) rmSync(file)
+      else writeFileSync(file, content)
+      expect(await evaluate(rejected, [], dist)).toBe(notGiven)
+      const shown = program.start(join(dist, 'main.js'), ['--version'])
+      expect(await shown.ended).toBe(0)
+      expect([shown.out, shown.err]).toEqual([`ktree ${version}\n`, ''])
+    })
+
+    test('of another text of the same length is not taken', async () => {
+      const dist = copyOf(program)
+      const file = join(dist, 'program.cjs')
+      writeFileSync(
+        file,
+        replaced(readFileSync(file), 'A tree of keys that', 'A bush of keys that'),
+      )
+      expect(await evaluate(rejected, [], dist)).toBe(notGiven)
+      const help = program.start(join(dist, 'main.js'), ['--help'])
+      expect(await help.ended).toBe(0)
+      expect(help.out).toContain('A bush of keys that can be watched')
+    })
+  })
+
+  test.each([
+    { options: [], place: /\((dist\/program\.cjs):(\d+):(\d+)\)/ },
+    { options: ['--enable-source-maps'], place: /\/(src\/server\/start\.ts):(\d+):(\d+)\)/ },
+  ])('with node $options an error tells where it comes from', async ({ options, place }) => {
+    const start = 'loadProgram(path).startServer({ nonsense: 1 })'
+    const stack = await evaluate(`${start}.catch((error) => console.log(error.stack))`, options)
+    expect(stack).toMatch(place)
+    const [, file, line, column] = place.exec(stack)!
+    const directory = file.startsWith('src') ? root : program.directory
+    const lines = readFileSync(join(directory, file), 'utf8').split('\n')
+    expect(lines[Number(line) - 1].slice(Number(column) - 1)).toMatch(
+      /^new TypeError\(`startServer: unknown option/,
+    )
   })
 
   test('as a library: after close() nothing keeps the process alive', async () => {
@@ -179,6 +298,26 @@ describe('the built program', () => {
     expect([child.out, child.err]).toEqual(['1\n', ''])
   })
 })
+
+/** Copies what is built, so that it can be changed. @returns the new dist */
+function copyOf({ dist, directory }: Program): string {
+  const copy = mkdtempSync(join(directory, 'dist-'))
+  cpSync(dist, copy, { recursive: true })
+  return copy
+}
+
+function replaced(content: Buffer, what: string, by: string): Buffer {
+  const text = content.toString('latin1')
+  expect(text).toContain(what)
+  return Buffer.from(text.replace(what, by), 'latin1')
+}
+
+/** @param part how far the wrong bit is from the start */
+function damaged(content: Buffer, part: number): Buffer {
+  const copy = Buffer.from(content)
+  copy[Math.floor(part * copy.length)] ^= 4
+  return copy
+}
 
 interface Conversation {
   readonly socket: Socket

@@ -24,8 +24,12 @@ export interface Program {
   /** The compiled files; goes away after the tests. */
   readonly dist: string
   readonly directory: string
-  /** Runs a compiled script; what is left of it is ended after the test. */
-  start(script: string, args: readonly string[]): RunningProgram
+  /**
+   * Runs a compiled script; what is left of it is ended after the test.
+   *
+   * @param options for node
+   */
+  start(script: string, args: readonly string[], options?: readonly string[]): RunningProgram
 }
 
 /** Builds src/ once for the tests of a file, away from dist/, which may be missing or old. */
@@ -44,6 +48,7 @@ export function useProgram(): Program {
     const rolldown = join(root, 'node_modules', 'rolldown', 'bin', 'cli.mjs')
     const bundle = ['--config', '--dir', join(directory, 'dist')]
     execFileSync(process.execPath, [rolldown, ...bundle], { cwd: root })
+    execFileSync(process.execPath, [join(directory, 'dist', 'launch', 'make-code-cache.js')])
   })
   afterEach(async () => {
     for (const { process, ended } of running) {
@@ -60,8 +65,9 @@ export function useProgram(): Program {
     get directory() {
       return directory
     },
-    start(script, args) {
-      const program = watch(spawn(process.execPath, [script, ...args], { cwd: directory }))
+    start(script, args, options = []) {
+      const commandLine = [...options, script, ...args]
+      const program = watch(spawn(process.execPath, commandLine, { cwd: directory }))
       running.push(program)
       return program
     },

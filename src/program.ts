@@ -1,0 +1,7 @@
+/**
+ * ktree as a program, what `main.ts` loads: the build makes one file of it (docs/decisions/0010).
+ *
+ * @module
+ */
+export { run } from './run.ts'
+export { startServer } from './server/start.ts'

@@ -1,0 +1,26 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { createRequire } from 'node:module'
+
+/** Where systems other than Windows have random bytes that nobody can guess. */
+const DEVICE = '/dev/urandom'
+
+function readDevice(length: number): Buffer {
+  const bytes = Buffer.alloc(length)
+  const device = openSync(DEVICE, 'r')
+  try {
+    if (readSync(device, bytes) !== length) throw new Error(`${DEVICE} has ended`)
+  } finally {
+    closeSync(device)
+  }
+  return bytes
+}
+
+/** Random bytes that nobody can guess. node:crypto has them, too, but is slow to load. */
+export function randomBytes(length: number): Buffer {
+  try {
+    return readDevice(length)
+  } catch {
+    const require = createRequire(import.meta.url)
+    return (require('node:crypto') as typeof import('node:crypto')).randomBytes(length)
+  }
+}
