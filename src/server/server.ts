@@ -195,7 +195,7 @@ export class Server implements ServerContext {
    */
   close(save = true): Promise<void> {
     if (this.#closing) return this.closed
-    // What has been received has been acknowledged to the client's system: it gets its replies.
+    // What has come before is served, too.
     this.#intake.serve()
     this.#closing = true
     this.#listeners?.close()
