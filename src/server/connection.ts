@@ -153,6 +153,14 @@ export class Connection implements Subscriber, RequestHandler, Requester {
     }
   }
 
+  /** Serves what has been received and waits for its turn. */
+  serveRest(): void {
+    while (this.#yielding) {
+      this.#yielding = false
+      this.#goOn()
+    }
+  }
+
   onRequest(args: string[]): void {
     if (this.#closing) return
     this.reply.muted = this.replyMode !== 'on'

@@ -197,6 +197,9 @@ export class Server implements ServerContext {
     if (this.#closing) return this.closed
     // What has come before is served, too.
     this.#intake.serve()
+    if (this.pubsub.served === undefined) {
+      for (const client of this.clients.values()) client.serveRest()
+    }
     this.#closing = true
     this.#listeners?.close()
     this.#cancelSurvey?.()
