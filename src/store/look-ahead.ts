@@ -46,6 +46,11 @@ export class LookAhead {
   /** Those at and after this one are yet to be asked for. */
   #next = 0
   #count = 0
+  /** What the path of a node found lately begins with, up to its name: most that follow do so, too. */
+  readonly #prefix = new Uint8Array(LONGEST)
+  #prefixLength = 0
+  /** Where it leads; undefined if it is not known. */
+  #prefixDirectory: DirectoryNode | undefined
 
   /** @param batch good until {@link forget}; anything in it that is no path does no harm */
   follow(root: DirectoryNode, batch: PathBatch): void {
@@ -56,9 +61,11 @@ export class LookAhead {
     this.#requests = batch.requests
     this.#count = count
     for (let from = 0; from < count; from += GROUP) {
-      let left = begin(root, batch, from, Math.min(count, from + GROUP))
+      let left = this.#begin(root, batch, from, Math.min(count, from + GROUP))
       while (left > 0) left = this.#step(batch, left)
     }
+    const last = this.#found[count - 1]
+    if (last !== undefined) this.#keepPrefix(last, root, batch, count - 1)
   }
 
   /**
@@ -94,6 +101,44 @@ export class LookAhead {
    */
   forget(): void {
     this.#count = 0
+    this.#prefixDirectory = undefined
+  }
+
+  /** @returns how many paths there are to follow */
+  #begin(root: DirectoryNode, batch: PathBatch, from: number, to: number): number {
+    const { bytes, requests, bounds } = batch
+    let count = 0
+    for (let i = from; i < to; i++) {
+      const end = bounds[2 * i + 1]
+      const length = requests[i].length > 1 ? end - bounds[2 * i] : 0
+      if (length === 0 || length > LONGEST) continue
+      const start = firstName(bytes, bounds[2 * i])
+      const known = this.#prefixDirectory
+      const fits = known !== undefined && this.#hasPrefix(bytes, start, end)
+      requestOf[count] = i
+      starts[count] = fits ? start + this.#prefixLength : start
+      directories[count++] = fits ? known : root
+    }
+    return count
+  }
+
+  #hasPrefix(bytes: Uint8Array, start: number, end: number): boolean {
+    const length = this.#prefixLength
+    if (end - start <= length) return false
+    for (let i = 0; i < length; i++) if (bytes[start + i] !== this.#prefix[i]) return false
+    return true
+  }
+
+  /** @param request which one has led to the node */
+  #keepPrefix(node: Node, root: DirectoryNode, batch: PathBatch, request: number): void {
+    const { parent } = node
+    if (parent === null || parent === root || parent === this.#prefixDirectory) return
+    const { bytes, bounds } = batch
+    const start = firstName(bytes, bounds[2 * request])
+    const end = bounds[2 * request + 1] - node.name.length
+    this.#prefixLength = end - start
+    this.#prefixDirectory = parent
+    for (let i = start; i < end; i++) this.#prefix[i - start] = bytes[i]
   }
 
   /**
@@ -135,20 +180,9 @@ export class LookAhead {
   }
 }
 
-/** @returns how many paths there are to follow */
-function begin(root: DirectoryNode, batch: PathBatch, from: number, to: number): number {
-  const { bytes, requests, bounds } = batch
-  let count = 0
-  for (let i = from; i < to; i++) {
-    const start = bounds[2 * i]
-    const length = requests[i].length > 1 ? bounds[2 * i + 1] - start : 0
-    if (length === 0 || length > LONGEST) continue
-    requestOf[count] = i
-    // A slash in front may be left out.
-    starts[count] = bytes[start] === SLASH ? start + 1 : start
-    directories[count++] = root
-  }
-  return count
+/** Where a path's first name begins: a slash in front may be left out. */
+function firstName(bytes: Uint8Array, start: number): number {
+  return bytes[start] === SLASH ? start + 1 : start
 }
 
 /** Whether a component of a path is the name of a node. */
