@@ -1,5 +1,7 @@
 /** A batch has no more requests. */
 const MOST = 512
+/** One of more bytes is not kept until others take its place. */
+const KEPT_LENGTH = 16 * 1024
 
 /**
  * Requests that have been decoded and are served next, as they have come side by side. Used again and
@@ -21,8 +23,13 @@ export class RequestBatch {
     return this.count === MOST
   }
 
+  /** How many bytes its requests are. */
+  #length = 0
+
   /** Begins anew. @param bytes of the requests that are going to be added */
   clear(bytes: Uint8Array): void {
+    if (this.#length > KEPT_LENGTH) this.requests.fill([])
+    this.#length = 0
     this.count = 0
     this.bytes = bytes
   }
@@ -30,10 +37,12 @@ export class RequestBatch {
   /**
    * Adds a request. The batch must not be full.
    *
+   * @param start where in the bytes it begins
    * @param firstStart where the first argument after the command's name begins
    */
-  add(args: string[], end: number, firstStart: number, firstEnd: number): void {
+  add(args: string[], start: number, end: number, firstStart: number, firstEnd: number): void {
     const { count } = this
+    this.#length += end - start
     this.requests[count] = args
     this.ends[count] = end
     this.bounds[2 * count] = firstStart

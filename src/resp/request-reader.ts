@@ -287,8 +287,8 @@ export class RequestReader {
     while (at < stop && !batch.full) {
       const args = decoder.decode(bytes, at, end)
       if (args === undefined) break
+      batch.add(args, at, decoder.end, decoder.firstStart, decoder.firstEnd)
       at = decoder.end
-      batch.add(args, at, decoder.firstStart, decoder.firstEnd)
     }
     this.#walked = at
     this.#batchLength = Math.min(2 * this.#batchLength, MAX_BATCH_LENGTH)
