@@ -13,7 +13,7 @@ const MAX_BYTES = 8 * 1024 * 1024
 /** A directory in which so many names had events counts as a whole from then on, for a while. */
 export const CROWD = 4096
 /** How many events that while lasts. */
-const CROWDED_FOR = 65_536
+const CROWDED_FOR = 262_144
 
 class PathRecord {
   /** The last dropped event at this very path. */
