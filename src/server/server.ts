@@ -28,6 +28,8 @@ import { Subscriptions } from './subscriptions.ts'
 
 /** How often idle and slow connections are looked for, in milliseconds. */
 const SURVEY_INTERVAL = 1000
+/** While requests are served, replies are sent after so many milliseconds. */
+const LONGEST_GATHERING = 2
 /** So many turns of the event loop may bring new connections before replies are sent all the same. */
 const MAX_ACCEPTING_TURNS = 64
 /** How long connections may take to read their last replies when the server closes, in ms. */
@@ -95,6 +97,8 @@ export class Server implements ServerContext {
   #nextClientId = 1
   #dirty: Connection[] = []
   #flushScheduled = false
+  /** When replies were last sent, in milliseconds since the process began. */
+  #flushedAt = 0
   /** This turn of the event loop has brought a new connection; so many before it have, too. */
   #accepted = false
   #acceptingTurns = 0
@@ -142,7 +146,10 @@ export class Server implements ServerContext {
     this.dispatcher = new Dispatcher(this, commandTable)
     this.requestLimits = { ...defaultRequestLimits }
     this.frameDecoder = new FrameDecoder(this.requestLimits)
-    this.#intake = new Intake(this.store, this.clock, this.frameDecoder, () => this.afterRequests())
+    this.#intake = new Intake(this.store, this.clock, this.frameDecoder, () => {
+      this.afterRequests()
+      this.#flushIfLate()
+    })
     this.#expiry = new ExpiryTimer(this.store, this.clock, (duration) => {
       this.latency.add('expire-cycle', duration)
       this.#flushDirty()
@@ -361,11 +368,18 @@ export class Server implements ServerContext {
     this.#flushDirty()
   }
 
+  /** In a long turn the first clients need not wait for the last; but see {@link Server.#flushAtEnd}. */
+  #flushIfLate(): void {
+    const late = this.clock.lastLap - this.#flushedAt > LONGEST_GATHERING
+    if (late && !this.#accepted && this.#acceptingTurns === 0) this.#flushDirty()
+  }
+
   #flushDirty(): void {
     this.pubsub.flush()
     const dirty = this.#dirty
     this.#dirty = []
     for (const client of dirty) client.flush()
+    this.#flushedAt = performance.now()
   }
 
   #accept(socket: Socket, unixPath: string | undefined): void {
