@@ -17,8 +17,7 @@ const MAX_USUAL = 64 * 1024
 
 const COLON = 58
 const NOTHING = Buffer.alloc(0)
-/** The length of `+OK` with the end of the line. */
-const OK_LENGTH = 5
+const OK = Buffer.from('+OK\r\n')
 const NULL = { 2: Buffer.from('$-1\r\n'), 3: Buffer.from('_\r\n') }
 
 /**
@@ -93,13 +92,7 @@ export class ReplyWriter {
   }
 
   ok(): void {
-    if (this.muted) return
-    const buffer = this.room(OK_LENGTH)
-    const at = this.#length
-    buffer[at] = 0x2b
-    buffer[at + 1] = 0x4f
-    buffer[at + 2] = 0x4b
-    this.#length = putEnd(buffer, at + 3)
+    this.encoded(OK)
   }
 
   /** @param s a binary string */
