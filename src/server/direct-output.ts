@@ -1,10 +1,6 @@
 import { writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
-
-/** What a Socket has and its types lack: the system's side of it, gone when it is closed. */
-interface WithHandle {
-  readonly _handle: { readonly fd?: number } | null
-}
+import { handleOf, type SocketHandle } from './socket-handle.ts'
 
 /**
  * Writes to a socket what the system takes at once. `Socket.write` makes several objects a call, one
@@ -15,14 +11,14 @@ interface WithHandle {
  */
 export class DirectOutput {
   readonly #socket: Socket
-  readonly #handle: WithHandle['_handle']
-  /** -1 where there is none, as on Windows. */
+  readonly #handle: SocketHandle | null | undefined
+  /** -1 where there is none. */
   readonly #descriptor: number
 
   /** @param socket open by now */
   constructor(socket: Socket) {
     this.#socket = socket
-    this.#handle = (socket as unknown as WithHandle)._handle
+    this.#handle = handleOf(socket)
     this.#descriptor = this.#handle?.fd ?? -1
   }
 
@@ -36,7 +32,7 @@ export class DirectOutput {
     const socket = this.#socket
     if (this.#descriptor < 0 || socket.writableLength > 0) return 0
     // The descriptor is the socket's only as long as that is open.
-    if ((socket as unknown as WithHandle)._handle !== this.#handle) return 0
+    if (handleOf(socket) !== this.#handle) return 0
     try {
       return writeSync(this.#descriptor, bytes, 0, length)
     } catch {

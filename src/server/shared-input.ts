@@ -1,15 +1,11 @@
 import { Socket } from 'node:net'
+import { handleOf, type WithHandle } from './socket-handle.ts'
 
 /** So much is read from a socket at a time, in bytes: what Node.js reads, too. */
 const LENGTH = 64 * 1024
 
 /** What every socket is read into; its bytes are some connection's only until the call returns. */
 const input = Buffer.allocUnsafeSlow(LENGTH)
-
-/** What a Socket has and its types lack: the system's side of it. */
-interface WithHandle {
-  _handle: { useUserBuffer?: unknown } | null
-}
 
 /**
  * Has what comes to a socket read into one Buffer that all sockets share. Node.js offers that
@@ -27,7 +23,7 @@ export function shareInput(
   accepted: Socket,
   onInput: (bytes: Buffer, length: number) => void,
 ): Socket {
-  const { _handle: handle } = accepted as unknown as WithHandle
+  const handle = handleOf(accepted)
   if (typeof handle?.useUserBuffer !== 'function') {
     accepted.on('data', (chunk: Buffer) => onInput(chunk, chunk.length))
     accepted.resume()
