@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { Config, ConfigError } from './config.ts'
+export { Config, ConfigError } from './config/config.ts'
 export { type RunningServer, type StartOptions, startServer } from './server/start.ts'
 export { type Clock, ManualClock, systemClock } from './store/clock.ts'
 export {

@@ -3,5 +3,5 @@
  *
  * @module
  */
-export { run } from './run.ts'
+export { run } from './cli/run.ts'
 export { startServer } from './server/start.ts'

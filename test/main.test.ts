@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Host, run } from '../src/run.ts'
+import { type Host, run } from '../src/cli/run.ts'
 import type { RunningServer, startServer } from '../src/server/start.ts'
 import { version } from '../src/version.ts'
 

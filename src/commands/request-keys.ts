@@ -1,4 +1,4 @@
-import type { Command } from './command.ts'
+import type { Command } from '../request/command.ts'
 
 /**
  * The keys in a request, by the command's declaration.

@@ -1,5 +1,5 @@
-import type { Command, Group } from './command.ts'
-import { commandSyntax } from './syntax.ts'
+import type { Command, Group } from '../request/command.ts'
+import { commandSyntax } from '../request/syntax.ts'
 
 /**
  * The HELP of a container, made from what its other subcommands declare.

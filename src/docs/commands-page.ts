@@ -1,5 +1,5 @@
-import type { Command } from '../commands/command.ts'
-import { argumentSyntax } from '../commands/syntax.ts'
+import type { Command } from '../request/command.ts'
+import { argumentSyntax } from '../request/syntax.ts'
 
 const GROUPS = [
   ['tree', 'The tree'],

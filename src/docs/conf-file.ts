@@ -1,6 +1,6 @@
-import { formatConfigLine } from '../config-rewrite.ts'
-import { type Directive, formatMemory } from '../config-value.ts'
-import { type DirectiveName, describeDirective, directiveNames } from '../directives.ts'
+import { type Directive, formatMemory } from '../config/directive-value.ts'
+import { type DirectiveName, describeDirective, directiveNames } from '../config/directives.ts'
+import { formatConfigLine } from '../config/rewrite.ts'
 import { wrap } from './words.ts'
 
 const WIDTH = 78

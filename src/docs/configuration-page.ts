@@ -1,6 +1,6 @@
-import { formatConfigLine } from '../config-rewrite.ts'
-import type { Directive } from '../config-value.ts'
-import { type DirectiveName, describeDirective, directiveNames } from '../directives.ts'
+import type { Directive } from '../config/directive-value.ts'
+import { type DirectiveName, describeDirective, directiveNames } from '../config/directives.ts'
+import { formatConfigLine } from '../config/rewrite.ts'
 import { describeRange } from './conf-file.ts'
 
 const escapeHtml = (text: string): string => text.replaceAll('<', '&lt;').replaceAll('>', '&gt;')

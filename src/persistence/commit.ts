@@ -1,18 +1,18 @@
+import type { Event } from '../store/event.ts'
+import type { Store } from '../store/store.ts'
 import {
   type ChangeSet,
   type Changes,
   emptySet,
   type RemovedFile,
   Tally,
-} from '../store/changes.ts'
-import type { Event } from '../store/event.ts'
-import { type DirectoryNode, type Node, nodesBelow } from '../store/node.ts'
-import type { Store } from '../store/store.ts'
+} from '../store/tree/changes.ts'
+import { type DirectoryNode, type Node, nodesBelow } from '../store/tree/node.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 import type { CopyState } from './copy-state.ts'
-import type { Batch, Engine } from './engine.ts'
 import { encodeEvents, eventLength } from './event-record.ts'
 import { directoryKey, eventsKey, fileKey, metaKey, placesKey } from './keys.ts'
+import type { Batch, Engine } from './level.ts'
 import { encodeMeta } from './meta.ts'
 import { encodeDirectory, encodeFile } from './node-record.ts'
 import { Pace } from './pace.ts'

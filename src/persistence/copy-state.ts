@@ -1,4 +1,4 @@
-import { Tally } from '../store/changes.ts'
+import { Tally } from '../store/tree/changes.ts'
 
 /** What is known of the copy on disk: as of the last commit. */
 export interface CopyState {

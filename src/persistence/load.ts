@@ -1,13 +1,12 @@
-import { type ChangeSet, emptySet, Tally } from '../store/changes.ts'
-import { DroppedEvents } from '../store/dropped-events.ts'
 import type { Event } from '../store/event.ts'
-import { EventHistory, type HistoryLimits } from '../store/event-history.ts'
-import { keptName } from '../store/kept-name.ts'
-import { attach, DirectoryNode, FileNode, type Node } from '../store/node.ts'
+import { DroppedEvents } from '../store/history/dropped-events.ts'
+import { EventHistory, type HistoryLimits } from '../store/history/event-history.ts'
 import type { StoreState } from '../store/store.ts'
+import { type ChangeSet, emptySet, Tally } from '../store/tree/changes.ts'
+import { keptName } from '../store/tree/kept-name.ts'
+import { attach, DirectoryNode, FileNode, type Node } from '../store/tree/node.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
 import { type CopyState, emptyCopy } from './copy-state.ts'
-import { clearNodes, type Engine, type KeyRange, type RawRecord, rangeOf } from './engine.ts'
 import { DamagedDataError } from './errors.ts'
 import { decodeEvents } from './event-record.ts'
 import {
@@ -20,6 +19,7 @@ import {
   numberOf,
   placesKey,
 } from './keys.ts'
+import { clearNodes, type Engine, type KeyRange, type RawRecord, rangeOf } from './level.ts'
 import { type Marker, readMarker } from './marker.ts'
 import { decodeMeta, type Meta } from './meta.ts'
 import { decodeDirectory, decodeNode, type NodeFields } from './node-record.ts'

@@ -1,4 +1,4 @@
-import type { DirectoryNode, FileNode, Node } from '../store/node.ts'
+import type { DirectoryNode, FileNode, Node } from '../store/tree/node.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 import { DamagedDataError } from './errors.ts'
 import { NUMBER_LENGTH, readNumber, writeNumber } from './keys.ts'

@@ -1,4 +1,4 @@
-import { attach, DirectoryNode, type Node } from '../store/node.ts'
+import { attach, DirectoryNode, type Node } from '../store/tree/node.ts'
 
 /** Where nodes are brought whose place is not known any more, as in file systems. */
 const NAME = 'lost+found'

@@ -1,8 +1,8 @@
+import { splitInlineRequest } from '../text/split-words.ts'
 import { ChunkList } from './chunk-list.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { parseFrames } from './frame-parser.ts'
 import { FrameWalker } from './frame-walker.ts'
-import { splitInlineRequest } from './inline-request.ts'
 import { RequestBatch } from './request-batch.ts'
 import type { RequestLimits } from './request-limits.ts'
 

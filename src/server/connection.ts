@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net'
-import { endTransaction, type Transaction } from '../commands/transaction.ts'
-import type { WatchedKeys } from '../commands/watched-keys.ts'
+import { isLoopback } from '../access/loopback.ts'
+import type { Subscriber } from '../pubsub/subscriber.ts'
+import { endTransaction, type Transaction } from '../request/transaction.ts'
+import type { WatchedKeys } from '../request/watched-keys.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
-import { DirectOutput } from './direct-output.ts'
-import type { Requester } from './intake.ts'
-import { isLoopback } from './loopback.ts'
 import { OutputLimitGuard } from './output-limit.ts'
 import type { Server } from './server.ts'
-import { shareInput } from './shared-input.ts'
-import type { Subscriber } from './subscriber.ts'
+import { shareInput } from './socket/input.ts'
+import { DirectOutput } from './socket/output.ts'
+import type { Requester } from './turn.ts'
 
 /** Replies of one burst are handed to the socket when they reach so many bytes. */
 const FLUSH_AT = 256 * 1024

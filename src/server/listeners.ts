@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
-import { type Config, pathFromBytes } from '../config.ts'
+import { type Config, pathFromBytes } from '../config/config.ts'
 
 /** What a machine without IPv6, or without the address, answers. */
 const NOT_AVAILABLE = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL'])

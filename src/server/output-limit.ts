@@ -1,4 +1,4 @@
-import type { OutputLimit } from '../config.ts'
+import type { OutputLimit } from '../config/config.ts'
 
 /** Watches one connection's unread output against `client-output-buffer-limit`. */
 export class OutputLimitGuard {

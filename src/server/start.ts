@@ -1,5 +1,5 @@
 import { type Logger, pino } from 'pino'
-import { Config } from '../config.ts'
+import { Config } from '../config/config.ts'
 import { type Clock, systemClock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import { Server } from './server.ts'

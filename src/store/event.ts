@@ -1,5 +1,5 @@
-import { isHidden, type Node } from './node.ts'
 import { joinPath } from './path.ts'
+import { isHidden, type Node } from './tree/node.ts'
 
 /** What an event can tell of; their order is part of what is on disk, new ones go to the end. */
 export const ACTIONS = [

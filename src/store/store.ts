@@ -1,24 +1,9 @@
-import type { Changes } from './changes.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { CROWD } from './dropped-events.ts'
 import { PathError, StoreError } from './errors.ts'
 import { type Action, type Event, type NodeExtern, represent, representListing } from './event.ts'
-import { EventHistory } from './event-history.ts'
-import { FileChange } from './file-change.ts'
-import { FileList } from './file-list.ts'
-import { keptName } from './kept-name.ts'
-import { LookAhead, type PathBatch } from './look-ahead.ts'
-import { component, scanComponent } from './name-hash.ts'
-import {
-  attach,
-  cloneTree,
-  DirectoryNode,
-  detach,
-  FileNode,
-  isHidden,
-  type Node,
-  pathOf,
-} from './node.ts'
+import { CROWD } from './history/dropped-events.ts'
+import { EventHistory } from './history/event-history.ts'
+import { FileChange } from './history/short-event.ts'
 import {
   absolute,
   checkDepth,
@@ -31,9 +16,24 @@ import {
   joinPath,
   tidyPath,
 } from './path.ts'
-import { loadSnapshot, saveSnapshot } from './snapshot.ts'
+import { loadSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
 import { STAT_NAMES, Stats } from './stats.ts'
-import { byExpireTime, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
+import type { Changes } from './tree/changes.ts'
+import { FileList } from './tree/file-list.ts'
+import { keptName } from './tree/kept-name.ts'
+import { LookAhead, type PathBatch } from './tree/look-ahead.ts'
+import { component, scanComponent } from './tree/name-hash.ts'
+import {
+  attach,
+  cloneTree,
+  DirectoryNode,
+  detach,
+  FileNode,
+  isHidden,
+  type Node,
+  pathOf,
+} from './tree/node.ts'
+import { byExpireTime, MAX_EXPIRE_TIME, TtlHeap } from './tree/ttl-heap.ts'
 import { type Listener, type Watcher, WatcherHub } from './watcher-hub.ts'
 
 /** The version of the data model, as etcd's v2 store counts it. */

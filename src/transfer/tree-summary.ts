@@ -1,5 +1,5 @@
-import { nodesBelow } from '../store/node.ts'
 import type { Store } from '../store/store.ts'
+import { nodesBelow } from '../store/tree/node.ts'
 
 /** How many there are of what; the root is not counted. */
 interface Counts {

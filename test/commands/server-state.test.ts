@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { humanBytes } from '../../src/commands/info-sections.ts'
+import { humanBytes } from '../../src/commands/server/info-sections.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 

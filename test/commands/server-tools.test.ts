@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { bucketEnd, histogramBucket } from '../../src/commands/latency-histogram.ts'
-import { latencyDoctor, latencyGraph } from '../../src/commands/latency-report.ts'
+import { latencyDoctor, latencyGraph } from '../../src/commands/server/latency-report.ts'
+import { bucketEnd, histogramBucket } from '../../src/metrics/latency-histogram.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { ErrorReply, join, type Reply, start } from '../server/raw-client.ts'
 

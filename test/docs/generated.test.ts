@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { Config } from '../../src/config.ts'
-import { applyConfigText, parseConfigLines } from '../../src/config-file.ts'
-import { directiveNames } from '../../src/directives.ts'
+import { applyConfigText, parseConfigLines } from '../../src/config/conf-file.ts'
+import { Config } from '../../src/config/config.ts'
+import { directiveNames } from '../../src/config/directives.ts'
 import { generatedFiles } from '../../src/docs/generate.ts'
 
 const top = new URL('../../', import.meta.url)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { Engine, rangeOf } from '../../src/persistence/engine.ts'
 import { KIND, numberOf } from '../../src/persistence/keys.ts'
+import { Engine, rangeOf } from '../../src/persistence/level.ts'
 import { useProgram } from '../clients/program.ts'
 import { kill, startOn, stop, temporaryDirectory, visitPort } from './data-server.ts'
 

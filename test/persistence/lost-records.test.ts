@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { treeOf } from '../../src/persistence/data-directory.ts'
-import { Engine } from '../../src/persistence/engine.ts'
 import { fileName, KIND } from '../../src/persistence/keys.ts'
+import { Engine } from '../../src/persistence/level.ts'
 import { keep, putRecords, recordsOf } from './support.ts'
 
 /** A closed tree, and the record of one file as it was before its last change. */

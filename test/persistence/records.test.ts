@@ -22,10 +22,10 @@ import {
   encodeFile,
 } from '../../src/persistence/node-record.ts'
 import type { Event, NodeExtern } from '../../src/store/event.ts'
-import { DirectoryNode, FileNode } from '../../src/store/node.ts'
 import { MAX_PATH_LENGTH } from '../../src/store/path.ts'
 import { STAT_NAMES, Stats } from '../../src/store/stats.ts'
-import { MAX_EXPIRE_TIME, TtlHeap } from '../../src/store/ttl-heap.ts'
+import { DirectoryNode, FileNode } from '../../src/store/tree/node.ts'
+import { MAX_EXPIRE_TIME, TtlHeap } from '../../src/store/tree/ttl-heap.ts'
 
 const latin1 = (array: Uint8Array): string => Buffer.from(array).toString('latin1')
 const bytes = fc.oneof(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isLoopback } from '../../src/server/loopback.ts'
+import { isLoopback } from '../../src/access/loopback.ts'
 import { OutputLimitGuard } from '../../src/server/output-limit.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { ErrorReply, eventually, frame, join, start } from './raw-client.ts'

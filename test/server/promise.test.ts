@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { matchGlob } from '../../src/glob.ts'
 import { startServer } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import type { Event } from '../../src/store/event.ts'
+import { matchGlob } from '../../src/text/glob.ts'
 import { join, Push, type RawClient, type Reply } from './raw-client.ts'
 
 const key = fc.constantFrom(

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
 import type { Event } from '../../src/store/event.ts'
+import { isWatched } from '../../src/store/history/watched.ts'
 import { Store } from '../../src/store/store.ts'
-import { isWatched } from '../../src/store/watched.ts'
 import { places, type Write, write } from './random-writes.ts'
 
 const indexes = (events: readonly Event[]): number[] => events.map(({ index }) => index)

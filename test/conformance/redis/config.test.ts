@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Config, ConfigError } from '../../../src/config.ts'
-import { matchGlob } from '../../../src/glob.ts'
+import { Config, ConfigError } from '../../../src/config/config.ts'
+import { matchGlob } from '../../../src/text/glob.ts'
 import { describeWithPeer, type RunningRedis, startRedis } from '../peers.ts'
 
 describeWithPeer('redis-server', 'configuration, compared with Redis', () => {

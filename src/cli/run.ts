@@ -1,0 +1,141 @@
+import { resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Logger } from 'pino'
+import { applyConfigText, loadConfigFile } from '../config/conf-file.ts'
+import { Config, pathFromBytes } from '../config/config.ts'
+import type { RunningServer, startServer } from '../server/start.ts'
+import { Store } from '../store/store.ts'
+import type { Output } from '../transfer/progress.ts'
+import { version } from '../version.ts'
+import { parseCommandLine, type Run, type Transfer } from './command-line.ts'
+import { helpText, transferHelpText } from './help.ts'
+import { createLogger, pinoLevel } from './logger.ts'
+import { explainStartError } from './start-error.ts'
+
+/** What `run` needs of the process; `process` itself has it all. */
+export interface Host {
+  readonly stdin: Readable
+  readonly stdout: Output
+  readonly stderr: Output
+  on(event: string, listener: (cause: unknown) => void): unknown
+  /** Ends the process at once. */
+  exit(code: number): void
+}
+
+async function readAll(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks).toString('latin1')
+}
+
+/** The configuration: the file's, over it standard input's, over that the command line's. */
+async function readConfig(commandLine: Run | Transfer, host: Host): Promise<Config> {
+  const config = new Config()
+  if (commandLine.configFile) loadConfigFile(config, commandLine.configFile)
+  if (commandLine.kind === 'run' && commandLine.standardInput) {
+    applyConfigText(config, await readAll(host.stdin), 'standard input')
+  }
+  for (const [name, args] of commandLine.directives) config.set(name, args)
+  return config
+}
+
+/** An error nobody handled leaves the server in a state nobody knows: log it and end. */
+function exitOnBug(host: Host, logger: Logger): void {
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    host.on(event, (cause) => {
+      logger.fatal({ err: cause, event }, 'ended by an error in ktree')
+      host.exit(1)
+    })
+  }
+}
+
+/** Closes on the first signal; a second one ends the process at once. */
+function closeOnSignal(host: Host, server: RunningServer, logger: Logger): void {
+  let closing = false
+  const onSignal = (signal: string): void => {
+    if (closing) {
+      host.exit(1)
+      return
+    }
+    closing = true
+    logger.warn({ signal }, 'received a signal, closing')
+    server.close().catch((error: unknown) => {
+      logger.fatal({ err: error }, 'could not close cleanly')
+      host.exit(1)
+    })
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) host.on(signal, () => onSignal(signal))
+}
+
+/** @returns the exit code: 1 if the last writes could not be put on disk */
+async function serve(commandLine: Run, host: Host, start: typeof startServer): Promise<number> {
+  const config = await readConfig(commandLine, host)
+  const logger = createLogger({ level: config.get('loglevel'), file: config.get('logfile') })
+  config.onChange('loglevel', (level) => {
+    logger.level = pinoLevel(level)
+  })
+  const { configFile } = commandLine
+  exitOnBug(host, logger)
+  const server = await start({
+    config,
+    logger,
+    ...(configFile && { configFile: resolve(configFile) }),
+  })
+  closeOnSignal(host, server, logger)
+  await server.closed
+  return server.lostWrites > 0 ? 1 : 0
+}
+
+/** `ktree import`, `ktree export` and `ktree repair`. */
+async function transfer(commandLine: Transfer, host: Host): Promise<void> {
+  const config = await readConfig(commandLine, host)
+  const { kind, file, replace } = commandLine
+  const { stdin, stdout, stderr } = host
+  const dir = pathFromBytes(config.get('dir'))
+  const store = new Store({
+    watchHistory: config.get('watch-history'),
+    watchHistoryMemory: config.get('watch-history-memory'),
+  })
+  // Loaded only where they are wanted: a server starts sooner without them.
+  if (kind === 'import') {
+    const { importTree } = await import('../transfer/import.ts')
+    await importTree(store, { file, dir, replace, stdin, stderr })
+  } else if (kind === 'repair') {
+    const { repairTree } = await import('../transfer/repair.ts')
+    await repairTree(store, { dir, stderr })
+  } else {
+    const { exportTree } = await import('../transfer/export.ts')
+    await exportTree(store, { file, dir, replace, stdout, stderr })
+  }
+}
+
+/**
+ * ktree as a program: does what the command line says.
+ * @param argv without node and the script
+ * @returns the exit code, once there is nothing more to do
+ */
+export async function run(
+  argv: readonly string[],
+  host: Host,
+  start: typeof startServer,
+): Promise<number> {
+  try {
+    const commandLine = parseCommandLine(argv)
+    switch (commandLine.kind) {
+      case 'help':
+        host.stdout.write(commandLine.about ? transferHelpText(commandLine.about) : helpText())
+        break
+      case 'version':
+        host.stdout.write(`ktree ${version}\n`)
+        break
+      case 'run':
+        return await serve(commandLine, host, start)
+      default:
+        await transfer(commandLine, host)
+    }
+    return 0
+  } catch (error) {
+    host.stderr.write(`${explainStartError(error)}\n`)
+    return 1
+  }
+}

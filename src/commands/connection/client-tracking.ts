@@ -1,0 +1,26 @@
+import { tokenOf } from '../../request/arguments/token.ts'
+import type { Client } from '../../request/client.ts'
+import { CommandError, syntaxError } from '../../request/command.ts'
+
+const NO_TRACKING =
+  'ERR client-side caching is not supported; a tree channel tells what has changed: SUBSCRIBE /path?recursive=true'
+
+/** CLIENT TRACKING: may be switched off. @throws CommandError */
+export function setTracking({ reply }: Client, args: readonly string[]): void {
+  const mode = tokenOf(args[2])
+  if (mode === 'ON') throw new CommandError(NO_TRACKING)
+  if (mode !== 'OFF' || args.length > 3) throw syntaxError()
+  reply.ok()
+}
+
+/** CLIENT TRACKINGINFO: it is off. */
+export function replyTrackingInfo({ reply }: Client): void {
+  reply.map(3)
+  reply.bulk('flags')
+  reply.set(1)
+  reply.bulk('off')
+  reply.bulk('redirect')
+  reply.integer(-1)
+  reply.bulk('prefixes')
+  reply.array(0)
+}

@@ -1,0 +1,323 @@
+import { readInteger64 } from '../../request/arguments/integer.ts'
+import { tokenOf } from '../../request/arguments/token.ts'
+import type { Client } from '../../request/client.ts'
+import {
+  type Argument,
+  type Command,
+  CommandError,
+  type Flag,
+  syntaxError,
+} from '../../request/command.ts'
+import { withHelp } from '../subcommand-help.ts'
+import { clientType, describeClient } from './client-info.ts'
+import { killClients, parseClientType } from './client-kill.ts'
+import { isShowable, setClientName } from './client-name.ts'
+import { pauseClients } from './client-pause.ts'
+import { replyTrackingInfo, setTracking } from './client-tracking.ts'
+
+const FLAGS: readonly Flag[] = ['noscript', 'loading', 'stale']
+const ADMIN_FLAGS: readonly Flag[] = ['admin', ...FLAGS]
+
+const token = (name: string): Argument => ({
+  name,
+  type: 'pure-token',
+  token: name.toUpperCase(),
+})
+const ON_OFF: Argument = { name: 'enabled', type: 'oneof', args: [token('on'), token('off')] }
+const TYPE: Argument = {
+  name: 'client-type',
+  type: 'oneof',
+  token: 'TYPE',
+  args: ['normal', 'master', 'replica', 'pubsub'].map(token),
+}
+const KILL_FILTERS: readonly Argument[] = [
+  { name: 'client-id', type: 'integer', token: 'ID' },
+  TYPE,
+  { name: 'username', type: 'string', token: 'USER' },
+  { name: 'address', type: 'string', token: 'ADDR' },
+  { name: 'local-address', type: 'string', token: 'LADDR' },
+  { name: 'skip-me', type: 'oneof', token: 'SKIPME', args: ['yes', 'no'].map(token) },
+]
+
+/** @throws CommandError unless it is ON or OFF */
+function parseOnOff(text: string): boolean {
+  const token = tokenOf(text)
+  if (token !== 'ON' && token !== 'OFF') throw syntaxError()
+  return token === 'ON'
+}
+
+/** The clients that CLIENT LIST is asked for; ids that nobody has are passed over. */
+function selectClients({ server }: Client, args: readonly string[]): Client[] {
+  const filter = tokenOf(args[2] ?? '')
+  if (args.length === 2) return [...server.clients.values()]
+  if (args.length === 4 && filter === 'TYPE') {
+    const type = parseClientType(args[3])
+    return [...server.clients.values()].filter((client) => clientType(client) === type)
+  }
+  if (args.length < 4 || filter !== 'ID') throw syntaxError()
+  const ids = args.slice(3).map((text) => {
+    const id = readInteger64(text)
+    if (id === undefined) throw new CommandError('ERR Invalid client ID')
+    return id
+  })
+  return ids.map((id) => server.clients.get(Number(id))).filter((client) => client !== undefined)
+}
+
+/** Keeps what a client library says of itself (Redis 7.2). */
+function setInfo(client: Client, name: string, value: string): void {
+  const lower = name.toLowerCase()
+  if (lower !== 'lib-name' && lower !== 'lib-ver') {
+    throw new CommandError(`ERR Unrecognized option '${name}'`)
+  }
+  if (!isShowable(value)) {
+    throw new CommandError(`ERR ${name} cannot contain spaces, newlines or special characters.`)
+  }
+  if (lower === 'lib-name') client.libraryName = value
+  else client.libraryVersion = value
+}
+
+/** The connection mutes and unmutes at each request; here it is only asked to. */
+function setReplyMode(client: Client, mode: string): void {
+  switch (tokenOf(mode)) {
+    case 'ON':
+      client.replyMode = 'on'
+      client.reply.muted = false
+      client.reply.ok()
+      break
+    case 'OFF':
+      client.replyMode = 'off'
+      break
+    case 'SKIP':
+      if (client.replyMode !== 'off') client.replyMode = 'skip'
+      break
+    default:
+      throw syntaxError()
+  }
+}
+
+const subcommands: readonly Command[] = [
+  {
+    name: 'id',
+    summary: "Tells the connection's number.",
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run(client) {
+      client.reply.integer(client.id)
+    },
+  },
+  {
+    name: 'getname',
+    summary: "Tells the connection's name.",
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run(client) {
+      client.reply.bulkOrNull(client.name === '' ? null : client.name)
+    },
+  },
+  {
+    name: 'setname',
+    summary: 'Names the connection; an empty name takes it back.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 3,
+    flags: FLAGS,
+    args: [{ name: 'connection-name', type: 'string' }],
+    run(client, args) {
+      setClientName(client, args[2])
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'setinfo',
+    summary: 'Says which client library is used.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 4,
+    flags: FLAGS,
+    args: [
+      {
+        name: 'attr',
+        type: 'oneof',
+        args: [
+          { name: 'libname', type: 'string', token: 'LIB-NAME' },
+          { name: 'libver', type: 'string', token: 'LIB-VER' },
+        ],
+      },
+    ],
+    run(client, args) {
+      setInfo(client, args[2], args[3])
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'info',
+    summary: 'Describes the connection.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run(client) {
+      client.reply.verbatim('txt', `${describeClient(client)}\n`)
+    },
+  },
+  {
+    name: 'list',
+    summary: 'Describes all connections, those of a type, or those of the given numbers.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of clients',
+    arity: -2,
+    flags: ADMIN_FLAGS,
+    args: [
+      { ...TYPE, optional: true },
+      { name: 'client-id', type: 'integer', token: 'ID', optional: true, multiple: true },
+    ],
+    run(client, args) {
+      const lines = selectClients(client, args).map((each) => `${describeClient(each)}\n`)
+      client.reply.verbatim('txt', lines.join(''))
+    },
+  },
+  {
+    name: 'kill',
+    summary: 'Disconnects the clients that match.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of clients',
+    arity: -3,
+    flags: ADMIN_FLAGS,
+    args: [
+      {
+        name: 'filter',
+        type: 'oneof',
+        args: [
+          { name: 'ip:port', type: 'string' },
+          { name: 'filters', type: 'oneof', multiple: true, args: KILL_FILTERS },
+        ],
+      },
+    ],
+    run: killClients,
+  },
+  {
+    name: 'reply',
+    summary: 'Mutes all replies, or the next one, or unmutes them.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 3,
+    flags: FLAGS,
+    args: [{ name: 'mode', type: 'oneof', args: ['on', 'off', 'skip'].map(token) }],
+    run(client, args) {
+      setReplyMode(client, args[2])
+    },
+  },
+  {
+    name: 'no-evict',
+    summary: 'Accepted for the sake of Redis tools, and shown; no client is ever evicted.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 3,
+    flags: ADMIN_FLAGS,
+    args: [ON_OFF],
+    run(client, args) {
+      client.noEvict = parseOnOff(args[2])
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'no-touch',
+    summary: 'Accepted for the sake of Redis tools, and shown; reading never changes a node.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 3,
+    flags: FLAGS,
+    args: [ON_OFF],
+    run(client, args) {
+      client.noTouch = parseOnOff(args[2])
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'pause',
+    summary: 'Lets all requests wait for some milliseconds, or those that write.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -3,
+    flags: ADMIN_FLAGS,
+    args: [
+      { name: 'timeout', type: 'integer' },
+      { name: 'mode', type: 'oneof', optional: true, args: ['write', 'all'].map(token) },
+    ],
+    run: pauseClients,
+  },
+  {
+    name: 'unpause',
+    summary: 'Lets the requests that wait since CLIENT PAUSE go on.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of clients that wait',
+    arity: 2,
+    flags: ADMIN_FLAGS,
+    run({ server, reply }) {
+      server.unpauseClients()
+      reply.ok()
+    },
+  },
+  {
+    name: 'tracking',
+    summary: 'Refused, unless it is to be switched off: there is no client-side caching.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -3,
+    flags: FLAGS,
+    args: [{ name: 'status', type: 'oneof', args: ['on', 'off'].map(token) }],
+    run: setTracking,
+  },
+  {
+    name: 'trackinginfo',
+    summary: 'Tells that there is no client-side caching.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run: replyTrackingInfo,
+  },
+  {
+    name: 'getredir',
+    summary: 'Tells that there is no client-side caching: -1.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run(client) {
+      client.reply.integer(-1)
+    },
+  },
+]
+
+/** CLIENT and its subcommands. */
+export const clientCommands: readonly Command[] = [
+  {
+    name: 'client',
+    summary: 'Asks about connections and manages them.',
+    group: 'connection',
+    since: '0.1.0',
+    arity: -2,
+    flags: [],
+    subcommands: withHelp('client', 'connection', subcommands),
+  },
+]

@@ -1,0 +1,232 @@
+import { authenticate, DEFAULT_USER } from '../../access/password.ts'
+import { parseInteger32, readInteger64 } from '../../request/arguments/integer.ts'
+import { textOf, tokenOf } from '../../request/arguments/token.ts'
+import type { Client } from '../../request/client.ts'
+import { type Command, CommandError, type Flag, wrongArity } from '../../request/command.ts'
+import { endTransaction } from '../../request/transaction.ts'
+import { redisVersion } from '../../version.ts'
+import { isSubscriber } from './client-info.ts'
+import { setClientName } from './client-name.ts'
+
+/** Of what a client may do before AUTH. */
+const OPEN_FLAGS: readonly Flag[] = [
+  'noscript',
+  'loading',
+  'stale',
+  'fast',
+  'no_auth',
+  'allow_busy',
+]
+
+/** HELLO's answer, in the protocol just chosen. */
+function replyHello(client: Client): void {
+  const { reply } = client
+  reply.map(7)
+  reply.bulk('server')
+  reply.bulk('redis')
+  reply.bulk('version')
+  reply.bulk(redisVersion)
+  reply.bulk('proto')
+  reply.integer(reply.protocol)
+  reply.bulk('id')
+  reply.integer(client.id)
+  reply.bulk('mode')
+  reply.bulk('standalone')
+  reply.bulk('role')
+  reply.bulk('master')
+  reply.bulk('modules')
+  reply.array(0)
+}
+
+/** Which protocol is asked for. */
+function parseProtocol(text: string): 2 | 3 {
+  const version = readInteger64(text)
+  if (version === undefined) {
+    throw new CommandError('ERR Protocol version is not an integer or out of range')
+  }
+  if (version === 2n) return 2
+  if (version === 3n) return 3
+  throw new CommandError('NOPROTO unsupported protocol version')
+}
+
+/** What HELLO's options say is done as it is read, even if a later one is refused (Redis). */
+function applyHelloOptions(client: Client, args: readonly string[]): void {
+  for (let i = 2; i < args.length; i++) {
+    const option = tokenOf(args[i])
+    const following = args.length - 1 - i
+    if (option === 'AUTH' && following >= 2) {
+      authenticate(client, args[i + 1], args[i + 2])
+      i += 2
+    } else if (option === 'SETNAME' && following >= 1) {
+      setClientName(client, args[++i])
+    } else {
+      throw new CommandError(`ERR Syntax error in HELLO option '${textOf(args[i])}'`)
+    }
+  }
+}
+
+/** The connection's own affairs. */
+export const connectionCommands: readonly Command[] = [
+  {
+    name: 'hello',
+    summary: 'Chooses the protocol version, and greets.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -1,
+    flags: OPEN_FLAGS,
+    args: [
+      {
+        name: 'arguments',
+        type: 'block',
+        optional: true,
+        args: [
+          { name: 'protover', type: 'integer' },
+          {
+            name: 'auth',
+            type: 'block',
+            token: 'AUTH',
+            optional: true,
+            args: [
+              { name: 'username', type: 'string' },
+              { name: 'password', type: 'string' },
+            ],
+          },
+          { name: 'clientname', type: 'string', token: 'SETNAME', optional: true },
+        ],
+      },
+    ],
+    secrets(args) {
+      const at = args.findIndex((arg, i) => i > 1 && tokenOf(arg) === 'AUTH')
+      return at < 0 ? [] : [at + 1, at + 2]
+    },
+    run(client, args) {
+      const protocol = args.length > 1 ? parseProtocol(args[1]) : client.reply.protocol
+      applyHelloOptions(client, args)
+      if (!client.authenticated) {
+        throw new CommandError(
+          'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+        )
+      }
+      client.reply.protocol = protocol
+      replyHello(client)
+    },
+  },
+  {
+    name: 'auth',
+    summary: 'Gives the password; the only user is "default".',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -2,
+    flags: OPEN_FLAGS,
+    args: [
+      { name: 'username', type: 'string', optional: true },
+      { name: 'password', type: 'string' },
+    ],
+    secrets: (args) => args.map((_, i) => i).slice(1),
+    run(client, args) {
+      if (args.length > 3) throw new CommandError('ERR syntax error')
+      if (args.length === 2 && client.server.config.get('requirepass') === '') {
+        throw new CommandError(
+          'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
+        )
+      }
+      if (args.length === 2) authenticate(client, DEFAULT_USER, args[1])
+      else authenticate(client, args[1], args[2])
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'ping',
+    summary: 'Answers PONG, or what it is given.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -1,
+    flags: ['fast'],
+    args: [{ name: 'message', type: 'string', optional: true }],
+    inPubSub: true,
+    run(client, args) {
+      if (args.length > 2) throw wrongArity('ping')
+      const { reply } = client
+      if (reply.protocol === 2 && isSubscriber(client)) {
+        // A RESP2 subscriber is sent nothing but arrays.
+        reply.array(2)
+        reply.bulk('pong')
+        reply.bulk(args[1] ?? '')
+      } else if (args.length === 2) {
+        reply.bulk(args[1])
+      } else {
+        reply.simple('PONG')
+      }
+    },
+  },
+  {
+    name: 'echo',
+    summary: 'Answers what it is given.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: ['loading', 'stale', 'fast'],
+    args: [{ name: 'message', type: 'string' }],
+    run(client, args) {
+      client.reply.bulk(args[1])
+    },
+  },
+  {
+    name: 'quit',
+    summary: 'Ends the connection.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -1,
+    flags: OPEN_FLAGS,
+    inPubSub: true,
+    inMulti: true,
+    run(client) {
+      client.reply.ok()
+      client.close()
+    },
+  },
+  {
+    name: 'reset',
+    summary: 'Makes the connection as it was when it was new.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of subscriptions',
+    arity: 1,
+    flags: OPEN_FLAGS,
+    inPubSub: true,
+    inMulti: true,
+    run(client) {
+      const { server, reply } = client
+      server.monitors.delete(client)
+      client.monitor = false
+      server.pubsub.drop(client)
+      endTransaction(client)
+      client.name = ''
+      client.authenticated = server.config.get('requirepass') === ''
+      // What CLIENT REPLY SKIP has muted stays so: that was one request, this one.
+      if (client.replyMode === 'off') reply.muted = false
+      client.replyMode = 'on'
+      reply.protocol = 2
+      reply.simple('RESET')
+    },
+  },
+  {
+    name: 'select',
+    summary: 'Chooses the database, of which there is one: 0.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: ['loading', 'stale', 'fast'],
+    args: [{ name: 'index', type: 'integer' }],
+    run(client, args) {
+      if (parseInteger32(args[1]) !== 0) throw new CommandError('ERR DB index is out of range')
+      client.reply.ok()
+    },
+  },
+]

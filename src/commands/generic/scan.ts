@@ -1,0 +1,179 @@
+import { keyOfPath } from '../../keyspace/keyspace.ts'
+import { readInteger64 } from '../../request/arguments/integer.ts'
+import { tokenOf } from '../../request/arguments/token.ts'
+import type { Client } from '../../request/client.ts'
+import { type Command, CommandError, notAnInteger, syntaxError } from '../../request/command.ts'
+import type { Store } from '../../store/store.ts'
+import { type FileNode, pathOf } from '../../store/tree/node.ts'
+import { matchGlob } from '../../text/glob.ts'
+
+/** How many files SCAN looks at by default (Redis). */
+const DEFAULT_COUNT = 10
+/** For each key that it shall return it looks at so many files at the most (Redis). */
+const LOOKS = 10
+/** How often RANDOMKEY tries its luck before it goes through the files in turn. */
+const TRIES = 100
+
+const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
+
+/** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
+const POSITIONS = 2 ** 32
+
+/** As C's strtoul reads it: a sign, no blank, nothing at all, and what follows a NUL left out. */
+const CURSOR = /^(?:([+-]?)(\d+))?(?:$|\0)/
+const MAX_CURSOR = 2n ** 64n - 1n
+
+/** @throws CommandError unless Redis would take it */
+function parseCursor(text: string): number {
+  const match = CURSOR.exec(text)
+  const value = BigInt(match?.[2] ?? 0)
+  if (match === null || value > MAX_CURSOR) throw new CommandError('ERR invalid cursor')
+  return Number(match[1] === '-' ? BigInt.asUintN(64, -value) : value)
+}
+
+/**
+ * How many files of the list a cursor leaves to be looked at: of one that is unknown, or was given
+ * for an earlier list, all.
+ */
+function filesLeft({ fileList }: Store, cursor: number): number {
+  if (Math.floor(cursor / POSITIONS) !== fileList.epoch) return fileList.length
+  return Math.min(cursor % POSITIONS, fileList.length)
+}
+
+interface ScanOptions {
+  pattern: string | undefined
+  count: number
+  type: string | undefined
+}
+
+/** As Redis reads them: in any order, the last one of a kind holds. */
+function parseScanOptions(args: readonly string[]): ScanOptions {
+  const options: ScanOptions = { pattern: undefined, count: DEFAULT_COUNT, type: undefined }
+  for (let i = 2; i < args.length; i += 2) {
+    const value = args[i + 1]
+    if (value === undefined) throw syntaxError()
+    switch (tokenOf(args[i])) {
+      case 'MATCH':
+        options.pattern = value === '*' ? undefined : value
+        break
+      case 'COUNT':
+        options.count = parseCount(value)
+        break
+      case 'TYPE':
+        options.type = tokenOf(value)
+        break
+      default:
+        throw syntaxError()
+    }
+  }
+  return options
+}
+
+function parseCount(text: string): number {
+  const count = readInteger64(text)
+  if (count === undefined) throw notAnInteger()
+  if (count < 1n) throw syntaxError()
+  return Number(count)
+}
+
+function replyKeys({ reply }: Client, keys: readonly string[]): void {
+  reply.array(keys.length)
+  for (const key of keys) reply.bulk(key)
+}
+
+function scan(client: Client, args: readonly string[]): void {
+  const { store, clock } = client.server
+  const cursor = parseCursor(args[1])
+  const { pattern, count, type } = parseScanOptions(args)
+  const { fileList } = store
+  const now = clock.now()
+  const keys: string[] = []
+  let left = filesLeft(store, cursor)
+  const end = Math.max(0, left - count * LOOKS)
+  for (let counted = 0; left > end && counted < count; ) {
+    const file = fileList.at(--left)
+    if (!store.isVisible(file, now)) continue
+    counted++
+    if (type !== undefined && type !== 'STRING') continue
+    const key = keyOf(file)
+    if (pattern === undefined || matchGlob(pattern, key)) keys.push(key)
+  }
+  client.reply.array(2)
+  client.reply.bulk(left === 0 ? '0' : String(fileList.epoch * POSITIONS + left))
+  replyKeys(client, keys)
+}
+
+const keyOf = (file: FileNode): string => keyOfPath(pathOf(file))
+
+function allKeys(client: Client, pattern: string): string[] {
+  const { store, clock } = client.server
+  const { fileList } = store
+  const now = clock.now()
+  const keys: string[] = []
+  for (let i = 0; i < fileList.length; i++) {
+    const file = fileList.at(i)
+    if (!store.isVisible(file, now)) continue
+    const key = keyOf(file)
+    if (pattern === '*' || matchGlob(pattern, key)) keys.push(key)
+  }
+  return keys
+}
+
+/** Every key is as likely as any other. @returns undefined if there is none */
+function randomFile(store: Store, now: number): FileNode | undefined {
+  const { fileList } = store
+  const { length } = fileList
+  let position = 0
+  for (let tries = 0; tries < TRIES && length > 0; tries++) {
+    position = Math.floor(Math.random() * length)
+    const file = fileList.at(position)
+    if (store.isVisible(file, now)) return file
+  }
+  // Most are due to go, or gone.
+  for (let i = 0; i < length; i++) {
+    const file = fileList.at((position + i) % length)
+    if (store.isVisible(file, now)) return file
+  }
+  return undefined
+}
+
+/** Finding out what keys there are. */
+export const scanCommands: readonly Command[] = [
+  {
+    name: 'scan',
+    summary: 'Goes through all keys, some with each call.',
+    ...GENERIC,
+    complexity: 'O(1) for each call, O(N) for all together where N is the number of keys',
+    arity: -2,
+    args: [
+      { name: 'cursor', type: 'integer' },
+      { name: 'pattern', type: 'pattern', token: 'MATCH', optional: true },
+      { name: 'count', type: 'integer', token: 'COUNT', optional: true },
+      { name: 'type', type: 'string', token: 'TYPE', optional: true },
+    ],
+    run: scan,
+  },
+  {
+    name: 'keys',
+    summary: 'Lists all keys that match a glob.',
+    ...GENERIC,
+    complexity: 'O(N) where N is the number of keys',
+    arity: 2,
+    categories: ['keyspace', 'dangerous'],
+    args: [{ name: 'pattern', type: 'pattern' }],
+    run(client, args) {
+      replyKeys(client, allKeys(client, args[1]))
+    },
+  },
+  {
+    name: 'randomkey',
+    summary: 'Returns any key.',
+    ...GENERIC,
+    complexity: 'O(1)',
+    arity: 1,
+    run({ server, reply }) {
+      const file = randomFile(server.store, server.clock.now())
+      reply.bulkOrNull(file === undefined ? null : keyOf(file))
+    },
+  },
+]

@@ -1,0 +1,152 @@
+import { type Command, CommandError, type Flag } from '../../request/command.ts'
+import { matchGlob } from '../../text/glob.ts'
+import { withHelp } from '../subcommand-help.ts'
+
+const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stale']
+const CHANNELS = { name: 'channel', type: 'string', multiple: true } as const
+const PATTERNS = { name: 'pattern', type: 'pattern', multiple: true } as const
+
+/** Redis's pub/sub; channels that begin with a slash watch the tree. */
+export const pubsubCommands: readonly Command[] = [
+  {
+    name: 'subscribe',
+    summary: 'Listens to channels; one that begins with a slash watches the tree.',
+    group: 'pubsub',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of channels',
+    arity: -2,
+    flags: SUBSCRIBE_FLAGS,
+    args: [CHANNELS],
+    inPubSub: true,
+    run(client, args) {
+      client.server.pubsub.subscribe(client, args.slice(1))
+    },
+  },
+  {
+    name: 'unsubscribe',
+    summary: 'Stops listening to channels, or to all of them.',
+    group: 'pubsub',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of channels',
+    arity: -1,
+    flags: SUBSCRIBE_FLAGS,
+    args: [{ ...CHANNELS, optional: true }],
+    inPubSub: true,
+    run(client, args) {
+      client.server.pubsub.unsubscribe(client, args.slice(1))
+    },
+  },
+  {
+    name: 'psubscribe',
+    summary: 'Listens to patterns; one that begins with a slash is matched against changed keys.',
+    group: 'pubsub',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of patterns',
+    arity: -2,
+    flags: SUBSCRIBE_FLAGS,
+    args: [PATTERNS],
+    inPubSub: true,
+    run(client, args) {
+      client.server.pubsub.patternSubscribe(client, args.slice(1))
+    },
+  },
+  {
+    name: 'punsubscribe',
+    summary: 'Stops listening to patterns, or to all of them.',
+    group: 'pubsub',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of patterns',
+    arity: -1,
+    flags: SUBSCRIBE_FLAGS,
+    args: [{ ...PATTERNS, optional: true }],
+    inPubSub: true,
+    run(client, args) {
+      client.server.pubsub.patternUnsubscribe(client, args.slice(1))
+    },
+  },
+  {
+    name: 'publish',
+    summary: 'Sends a message to the listeners of an ordinary channel.',
+    group: 'pubsub',
+    since: '0.1.0',
+    complexity: 'O(N+M) where N is the number of listeners and M the number of patterns',
+    arity: 3,
+    flags: ['pubsub', 'loading', 'stale', 'fast'],
+    args: [
+      { name: 'channel', type: 'string' },
+      { name: 'message', type: 'string' },
+    ],
+    run(client, args) {
+      if (args[1].startsWith('/')) {
+        throw new CommandError(
+          'ERR a channel that begins with a slash carries the events of the tree; write the node instead',
+        )
+      }
+      client.reply.integer(client.server.pubsub.publish(args[1], args[2]))
+    },
+  },
+  {
+    name: 'pubsub',
+    summary: 'Tells who listens to what.',
+    group: 'pubsub',
+    since: '0.1.0',
+    arity: -2,
+    flags: [],
+    subcommands: withHelp('pubsub', 'pubsub', [
+      {
+        name: 'channels',
+        summary: 'Lists the channels that have subscribers.',
+        group: 'pubsub',
+        since: '0.1.0',
+        complexity: 'O(N) where N is the number of channels',
+        arity: -2,
+        flags: ['pubsub', 'loading', 'stale'],
+        args: [{ name: 'pattern', type: 'pattern', optional: true }],
+        run(client, args) {
+          if (args.length > 3) throw wrongSubcommandArguments(args[1])
+          const pattern = args[2]
+          const channels = [...client.server.pubsub.channels()].filter(
+            (channel) => pattern === undefined || matchGlob(pattern, channel),
+          )
+          client.reply.array(channels.length)
+          for (const channel of channels) client.reply.bulk(channel)
+        },
+      },
+      {
+        name: 'numsub',
+        summary: 'Counts the subscribers of channels.',
+        group: 'pubsub',
+        since: '0.1.0',
+        complexity: 'O(N) where N is the number of channels asked for',
+        arity: -2,
+        flags: ['pubsub', 'loading', 'stale'],
+        args: [{ ...CHANNELS, optional: true }],
+        run(client, args) {
+          client.reply.array(2 * (args.length - 2))
+          for (const channel of args.slice(2)) {
+            client.reply.bulk(channel)
+            client.reply.integer(client.server.pubsub.subscribers(channel))
+          }
+        },
+      },
+      {
+        name: 'numpat',
+        summary: 'Counts the patterns that have subscribers.',
+        group: 'pubsub',
+        since: '0.1.0',
+        complexity: 'O(1)',
+        arity: 2,
+        flags: ['pubsub', 'loading', 'stale'],
+        run(client) {
+          client.reply.integer(client.server.pubsub.patternCount)
+        },
+      },
+    ]),
+  },
+]
+
+function wrongSubcommandArguments(name: string): CommandError {
+  return new CommandError(
+    `ERR unknown subcommand or wrong number of arguments for '${name}'. Try PUBSUB HELP.`,
+  )
+}

@@ -1,0 +1,248 @@
+import { tokenOf } from '../../request/arguments/token.ts'
+import { type Command, CommandError, type Flag, syntaxError } from '../../request/command.ts'
+import { type UsedKey, usedKeys } from '../../request/key-specs.ts'
+import type { ReplyWriter } from '../../resp/reply-writer.ts'
+import { matchGlob } from '../../text/glob.ts'
+import { withHelp } from '../subcommand-help.ts'
+import {
+  categoriesOf,
+  type NamedCommand,
+  replyCommandDocs,
+  replyCommandInfo,
+  subcommandsOf,
+} from './command-reply.ts'
+
+const FLAGS: readonly Flag[] = ['loading', 'stale']
+
+const NAMES = [{ name: 'command-name', type: 'string', optional: true, multiple: true }] as const
+
+/** Finds commands by the parts of their names. */
+class Catalogue {
+  readonly #all: () => readonly Command[]
+  #byName: ReadonlyMap<string, NamedCommand> | undefined
+
+  constructor(all: () => readonly Command[]) {
+    this.#all = all
+  }
+
+  /** By name, in the table's order, without subcommands. */
+  get commands(): ReadonlyMap<string, NamedCommand> {
+    this.#byName ??= new Map(
+      this.#all().map((command) => [command.name, { fullName: command.name, command }]),
+    )
+    return this.#byName
+  }
+
+  /** Those that LIST shows: every command, its subcommands after it. */
+  everything(): NamedCommand[] {
+    return [...this.commands.values()].flatMap((named) => [named, ...subcommandsOf(named)])
+  }
+
+  /** @param name in any case, `container|subcommand` for a subcommand */
+  find(name: string): NamedCommand | undefined {
+    const [first, second, ...rest] = name.toLowerCase().split('|')
+    const found = this.commands.get(first)
+    if (found === undefined || second === undefined) return found
+    if (rest.length > 0) return undefined
+    return subcommandsOf(found).find(({ command }) => command.name === second)
+  }
+
+  /** The command that a request calls. */
+  findRequested(args: readonly string[]): NamedCommand | undefined {
+    const found = this.commands.get(args[0].toLowerCase())
+    if (found?.command.subcommands === undefined || args.length === 1) return found
+    return subcommandsOf(found).find(({ command }) => command.name === args[1].toLowerCase())
+  }
+}
+
+/** Which commands COMMAND LIST's options choose. */
+function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean {
+  if (args.length === 2) return () => true
+  if (args.length !== 5 || tokenOf(args[2]) !== 'FILTERBY') throw syntaxError()
+  const value = args[4].toLowerCase()
+  const isValue = (category: string): boolean => category === value
+  switch (tokenOf(args[3])) {
+    case 'MODULE':
+      return () => false
+    case 'ACLCAT':
+      return ({ command }) => categoriesOf(command).some(isValue)
+    case 'PATTERN':
+      return ({ fullName }) => matchGlob(value, fullName)
+    default:
+      throw syntaxError()
+  }
+}
+
+/** The keys in a request, by the command's declaration. */
+function keysOf(found: NamedCommand | undefined, request: readonly string[]): UsedKey[] {
+  if (found === undefined) throw new CommandError('ERR Invalid command specified')
+  const { arity, keys } = found.command
+  if (keys === undefined) throw new CommandError('ERR The command has no key arguments')
+  if (arity >= 0 ? request.length !== arity : request.length < -arity) {
+    throw new CommandError('ERR Invalid number of arguments specified for command')
+  }
+  return usedKeys(found.command, request)
+}
+
+function replyAllInfo(reply: ReplyWriter, catalogue: Catalogue): void {
+  reply.array(catalogue.commands.size)
+  for (const named of catalogue.commands.values()) replyCommandInfo(reply, named)
+}
+
+/**
+ * COMMAND and its subcommands.
+ *
+ * @param all the whole table, which these commands are part of, and so is not known before them
+ */
+export function commandFamily(all: () => readonly Command[]): readonly Command[] {
+  const catalogue = new Catalogue(all)
+  const subcommands: readonly Command[] = [
+    {
+      name: 'count',
+      summary: 'Counts the commands.',
+      group: 'server',
+      since: '0.1.0',
+      complexity: 'O(1)',
+      arity: 2,
+      flags: FLAGS,
+      run({ reply }) {
+        reply.integer(catalogue.commands.size)
+      },
+    },
+    {
+      name: 'list',
+      summary: 'Names all commands, or those that match.',
+      group: 'server',
+      since: '0.1.0',
+      complexity: 'O(N) where N is the number of commands',
+      arity: -2,
+      flags: FLAGS,
+      args: [
+        {
+          name: 'filterby',
+          type: 'oneof',
+          token: 'FILTERBY',
+          optional: true,
+          args: [
+            { name: 'module-name', type: 'string', token: 'MODULE' },
+            { name: 'category', type: 'string', token: 'ACLCAT' },
+            { name: 'pattern', type: 'pattern', token: 'PATTERN' },
+          ],
+        },
+      ],
+      run({ reply }, args) {
+        const chosen = catalogue.everything().filter(parseFilter(args))
+        reply.array(chosen.length)
+        for (const { fullName } of chosen) reply.bulk(fullName)
+      },
+    },
+    {
+      name: 'info',
+      summary: 'Describes commands to programs: arity, flags, keys.',
+      group: 'server',
+      since: '0.1.0',
+      complexity: 'O(N) where N is the number of commands asked for',
+      arity: -2,
+      flags: FLAGS,
+      args: NAMES,
+      run({ reply }, args) {
+        if (args.length === 2) {
+          replyAllInfo(reply, catalogue)
+          return
+        }
+        reply.array(args.length - 2)
+        for (const name of args.slice(2)) {
+          const named = catalogue.find(name)
+          if (named === undefined) reply.null()
+          else replyCommandInfo(reply, named)
+        }
+      },
+    },
+    {
+      name: 'docs',
+      summary: 'Describes commands to people: what they do, and their arguments.',
+      group: 'server',
+      since: '0.1.0',
+      complexity: 'O(N) where N is the number of commands asked for',
+      arity: -2,
+      flags: FLAGS,
+      args: NAMES,
+      run({ reply }, args) {
+        const chosen =
+          args.length === 2
+            ? [...catalogue.commands.values()]
+            : args
+                .slice(2)
+                .map((name) => catalogue.find(name))
+                .filter((named) => named !== undefined)
+        reply.map(chosen.length)
+        for (const named of chosen) {
+          reply.bulk(named.fullName)
+          replyCommandDocs(reply, named)
+        }
+      },
+    },
+    {
+      name: 'getkeys',
+      summary: 'Tells which arguments of a request are paths.',
+      group: 'server',
+      since: '0.1.0',
+      complexity: 'O(N) where N is the number of arguments',
+      arity: -4,
+      flags: FLAGS,
+      args: [
+        { name: 'command', type: 'string' },
+        { name: 'arg', type: 'string', optional: true, multiple: true },
+      ],
+      run({ reply }, args) {
+        const request = args.slice(2)
+        const keys = keysOf(catalogue.findRequested(request), request)
+        reply.array(keys.length)
+        for (const { key } of keys) reply.bulk(key)
+      },
+    },
+    {
+      name: 'getkeysandflags',
+      summary: 'Tells which arguments of a request are paths, and how they are used.',
+      group: 'server',
+      since: '0.1.0',
+      complexity: 'O(N) where N is the number of arguments',
+      arity: -4,
+      flags: FLAGS,
+      args: [
+        { name: 'command', type: 'string' },
+        { name: 'arg', type: 'string', optional: true, multiple: true },
+      ],
+      run({ reply }, args) {
+        const request = args.slice(2)
+        const keys = keysOf(catalogue.findRequested(request), request)
+        reply.array(keys.length)
+        for (const { key, flags } of keys) {
+          reply.array(2)
+          reply.bulk(key)
+          reply.set(flags.length)
+          for (const flag of flags) reply.simple(flag)
+        }
+      },
+    },
+  ]
+  return [
+    {
+      name: 'command',
+      summary: 'Describes all commands to programs.',
+      group: 'server',
+      since: '0.1.0',
+      complexity: 'O(N) where N is the number of commands',
+      arity: -1,
+      flags: FLAGS,
+      categories: ['connection'],
+      subcommands: withHelp('command', 'server', subcommands).map((subcommand) => ({
+        ...subcommand,
+        categories: ['connection'],
+      })),
+      run({ reply }) {
+        replyAllInfo(reply, catalogue)
+      },
+    },
+  ]
+}

@@ -1,0 +1,178 @@
+import { getSystemErrorMap } from 'node:util'
+import { ConfigError } from '../../config/config.ts'
+import { type DirectiveName, findDirective } from '../../config/directives.ts'
+import { rewriteConfigFile } from '../../config/rewrite.ts'
+import { textOf } from '../../request/arguments/token.ts'
+import type { Client, ServerContext } from '../../request/client.ts'
+import { type Command, CommandError, type Flag, syntaxError } from '../../request/command.ts'
+import { replyLater } from '../../request/reply-later.ts'
+import { withHelp } from '../subcommand-help.ts'
+
+const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
+
+/** What makes a CONFIG GET argument a glob; anything else is a name, and answered as written. */
+const GLOB = /[*?[]/
+
+/** Those that are followed by work on the disk, for which the reply waits. */
+const SLOW_DIRECTIVES = ['dir', 'durability']
+const NOT_IN_MULTI = `ERR ${SLOW_DIRECTIVES.join(' and ')} cannot be changed inside a transaction`
+
+/** Writes the values of all directives that are named or matched, each once. */
+function getDirectives({ server, reply }: Client, patterns: readonly string[]): void {
+  const found = new Map<DirectiveName, string>()
+  for (const pattern of patterns) {
+    const exact = GLOB.test(pattern) ? undefined : findDirective(pattern)
+    if (exact !== undefined && !found.has(exact)) found.set(exact, pattern)
+    if (!GLOB.test(pattern)) continue
+    for (const name of server.config.match([pattern])) if (!found.has(name)) found.set(name, name)
+  }
+  reply.map(found.size)
+  for (const [name, shown] of found) {
+    reply.bulk(shown)
+    reply.bulk(server.config.format(name))
+  }
+}
+
+/** Sets all of the directives, or none. */
+function setDirectives({ server, executing }: Client, args: readonly string[]): void {
+  const { config } = server
+  if (args.length % 2 !== 0) throw syntaxError()
+  const pairs: [string, string][] = []
+  for (let i = 2; i < args.length; i += 2) pairs.push([args[i], args[i + 1]])
+  const slow = pairs.some(([name]) => SLOW_DIRECTIVES.includes(name.toLowerCase()))
+  if (executing && slow) throw new CommandError(NOT_IN_MULTI)
+  try {
+    config.setMany(pairs)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    let { message } = error
+    // Of the names that clients send, as much as C shows.
+    for (const [name] of pairs) message = message.replace(name, () => textOf(name))
+    throw new CommandError(`ERR ${message}`)
+  }
+}
+
+function rewriteFile({ config, configFile, logger }: ServerContext): void {
+  if (configFile === undefined) {
+    throw new CommandError('ERR The server is running without a config file')
+  }
+  try {
+    rewriteConfigFile(configFile, config)
+  } catch (error) {
+    logger.warn({ err: error }, 'CONFIG REWRITE failed')
+    throw new CommandError(`ERR Rewriting config file: ${describeFileError(error)}`)
+  }
+  logger.warn({ file: configFile }, 'CONFIG REWRITE has written the conf file')
+}
+
+/** As C's strerror: `Permission denied`. */
+function describeFileError(error: unknown): string {
+  const { errno, message } = error as NodeJS.ErrnoException
+  const text = getSystemErrorMap().get(errno ?? 0)?.[1] ?? message
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+/** Sets the counters back. Those of the store (KSTATS) are part of its saved state, and stay. */
+function resetStats({ stats, commandStats }: ServerContext): void {
+  stats.connectionsReceived = 0
+  stats.connectionsRejected = 0
+  stats.commandsProcessed = 0
+  stats.inputBytes = 0
+  stats.outputBytes = 0
+  stats.unexpectedErrors = 0
+  stats.errorReplies = 0
+  stats.errorCodes.clear()
+  stats.keyspaceHits = 0
+  stats.keyspaceMisses = 0
+  stats.outputLimitDisconnections = 0
+  // The counters stay where they are, for whoever counts holds on to them.
+  for (const each of commandStats.values()) {
+    each.calls = 0
+    each.time = 0
+    each.rejectedCalls = 0
+    each.failedCalls = 0
+    each.histogram.fill(0)
+  }
+}
+
+const subcommands: readonly Command[] = [
+  {
+    name: 'get',
+    summary: 'Tells the values of the directives that match.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of directives',
+    arity: -3,
+    flags: FLAGS,
+    args: [{ name: 'parameter', type: 'pattern', multiple: true }],
+    run(client, args) {
+      getDirectives(client, args.slice(2))
+    },
+  },
+  {
+    name: 'set',
+    summary: 'Sets directives, all or, if one is refused, none.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of directives given',
+    arity: -4,
+    flags: FLAGS,
+    args: [
+      {
+        name: 'parameter-value',
+        type: 'block',
+        multiple: true,
+        args: [
+          { name: 'parameter', type: 'string' },
+          { name: 'value', type: 'string' },
+        ],
+      },
+    ],
+    run(client, args) {
+      const { reply, server } = client
+      setDirectives(client, args)
+      const change = server.persistenceChange()
+      if (change === undefined) reply.ok()
+      else replyLater(client, change, () => reply.ok(), 'ERR CONFIG SET failed - ')
+    },
+  },
+  {
+    name: 'resetstat',
+    summary: "Sets the counters of INFO back to 0; the store's own are kept.",
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of commands',
+    arity: 2,
+    flags: FLAGS,
+    run(client) {
+      resetStats(client.server)
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'rewrite',
+    summary: 'Brings the conf file up to date with the values that hold now.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of lines of the file',
+    arity: 2,
+    flags: FLAGS,
+    run(client) {
+      rewriteFile(client.server)
+      client.reply.ok()
+    },
+  },
+]
+
+/** CONFIG and its subcommands. */
+export const configCommands: readonly Command[] = [
+  {
+    name: 'config',
+    summary: 'Reads and changes the configuration while the server runs.',
+    group: 'server',
+    since: '0.1.0',
+    arity: -2,
+    flags: [],
+    subcommands: withHelp('config', 'server', subcommands),
+  },
+]

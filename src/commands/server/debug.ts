@@ -1,0 +1,63 @@
+import { countError } from '../../metrics/counters.ts'
+import { textOf, tokenOf } from '../../request/arguments/token.ts'
+import type { Client } from '../../request/client.ts'
+import { type Command, CommandError } from '../../request/command.ts'
+
+const HELP = [
+  'DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
+  'ERROR <string>',
+  '    Reply with an error: what is given, its code first.',
+  'LOG <message>',
+  '    Write a line to the log.',
+  'SLEEP <seconds>',
+  '    Serve nobody for so long; a fraction will do.',
+  'HELP',
+  '    Print this help.',
+]
+
+/** Holds up the whole process, as something slow would. @param seconds what is no number is 0 (Redis) */
+function sleep(seconds: number): void {
+  const ms = Number.isFinite(seconds) ? Math.max(0, seconds * 1000) : 0
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
+function debug({ server, reply }: Client, args: readonly string[]): void {
+  const name = tokenOf(args[1])
+  if (name === 'SLEEP' && args.length === 3) {
+    sleep(Number.parseFloat(args[2]))
+    reply.ok()
+  } else if (name === 'ERROR' && args.length === 3) {
+    countError(server.stats, args[2])
+    reply.error(args[2])
+  } else if (name === 'LOG' && args.length === 3) {
+    server.logger.warn(`DEBUG LOG: ${args[2]}`)
+    reply.ok()
+  } else if (name === 'HELP' && args.length === 2) {
+    reply.array(HELP.length)
+    for (const line of HELP) reply.simple(line)
+  } else {
+    throw new CommandError(
+      `ERR unknown subcommand or wrong number of arguments for '${textOf(args[1], 128)}'. Try DEBUG HELP.`,
+    )
+  }
+}
+
+/** DEBUG: what helps to test clients. */
+export const debugCommands: readonly Command[] = [
+  {
+    name: 'debug',
+    summary:
+      'Holds up the server, or replies with an error, to test clients; see enable-debug-command.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'Depends on subcommand',
+    arity: -2,
+    flags: ['admin', 'noscript', 'loading', 'stale'],
+    protectedBy: 'enable-debug-command',
+    args: [
+      { name: 'subcommand', type: 'string' },
+      { name: 'argument', type: 'string', optional: true },
+    ],
+    run: debug,
+  },
+]

@@ -1,0 +1,211 @@
+import { arch, release, totalmem, type } from 'node:os'
+import type { CommandStats, ServerContext } from '../../request/client.ts'
+import { redisVersion, version } from '../../version.ts'
+import { isSubscriber } from '../connection/client-info.ts'
+
+/** A section's lines, `name:value` each, under the names that Redis has for them. */
+type Fields = readonly (readonly [name: string, value: string | number])[]
+
+/** One section of INFO. */
+export interface InfoSection {
+  /** As it is asked for. */
+  readonly name: string
+  /** As it is headed. */
+  readonly title: string
+  /** Is it shown only if asked for by name, or by `all`? */
+  readonly onRequest?: true
+  fields(server: ServerContext): Fields
+}
+
+const UNITS = ['K', 'M', 'G', 'T', 'P']
+
+/** Bytes for people, as Redis writes them: `1.50M`. */
+export function humanBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes}B`
+  const power = Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length)
+  return `${(bytes / 1024 ** power).toFixed(2)}${UNITS[power - 1]}`
+}
+
+function serverFields(server: ServerContext): Fields {
+  const now = server.clock.now()
+  const uptime = Math.max(0, Math.floor((now - server.startedAt) / 1000))
+  return [
+    // Clients choose by it what they may use; ktree's own version is the next line.
+    ['redis_version', redisVersion],
+    ['ktree_version', version],
+    ['redis_mode', 'standalone'],
+    ['os', `${type()} ${release()} ${arch()}`],
+    ['arch_bits', arch().includes('64') ? 64 : 32],
+    ['node_version', process.versions.node],
+    ['process_id', process.pid],
+    ['run_id', server.runId],
+    ['tcp_port', server.port],
+    ['server_time_usec', now * 1000],
+    ['uptime_in_seconds', uptime],
+    ['uptime_in_days', Math.floor(uptime / 86_400)],
+    ['executable', process.execPath],
+    ['config_file', server.configFile ?? ''],
+  ]
+}
+
+function clientsFields({ clients, config }: ServerContext): Fields {
+  let blocked = 0
+  let subscribers = 0
+  let largestInput = 0
+  let largestOutput = 0
+  for (const client of clients.values()) {
+    if (client.blocked) blocked++
+    if (isSubscriber(client)) subscribers++
+    largestInput = Math.max(largestInput, client.bufferedInput)
+    largestOutput = Math.max(largestOutput, client.bufferedOutput)
+  }
+  return [
+    ['connected_clients', clients.size],
+    ['maxclients', config.get('maxclients')],
+    ['client_recent_max_input_buffer', largestInput],
+    ['client_recent_max_output_buffer', largestOutput],
+    ['blocked_clients', blocked],
+    ['pubsub_clients', subscribers],
+  ]
+}
+
+function memoryFields({ config, memory }: ServerContext): Fields {
+  const { rss, heapTotal, heapUsed, external } = process.memoryUsage()
+  const used = heapUsed + external
+  const system = totalmem()
+  const peak = Math.max(used, memory.peak)
+  const dataset = Math.max(0, used - memory.startup)
+  const limit = config.get('maxmemory')
+  return [
+    ['used_memory', used],
+    ['used_memory_human', humanBytes(used)],
+    ['used_memory_rss', rss],
+    ['used_memory_rss_human', humanBytes(rss)],
+    ['used_memory_peak', peak],
+    ['used_memory_peak_human', humanBytes(peak)],
+    ['used_memory_peak_perc', `${((100 * used) / peak).toFixed(2)}%`],
+    ['used_memory_overhead', used - dataset],
+    ['used_memory_startup', memory.startup],
+    ['used_memory_dataset', dataset],
+    ['used_memory_dataset_perc', `${((100 * dataset) / used).toFixed(2)}%`],
+    ['heap_total', heapTotal],
+    ['heap_used', heapUsed],
+    ['total_system_memory', system],
+    ['total_system_memory_human', humanBytes(system)],
+    // There are no scripts; programs that show a server to people show this, too.
+    ['used_memory_lua', 0],
+    ['used_memory_lua_human', humanBytes(0)],
+    ['maxmemory', limit],
+    ['maxmemory_human', humanBytes(limit)],
+    // Nothing is ever evicted.
+    ['maxmemory_policy', 'noeviction'],
+    ['mem_fragmentation_ratio', (rss / used).toFixed(2)],
+    ['mem_allocator', 'v8'],
+  ]
+}
+
+/** Under Redis's names what they mean here: every commit is a save, of what has changed. */
+function persistenceFields({ persistence }: ServerContext): Fields {
+  const { durability, failure, committing, lastDuration } = persistence
+  const status = failure === undefined ? 'ok' : 'err'
+  return [
+    // Clients wait until it is 0. A server that accepts connections has loaded its state.
+    ['loading', 0],
+    ['async_loading', 0],
+    ['rdb_changes_since_last_save', persistence.unsavedWrites],
+    ['rdb_bgsave_in_progress', committing ? 1 : 0],
+    ['rdb_last_save_time', Math.floor(persistence.lastSave / 1000)],
+    ['rdb_last_bgsave_status', status],
+    ['rdb_last_bgsave_time_sec', lastDuration === undefined ? -1 : Math.round(lastDuration / 1000)],
+    ['aof_enabled', 0],
+    ['aof_rewrite_in_progress', 0],
+    ['aof_last_write_status', status],
+    ['durability', durability],
+    ['data_directory', persistence.directory],
+    ['commits', persistence.commits],
+    ['last_commit_usec', Math.round((lastDuration ?? 0) * 1000)],
+    ['write_error', failure ?? ''],
+  ]
+}
+
+function statsFields({ stats, store, pubsub, throughput }: ServerContext): Fields {
+  const rates = throughput.measure()
+  return [
+    ['total_connections_received', stats.connectionsReceived],
+    ['total_commands_processed', stats.commandsProcessed],
+    ['instantaneous_ops_per_sec', Math.round(rates.commands)],
+    ['total_net_input_bytes', stats.inputBytes],
+    ['total_net_output_bytes', stats.outputBytes],
+    ['instantaneous_input_kbps', (rates.inputBytes / 1024).toFixed(2)],
+    ['instantaneous_output_kbps', (rates.outputBytes / 1024).toFixed(2)],
+    ['rejected_connections', stats.connectionsRejected],
+    ['expired_keys', store.stats.expireCount],
+    ['evicted_keys', 0],
+    ['keyspace_hits', stats.keyspaceHits + store.stats.getsSuccess],
+    ['keyspace_misses', stats.keyspaceMisses + store.stats.getsFail],
+    ['pubsub_channels', [...pubsub.channels()].length],
+    ['pubsub_patterns', pubsub.patternCount],
+    ['watchers', store.hub.count],
+    ['unexpected_error_replies', stats.unexpectedErrors],
+    ['total_error_replies', stats.errorReplies],
+    ['client_output_buffer_limit_disconnections', stats.outputLimitDisconnections],
+  ]
+}
+
+function replicationFields(): Fields {
+  return [
+    ['role', 'master'],
+    ['connected_slaves', 0],
+  ]
+}
+
+function cpuFields(): Fields {
+  const { user, system } = process.cpuUsage()
+  return [
+    ['used_cpu_sys', (system / 1e6).toFixed(6)],
+    ['used_cpu_user', (user / 1e6).toFixed(6)],
+  ]
+}
+
+function commandFields({ commandStats }: ServerContext): Fields {
+  const used = [...commandStats].filter(
+    ([, { calls, rejectedCalls }]) => calls > 0 || rejectedCalls > 0,
+  )
+  return used.map(([name, stats]) => [`cmdstat_${name}`, describeCommandStats(stats)])
+}
+
+function describeCommandStats({ calls, time, rejectedCalls, failedCalls }: CommandStats): string {
+  const each = calls === 0 ? 0 : time / calls
+  const times = `usec=${Math.round(time)},usec_per_call=${each.toFixed(2)}`
+  return `calls=${calls},${times},rejected_calls=${rejectedCalls},failed_calls=${failedCalls}`
+}
+
+function errorFields({ stats }: ServerContext): Fields {
+  return [...stats.errorCodes].map(([code, count]) => [`errorstat_${code}`, `count=${count}`])
+}
+
+function clusterFields(): Fields {
+  return [['cluster_enabled', 0]]
+}
+
+function keyspaceFields({ store }: ServerContext): Fields {
+  const { files, leases } = store
+  // Redis leaves out a database in which there is nothing.
+  return files + leases === 0 ? [] : [['db0', `keys=${files},expires=${leases},avg_ttl=0`]]
+}
+
+/** In the order in which INFO shows them. */
+export const infoSections: readonly InfoSection[] = [
+  { name: 'server', title: 'Server', fields: serverFields },
+  { name: 'clients', title: 'Clients', fields: clientsFields },
+  { name: 'memory', title: 'Memory', fields: memoryFields },
+  { name: 'persistence', title: 'Persistence', fields: persistenceFields },
+  { name: 'stats', title: 'Stats', fields: statsFields },
+  { name: 'replication', title: 'Replication', fields: replicationFields },
+  { name: 'cpu', title: 'CPU', fields: cpuFields },
+  { name: 'modules', title: 'Modules', fields: () => [] },
+  { name: 'commandstats', title: 'Commandstats', onRequest: true, fields: commandFields },
+  { name: 'errorstats', title: 'Errorstats', fields: errorFields },
+  { name: 'cluster', title: 'Cluster', fields: clusterFields },
+  { name: 'keyspace', title: 'Keyspace', fields: keyspaceFields },
+]

@@ -1,0 +1,162 @@
+import { bucketEnd } from '../../metrics/latency-histogram.ts'
+import { textOf } from '../../request/arguments/token.ts'
+import type { Client, CommandStats } from '../../request/client.ts'
+import { type Command, CommandError, type Flag } from '../../request/command.ts'
+import { withHelp } from '../subcommand-help.ts'
+import { latencyDoctor, latencyGraph } from './latency-report.ts'
+
+const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
+const EVENT = { name: 'event', type: 'string' } as const
+
+function replyLatest({ server, reply }: Client): void {
+  const { series } = server.latency
+  reply.array(series.size)
+  for (const [event, { samples, max }] of series) {
+    const last = samples[samples.length - 1]
+    reply.array(4)
+    reply.bulk(event)
+    reply.integer(last.time)
+    reply.integer(last.latency)
+    reply.integer(max)
+  }
+}
+
+/** How many calls took no longer than the end of each bucket that has some. */
+function replyHistogram({ reply }: Client, { calls, histogram }: CommandStats): void {
+  const steps: [end: number, count: number][] = []
+  let count = 0
+  for (const [bucket, more] of histogram.entries()) {
+    count += more
+    if (more > 0) steps.push([bucketEnd(bucket), count])
+  }
+  reply.map(2)
+  reply.bulk('calls')
+  reply.integer(calls)
+  reply.bulk('histogram_usec')
+  reply.map(steps.length)
+  for (const [end, total] of steps) {
+    reply.integer(end)
+    reply.integer(total)
+  }
+}
+
+/** @param names in any case; a container stands for all of its subcommands; none: all commands */
+function replyHistograms(client: Client, names: readonly string[]): void {
+  const all = [...client.server.commandStats].filter(([, { calls }]) => calls > 0)
+  const asked = names.map((name) => name.toLowerCase())
+  const found =
+    asked.length === 0
+      ? all
+      : asked.flatMap((name) =>
+          all.filter(([fullName]) => fullName === name || fullName.startsWith(`${name}|`)),
+        )
+  client.reply.map(found.length)
+  for (const [fullName, stats] of found) {
+    client.reply.bulk(fullName)
+    replyHistogram(client, stats)
+  }
+}
+
+const subcommands: readonly Command[] = [
+  {
+    name: 'latest',
+    summary:
+      'Returns of each event the last time that it took long: Unix time, milliseconds, and the most ever.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run: replyLatest,
+  },
+  {
+    name: 'history',
+    summary: 'Returns when an event took long: Unix time and milliseconds.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 3,
+    flags: FLAGS,
+    args: [EVENT],
+    run({ server, reply }, args) {
+      const samples = server.latency.series.get(args[2])?.samples ?? []
+      reply.array(samples.length)
+      for (const { time, latency } of samples) {
+        reply.array(2)
+        reply.integer(time)
+        reply.integer(latency)
+      }
+    },
+  },
+  {
+    name: 'reset',
+    summary: 'Forgets what has been seen of some events, or of all.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -2,
+    flags: FLAGS,
+    args: [{ ...EVENT, optional: true, multiple: true }],
+    run({ server, reply }, args) {
+      const events = args.length > 2 ? args.slice(2) : [...server.latency.series.keys()]
+      reply.integer(events.filter((event) => server.latency.forget(event)).length)
+    },
+  },
+  {
+    name: 'graph',
+    summary: 'Draws when an event took long.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 3,
+    flags: FLAGS,
+    args: [EVENT],
+    run({ server, reply }, args) {
+      const series = server.latency.series.get(args[2])
+      if (series === undefined) {
+        throw new CommandError(`ERR No samples available for event '${textOf(args[2])}'`)
+      }
+      const now = Math.floor(server.clock.now() / 1000)
+      reply.verbatim('txt', latencyGraph(args[2], series, now))
+    },
+  },
+  {
+    name: 'doctor',
+    summary: 'Reports on what took long, and what may help.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run({ server, reply }) {
+      const threshold = server.config.get('latency-monitor-threshold')
+      reply.verbatim('txt', latencyDoctor(server.latency.series, threshold))
+    },
+  },
+  {
+    name: 'histogram',
+    summary: 'Returns how many calls of each command took up to how many microseconds.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of commands',
+    arity: -2,
+    flags: FLAGS,
+    args: [{ name: 'command', type: 'string', optional: true, multiple: true }],
+    run(client, args) {
+      replyHistograms(client, args.slice(2))
+    },
+  },
+]
+
+/** LATENCY. */
+export const latencyCommands: readonly Command[] = [
+  {
+    name: 'latency',
+    summary: 'Shows what has held up clients.',
+    group: 'server',
+    since: '0.1.0',
+    arity: -2,
+    flags: [],
+    subcommands: withHelp('latency', 'server', subcommands),
+  },
+]

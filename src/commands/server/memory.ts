@@ -1,0 +1,174 @@
+import { pathOfKey } from '../../keyspace/keyspace.ts'
+import { readInteger64 } from '../../request/arguments/integer.ts'
+import { tokenOf } from '../../request/arguments/token.ts'
+import type { Client } from '../../request/client.ts'
+import { type Command, type Flag, notAnInteger, syntaxError } from '../../request/command.ts'
+import { withHelp } from '../subcommand-help.ts'
+import { humanBytes } from './info-sections.ts'
+import { nodeBytes } from './node-memory.ts'
+
+const NO_FLAGS: readonly Flag[] = []
+const DEFAULT_SAMPLES = 5
+
+/** How many nodes stand for all; 0 means all. */
+function parseSamples(args: readonly string[]): number {
+  let samples = BigInt(DEFAULT_SAMPLES)
+  for (let i = 3; i < args.length; i += 2) {
+    if (tokenOf(args[i]) !== 'SAMPLES' || i + 1 === args.length) throw syntaxError()
+    const value = readInteger64(args[i + 1])
+    if (value === undefined) throw notAnInteger()
+    if (value < 0n) throw syntaxError()
+    samples = value
+  }
+  return samples === 0n ? Number.POSITIVE_INFINITY : Number(samples)
+}
+
+/** Under Redis's names what they mean here; what there is nothing of is 0. */
+function replyStats({ server, reply }: Client): void {
+  const { memory, store, clients } = server
+  const used = memory.measure()
+  const { rss, heapTotal } = process.memoryUsage()
+  let ofClients = 0
+  for (const each of clients.values()) ofClients += each.bufferedInput + each.bufferedOutput
+  const dataset = Math.max(0, used - memory.startup - ofClients)
+  const net = Math.max(1, used - memory.startup)
+  const integers: readonly (readonly [string, number])[] = [
+    ['peak.allocated', Math.max(memory.peak, used)],
+    ['total.allocated', used],
+    ['startup.allocated', memory.startup],
+    ['replication.backlog', 0],
+    ['clients.slaves', 0],
+    ['clients.normal', ofClients],
+    ['cluster.links', 0],
+    ['aof.buffer', 0],
+    ['overhead.total', memory.startup + ofClients],
+    ['keys.count', store.files],
+    ['keys.bytes-per-key', store.files === 0 ? 0 : Math.floor(net / store.files)],
+    ['dataset.bytes', dataset],
+    ['allocator.allocated', used],
+    ['allocator.active', heapTotal],
+    ['allocator.resident', rss],
+    ['fragmentation.bytes', rss - used],
+  ]
+  const doubles: readonly (readonly [string, number])[] = [
+    ['dataset.percentage', (100 * dataset) / net],
+    ['peak.percentage', (100 * used) / Math.max(memory.peak, used)],
+    ['fragmentation', rss / used],
+  ]
+  reply.map(integers.length + doubles.length)
+  for (const [name, value] of integers) {
+    reply.bulk(name)
+    reply.integer(value)
+  }
+  for (const [name, value] of doubles) {
+    reply.bulk(name)
+    reply.double(value)
+  }
+}
+
+function report({ server }: Client): string {
+  const { memory, config } = server
+  const used = memory.measure()
+  const limit = config.get('maxmemory')
+  const lines = [
+    `In use are ${humanBytes(used)}, ${humanBytes(memory.startup)} of it since the start.`,
+  ]
+  if (limit > 0) {
+    const share = Math.round((100 * used) / limit)
+    lines.push(`This is ${share}% of maxmemory; above it, writes are refused.`)
+  } else lines.push('There is no limit: maxmemory is 0.')
+  let unread = 0
+  for (const client of server.clients.values()) unread += client.bufferedOutput
+  if (unread > used / 10) {
+    lines.push(`Clients have left ${humanBytes(unread)} of replies unread: see CLIENT LIST.`)
+  }
+  if (memory.peak > 1.5 * used) {
+    lines.push(`At the most it was ${humanBytes(memory.peak)}: MEMORY PURGE may give some back.`)
+  }
+  return `${lines.join('\n')}\n`
+}
+
+const subcommands: readonly Command[] = [
+  {
+    name: 'doctor',
+    summary: 'Reports on the use of memory.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of clients',
+    arity: 2,
+    flags: NO_FLAGS,
+    run(client) {
+      client.reply.verbatim('txt', report(client))
+    },
+  },
+  {
+    name: 'malloc-stats',
+    summary: "Refused: the heap is V8's; see INFO memory.",
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: NO_FLAGS,
+    run(client) {
+      client.reply.bulk('Stats not supported for the current allocator')
+    },
+  },
+  {
+    name: 'purge',
+    summary: 'Collects garbage; everybody waits for it.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of nodes',
+    arity: 2,
+    flags: NO_FLAGS,
+    run({ server, reply }) {
+      server.memory.collect()
+      reply.ok()
+    },
+  },
+  {
+    name: 'stats',
+    summary: 'Returns what memory is used for.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of clients',
+    arity: 2,
+    flags: NO_FLAGS,
+    run: replyStats,
+  },
+  {
+    name: 'usage',
+    summary:
+      'Estimates how many bytes a node takes; a directory with all below it, from some samples or, with 0, from all.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of samples',
+    arity: -3,
+    flags: ['readonly'],
+    keys: [2, 2, 1],
+    keyFlags: [['RO']],
+    args: [
+      { name: 'key', type: 'key' },
+      { name: 'count', type: 'integer', token: 'SAMPLES', optional: true },
+    ],
+    run({ server, reply }, args) {
+      const samples = parseSamples(args)
+      const node = server.store.lookup(pathOfKey(args[2]))
+      if (node === undefined) reply.null()
+      else reply.integer(nodeBytes(node, samples))
+    },
+  },
+]
+
+/** MEMORY. */
+export const memoryCommands: readonly Command[] = [
+  {
+    name: 'memory',
+    summary: 'Shows what memory is used for.',
+    group: 'server',
+    since: '0.1.0',
+    arity: -2,
+    flags: [],
+    subcommands: withHelp('memory', 'server', subcommands),
+  },
+]

@@ -1,0 +1,57 @@
+import { readInteger64 } from '../../request/arguments/integer.ts'
+import { parseTimeout } from '../../request/arguments/timeout.ts'
+import type { Client } from '../../request/client.ts'
+import { type Command, notAnInteger } from '../../request/command.ts'
+
+/** There are no replicas to wait for: to wait for one is to wait until the time is up. */
+function wait(client: Client, args: readonly string[]): void {
+  const replicas = readInteger64(args[1])
+  if (replicas === undefined) throw notAnInteger()
+  const timeout = parseTimeout(args[2])
+  if (replicas <= 0n || client.executing) {
+    client.reply.integer(0)
+    return
+  }
+  let cancelTimer: (() => void) | undefined
+  const resume = client.block(() => cancelTimer?.())
+  if (timeout === 0) return
+  cancelTimer = client.server.clock.schedule(() => {
+    client.reply.integer(0)
+    resume()
+  }, timeout)
+}
+
+/** What clients ask about replication, of which there is none. */
+export const replicationCommands: readonly Command[] = [
+  {
+    name: 'role',
+    summary: 'Tells that this is a master without replicas.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 1,
+    flags: ['noscript', 'loading', 'stale', 'fast'],
+    categories: ['admin'],
+    run({ reply }) {
+      reply.array(3)
+      reply.bulk('master')
+      reply.integer(0)
+      reply.array(0)
+    },
+  },
+  {
+    name: 'wait',
+    summary: 'Waits for replicas, of which there are none: until the time is up (milliseconds).',
+    group: 'generic',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 3,
+    flags: ['noscript'],
+    categories: ['connection'],
+    args: [
+      { name: 'numreplicas', type: 'integer' },
+      { name: 'timeout', type: 'integer' },
+    ],
+    run: wait,
+  },
+]

@@ -1,0 +1,126 @@
+import { tokenOf } from '../../request/arguments/token.ts'
+import type { Client } from '../../request/client.ts'
+import {
+  type Argument,
+  type Command,
+  CommandError,
+  type Flag,
+  syntaxError,
+} from '../../request/command.ts'
+
+const ADMIN_FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
+
+const token = (name: string): Argument => ({
+  name,
+  type: 'pure-token',
+  token: name.toUpperCase(),
+  optional: true,
+})
+
+/** As Redis reads them: in any order, repeated or not; ABORT alone, and not SAVE with NOSAVE. */
+function shutDown(client: Client, args: readonly string[]): void {
+  const { server } = client
+  const words = new Set(args.slice(1).map(tokenOf))
+  for (const word of words) {
+    if (!['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].includes(word)) throw syntaxError()
+  }
+  const abort = words.has('ABORT')
+  if ((abort && words.size > 1) || (words.has('SAVE') && words.has('NOSAVE'))) throw syntaxError()
+  // A shutdown waits only for the disk, so that there never is one to call off.
+  if (abort) throw new CommandError('ERR No shutdown in progress.')
+  const { persistence } = server
+  const keeps = persistence.durability !== 'no'
+  if (words.has('SAVE') && !keeps && !words.has('FORCE')) {
+    throw new CommandError('ERR durability is no: nothing is kept on disk')
+  }
+  // Success is silent: the connection ends.
+  if (words.has('NOSAVE') || !keeps) {
+    server.shutdown(!words.has('NOSAVE'))
+    return
+  }
+  const resume = client.block(() => {})
+  persistence.save().then(
+    () => server.shutdown(true),
+    (error: unknown) => {
+      server.logger.error({ err: error }, 'the last writes could not be put on disk')
+      if (words.has('FORCE')) {
+        server.shutdown(true)
+        return
+      }
+      client.reply.error('ERR Errors trying to SHUTDOWN. Check logs.')
+      resume()
+    },
+  )
+}
+
+/** The server as a whole. */
+export const serverCommands: readonly Command[] = [
+  {
+    name: 'time',
+    summary: "Tells the server's time: Unix seconds, and microseconds beyond them.",
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 1,
+    flags: ['loading', 'stale', 'fast'],
+    run({ server, reply }) {
+      const now = server.clock.now()
+      reply.array(2)
+      reply.bulk(String(Math.floor(now / 1000)))
+      reply.bulk(String(Math.floor(now % 1000) * 1000))
+    },
+  },
+  {
+    name: 'dbsize',
+    summary: 'Counts the files in the tree.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 1,
+    flags: ['readonly', 'fast'],
+    categories: ['keyspace'],
+    run({ server, reply }) {
+      reply.integer(server.store.files)
+    },
+  },
+  {
+    name: 'monitor',
+    summary: 'Shows every command that the server runs from now on, passwords left out.',
+    group: 'server',
+    since: '0.1.0',
+    arity: 1,
+    flags: ADMIN_FLAGS,
+    run(client) {
+      if (client.executing) {
+        throw new CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")
+      }
+      // A second MONITOR goes unanswered, as in Redis.
+      if (client.monitor) return
+      client.monitor = true
+      client.server.monitors.add(client)
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'shutdown',
+    summary: 'Puts the last writes on disk, unless NOSAVE is given, and stops the server.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -1,
+    flags: [...ADMIN_FLAGS, 'no_multi', 'allow_busy'],
+    args: [
+      {
+        name: 'nosave-save',
+        type: 'oneof',
+        optional: true,
+        args: [
+          { name: 'nosave', type: 'pure-token', token: 'NOSAVE' },
+          { name: 'save', type: 'pure-token', token: 'SAVE' },
+        ],
+      },
+      ...['now', 'force', 'abort'].map(token),
+    ],
+    run: shutDown,
+  },
+]

@@ -1,0 +1,92 @@
+import { readInteger64 } from '../../request/arguments/integer.ts'
+import type { Client } from '../../request/client.ts'
+import { type Command, CommandError, type Flag } from '../../request/command.ts'
+import { withHelp } from '../subcommand-help.ts'
+
+const FLAGS: readonly Flag[] = ['admin', 'loading', 'stale']
+const DEFAULT_COUNT = 10
+
+/** @throws CommandError unless it is a count, or -1 for all */
+function parseCount(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_COUNT
+  const count = readInteger64(text)
+  if (count === undefined || count < -1n) {
+    throw new CommandError('ERR count should be greater than or equal to -1')
+  }
+  return count === -1n ? Number.POSITIVE_INFINITY : Number(count)
+}
+
+function replyRequests({ server, reply }: Client, count: number): void {
+  const requests = server.slowlog.requests.slice(0, count)
+  reply.array(requests.length)
+  for (const { id, time, duration, args, address, clientName } of requests) {
+    reply.array(6)
+    reply.integer(id)
+    reply.integer(time)
+    reply.integer(duration)
+    reply.array(args.length)
+    for (const arg of args) reply.bulk(arg)
+    reply.bulk(address)
+    reply.bulk(clientName)
+  }
+}
+
+const subcommands: readonly Command[] = [
+  {
+    name: 'get',
+    summary:
+      'Returns the slow commands, newest first: number, Unix time, microseconds, arguments, address and name of the client; -1 for all.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of commands returned',
+    arity: -2,
+    flags: FLAGS,
+    args: [{ name: 'count', type: 'integer', optional: true }],
+    run(client, args) {
+      if (args.length > 3) {
+        throw new CommandError(
+          `ERR unknown subcommand or wrong number of arguments for '${args[1]}'. Try SLOWLOG HELP.`,
+        )
+      }
+      replyRequests(client, parseCount(args[2]))
+    },
+  },
+  {
+    name: 'len',
+    summary: 'Counts the slow commands that are kept.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: FLAGS,
+    run({ server, reply }) {
+      reply.integer(server.slowlog.requests.length)
+    },
+  },
+  {
+    name: 'reset',
+    summary: 'Forgets the slow commands.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of commands kept',
+    arity: 2,
+    flags: FLAGS,
+    run({ server, reply }) {
+      server.slowlog.clear()
+      reply.ok()
+    },
+  },
+]
+
+/** SLOWLOG. */
+export const slowlogCommands: readonly Command[] = [
+  {
+    name: 'slowlog',
+    summary: 'Shows the commands that took long.',
+    group: 'server',
+    since: '0.1.0',
+    arity: -2,
+    flags: [],
+    subcommands: withHelp('slowlog', 'server', subcommands),
+  },
+]

@@ -1,0 +1,112 @@
+import { checkSetKey, pathOfKey, setKey } from '../../keyspace/keyspace.ts'
+import type { Client } from '../../request/client.ts'
+import { type Argument, type Command, wrongArity } from '../../request/command.ts'
+import { StoreError } from '../../store/errors.ts'
+import { cleanPath, isBelow } from '../../store/path.ts'
+
+const PAIRS: readonly Argument[] = [
+  {
+    name: 'key-value',
+    type: 'block',
+    multiple: true,
+    args: [
+      { name: 'key', type: 'key' },
+      { name: 'value', type: 'string' },
+    ],
+  },
+]
+
+/** What both commands have in common. */
+const WRITES = {
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(N) where N is the number of keys',
+  arity: -3,
+  flags: ['write', 'denyoom'],
+  keys: [1, -1, 2],
+  args: PAIRS,
+} as const
+
+/** @throws CommandError unless each key has its value */
+function checkPairs(args: readonly string[], name: string): void {
+  if (args.length % 2 === 0) throw wrongArity(name)
+}
+
+/**
+ * Finds what would make one of the writes fail, before the first: MSET never does half.
+ *
+ * @returns whether one of the keys exists
+ * @throws CommandError WRONGTYPE where a directory stands
+ * @throws StoreError NOTDIR where the way leads through a file, be it one of the others
+ * @throws PathError if a path is too long or too deep
+ */
+function checkWrites(client: Client, args: readonly string[]): boolean {
+  let exists = false
+  let nested = false
+  for (let i = 1; i < args.length; i += 2) {
+    if (checkSetKey(client, args[i])) exists = true
+    if (args[i].includes('/', 1)) nested = true
+  }
+  if (nested) checkNesting(client, args)
+  return exists
+}
+
+/** @throws StoreError NOTDIR if one of the keys lies below another, which will be a file */
+function checkNesting({ server }: Client, args: readonly string[]): void {
+  const paths: string[] = []
+  for (let i = 1; i < args.length; i += 2) paths.push(cleanPath(pathOfKey(args[i])))
+  paths.sort(compareAsTree)
+  for (let i = 1; i < paths.length; i++) {
+    if (isBelow(paths[i], paths[i - 1])) throw new StoreError(104, paths[i - 1], server.store.index)
+  }
+}
+
+const SLASH = 47
+
+/** With the slash before all other characters, so that what lies below a path follows it at once. */
+function compareAsTree(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
+    if (x === y) continue
+    if (x === SLASH) return -1
+    return y === SLASH ? 1 : x - y
+  }
+  return a.length - b.length
+}
+
+function setAll(client: Client, args: readonly string[]): void {
+  for (let i = 1; i < args.length; i += 2) {
+    setKey(client, args[i], args[i + 1])
+    client.server.notifyKeyspace('set', args[i])
+  }
+}
+
+/** Setting many strings, all or none. */
+export const stringMsetCommands: readonly Command[] = [
+  {
+    name: 'mset',
+    summary: 'Sets several keys to strings, all or, if one cannot be, none.',
+    ...WRITES,
+    keyFlags: [['OW', 'update']],
+    run(client, args) {
+      checkPairs(args, 'mset')
+      checkWrites(client, args)
+      setAll(client, args)
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'msetnx',
+    summary: 'Sets several keys to strings if there is none of them yet.',
+    ...WRITES,
+    keyFlags: [['OW', 'insert']],
+    run(client, args) {
+      checkPairs(args, 'msetnx')
+      const exists = checkWrites(client, args)
+      if (!exists) setAll(client, args)
+      client.reply.integer(exists ? 0 : 1)
+    },
+  },
+]

@@ -1,0 +1,199 @@
+import {
+  deleteKey,
+  findKey,
+  noteRead,
+  readKey,
+  setKey,
+  updateKey,
+} from '../../keyspace/keyspace.ts'
+import type { Client } from '../../request/client.ts'
+import type { Argument, Command } from '../../request/command.ts'
+import type { FileNode } from '../../store/tree/node.ts'
+import {
+  GETEX_OPTIONS,
+  parseExpiry,
+  parseStringOptions,
+  SET_OPTIONS,
+  type StringOptions,
+} from './set-options.ts'
+
+const KEY: Argument = { name: 'key', type: 'key' }
+const VALUE: Argument = { name: 'value', type: 'string' }
+
+/** What these commands have in common. */
+const WRITES = {
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(1)',
+  flags: ['write', 'denyoom'],
+  keys: [1, 1, 1],
+} as const
+
+const FAST_WRITES = { ...WRITES, flags: ['write', 'denyoom', 'fast'] } as const
+/** Those that take no more memory. */
+const FAST_CHANGES = { ...WRITES, flags: ['write', 'fast'] } as const
+
+/** Does the condition of a SET keep it from writing? As Redis 8.4: no key is equal to nothing. */
+function isRefused({ condition, comparand }: StringOptions, file: FileNode | undefined): boolean {
+  if (condition === 'NX') return file !== undefined
+  if (condition === 'XX') return file === undefined
+  if (condition === 'IFEQ') return file?.value !== comparand
+  return condition === 'IFNE' && file !== undefined && file.value === comparand
+}
+
+function setWithOptions(client: Client, args: readonly string[]): void {
+  const { reply, server } = client
+  const options = parseStringOptions(args, 3, 'set')
+  const { condition, get, ttl, keeps } = options
+  const expireTime = ttl && parseExpiry(ttl.token, ttl.text, server.clock, 'set')
+  const asks = condition !== undefined || get || keeps
+  const file = asks ? findKey(client, args[1]) : undefined
+  // Setting the key changes the file.
+  const before = file?.value ?? null
+  const refused = isRefused(options, file)
+  if (get) noteRead(client, args[1], file !== undefined)
+  if (!refused) {
+    setKey(client, args[1], args[2], keeps ? file?.lease?.expireTime : expireTime)
+    server.notifyKeyspace('set', args[1])
+    if (expireTime !== undefined) server.notifyKeyspace('expire', args[1])
+  }
+  if (get) reply.bulkOrNull(before)
+  else if (refused) reply.null()
+  else reply.ok()
+}
+
+/** SETEX and PSETEX. */
+function setFor(client: Client, args: readonly string[], token: 'EX' | 'PX', name: string): void {
+  const { reply, server } = client
+  setKey(client, args[1], args[3], parseExpiry(token, args[2], server.clock, name))
+  server.notifyKeyspace('set', args[1])
+  server.notifyKeyspace('expire', args[1])
+  reply.ok()
+}
+
+function getAndExpire(client: Client, args: readonly string[]): void {
+  const { reply, server } = client
+  const { ttl, persists } = parseStringOptions(args, 2, 'getex')
+  const file = findKey(client, args[1])
+  noteRead(client, args[1], file !== undefined)
+  if (file === undefined) {
+    reply.null()
+    return
+  }
+  const { value } = file
+  if (persists && file.lease !== null) {
+    updateKey(client, args[1], value, undefined)
+    server.notifyKeyspace('persist', args[1])
+  } else if (ttl !== undefined) {
+    const expireTime = parseExpiry(ttl.token, ttl.text, server.clock, 'getex')
+    const past = expireTime <= server.clock.now()
+    if (past) deleteKey(client, args[1])
+    else updateKey(client, args[1], value, expireTime)
+    server.notifyKeyspace(past ? 'del' : 'expire', args[1])
+  }
+  reply.bulk(value)
+}
+
+/** Setting a string as a whole, and what reads and writes it in one. */
+export const stringSetCommands: readonly Command[] = [
+  {
+    name: 'set',
+    summary: 'Sets a key to a string; a former TTL is dropped unless given again or kept.',
+    ...WRITES,
+    arity: -3,
+    keyFlags: [['RW', 'access', 'update', 'variable_flags']],
+    keyFlagsOf: (request) =>
+      request.some((word, at) => at > 2 && /^get(\0|$)/i.test(word))
+        ? ['RW', 'access', 'update']
+        : ['OW', 'update'],
+    args: [KEY, VALUE, ...SET_OPTIONS],
+    run(client, args) {
+      if (args.length > 3) {
+        setWithOptions(client, args)
+        return
+      }
+      setKey(client, args[1], args[2])
+      client.server.notifyKeyspace('set', args[1])
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'setnx',
+    summary: 'Sets a key to a string if there is none.',
+    ...FAST_WRITES,
+    arity: 3,
+    keyFlags: [['OW', 'insert']],
+    args: [KEY, VALUE],
+    run(client, args) {
+      const missing = findKey(client, args[1]) === undefined
+      if (missing) {
+        setKey(client, args[1], args[2])
+        client.server.notifyKeyspace('set', args[1])
+      }
+      client.reply.integer(missing ? 1 : 0)
+    },
+  },
+  {
+    name: 'setex',
+    summary: 'Sets a key to a string that expires after so many seconds.',
+    ...WRITES,
+    arity: 4,
+    keyFlags: [['OW', 'update']],
+    args: [KEY, { name: 'seconds', type: 'integer' }, VALUE],
+    run(client, args) {
+      setFor(client, args, 'EX', 'setex')
+    },
+  },
+  {
+    name: 'psetex',
+    summary: 'Sets a key to a string that expires after so many milliseconds.',
+    ...WRITES,
+    arity: 4,
+    keyFlags: [['OW', 'update']],
+    args: [KEY, { name: 'milliseconds', type: 'integer' }, VALUE],
+    run(client, args) {
+      setFor(client, args, 'PX', 'psetex')
+    },
+  },
+  {
+    name: 'getset',
+    summary: 'Sets a key to a string and returns the one before.',
+    ...FAST_WRITES,
+    arity: 3,
+    keyFlags: [['RW', 'access', 'update']],
+    args: [KEY, VALUE],
+    run(client, args) {
+      const before = readKey(client, args[1])
+      setKey(client, args[1], args[2])
+      client.server.notifyKeyspace('set', args[1])
+      client.reply.bulkOrNull(before ?? null)
+    },
+  },
+  {
+    name: 'getdel',
+    summary: 'Returns the string of a key and deletes it.',
+    ...FAST_CHANGES,
+    arity: 2,
+    keyFlags: [['RW', 'access', 'delete']],
+    args: [KEY],
+    run(client, args) {
+      const value = readKey(client, args[1])
+      if (value !== undefined) {
+        deleteKey(client, args[1])
+        client.server.notifyKeyspace('del', args[1])
+      }
+      client.reply.bulkOrNull(value ?? null)
+    },
+  },
+  {
+    name: 'getex',
+    summary: 'Returns the string of a key and changes its TTL.',
+    ...FAST_CHANGES,
+    arity: -2,
+    keyFlags: [['RW', 'access', 'update']],
+    args: [KEY, ...GETEX_OPTIONS],
+    run(client, args) {
+      getAndExpire(client, args)
+    },
+  },
+]

@@ -1,0 +1,111 @@
+import { pathOfKey } from '../../keyspace/keyspace.ts'
+import type { Client } from '../../request/client.ts'
+import { type Command, CommandError, type Flag } from '../../request/command.ts'
+import { endTransaction, limitQueue, Transaction } from '../../request/transaction.ts'
+import { WatchedKeys } from '../../request/watched-keys.ts'
+
+const FLAGS: readonly Flag[] = ['noscript', 'loading', 'stale', 'fast', 'allow_busy']
+
+/** Runs what has been queued, all or, if something watched has changed, nothing. */
+function execute(client: Client): void {
+  const { transaction, watched, server } = client
+  if (transaction === undefined) throw new CommandError('ERR EXEC without MULTI')
+  try {
+    if (transaction.failed) {
+      throw new CommandError('EXECABORT Transaction discarded because of previous errors.')
+    }
+    // What the queue itself changes is to touch others only.
+    const touched = watched?.check() === true
+    watched?.clear()
+    if (touched) client.reply.nullArray()
+    else server.execute(client, transaction)
+  } finally {
+    endTransaction(client)
+  }
+}
+
+/** Redis's transactions. */
+export const transactionCommands: readonly Command[] = [
+  {
+    name: 'multi',
+    summary: 'Begins a transaction: what follows is queued until EXEC.',
+    group: 'transactions',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 1,
+    flags: FLAGS,
+    inMulti: true,
+    run(client) {
+      if (client.transaction !== undefined) {
+        throw new CommandError('ERR MULTI calls can not be nested')
+      }
+      client.transaction = new Transaction()
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'exec',
+    summary: 'Runs what has been queued since MULTI, with nothing in between.',
+    group: 'transactions',
+    since: '0.1.0',
+    complexity: 'Depends on the commands queued',
+    arity: 1,
+    flags: ['noscript', 'loading', 'stale', 'skip_slowlog'],
+    inMulti: true,
+    run(client) {
+      client.server.atOneMoment(() => execute(client))
+    },
+  },
+  {
+    name: 'discard',
+    summary: 'Drops what has been queued since MULTI, and all watches.',
+    group: 'transactions',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of commands queued',
+    arity: 1,
+    flags: FLAGS,
+    inMulti: true,
+    run(client) {
+      if (client.transaction === undefined) throw new CommandError('ERR DISCARD without MULTI')
+      endTransaction(client)
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'watch',
+    summary: 'Lets the next EXEC do nothing if something at or below a path has changed by then.',
+    group: 'transactions',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of keys',
+    arity: -2,
+    flags: FLAGS,
+    keys: [1, -1, 1],
+    keyFlags: [['RO']],
+    args: [{ name: 'key', type: 'key', multiple: true }],
+    inMulti: true,
+    run(client, args) {
+      if (client.transaction !== undefined) {
+        throw new CommandError('ERR WATCH inside MULTI is not allowed')
+      }
+      const watched = client.watched ?? new WatchedKeys(client.server.store)
+      client.watched = watched
+      for (let i = 1; i < args.length; i++) watched.add(pathOfKey(args[i]))
+      client.reply.ok()
+      limitQueue(client)
+    },
+  },
+  {
+    name: 'unwatch',
+    summary: 'Ends all watches.',
+    group: 'transactions',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of keys watched',
+    arity: 1,
+    flags: FLAGS,
+    run(client) {
+      client.watched?.clear()
+      client.watched = undefined
+      client.reply.ok()
+    },
+  },
+]

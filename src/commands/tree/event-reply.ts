@@ -1,0 +1,246 @@
+import {
+  BULK_OVERHEAD,
+  INTEGER_LENGTH,
+  putBulk,
+  putBytes,
+  putNumber,
+} from '../../resp/byte-encoding.ts'
+import type { ReplyWriter } from '../../resp/reply-writer.ts'
+import { type Event, type NodeExtern, represent } from '../../store/event.ts'
+import { FileChange } from '../../store/history/short-event.ts'
+import { absolute } from '../../store/path.ts'
+import type { FileNode } from '../../store/tree/node.ts'
+import {
+  CREATED_INDEX,
+  DIR,
+  EXPIRATION,
+  FILE,
+  HEADS,
+  HEADS_WITH_PREVIOUS,
+  INDEX,
+  isPlain,
+  KEY,
+  MODIFIED_INDEX,
+  NODES,
+  type PlainFile,
+  PREV_NODE,
+  TTL,
+  VALUE,
+} from './event-fields.ts'
+import {
+  allDigits,
+  digitsIn,
+  digitsWithBefore,
+  type EventTemplate,
+  newTemplates,
+  templateFor,
+} from './event-template.ts'
+
+/** What such a file takes beside its key and its value, at the most. */
+const FILE_OVERHEAD =
+  FILE[2].length +
+  VALUE.length +
+  MODIFIED_INDEX.length +
+  CREATED_INDEX.length +
+  2 * (BULK_OVERHEAD + INTEGER_LENGTH)
+
+/** Of replies to changes of files, and of those without a node before. */
+const changes = newTemplates()
+const files = newTemplates()
+
+/** Replies with an event: `action`, `node`, `prevNode` if there was one, `index`. */
+export function writeEvent(reply: ReplyWriter, event: Event): void {
+  if (reply.muted) return
+  const { action, node, prevNode, index } = event
+  const heads = prevNode === undefined ? HEADS : HEADS_WITH_PREVIOUS
+  const head = heads[reply.protocol][action]
+  const start = reply.length
+  if (!isPlain(node)) {
+    writeAny(reply, head, node, prevNode, index)
+  } else if (prevNode === undefined) {
+    const { key, value, modifiedIndex, createdIndex } = node
+    if (putFile(reply, head, key, value, modifiedIndex, createdIndex, index)) return
+    writeAny(reply, head, node, prevNode, index)
+    learn(files, reply, start, head, node, undefined, index)
+  } else if (isPlain(prevNode) && prevNode.key === node.key && node.modifiedIndex === index) {
+    const { key, value, createdIndex } = node
+    const { modifiedIndex: prevModified, createdIndex: prevCreated } = prevNode
+    writeChange(
+      reply,
+      new FileChange(
+        action,
+        key,
+        value,
+        index,
+        createdIndex,
+        prevNode.value,
+        prevModified,
+        prevCreated,
+      ),
+    )
+  } else {
+    writeAny(reply, head, node, prevNode, index)
+  }
+}
+
+/** {@link writeEvent} of what `Store.setFile` returns. */
+export function writeChange(reply: ReplyWriter, change: FileChange | Event): void {
+  if (!(change instanceof FileChange)) writeEvent(reply, change)
+  else if (!reply.muted && !putChange(reply, change)) learnChange(reply, change)
+}
+
+/** {@link writeEvent} of a `get` of a file without a TTL. */
+export function writeFile(reply: ReplyWriter, path: string, file: FileNode, index: number): void {
+  if (reply.muted) return
+  const { value, modifiedIndex, createdIndex } = file
+  const head = HEADS[reply.protocol].get
+  const key = absolute(path)
+  if (putFile(reply, head, key, value, modifiedIndex, createdIndex, index)) return
+  writeEvent(reply, {
+    action: 'get',
+    node: represent(file, key, 0),
+    prevNode: undefined,
+    index,
+    refresh: false,
+  })
+}
+
+/** @returns false if the reply is of another shape than the last one */
+function putFile(
+  reply: ReplyWriter,
+  head: Buffer,
+  key: string,
+  value: string,
+  modifiedIndex: number,
+  createdIndex: number,
+  index: number,
+): boolean {
+  const digits = digitsIn(index, modifiedIndex, createdIndex)
+  const template = files[templateFor(digits, value.length)]
+  const length = template.lengthFor(head, key.length, value.length, -1, digits)
+  if (length === 0) return false
+  const buffer = reply.room(length)
+  reply.wrote(template.put(buffer, reply.length, key, value, modifiedIndex, createdIndex, index))
+  return true
+}
+
+/** @returns false if the reply is of another shape than the last one */
+function putChange(reply: ReplyWriter, change: FileChange): boolean {
+  const { action, key, value, index, createdIndex } = change
+  const { prevValue, prevModifiedIndex, prevCreatedIndex } = change
+  const head = HEADS_WITH_PREVIOUS[reply.protocol][action]
+  const digits = digitsWithBefore(
+    digitsIn(index, index, createdIndex),
+    prevModifiedIndex,
+    prevCreatedIndex,
+  )
+  const template = changes[templateFor(digits, value.length)]
+  const length = template.lengthFor(head, key.length, value.length, prevValue.length, digits)
+  if (length === 0) return false
+  const buffer = reply.room(length)
+  const at = reply.length
+  reply.wrote(template.put(buffer, at, key, value, index, createdIndex, index))
+  template.putBefore(buffer, at, prevValue, prevModifiedIndex, prevCreatedIndex)
+  return true
+}
+
+function learnChange(reply: ReplyWriter, change: FileChange): void {
+  const { action, node, prevNode, index } = change.toEvent()
+  const head = HEADS_WITH_PREVIOUS[reply.protocol][action]
+  const start = reply.length
+  writeAny(reply, head, node, prevNode, index)
+  if (!isPlain(node) || prevNode === undefined || !isPlain(prevNode)) return
+  learn(changes, reply, start, head, node, prevNode, index)
+}
+
+/** @param start where in what has been written the reply begins */
+function learn(
+  templates: readonly EventTemplate[],
+  reply: ReplyWriter,
+  start: number,
+  head: Buffer,
+  node: PlainFile,
+  before: PlainFile | undefined,
+  index: number,
+): void {
+  const digits = allDigits(node, before, index)
+  const template = templates[templateFor(digits, node.value.length)]
+  template.learn(reply.bytes.subarray(start), reply.protocol, head, node, before, index)
+}
+
+function writeAny(
+  reply: ReplyWriter,
+  head: Buffer,
+  node: NodeExtern,
+  before: NodeExtern | undefined,
+  index: number,
+): void {
+  reply.append(head)
+  writeNode(reply, node)
+  if (before !== undefined) {
+    reply.append(PREV_NODE)
+    writeNode(reply, before)
+  }
+  writeInteger(reply, INDEX, index)
+}
+
+function writeNode(reply: ReplyWriter, node: NodeExtern): void {
+  if (!isPlain(node)) {
+    writeAnyNode(reply, node)
+    return
+  }
+  const buffer = reply.room(FILE_OVERHEAD + node.key.length + node.value.length)
+  const at = putBytes(buffer, reply.length, FILE[reply.protocol])
+  reply.wrote(putRest(buffer, putBulk(buffer, at, node.key), node))
+}
+
+/** What comes after the key. */
+function putRest(buffer: Buffer, start: number, node: PlainFile): number {
+  let at = putBytes(buffer, start, VALUE)
+  at = putBulk(buffer, at, node.value)
+  at = putBytes(buffer, at, MODIFIED_INDEX)
+  at = putNumber(buffer, at, node.modifiedIndex)
+  at = putBytes(buffer, at, CREATED_INDEX)
+  return putNumber(buffer, at, node.createdIndex)
+}
+
+function writeAnyNode(reply: ReplyWriter, node: NodeExtern): void {
+  const { value, expiration, ttl, nodes } = node
+  const expires = expiration !== undefined && ttl !== undefined
+  reply.map(
+    3 +
+      (node.dir ? 1 : 0) +
+      (value === undefined ? 0 : 1) +
+      (expires ? 2 : 0) +
+      (nodes === undefined ? 0 : 1),
+  )
+  reply.raw(KEY)
+  reply.bulk(node.key)
+  if (node.dir) {
+    reply.raw(DIR)
+    reply.boolean(true)
+  }
+  if (value !== undefined) {
+    reply.append(VALUE)
+    reply.bulk(value)
+  }
+  if (expires) {
+    reply.raw(EXPIRATION)
+    reply.bulk(new Date(expiration).toISOString())
+    reply.raw(TTL)
+    reply.integer(ttl)
+  }
+  if (nodes !== undefined) {
+    reply.raw(NODES)
+    reply.array(nodes.length)
+    for (const child of nodes) writeNode(reply, child)
+  }
+  writeInteger(reply, MODIFIED_INDEX, node.modifiedIndex)
+  writeInteger(reply, CREATED_INDEX, node.createdIndex)
+}
+
+/** @param name the field's name, encoded, up to the number's first digit */
+function writeInteger(reply: ReplyWriter, name: Buffer, n: number): void {
+  const buffer = reply.room(name.length + INTEGER_LENGTH)
+  reply.wrote(putNumber(buffer, putBytes(buffer, reply.length, name), n))
+}

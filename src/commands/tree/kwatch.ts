@@ -1,0 +1,92 @@
+import { parseInteger } from '../../request/arguments/integer.ts'
+import { parseTimeout } from '../../request/arguments/timeout.ts'
+import type { Command } from '../../request/command.ts'
+import { CommandError } from '../../request/command.ts'
+import { writeEvent } from './event-reply.ts'
+
+/** Watching the tree. */
+export const treeWatchCommands: readonly Command[] = [
+  {
+    name: 'kwait',
+    summary: 'Waits for one event at a path, from an index on, and returns it.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of kept events since the index',
+    arity: -2,
+    flags: ['readonly', 'blocking'],
+    keys: [1, 1, 1],
+    parsed: true,
+    args: [
+      { name: 'path', type: 'key' },
+      { name: 'recursive', type: 'pure-token', token: 'RECURSIVE', optional: true },
+      { name: 'index', type: 'integer', token: 'SINCE', optional: true },
+      { name: 'milliseconds', type: 'integer', token: 'TIMEOUT', optional: true },
+    ],
+    run(client, args, options) {
+      const { store, clock } = client.server
+      const timeout = parseTimeout(options.get('milliseconds') ?? '0')
+      const since = parseInteger(options.get('index') ?? '0', 0)
+      let answered = false
+      let unblock: (() => void) | undefined
+      let cancelTimer: (() => void) | undefined
+      const watchOptions = { recursive: options.has('recursive'), since }
+      const watcher = store.watch(args[1], watchOptions, (event) => {
+        answered = true
+        cancelTimer?.()
+        writeEvent(client.reply, event)
+        unblock?.()
+      })
+      if (answered) return
+      if (client.executing) {
+        // As BLPOP there: nobody else can write before EXEC ends.
+        watcher.remove()
+        client.reply.nullArray()
+        return
+      }
+      unblock = client.block(() => {
+        watcher.remove()
+        cancelTimer?.()
+      })
+      if (timeout === 0) return
+      cancelTimer = clock.schedule(() => {
+        watcher.remove()
+        client.reply.nullArray()
+        unblock?.()
+      }, timeout)
+    },
+  },
+  {
+    name: 'kwatch',
+    summary: 'Streams the events of tree channels: a path, then ?recursive=true&since=index.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of kept events since the index',
+    arity: -2,
+    flags: ['pubsub', 'readonly'],
+    args: [{ name: 'channel', type: 'string', multiple: true }],
+    inPubSub: true,
+    run(client, args) {
+      for (const channel of args.slice(1)) {
+        if (channel.startsWith('/')) continue
+        throw new CommandError(
+          'ERR a tree channel begins with a slash: /path?recursive=true&since=1',
+        )
+      }
+      client.server.pubsub.subscribe(client, args.slice(1))
+    },
+  },
+  {
+    name: 'kunwatch',
+    summary: 'Ends the streams of tree channels, or of all channels.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of channels',
+    arity: -1,
+    flags: ['pubsub', 'readonly'],
+    args: [{ name: 'channel', type: 'string', optional: true, multiple: true }],
+    inPubSub: true,
+    run(client, args) {
+      client.server.pubsub.unsubscribe(client, args.slice(1))
+    },
+  },
+]

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs'
+import { didYouMean } from '../text/did-you-mean.ts'
+import { splitWords } from '../text/quoting.ts'
+import { type Config, ConfigError } from './config.ts'
+import { directiveNames, directives, findDirective } from './directives.ts'
+
+/** A line of a conf file that could not be taken, told as Redis tells it. */
+export class ConfigFileError extends Error {
+  override name = 'ConfigFileError'
+  /** The file, as it was named, or `standard input`. */
+  readonly file: string
+  /** From 1; 0 where the file as a whole is meant. */
+  readonly line: number
+  readonly reason: string
+
+  constructor(file: string, line: number, text: string, reason: string) {
+    const place = line > 0 ? `, at line ${line}\n>>> '${text}'` : ''
+    super(
+      `*** FATAL CONFIG FILE ERROR ***\nReading the configuration file ${file}${place}\n${reason}`,
+    )
+    this.file = file
+    this.line = line
+    this.reason = reason
+  }
+}
+
+/** One line of a conf file; `name` in lower case, undefined for blank lines and comments. */
+export interface ConfigLine {
+  readonly text: string
+  readonly name?: string
+  readonly args: readonly string[]
+  /** Neither blank nor a comment, and its quotes are unbalanced. */
+  readonly unbalanced: boolean
+}
+
+/** Splits a conf file into its lines, as redis.conf is read. */
+export function parseConfigLines(content: string): ConfigLine[] {
+  return content.split('\n').map((line) => {
+    const text = line.replace(/^[ \t\r]+|[ \t\r]+$/g, '')
+    if (text === '' || text.startsWith('#')) return { text, args: [], unbalanced: false }
+    const words = splitWords(text)
+    if (!words) return { text, args: [], unbalanced: true }
+    const [name, ...args] = words
+    return { text, name: name.toLowerCase(), args, unbalanced: false }
+  })
+}
+
+/** A line as it may be shown: nobody's password ends up in a log. */
+function shown(line: ConfigLine): string {
+  const known = line.name !== undefined && findDirective(line.name)
+  const first = /^["']?([\w-]*)/.exec(line.text)?.[1] ?? ''
+  const name = known || findDirective(first)
+  return name && 'secret' in directives[name] ? `${name} (not shown)` : line.text
+}
+
+function unknownDirective(name: string): string {
+  if (name === 'include') return 'include is not supported: give one file, and options after it'
+  const reason = 'Bad directive or wrong number of arguments'
+  const near = didYouMean(name, directiveNames)
+  return near ? `${reason}; did you mean '${near}'?` : reason
+}
+
+/**
+ * Sets the directives of a conf file's text, from the first line to the last.
+ * @param content as a binary string
+ * @param file what to call it in errors
+ * @throws ConfigFileError for the first line that cannot be taken
+ */
+export function applyConfigText(config: Config, content: string, file: string): void {
+  for (const [index, line] of parseConfigLines(content).entries()) {
+    const fail = (reason: string): ConfigFileError =>
+      new ConfigFileError(file, index + 1, shown(line), reason)
+    if (line.unbalanced) throw fail('Unbalanced quotes in configuration line')
+    if (line.name === undefined) continue
+    if (!findDirective(line.name)) throw fail(unknownDirective(line.name))
+    try {
+      config.set(line.name, line.args)
+    } catch (error) {
+      throw error instanceof ConfigError ? fail(error.reason) : error
+    }
+  }
+}
+
+/**
+ * Reads a conf file and sets its directives.
+ * @throws ConfigFileError if it cannot be read or taken
+ */
+export function loadConfigFile(config: Config, path: string): void {
+  let content: string
+  try {
+    content = readFileSync(path, 'latin1')
+  } catch (error) {
+    throw new ConfigFileError(path, 0, '', `cannot open it: ${(error as Error).message}`)
+  }
+  applyConfigText(config, content, path)
+}

@@ -1,0 +1,52 @@
+import { parseEventFlags } from '../config/event-flags.ts'
+import type { PubSub } from '../request/client.ts'
+import type { Event } from '../store/event.ts'
+import { cleanPath } from '../store/path.ts'
+import type { Store } from '../store/store.ts'
+import { type KeyspaceEvent, keyspaceEvents } from './events.ts'
+import { keyOfPath, pathOfKey } from './keyspace.ts'
+
+/**
+ * Publishes keyspace notifications, as Redis does: `__keyspace@0__:key` carries the event's name,
+ * `__keyevent@0__:event` the key. There is one while `notify-keyspace-events` asks for any.
+ */
+export class KeyspaceNotifier {
+  readonly #pubsub: PubSub
+  readonly #flags: ReadonlySet<string>
+  readonly #endStoreEvents: (() => void) | undefined
+
+  /** @param flags the directive's letters */
+  constructor(store: Store, pubsub: PubSub, flags: string) {
+    this.#pubsub = pubsub
+    this.#flags = parseEventFlags(flags)
+    // These two no command knows of: the store does.
+    if (this.#flags.has('x') || this.#flags.has('n')) {
+      this.#endStoreEvents = store.hub.addEverywhere((event) => this.#onStoreEvent(event))
+    }
+  }
+
+  /** @param key as a client has given it */
+  notify(event: KeyspaceEvent, key: string): void {
+    if (this.#flags.has(keyspaceEvents[event])) {
+      this.#publish(event, keyOfPath(cleanPath(pathOfKey(key))))
+    }
+  }
+
+  /** Ends what it listens to itself. */
+  close(): void {
+    this.#endStoreEvents?.()
+  }
+
+  #onStoreEvent({ action, node, prevNode }: Event): void {
+    if (action === 'expire') {
+      if (this.#flags.has('x')) this.#publish('expired', keyOfPath(node.key))
+    } else if (prevNode === undefined && !node.dir && this.#flags.has('n')) {
+      this.#publish('new', keyOfPath(node.key))
+    }
+  }
+
+  #publish(event: KeyspaceEvent, key: string): void {
+    if (this.#flags.has('K')) this.#pubsub.publish(`__keyspace@0__:${key}`, event)
+    if (this.#flags.has('E')) this.#pubsub.publish(`__keyevent@0__:${event}`, key)
+  }
+}

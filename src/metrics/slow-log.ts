@@ -1,0 +1,82 @@
+import type { Config } from '../config/config.ts'
+import type { Client } from '../request/client.ts'
+import type { Clock } from '../store/clock.ts'
+import { ownCopy } from '../store/path.ts'
+
+/** As much of a slow request is kept (Redis). */
+const MAX_ARGUMENTS = 32
+const MAX_ARGUMENT_LENGTH = 128
+
+/** A request that took long. */
+export interface SlowRequest {
+  readonly id: number
+  /** Unix seconds. */
+  readonly time: number
+  /** Microseconds. */
+  readonly duration: number
+  readonly args: readonly string[]
+  readonly address: string
+  readonly clientName: string
+}
+
+/** Redis's slow log: the last requests that took longer than `slowlog-log-slower-than`. */
+export class SlowLog {
+  readonly #config: Config
+  readonly #clock: Clock
+  /** The newest first. */
+  #requests: SlowRequest[] = []
+  #nextId = 0
+
+  constructor(config: Config, clock: Clock) {
+    this.#config = config
+    this.#clock = clock
+    config.onChange('slowlog-max-len', () => this.#trim())
+  }
+
+  /** The newest first. */
+  get requests(): readonly SlowRequest[] {
+    return this.#requests
+  }
+
+  /**
+   * Notes a request, if it was slow.
+   *
+   * @param secrets the places of arguments that must not be shown
+   * @param duration microseconds
+   */
+  add(client: Client, args: readonly string[], secrets: readonly number[], duration: number): void {
+    const limit = this.#config.get('slowlog-log-slower-than')
+    if (limit < 0 || duration < limit) return
+    this.#requests.unshift({
+      id: this.#nextId++,
+      time: Math.floor(this.#clock.now() / 1000),
+      duration: Math.floor(duration),
+      args: shortened(args, secrets),
+      address: client.address,
+      clientName: client.name,
+    })
+    this.#trim()
+  }
+
+  clear(): void {
+    this.#requests = []
+  }
+
+  #trim(): void {
+    const length = this.#config.get('slowlog-max-len')
+    if (this.#requests.length > length) this.#requests.length = length
+  }
+}
+
+/** The places of what is left out are taken by words that say so. */
+function shortened(args: readonly string[], secrets: readonly number[]): string[] {
+  const kept = args.length > MAX_ARGUMENTS ? MAX_ARGUMENTS - 1 : args.length
+  const shown = args.slice(0, kept).map((arg, i) => {
+    if (secrets.includes(i)) return '(redacted)'
+    if (arg.length <= MAX_ARGUMENT_LENGTH) return arg
+    const more = arg.length - MAX_ARGUMENT_LENGTH
+    return `${ownCopy(arg.slice(0, MAX_ARGUMENT_LENGTH))}... (${more} more bytes)`
+  })
+  if (kept < args.length) shown.push(`... (${args.length - kept} more arguments)`)
+  return shown
+}

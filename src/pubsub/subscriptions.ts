@@ -1,0 +1,226 @@
+import type { PubSub } from '../request/client.ts'
+import { Message } from '../resp/message.ts'
+import { encodeBulk } from '../resp/reply-encoding.ts'
+import type { Event } from '../store/event.ts'
+import type { Store } from '../store/store.ts'
+import { matchGlob } from '../text/glob.ts'
+import type { Subscriber } from './subscriber.ts'
+import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
+import { type Burst, encodeEventMessage, TreeStream } from './tree-stream.ts'
+
+/** Who listens to what: Redis's channels and patterns, and those of the tree. */
+export class Subscriptions implements PubSub, Burst {
+  readonly #store: Store
+  readonly #channels = new Map<string, Set<Subscriber>>()
+  readonly #streams = new Map<string, TreeStream>()
+  readonly #patterns = new Map<string, Set<Subscriber>>()
+  /** Patterns that begin with a slash, matched against the keys of events. */
+  readonly #treePatterns = new Map<string, Set<Subscriber>>()
+  #endTreePatterns: (() => void) | undefined
+  /** Whose requests are being served. */
+  served: Subscriber | undefined
+  /** Those that have something to send at the end of the burst. */
+  readonly #gathered = new Set<TreeStream>()
+  readonly #onGathered: () => void
+
+  /** @param onGathered called when there is something to {@link flush} at the end of the burst */
+  constructor(store: Store, onGathered: () => void) {
+    this.#store = store
+    this.#onGathered = onGathered
+  }
+
+  get patternCount(): number {
+    return this.#patterns.size + this.#treePatterns.size
+  }
+
+  /** @throws CommandError or StoreError, before anything is subscribed, if one cannot be */
+  subscribe(client: Subscriber, channels: readonly string[]): void {
+    const parsed = channels.map((channel) => this.#check(channel))
+    for (const [i, channel] of channels.entries()) {
+      const fresh = !client.channels.has(channel)
+      if (fresh) this.#separate(client)
+      client.channels.add(channel)
+      confirm(client, 'subscribe', channel)
+      if (!fresh) continue
+      const tree = parsed[i]
+      if (tree === undefined) listenersOf(this.#channels, channel).add(client)
+      else this.#streamOf(channel, tree).add(client)
+    }
+  }
+
+  unsubscribe(client: Subscriber, channels: readonly string[]): void {
+    const all = channels.length === 0 ? [...client.channels] : channels
+    for (const channel of all) {
+      this.#leaveChannel(client, channel)
+      confirm(client, 'unsubscribe', channel)
+    }
+    if (all.length === 0) confirm(client, 'unsubscribe', null)
+  }
+
+  patternSubscribe(client: Subscriber, patterns: readonly string[]): void {
+    this.#separate(client)
+    for (const pattern of patterns) {
+      client.patterns.add(pattern)
+      listenersOf(this.#patternsLike(pattern), pattern).add(client)
+      confirm(client, 'psubscribe', pattern)
+    }
+    if (this.#treePatterns.size > 0 && this.#endTreePatterns === undefined) {
+      this.#endTreePatterns = this.#store.hub.addEverywhere((event) => this.#matchEvent(event))
+    }
+  }
+
+  patternUnsubscribe(client: Subscriber, patterns: readonly string[]): void {
+    const all = patterns.length === 0 ? [...client.patterns] : patterns
+    for (const pattern of all) {
+      this.#leavePattern(client, pattern)
+      confirm(client, 'punsubscribe', pattern)
+    }
+    if (all.length === 0) confirm(client, 'punsubscribe', null)
+  }
+
+  drop(client: Subscriber): void {
+    for (const channel of client.channels) this.#leaveChannel(client, channel)
+    for (const pattern of client.patterns) this.#leavePattern(client, pattern)
+  }
+
+  /** Called when a stream has something to send at the end of the burst. */
+  onGathered(stream: TreeStream): void {
+    this.#gathered.add(stream)
+    this.#onGathered()
+  }
+
+  /** Sends what the burst has brought. */
+  flush(): void {
+    for (const stream of this.#gathered) stream.flush()
+    this.#gathered.clear()
+  }
+
+  closeWatchers(): void {
+    const watchers = new Set<Subscriber>()
+    for (const stream of this.#streams.values()) {
+      for (const client of stream.subscribers()) watchers.add(client)
+    }
+    for (const listeners of this.#treePatterns.values()) {
+      for (const client of listeners) watchers.add(client)
+    }
+    for (const client of watchers) client.close()
+  }
+
+  publish(channel: string, message: string): number {
+    const bulkChannel = encodeBulk(channel)
+    const bulkMessage = encodeBulk(message)
+    const body = encodeBulk('message') + bulkChannel + bulkMessage
+    const subscribers = this.#channels.get(channel)
+    let count = 0
+    if (subscribers !== undefined) {
+      deliver(subscribers, 3, body)
+      count += subscribers.size
+    }
+    for (const [pattern, listeners] of this.#patterns) {
+      if (!matchGlob(pattern, channel)) continue
+      deliver(
+        listeners,
+        4,
+        encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel + bulkMessage,
+      )
+      count += listeners.size
+    }
+    return count
+  }
+
+  *channels(): Iterable<string> {
+    yield* this.#channels.keys()
+    yield* this.#streams.keys()
+  }
+
+  subscribers(channel: string): number {
+    return this.#channels.get(channel)?.size ?? this.#streams.get(channel)?.size ?? 0
+  }
+
+  #check(channel: string): TreeChannelName | undefined {
+    if (!isTreeChannel(channel)) return undefined
+    const tree = parseTreeChannel(channel)
+    if (tree.since !== 0 && tree.since <= this.#store.index) {
+      const { history, index } = this.#store
+      history.assertKept(tree.path, tree.recursive, tree.since, index)
+    }
+    return tree
+  }
+
+  #streamOf(channel: string, tree: TreeChannelName): TreeStream {
+    let stream = this.#streams.get(channel)
+    if (stream === undefined) {
+      stream = new TreeStream(this.#store, channel, tree, this)
+      this.#streams.set(channel, stream)
+    }
+    return stream
+  }
+
+  /** The client is about to listen to something else, too. */
+  #separate(client: Subscriber): void {
+    for (const channel of client.channels) this.#streams.get(channel)?.separate(client)
+  }
+
+  #leaveChannel(client: Subscriber, channel: string): void {
+    if (!client.channels.delete(channel)) return
+    const stream = this.#streams.get(channel)
+    if (stream === undefined) {
+      leave(this.#channels, channel, client)
+      return
+    }
+    stream.remove(client)
+    if (stream.size === 0) this.#streams.delete(channel)
+  }
+
+  #leavePattern(client: Subscriber, pattern: string): void {
+    if (!client.patterns.delete(pattern)) return
+    leave(this.#patternsLike(pattern), pattern, client)
+    if (this.#treePatterns.size > 0) return
+    this.#endTreePatterns?.()
+    this.#endTreePatterns = undefined
+  }
+
+  #patternsLike(pattern: string): Map<string, Set<Subscriber>> {
+    return isTreeChannel(pattern) ? this.#treePatterns : this.#patterns
+  }
+
+  #matchEvent(event: Event): void {
+    const { key } = event.node
+    for (const [pattern, listeners] of this.#treePatterns) {
+      if (!matchGlob(pattern, key)) continue
+      const head = encodeBulk('pmessage') + encodeBulk(pattern) + encodeBulk(key)
+      deliver(listeners, 4, head + encodeEventMessage(event))
+    }
+  }
+}
+
+function listenersOf(map: Map<string, Set<Subscriber>>, name: string): Set<Subscriber> {
+  let listeners = map.get(name)
+  if (listeners === undefined) {
+    listeners = new Set()
+    map.set(name, listeners)
+  }
+  return listeners
+}
+
+function leave(map: Map<string, Set<Subscriber>>, name: string, client: Subscriber): void {
+  const listeners = map.get(name)
+  if (listeners?.delete(client) && listeners.size === 0) map.delete(name)
+}
+
+function deliver(listeners: Iterable<Subscriber>, size: number, body: string): void {
+  const message = new Message(size, body)
+  for (const client of listeners) client.deliver(message.encoded(client.reply.protocol))
+}
+
+function confirm(client: Subscriber, kind: string, name: string | null): void {
+  const { reply } = client
+  // A push rather than a reply: CLIENT REPLY does not mute it (Redis).
+  const { muted } = reply
+  reply.muted = false
+  reply.push(3)
+  reply.bulk(kind)
+  reply.bulkOrNull(name)
+  reply.integer(client.channelCount + client.patternCount)
+  reply.muted = muted
+}

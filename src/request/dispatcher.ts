@@ -1,0 +1,296 @@
+import { isUnixSocket } from '../commands/connection/client-info.ts'
+import { requestKeys } from '../commands/request-keys.ts'
+import { pathOfKey } from '../keyspace/keyspace.ts'
+import { countError } from '../metrics/counters.ts'
+import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
+import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
+import { quoteWord } from '../text/quoting.ts'
+import { textOf } from './arguments/token.ts'
+import type { Client, CommandStats, ServerContext } from './client.ts'
+import { type Command, CommandError, wrongArity } from './command.ts'
+import { type Entry, entryOf, NO_OPTIONS } from './prepared-command.ts'
+import { endTransaction, limitQueue, type Transaction } from './transaction.ts'
+
+/** As much of an unknown command's name, and of its arguments, goes into the error (Redis). */
+const UNKNOWN_SHOWN = 128
+/** The replies of one EXEC, which are gathered before they are sent, may have so many bytes. */
+const MAX_EXEC_REPLY = 256 * 1024 * 1024
+
+/** Finds the command for a request, checks whether it may run, and runs it. */
+export class Dispatcher {
+  readonly #entries = new Map<string, Entry>()
+  readonly #server: ServerContext
+  /** The command last found, by the name that it was called by; it has no subcommands. */
+  #lastName = ''
+  #lastEntry: Entry | undefined
+  /** From how many microseconds on somebody wants to know of a command: SLOWLOG or LATENCY. */
+  #slow = Number.POSITIVE_INFINITY
+
+  constructor(server: ServerContext, commands: readonly Command[]) {
+    this.#server = server
+    for (const command of commands) this.#entries.set(command.name, entryOf(command, command.name))
+    const { config } = server
+    const follow = (): void => {
+      const slowlog = config.get('slowlog-log-slower-than')
+      const latency = config.get('latency-monitor-threshold') * 1000
+      this.#slow = Math.min(slowlog < 0 ? Infinity : slowlog, latency === 0 ? Infinity : latency)
+    }
+    follow()
+    config.onChange('slowlog-log-slower-than', follow)
+    config.onChange('latency-monitor-threshold', follow)
+  }
+
+  /**
+   * Serves one request: exactly one reply (or none, where the command says so) is written.
+   *
+   * @param args the request, one byte a character; at least the command's name
+   */
+  dispatch(client: Client, args: readonly string[]): void {
+    let entry: Entry | undefined
+    try {
+      entry = this.#find(args)
+      client.lastCommand = entry.fullName
+      this.#check(client, entry, args)
+    } catch (error) {
+      this.#refuse(client, entry, error)
+      return
+    }
+    if (this.#server.pause?.delays(client, entry, args) === true) return
+    if (client.transaction === undefined || entry.inMulti) this.#call(client, entry, args)
+    else this.#queue(client, client.transaction, entry, args)
+  }
+
+  /** Runs what a client has queued, and writes EXEC's reply: an array of all replies. */
+  execute(client: Client, { requests }: Transaction): void {
+    const { reply } = client
+    this.#expireBefore(requests)
+    client.executing = true
+    const before = reply.length
+    let tooLong = false
+    reply.array(requests.length)
+    for (const { entry, args } of requests) {
+      this.#call(client, entry, args)
+      if (client.replyMode === 'off') reply.muted = true
+      if (reply.length - before > MAX_EXEC_REPLY) {
+        // All the same it is all or nothing: the rest runs, too.
+        tooLong = true
+        reply.rewind(before)
+        reply.muted = true
+      }
+    }
+    client.executing = false
+    if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY} bytes`)
+  }
+
+  #find(args: readonly string[]): Entry {
+    // A pipeline is mostly of one kind, and comparing a name costs less than looking it up.
+    if (args[0] === this.#lastName) return this.#lastEntry as Entry
+    // Most clients send upper or lower case throughout: try the name as it is first.
+    const entry = this.#entries.get(args[0]) ?? this.#entries.get(args[0].toLowerCase())
+    if (entry === undefined) throw unknownCommand(args)
+    if (entry.subcommands === undefined) {
+      this.#lastName = args[0]
+      this.#lastEntry = entry
+      return entry
+    }
+    if (args.length < 2) return entry
+    const subcommand = entry.subcommands.get(args[1].toLowerCase())
+    if (subcommand !== undefined) return subcommand
+    const name = textOf(args[1], UNKNOWN_SHOWN)
+    throw new CommandError(
+      `ERR unknown subcommand '${name}'. Try ${entry.command.name.toUpperCase()} HELP.`,
+    )
+  }
+
+  /** In Redis's order, which decides what is said where several things are wrong. */
+  #check(client: Client, entry: Entry, args: readonly string[]): void {
+    const { arity } = entry
+    const wrong = arity >= 0 ? args.length !== arity : args.length < -arity
+    if (wrong || entry.run === undefined) throw wrongArity(entry.fullName)
+    if (entry.protectedBy !== undefined) this.#checkProtected(client, entry)
+    if (
+      !client.authenticated &&
+      !entry.command.flags.includes('no_auth') &&
+      // The password may have been taken back since the client came.
+      this.#server.config.get('requirepass') !== ''
+    ) {
+      throw new CommandError('NOAUTH Authentication required.')
+    }
+    const { transaction } = client
+    if (transaction !== undefined && entry.noMulti) {
+      throw new CommandError('ERR Command not allowed inside a transaction')
+    }
+    const { memory, persistence } = this.#server
+    if (memory.limited && this.#needsMemory(client, entry) && memory.isExceeded(args)) {
+      throw new CommandError("OOM command not allowed when used memory > 'maxmemory'.")
+    }
+    const writes = entry.writes || (entry.isExec && transaction?.writes === true)
+    if (writes && persistence.failure !== undefined) {
+      const { failure } = persistence
+      throw new CommandError(`MISCONF Errors writing to the data directory: ${failure}`)
+    }
+    if (
+      client.reply.protocol === 2 &&
+      client.channelCount + client.patternCount > 0 &&
+      entry.command.inPubSub !== true
+    ) {
+      throw new CommandError(
+        `ERR Can't execute '${entry.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+      )
+    }
+  }
+
+  /** Redis's protected commands: allowed to all, to local clients, or to nobody. */
+  #checkProtected(client: Client, { protectedBy, command }: Entry): void {
+    if (protectedBy === undefined) return
+    const allowed = this.#server.config.get(protectedBy)
+    if (allowed === 'yes') return
+    if (allowed === 'local' && client.isLocal) return
+    throw new CommandError(
+      `ERR ${command.name.toUpperCase()} command not allowed. If the ${protectedBy} option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`,
+    )
+  }
+
+  /** In a transaction whatever is queued takes memory; not to be held back is what ends it. */
+  #needsMemory({ transaction }: Client, entry: Entry): boolean {
+    if (transaction === undefined) return entry.grows
+    return entry.isExec ? transaction.grows : !entry.endsMulti
+  }
+
+  #queue(client: Client, transaction: Transaction, entry: Entry, args: readonly string[]): void {
+    // What will not run need not be kept (Redis).
+    if (!transaction.failed && client.watched?.touched !== true) {
+      transaction.add(entry, args)
+      limitQueue(client)
+    }
+    client.reply.simple('QUEUED')
+    this.#server.clock.lap()
+  }
+
+  /** What has to expire before the writes can be made does so before the first of them. */
+  #expireBefore(requests: Transaction['requests']): void {
+    const { store, clock } = this.#server
+    const next = store.nextExpiry()
+    if (next === undefined || next > clock.now()) return
+    for (const { entry, args } of requests) {
+      if (!entry.writes) continue
+      for (const key of requestKeys(entry.command, args)) {
+        try {
+          store.expireBefore(pathOfKey(key))
+        } catch (error) {
+          // No path: the request will say so when it runs.
+          if (!(error instanceof PathError)) throw error
+        }
+      }
+    }
+  }
+
+  #call(client: Client, entry: Entry, args: readonly string[]): void {
+    const before = client.reply.length
+    const stats = entry.stats ?? this.#statsOf(entry)
+    const { clock } = this.#server
+    const started = clock.lastLap
+    try {
+      const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
+      entry.run?.(client, args, options)
+    } catch (error) {
+      stats.failedCalls++
+      this.#fail(client, before, error)
+    }
+    // Counted and shown afterwards, as in Redis: INFO does not count itself, and the reply to a
+    // client that monitors comes before the line that tells of it.
+    const time = (clock.lap() - started) * 1000
+    stats.calls++
+    stats.time += time
+    stats.histogram[histogramBucket(time)]++
+    this.#server.stats.commandsProcessed++
+    if (time >= this.#slow) this.#noteSlow(client, entry, args, time)
+    if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
+  }
+
+  #statsOf(entry: Entry): CommandStats {
+    const stats = {
+      calls: 0,
+      time: 0,
+      rejectedCalls: 0,
+      failedCalls: 0,
+      histogram: newHistogram(),
+    }
+    entry.stats = stats
+    this.#server.commandStats.set(entry.fullName, stats)
+    return stats
+  }
+
+  /** The request is not run, nor queued; the transaction that it is in fails with it. */
+  #refuse(client: Client, entry: Entry | undefined, error: unknown): void {
+    this.#server.clock.lap()
+    if (entry !== undefined) (entry.stats ?? this.#statsOf(entry)).rejectedCalls++
+    if (client.transaction !== undefined) client.transaction.failed = true
+    if (entry?.isExec !== true) {
+      this.#fail(client, client.reply.length, error)
+      return
+    }
+    endTransaction(client)
+    const reason = this.#errorReply(error).replace(/^ERR /, '')
+    this.#fail(
+      client,
+      client.reply.length,
+      new CommandError(`EXECABORT Transaction discarded because of: ${reason}`),
+    )
+  }
+
+  /** @param before how much of the reply is not that of the request, of which nothing is to stay */
+  #fail(client: Client, before: number, error: unknown): void {
+    client.reply.rewind(before)
+    const text = this.#errorReply(error)
+    countError(this.#server.stats, text)
+    client.reply.error(text)
+  }
+
+  #errorReply(error: unknown): string {
+    // What a client sent may end it; no error ends in a line break (Redis).
+    if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
+    if (error instanceof StoreError) return error.toReply()
+    if (error instanceof PathError || error instanceof SnapshotError) return `ERR ${error.message}`
+    // A bug, or a string longer than V8 can hold. The client learns of it, and so does the log.
+    this.#server.stats.unexpectedErrors++
+    this.#server.logger.error({ err: error }, 'a command failed unexpectedly')
+    return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
+  }
+
+  /** @param time microseconds */
+  #noteSlow(client: Client, entry: Entry, args: readonly string[], time: number): void {
+    const { slowlog, latency } = this.#server
+    const { flags } = entry.command
+    latency.add(flags.includes('fast') ? 'fast-command' : 'command', time / 1000)
+    if (!flags.includes('skip_slowlog')) {
+      slowlog.add(client, args, entry.command.secrets?.(args) ?? [], time)
+    }
+  }
+
+  #monitor(client: Client, entry: Entry, args: readonly string[]): void {
+    if (entry.command.flags.includes('admin') || entry.command.flags.includes('skip_monitor'))
+      return
+    const now = this.#server.clock.now()
+    const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
+    const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
+    const secrets = entry.command.secrets?.(args) ?? []
+    const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quoteWord(arg)))
+    const line = Buffer.from(`+${time} [0 ${address}] ${shown.join(' ')}\r\n`, 'latin1')
+    for (const monitor of this.#server.monitors) {
+      // CLIENT REPLY mutes these lines too (Redis); SKIP only for the request that it skips.
+      const skipped = monitor === client && client.reply.muted
+      if (monitor.replyMode !== 'off' && !skipped) monitor.deliver(line)
+    }
+  }
+}
+
+/** Redis's words, down to the blank after each argument. */
+function unknownCommand(args: readonly string[]): CommandError {
+  let shown = ''
+  for (let i = 1; i < args.length && shown.length < UNKNOWN_SHOWN; i++) {
+    shown += `'${textOf(args[i], UNKNOWN_SHOWN - shown.length)}' `
+  }
+  const name = textOf(args[0], UNKNOWN_SHOWN)
+  return new CommandError(`ERR unknown command '${name}', with args beginning with: ${shown}`)
+}

@@ -1,9 +1,0 @@
-import type { Client } from '../commands/client-session.ts'
-
-/** A client as its subscriptions see it. */
-export interface Subscriber extends Client {
-  /** {@link Client.deliver} of bytes that nobody changes any more: they need not be copied. */
-  deliverShared(bytes: Buffer): void
-  /** Calls back once, when all that was written has been sent; not if the connection ends first. */
-  whenDrained(callback: () => void): void
-}

@@ -1,0 +1,164 @@
+import { isHiddenName } from '../path.ts'
+import { Children } from './children.ts'
+import type { Lease } from './ttl-heap.ts'
+
+export type Node = FileNode | DirectoryNode
+
+/**
+ * A file. A node knows its name and its parent, not its path: a million keys are a million of
+ * these, and the path of each can be put together when it is asked for.
+ */
+export class FileNode {
+  readonly name: string
+  parent: DirectoryNode | null
+  value: string
+  createdIndex: number
+  modifiedIndex: number
+  /**
+   * Where it stands in the store's list of files or, if it expires, its lease, which then knows that
+   * too: few files do, and of a million files each field takes 8 MB.
+   */
+  #place: number | Lease = 0
+
+  constructor(name: string, parent: DirectoryNode, value: string, index: number) {
+    this.name = name
+    this.parent = parent
+    this.value = value
+    this.createdIndex = index
+    this.modifiedIndex = index
+  }
+
+  /** Absent on a permanent node. */
+  get lease(): Lease | null {
+    return typeof this.#place === 'number' ? null : this.#place
+  }
+
+  set lease(lease: Lease | null) {
+    const { position } = this
+    this.#place = lease ?? position
+    if (lease !== null) lease.filePosition = position
+  }
+
+  /** Where it stands in the store's list of files. */
+  get position(): number {
+    return typeof this.#place === 'number' ? this.#place : this.#place.filePosition
+  }
+
+  set position(position: number) {
+    if (typeof this.#place === 'number') this.#place = position
+    else this.#place.filePosition = position
+  }
+
+  /** Tells files from directories; on the prototype, so that it costs no memory. */
+  get dir(): false {
+    return false
+  }
+}
+
+/** A directory. */
+export class DirectoryNode {
+  /** Changes when it is moved. */
+  name: string
+  parent: DirectoryNode | null
+  readonly children = new Children()
+  /** How many files lie at all levels below. */
+  files = 0
+  /** Its number in the copy on disk; 0 where there is none. */
+  id = 0
+  /** Its number among the dropped events, while its names are too many to be remembered there. */
+  crowd = 0
+  createdIndex: number
+  modifiedIndex: number
+  /** Absent on a permanent node. */
+  lease: Lease | null = null
+
+  constructor(name: string, parent: DirectoryNode | null, index: number) {
+    this.name = name
+    this.parent = parent
+    this.createdIndex = index
+    this.modifiedIndex = index
+  }
+
+  get dir(): true {
+    return true
+  }
+}
+
+/** Hangs a new node into its directory. */
+export function attach(parent: DirectoryNode, node: Node): void {
+  parent.children.add(node)
+  node.parent = parent
+  countFiles(parent, node.dir ? node.files : 1)
+}
+
+/** Takes a node, with all below it, out of its directory. */
+export function detach(node: Node): void {
+  const parent = node.parent
+  if (parent === null) return
+  parent.children.remove(node)
+  node.parent = null
+  countFiles(parent, node.dir ? -node.files : -1)
+}
+
+function countFiles(directory: DirectoryNode, count: number): void {
+  if (count === 0) return
+  for (let at: DirectoryNode | null = directory; at !== null; at = at.parent) at.files += count
+}
+
+/** The node's absolute path. */
+export function pathOf(node: Node): string {
+  if (node.parent === null) return `/${node.name}`
+  let path = node.name
+  for (let at = node.parent; at.parent !== null; at = at.parent) path = `${at.name}/${path}`
+  return `/${path}`
+}
+
+/**
+ * All nodes below a directory, each before those below it. The tree may change on the way: what stays
+ * is met, some of it twice where something beside it has been removed.
+ */
+export function* nodesBelow(directory: DirectoryNode): Generator<Node, undefined> {
+  const open: Iterator<Node, undefined>[] = [directory.children.values()]
+  for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {
+    const { value: node } = at.next()
+    if (node === undefined) {
+      open.pop()
+      continue
+    }
+    yield node
+    if (node.dir) open.push(node.children.values())
+  }
+}
+
+/** Left out of listings: its name begins with `_`. */
+export function isHidden(node: Node): boolean {
+  return isHiddenName(node.name)
+}
+
+/**
+ * Copies a subtree. Leases are copied by `copyLease`, which knows the heap they go into.
+ *
+ * @param node the top of what is copied
+ * @param copyLease called for each copy of a node that has a lease
+ */
+export function cloneTree(
+  node: DirectoryNode,
+  parent: DirectoryNode | null,
+  copyLease: (copy: Node, expireTime: number) => void,
+): DirectoryNode {
+  const copy = new DirectoryNode(node.name, parent, node.createdIndex)
+  copy.modifiedIndex = node.modifiedIndex
+  copy.files = node.files
+  if (node.lease !== null) copyLease(copy, node.lease.expireTime)
+  for (const child of node.children.list) {
+    if (child.dir) {
+      copy.children.add(cloneTree(child, copy, copyLease))
+      continue
+    }
+    const file = new FileNode(child.name, copy, child.value, child.createdIndex)
+    file.modifiedIndex = child.modifiedIndex
+    copy.children.add(file)
+    if (child.lease !== null) copyLease(file, child.lease.expireTime)
+  }
+  return copy
+}

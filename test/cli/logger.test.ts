@@ -1,0 +1,35 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { createLogger, pinoLevel } from '../../src/cli/logger.ts'
+import { eventually } from '../server/raw-client.ts'
+
+test('every loglevel lets through what Redis would, and no more', () => {
+  const levels = (['debug', 'verbose', 'notice', 'warning', 'nothing'] as const).map(pinoLevel)
+  expect(levels).toEqual(['trace', 'debug', 'info', 'warn', 'silent'])
+})
+
+test('a log file is appended to, an object a line', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'ktree-log-'))
+  try {
+    const file = join(directory, 'a.log')
+    for (const msg of ['one', 'two']) {
+      const logger = createLogger({ level: 'notice', file })
+      logger.debug('not this')
+      logger.info({ port: 1 }, msg)
+      // The line is written by a thread; a callback of flush does not wait for it.
+      await eventually(() => readFileSync(file, 'utf8').includes(`"${msg}"}\n`))
+    }
+    const logged = readFileSync(file, 'utf8').trim().split('\n')
+    expect(logged.map((line) => JSON.parse(line).msg)).toEqual(['one', 'two'])
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test('a log file that cannot be opened is told in one line', () => {
+  expect(() => createLogger({ level: 'notice', file: '/nonexistent/a.log' })).toThrow(
+    /^cannot open the log file: ENOENT[^\n]*$/,
+  )
+})

@@ -1,0 +1,361 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { Engine } from '../../../src/persistence/level.ts'
+import type { RunningServer } from '../../../src/server/start.ts'
+import { type Clock, ManualClock } from '../../../src/store/clock.ts'
+import type { Event } from '../../../src/store/event.ts'
+import {
+  ErrorReply,
+  eventually,
+  join,
+  Push,
+  type RawClient,
+  type Reply,
+  start,
+} from '../../server/raw-client.ts'
+
+/** A clock whose alarms never ring: what is due stays until somebody comes across it. */
+class IdleClock implements Clock {
+  time = Date.UTC(2020, 0, 1)
+
+  now(): number {
+    return this.time
+  }
+
+  schedule(): () => void {
+    return () => {}
+  }
+}
+
+/** Queues requests and runs them. */
+async function transact(client: RawClient, ...requests: string[]): Promise<Reply> {
+  expect(await client.call('MULTI')).toBe('OK')
+  for (const request of requests) expect(await client.call(...request.split(' '))).toBe('QUEUED')
+  return await client.call('EXEC')
+}
+
+/** What the store tells from now on: `set /a 3`. */
+function tellEvents({ store }: RunningServer): string[] {
+  const told: string[] = []
+  store.hub.addEverywhere(({ action, node, index }: Event) => {
+    told.push(`${action} ${node.key} ${index}`)
+  })
+  return told
+}
+
+const errorText = (reply: Reply): string => (reply instanceof ErrorReply ? reply.text : '')
+
+test('K commands change several nodes together, with one event after another', async () => {
+  const server = await start()
+  const client = await join(server)
+  const told = tellEvents(server)
+  const replies = (await transact(
+    client,
+    'KSET /a 1',
+    'KMKDIR /d',
+    'KCAS /a 2 PREVVALUE 1',
+    'KGET /nope',
+    'KDEL /d DIR',
+  )) as Reply[]
+  expect(replies).toHaveLength(5)
+  expect(errorText(replies[3])).toMatch(/^KEYNOTFOUND 100/)
+  expect(told).toEqual(['set /a 1', 'create /d 2', 'compareAndSwap /a 3', 'delete /d 4'])
+})
+
+const touches: readonly [watched: string, before: string[], write: string[], touched: boolean][] = [
+  ['/d', [], ['KSET', '/d/a', '1'], true],
+  ['/d', ['KSET', '/d/a', '1'], ['KSET', '/d/b/c', '1'], true],
+  ['/d', ['KSET', '/d/b/c', '1'], ['KDEL', '/d/b/c'], true],
+  ['/d', ['KSET', '/d/a', '1'], ['KSET', '/e', '1'], false],
+  ['/d', ['KSET', '/d/a', '1'], ['KSET', '/da', '1'], false],
+  ['/d', ['KMKDIR', '/d'], ['KUPDATE', '/d', '', 'EX', '100'], true],
+  // What watchers are not shown: hidden nodes, refreshes.
+  ['/d', [], ['KSET', '/d/_h/x', '1'], true],
+  ['d', ['KSET', '/d/a', '1', 'EX', '100'], ['KSET', '/d/a', '', 'EX', '200', 'REFRESH'], true],
+  ['/', ['KSET', '/d/a', '1'], ['SET', 'd/a', '2'], true],
+  // What goes with a directory above.
+  ['/d/a', ['KSET', '/d/a', '1'], ['KDEL', '/d', 'RECURSIVE'], true],
+  ['/d/x', ['KSET', '/d/a', '1'], ['KDEL', '/d', 'RECURSIVE'], false],
+  ['/d/a', ['KSET', '/d/a', '1'], ['KSET', '/d/b', '1'], false],
+  ['/d/a', ['KSET', '/d/a', '1'], ['RENAME', 'd', 'e'], true],
+  ['/e/a', ['KSET', '/d/a', '1'], ['RENAME', 'd', 'e'], true],
+  ['/d//./a/', ['KSET', '/d/a', '1'], ['SET', 'd/a', '2'], true],
+  ['/d/a', ['KSET', '/d/a', '1'], ['FLUSHALL'], true],
+  // What changes nothing.
+  ['/d/a', ['KSET', '/d/a', '1'], ['KCAS', '/d/a', '2', 'PREVVALUE', 'x'], false],
+  ['/d', ['KSET', '/d/a', '1'], ['KCREATE', '/d/a', '2'], false],
+  ['/d', ['KSET', '/d/a', '1'], ['KGET', '/d', 'RECURSIVE'], false],
+]
+
+test.for(touches)(
+  'WATCH %s after %j, then %j: touched %s',
+  async ([path, before, write, touched]) => {
+    const server = await start()
+    const client = await join(server)
+    const other = await join(server)
+    if (before.length > 0) await client.call(...before)
+    await client.call('WATCH', path)
+    await other.call(...write)
+    expect(await transact(client, 'PING')).toEqual(touched ? null : ['PONG'])
+    // It is over in any case.
+    expect(await transact(client, 'PING')).toEqual(['PONG'])
+  },
+)
+
+test('KRECOVER touches the watches of what was there, or is then', async () => {
+  const client = await join(await start())
+  await client.call('KSET', '/a', '1')
+  const state = (await client.call('KSAVE')) as string
+  await client.call('KDEL', '/a')
+  await client.call('KSET', '/b', '1')
+  for (const [path, touched] of [
+    ['/a', true],
+    ['/b', true],
+    ['/c', false],
+  ] as const) {
+    await client.call('WATCH', path)
+    await client.call('KRECOVER', state)
+    expect(await transact(client, 'PING')).toEqual(touched ? null : ['PONG'])
+    await client.call('KSET', '/b', '1')
+    await client.call('DEL', 'a')
+  }
+})
+
+test('a watch is touched by an expiry that nobody has come across yet', async () => {
+  const clock = new IdleClock()
+  const client = await join(await start({ clock }))
+  for (const [path, set] of [
+    ['/a', 'KSET /a 1 PX 10'],
+    ['/d', 'KSET /d/x/y 1 PX 10'],
+    ['/e/x/y', 'KMKDIR /e PX 10'],
+  ]) {
+    await client.call(...set.split(' '))
+    if (path === '/e/x/y') await client.call('KSET', path, '1')
+    await client.call('WATCH', path)
+    clock.time += 9
+    expect(await transact(client, 'PING')).toEqual(['PONG'])
+    await client.call('WATCH', path)
+    clock.time += 1
+    expect(await transact(client, 'PING')).toBeNull()
+  }
+})
+
+test('what had expired before WATCH is no change when it is cleared away', async () => {
+  const clock = new IdleClock()
+  const server = await start({ clock })
+  const client = await join(server)
+  await client.call('KSET', '/a', '1', 'PX', '10')
+  await client.call('KSET', '/d/x', '1', 'PX', '10')
+  clock.time += 10
+  await client.call('WATCH', '/a', '/d')
+  expect(server.store.deleteExpiredKeys(clock.time)).toBe(2)
+  expect(await transact(client, 'PING')).toEqual(['PONG'])
+})
+
+test('nothing expires in the middle of EXEC', async () => {
+  const clock = new IdleClock()
+  const server = await start({ clock })
+  const client = await join(server)
+  for (const path of ['/b', '/c/x', '/d/x/y', '/e/z'])
+    await client.call('KSET', path, '1', 'PX', '5')
+  await client.call('KSET', '/e/kept', '1')
+  clock.time += 5
+  const told = tellEvents(server)
+  await transact(client, 'KSET /a 1', 'SET b 2', 'KCREATE /c/x 3', 'KDEL /d/x DIR', 'RENAME e f')
+  const expiries = told.findLastIndex((each) => each.startsWith('expire')) + 1
+  expect(told.slice(0, expiries).every((each) => each.startsWith('expire'))).toBe(true)
+  expect(expiries).toBe(4)
+  expect(told.slice(expiries).map((each) => each.split(' ').slice(0, 2).join(' '))).toEqual([
+    'set /a',
+    'set /b',
+    'create /c/x',
+    'delete /d/x',
+    'delete /e',
+    'set /f',
+    'set /f/kept',
+  ])
+})
+
+test('time stands still in EXEC', async () => {
+  let time = Date.UTC(2020, 0, 1)
+  // Each look at the clock takes a millisecond.
+  const clock: Clock = { now: () => time++, schedule: () => () => {} }
+  const client = await join(await start({ clock }))
+  const replies = (await transact(client, 'TIME', 'SET a 1 PX 1', 'GET a', 'TIME')) as Reply[]
+  expect(replies[3]).toEqual(replies[0])
+  expect(replies[2]).toBe('1')
+})
+
+test('KWAIT in EXEC does not wait', async () => {
+  const client = await join(await start())
+  expect(await transact(client, 'KWAIT /a', 'KSET /a 1', 'KWAIT /a SINCE 1')).toEqual([
+    null,
+    expect.anything(),
+    expect.arrayContaining(['action', 'set']),
+  ])
+})
+
+test('what a client is told while its EXEC runs comes after the reply, once', async () => {
+  const client = await join(await start(), 3)
+  expect(await client.call('SUBSCRIBE', '/a', 'c')).toBeInstanceOf(Push)
+  await client.next()
+  const replies = await transact(client, 'KSET /a 1', 'PUBLISH c x', 'KGET /nope', 'PING')
+  expect(replies).toEqual([expect.anything(), 1, expect.any(ErrorReply), 'PONG'])
+  const told = (await client.take(2)) as Push[]
+  expect(told.map(({ items }) => items[1])).toEqual(['/a', 'c'])
+  expect(await client.call('PING')).toBe('PONG')
+})
+
+test('a watcher sees the events of a transaction without another between them', async () => {
+  const server = await start()
+  const watcher = await join(server, 3)
+  await watcher.call('KWATCH', '/?recursive=true')
+  const writers = await Promise.all([join(server), join(server), join(server)])
+  const count = 50
+  await Promise.all(
+    writers.map(async (writer, id) => {
+      for (let i = 0; i < count; i++) {
+        await transact(writer, `KSET /x/${id} ${i}`, `KSET /y/${id} ${i}`, `KDEL /x/${id}`)
+      }
+    }),
+  )
+  const messages = (await watcher.take(3 * 3 * count)) as Push[]
+  const keys = messages.map(({ items }) => JSON.parse(String(items[2])).node.key as string)
+  for (let i = 0; i < keys.length; i += 3) {
+    const id = keys[i].slice(-1)
+    expect(keys.slice(i, i + 3)).toEqual([`/x/${id}`, `/y/${id}`, `/x/${id}`])
+  }
+})
+
+test('a queue is bounded by client-query-buffer-limit, and so are watches', async () => {
+  const server = await start({ directives: { 'client-query-buffer-limit': '1mb' } })
+  const client = await join(server)
+  await client.call('MULTI')
+  for (let i = 0; i < 9; i++) await client.call('KSET', '/a', 'x'.repeat(100_000))
+  expect(client.ended).toBe(false)
+  client.send('KSET', '/a', 'x'.repeat(200_000))
+  await client.closed
+  expect(server.store.index).toBe(0)
+
+  // Small requests take more memory than their bytes.
+  const small = await join(server)
+  small.write('MULTI\r\n')
+  for (let i = 0; i < 20 && !small.ended; i++) {
+    small.write('PING\r\n'.repeat(1000))
+  }
+  await small.closed
+
+  const watcher = await join(server)
+  const names = Array.from({ length: 100 }, (_, i) => `key:${i}`)
+  for (let i = 0; i < 50; i++) watcher.send('WATCH', ...names.map((name) => `${i}/${name}`))
+  await watcher.closed
+})
+
+test('who is told too much by its own EXEC is disconnected, and all has been done', async () => {
+  const server = await start({ directives: { 'client-query-buffer-limit': '512mb' } })
+  const client = await join(server, 3)
+  await client.call('KWATCH', '/?recursive=true')
+  await client.call('MULTI')
+  for (const key of ['/a', '/a', '/b']) await client.call('KSET', key, 'x'.repeat(30_000_000))
+  client.send('EXEC')
+  await client.closed
+  expect(server.store.index).toBe(3)
+})
+
+test('an EXEC whose replies are too long ends the connection, and all has been done', async () => {
+  const server = await start()
+  const client = await join(server)
+  await client.call('SET', 'a', 'x'.repeat(60_000_000))
+  await client.call('MULTI')
+  for (let i = 0; i < 10; i++) await client.call('GET', 'a')
+  await client.call('SET', 'b', '1')
+  client.send('EXEC')
+  await client.closed
+  expect(server.store.lookup('/b')).toBeDefined()
+  expect(await (await join(server)).call('GET', 'b')).toBe('1')
+})
+
+test('a lost transaction keeps nothing, however much is queued', async () => {
+  const server = await start({ directives: { 'client-query-buffer-limit': '1mb' } })
+  const client = await join(server)
+  await client.call('MULTI')
+  await client.call('NOPE')
+  for (let i = 0; i < 30; i++) {
+    expect(await client.call('KSET', '/a', 'x'.repeat(100_000))).toBe('QUEUED')
+  }
+  expect(errorText(await client.call('EXEC'))).toMatch(/^EXECABORT/)
+})
+
+test('where the data is kept cannot be changed in a transaction', async () => {
+  const client = await join(await start())
+  const replies = await transact(client, 'CONFIG SET durability always', 'CONFIG GET durability')
+  expect(errorText((replies as Reply[])[0])).toMatch(/^ERR dir and durability cannot be changed/)
+  expect((replies as Reply[])[1]).toEqual(['durability', 'no'])
+})
+
+/** A server that keeps its tree on disk. */
+async function startOnDisk(): Promise<RunningServer> {
+  const directory = mkdtempSync(joinPath(tmpdir(), 'ktree-transactions-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return await start({ directives: { dir: directory, durability: 'always' } })
+}
+
+test('all that an EXEC writes is in one commit, for which the reply waits', async () => {
+  const server = await startOnDisk()
+  const client = await join(server)
+  const write = vi.spyOn(Engine.prototype, 'write')
+  onTestFinished(() => write.mockRestore())
+  let finish = (): void => {}
+  const held = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  write.mockImplementationOnce(async function (this: Engine, batch, sync) {
+    await held
+    write.mockRestore()
+    await this.write(batch, sync)
+  })
+  await client.call('MULTI')
+  for (let i = 0; i < 100; i++) client.send('SET', `k${i}`, 'v')
+  await client.take(100)
+  client.send('EXEC')
+  await eventually(() => server.store.lookup('/k99') !== undefined)
+  await eventually(() => write.mock.calls.length > 0)
+  expect(client.unread).toBe('')
+  expect(write).toHaveBeenCalledTimes(1)
+  finish()
+  expect(await client.next()).toEqual(new Array(100).fill('OK'))
+})
+
+test('when the disk fails, writes are refused as they are queued', async () => {
+  const server = await startOnDisk()
+  const client = await join(server)
+  const queued = await join(server)
+  await queued.call('MULTI')
+  await queued.call('SET', 'b', '1')
+  const write = vi.spyOn(Engine.prototype, 'write').mockRejectedValue(new Error('no space'))
+  onTestFinished(() => write.mockRestore())
+  expect(errorText(await client.call('SET', 'a', '1'))).toMatch(/^MISCONF/)
+  await client.call('MULTI')
+  expect(await client.call('GET', 'a')).toBe('QUEUED')
+  expect(errorText(await client.call('SET', 'a', '2'))).toMatch(/^MISCONF/)
+  expect(errorText(await client.call('EXEC'))).toBe(
+    'EXECABORT Transaction discarded because of previous errors.',
+  )
+  expect(errorText(await queued.call('EXEC'))).toMatch(
+    /^EXECABORT Transaction discarded because of: MISCONF /,
+  )
+  expect(await transact(client, 'GET a')).toEqual(['1'])
+  expect(await client.call('GET', 'b')).toBeNull()
+})
+
+test('a key that expires while its transaction is being queued is gone in EXEC', async () => {
+  const clock = new ManualClock()
+  const client = await join(await start({ clock }))
+  await client.call('SET', 'a', '1', 'PX', '10')
+  await client.call('MULTI')
+  await client.call('GET', 'a')
+  clock.advance(10)
+  expect(await client.call('EXEC')).toEqual([null])
+})

@@ -1,0 +1,71 @@
+import { getHeapStatistics } from 'node:v8'
+import { expect, test } from 'vitest'
+import { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
+import { ErrorReply, join, type Reply, start } from '../server/raw-client.ts'
+
+const MB = 1024 ** 2
+const inUse = (): number => {
+  const { used_heap_size, external_memory } = getHeapStatistics()
+  return used_heap_size + external_memory
+}
+const isOom = (reply: Reply): boolean =>
+  reply instanceof ErrorReply && reply.text.startsWith('OOM command not allowed')
+
+test('above maxmemory writes are refused, until there is room again', async () => {
+  new MemoryGauge().collect()
+  const server = await start({ directives: { maxmemory: String(inUse() + 32 * MB) } })
+  const client = await join(server)
+  let written = 0
+  for (; written < 2000; written++) {
+    const value = `${written}:`.padEnd(64 * 1024, 'x')
+    if (isOom(await client.call('KSET', `/k/${written}`, value))) break
+  }
+  // 64 KB each: about 500 are 32 MB.
+  expect(written).toBeGreaterThan(50)
+  expect(written).toBeLessThan(800)
+  expect(isOom(await client.call('KMKDIR', '/d'))).toBe(true)
+  expect(await client.call('KGET', '/k/0')).not.toBeInstanceOf(ErrorReply)
+  const info = (await client.call('INFO', 'memory')) as string
+  expect(info).toContain(`maxmemory:${server.config.get('maxmemory')}\r\n`)
+
+  expect(await client.call('KDEL', '/k', 'RECURSIVE')).not.toBeInstanceOf(ErrorReply)
+  // What the history keeps of them counts as well.
+  await client.call('CONFIG', 'SET', 'watch-history', '1')
+  let reply = await client.call('KSET', '/a', '1')
+  // Garbage is not collected at each request: that would be a way to hold up everybody.
+  while (isOom(reply)) reply = await client.call('KSET', '/a', '1')
+  expect(reply).not.toBeInstanceOf(ErrorReply)
+})
+
+test('garbage is no reason to refuse a write', async () => {
+  new MemoryGauge().collect()
+  const server = await start({
+    directives: { maxmemory: String(inUse() + 48 * MB), 'watch-history': '1' },
+  })
+  const client = await join(server)
+  for (let i = 0; i < 3000; i++) {
+    expect(await client.call('KSET', '/a', `${i}:`.padEnd(64 * 1024, 'x'))).not.toBeInstanceOf(
+      ErrorReply,
+    )
+  }
+})
+
+test('without a limit nothing is measured for a write', () => {
+  const gauge = new MemoryGauge()
+  expect(gauge.limited).toBe(false)
+  gauge.limit = 1
+  expect(gauge.limited).toBe(true)
+  expect(gauge.isExceeded([])).toBe(true)
+  gauge.limit = 0
+  expect(gauge.isExceeded([])).toBe(false)
+})
+
+test('what is left when garbage has been collected decides', () => {
+  const gauge = new MemoryGauge()
+  gauge.collect()
+  const live = gauge.measure()
+  gauge.limit = Math.floor(live * 0.9)
+  expect(gauge.isExceeded([])).toBe(true)
+  gauge.limit = Math.ceil(live * 1.5)
+  expect(gauge.isExceeded([])).toBe(false)
+})

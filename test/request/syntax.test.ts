@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest'
+import { commandTable } from '../../src/commands/table.ts'
+import type { Argument, Command } from '../../src/request/command.ts'
+import { commandSyntax } from '../../src/request/syntax.ts'
+
+const find = (name: string, subcommand?: string): Command => {
+  const command = commandTable.find((each) => each.name === name)
+  const found = subcommand
+    ? command?.subcommands?.find((each) => each.name === subcommand)
+    : command
+  if (!found) throw new Error(`no command ${name} ${subcommand}`)
+  return found
+}
+
+test.for<[Command, string]>([
+  [find('dbsize'), 'DBSIZE'],
+  [find('echo'), 'ECHO message'],
+  [find('ping'), 'PING [message]'],
+  [find('kget'), 'KGET path [RECURSIVE] [SORTED]'],
+  [find('subscribe'), 'SUBSCRIBE channel [channel ...]'],
+  [find('hello'), 'HELLO [protover [AUTH username password] [SETNAME clientname]]'],
+  [find('shutdown'), 'SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]'],
+  [find('config', 'set'), 'SET parameter value [parameter value ...]'],
+  [
+    find('client', 'list'),
+    'LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]',
+  ],
+  [find('client', 'reply'), 'REPLY <ON | OFF | SKIP>'],
+])('%o reads as people write it', ([command, syntax]) => {
+  expect(commandSyntax(command)).toBe(syntax)
+})
+
+/** All arguments, those of which others are made among them. */
+function* allArguments(args: readonly Argument[] = []): Generator<Argument> {
+  for (const arg of args) {
+    yield arg
+    yield* allArguments(arg.args)
+  }
+}
+
+const everything = commandTable.flatMap((command) => [command, ...(command.subcommands ?? [])])
+
+test.for(everything)('$name is declared in full', (command) => {
+  expect(command.summary).toMatch(/^[A-Z].*[.]$/)
+  expect(command.run !== undefined || command.subcommands !== undefined).toBe(true)
+  // redis-cli tells from the arity whether what has been typed so far can be a whole command.
+  const least = (command.args ?? []).filter((arg) => arg.optional !== true).length
+  expect(Math.abs(command.arity)).toBeGreaterThan(least)
+  for (const arg of allArguments(command.args)) {
+    if (arg.type === 'pure-token') expect(arg.token).toBeDefined()
+    expect(arg.args !== undefined).toBe(arg.type === 'oneof' || arg.type === 'block')
+  }
+})

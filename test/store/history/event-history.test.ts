@@ -1,0 +1,127 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../../src/store/clock.ts'
+import { StoreError } from '../../../src/store/errors.ts'
+import type { Event } from '../../../src/store/event.ts'
+import { EventHistory } from '../../../src/store/history/event-history.ts'
+import { isWatched } from '../../../src/store/history/watched.ts'
+import { Store } from '../../../src/store/store.ts'
+import { places, write } from '../random-writes.ts'
+
+function event(index: number, key = '/a', value = ''): Event {
+  const node = { key, dir: false, value, modifiedIndex: index, createdIndex: index }
+  const rest = { expiration: undefined, ttl: undefined, nodes: undefined }
+  return { action: 'set', node: { ...node, ...rest }, prevNode: undefined, index, refresh: false }
+}
+
+const indexes = (history: EventHistory): number[] => [...history].map(({ index }) => index)
+const roomy = { events: 1000, bytes: 1e9 }
+
+describe('EventHistory', () => {
+  test('keeps the last events', () => {
+    const history = new EventHistory({ events: 3, bytes: 1e9 })
+    expect([history.size, history.startIndex, history.lastIndex]).toEqual([0, 0, 0])
+    for (let index = 1; index <= 100; index++) history.add(event(index))
+    expect(indexes(history)).toEqual([98, 99, 100])
+    expect([history.size, history.startIndex, history.lastIndex]).toEqual([3, 98, 100])
+  })
+
+  test('keeps fewer where they hold too much, but always the last', () => {
+    const history = new EventHistory({ events: 100, bytes: 30 })
+    for (let index = 1; index <= 5; index++) history.add(event(index, '/a', 'x'.repeat(8)))
+    expect(indexes(history)).toEqual([3, 4, 5])
+    history.add(event(6, '/a', 'x'.repeat(100)))
+    expect(indexes(history)).toEqual([6])
+    history.add(event(7))
+    expect(indexes(history)).toEqual([7])
+  })
+
+  test('drops at once what no longer fits', () => {
+    const history = new EventHistory(roomy)
+    for (let index = 1; index <= 10; index++) history.add(event(index))
+    history.resize({ events: 4, bytes: 1e9 })
+    expect(indexes(history)).toEqual([7, 8, 9, 10])
+    history.resize({ events: 6, bytes: 1e9 })
+    for (let index = 11; index <= 20; index++) history.add(event(index))
+    expect(indexes(history)).toEqual([15, 16, 17, 18, 19, 20])
+    expect(history.limits.events).toBe(6)
+  })
+
+  test('finds by index where indexes have gaps', () => {
+    const history = new EventHistory(roomy)
+    for (const index of [3, 7, 8, 20]) history.add(event(index, `/${index}`))
+    const find = (since: number) => history.find('/', true, since, 20)?.index
+    expect([1, 3, 4, 7, 8, 9, 20, 21].map(find)).toEqual([3, 3, 7, 7, 8, 20, 20, undefined])
+  })
+
+  test('says what was cleared', () => {
+    const history = new EventHistory({ events: 2, bytes: 1e9 })
+    for (let index = 1; index <= 5; index++) history.add(event(index))
+    const find = (): unknown => history.find('/a', false, 2, 9)
+    expect(find).toThrow('outdated and cleared (the requested history has been cleared [4/2])')
+    expect(find).toThrow(expect.objectContaining({ code: 401, index: 9 }))
+    expect(() => history.assertKept('/b', false, 2, 9)).not.toThrow()
+  })
+
+  test('a copy goes its own way', () => {
+    const history = new EventHistory({ events: 2, bytes: 1e9 })
+    for (let index = 1; index <= 3; index++) history.add(event(index))
+    const copy = history.clone()
+    copy.add(event(4, '/b'))
+    expect(indexes(history)).toEqual([2, 3])
+    expect(indexes(copy)).toEqual([3, 4])
+    expect(() => history.assertKept('/a', false, 2, 3)).not.toThrow()
+    expect(() => copy.assertKept('/a', false, 2, 4)).toThrow(StoreError)
+  })
+
+  test('what came before it began is lost', () => {
+    const history = new EventHistory(roomy)
+    history.forgetUpTo(10)
+    expect(history.lastIndex).toBe(10)
+    expect(() => history.find('/a', false, 10, 10)).toThrow(StoreError)
+    expect(history.find('/a', false, 11, 10)).toBeUndefined()
+    history.add(event(11))
+    expect(() => history.find('/b', false, 10, 11)).toThrow(StoreError)
+    expect(history.find('/b', false, 11, 11)).toBeUndefined()
+    expect(history.find('/a', false, 11, 11)?.index).toBe(11)
+  })
+
+  const writes = fc.array(write, { maxLength: 40, size: 'max' })
+  const queries = fc.array(fc.tuple(places, fc.nat({ max: 45 })), {
+    minLength: 20,
+    maxLength: 20,
+  })
+
+  test('refuses a watcher if and only if an event that it would have seen was dropped', () => {
+    fc.assert(
+      fc.property(writes, queries, fc.integer({ min: 1, max: 10 }), (sequence, asked, kept) => {
+        const clock = new ManualClock()
+        const store = new Store({ clock, watchHistory: kept })
+        // A store that is told the same, and drops nothing.
+        const model = new Store({ clock })
+        for (const run of sequence) {
+          run(store)
+          run(model)
+          clock.advance(1)
+          store.deleteExpiredKeys(clock.now())
+          model.deleteExpiredKeys(clock.now())
+        }
+        const events = [...model.history]
+        expect([...store.history]).toEqual(events.slice(-kept))
+        const start = store.history.startIndex
+        for (const [{ path, recursive }, since] of asked) {
+          const first = events.find((one) => one.index >= since && isWatched(one, path, recursive))
+          if (first === undefined || first.index >= start) {
+            expect(store.findEvent(path, recursive, since)).toEqual(first)
+          } else {
+            const cause = `the requested history has been cleared [${start}/${since}]`
+            expect(() => store.findEvent(path, recursive, since)).toThrow(
+              expect.objectContaining({ code: 401, cause, index: store.index }),
+            )
+          }
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})

@@ -1,0 +1,211 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../../src/store/clock.ts'
+import { Store } from '../../../src/store/store.ts'
+import { type ChangeSet, Changes, isEmpty, Tally } from '../../../src/store/tree/changes.ts'
+import { type DirectoryNode, type Node, pathOf } from '../../../src/store/tree/node.ts'
+import { write } from '../random-writes.ts'
+
+/** A store whose changes are noted, and how often somebody was woken. */
+function noted() {
+  const clock = new ManualClock()
+  const store = new Store({ clock })
+  let woken = 0
+  const changes = new Changes(() => woken++)
+  store.changes = changes
+  return { store, clock, changes, woken: () => woken, take: () => changes.take(store.index) }
+}
+
+const keysOf = ({ nodes }: ChangeSet): string[] => nodes.map(pathOf).sort()
+
+/** Every directory and file, and what a copy has to be told of it. */
+function nodesOf(root: DirectoryNode): Node[] {
+  const nodes: Node[] = [root]
+  for (const child of root.children.values()) {
+    if (child.dir) nodes.push(...nodesOf(child))
+    else nodes.push(child)
+  }
+  return nodes
+}
+
+describe('Changes', () => {
+  test('has each node once between two looks', () => {
+    const { store, take } = noted()
+    store.set('/a/b', '1')
+    store.set('/a/b', '2')
+    store.update('/a/b', '3')
+    store.update('/a', '', { expireTime: 1e15 })
+    store.set('/c', '1')
+    expect(keysOf(take())).toEqual(['/a', '/a/b', '/c'])
+    store.set('/c', '2')
+    store.compareAndSwap('/c', { prevValue: '2' }, '3')
+    store.set('/c', '', { refresh: true })
+    expect(keysOf(take())).toEqual(['/c'])
+    expect(isEmpty(take())).toBe(true)
+  })
+
+  test('has nothing of writes that failed, and of reads', () => {
+    const { store, changes, take, woken } = noted()
+    store.set('/a/b', '1')
+    take()
+    const before = woken()
+    for (const attempt of [
+      () => store.create('/a/b', '1'),
+      () => store.set('/a', '1'),
+      () => store.set('/a/b/c', '1'),
+      () => store.update('/a', 'x'),
+      () => store.update('/none', 'x'),
+      () => store.compareAndSwap('/a/b', { prevValue: '2' }, '3'),
+      () => store.delete('/a'),
+      () => store.get('/none'),
+    ]) {
+      expect(attempt).toThrow()
+    }
+    store.get('/', { recursive: true })
+    expect([changes.pending, changes.hasRemovals, woken()]).toEqual([false, false, before])
+    expect(isEmpty(take())).toBe(true)
+  })
+
+  test('wakes at the first write after a look, before watchers are told, and not again', () => {
+    const { store, changes, take, woken } = noted()
+    const seen: [pending: boolean, woken: number][] = []
+    store.watch('/', { recursive: true, stream: true }, () => seen.push([changes.pending, woken()]))
+    store.set('/a', '1')
+    store.set('/a', '2')
+    take()
+    store.delete('/a')
+    expect(seen).toEqual([
+      [true, 1],
+      [true, 1],
+      [true, 2],
+    ])
+  })
+
+  test('tells of removed nodes that the copy has, in the terms of the copy', () => {
+    const { store, changes, take } = noted()
+    store.set('/d/e/f', '1')
+    store.set('/d/g', '1')
+    store.set('/h', '1')
+    changes.firstId = 5
+    store.root.id = 5
+    const directories = nodesOf(store.root).filter((node) => node.dir)
+    for (const [i, directory] of directories.entries()) directory.id = 5 + i
+    take()
+    const d = store.root.children.get('d')
+    expect(d?.dir && d.id).toBe(6)
+    store.delete('/h')
+    store.delete('/d', { recursive: true })
+    store.reclaim(Number.POSITIVE_INFINITY)
+    const { removedFiles, removedDirectories } = take()
+    const byName = [...removedFiles].sort((a, b) => (a.name < b.name ? -1 : 1))
+    expect(byName).toEqual([
+      { parentId: 7, name: 'f' },
+      { parentId: 6, name: 'g' },
+      { parentId: 5, name: 'h' },
+    ])
+    expect([...removedDirectories].sort()).toEqual([6, 7])
+  })
+
+  test('is silent of removed nodes that the copy never had', () => {
+    const { store, take } = noted()
+    store.set('/d/e/f', '1')
+    store.delete('/d', { recursive: true })
+    store.reclaim(Number.POSITIVE_INFINITY)
+    const { removedFiles, removedDirectories } = take()
+    expect([removedFiles, removedDirectories]).toEqual([[], []])
+  })
+
+  test('tells of what is cleared away in passing without another write', () => {
+    const { store, changes, take } = noted()
+    for (let i = 0; i < 200; i++) store.set(`/d/${i}`, '1')
+    for (const node of nodesOf(store.root)) if (node.dir) node.id = changes.firstId
+    take()
+    store.delete('/d', { recursive: true })
+    const first = take().removedFiles.length
+    expect(first).toBeLessThan(200)
+    expect([changes.pending, changes.hasRemovals]).toEqual([false, false])
+    store.reclaim(Number.POSITIVE_INFINITY)
+    expect([changes.pending, changes.hasRemovals]).toEqual([false, true])
+    expect(first + take().removedFiles.length).toBe(200)
+  })
+
+  test('forgets all when the tree is replaced', () => {
+    const { store, changes, take, woken } = noted()
+    store.set('/a/b', '1')
+    take()
+    store.set('/c', '1')
+    const before = woken()
+    store.recovery(new Store().save())
+    expect([changes.pending, changes.replaced, woken()]).toEqual([true, true, before])
+    expect(isEmpty(take())).toBe(true)
+  })
+
+  test('has every node that differs from a copy, and tallies those in the copy', () => {
+    const look = fc.constant('look' as const)
+    const steps = fc.array(fc.oneof({ weight: 4, arbitrary: write }, look), {
+      maxLength: 40,
+      size: 'max',
+    })
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        const { store, clock, changes, take } = noted()
+        // Keys of nodes, with what a copy knows of each.
+        let copy = new Map<string, string>()
+        const describe = (node: Node): string =>
+          `${node.createdIndex} ${node.modifiedIndex} ${node.lease?.expireTime} ${node.dir ? '' : node.value}`
+        const compare = (): void => {
+          const changed = new Set(take().nodes)
+          const now = new Map(nodesOf(store.root).map((node) => [pathOf(node), describe(node)]))
+          for (const node of nodesOf(store.root)) {
+            if (node === store.root || changed.has(node)) continue
+            expect(copy.get(pathOf(node))).toBe(describe(node))
+          }
+          copy = now
+          store.reclaim(Number.POSITIVE_INFINITY)
+          const nodes = nodesOf(store.root).slice(1)
+          expect(changes.tally.count).toBe(nodes.length)
+          expect(changes.tally.sum).toBe(nodes.reduce((sum, node) => sum + node.modifiedIndex, 0))
+        }
+        for (const step of sequence) {
+          if (step === 'look') compare()
+          else step(store)
+          clock.advance(1)
+          store.deleteExpiredKeys(clock.now())
+        }
+        compare()
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+describe('Tally', () => {
+  test('is the same in whatever order, however large the numbers', () => {
+    const indexes = fc.array(fc.maxSafeNat(), { minLength: 1, maxLength: 20 })
+    fc.assert(
+      fc.property(indexes, fc.maxSafeNat(), (list, other) => {
+        const [one, two] = [new Tally(), new Tally()]
+        for (const index of list) one.add(index)
+        one.add(other)
+        one.remove(other)
+        for (const index of [...list].reverse()) two.add(index)
+        expect(two).toEqual(one)
+        expect(one.count).toBe(list.length)
+        expect(Number.isSafeInteger(one.sum) && one.sum >= 0).toBe(true)
+        one.change(list[0], other)
+        one.change(other, list[0])
+        expect(one).toEqual(two)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('tells versions apart', () => {
+    const [one, two] = [new Tally(), new Tally()]
+    one.add(5)
+    two.add(6)
+    expect(one).not.toEqual(two)
+    one.change(5, 6)
+    expect(one).toEqual(two)
+  })
+})
