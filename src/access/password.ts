@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
+import { CommandError } from '../request/arguments/errors.ts'
 import type { Client } from '../request/client.ts'
-import { CommandError } from '../request/command.ts'
 
 /** There are no users but this one, which every client is. */
 export const DEFAULT_USER = 'default'

@@ -1,12 +1,18 @@
 import type { Command } from '../request/command.ts'
 import { clientCommands } from './connection/client.ts'
-import { connectionCommands } from './connection/hello.ts'
-import { keyCommands } from './generic/del.ts'
+import { helloCommands } from './connection/hello.ts'
+import { pingCommands } from './connection/ping.ts'
+import { resetCommands } from './connection/reset.ts'
+import { copyCommands } from './generic/copy.ts'
+import { delCommands } from './generic/del.ts'
 import { dumpCommands } from './generic/dump.ts'
 import { expireCommands } from './generic/expire.ts'
+import { keysCommands } from './generic/keys.ts'
 import { objectCommands } from './generic/object.ts'
+import { renameCommands } from './generic/rename.ts'
 import { scanCommands } from './generic/scan.ts'
-import { pubsubCommands } from './pubsub/subscribe.ts'
+import { ttlCommands } from './generic/ttl.ts'
+import { subscribeCommands } from './pubsub/subscribe.ts'
 import { commandFamily } from './server/command.ts'
 import { configCommands } from './server/config.ts'
 import { debugCommands } from './server/debug.ts'
@@ -15,46 +21,62 @@ import { infoCommands } from './server/info.ts'
 import { latencyCommands } from './server/latency.ts'
 import { lolwutCommands } from './server/lolwut.ts'
 import { memoryCommands } from './server/memory.ts'
-import { replicationCommands } from './server/role.ts'
-import { persistenceCommands } from './server/save.ts'
-import { serverCommands } from './server/shutdown.ts'
+import { monitorCommands } from './server/monitor.ts'
+import { roleCommands } from './server/role.ts'
+import { saveCommands } from './server/save.ts'
+import { shutdownCommands } from './server/shutdown.ts'
 import { slowlogCommands } from './server/slowlog.ts'
-import { stringReadCommands } from './string/get.ts'
-import { stringNumberCommands } from './string/incr.ts'
-import { stringMsetCommands } from './string/mset.ts'
-import { stringEditCommands } from './string/range.ts'
-import { stringSetCommands } from './string/set.ts'
-import { transactionCommands } from './transactions/multi.ts'
-import { treeReadCommands } from './tree/kget.ts'
-import { treeWriteCommands } from './tree/kset.ts'
-import { treeWatchCommands } from './tree/kwatch.ts'
+import { getCommands } from './string/get.ts'
+import { incrCommands } from './string/incr.ts'
+import { msetCommands } from './string/mset.ts'
+import { rangeCommands } from './string/range.ts'
+import { setCommands } from './string/set.ts'
+import { multiCommands } from './transactions/multi.ts'
+import { kcasCommands } from './tree/kcas.ts'
+import { kdelCommands } from './tree/kdel.ts'
+import { kgetCommands } from './tree/kget.ts'
+import { ksaveCommands } from './tree/ksave.ts'
+import { ksetCommands } from './tree/kset.ts'
+import { kstatsCommands } from './tree/kstats.ts'
+import { kwatchCommands } from './tree/kwatch.ts'
 
 /** Every command there is. */
 export const commandTable: readonly Command[] = [
-  ...treeReadCommands,
-  ...treeWriteCommands,
-  ...treeWatchCommands,
-  ...stringSetCommands,
-  ...stringReadCommands,
-  ...stringEditCommands,
-  ...stringNumberCommands,
-  ...stringMsetCommands,
+  ...kgetCommands,
+  ...ksetCommands,
+  ...kcasCommands,
+  ...kdelCommands,
+  ...kwatchCommands,
+  ...kstatsCommands,
+  ...ksaveCommands,
+  ...setCommands,
+  ...getCommands,
+  ...rangeCommands,
+  ...incrCommands,
+  ...msetCommands,
   ...dumpCommands,
   ...expireCommands,
+  ...ttlCommands,
   ...flushCommands,
-  ...keyCommands,
+  ...delCommands,
+  ...renameCommands,
+  ...copyCommands,
   ...objectCommands,
   ...scanCommands,
-  ...pubsubCommands,
-  ...connectionCommands,
+  ...keysCommands,
+  ...subscribeCommands,
+  ...helloCommands,
+  ...pingCommands,
+  ...resetCommands,
   ...clientCommands,
   ...commandFamily(() => commandTable),
   ...configCommands,
   ...infoCommands,
-  ...persistenceCommands,
-  ...serverCommands,
-  ...transactionCommands,
-  ...replicationCommands,
+  ...saveCommands,
+  ...monitorCommands,
+  ...shutdownCommands,
+  ...multiCommands,
+  ...roleCommands,
   ...lolwutCommands,
   ...debugCommands,
   ...memoryCommands,

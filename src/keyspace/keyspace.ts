@@ -1,27 +1,13 @@
+import { CommandError } from '../request/arguments/errors.ts'
 import type { Client } from '../request/client.ts'
-import { CommandError } from '../request/command.ts'
 import { StoreError } from '../store/errors.ts'
+import { cleanPath } from '../store/path.ts'
 import type { FileNode, Node } from '../store/tree/node.ts'
-
-const SLASH = 47
+import { pathOfKey } from './key.ts'
 
 /** Redis's words for a key whose value is of another kind; here, a directory. */
 export function wrongType(): CommandError {
   return new CommandError('WRONGTYPE Operation against a key holding the wrong kind of value')
-}
-
-/**
- * The path of a key: `user:1` is `/user:1`, `a/b` is `/a/b`, and `/a/b` is the same.
- *
- * The store cleans it; what begins with a slash costs it half the time.
- */
-export function pathOfKey(key: string): string {
-  return key.charCodeAt(0) === SLASH ? key : `/${key}`
-}
-
-/** The key that a path is listed as: without the slash at its front. */
-export function keyOfPath(path: string): string {
-  return path.slice(1)
 }
 
 /**
@@ -134,4 +120,25 @@ export function deleteKey({ server }: Client, key: string): void {
 /** The time of a key may have passed since it was found: then it was written just before that. */
 function ignoreExpired(error: unknown): void {
   if (!(error instanceof StoreError && error.code === 100)) throw error
+}
+
+export const noSuchKey = (): CommandError => new CommandError('ERR no such key')
+
+export const sameObject = (): CommandError =>
+  new CommandError('ERR source and destination objects are the same')
+
+export function lookup({ server }: Client, key: string): Node | undefined {
+  return server.store.lookup(pathOfKey(key))
+}
+
+/** Looks a key up for a command that only reads: a miss is told to those who listen. */
+export function lookupToRead(client: Client, key: string): Node | undefined {
+  const node = lookup(client, key)
+  noteRead(client, key, node !== undefined)
+  return node
+}
+
+/** Whether two keys are one. */
+export function isSameKey(a: string, b: string): boolean {
+  return a === b || cleanPath(pathOfKey(a)) === cleanPath(pathOfKey(b))
 }

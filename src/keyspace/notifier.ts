@@ -4,7 +4,7 @@ import type { Event } from '../store/event.ts'
 import { cleanPath } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import { type KeyspaceEvent, keyspaceEvents } from './events.ts'
-import { keyOfPath, pathOfKey } from './keyspace.ts'
+import { keyOfPath, pathOfKey } from './key.ts'
 
 /**
  * Publishes keyspace notifications, as Redis does: `__keyspace@0__:key` carries the event's name,

@@ -1,5 +1,5 @@
-import type { ServerStats } from '../request/client.ts'
 import type { Clock } from '../store/clock.ts'
+import type { ServerStats } from './counters.ts'
 
 /** What the server does in a second. */
 export interface Rates {

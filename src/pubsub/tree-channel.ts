@@ -1,5 +1,5 @@
+import { CommandError } from '../request/arguments/errors.ts'
 import { parseInteger } from '../request/arguments/integer.ts'
-import { CommandError } from '../request/command.ts'
 import { checkDepth, cleanPath } from '../store/path.ts'
 
 /** What a tree channel's name says. */

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import type { KeyspaceEvent } from '../keyspace/events.ts'
+import type { CommandStats, ServerStats } from '../metrics/counters.ts'
 import type { LatencyMonitor } from '../metrics/latency-monitor.ts'
 import type { SlowLog } from '../metrics/slow-log.ts'
 import type { Throughput } from '../metrics/throughput.ts'
@@ -92,34 +93,6 @@ export interface PubSub {
   channels(): Iterable<string>
   subscribers(channel: string): number
   readonly patternCount: number
-}
-
-/** Counters of INFO, set back by CONFIG RESETSTAT. */
-export interface ServerStats {
-  connectionsReceived: number
-  connectionsRejected: number
-  commandsProcessed: number
-  inputBytes: number
-  outputBytes: number
-  unexpectedErrors: number
-  errorReplies: number
-  /** By their codes: `ERR`, `WRONGTYPE`, ... */
-  readonly errorCodes: Map<string, number>
-  /** Keys looked at by Redis's commands, that were there and that were not. */
-  keyspaceHits: number
-  keyspaceMisses: number
-  /** Clients cut off because they did not read their output. */
-  outputLimitDisconnections: number
-}
-
-export interface CommandStats {
-  calls: number
-  /** Microseconds. */
-  time: number
-  rejectedCalls: number
-  failedCalls: number
-  /** How many calls took how long: see latency-histogram.ts. */
-  readonly histogram: number[]
 }
 
 /** How much memory is in use, in bytes. */
@@ -225,4 +198,33 @@ export interface ServerContext {
    * @param save false leaves out the writes that are not on the disk yet
    */
   shutdown(save: boolean): void
+}
+
+/** Whether it has a channel, a tree channel or a pattern. */
+export function isSubscriber(client: Client): boolean {
+  return client.channelCount + client.patternCount > 0
+}
+
+/** Redis shows a Unix socket's path with the port 0, which no TCP client can have. */
+export function isUnixSocket(client: Client): boolean {
+  return client.address.endsWith(':0')
+}
+
+/** Ends a transaction, whether it has run or not, and all of its watches (Redis). */
+export function endTransaction(client: Client): void {
+  client.transaction = undefined
+  client.watched?.clear()
+  client.watched = undefined
+}
+
+/**
+ * Disconnects a client whose queue, with the keys that it watches and what it has sent and is not
+ * yet served, is larger than `client-query-buffer-limit`: to Redis, too, it is all one buffer.
+ */
+export function limitQueue(client: Client): void {
+  const queue = client.transaction?.bytes ?? 0
+  const watched = client.watched?.bytes ?? 0
+  const limit = client.server.config.get('client-query-buffer-limit')
+  if (queue + watched + client.bufferedInput <= limit) return
+  client.disconnect('what it has queued or watches is larger than client-query-buffer-limit')
 }

@@ -114,24 +114,7 @@ export interface Command {
   run?(client: Client, args: readonly string[], options: Options): void
 }
 
-/** An error reply, code first: `ERR syntax error`. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError'
-
-  constructor(reply: string) {
-    // An everyday answer, not a bug: no stack, which would cost more than the command.
-    const limit = Error.stackTraceLimit
-    Error.stackTraceLimit = 0
-    super(reply)
-    Error.stackTraceLimit = limit
-  }
-}
-
-export const syntaxError = (): CommandError => new CommandError('ERR syntax error')
-
-export const notAnInteger = (): CommandError =>
-  new CommandError('ERR value is not an integer or out of range')
-
-/** @param name the command's full name (`client|list`) */
-export const wrongArity = (name: string): CommandError =>
-  new CommandError(`ERR wrong number of arguments for '${name}' command`)
+/** The arguments that most commands begin with. */
+export const KEY: Argument = { name: 'key', type: 'key' }
+export const PATH: Argument = { name: 'path', type: 'key' }
+export const VALUE: Argument = { name: 'value', type: 'string' }

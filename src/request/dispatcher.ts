@@ -1,15 +1,16 @@
-import { isUnixSocket } from '../commands/connection/client-info.ts'
-import { requestKeys } from '../commands/request-keys.ts'
-import { pathOfKey } from '../keyspace/keyspace.ts'
-import { countError } from '../metrics/counters.ts'
+import { pathOfKey } from '../keyspace/key.ts'
+import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
 import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
 import { quoteWord } from '../text/quoting.ts'
+import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
-import type { Client, CommandStats, ServerContext } from './client.ts'
-import { type Command, CommandError, wrongArity } from './command.ts'
+import type { Client, ServerContext } from './client.ts'
+import { endTransaction, isUnixSocket, limitQueue } from './client.ts'
+import type { Command } from './command.ts'
+import { requestKeys } from './key-specs.ts'
 import { type Entry, entryOf, NO_OPTIONS } from './prepared-command.ts'
-import { endTransaction, limitQueue, type Transaction } from './transaction.ts'
+import type { Transaction } from './transaction.ts'
 
 /** As much of an unknown command's name, and of its arguments, goes into the error (Redis). */
 const UNKNOWN_SHOWN = 128

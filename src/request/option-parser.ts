@@ -1,4 +1,5 @@
-import { type Argument, type Command, type Options, syntaxError } from './command.ts'
+import { syntaxError } from './arguments/errors.ts'
+import type { Argument, Command, Options } from './command.ts'
 
 interface Option {
   name: string

@@ -1,4 +1,4 @@
-import type { CommandStats } from './client.ts'
+import type { CommandStats } from '../metrics/counters.ts'
 import type { Command, Options } from './command.ts'
 import { OptionParser } from './option-parser.ts'
 

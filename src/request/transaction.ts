@@ -1,4 +1,3 @@
-import type { Client } from './client.ts'
 import type { Entry } from './prepared-command.ts'
 
 /** About what a queued request, and each of its arguments, takes beside the arguments' bytes. */
@@ -29,23 +28,4 @@ export class Transaction {
     this.bytes += REQUEST_BYTES
     for (const arg of args) this.bytes += ARGUMENT_BYTES + arg.length
   }
-}
-
-/** Ends a transaction, whether it has run or not, and all of its watches (Redis). */
-export function endTransaction(client: Client): void {
-  client.transaction = undefined
-  client.watched?.clear()
-  client.watched = undefined
-}
-
-/**
- * Disconnects a client whose queue, with the keys that it watches and what it has sent and is not
- * yet served, is larger than `client-query-buffer-limit`: to Redis, too, it is all one buffer.
- */
-export function limitQueue(client: Client): void {
-  const queue = client.transaction?.bytes ?? 0
-  const watched = client.watched?.bytes ?? 0
-  const limit = client.server.config.get('client-query-buffer-limit')
-  if (queue + watched + client.bufferedInput <= limit) return
-  client.disconnect('what it has queued or watches is larger than client-query-buffer-limit')
 }

@@ -1,6 +1,7 @@
 import { DEFAULT_USER } from '../../access/password.ts'
 import { textOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
+import { isSubscriber, isUnixSocket } from '../../request/client.ts'
 
 /** The types of clients that Redis's CLIENT LIST and CLIENT KILL tell apart. */
 export type ClientType = 'normal' | 'pubsub' | 'replica' | 'master'
@@ -21,16 +22,6 @@ export function findClientType(name: string): ClientType | undefined {
 /** There are neither replicas nor masters. */
 export function clientType(client: Client): ClientType {
   return isSubscriber(client) ? 'pubsub' : 'normal'
-}
-
-/** Whether it has a channel, a tree channel or a pattern. */
-export function isSubscriber(client: Client): boolean {
-  return client.channelCount + client.patternCount > 0
-}
-
-/** Redis shows a Unix socket's path with the port 0, which no TCP client can have. */
-export function isUnixSocket(client: Client): boolean {
-  return client.address.endsWith(':0')
 }
 
 /** Redis's letters, N for none. */

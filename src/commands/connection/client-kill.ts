@@ -1,8 +1,8 @@
 import { DEFAULT_USER } from '../../access/password.ts'
+import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { CommandError, syntaxError } from '../../request/command.ts'
 import { type ClientType, clientType, findClientType } from './client-info.ts'
 
 interface Filter {

@@ -1,5 +1,5 @@
+import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
-import { CommandError } from '../../request/command.ts'
 
 /** CLIENT LIST separates by blanks and line feeds, so that none may be in what it shows. */
 const BLANK_OR_SPECIAL = /[^!-~]/

@@ -1,7 +1,7 @@
+import { CommandError } from '../../request/arguments/errors.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { CommandError } from '../../request/command.ts'
 
 /**
  * CLIENT PAUSE timeout [WRITE | ALL].

@@ -1,6 +1,6 @@
+import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { CommandError, syntaxError } from '../../request/command.ts'
 
 const NO_TRACKING =
   'ERR client-side caching is not supported; a tree channel tells what has changed: SUBSCRIBE /path?recursive=true'

@@ -1,13 +1,8 @@
+import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import {
-  type Argument,
-  type Command,
-  CommandError,
-  type Flag,
-  syntaxError,
-} from '../../request/command.ts'
+import type { Argument, Command, Flag } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
 import { clientType, describeClient } from './client-info.ts'
 import { killClients, parseClientType } from './client-kill.ts'

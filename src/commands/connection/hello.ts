@@ -1,15 +1,14 @@
 import { authenticate, DEFAULT_USER } from '../../access/password.ts'
-import { parseInteger32, readInteger64 } from '../../request/arguments/integer.ts'
+import { CommandError } from '../../request/arguments/errors.ts'
+import { readInteger64 } from '../../request/arguments/integer.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, CommandError, type Flag, wrongArity } from '../../request/command.ts'
-import { endTransaction } from '../../request/transaction.ts'
+import type { Command, Flag } from '../../request/command.ts'
 import { redisVersion } from '../../version.ts'
-import { isSubscriber } from './client-info.ts'
 import { setClientName } from './client-name.ts'
 
 /** Of what a client may do before AUTH. */
-const OPEN_FLAGS: readonly Flag[] = [
+export const OPEN_FLAGS: readonly Flag[] = [
   'noscript',
   'loading',
   'stale',
@@ -66,7 +65,7 @@ function applyHelloOptions(client: Client, args: readonly string[]): void {
 }
 
 /** The connection's own affairs. */
-export const connectionCommands: readonly Command[] = [
+export const helloCommands: readonly Command[] = [
   {
     name: 'hello',
     summary: 'Chooses the protocol version, and greets.',
@@ -134,98 +133,6 @@ export const connectionCommands: readonly Command[] = [
       }
       if (args.length === 2) authenticate(client, DEFAULT_USER, args[1])
       else authenticate(client, args[1], args[2])
-      client.reply.ok()
-    },
-  },
-  {
-    name: 'ping',
-    summary: 'Answers PONG, or what it is given.',
-    group: 'connection',
-    since: '0.1.0',
-    complexity: 'O(1)',
-    arity: -1,
-    flags: ['fast'],
-    args: [{ name: 'message', type: 'string', optional: true }],
-    inPubSub: true,
-    run(client, args) {
-      if (args.length > 2) throw wrongArity('ping')
-      const { reply } = client
-      if (reply.protocol === 2 && isSubscriber(client)) {
-        // A RESP2 subscriber is sent nothing but arrays.
-        reply.array(2)
-        reply.bulk('pong')
-        reply.bulk(args[1] ?? '')
-      } else if (args.length === 2) {
-        reply.bulk(args[1])
-      } else {
-        reply.simple('PONG')
-      }
-    },
-  },
-  {
-    name: 'echo',
-    summary: 'Answers what it is given.',
-    group: 'connection',
-    since: '0.1.0',
-    complexity: 'O(1)',
-    arity: 2,
-    flags: ['loading', 'stale', 'fast'],
-    args: [{ name: 'message', type: 'string' }],
-    run(client, args) {
-      client.reply.bulk(args[1])
-    },
-  },
-  {
-    name: 'quit',
-    summary: 'Ends the connection.',
-    group: 'connection',
-    since: '0.1.0',
-    complexity: 'O(1)',
-    arity: -1,
-    flags: OPEN_FLAGS,
-    inPubSub: true,
-    inMulti: true,
-    run(client) {
-      client.reply.ok()
-      client.close()
-    },
-  },
-  {
-    name: 'reset',
-    summary: 'Makes the connection as it was when it was new.',
-    group: 'connection',
-    since: '0.1.0',
-    complexity: 'O(N) where N is the number of subscriptions',
-    arity: 1,
-    flags: OPEN_FLAGS,
-    inPubSub: true,
-    inMulti: true,
-    run(client) {
-      const { server, reply } = client
-      server.monitors.delete(client)
-      client.monitor = false
-      server.pubsub.drop(client)
-      endTransaction(client)
-      client.name = ''
-      client.authenticated = server.config.get('requirepass') === ''
-      // What CLIENT REPLY SKIP has muted stays so: that was one request, this one.
-      if (client.replyMode === 'off') reply.muted = false
-      client.replyMode = 'on'
-      reply.protocol = 2
-      reply.simple('RESET')
-    },
-  },
-  {
-    name: 'select',
-    summary: 'Chooses the database, of which there is one: 0.',
-    group: 'connection',
-    since: '0.1.0',
-    complexity: 'O(1)',
-    arity: 2,
-    flags: ['loading', 'stale', 'fast'],
-    args: [{ name: 'index', type: 'integer' }],
-    run(client, args) {
-      if (parseInteger32(args[1]) !== 0) throw new CommandError('ERR DB index is out of range')
       client.reply.ok()
     },
   },

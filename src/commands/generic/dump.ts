@@ -1,17 +1,12 @@
-import { deleteKey, findKey, noteRead, pathOfKey, replaceKey } from '../../keyspace/keyspace.ts'
+import { pathOfKey } from '../../keyspace/key.ts'
+import { deleteKey, findKey, noteRead, replaceKey } from '../../keyspace/keyspace.ts'
 import { decodeString, encodeString, PayloadError } from '../../rdb/string-payload.ts'
+import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import {
-  type Argument,
-  type Command,
-  CommandError,
-  notAnInteger,
-  syntaxError,
-} from '../../request/command.ts'
+import { type Command, KEY } from '../../request/command.ts'
 
-const KEY: Argument = { name: 'key', type: 'key' }
 const MAX_FREQUENCY = 255n
 
 interface RestoreOptions {

@@ -1,11 +1,11 @@
-import { noteRead, pathOfKey, updateKey } from '../../keyspace/keyspace.ts'
-import { readInteger64 } from '../../request/arguments/integer.ts'
+import { pathOfKey } from '../../keyspace/key.ts'
+import { updateKey } from '../../keyspace/keyspace.ts'
+import { CommandError } from '../../request/arguments/errors.ts'
+import { parseTime, type Unit } from '../../request/arguments/expire-time.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { type Argument, type Command, CommandError, notAnInteger } from '../../request/command.ts'
+import { type Argument, type Command, KEY } from '../../request/command.ts'
 import { MAX_EXPIRE_TIME } from '../../store/tree/ttl-heap.ts'
-
-const KEY: Argument = { name: 'key', type: 'key' }
 
 const CONDITION: Argument = {
   name: 'condition',
@@ -18,42 +18,12 @@ const CONDITION: Argument = {
   })),
 }
 
-const ONE_KEY = {
+export const ONE_KEY = {
   group: 'generic',
   since: '0.1.0',
   complexity: 'O(1)',
   keys: [1, 1, 1],
 } as const
-
-/** How a command counts time. */
-interface Unit {
-  /** Milliseconds in one. */
-  readonly factor: 1 | 1000
-  /** From now on, rather than from 1970. */
-  readonly relative: boolean
-}
-
-const MAX_64 = 2n ** 63n - 1n
-/** So short that nothing overflows, whatever it is multiplied by and added to. */
-const SHORT = /^(?:0|-?[1-9]\d{0,10})$/
-
-/**
- * When a key is to expire. As in Redis it may be long past, or before 1970.
- *
- * @param base Unix milliseconds, from which it is counted
- * @param command the command's name, for the error
- * @returns Unix milliseconds
- * @throws CommandError if it is no integer, or more than 64 bits of milliseconds
- */
-function parseTime(text: string, { factor }: Unit, base: number, command: string): number {
-  if (SHORT.test(text)) return Number(text) * factor + base
-  const value = readInteger64(text)
-  if (value === undefined) throw notAnInteger()
-  const span = value * BigInt(factor)
-  const time = span + BigInt(base)
-  if (span >= -MAX_64 - 1n && time <= MAX_64) return Number(time)
-  throw new CommandError(`ERR invalid expire time in '${command}' command`)
-}
 
 /**
  * The conditions of a request, in any order, repeated or not.
@@ -113,20 +83,6 @@ function expire(client: Client, args: readonly string[], unit: Unit, command: st
   reply.integer(1)
 }
 
-/** TTL and its like: -2 where there is nothing, -1 where it does not expire. */
-function replyTime(client: Client, key: string, { factor, relative }: Unit): void {
-  const { server, reply } = client
-  const node = server.store.lookup(pathOfKey(key))
-  noteRead(client, key, node !== undefined)
-  const expireTime = node?.lease?.expireTime
-  if (expireTime === undefined) {
-    reply.integer(node === undefined ? -2 : -1)
-    return
-  }
-  const ms = relative ? Math.max(0, expireTime - server.clock.now()) : expireTime
-  reply.integer(factor === 1 ? ms : Math.floor((ms + 500) / 1000))
-}
-
 function expireCommand(name: string, summary: string, unit: Unit): Command {
   const [argument, type] = unit.relative
     ? ([unit.factor === 1 ? 'milliseconds' : 'seconds', 'integer'] as const)
@@ -142,18 +98,6 @@ function expireCommand(name: string, summary: string, unit: Unit): Command {
   }
 }
 
-function timeCommand(name: string, summary: string, unit: Unit): Command {
-  return {
-    name,
-    summary,
-    ...ONE_KEY,
-    arity: 2,
-    flags: ['readonly', 'fast'],
-    args: [KEY],
-    run: (client, args) => replyTime(client, args[1], unit),
-  }
-}
-
 /** When keys expire. */
 export const expireCommands: readonly Command[] = [
   expireCommand('expire', 'Gives a key a TTL, in seconds.', { factor: 1000, relative: true }),
@@ -163,22 +107,6 @@ export const expireCommands: readonly Command[] = [
     relative: false,
   }),
   expireCommand('pexpireat', 'Tells when a key shall expire, in Unix milliseconds.', {
-    factor: 1,
-    relative: false,
-  }),
-  timeCommand('ttl', 'Tells how long a key has still to live, in seconds.', {
-    factor: 1000,
-    relative: true,
-  }),
-  timeCommand('pttl', 'Tells how long a key has still to live, in milliseconds.', {
-    factor: 1,
-    relative: true,
-  }),
-  timeCommand('expiretime', 'Tells when a key expires, in Unix seconds.', {
-    factor: 1000,
-    relative: false,
-  }),
-  timeCommand('pexpiretime', 'Tells when a key expires, in Unix milliseconds.', {
     factor: 1,
     relative: false,
   }),

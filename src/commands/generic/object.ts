@@ -1,10 +1,10 @@
-import { pathOfKey, wrongType } from '../../keyspace/keyspace.ts'
+import { pathOfKey } from '../../keyspace/key.ts'
+import { wrongType } from '../../keyspace/keyspace.ts'
+import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
-import { type Argument, type Command, CommandError } from '../../request/command.ts'
+import { type Command, KEY } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
-
-const KEY: Argument = { name: 'key', type: 'key' }
 
 const QUESTION = {
   group: 'generic',

@@ -1,19 +1,16 @@
-import { keyOfPath } from '../../keyspace/keyspace.ts'
+import { keyOf } from '../../keyspace/key.ts'
+import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, CommandError, notAnInteger, syntaxError } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import type { Store } from '../../store/store.ts'
-import { type FileNode, pathOf } from '../../store/tree/node.ts'
 import { matchGlob } from '../../text/glob.ts'
 
 /** How many files SCAN looks at by default (Redis). */
 const DEFAULT_COUNT = 10
 /** For each key that it shall return it looks at so many files at the most (Redis). */
 const LOOKS = 10
-/** How often RANDOMKEY tries its luck before it goes through the files in turn. */
-const TRIES = 100
-
 const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
 
 /** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
@@ -76,7 +73,7 @@ function parseCount(text: string): number {
   return Number(count)
 }
 
-function replyKeys({ reply }: Client, keys: readonly string[]): void {
+export function replyKeys({ reply }: Client, keys: readonly string[]): void {
   reply.array(keys.length)
   for (const key of keys) reply.bulk(key)
 }
@@ -103,40 +100,6 @@ function scan(client: Client, args: readonly string[]): void {
   replyKeys(client, keys)
 }
 
-const keyOf = (file: FileNode): string => keyOfPath(pathOf(file))
-
-function allKeys(client: Client, pattern: string): string[] {
-  const { store, clock } = client.server
-  const { fileList } = store
-  const now = clock.now()
-  const keys: string[] = []
-  for (let i = 0; i < fileList.length; i++) {
-    const file = fileList.at(i)
-    if (!store.isVisible(file, now)) continue
-    const key = keyOf(file)
-    if (pattern === '*' || matchGlob(pattern, key)) keys.push(key)
-  }
-  return keys
-}
-
-/** Every key is as likely as any other. @returns undefined if there is none */
-function randomFile(store: Store, now: number): FileNode | undefined {
-  const { fileList } = store
-  const { length } = fileList
-  let position = 0
-  for (let tries = 0; tries < TRIES && length > 0; tries++) {
-    position = Math.floor(Math.random() * length)
-    const file = fileList.at(position)
-    if (store.isVisible(file, now)) return file
-  }
-  // Most are due to go, or gone.
-  for (let i = 0; i < length; i++) {
-    const file = fileList.at((position + i) % length)
-    if (store.isVisible(file, now)) return file
-  }
-  return undefined
-}
-
 /** Finding out what keys there are. */
 export const scanCommands: readonly Command[] = [
   {
@@ -152,28 +115,5 @@ export const scanCommands: readonly Command[] = [
       { name: 'type', type: 'string', token: 'TYPE', optional: true },
     ],
     run: scan,
-  },
-  {
-    name: 'keys',
-    summary: 'Lists all keys that match a glob.',
-    ...GENERIC,
-    complexity: 'O(N) where N is the number of keys',
-    arity: 2,
-    categories: ['keyspace', 'dangerous'],
-    args: [{ name: 'pattern', type: 'pattern' }],
-    run(client, args) {
-      replyKeys(client, allKeys(client, args[1]))
-    },
-  },
-  {
-    name: 'randomkey',
-    summary: 'Returns any key.',
-    ...GENERIC,
-    complexity: 'O(1)',
-    arity: 1,
-    run({ server, reply }) {
-      const file = randomFile(server.store, server.clock.now())
-      reply.bulkOrNull(file === undefined ? null : keyOf(file))
-    },
   },
 ]

@@ -1,4 +1,5 @@
-import { type Command, CommandError, type Flag } from '../../request/command.ts'
+import { CommandError } from '../../request/arguments/errors.ts'
+import type { Command, Flag } from '../../request/command.ts'
 import { matchGlob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
 
@@ -6,8 +7,14 @@ const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stal
 const CHANNELS = { name: 'channel', type: 'string', multiple: true } as const
 const PATTERNS = { name: 'pattern', type: 'pattern', multiple: true } as const
 
+function wrongSubcommandArguments(name: string): CommandError {
+  return new CommandError(
+    `ERR unknown subcommand or wrong number of arguments for '${name}'. Try PUBSUB HELP.`,
+  )
+}
+
 /** Redis's pub/sub; channels that begin with a slash watch the tree. */
-export const pubsubCommands: readonly Command[] = [
+export const subscribeCommands: readonly Command[] = [
   {
     name: 'subscribe',
     summary: 'Listens to channels; one that begins with a slash watches the tree.',
@@ -144,9 +151,3 @@ export const pubsubCommands: readonly Command[] = [
     ]),
   },
 ]
-
-function wrongSubcommandArguments(name: string): CommandError {
-  return new CommandError(
-    `ERR unknown subcommand or wrong number of arguments for '${name}'. Try PUBSUB HELP.`,
-  )
-}

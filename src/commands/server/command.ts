@@ -1,5 +1,6 @@
+import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
-import { type Command, CommandError, type Flag, syntaxError } from '../../request/command.ts'
+import type { Command, Flag } from '../../request/command.ts'
 import { type UsedKey, usedKeys } from '../../request/key-specs.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { matchGlob } from '../../text/glob.ts'

@@ -1,7 +1,8 @@
 import { countError } from '../../metrics/counters.ts'
+import { CommandError } from '../../request/arguments/errors.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, CommandError } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 
 const HELP = [
   'DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',

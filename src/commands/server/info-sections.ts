@@ -1,7 +1,8 @@
 import { arch, release, totalmem, type } from 'node:os'
-import type { CommandStats, ServerContext } from '../../request/client.ts'
+import type { CommandStats } from '../../metrics/counters.ts'
+import type { ServerContext } from '../../request/client.ts'
+import { isSubscriber } from '../../request/client.ts'
 import { redisVersion, version } from '../../version.ts'
-import { isSubscriber } from '../connection/client-info.ts'
 
 /** A section's lines, `name:value` each, under the names that Redis has for them. */
 type Fields = readonly (readonly [name: string, value: string | number])[]

@@ -1,7 +1,9 @@
+import type { CommandStats } from '../../metrics/counters.ts'
 import { bucketEnd } from '../../metrics/latency-histogram.ts'
+import { CommandError } from '../../request/arguments/errors.ts'
 import { textOf } from '../../request/arguments/token.ts'
-import type { Client, CommandStats } from '../../request/client.ts'
-import { type Command, CommandError, type Flag } from '../../request/command.ts'
+import type { Client } from '../../request/client.ts'
+import type { Command, Flag } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
 import { latencyDoctor, latencyGraph } from './latency-report.ts'
 

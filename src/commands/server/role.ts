@@ -1,7 +1,8 @@
+import { notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, notAnInteger } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 
 /** There are no replicas to wait for: to wait for one is to wait until the time is up. */
 function wait(client: Client, args: readonly string[]): void {
@@ -22,7 +23,7 @@ function wait(client: Client, args: readonly string[]): void {
 }
 
 /** What clients ask about replication, of which there is none. */
-export const replicationCommands: readonly Command[] = [
+export const roleCommands: readonly Command[] = [
   {
     name: 'role',
     summary: 'Tells that this is a master without replicas.',

@@ -1,10 +1,11 @@
-import { type Command, CommandError, type Flag } from '../../request/command.ts'
+import { CommandError } from '../../request/arguments/errors.ts'
+import type { Command, Flag } from '../../request/command.ts'
 import { replyLater } from '../../request/reply-later.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'no_async_loading']
 
 /** Redis's commands about what is on disk. Here every commit is a save. */
-export const persistenceCommands: readonly Command[] = [
+export const saveCommands: readonly Command[] = [
   {
     name: 'save',
     summary: 'Replies when all that has been written so far is on the disk.',

@@ -1,12 +1,7 @@
+import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import {
-  type Argument,
-  type Command,
-  CommandError,
-  type Flag,
-  syntaxError,
-} from '../../request/command.ts'
+import type { Argument, Command, Flag } from '../../request/command.ts'
 
 const ADMIN_FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
@@ -54,53 +49,7 @@ function shutDown(client: Client, args: readonly string[]): void {
 }
 
 /** The server as a whole. */
-export const serverCommands: readonly Command[] = [
-  {
-    name: 'time',
-    summary: "Tells the server's time: Unix seconds, and microseconds beyond them.",
-    group: 'server',
-    since: '0.1.0',
-    complexity: 'O(1)',
-    arity: 1,
-    flags: ['loading', 'stale', 'fast'],
-    run({ server, reply }) {
-      const now = server.clock.now()
-      reply.array(2)
-      reply.bulk(String(Math.floor(now / 1000)))
-      reply.bulk(String(Math.floor(now % 1000) * 1000))
-    },
-  },
-  {
-    name: 'dbsize',
-    summary: 'Counts the files in the tree.',
-    group: 'server',
-    since: '0.1.0',
-    complexity: 'O(1)',
-    arity: 1,
-    flags: ['readonly', 'fast'],
-    categories: ['keyspace'],
-    run({ server, reply }) {
-      reply.integer(server.store.files)
-    },
-  },
-  {
-    name: 'monitor',
-    summary: 'Shows every command that the server runs from now on, passwords left out.',
-    group: 'server',
-    since: '0.1.0',
-    arity: 1,
-    flags: ADMIN_FLAGS,
-    run(client) {
-      if (client.executing) {
-        throw new CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")
-      }
-      // A second MONITOR goes unanswered, as in Redis.
-      if (client.monitor) return
-      client.monitor = true
-      client.server.monitors.add(client)
-      client.reply.ok()
-    },
-  },
+export const shutdownCommands: readonly Command[] = [
   {
     name: 'shutdown',
     summary: 'Puts the last writes on disk, unless NOSAVE is given, and stops the server.',

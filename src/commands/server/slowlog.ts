@@ -1,6 +1,7 @@
+import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, CommandError, type Flag } from '../../request/command.ts'
+import type { Command, Flag } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'loading', 'stale']

@@ -1,12 +1,20 @@
-import { noteRead, pathOfKey, readKey } from '../../keyspace/keyspace.ts'
-import { readInteger64 } from '../../request/arguments/integer.ts'
+import { pathOfKey } from '../../keyspace/key.ts'
+import {
+  deleteKey,
+  findKey,
+  noteRead,
+  readKey,
+  setKey,
+  updateKey,
+} from '../../keyspace/keyspace.ts'
+import { parseExpiry } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
-import { type Argument, type Command, notAnInteger } from '../../request/command.ts'
-
-const KEY: Argument = { name: 'key', type: 'key' }
+import { type Command, KEY, VALUE } from '../../request/command.ts'
+import { FAST_WRITES } from './set.ts'
+import { GETEX_OPTIONS, parseStringOptions } from './set-options.ts'
 
 /** What these commands have in common. */
-const READS = {
+export const READS = {
   group: 'string',
   since: '0.1.0',
   complexity: 'O(1)',
@@ -14,42 +22,34 @@ const READS = {
   keys: [1, 1, 1],
 } as const
 
-/** GETRANGE and SUBSTR, which is its old name. */
-const RANGE = {
-  summary: 'Returns a part of the string of a key, by the places of its first and last byte.',
-  ...READS,
-  complexity: 'O(N) where N is the length of the part returned',
-  arity: 4,
-  flags: ['readonly'],
-  args: [KEY, { name: 'start', type: 'integer' }, { name: 'end', type: 'integer' }],
-  run(client: Client, args: readonly string[]) {
-    const start = parseOffset(args[2])
-    const end = parseOffset(args[3])
-    client.reply.bulk(rangeOf(readKey(client, args[1]) ?? '', start, end))
-  },
-} satisfies Omit<Command, 'name'>
+export /** What these commands have in common that read and change a key, and take no more memory. */
+const FAST_CHANGES = { ...FAST_WRITES, flags: ['write', 'fast'] } as const
 
-function parseOffset(text: string): bigint {
-  const value = readInteger64(text)
-  if (value === undefined) throw notAnInteger()
-  return value
-}
-
-/** @param start the first byte, @param end the last; negative ones count from the end, from -1 */
-function rangeOf(value: string, start: bigint, end: bigint): string {
-  // Also where both lie before the first byte, and would be moved to it (Redis).
-  if (start < 0n && end < 0n && start > end) return ''
-  return value.slice(placeOf(value, start), placeOf(value, end) + 1)
-}
-
-function placeOf(value: string, offset: bigint): number {
-  // Rounding matters only where the string has long ended.
-  const place = Number(offset)
-  return place < 0 ? Math.max(0, value.length + place) : place
+function getAndExpire(client: Client, args: readonly string[]): void {
+  const { reply, server } = client
+  const { ttl, persists } = parseStringOptions(args, 2, 'getex')
+  const file = findKey(client, args[1])
+  noteRead(client, args[1], file !== undefined)
+  if (file === undefined) {
+    reply.null()
+    return
+  }
+  const { value } = file
+  if (persists && file.lease !== null) {
+    updateKey(client, args[1], value, undefined)
+    server.notifyKeyspace('persist', args[1])
+  } else if (ttl !== undefined) {
+    const expireTime = parseExpiry(ttl.token, ttl.text, server.clock, 'getex')
+    const past = expireTime <= server.clock.now()
+    if (past) deleteKey(client, args[1])
+    else updateKey(client, args[1], value, expireTime)
+    server.notifyKeyspace(past ? 'del' : 'expire', args[1])
+  }
+  reply.bulk(value)
 }
 
 /** Reading strings. */
-export const stringReadCommands: readonly Command[] = [
+export const getCommands: readonly Command[] = [
   {
     name: 'get',
     summary: 'Returns the string of a key.',
@@ -89,6 +89,45 @@ export const stringReadCommands: readonly Command[] = [
       client.reply.integer(readKey(client, args[1])?.length ?? 0)
     },
   },
-  { name: 'getrange', ...RANGE },
-  { name: 'substr', ...RANGE },
+  {
+    name: 'getset',
+    summary: 'Sets a key to a string and returns the one before.',
+    ...FAST_WRITES,
+    arity: 3,
+    keyFlags: [['RW', 'access', 'update']],
+    args: [KEY, VALUE],
+    run(client, args) {
+      const before = readKey(client, args[1])
+      setKey(client, args[1], args[2])
+      client.server.notifyKeyspace('set', args[1])
+      client.reply.bulkOrNull(before ?? null)
+    },
+  },
+  {
+    name: 'getdel',
+    summary: 'Returns the string of a key and deletes it.',
+    ...FAST_CHANGES,
+    arity: 2,
+    keyFlags: [['RW', 'access', 'delete']],
+    args: [KEY],
+    run(client, args) {
+      const value = readKey(client, args[1])
+      if (value !== undefined) {
+        deleteKey(client, args[1])
+        client.server.notifyKeyspace('del', args[1])
+      }
+      client.reply.bulkOrNull(value ?? null)
+    },
+  },
+  {
+    name: 'getex',
+    summary: 'Returns the string of a key and changes its TTL.',
+    ...FAST_CHANGES,
+    arity: -2,
+    keyFlags: [['RW', 'access', 'update']],
+    args: [KEY, ...GETEX_OPTIONS],
+    run(client, args) {
+      getAndExpire(client, args)
+    },
+  },
 ]

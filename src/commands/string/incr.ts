@@ -1,4 +1,5 @@
 import { findKey, setKey, updateKey } from '../../keyspace/keyspace.ts'
+import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import {
   addLongDoubles,
@@ -7,10 +8,8 @@ import {
   parseLongDouble,
 } from '../../request/arguments/long-double.ts'
 import type { Client } from '../../request/client.ts'
-import { type Argument, type Command, CommandError, notAnInteger } from '../../request/command.ts'
+import { type Command, KEY } from '../../request/command.ts'
 import type { FileNode } from '../../store/tree/node.ts'
-
-const KEY: Argument = { name: 'key', type: 'key' }
 
 /** What these commands have in common. */
 const WRITES = {
@@ -61,7 +60,7 @@ function parseFloatStrictly(text: string): LongDouble {
 }
 
 /** Strings that are numbers. */
-export const stringNumberCommands: readonly Command[] = [
+export const incrCommands: readonly Command[] = [
   {
     name: 'incr',
     summary: 'Adds one to the integer of a key, which is 0 if there is none.',

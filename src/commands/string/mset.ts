@@ -1,6 +1,8 @@
-import { checkSetKey, pathOfKey, setKey } from '../../keyspace/keyspace.ts'
+import { pathOfKey } from '../../keyspace/key.ts'
+import { checkSetKey, setKey } from '../../keyspace/keyspace.ts'
+import { wrongArity } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
-import { type Argument, type Command, wrongArity } from '../../request/command.ts'
+import type { Argument, Command } from '../../request/command.ts'
 import { StoreError } from '../../store/errors.ts'
 import { cleanPath, isBelow } from '../../store/path.ts'
 
@@ -84,7 +86,7 @@ function setAll(client: Client, args: readonly string[]): void {
 }
 
 /** Setting many strings, all or none. */
-export const stringMsetCommands: readonly Command[] = [
+export const msetCommands: readonly Command[] = [
   {
     name: 'mset',
     summary: 'Sets several keys to strings, all or, if one cannot be, none.',

@@ -1,11 +1,10 @@
-import { findKey, setKey, updateKey } from '../../keyspace/keyspace.ts'
+import { findKey, readKey, setKey, updateKey } from '../../keyspace/keyspace.ts'
+import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
-import { type Argument, type Command, CommandError, notAnInteger } from '../../request/command.ts'
+import { type Command, KEY, VALUE } from '../../request/command.ts'
 import { ownCopy } from '../../store/path.ts'
-
-const KEY: Argument = { name: 'key', type: 'key' }
-const VALUE: Argument = { name: 'value', type: 'string' }
+import { READS } from './get.ts'
 
 /** What both commands have in common. */
 const WRITES = {
@@ -43,8 +42,42 @@ function overwrite(value: string, offset: number, part: string): string {
   return bytes.toString('latin1')
 }
 
+/** GETRANGE and SUBSTR, which is its old name. */
+export const RANGE = {
+  summary: 'Returns a part of the string of a key, by the places of its first and last byte.',
+  ...READS,
+  complexity: 'O(N) where N is the length of the part returned',
+  arity: 4,
+  flags: ['readonly'],
+  args: [KEY, { name: 'start', type: 'integer' }, { name: 'end', type: 'integer' }],
+  run(client: Client, args: readonly string[]) {
+    const start = parseOffset(args[2])
+    const end = parseOffset(args[3])
+    client.reply.bulk(rangeOf(readKey(client, args[1]) ?? '', start, end))
+  },
+} satisfies Omit<Command, 'name'>
+
+export function parseOffset(text: string): bigint {
+  const value = readInteger64(text)
+  if (value === undefined) throw notAnInteger()
+  return value
+}
+
+/** @param start the first byte, @param end the last; negative ones count from the end, from -1 */
+export function rangeOf(value: string, start: bigint, end: bigint): string {
+  // Also where both lie before the first byte, and would be moved to it (Redis).
+  if (start < 0n && end < 0n && start > end) return ''
+  return value.slice(placeOf(value, start), placeOf(value, end) + 1)
+}
+
+export function placeOf(value: string, offset: bigint): number {
+  // Rounding matters only where the string has long ended.
+  const place = Number(offset)
+  return place < 0 ? Math.max(0, value.length + place) : place
+}
+
 /** Changing a part of a string. */
-export const stringEditCommands: readonly Command[] = [
+export const rangeCommands: readonly Command[] = [
   {
     name: 'append',
     summary: 'Appends to the string of a key, which is made if there is none.',
@@ -91,4 +124,6 @@ export const stringEditCommands: readonly Command[] = [
       client.reply.integer(value.length)
     },
   },
+  { name: 'getrange', ...RANGE },
+  { name: 'substr', ...RANGE },
 ]

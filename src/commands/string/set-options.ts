@@ -1,10 +1,7 @@
-import { TTL_ARGUMENT } from '../../request/arguments/expire-time.ts'
-import { readInteger64 } from '../../request/arguments/integer.ts'
+import { syntaxError } from '../../request/arguments/errors.ts'
+import { isTtlToken, TTL_ARGUMENT, type TtlToken } from '../../request/arguments/expire-time.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
-import { type Argument, CommandError, notAnInteger, syntaxError } from '../../request/command.ts'
-import type { Clock } from '../../store/clock.ts'
-
-export type TtlToken = 'EX' | 'PX' | 'EXAT' | 'PXAT'
+import type { Argument } from '../../request/command.ts'
 
 /** The options of SET and GETEX. */
 export interface StringOptions {
@@ -94,32 +91,4 @@ export function parseStringOptions(
     }
   }
   return options
-}
-
-function isTtlToken(token: string): token is TtlToken {
-  return token === 'EX' || token === 'PX' || token === 'EXAT' || token === 'PXAT'
-}
-
-const MAX_64 = 2n ** 63n - 1n
-/** So short that nothing overflows, whatever it is multiplied by and added to. */
-const SHORT = /^[1-9]\d{0,10}$/
-
-/**
- * When a key expires. All that Redis takes is taken; what lies beyond the year 9999 becomes the end
- * of that year in the store.
- *
- * @param text the argument of the token
- * @param command the command's name, for the error
- * @returns Unix milliseconds
- * @throws CommandError if it is no integer, not above zero, or more than 64 bits of milliseconds
- */
-export function parseExpiry(token: TtlToken, text: string, clock: Clock, command: string): number {
-  const seconds = token === 'EX' || token === 'EXAT'
-  const base = token === 'EX' || token === 'PX' ? clock.now() : 0
-  if (SHORT.test(text)) return Number(text) * (seconds ? 1000 : 1) + base
-  const value = readInteger64(text)
-  if (value === undefined) throw notAnInteger()
-  const time = value * (seconds ? 1000n : 1n) + BigInt(base)
-  if (value > 0n && time <= MAX_64) return Number(time)
-  throw new CommandError(`ERR invalid expire time in '${command}' command`)
 }

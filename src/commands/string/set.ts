@@ -1,24 +1,9 @@
-import {
-  deleteKey,
-  findKey,
-  noteRead,
-  readKey,
-  setKey,
-  updateKey,
-} from '../../keyspace/keyspace.ts'
+import { findKey, noteRead, setKey } from '../../keyspace/keyspace.ts'
+import { parseExpiry } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
-import type { Argument, Command } from '../../request/command.ts'
+import { type Command, KEY, VALUE } from '../../request/command.ts'
 import type { FileNode } from '../../store/tree/node.ts'
-import {
-  GETEX_OPTIONS,
-  parseExpiry,
-  parseStringOptions,
-  SET_OPTIONS,
-  type StringOptions,
-} from './set-options.ts'
-
-const KEY: Argument = { name: 'key', type: 'key' }
-const VALUE: Argument = { name: 'value', type: 'string' }
+import { parseStringOptions, SET_OPTIONS, type StringOptions } from './set-options.ts'
 
 /** What these commands have in common. */
 const WRITES = {
@@ -29,9 +14,7 @@ const WRITES = {
   keys: [1, 1, 1],
 } as const
 
-const FAST_WRITES = { ...WRITES, flags: ['write', 'denyoom', 'fast'] } as const
-/** Those that take no more memory. */
-const FAST_CHANGES = { ...WRITES, flags: ['write', 'fast'] } as const
+export const FAST_WRITES = { ...WRITES, flags: ['write', 'denyoom', 'fast'] } as const
 
 /** Does the condition of a SET keep it from writing? As Redis 8.4: no key is equal to nothing. */
 function isRefused({ condition, comparand }: StringOptions, file: FileNode | undefined): boolean {
@@ -71,31 +54,8 @@ function setFor(client: Client, args: readonly string[], token: 'EX' | 'PX', nam
   reply.ok()
 }
 
-function getAndExpire(client: Client, args: readonly string[]): void {
-  const { reply, server } = client
-  const { ttl, persists } = parseStringOptions(args, 2, 'getex')
-  const file = findKey(client, args[1])
-  noteRead(client, args[1], file !== undefined)
-  if (file === undefined) {
-    reply.null()
-    return
-  }
-  const { value } = file
-  if (persists && file.lease !== null) {
-    updateKey(client, args[1], value, undefined)
-    server.notifyKeyspace('persist', args[1])
-  } else if (ttl !== undefined) {
-    const expireTime = parseExpiry(ttl.token, ttl.text, server.clock, 'getex')
-    const past = expireTime <= server.clock.now()
-    if (past) deleteKey(client, args[1])
-    else updateKey(client, args[1], value, expireTime)
-    server.notifyKeyspace(past ? 'del' : 'expire', args[1])
-  }
-  reply.bulk(value)
-}
-
 /** Setting a string as a whole, and what reads and writes it in one. */
-export const stringSetCommands: readonly Command[] = [
+export const setCommands: readonly Command[] = [
   {
     name: 'set',
     summary: 'Sets a key to a string; a former TTL is dropped unless given again or kept.',
@@ -153,47 +113,6 @@ export const stringSetCommands: readonly Command[] = [
     args: [KEY, { name: 'milliseconds', type: 'integer' }, VALUE],
     run(client, args) {
       setFor(client, args, 'PX', 'psetex')
-    },
-  },
-  {
-    name: 'getset',
-    summary: 'Sets a key to a string and returns the one before.',
-    ...FAST_WRITES,
-    arity: 3,
-    keyFlags: [['RW', 'access', 'update']],
-    args: [KEY, VALUE],
-    run(client, args) {
-      const before = readKey(client, args[1])
-      setKey(client, args[1], args[2])
-      client.server.notifyKeyspace('set', args[1])
-      client.reply.bulkOrNull(before ?? null)
-    },
-  },
-  {
-    name: 'getdel',
-    summary: 'Returns the string of a key and deletes it.',
-    ...FAST_CHANGES,
-    arity: 2,
-    keyFlags: [['RW', 'access', 'delete']],
-    args: [KEY],
-    run(client, args) {
-      const value = readKey(client, args[1])
-      if (value !== undefined) {
-        deleteKey(client, args[1])
-        client.server.notifyKeyspace('del', args[1])
-      }
-      client.reply.bulkOrNull(value ?? null)
-    },
-  },
-  {
-    name: 'getex',
-    summary: 'Returns the string of a key and changes its TTL.',
-    ...FAST_CHANGES,
-    arity: -2,
-    keyFlags: [['RW', 'access', 'update']],
-    args: [KEY, ...GETEX_OPTIONS],
-    run(client, args) {
-      getAndExpire(client, args)
     },
   },
 ]

@@ -1,7 +1,9 @@
-import { pathOfKey } from '../../keyspace/keyspace.ts'
+import { pathOfKey } from '../../keyspace/key.ts'
+import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, CommandError, type Flag } from '../../request/command.ts'
-import { endTransaction, limitQueue, Transaction } from '../../request/transaction.ts'
+import { endTransaction, limitQueue } from '../../request/client.ts'
+import type { Command, Flag } from '../../request/command.ts'
+import { Transaction } from '../../request/transaction.ts'
 import { WatchedKeys } from '../../request/watched-keys.ts'
 
 const FLAGS: readonly Flag[] = ['noscript', 'loading', 'stale', 'fast', 'allow_busy']
@@ -25,7 +27,7 @@ function execute(client: Client): void {
 }
 
 /** Redis's transactions. */
-export const transactionCommands: readonly Command[] = [
+export const multiCommands: readonly Command[] = [
   {
     name: 'multi',
     summary: 'Begins a transaction: what follows is queued until EXEC.',

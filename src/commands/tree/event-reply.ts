@@ -1,3 +1,4 @@
+import type { Client } from '../../request/client.ts'
 import {
   BULK_OVERHEAD,
   INTEGER_LENGTH,
@@ -243,4 +244,23 @@ function writeAnyNode(reply: ReplyWriter, node: NodeExtern): void {
 function writeInteger(reply: ReplyWriter, name: Buffer, n: number): void {
   const buffer = reply.room(name.length + INTEGER_LENGTH)
   reply.wrote(putNumber(buffer, putBytes(buffer, reply.length, name), n))
+}
+
+export function replyEvent(client: Client, event: Event): void {
+  notifyKeyspace(client, event)
+  writeEvent(client.reply, event)
+}
+
+/** Under the names that Redis has for what it does to strings. */
+export function notifyKeyspace({ server }: Client, { action, node, refresh }: Event): void {
+  const { key } = node
+  const expires = node.expiration !== undefined
+  if (action === 'delete' || action === 'compareAndDelete') server.notifyKeyspace('del', key)
+  else if (refresh) server.notifyKeyspace('expire', key)
+  else if (action === 'update' && node.dir) {
+    server.notifyKeyspace(expires ? 'expire' : 'persist', key)
+  } else {
+    server.notifyKeyspace(node.dir ? 'mkdir' : 'set', key)
+    if (expires) server.notifyKeyspace('expire', key)
+  }
 }

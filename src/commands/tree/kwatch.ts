@@ -1,11 +1,11 @@
+import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
 import type { Command } from '../../request/command.ts'
-import { CommandError } from '../../request/command.ts'
 import { writeEvent } from './event-reply.ts'
 
 /** Watching the tree. */
-export const treeWatchCommands: readonly Command[] = [
+export const kwatchCommands: readonly Command[] = [
   {
     name: 'kwait',
     summary: 'Waits for one event at a path, from an index on, and returns it.',

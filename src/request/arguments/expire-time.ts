@@ -1,7 +1,8 @@
 import type { Clock } from '../../store/clock.ts'
 import type { WriteOptions } from '../../store/store.ts'
-import { type Argument, CommandError, type Options } from '../command.ts'
-import { parseInteger } from './integer.ts'
+import type { Argument, Options } from '../command.ts'
+import { CommandError, notAnInteger } from './errors.ts'
+import { parseInteger, readInteger64 } from './integer.ts'
 
 /** The last moment that RFC 3339 can name, the end of the year 9999, in Unix milliseconds. */
 const MAX_EXPIRE_TIME = 253_402_300_799_999
@@ -18,6 +19,11 @@ export const TTL_ARGUMENT: Argument = {
     { name: 'unix-time-milliseconds', type: 'unix-time', token: 'PXAT' },
   ],
 }
+
+const MAX_64 = 2n ** 63n - 1n
+/** So short that nothing overflows, whatever it is multiplied by and added to. */
+const SHORT = /^(?:0|-?[1-9]\d{0,10})$/
+const SHORT_POSITIVE = /^[1-9]\d{0,10}$/
 
 const UNITS = [
   { name: 'seconds', factor: 1000, relative: true },
@@ -79,3 +85,55 @@ export function parseWriteOptions(
 }
 
 const NO_OPTIONS: WriteOptions = {}
+
+/** How a command counts time. */
+export interface Unit {
+  /** Milliseconds in one. */
+  readonly factor: 1 | 1000
+  /** From now on, rather than from 1970. */
+  readonly relative: boolean
+}
+
+/**
+ * When a key is to expire. As in Redis it may be long past, or before 1970.
+ *
+ * @param base Unix milliseconds, from which it is counted
+ * @param command the command's name, for the error
+ * @returns Unix milliseconds
+ * @throws CommandError if it is no integer, or more than 64 bits of milliseconds
+ */
+export function parseTime(text: string, { factor }: Unit, base: number, command: string): number {
+  if (SHORT.test(text)) return Number(text) * factor + base
+  const value = readInteger64(text)
+  if (value === undefined) throw notAnInteger()
+  const span = value * BigInt(factor)
+  const time = span + BigInt(base)
+  if (span >= -MAX_64 - 1n && time <= MAX_64) return Number(time)
+  throw new CommandError(`ERR invalid expire time in '${command}' command`)
+}
+
+export type TtlToken = 'EX' | 'PX' | 'EXAT' | 'PXAT'
+
+export function isTtlToken(token: string): token is TtlToken {
+  return token === 'EX' || token === 'PX' || token === 'EXAT' || token === 'PXAT'
+}
+
+/**
+ * When a key expires. All that Redis takes is taken; what lies beyond the year 9999 becomes the end
+ * of that year in the store.
+ *
+ * @param text the argument of the token
+ * @param command the command's name, for the error
+ * @returns Unix milliseconds
+ * @throws CommandError if it is no integer, not above zero, or more than 64 bits of milliseconds
+ */
+export function parseExpiry(token: TtlToken, text: string, clock: Clock, command: string): number {
+  const seconds = token === 'EX' || token === 'EXAT'
+  const base = token === 'EX' || token === 'PX' ? clock.now() : 0
+  if (SHORT_POSITIVE.test(text)) return Number(text) * (seconds ? 1000 : 1) + base
+  const value = readInteger64(text)
+  if (value === undefined) throw notAnInteger()
+  const time = value * (seconds ? 1000n : 1n) + BigInt(base)
+  if (value > 0n && time <= MAX_64) return Number(time)
+  throw new CommandError(`ERR invalid expire time in '${command}' command`)
+}

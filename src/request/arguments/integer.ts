@@ -1,4 +1,4 @@
-import { CommandError, notAnInteger } from '../command.ts'
+import { CommandError, notAnInteger } from './errors.ts'
 
 const INTEGER = /^(?:0|-?[1-9]\d{0,18})$/
 

@@ -1,4 +1,4 @@
-import { CommandError } from '../command.ts'
+import { CommandError } from './errors.ts'
 import { readInteger64 } from './integer.ts'
 
 /** The longest wait: what a timer can hold, some 24 days, in milliseconds. */

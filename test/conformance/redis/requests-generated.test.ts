@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { requestKeys } from '../../../src/commands/request-keys.ts'
 import { commandTable } from '../../../src/commands/table.ts'
+import { requestKeys } from '../../../src/request/key-specs.ts'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, parseReplies, pipeline, startPair, withoutNumbers } from './pair.ts'
 

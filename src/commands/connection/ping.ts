@@ -1,0 +1,43 @@
+import { wrongArity } from '../../request/arguments/errors.ts'
+import { isSubscriber } from '../../request/client.ts'
+import type { Command } from '../../request/command.ts'
+export const pingCommands: readonly Command[] = [
+  {
+    name: 'ping',
+    summary: 'Answers PONG, or what it is given.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -1,
+    flags: ['fast'],
+    args: [{ name: 'message', type: 'string', optional: true }],
+    inPubSub: true,
+    run(client, args) {
+      if (args.length > 2) throw wrongArity('ping')
+      const { reply } = client
+      if (reply.protocol === 2 && isSubscriber(client)) {
+        // A RESP2 subscriber is sent nothing but arrays.
+        reply.array(2)
+        reply.bulk('pong')
+        reply.bulk(args[1] ?? '')
+      } else if (args.length === 2) {
+        reply.bulk(args[1])
+      } else {
+        reply.simple('PONG')
+      }
+    },
+  },
+  {
+    name: 'echo',
+    summary: 'Answers what it is given.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: ['loading', 'stale', 'fast'],
+    args: [{ name: 'message', type: 'string' }],
+    run(client, args) {
+      client.reply.bulk(args[1])
+    },
+  },
+]

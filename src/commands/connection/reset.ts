@@ -1,0 +1,61 @@
+import { CommandError } from '../../request/arguments/errors.ts'
+import { parseInteger32 } from '../../request/arguments/integer.ts'
+import { endTransaction } from '../../request/client.ts'
+import type { Command } from '../../request/command.ts'
+import { OPEN_FLAGS } from './hello.ts'
+export const resetCommands: readonly Command[] = [
+  {
+    name: 'quit',
+    summary: 'Ends the connection.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -1,
+    flags: OPEN_FLAGS,
+    inPubSub: true,
+    inMulti: true,
+    run(client) {
+      client.reply.ok()
+      client.close()
+    },
+  },
+  {
+    name: 'reset',
+    summary: 'Makes the connection as it was when it was new.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of subscriptions',
+    arity: 1,
+    flags: OPEN_FLAGS,
+    inPubSub: true,
+    inMulti: true,
+    run(client) {
+      const { server, reply } = client
+      server.monitors.delete(client)
+      client.monitor = false
+      server.pubsub.drop(client)
+      endTransaction(client)
+      client.name = ''
+      client.authenticated = server.config.get('requirepass') === ''
+      // What CLIENT REPLY SKIP has muted stays so: that was one request, this one.
+      if (client.replyMode === 'off') reply.muted = false
+      client.replyMode = 'on'
+      reply.protocol = 2
+      reply.simple('RESET')
+    },
+  },
+  {
+    name: 'select',
+    summary: 'Chooses the database, of which there is one: 0.',
+    group: 'connection',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 2,
+    flags: ['loading', 'stale', 'fast'],
+    args: [{ name: 'index', type: 'integer' }],
+    run(client, args) {
+      if (parseInteger32(args[1]) !== 0) throw new CommandError('ERR DB index is out of range')
+      client.reply.ok()
+    },
+  },
+]

@@ -1,0 +1,89 @@
+import {
+  isSameKey,
+  lookup,
+  lookupToRead,
+  replaceKey,
+  sameObject,
+  wrongType,
+} from '../../keyspace/keyspace.ts'
+import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
+import { parseInteger32 } from '../../request/arguments/integer.ts'
+import { tokenOf } from '../../request/arguments/token.ts'
+import type { Client } from '../../request/client.ts'
+import { type Command, KEY } from '../../request/command.ts'
+
+/** What these commands have in common. */
+const GENERIC = { group: 'generic', since: '0.1.0' } as const
+
+/** @throws CommandError unless it is the one database that there is */
+export function checkDatabase(text: string): void {
+  if (parseInteger32(text) !== 0) throw new CommandError('ERR DB index is out of range')
+}
+
+/** As Redis reads them: in any order, repeated or not. @returns whether REPLACE is among them */
+export function parseCopyOptions(args: readonly string[]): boolean {
+  let replace = false
+  for (let i = 3; i < args.length; i++) {
+    const option = tokenOf(args[i])
+    if (option === 'REPLACE') replace = true
+    else if (option === 'DB' && i + 1 < args.length) {
+      checkDatabase(args[++i])
+    } else throw syntaxError()
+  }
+  return replace
+}
+
+export function copy(client: Client, args: readonly string[]): void {
+  const { reply, server } = client
+  const [, from, to] = args
+  const replace = parseCopyOptions(args)
+  if (isSameKey(from, to)) throw sameObject()
+  const file = lookupToRead(client, from)
+  if (file?.dir) throw wrongType()
+  const former = lookup(client, to)
+  const copies = file !== undefined && (replace || former === undefined)
+  if (copies) {
+    replaceKey(client, to, file.value, file.lease?.expireTime, former)
+    server.notifyKeyspace('copy_to', to)
+  }
+  reply.integer(copies ? 1 : 0)
+}
+
+/** COPY and MOVE. */
+export const copyCommands: readonly Command[] = [
+  {
+    name: 'copy',
+    summary: 'Copies a key, with its TTL.',
+    ...GENERIC,
+    complexity: 'O(1)',
+    arity: -3,
+    flags: ['write', 'denyoom'],
+    keys: [1, 2, 1],
+    keyFlags: [
+      ['RO', 'access'],
+      ['OW', 'update'],
+    ],
+    args: [
+      { name: 'source', type: 'key' },
+      { name: 'destination', type: 'key' },
+      { name: 'destination-db', type: 'integer', token: 'DB', optional: true },
+      { name: 'replace', type: 'pure-token', token: 'REPLACE', optional: true },
+    ],
+    run: copy,
+  },
+  {
+    name: 'move',
+    summary: 'Refused: there is one database.',
+    ...GENERIC,
+    complexity: 'O(1)',
+    arity: 3,
+    flags: ['write', 'fast'],
+    keys: [1, 1, 1],
+    keyFlags: [['RW', 'access', 'update']],
+    args: [KEY, { name: 'db', type: 'integer' }],
+    run(_, args) {
+      checkDatabase(args[2])
+      throw sameObject()
+    },
+  },
+]

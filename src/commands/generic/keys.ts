@@ -1,0 +1,71 @@
+import { keyOf } from '../../keyspace/key.ts'
+import type { Client } from '../../request/client.ts'
+import type { Command } from '../../request/command.ts'
+import type { Store } from '../../store/store.ts'
+import type { FileNode } from '../../store/tree/node.ts'
+import { matchGlob } from '../../text/glob.ts'
+import { replyKeys } from './scan.ts'
+
+const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
+
+/** How often RANDOMKEY tries its luck before it goes through the files in turn. */
+export const TRIES = 100
+
+export function allKeys(client: Client, pattern: string): string[] {
+  const { store, clock } = client.server
+  const { fileList } = store
+  const now = clock.now()
+  const keys: string[] = []
+  for (let i = 0; i < fileList.length; i++) {
+    const file = fileList.at(i)
+    if (!store.isVisible(file, now)) continue
+    const key = keyOf(file)
+    if (pattern === '*' || matchGlob(pattern, key)) keys.push(key)
+  }
+  return keys
+}
+
+/** Every key is as likely as any other. @returns undefined if there is none */
+export function randomFile(store: Store, now: number): FileNode | undefined {
+  const { fileList } = store
+  const { length } = fileList
+  let position = 0
+  for (let tries = 0; tries < TRIES && length > 0; tries++) {
+    position = Math.floor(Math.random() * length)
+    const file = fileList.at(position)
+    if (store.isVisible(file, now)) return file
+  }
+  // Most are due to go, or gone.
+  for (let i = 0; i < length; i++) {
+    const file = fileList.at((position + i) % length)
+    if (store.isVisible(file, now)) return file
+  }
+  return undefined
+}
+
+/** KEYS and RANDOMKEY. */
+export const keysCommands: readonly Command[] = [
+  {
+    name: 'keys',
+    summary: 'Lists all keys that match a glob.',
+    ...GENERIC,
+    complexity: 'O(N) where N is the number of keys',
+    arity: 2,
+    categories: ['keyspace', 'dangerous'],
+    args: [{ name: 'pattern', type: 'pattern' }],
+    run(client, args) {
+      replyKeys(client, allKeys(client, args[1]))
+    },
+  },
+  {
+    name: 'randomkey',
+    summary: 'Returns any key.',
+    ...GENERIC,
+    complexity: 'O(1)',
+    arity: 1,
+    run({ server, reply }) {
+      const file = randomFile(server.store, server.clock.now())
+      reply.bulkOrNull(file === undefined ? null : keyOf(file))
+    },
+  },
+]

@@ -1,0 +1,53 @@
+import { CommandError } from '../../request/arguments/errors.ts'
+import {
+  parseWriteOptions,
+  REFRESH_ARGUMENT,
+  TTL_ARGUMENT,
+} from '../../request/arguments/expire-time.ts'
+import { parseInteger } from '../../request/arguments/integer.ts'
+import { type Argument, type Command, type Options, PATH, VALUE } from '../../request/command.ts'
+import { replyEvent } from './event-reply.ts'
+import { GROWS, WRITES } from './kset.ts'
+export const CONDITIONS: readonly Argument[] = [
+  { name: 'prev-value', type: 'string', token: 'PREVVALUE', optional: true },
+  { name: 'prev-index', type: 'integer', token: 'PREVINDEX', optional: true },
+]
+
+/** @throws CommandError unless there is at least one condition */
+export function parseConditions(options: Options): { prevValue?: string; prevIndex?: number } {
+  const prevValue = options.get('prev-value')
+  const prevIndex = options.get('prev-index')
+  if (prevValue === undefined && prevIndex === undefined) {
+    throw new CommandError('ERR at least one of PREVVALUE and PREVINDEX must be given')
+  }
+  return {
+    ...(prevValue !== undefined && { prevValue }),
+    ...(prevIndex !== undefined && { prevIndex: parseInteger(prevIndex, 0) }),
+  }
+}
+
+export const kcasCommands: readonly Command[] = [
+  {
+    name: 'kcas',
+    summary: 'Compare and swap: changes a file if it has the given value or index.',
+    ...GROWS,
+    arity: -5,
+    args: [PATH, VALUE, ...CONDITIONS, TTL_ARGUMENT, REFRESH_ARGUMENT],
+    run(client, args, options) {
+      const { store, clock } = client.server
+      const conditions = parseConditions(options)
+      const writeOptions = parseWriteOptions(options, clock, 'kcas', args[2])
+      replyEvent(client, store.compareAndSwap(args[1], conditions, args[2], writeOptions))
+    },
+  },
+  {
+    name: 'kcad',
+    summary: 'Compare and delete: deletes a file if it has the given value or index.',
+    ...WRITES,
+    arity: -4,
+    args: [PATH, ...CONDITIONS],
+    run(client, args, options) {
+      replyEvent(client, client.server.store.compareAndDelete(args[1], parseConditions(options)))
+    },
+  },
+]

@@ -1,0 +1,23 @@
+import { type Command, PATH } from '../../request/command.ts'
+import { replyEvent } from './event-reply.ts'
+import { WRITES } from './kset.ts'
+export const kdelCommands: readonly Command[] = [
+  {
+    name: 'kdel',
+    summary: 'Deletes a file; with DIR an empty directory, with RECURSIVE all below it too.',
+    ...WRITES,
+    arity: -2,
+    args: [
+      PATH,
+      { name: 'dir', type: 'pure-token', token: 'DIR', optional: true },
+      { name: 'recursive', type: 'pure-token', token: 'RECURSIVE', optional: true },
+    ],
+    run(client, args, options) {
+      const event = client.server.store.delete(args[1], {
+        dir: options.has('dir'),
+        recursive: options.has('recursive'),
+      })
+      replyEvent(client, event)
+    },
+  },
+]

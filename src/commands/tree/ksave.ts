@@ -1,0 +1,31 @@
+import type { Command } from '../../request/command.ts'
+export const ksaveCommands: readonly Command[] = [
+  {
+    name: 'krecover',
+    summary: 'Replaces the whole store by a state saved with KSAVE or by etcd.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of nodes and events in the state',
+    arity: 2,
+    flags: ['write', 'admin', 'denyoom'],
+    args: [{ name: 'state', type: 'string' }],
+    run(client, args) {
+      client.server.store.recovery(args[1])
+      client.server.pubsub.closeWatchers()
+      client.reply.ok()
+    },
+  },
+  {
+    name: 'ksave',
+    summary: "Returns the whole store as one JSON document in etcd's format.",
+    group: 'tree',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of nodes and kept events',
+    arity: 1,
+    flags: ['readonly', 'admin'],
+    run(client) {
+      // Nothing can change the store while it is being written: no copy is needed.
+      client.reply.bulk(client.server.store.saveNoCopy())
+    },
+  },
+]
