@@ -1,27 +1,20 @@
 import { createRequire } from 'node:module'
-import { CommandError } from '../request/arguments/errors.ts'
-import type { Client } from '../request/client.ts'
 
-/** There are no users but this one, which every client is. */
+/** The only user: every client is this one. */
 export const DEFAULT_USER = 'default'
 
 /**
- * Authenticates a client.
+ * Whether a password opens the server. As in Redis, any password does if none is required.
  *
- * @throws CommandError if there is no such user, or the password is not `requirepass`
+ * @param required `requirepass`; empty if no password is required
  */
-export function authenticate(client: Client, user: string, password: string): void {
-  const expected = client.server.config.get('requirepass')
-  // As in Redis, without a password any will do.
-  if (user !== DEFAULT_USER || (expected !== '' && !samePassword(password, expected))) {
-    throw new CommandError('WRONGPASS invalid username-password pair or user is disabled.')
-  }
-  client.authenticated = true
+export function isPassword(given: string, required: string): boolean {
+  return required === '' || isSame(given, required)
 }
 
-/** Compares in a time that tells nothing of where, or whether, the two differ, nor of lengths. */
-function samePassword(given: string, expected: string): boolean {
-  // Loaded only where there is a password: a server starts sooner without it.
+/** Takes a time that depends neither on where the two differ nor on their lengths. */
+function isSame(given: string, expected: string): boolean {
+  // A server starts sooner without node:crypto, so only a server with a password loads it.
   const require = createRequire(import.meta.url)
   const { createHash, timingSafeEqual } = require('node:crypto') as typeof import('node:crypto')
   const digest = (password: string): Buffer =>

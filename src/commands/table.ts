@@ -12,6 +12,7 @@ import { objectCommands } from './generic/object.ts'
 import { renameCommands } from './generic/rename.ts'
 import { scanCommands } from './generic/scan.ts'
 import { ttlCommands } from './generic/ttl.ts'
+import { waitCommands } from './generic/wait.ts'
 import { subscribeCommands } from './pubsub/subscribe.ts'
 import { commandFamily } from './server/command.ts'
 import { configCommands } from './server/config.ts'
@@ -77,6 +78,7 @@ export const commandTable: readonly Command[] = [
   ...shutdownCommands,
   ...multiCommands,
   ...roleCommands,
+  ...waitCommands,
   ...lolwutCommands,
   ...debugCommands,
   ...memoryCommands,

@@ -1,11 +1,11 @@
-import type { FileNode } from '../store/tree/node.ts'
-import { pathOf } from '../store/tree/node.ts'
-export const SLASH = 47
+import { type FileNode, pathOf } from '../store/tree/node.ts'
+
+const SLASH = 47
 
 /**
  * The path of a key: `user:1` is `/user:1`, `a/b` is `/a/b`, and `/a/b` is the same.
  *
- * The store cleans it; what begins with a slash costs it half the time.
+ * The store cleans it; a path that begins with a slash costs it half the time.
  */
 export function pathOfKey(key: string): string {
   return key.charCodeAt(0) === SLASH ? key : `/${key}`
@@ -16,4 +16,5 @@ export function keyOfPath(path: string): string {
   return path.slice(1)
 }
 
+/** The key of a file in the tree. */
 export const keyOf = (file: FileNode): string => keyOfPath(pathOf(file))

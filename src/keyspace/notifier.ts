@@ -1,5 +1,5 @@
 import { parseEventFlags } from '../config/event-flags.ts'
-import type { PubSub } from '../request/client.ts'
+import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { Event } from '../store/event.ts'
 import { cleanPath } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
@@ -11,12 +11,12 @@ import { keyOfPath, pathOfKey } from './key.ts'
  * `__keyevent@0__:event` the key. There is one while `notify-keyspace-events` asks for any.
  */
 export class KeyspaceNotifier {
-  readonly #pubsub: PubSub
+  readonly #pubsub: Subscriptions
   readonly #flags: ReadonlySet<string>
   readonly #endStoreEvents: (() => void) | undefined
 
   /** @param flags the directive's letters */
-  constructor(store: Store, pubsub: PubSub, flags: string) {
+  constructor(store: Store, pubsub: Subscriptions, flags: string) {
     this.#pubsub = pubsub
     this.#flags = parseEventFlags(flags)
     // These two no command knows of: the store does.

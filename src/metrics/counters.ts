@@ -1,10 +1,3 @@
-/** Counts an error reply, under its first word: its code. */
-export function countError(stats: ServerStats, reply: string): void {
-  stats.errorReplies++
-  const code = reply.split(' ', 1)[0]
-  stats.errorCodes.set(code, (stats.errorCodes.get(code) ?? 0) + 1)
-}
-
 /** Counters of INFO, set back by CONFIG RESETSTAT. */
 export interface ServerStats {
   connectionsReceived: number
@@ -31,4 +24,11 @@ export interface CommandStats {
   failedCalls: number
   /** How many calls took how long: see latency-histogram.ts. */
   readonly histogram: number[]
+}
+
+/** Counts an error reply, under its first word: its code. */
+export function countError(stats: ServerStats, reply: string): void {
+  stats.errorReplies++
+  const code = reply.split(' ', 1)[0]
+  stats.errorCodes.set(code, (stats.errorCodes.get(code) ?? 0) + 1)
 }

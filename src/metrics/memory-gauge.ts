@@ -1,6 +1,5 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { MemoryUse } from '../request/client.ts'
 
 /** About what a request that grows the tree takes beside its arguments' bytes. */
 const REQUEST_BYTES = 256
@@ -17,7 +16,7 @@ let collectGarbage: (() => void) | undefined
  * How much memory is in use, measured seldom, for V8 takes its time to tell. What it tells includes
  * garbage: before writes are refused, the garbage is collected.
  */
-export class MemoryGauge implements MemoryUse {
+export class MemoryGauge {
   /** Bytes; 0 for no limit. */
   #limit = 0
   #exceeded = false
@@ -25,6 +24,7 @@ export class MemoryGauge implements MemoryUse {
   /** What was in use when garbage had been collected last. */
   #live = 0
   #peak = 0
+  /** The bytes in use at the start. */
   readonly startup: number
   /** What may have been added since it was last measured, and when to measure again. */
   #added = 0
@@ -36,6 +36,7 @@ export class MemoryGauge implements MemoryUse {
     this.startup = this.measure()
   }
 
+  /** Whether `maxmemory` sets a limit. */
   get limited(): boolean {
     return this.#limit > 0
   }
@@ -50,6 +51,7 @@ export class MemoryGauge implements MemoryUse {
     this.survey()
   }
 
+  /** Whether a request that takes memory is to be refused. */
   isExceeded(args: readonly string[]): boolean {
     this.#added += REQUEST_BYTES
     for (const arg of args) this.#added += arg.length
@@ -57,6 +59,7 @@ export class MemoryGauge implements MemoryUse {
     return this.#exceeded
   }
 
+  /** The bytes in use now; takes some microseconds. */
   measure(): number {
     const { used_heap_size: heap, external_memory: external } = getHeapStatistics()
     this.#used = heap + external
@@ -76,6 +79,7 @@ export class MemoryGauge implements MemoryUse {
     this.#step = Math.max(MIN_STEP, (this.#limit - this.#used) / 4)
   }
 
+  /** Collects garbage; everybody waits for it. */
   collect(): void {
     const start = performance.now()
     collectGarbage ??= garbageCollector()

@@ -1,11 +1,16 @@
 import type { Config } from '../config/config.ts'
-import type { Client } from '../request/client.ts'
 import type { Clock } from '../store/clock.ts'
 import { ownCopy } from '../store/path.ts'
 
 /** As much of a slow request is kept (Redis). */
 const MAX_ARGUMENTS = 32
 const MAX_ARGUMENT_LENGTH = 128
+
+/** Who sent it, as the log shows it. */
+interface NamedClient {
+  readonly address: string
+  readonly name: string
+}
 
 /** A request that took long. */
 export interface SlowRequest {
@@ -44,7 +49,12 @@ export class SlowLog {
    * @param secrets the places of arguments that must not be shown
    * @param duration microseconds
    */
-  add(client: Client, args: readonly string[], secrets: readonly number[], duration: number): void {
+  add(
+    client: NamedClient,
+    args: readonly string[],
+    secrets: readonly number[],
+    duration: number,
+  ): void {
     const limit = this.#config.get('slowlog-log-slower-than')
     if (limit < 0 || duration < limit) return
     this.#requests.unshift({

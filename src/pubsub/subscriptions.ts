@@ -1,4 +1,3 @@
-import type { PubSub } from '../request/client.ts'
 import { Message } from '../resp/message.ts'
 import { encodeBulk } from '../resp/reply-encoding.ts'
 import type { Event } from '../store/event.ts'
@@ -9,7 +8,7 @@ import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-ch
 import { type Burst, encodeEventMessage, TreeStream } from './tree-stream.ts'
 
 /** Who listens to what: Redis's channels and patterns, and those of the tree. */
-export class Subscriptions implements PubSub, Burst {
+export class Subscriptions implements Burst {
   readonly #store: Store
   readonly #channels = new Map<string, Set<Subscriber>>()
   readonly #streams = new Map<string, TreeStream>()

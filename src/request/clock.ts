@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks'
 import type { Clock } from '../store/clock.ts'
-import type { RequestClock } from './client.ts'
 
 /** While requests are served, the time of day is read again after so many milliseconds. */
 const MAX_AGE = 0.25
@@ -10,7 +9,7 @@ const MAX_AGE = 0.25
  * requests are served one reading does for several of them, as in Redis. It can be made to stand
  * still, too: within a transaction no time passes.
  */
-export class ServerClock implements RequestClock {
+export class ServerClock implements Clock {
   readonly #clock: Clock
   /** Unix milliseconds; -1 while each question reads the clock. */
   #read = -1
@@ -43,7 +42,7 @@ export class ServerClock implements RequestClock {
     }
   }
 
-  /** The moment of the last lap, in milliseconds since the process began. */
+  /** When the last request ended, in milliseconds since the process began. */
   get lastLap(): number {
     return this.#lap
   }

@@ -8,8 +8,9 @@ import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
 import { endTransaction, isUnixSocket, limitQueue } from './client.ts'
 import type { Command } from './command.ts'
+import type { Gate } from './gate.ts'
 import { requestKeys } from './key-specs.ts'
-import { type Entry, entryOf, NO_OPTIONS } from './prepared-command.ts'
+import { NO_OPTIONS, type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import type { Transaction } from './transaction.ts'
 
 /** As much of an unknown command's name, and of its arguments, goes into the error (Redis). */
@@ -19,17 +20,20 @@ const MAX_EXEC_REPLY = 256 * 1024 * 1024
 
 /** Finds the command for a request, checks whether it may run, and runs it. */
 export class Dispatcher {
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, PreparedCommand>()
   readonly #server: ServerContext
+  /** Absent while every request runs at once. */
+  gate: Gate | undefined
   /** The command last found, by the name that it was called by; it has no subcommands. */
   #lastName = ''
-  #lastEntry: Entry | undefined
+  #lastEntry: PreparedCommand | undefined
   /** From how many microseconds on somebody wants to know of a command: SLOWLOG or LATENCY. */
   #slow = Number.POSITIVE_INFINITY
 
   constructor(server: ServerContext, commands: readonly Command[]) {
     this.#server = server
-    for (const command of commands) this.#entries.set(command.name, entryOf(command, command.name))
+    for (const command of commands)
+      this.#entries.set(command.name, prepareCommand(command, command.name))
     const { config } = server
     const follow = (): void => {
       const slowlog = config.get('slowlog-log-slower-than')
@@ -47,7 +51,7 @@ export class Dispatcher {
    * @param args the request, one byte a character; at least the command's name
    */
   dispatch(client: Client, args: readonly string[]): void {
-    let entry: Entry | undefined
+    let entry: PreparedCommand | undefined
     try {
       entry = this.#find(args)
       client.lastCommand = entry.fullName
@@ -56,7 +60,7 @@ export class Dispatcher {
       this.#refuse(client, entry, error)
       return
     }
-    if (this.#server.pause?.delays(client, entry, args) === true) return
+    if (this.gate?.holds(client, args, mayWrite(client, entry)) === true) return
     if (client.transaction === undefined || entry.inMulti) this.#call(client, entry, args)
     else this.#queue(client, client.transaction, entry, args)
   }
@@ -69,8 +73,8 @@ export class Dispatcher {
     const before = reply.length
     let tooLong = false
     reply.array(requests.length)
-    for (const { entry, args } of requests) {
-      this.#call(client, entry, args)
+    for (const args of requests) {
+      this.#call(client, this.#find(args), args)
       if (client.replyMode === 'off') reply.muted = true
       if (reply.length - before > MAX_EXEC_REPLY) {
         // All the same it is all or nothing: the rest runs, too.
@@ -83,9 +87,9 @@ export class Dispatcher {
     if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY} bytes`)
   }
 
-  #find(args: readonly string[]): Entry {
+  #find(args: readonly string[]): PreparedCommand {
     // A pipeline is mostly of one kind, and comparing a name costs less than looking it up.
-    if (args[0] === this.#lastName) return this.#lastEntry as Entry
+    if (args[0] === this.#lastName) return this.#lastEntry as PreparedCommand
     // Most clients send upper or lower case throughout: try the name as it is first.
     const entry = this.#entries.get(args[0]) ?? this.#entries.get(args[0].toLowerCase())
     if (entry === undefined) throw unknownCommand(args)
@@ -104,7 +108,7 @@ export class Dispatcher {
   }
 
   /** In Redis's order, which decides what is said where several things are wrong. */
-  #check(client: Client, entry: Entry, args: readonly string[]): void {
+  #check(client: Client, entry: PreparedCommand, args: readonly string[]): void {
     const { arity } = entry
     const wrong = arity >= 0 ? args.length !== arity : args.length < -arity
     if (wrong || entry.run === undefined) throw wrongArity(entry.fullName)
@@ -142,7 +146,7 @@ export class Dispatcher {
   }
 
   /** Redis's protected commands: allowed to all, to local clients, or to nobody. */
-  #checkProtected(client: Client, { protectedBy, command }: Entry): void {
+  #checkProtected(client: Client, { protectedBy, command }: PreparedCommand): void {
     if (protectedBy === undefined) return
     const allowed = this.#server.config.get(protectedBy)
     if (allowed === 'yes') return
@@ -153,15 +157,20 @@ export class Dispatcher {
   }
 
   /** In a transaction whatever is queued takes memory; not to be held back is what ends it. */
-  #needsMemory({ transaction }: Client, entry: Entry): boolean {
+  #needsMemory({ transaction }: Client, entry: PreparedCommand): boolean {
     if (transaction === undefined) return entry.grows
     return entry.isExec ? transaction.grows : !entry.endsMulti
   }
 
-  #queue(client: Client, transaction: Transaction, entry: Entry, args: readonly string[]): void {
+  #queue(
+    client: Client,
+    transaction: Transaction,
+    entry: PreparedCommand,
+    args: readonly string[],
+  ): void {
     // What will not run need not be kept (Redis).
     if (!transaction.failed && client.watched?.touched !== true) {
-      transaction.add(entry, args)
+      transaction.add(args, entry)
       limitQueue(client)
     }
     client.reply.simple('QUEUED')
@@ -173,7 +182,8 @@ export class Dispatcher {
     const { store, clock } = this.#server
     const next = store.nextExpiry()
     if (next === undefined || next > clock.now()) return
-    for (const { entry, args } of requests) {
+    for (const args of requests) {
+      const entry = this.#find(args)
       if (!entry.writes) continue
       for (const key of requestKeys(entry.command, args)) {
         try {
@@ -186,7 +196,7 @@ export class Dispatcher {
     }
   }
 
-  #call(client: Client, entry: Entry, args: readonly string[]): void {
+  #call(client: Client, entry: PreparedCommand, args: readonly string[]): void {
     const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
     const { clock } = this.#server
@@ -209,7 +219,7 @@ export class Dispatcher {
     if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
   }
 
-  #statsOf(entry: Entry): CommandStats {
+  #statsOf(entry: PreparedCommand): CommandStats {
     const stats = {
       calls: 0,
       time: 0,
@@ -223,7 +233,7 @@ export class Dispatcher {
   }
 
   /** The request is not run, nor queued; the transaction that it is in fails with it. */
-  #refuse(client: Client, entry: Entry | undefined, error: unknown): void {
+  #refuse(client: Client, entry: PreparedCommand | undefined, error: unknown): void {
     this.#server.clock.lap()
     if (entry !== undefined) (entry.stats ?? this.#statsOf(entry)).rejectedCalls++
     if (client.transaction !== undefined) client.transaction.failed = true
@@ -260,7 +270,7 @@ export class Dispatcher {
   }
 
   /** @param time microseconds */
-  #noteSlow(client: Client, entry: Entry, args: readonly string[], time: number): void {
+  #noteSlow(client: Client, entry: PreparedCommand, args: readonly string[], time: number): void {
     const { slowlog, latency } = this.#server
     const { flags } = entry.command
     latency.add(flags.includes('fast') ? 'fast-command' : 'command', time / 1000)
@@ -269,7 +279,7 @@ export class Dispatcher {
     }
   }
 
-  #monitor(client: Client, entry: Entry, args: readonly string[]): void {
+  #monitor(client: Client, entry: PreparedCommand, args: readonly string[]): void {
     if (entry.command.flags.includes('admin') || entry.command.flags.includes('skip_monitor'))
       return
     const now = this.#server.clock.now()
@@ -284,6 +294,12 @@ export class Dispatcher {
       if (monitor.replyMode !== 'off' && !skipped) monitor.deliver(line)
     }
   }
+}
+
+/** To Redis a message is a write, too, because replicas are sent it. */
+function mayWrite({ transaction }: Client, entry: PreparedCommand): boolean {
+  if (entry.isExec) return transaction?.writes === true
+  return entry.writes || entry.fullName === 'publish'
 }
 
 /** Redis's words, down to the blank after each argument. */

@@ -1,5 +1,6 @@
+import type { Argument, Options } from './arguments/argument.ts'
 import { syntaxError } from './arguments/errors.ts'
-import type { Argument, Command, Options } from './command.ts'
+import type { Command } from './command.ts'
 
 interface Option {
   name: string

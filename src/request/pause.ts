@@ -1,35 +1,71 @@
-import type { Client } from './client.ts'
-import type { Entry } from './prepared-command.ts'
+import type { Clock } from '../store/clock.ts'
+import type { Gate, Waiter } from './gate.ts'
 
-/** CLIENT PAUSE: requests wait until it is over. There is one only while clients are paused. */
-export class ClientPause {
-  /** Unix milliseconds. */
-  readonly end: number
-  readonly writesOnly: boolean
+/** CLIENT PAUSE: a gate that holds requests back until a given time. */
+export class Pause implements Gate {
+  readonly #clock: Clock
+  readonly #onChange: (paused: boolean) => void
   readonly #waiting = new Set<() => void>()
+  #paused = false
+  /** Unix milliseconds. */
+  #end = 0
+  #writesOnly = false
+  #cancelEnd: (() => void) | undefined
 
-  constructor(end: number, writesOnly: boolean) {
-    this.end = end
-    this.writesOnly = writesOnly
+  /** @param onChange called when a pause begins and when it ends */
+  constructor(clock: Clock, onChange: (paused: boolean) => void) {
+    this.#clock = clock
+    this.#onChange = onChange
   }
 
-  /** @returns whether the request has to wait; it is then served when the pause is over */
-  delays(client: Client, entry: Entry, args: readonly string[]): boolean {
-    if (this.writesOnly && !mayWrite(client, entry)) return false
+  /** When the pause ends, in Unix milliseconds; undefined while there is none. */
+  get end(): number | undefined {
+    return this.#paused ? this.#end : undefined
+  }
+
+  /** Whether requests that only read go on. */
+  get writesOnly(): boolean {
+    return this.#writesOnly
+  }
+
+  /**
+   * Begins a pause. Of two pauses the later end and the stricter kind hold (Redis).
+   *
+   * @param end Unix milliseconds
+   */
+  begin(end: number, writesOnly: boolean): void {
+    // Redis takes 0 milliseconds, too, and then nobody waits.
+    if (!this.#paused && end <= this.#clock.now()) return
+    this.#end = this.#paused ? Math.max(end, this.#end) : end
+    this.#writesOnly = writesOnly && (!this.#paused || this.#writesOnly)
+    this.#paused = true
+    this.#cancelEnd?.()
+    this.#cancelEnd = this.#clock.schedule(() => this.finish(), this.#end - this.#clock.now())
+    this.#onChange(true)
+    // Waiting requests are dispatched anew, because the new pause may let them through.
+    this.#resumeAll()
+  }
+
+  /** Ends the pause, if there is one: all waiting requests are served. */
+  finish(): void {
+    this.#cancelEnd?.()
+    this.#cancelEnd = undefined
+    if (!this.#paused) return
+    this.#paused = false
+    this.#onChange(false)
+    this.#resumeAll()
+  }
+
+  holds(client: Waiter, args: readonly string[], mayWrite: boolean): boolean {
+    if (this.#writesOnly && !mayWrite) return false
     const resume = client.postpone(args, () => this.#waiting.delete(resume))
     this.#waiting.add(resume)
     return true
   }
 
-  /** Lets all who wait go on. */
-  finish(): void {
-    for (const resume of this.#waiting) resume()
+  #resumeAll(): void {
+    const waiting = [...this.#waiting]
     this.#waiting.clear()
+    for (const resume of waiting) resume()
   }
-}
-
-/** To Redis a message is a write, too: replicas would be sent it. */
-function mayWrite({ transaction }: Client, entry: Entry): boolean {
-  if (entry.isExec) return transaction?.writes === true
-  return entry.writes || entry.fullName === 'publish'
 }

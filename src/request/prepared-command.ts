@@ -1,9 +1,10 @@
 import type { CommandStats } from '../metrics/counters.ts'
-import type { Command, Options } from './command.ts'
+import type { Options } from './arguments/argument.ts'
+import type { Command } from './command.ts'
 import { OptionParser } from './option-parser.ts'
 
 /** A command, or a subcommand, ready to be called: what each request needs of its declaration. */
-export interface Entry {
+export interface PreparedCommand {
   readonly command: Command
   /** `client|list` for a subcommand. */
   readonly fullName: string
@@ -21,7 +22,7 @@ export interface Entry {
   readonly isExec: boolean
   readonly protectedBy: Command['protectedBy']
   readonly run: Command['run']
-  readonly subcommands: ReadonlyMap<string, Entry> | undefined
+  readonly subcommands: ReadonlyMap<string, PreparedCommand> | undefined
   /** Absent until it is first called. */
   stats: CommandStats | undefined
 }
@@ -32,10 +33,10 @@ const ENDS_MULTI = ['discard', 'quit', 'reset']
 export const NO_OPTIONS: Options = new Map<string, string>()
 
 /** @param fullName `client|list` for a subcommand */
-export function entryOf(command: Command, fullName: string): Entry {
+export function prepareCommand(command: Command, fullName: string): PreparedCommand {
   const subcommands = command.subcommands?.map(
     (subcommand) =>
-      [subcommand.name, entryOf(subcommand, `${fullName}|${subcommand.name}`)] as const,
+      [subcommand.name, prepareCommand(subcommand, `${fullName}|${subcommand.name}`)] as const,
   )
   return {
     command,

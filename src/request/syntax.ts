@@ -1,4 +1,5 @@
-import type { Argument, Command } from './command.ts'
+import type { Argument } from './arguments/argument.ts'
+import type { Command } from './command.ts'
 
 /**
  * A command's arguments as people read them: `path [RECURSIVE] [SORTED]`. Redis's notation: square

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { isLoopback } from '../access/loopback.ts'
 import { commandTable } from '../commands/table.ts'
 import { type Config, pathFromBytes } from '../config/config.ts'
-import type { KeyspaceEvent } from '../keyspace/events.ts'
+import { Keyspace } from '../keyspace/keyspace.ts'
 import { KeyspaceNotifier } from '../keyspace/notifier.ts'
 import type { CommandStats, ServerStats } from '../metrics/counters.ts'
 import { LatencyMonitor } from '../metrics/latency-monitor.ts'
@@ -15,7 +15,7 @@ import { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
-import { ClientPause } from '../request/pause.ts'
+import { Pause } from '../request/pause.ts'
 import type { Transaction } from '../request/transaction.ts'
 import { FrameDecoder } from '../resp/frame-decoder.ts'
 import { defaultRequestLimits, type RequestLimits } from '../resp/request-limits.ts'
@@ -58,6 +58,8 @@ export class Server implements ServerContext {
   readonly logger: Logger
   readonly clock: ServerClock
   readonly store: Store
+  readonly keyspace: Keyspace
+  readonly pause: Pause
   readonly persistence: Persistence
   readonly pubsub: Subscriptions
   readonly throughput: Throughput
@@ -91,10 +93,6 @@ export class Server implements ServerContext {
   readonly #expiry: ExpiryTimer
   readonly #intake: Intake
   #listeners: Listeners | undefined
-  /** Absent while `notify-keyspace-events` is empty. */
-  #keyspaceNotifier: KeyspaceNotifier | undefined
-  #pause: ClientPause | undefined
-  #cancelPause: (() => void) | undefined
   #nextClientId = 1
   #dirty: Connection[] = []
   #flushScheduled = false
@@ -126,6 +124,11 @@ export class Server implements ServerContext {
       clock: this.clock,
       watchHistory: parts.config.get('watch-history'),
       watchHistoryMemory: parts.config.get('watch-history-memory'),
+    })
+    this.keyspace = new Keyspace(this.store, this.stats)
+    this.pause = new Pause(this.clock, (paused) => {
+      this.dispatcher.gate = paused ? this.pause : undefined
+      this.#expiry.paused = paused
     })
     this.persistence = new Persistence({
       store: this.store,
@@ -211,7 +214,7 @@ export class Server implements ServerContext {
     this.#closing = true
     this.#listeners?.close()
     this.#cancelSurvey?.()
-    this.unpauseClients()
+    this.pause.finish()
     this.#expiry.stop()
     for (const client of this.clients.values()) client.close()
     this.#flushDirty()
@@ -231,49 +234,8 @@ export class Server implements ServerContext {
     this.close(save).catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close'))
   }
 
-  get pause(): ClientPause | undefined {
-    return this.#pause
-  }
-
-  pauseClients(end: number, writesOnly: boolean): void {
-    const former = this.#pause
-    // Redis takes 0 milliseconds, too: nobody waits.
-    if (former === undefined && end <= this.clock.now()) return
-    // Of two pauses each is kept (Redis): the later end, and the stricter one's kind.
-    const pause = new ClientPause(
-      Math.max(end, former?.end ?? 0),
-      writesOnly && former?.writesOnly !== false,
-    )
-    this.#pause = pause
-    this.#expiry.paused = true
-    this.#cancelPause?.()
-    this.#cancelPause = this.clock.schedule(
-      () => this.unpauseClients(),
-      pause.end - this.clock.now(),
-    )
-    // Whoever waits already is asked again.
-    former?.finish()
-  }
-
-  unpauseClients(): void {
-    const pause = this.#pause
-    this.#cancelPause?.()
-    this.#cancelPause = undefined
-    this.#pause = undefined
-    this.#expiry.paused = false
-    pause?.finish()
-  }
-
-  atOneMoment(action: () => void): void {
-    this.clock.stopFor(action)
-  }
-
   execute(client: Connection, transaction: Transaction): void {
     this.dispatcher.execute(client, transaction)
-  }
-
-  notifyKeyspace(event: KeyspaceEvent, key: string): void {
-    if (this.#keyspaceNotifier !== undefined) this.#keyspaceNotifier.notify(event, key)
   }
 
   persistenceChange(): Promise<void> | undefined {
@@ -459,8 +421,8 @@ export class Server implements ServerContext {
   }
 
   #followEventFlags(flags: string): void {
-    this.#keyspaceNotifier?.close()
-    this.#keyspaceNotifier =
+    this.keyspace.notifier?.close()
+    this.keyspace.notifier =
       flags === '' ? undefined : new KeyspaceNotifier(this.store, this.pubsub, flags)
   }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { commandTable } from '../../src/commands/table.ts'
-import type { Argument, Command } from '../../src/request/command.ts'
+import type { Argument } from '../../src/request/arguments/argument.ts'
+import type { Command } from '../../src/request/command.ts'
 import { commandSyntax } from '../../src/request/syntax.ts'
 
 const find = (name: string, subcommand?: string): Command => {

@@ -1,8 +1,11 @@
+// CLIENT
+
+import type { Argument } from '../../request/arguments/argument.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import type { Argument, Command, Flag } from '../../request/command.ts'
+import type { Command, Flag } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
 import { clientType, describeClient } from './client-info.ts'
 import { killClients, parseClientType } from './client-kill.ts'
@@ -265,7 +268,7 @@ const subcommands: readonly Command[] = [
     arity: 2,
     flags: ADMIN_FLAGS,
     run({ server, reply }) {
-      server.unpauseClients()
+      server.pause.finish()
       reply.ok()
     },
   },

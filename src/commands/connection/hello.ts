@@ -1,4 +1,6 @@
-import { authenticate, DEFAULT_USER } from '../../access/password.ts'
+// HELLO · AUTH
+
+import { DEFAULT_USER, isPassword } from '../../access/password.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'
@@ -16,6 +18,15 @@ export const OPEN_FLAGS: readonly Flag[] = [
   'no_auth',
   'allow_busy',
 ]
+
+/** @throws CommandError unless the user is `default` and the password is `requirepass` */
+function authenticate(client: Client, user: string, password: string): void {
+  const required = client.server.config.get('requirepass')
+  if (user !== DEFAULT_USER || !isPassword(password, required)) {
+    throw new CommandError('WRONGPASS invalid username-password pair or user is disabled.')
+  }
+  client.authenticated = true
+}
 
 /** HELLO's answer, in the protocol just chosen. */
 function replyHello(client: Client): void {

@@ -1,3 +1,5 @@
+// PING · ECHO
+
 import { wrongArity } from '../../request/arguments/errors.ts'
 import { isSubscriber } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'

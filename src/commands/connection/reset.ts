@@ -1,3 +1,5 @@
+// RESET · QUIT · SELECT
+
 import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger32 } from '../../request/arguments/integer.ts'
 import { endTransaction } from '../../request/client.ts'

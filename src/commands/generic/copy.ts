@@ -1,16 +1,12 @@
-import {
-  isSameKey,
-  lookup,
-  lookupToRead,
-  replaceKey,
-  sameObject,
-  wrongType,
-} from '../../keyspace/keyspace.ts'
+// COPY · MOVE
+
+import { isSameKey, sameObject, wrongType } from '../../keyspace/keyspace.ts'
+import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { parseInteger32 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, KEY } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 
 /** What these commands have in common. */
 const GENERIC = { group: 'generic', since: '0.1.0' } as const
@@ -38,13 +34,13 @@ export function copy(client: Client, args: readonly string[]): void {
   const [, from, to] = args
   const replace = parseCopyOptions(args)
   if (isSameKey(from, to)) throw sameObject()
-  const file = lookupToRead(client, from)
+  const file = client.server.keyspace.lookupToRead(from)
   if (file?.dir) throw wrongType()
-  const former = lookup(client, to)
+  const former = client.server.keyspace.lookup(to)
   const copies = file !== undefined && (replace || former === undefined)
   if (copies) {
-    replaceKey(client, to, file.value, file.lease?.expireTime, former)
-    server.notifyKeyspace('copy_to', to)
+    client.server.keyspace.replace(to, file.value, file.lease?.expireTime, former)
+    server.keyspace.notify('copy_to', to)
   }
   reply.integer(copies ? 1 : 0)
 }

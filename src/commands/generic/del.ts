@@ -1,6 +1,9 @@
-import { deleteKey, lookup, lookupToRead } from '../../keyspace/keyspace.ts'
+// DEL · UNLINK · EXISTS · TOUCH · TYPE
+
+import type { Argument } from '../../request/arguments/argument.ts'
+import { KEY } from '../../request/arguments/argument.ts'
 import type { Client } from '../../request/client.ts'
-import { type Argument, type Command, KEY } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 
 const KEYS: Argument = { ...KEY, multiple: true }
 const EACH = 'O(N) where N is the number of keys'
@@ -13,10 +16,10 @@ const MANY_KEYS = { ...GENERIC, complexity: EACH, arity: -2, keys: [1, -1, 1] } 
 function deleteKeys(client: Client, args: readonly string[]): void {
   let deleted = 0
   for (let i = 1; i < args.length; i++) {
-    const node = lookup(client, args[i])
+    const node = client.server.keyspace.lookup(args[i])
     if (node === undefined || node.dir) continue
-    deleteKey(client, args[i])
-    client.server.notifyKeyspace('del', args[i])
+    client.server.keyspace.delete(args[i])
+    client.server.keyspace.notify('del', args[i])
     deleted++
   }
   client.reply.integer(deleted)
@@ -25,7 +28,8 @@ function deleteKeys(client: Client, args: readonly string[]): void {
 /** EXISTS and TOUCH: a key that is named twice counts twice. */
 function countKeys(client: Client, args: readonly string[]): void {
   let count = 0
-  for (let i = 1; i < args.length; i++) if (lookupToRead(client, args[i])?.dir === false) count++
+  for (let i = 1; i < args.length; i++)
+    if (client.server.keyspace.lookupToRead(args[i])?.dir === false) count++
   client.reply.integer(count)
 }
 
@@ -78,7 +82,7 @@ export const delCommands: readonly Command[] = [
     keyFlags: [['RO']],
     args: [KEY],
     run(client, args) {
-      const node = lookupToRead(client, args[1])
+      const node = client.server.keyspace.lookupToRead(args[1])
       client.reply.simple(node === undefined ? 'none' : node.dir ? 'directory' : 'string')
     },
   },

@@ -1,11 +1,13 @@
+// DUMP · RESTORE
+
 import { pathOfKey } from '../../keyspace/key.ts'
-import { deleteKey, findKey, noteRead, replaceKey } from '../../keyspace/keyspace.ts'
 import { decodeString, encodeString, PayloadError } from '../../rdb/string-payload.ts'
+import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, KEY } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 
 const MAX_FREQUENCY = 255n
 
@@ -78,11 +80,11 @@ function restore(client: Client, args: readonly string[]): void {
   const now = server.clock.now()
   const time = ttl === 0 || absolute ? ttl : ttl + now
   if (ttl === 0 || time > now) {
-    replaceKey(client, key, value, ttl === 0 ? undefined : time, node)
-    server.notifyKeyspace('restore', key)
-  } else if (findKey(client, key) !== undefined) {
-    deleteKey(client, key)
-    server.notifyKeyspace('del', key)
+    client.server.keyspace.replace(key, value, ttl === 0 ? undefined : time, node)
+    server.keyspace.notify('restore', key)
+  } else if (client.server.keyspace.find(key) !== undefined) {
+    client.server.keyspace.delete(key)
+    server.keyspace.notify('del', key)
   }
   reply.ok()
 }
@@ -100,8 +102,8 @@ export const dumpCommands: readonly Command[] = [
     keys: [1, 1, 1],
     args: [KEY],
     run(client, args) {
-      const file = findKey(client, args[1])
-      noteRead(client, args[1], file !== undefined)
+      const file = client.server.keyspace.find(args[1])
+      client.server.keyspace.noteRead(args[1], file !== undefined)
       client.reply.bulkOrNull(file === undefined ? null : encodeString(file.value))
     },
   },

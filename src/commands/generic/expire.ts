@@ -1,10 +1,13 @@
+// EXPIRE · PEXPIRE · EXPIREAT · PEXPIREAT · PERSIST
+
 import { pathOfKey } from '../../keyspace/key.ts'
-import { updateKey } from '../../keyspace/keyspace.ts'
+import type { Argument } from '../../request/arguments/argument.ts'
+import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { parseTime, type Unit } from '../../request/arguments/expire-time.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { type Argument, type Command, KEY } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import { MAX_EXPIRE_TIME } from '../../store/tree/ttl-heap.ts'
 
 const CONDITION: Argument = {
@@ -78,8 +81,8 @@ function expire(client: Client, args: readonly string[], unit: Unit, command: st
   }
   const past = time <= now
   if (past) server.store.delete(path, { recursive: true })
-  else updateKey(client, args[1], node.dir ? '' : node.value, time)
-  server.notifyKeyspace(past ? 'del' : 'expire', args[1])
+  else client.server.keyspace.update(args[1], node.dir ? '' : node.value, time)
+  server.keyspace.notify(past ? 'del' : 'expire', args[1])
   reply.integer(1)
 }
 
@@ -122,8 +125,8 @@ export const expireCommands: readonly Command[] = [
       const node = server.store.lookup(pathOfKey(args[1]))
       const expires = node !== undefined && node.lease !== null
       if (expires) {
-        updateKey(client, args[1], node.dir ? '' : node.value, undefined)
-        server.notifyKeyspace('persist', args[1])
+        client.server.keyspace.update(args[1], node.dir ? '' : node.value, undefined)
+        server.keyspace.notify('persist', args[1])
       }
       client.reply.integer(expires ? 1 : 0)
     },

@@ -1,3 +1,5 @@
+// KEYS · RANDOMKEY
+
 import { keyOf } from '../../keyspace/key.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'

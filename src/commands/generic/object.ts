@@ -1,9 +1,12 @@
+// OBJECT
+
 import { pathOfKey } from '../../keyspace/key.ts'
 import { wrongType } from '../../keyspace/keyspace.ts'
+import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, KEY } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const QUESTION = {

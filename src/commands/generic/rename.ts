@@ -1,7 +1,10 @@
+// RENAME · RENAMENX
+
 import { pathOfKey } from '../../keyspace/key.ts'
-import { isSameKey, lookup, noSuchKey, wrongType } from '../../keyspace/keyspace.ts'
+import { isSameKey, noSuchKey, wrongType } from '../../keyspace/keyspace.ts'
+import { KEY } from '../../request/arguments/argument.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, KEY } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import { StoreError } from '../../store/errors.ts'
 
 /** What these commands have in common. */
@@ -9,13 +12,13 @@ const GENERIC = { group: 'generic', since: '0.1.0' } as const
 
 /** @throws CommandError unless there is a node to be moved, and no directory in its way */
 export function moveNode(client: Client, from: string, to: string): void {
-  const replaces = lookup(client, to) !== undefined
+  const replaces = client.server.keyspace.lookup(to) !== undefined
   try {
     client.server.store.rename(pathOfKey(from), pathOfKey(to))
     // Redis deletes the former key first; of one that is new the store tells.
-    if (replaces) client.server.notifyKeyspace('new', to)
-    client.server.notifyKeyspace('rename_from', from)
-    client.server.notifyKeyspace('rename_to', to)
+    if (replaces) client.server.keyspace.notify('new', to)
+    client.server.keyspace.notify('rename_from', from)
+    client.server.keyspace.notify('rename_to', to)
   } catch (error) {
     if (error instanceof StoreError && error.code === 102) throw wrongType()
     throw error
@@ -23,14 +26,14 @@ export function moveNode(client: Client, from: string, to: string): void {
 }
 
 export function rename(client: Client, [, from, to]: readonly string[]): void {
-  if (lookup(client, from) === undefined) throw noSuchKey()
+  if (client.server.keyspace.lookup(from) === undefined) throw noSuchKey()
   if (!isSameKey(from, to)) moveNode(client, from, to)
   client.reply.ok()
 }
 
 export function renameIfFree(client: Client, [, from, to]: readonly string[]): void {
-  if (lookup(client, from) === undefined) throw noSuchKey()
-  const free = lookup(client, to) === undefined
+  if (client.server.keyspace.lookup(from) === undefined) throw noSuchKey()
+  const free = client.server.keyspace.lookup(to) === undefined
   if (free) moveNode(client, from, to)
   client.reply.integer(free ? 1 : 0)
 }

@@ -1,3 +1,5 @@
+// SCAN
+
 import { keyOf } from '../../keyspace/key.ts'
 import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'

@@ -1,14 +1,16 @@
+// TTL · PTTL · EXPIRETIME · PEXPIRETIME
+
 import { pathOfKey } from '../../keyspace/key.ts'
-import { noteRead } from '../../keyspace/keyspace.ts'
+import { KEY } from '../../request/arguments/argument.ts'
 import type { Unit } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, KEY } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import { ONE_KEY } from './expire.ts'
 /** TTL and its like: -2 where there is nothing, -1 where it does not expire. */
 export function replyTime(client: Client, key: string, { factor, relative }: Unit): void {
   const { server, reply } = client
   const node = server.store.lookup(pathOfKey(key))
-  noteRead(client, key, node !== undefined)
+  client.server.keyspace.noteRead(key, node !== undefined)
   const expireTime = node?.lease?.expireTime
   if (expireTime === undefined) {
     reply.integer(node === undefined ? -2 : -1)

@@ -1,3 +1,5 @@
+// SUBSCRIBE · UNSUBSCRIBE · PSUBSCRIBE · PUNSUBSCRIBE · PUBLISH · PUBSUB
+
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { matchGlob } from '../../text/glob.ts'

@@ -1,4 +1,5 @@
-import type { Argument, Category, Command, Flag, Group } from '../../request/command.ts'
+import type { Argument } from '../../request/arguments/argument.ts'
+import type { Category, Command, Flag, Group } from '../../request/command.ts'
 import { keySpecsOf } from '../../request/key-specs.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 

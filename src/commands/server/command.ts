@@ -1,3 +1,5 @@
+// COMMAND
+
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Command, Flag } from '../../request/command.ts'

@@ -1,3 +1,5 @@
+// CONFIG
+
 import { getSystemErrorMap } from 'node:util'
 import { ConfigError } from '../../config/config.ts'
 import { type DirectiveName, findDirective } from '../../config/directives.ts'

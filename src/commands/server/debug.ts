@@ -1,3 +1,5 @@
+// DEBUG
+
 import { countError } from '../../metrics/counters.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'

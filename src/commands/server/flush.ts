@@ -1,8 +1,11 @@
+// FLUSHALL · FLUSHDB · SWAPDB
+
+import type { Argument } from '../../request/arguments/argument.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import type { Argument, Command } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 
 /** What FLUSHALL and FLUSHDB have in common, there being one database. */
 const FLUSH = {

@@ -1,3 +1,5 @@
+// INFO
+
 import type { ServerContext } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { type InfoSection, infoSections } from './info-sections.ts'

@@ -1,3 +1,5 @@
+// LATENCY
+
 import type { CommandStats } from '../../metrics/counters.ts'
 import { bucketEnd } from '../../metrics/latency-histogram.ts'
 import { CommandError } from '../../request/arguments/errors.ts'

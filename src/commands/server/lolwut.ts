@@ -1,3 +1,5 @@
+// LOLWUT
+
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Command } from '../../request/command.ts'

@@ -1,3 +1,5 @@
+// MEMORY
+
 import { pathOfKey } from '../../keyspace/key.ts'
 import { notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'

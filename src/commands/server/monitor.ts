@@ -1,3 +1,5 @@
+// MONITOR · TIME · DBSIZE
+
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Command } from '../../request/command.ts'
 export const monitorCommands: readonly Command[] = [

@@ -1,28 +1,8 @@
-import { notAnInteger } from '../../request/arguments/errors.ts'
-import { readInteger64 } from '../../request/arguments/integer.ts'
-import { parseTimeout } from '../../request/arguments/timeout.ts'
-import type { Client } from '../../request/client.ts'
+// ROLE
+
 import type { Command } from '../../request/command.ts'
 
-/** There are no replicas to wait for: to wait for one is to wait until the time is up. */
-function wait(client: Client, args: readonly string[]): void {
-  const replicas = readInteger64(args[1])
-  if (replicas === undefined) throw notAnInteger()
-  const timeout = parseTimeout(args[2])
-  if (replicas <= 0n || client.executing) {
-    client.reply.integer(0)
-    return
-  }
-  let cancelTimer: (() => void) | undefined
-  const resume = client.block(() => cancelTimer?.())
-  if (timeout === 0) return
-  cancelTimer = client.server.clock.schedule(() => {
-    client.reply.integer(0)
-    resume()
-  }, timeout)
-}
-
-/** What clients ask about replication, of which there is none. */
+/** ROLE: always a master without replicas. */
 export const roleCommands: readonly Command[] = [
   {
     name: 'role',
@@ -39,20 +19,5 @@ export const roleCommands: readonly Command[] = [
       reply.integer(0)
       reply.array(0)
     },
-  },
-  {
-    name: 'wait',
-    summary: 'Waits for replicas, of which there are none: until the time is up (milliseconds).',
-    group: 'generic',
-    since: '0.1.0',
-    complexity: 'O(1)',
-    arity: 3,
-    flags: ['noscript'],
-    categories: ['connection'],
-    args: [
-      { name: 'numreplicas', type: 'integer' },
-      { name: 'timeout', type: 'integer' },
-    ],
-    run: wait,
   },
 ]

@@ -1,3 +1,5 @@
+// SAVE · BGSAVE · LASTSAVE
+
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { replyLater } from '../../request/reply-later.ts'

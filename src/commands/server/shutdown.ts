@@ -1,7 +1,10 @@
+// SHUTDOWN
+
+import type { Argument } from '../../request/arguments/argument.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import type { Argument, Command, Flag } from '../../request/command.ts'
+import type { Command, Flag } from '../../request/command.ts'
 
 const ADMIN_FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 

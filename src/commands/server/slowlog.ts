@@ -1,3 +1,5 @@
+// SLOWLOG
+
 import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'

@@ -1,15 +1,10 @@
+// GET · MGET · STRLEN · GETSET · GETDEL · GETEX
+
 import { pathOfKey } from '../../keyspace/key.ts'
-import {
-  deleteKey,
-  findKey,
-  noteRead,
-  readKey,
-  setKey,
-  updateKey,
-} from '../../keyspace/keyspace.ts'
+import { KEY, VALUE } from '../../request/arguments/argument.ts'
 import { parseExpiry } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, KEY, VALUE } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import { FAST_WRITES } from './set.ts'
 import { GETEX_OPTIONS, parseStringOptions } from './set-options.ts'
 
@@ -28,22 +23,22 @@ const FAST_CHANGES = { ...FAST_WRITES, flags: ['write', 'fast'] } as const
 function getAndExpire(client: Client, args: readonly string[]): void {
   const { reply, server } = client
   const { ttl, persists } = parseStringOptions(args, 2, 'getex')
-  const file = findKey(client, args[1])
-  noteRead(client, args[1], file !== undefined)
+  const file = client.server.keyspace.find(args[1])
+  client.server.keyspace.noteRead(args[1], file !== undefined)
   if (file === undefined) {
     reply.null()
     return
   }
   const { value } = file
   if (persists && file.lease !== null) {
-    updateKey(client, args[1], value, undefined)
-    server.notifyKeyspace('persist', args[1])
+    client.server.keyspace.update(args[1], value, undefined)
+    server.keyspace.notify('persist', args[1])
   } else if (ttl !== undefined) {
     const expireTime = parseExpiry(ttl.token, ttl.text, server.clock, 'getex')
     const past = expireTime <= server.clock.now()
-    if (past) deleteKey(client, args[1])
-    else updateKey(client, args[1], value, expireTime)
-    server.notifyKeyspace(past ? 'del' : 'expire', args[1])
+    if (past) client.server.keyspace.delete(args[1])
+    else client.server.keyspace.update(args[1], value, expireTime)
+    server.keyspace.notify(past ? 'del' : 'expire', args[1])
   }
   reply.bulk(value)
 }
@@ -57,7 +52,7 @@ export const getCommands: readonly Command[] = [
     arity: 2,
     args: [KEY],
     run(client, args) {
-      client.reply.bulkOrNull(readKey(client, args[1]) ?? null)
+      client.reply.bulkOrNull(client.server.keyspace.read(args[1]) ?? null)
     },
   },
   {
@@ -73,7 +68,7 @@ export const getCommands: readonly Command[] = [
       reply.array(args.length - 1)
       for (let i = 1; i < args.length; i++) {
         const node = server.store.lookup(pathOfKey(args[i]))
-        noteRead(client, args[i], node !== undefined)
+        client.server.keyspace.noteRead(args[i], node !== undefined)
         reply.bulkOrNull(node === undefined || node.dir ? null : node.value)
       }
     },
@@ -86,7 +81,7 @@ export const getCommands: readonly Command[] = [
     keyFlags: [['RO']],
     args: [KEY],
     run(client, args) {
-      client.reply.integer(readKey(client, args[1])?.length ?? 0)
+      client.reply.integer(client.server.keyspace.read(args[1])?.length ?? 0)
     },
   },
   {
@@ -97,9 +92,9 @@ export const getCommands: readonly Command[] = [
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY, VALUE],
     run(client, args) {
-      const before = readKey(client, args[1])
-      setKey(client, args[1], args[2])
-      client.server.notifyKeyspace('set', args[1])
+      const before = client.server.keyspace.read(args[1])
+      client.server.keyspace.set(args[1], args[2])
+      client.server.keyspace.notify('set', args[1])
       client.reply.bulkOrNull(before ?? null)
     },
   },
@@ -111,10 +106,10 @@ export const getCommands: readonly Command[] = [
     keyFlags: [['RW', 'access', 'delete']],
     args: [KEY],
     run(client, args) {
-      const value = readKey(client, args[1])
+      const value = client.server.keyspace.read(args[1])
       if (value !== undefined) {
-        deleteKey(client, args[1])
-        client.server.notifyKeyspace('del', args[1])
+        client.server.keyspace.delete(args[1])
+        client.server.keyspace.notify('del', args[1])
       }
       client.reply.bulkOrNull(value ?? null)
     },

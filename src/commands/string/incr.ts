@@ -1,4 +1,6 @@
-import { findKey, setKey, updateKey } from '../../keyspace/keyspace.ts'
+// INCR · DECR · INCRBY · DECRBY · INCRBYFLOAT
+
+import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import {
@@ -8,7 +10,7 @@ import {
   parseLongDouble,
 } from '../../request/arguments/long-double.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, KEY } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import type { FileNode } from '../../store/tree/node.ts'
 
 /** What these commands have in common. */
@@ -40,17 +42,17 @@ function sumOf(a: number | bigint, b: number | bigint): number | bigint {
 }
 
 function increment(client: Client, key: string, by: number | bigint): void {
-  const file = findKey(client, key)
+  const file = client.server.keyspace.find(key)
   const sum = sumOf(file === undefined ? 0 : parseIncrement(file.value), by)
   putKey(client, key, file, String(sum))
-  client.server.notifyKeyspace('incrby', key)
+  client.server.keyspace.notify('incrby', key)
   client.reply.integer(sum)
 }
 
 /** A new value with the old TTL, or a new key. */
 function putKey(client: Client, key: string, file: FileNode | undefined, value: string): void {
-  if (file === undefined) setKey(client, key, value)
-  else updateKey(client, key, value, file.lease?.expireTime)
+  if (file === undefined) client.server.keyspace.set(key, value)
+  else client.server.keyspace.update(key, value, file.lease?.expireTime)
 }
 
 function parseFloatStrictly(text: string): LongDouble {
@@ -115,13 +117,13 @@ export const incrCommands: readonly Command[] = [
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'increment', type: 'double' }],
     run(client, args) {
-      const file = findKey(client, args[1])
+      const file = client.server.keyspace.find(args[1])
       const value = parseFloatStrictly(file?.value ?? '0')
       const sum = addLongDoubles(value, parseFloatStrictly(args[2]))
       if (sum === undefined) throw new CommandError('ERR increment would produce NaN or Infinity')
       const text = formatLongDouble(sum)
       putKey(client, args[1], file, text)
-      client.server.notifyKeyspace('incrbyfloat', args[1])
+      client.server.keyspace.notify('incrbyfloat', args[1])
       client.reply.bulk(text)
     },
   },

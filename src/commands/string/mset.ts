@@ -1,8 +1,10 @@
+// MSET · MSETNX
+
 import { pathOfKey } from '../../keyspace/key.ts'
-import { checkSetKey, setKey } from '../../keyspace/keyspace.ts'
+import type { Argument } from '../../request/arguments/argument.ts'
 import { wrongArity } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
-import type { Argument, Command } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import { StoreError } from '../../store/errors.ts'
 import { cleanPath, isBelow } from '../../store/path.ts'
 
@@ -46,7 +48,7 @@ function checkWrites(client: Client, args: readonly string[]): boolean {
   let exists = false
   let nested = false
   for (let i = 1; i < args.length; i += 2) {
-    if (checkSetKey(client, args[i])) exists = true
+    if (client.server.keyspace.checkSet(args[i])) exists = true
     if (args[i].includes('/', 1)) nested = true
   }
   if (nested) checkNesting(client, args)
@@ -80,8 +82,8 @@ function compareAsTree(a: string, b: string): number {
 
 function setAll(client: Client, args: readonly string[]): void {
   for (let i = 1; i < args.length; i += 2) {
-    setKey(client, args[i], args[i + 1])
-    client.server.notifyKeyspace('set', args[i])
+    client.server.keyspace.set(args[i], args[i + 1])
+    client.server.keyspace.notify('set', args[i])
   }
 }
 

@@ -1,8 +1,10 @@
-import { findKey, readKey, setKey, updateKey } from '../../keyspace/keyspace.ts'
+// APPEND · SETRANGE · GETRANGE · SUBSTR
+
+import { KEY, VALUE } from '../../request/arguments/argument.ts'
 import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, KEY, VALUE } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import { ownCopy } from '../../store/path.ts'
 import { READS } from './get.ts'
 
@@ -53,7 +55,7 @@ export const RANGE = {
   run(client: Client, args: readonly string[]) {
     const start = parseOffset(args[2])
     const end = parseOffset(args[3])
-    client.reply.bulk(rangeOf(readKey(client, args[1]) ?? '', start, end))
+    client.reply.bulk(rangeOf(client.server.keyspace.read(args[1]) ?? '', start, end))
   },
 } satisfies Omit<Command, 'name'>
 
@@ -88,16 +90,16 @@ export const rangeCommands: readonly Command[] = [
     keyFlags: [['RW', 'insert']],
     args: [KEY, VALUE],
     run(client, args) {
-      const file = findKey(client, args[1])
+      const file = client.server.keyspace.find(args[1])
       let value = args[2]
       if (file === undefined) {
-        setKey(client, args[1], value)
+        client.server.keyspace.set(args[1], value)
       } else {
         checkLength(client, file.value.length + value.length)
         value = concatenate(file.value, value)
-        updateKey(client, args[1], value, file.lease?.expireTime)
+        client.server.keyspace.update(args[1], value, file.lease?.expireTime)
       }
-      client.server.notifyKeyspace('append', args[1])
+      client.server.keyspace.notify('append', args[1])
       client.reply.integer(value.length)
     },
   },
@@ -112,14 +114,14 @@ export const rangeCommands: readonly Command[] = [
       const offset = readInteger64(args[2])
       if (offset === undefined) throw notAnInteger()
       if (offset < 0n) throw new CommandError('ERR offset is out of range')
-      const file = findKey(client, args[1])
+      const file = client.server.keyspace.find(args[1])
       let value = file?.value ?? ''
       if (args[3] !== '') {
         checkLength(client, Number(offset) + args[3].length)
         value = overwrite(value, Number(offset), args[3])
-        if (file === undefined) setKey(client, args[1], value)
-        else updateKey(client, args[1], value, file.lease?.expireTime)
-        client.server.notifyKeyspace('setrange', args[1])
+        if (file === undefined) client.server.keyspace.set(args[1], value)
+        else client.server.keyspace.update(args[1], value, file.lease?.expireTime)
+        client.server.keyspace.notify('setrange', args[1])
       }
       client.reply.integer(value.length)
     },

@@ -1,7 +1,7 @@
+import type { Argument } from '../../request/arguments/argument.ts'
 import { syntaxError } from '../../request/arguments/errors.ts'
 import { isTtlToken, TTL_ARGUMENT, type TtlToken } from '../../request/arguments/expire-time.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
-import type { Argument } from '../../request/command.ts'
 
 /** The options of SET and GETEX. */
 export interface StringOptions {

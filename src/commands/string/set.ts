@@ -1,7 +1,9 @@
-import { findKey, noteRead, setKey } from '../../keyspace/keyspace.ts'
+// SET · SETNX · SETEX · PSETEX
+
+import { KEY, VALUE } from '../../request/arguments/argument.ts'
 import { parseExpiry } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
-import { type Command, KEY, VALUE } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import type { FileNode } from '../../store/tree/node.ts'
 import { parseStringOptions, SET_OPTIONS, type StringOptions } from './set-options.ts'
 
@@ -30,15 +32,15 @@ function setWithOptions(client: Client, args: readonly string[]): void {
   const { condition, get, ttl, keeps } = options
   const expireTime = ttl && parseExpiry(ttl.token, ttl.text, server.clock, 'set')
   const asks = condition !== undefined || get || keeps
-  const file = asks ? findKey(client, args[1]) : undefined
+  const file = asks ? client.server.keyspace.find(args[1]) : undefined
   // Setting the key changes the file.
   const before = file?.value ?? null
   const refused = isRefused(options, file)
-  if (get) noteRead(client, args[1], file !== undefined)
+  if (get) client.server.keyspace.noteRead(args[1], file !== undefined)
   if (!refused) {
-    setKey(client, args[1], args[2], keeps ? file?.lease?.expireTime : expireTime)
-    server.notifyKeyspace('set', args[1])
-    if (expireTime !== undefined) server.notifyKeyspace('expire', args[1])
+    client.server.keyspace.set(args[1], args[2], keeps ? file?.lease?.expireTime : expireTime)
+    server.keyspace.notify('set', args[1])
+    if (expireTime !== undefined) server.keyspace.notify('expire', args[1])
   }
   if (get) reply.bulkOrNull(before)
   else if (refused) reply.null()
@@ -48,9 +50,9 @@ function setWithOptions(client: Client, args: readonly string[]): void {
 /** SETEX and PSETEX. */
 function setFor(client: Client, args: readonly string[], token: 'EX' | 'PX', name: string): void {
   const { reply, server } = client
-  setKey(client, args[1], args[3], parseExpiry(token, args[2], server.clock, name))
-  server.notifyKeyspace('set', args[1])
-  server.notifyKeyspace('expire', args[1])
+  client.server.keyspace.set(args[1], args[3], parseExpiry(token, args[2], server.clock, name))
+  server.keyspace.notify('set', args[1])
+  server.keyspace.notify('expire', args[1])
   reply.ok()
 }
 
@@ -72,8 +74,8 @@ export const setCommands: readonly Command[] = [
         setWithOptions(client, args)
         return
       }
-      setKey(client, args[1], args[2])
-      client.server.notifyKeyspace('set', args[1])
+      client.server.keyspace.set(args[1], args[2])
+      client.server.keyspace.notify('set', args[1])
       client.reply.ok()
     },
   },
@@ -85,10 +87,10 @@ export const setCommands: readonly Command[] = [
     keyFlags: [['OW', 'insert']],
     args: [KEY, VALUE],
     run(client, args) {
-      const missing = findKey(client, args[1]) === undefined
+      const missing = client.server.keyspace.find(args[1]) === undefined
       if (missing) {
-        setKey(client, args[1], args[2])
-        client.server.notifyKeyspace('set', args[1])
+        client.server.keyspace.set(args[1], args[2])
+        client.server.keyspace.notify('set', args[1])
       }
       client.reply.integer(missing ? 1 : 0)
     },

@@ -1,3 +1,5 @@
+// MULTI · EXEC · DISCARD · WATCH · UNWATCH
+
 import { pathOfKey } from '../../keyspace/key.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
@@ -55,7 +57,7 @@ export const multiCommands: readonly Command[] = [
     flags: ['noscript', 'loading', 'stale', 'skip_slowlog'],
     inMulti: true,
     run(client) {
-      client.server.atOneMoment(() => execute(client))
+      client.server.clock.stopFor(() => execute(client))
     },
   },
   {

@@ -255,12 +255,12 @@ export function replyEvent(client: Client, event: Event): void {
 export function notifyKeyspace({ server }: Client, { action, node, refresh }: Event): void {
   const { key } = node
   const expires = node.expiration !== undefined
-  if (action === 'delete' || action === 'compareAndDelete') server.notifyKeyspace('del', key)
-  else if (refresh) server.notifyKeyspace('expire', key)
+  if (action === 'delete' || action === 'compareAndDelete') server.keyspace.notify('del', key)
+  else if (refresh) server.keyspace.notify('expire', key)
   else if (action === 'update' && node.dir) {
-    server.notifyKeyspace(expires ? 'expire' : 'persist', key)
+    server.keyspace.notify(expires ? 'expire' : 'persist', key)
   } else {
-    server.notifyKeyspace(node.dir ? 'mkdir' : 'set', key)
-    if (expires) server.notifyKeyspace('expire', key)
+    server.keyspace.notify(node.dir ? 'mkdir' : 'set', key)
+    if (expires) server.keyspace.notify('expire', key)
   }
 }

@@ -1,3 +1,6 @@
+// KCAS · KCAD
+
+import { type Argument, type Options, PATH, VALUE } from '../../request/arguments/argument.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import {
   parseWriteOptions,
@@ -5,7 +8,7 @@ import {
   TTL_ARGUMENT,
 } from '../../request/arguments/expire-time.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
-import { type Argument, type Command, type Options, PATH, VALUE } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import { replyEvent } from './event-reply.ts'
 import { GROWS, WRITES } from './kset.ts'
 export const CONDITIONS: readonly Argument[] = [

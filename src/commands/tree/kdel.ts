@@ -1,4 +1,7 @@
-import { type Command, PATH } from '../../request/command.ts'
+// KDEL
+
+import { PATH } from '../../request/arguments/argument.ts'
+import type { Command } from '../../request/command.ts'
 import { replyEvent } from './event-reply.ts'
 import { WRITES } from './kset.ts'
 export const kdelCommands: readonly Command[] = [

@@ -1,3 +1,5 @@
+// KGET
+
 import type { Command } from '../../request/command.ts'
 import { writeEvent, writeFile } from './event-reply.ts'
 

@@ -1,3 +1,5 @@
+// KSAVE · KRECOVER
+
 import type { Command } from '../../request/command.ts'
 export const ksaveCommands: readonly Command[] = [
   {

@@ -1,10 +1,13 @@
+// KSET · KCREATE · KUPDATE · KMKDIR
+
+import { type Argument, PATH, VALUE } from '../../request/arguments/argument.ts'
 import {
   parseExpireTime,
   parseWriteOptions,
   REFRESH_ARGUMENT,
   TTL_ARGUMENT,
 } from '../../request/arguments/expire-time.ts'
-import { type Argument, type Command, PATH, VALUE } from '../../request/command.ts'
+import type { Command } from '../../request/command.ts'
 import { FileChange } from '../../store/history/short-event.ts'
 import { notifyKeyspace, replyEvent, writeChange } from './event-reply.ts'
 
@@ -36,7 +39,7 @@ export const ksetCommands: readonly Command[] = [
       const { store, clock } = client.server
       if (options.size === 0) {
         const change = store.setFile(args[1], args[2])
-        if (change instanceof FileChange) client.server.notifyKeyspace('set', change.key)
+        if (change instanceof FileChange) client.server.keyspace.notify('set', change.key)
         else notifyKeyspace(client, change)
         writeChange(client.reply, change)
         return

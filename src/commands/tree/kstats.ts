@@ -1,3 +1,5 @@
+// KSTATS · KINDEX · KVERSION
+
 import type { Command } from '../../request/command.ts'
 export const kstatsCommands: readonly Command[] = [
   {

@@ -1,3 +1,5 @@
+// KWATCH · KWAIT · KUNWATCH
+
 import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'

@@ -1,6 +1,6 @@
 import type { Clock } from '../../store/clock.ts'
 import type { WriteOptions } from '../../store/store.ts'
-import type { Argument, Options } from '../command.ts'
+import type { Argument, Options } from './argument.ts'
 import { CommandError, notAnInteger } from './errors.ts'
 import { parseInteger, readInteger64 } from './integer.ts'
 
