@@ -32,3 +32,19 @@ export function countError(stats: ServerStats, reply: string): void {
   const code = reply.split(' ', 1)[0]
   stats.errorCodes.set(code, (stats.errorCodes.get(code) ?? 0) + 1)
 }
+
+export function newServerStats(): ServerStats {
+  return {
+    connectionsReceived: 0,
+    connectionsRejected: 0,
+    commandsProcessed: 0,
+    inputBytes: 0,
+    outputBytes: 0,
+    unexpectedErrors: 0,
+    errorReplies: 0,
+    errorCodes: new Map(),
+    keyspaceHits: 0,
+    keyspaceMisses: 0,
+    outputLimitDisconnections: 0,
+  }
+}

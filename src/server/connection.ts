@@ -1,71 +1,49 @@
 import type { Socket } from 'node:net'
-import { isLoopback } from '../access/loopback.ts'
-import type { Subscriber } from '../pubsub/subscriber.ts'
-import { endTransaction } from '../request/client.ts'
-import type { Transaction } from '../request/transaction.ts'
-import type { WatchedKeys } from '../request/watched-keys.ts'
-import { ReplyWriter } from '../resp/reply-writer.ts'
+import { type Client, endTransaction, type ServerContext } from '../request/client.ts'
+import type { Dispatcher } from '../request/dispatcher.ts'
+import type { FrameDecoder } from '../resp/frame-decoder.ts'
+import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
+import type { RequestLimits } from '../resp/request-limits.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
-import { OutputLimitGuard } from './output-limit.ts'
-import type { Server } from './server.ts'
+import { Output, type OutputOwner } from './output.ts'
+import { Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
-import { DirectOutput } from './socket/output.ts'
-import type { Requester } from './turn.ts'
+import type { Turn, TurnClient } from './turn.ts'
 
-/** Replies of one burst are handed to the socket when they reach so many bytes. */
-const FLUSH_AT = 256 * 1024
-/** A client that has so many bytes of replies unread is not served until it has read them. */
-const UNREAD_PAUSE = 1024 * 1024
+/** Replies are sent before their turn ends when they reach this size. */
+const FLUSH_BYTES = 256 * 1024
+/** A client with more bytes of unread replies is not served until it has read them. */
+const MAX_UNREAD_BYTES = 1024 * 1024
 /** How long a connection that is being closed may take to read its last replies, in ms. */
-const CLOSING_GRACE = 5000
-/** After so many milliseconds of one client's pipelined requests it is the turn of others. */
-const TURN = 10
+const CLOSING_GRACE_MS = 5000
+/** How long one client's pipelined requests are served before it is the turn of others, in ms. */
+const TURN_MS = 10
+/** The most bytes of messages that wait for the end of the client's own EXEC. */
+const MAX_DEFERRED_BYTES = 64 * 1024 * 1024
 
-/** Messages that a client gets by its own EXEC wait for its end up to so many bytes. */
-const MAX_DEFERRED = 64 * 1024 * 1024
-
-/** What a write is answered with whose commit has failed. */
-const UNSAVED = Buffer.from(
-  '-MISCONF the write was made, but could not be put on disk yet: it is lost if the server ends now\r\n',
-)
-
-/** Output that waits for the disk. */
-interface HeldOutput {
-  /** The commit that it waits for. */
-  readonly commit: number
-  readonly bytes: Buffer
-  /** Where the replies to writes begin and end in it, in turn. */
-  readonly writes: readonly number[]
+/** What all connections of a server share. */
+export interface ConnectionContext {
+  readonly server: ServerContext
+  readonly dispatcher: Dispatcher
+  readonly turn: Turn
+  readonly requestLimits: RequestLimits
+  readonly frameDecoder: FrameDecoder
+  /** The outputs that wait for the disk. */
+  readonly holding: Set<Output>
+  /** Called after requests have been served outside a turn. */
+  onServed(): void
+  /** Called when a connection has ended. */
+  onClosed(connection: Connection): void
 }
 
 /** One connected client: its socket, its requests in order, its replies in order. */
-export class Connection implements Subscriber, RequestHandler, Requester {
-  readonly server: Server
-  readonly id: number
-  readonly reply = new ReplyWriter()
-  readonly address: string
-  readonly localAddress: string
-  readonly createdAt: number
-  readonly channels = new Set<string>()
-  readonly patterns = new Set<string>()
-  lastRequestAt: number
-  lastCommand = 'NULL'
-  name = ''
-  libraryName = ''
-  libraryVersion = ''
-  authenticated: boolean
-  transaction: Transaction | undefined
-  watched: WatchedKeys | undefined
-  executing = false
-  monitor = false
-  noEvict = false
-  noTouch = false
-  replyMode: 'on' | 'off' | 'skip' = 'on'
+export class Connection extends Session implements Client, RequestHandler, TurnClient, OutputOwner {
+  readonly reply: ReplyWriter
+  readonly #context: ConnectionContext
   readonly #socket: Socket
-  readonly #output: DirectOutput
+  readonly #output: Output
   readonly #reader: RequestReader
-  readonly #limit = new OutputLimitGuard()
   /** In the middle of a chunk: replies are gathered and written at its end. */
   #serving = false
   #queued = false
@@ -89,26 +67,25 @@ export class Connection implements Subscriber, RequestHandler, Requester {
   /** The request that is to be served when the client goes on. */
   #postponed: string[] | undefined
   #onDrained: (() => void)[] = []
-  #held: HeldOutput[] = []
-  #heldBytes = 0
-  /** Where in `reply` the replies to writes begin and end, in turn, while they may be held. */
-  #writes: number[] = []
 
-  constructor(server: Server, socket: Socket, id: number, address: string, localAddress: string) {
-    this.server = server
-    this.id = id
-    this.address = address
-    this.localAddress = localAddress
-    this.createdAt = this.lastRequestAt = server.clock.now()
-    this.authenticated = server.config.get('requirepass') === ''
-    this.#reader = new RequestReader(this, server.requestLimits, server.frameDecoder)
-    this.#reader.unauthenticated = this.#needsPassword()
-    this.#socket = shareInput(socket, (bytes, length) => server.receive(this, bytes, length))
-    this.#output = new DirectOutput(this.#socket)
+  constructor(
+    context: ConnectionContext,
+    socket: Socket,
+    id: number,
+    address: string,
+    localAddress: string,
+  ) {
+    super(context.server, id, address, localAddress)
+    this.#context = context
+    this.#reader = new RequestReader(this, context.requestLimits, context.frameDecoder)
+    this.#reader.unauthenticated = this.needsPassword
+    this.#socket = shareInput(socket, (bytes, length) => context.turn.receive(this, bytes, length))
+    this.#output = new Output(context.server, this, this.#socket, context.holding)
+    this.reply = this.#output.reply
     this.#socket.on('drain', () => this.#onDrain())
     this.#socket.on('end', () => this.#onEnd())
     this.#socket.on('error', (error) =>
-      server.logger.debug({ err: error, client: this.id }, 'connection failed'),
+      context.server.logger.debug({ err: error, client: this.id }, 'connection failed'),
     )
     this.#socket.on('close', () => this.#onClose())
   }
@@ -122,19 +99,11 @@ export class Connection implements Subscriber, RequestHandler, Requester {
   }
 
   get bufferedOutput(): number {
-    return this.#socket.writableLength + this.reply.length + this.#heldBytes
+    return this.#output.unsentBytes
   }
 
-  get isLocal(): boolean {
-    return this.address.endsWith(':0') || isLoopback(this.address.replace('[', ''))
-  }
-
-  get channelCount(): number {
-    return this.channels.size
-  }
-
-  get patternCount(): number {
-    return this.patterns.size
+  get closing(): boolean {
+    return this.#closing
   }
 
   take(bytes: Buffer, start: number, end: number, batch: RequestBatch): void {
@@ -174,10 +143,10 @@ export class Connection implements Subscriber, RequestHandler, Requester {
     const errorsBefore = stats.errorReplies
     const writesBefore = persistence.writes
     const start = this.reply.length
-    this.server.dispatcher.dispatch(this, args)
+    this.#context.dispatcher.dispatch(this, args)
     if (persistence.writes !== writesBefore && persistence.holding) {
       // What was delivered meanwhile stands before the reply, and is none.
-      this.#writes.push(start + this.#deliveredBytes, this.reply.length)
+      this.#output.noteWrite(start + this.#deliveredBytes, this.reply.length)
     }
     if (this.#deliveredBytes > 0) {
       if (stats.errorReplies !== errorsBefore) this.#append(this.#delivered)
@@ -189,8 +158,8 @@ export class Connection implements Subscriber, RequestHandler, Requester {
       this.#deferred = []
       this.#deferredBytes = 0
     }
-    this.#reader.unauthenticated = this.#needsPassword()
-    if (this.reply.length >= FLUSH_AT) {
+    this.#reader.unauthenticated = this.needsPassword
+    if (this.reply.length >= FLUSH_BYTES) {
       this.flush()
       this.#waitIfUnread()
     }
@@ -218,8 +187,10 @@ export class Connection implements Subscriber, RequestHandler, Requester {
     if (this.executing) {
       this.#deferred.push(bytes)
       this.#deferredBytes += bytes.length
-      if (this.#deferredBytes > MAX_DEFERRED) {
-        this.disconnect(`its own EXEC has brought it more than ${MAX_DEFERRED} bytes of messages`)
+      if (this.#deferredBytes > MAX_DEFERRED_BYTES) {
+        this.disconnect(
+          `its own EXEC has brought it more than ${MAX_DEFERRED_BYTES} bytes of messages`,
+        )
       }
       return
     }
@@ -229,15 +200,15 @@ export class Connection implements Subscriber, RequestHandler, Requester {
       this.#deliveredBytes += bytes.length
     }
     // At once, so that what others' requests bring is measured against the limit as it grows.
-    else if (this.reply.length >= FLUSH_AT) this.flush()
+    else if (this.reply.length >= FLUSH_BYTES) this.flush()
     else this.#queueFlush()
   }
 
   deliverShared(bytes: Buffer): void {
     const { persistence } = this.server
-    const waits = this.#serving || this.executing || this.reply.length > 0 || this.#held.length > 0
+    const waits = this.#serving || this.executing || this.reply.length > 0 || this.#output.holds
     if (waits || this.#closing || persistence.holding) this.deliver(bytes)
-    else this.#send(bytes)
+    else this.#output.send(bytes)
   }
 
   close(): void {
@@ -283,117 +254,31 @@ export class Connection implements Subscriber, RequestHandler, Requester {
     this.#queueFlush()
   }
 
-  /** Hands what has been written to the socket. */
   flush(): void {
     this.#queued = false
     if (this.#gone) return
-    if (this.reply.length > 0) {
-      const { persistence } = this.server
-      if (this.#held.length > 0 || persistence.holding) this.#hold()
-      else this.#sendReplies()
-    }
-    if (this.#held.length > 0) return
+    this.#output.flush()
+    if (this.#output.holds) return
     if (this.#closing) this.#socket.end()
-    else if (this.#onDrained.length > 0 && this.#socket.writableLength === 0) {
+    else if (this.#onDrained.length > 0 && this.#output.isDrained) {
       queueMicrotask(() => this.#callDrained())
     }
   }
 
-  /** Sends what has waited for a commit, or an earlier one. */
-  release(commit: number): void {
-    const kept = this.#held.findIndex((held) => held.commit > commit)
-    const released = this.#held.splice(0, kept < 0 ? this.#held.length : kept)
-    for (const { bytes } of released) {
-      this.#heldBytes -= bytes.length
-      this.#send(bytes)
-    }
-    this.#afterRelease()
-  }
-
-  /** Sends what has waited for a commit that has failed: writes are answered by an error. */
-  releaseUnsaved(): void {
-    const held = this.#held
-    this.#held = []
-    this.#heldBytes = 0
-    for (const { bytes, writes } of held) this.#send(withUnsaved(bytes, writes))
-    this.#afterRelease()
+  onReleased(): void {
+    this.flush()
+    if (this.#waiting && !this.#socket.writableNeedDrain) this.#onDrain()
   }
 
   #append(all: readonly Uint8Array[]): void {
     for (const bytes of all) this.reply.append(bytes)
   }
 
-  #sendReplies(): void {
-    const { reply } = this
-    const writes = this.#writes
-    if (writes.length > 0) this.#writes = []
-    // The commit may have failed between the request and now.
-    if (writes.length > 0 && this.server.persistence.failure !== undefined) {
-      this.#send(withUnsaved(reply.bytes, writes))
-      reply.clear()
-      return
-    }
-    if (this.#socket.writableLength > 0) {
-      // It will wait behind what waits already, and shall not take more memory than its length.
-      this.#send(Buffer.from(reply.bytes))
-      reply.clear()
-      return
-    }
-    this.#send(reply.memory, reply.length)
-    // What the system has not taken, the socket still reads from.
-    if (this.#socket.writableLength === 0) reply.clear()
-    else reply.handOver()
-  }
-
-  /** @param length how many of the bytes, from the first on */
-  #send(bytes: Buffer, length = bytes.length): void {
-    if (this.#gone) return
-    this.server.stats.outputBytes += length
-    const written = this.#output.write(bytes, length)
-    if (written < length) this.#socket.write(bytes.subarray(written, length))
-    // Most is sent at once, and there is nothing to check.
-    if (this.#socket.writableLength > 0 || this.#limit.isOver || this.#closing) this.checkOutput()
-  }
-
-  /** Keeps what is to be sent until the disk has what it tells of. */
-  #hold(): void {
-    const { reply } = this
-    const commit = this.server.persistence.coveringCommit
-    this.#held.push({ commit, bytes: Buffer.from(reply.bytes), writes: this.#writes })
-    this.#heldBytes += reply.length
-    reply.clear()
-    this.#writes = []
-    this.server.hold(this)
-    this.checkOutput()
-  }
-
-  #afterRelease(): void {
-    if (this.#held.length > 0) return
-    this.server.unhold(this)
-    this.flush()
-    if (this.#waiting && !this.#socket.writableNeedDrain) this.#onDrain()
-  }
-
-  /** Disconnects the client if it leaves too much output unread, or takes too long to go. */
-  checkOutput(): void {
-    const listens = this.channelCount + this.patternCount > 0 || this.monitor
-    const limit = this.server.config.get('client-output-buffer-limit')[
-      listens ? 'pubsub' : 'normal'
-    ]
-    const unread = this.bufferedOutput
-    const now = this.server.clock.now()
-    const reason = this.#limit.check(unread, limit, now)
-    if (reason !== undefined) {
-      this.server.stats.outputLimitDisconnections++
-      this.disconnect(reason)
-    } else if (this.#closing && now - this.#closingSince > CLOSING_GRACE) {
-      this.#socket.destroy()
-    }
-  }
-
   /** Called every second. */
   survey(): void {
-    this.checkOutput()
+    this.#output.check()
+    const closingFor = this.server.clock.now() - this.#closingSince
+    if (this.#closing && closingFor > CLOSING_GRACE_MS) this.#socket.destroy()
     // A paused socket does not tell that its client has gone: read on, a little.
     if (this.blocked && this.#socket.isPaused()) this.#socket.resume()
   }
@@ -403,10 +288,6 @@ export class Connection implements Subscriber, RequestHandler, Requester {
     this.#socket.destroy()
   }
 
-  #needsPassword(): boolean {
-    return !this.authenticated && this.server.config.get('requirepass') !== ''
-  }
-
   /** Called before requests are served. */
   #begin(): void {
     const { clock, pubsub } = this.server
@@ -414,7 +295,7 @@ export class Connection implements Subscriber, RequestHandler, Requester {
     if (this.channels.size > 0) pubsub.flush()
     pubsub.served = this
     this.#serving = true
-    this.#turnEnd = clock.lastLap + TURN
+    this.#turnEnd = clock.lastLap + TURN_MS
   }
 
   /** Called when those have been served that can be. */
@@ -443,7 +324,7 @@ export class Connection implements Subscriber, RequestHandler, Requester {
     } finally {
       clock.end()
       this.#finish()
-      this.server.afterRequests()
+      this.#context.onServed()
     }
   }
 
@@ -457,7 +338,7 @@ export class Connection implements Subscriber, RequestHandler, Requester {
   #queueFlush(): void {
     if (this.#serving || this.#queued) return
     this.#queued = true
-    this.server.queueFlush(this)
+    this.#context.turn.queueFlush(this)
   }
 
   /**
@@ -466,7 +347,7 @@ export class Connection implements Subscriber, RequestHandler, Requester {
    */
   #readOrPause(): void {
     if (this.#waiting || this.#yielding) return
-    const reads = !this.blocked || this.bufferedInput <= UNREAD_PAUSE
+    const reads = !this.blocked || this.bufferedInput <= MAX_UNREAD_BYTES
     if (reads === this.#socket.isPaused()) {
       if (reads) this.#socket.resume()
       else this.#socket.pause()
@@ -475,7 +356,7 @@ export class Connection implements Subscriber, RequestHandler, Requester {
 
   /** What it does not read it shall not ask for: unread replies would pile up without end. */
   #waitIfUnread(): void {
-    if (this.#closing || this.bufferedOutput <= UNREAD_PAUSE) return
+    if (this.#closing || this.bufferedOutput <= MAX_UNREAD_BYTES) return
     this.#waiting = true
     this.#reader.pause()
     this.#socket.pause()
@@ -492,7 +373,7 @@ export class Connection implements Subscriber, RequestHandler, Requester {
   }
 
   #onEnd(): void {
-    this.server.serveReceived()
+    this.#context.turn.serve()
     this.#ended = true
     // Whoever waits for an event and hangs up has gone; whoever waits for its turn has not.
     if (this.blocked || !this.#halted) this.close()
@@ -519,39 +400,19 @@ export class Connection implements Subscriber, RequestHandler, Requester {
     onGone?.()
     this.#postponed = undefined
     endTransaction(this)
-    this.server.unsubscribe(this)
+    this.server.pubsub.drop(this)
+    this.server.monitors.delete(this)
   }
 
   #onClose(): void {
-    this.server.serveReceived()
+    this.#context.turn.serve()
     this.#gone = true
     this.#closing = true
     this.#reader.destroy()
-    this.reply.handOver()
-    this.#held = []
-    this.#heldBytes = 0
-    this.server.unhold(this)
+    this.#output.close()
     this.#leave()
-    this.server.remove(this)
+    this.#context.onClosed(this)
   }
-}
-
-/**
- * Output in which an error stands for each reply to a write.
- *
- * @param writes where those replies begin and end, in turn
- */
-function withUnsaved(bytes: Buffer, writes: readonly number[]): Buffer {
-  const parts: Buffer[] = []
-  let at = 0
-  for (let i = 0; i < writes.length; i += 2) {
-    parts.push(bytes.subarray(at, writes[i]))
-    at = writes[i + 1]
-    // A muted reply is none.
-    if (at > writes[i]) parts.push(UNSAVED)
-  }
-  parts.push(bytes.subarray(at))
-  return Buffer.concat(parts)
 }
 
 /** The two words that HTTP requests of a browser hold: such a page must not write to the tree. */

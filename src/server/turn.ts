@@ -1,73 +1,105 @@
+import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { ServerClock } from '../request/clock.ts'
 import type { FrameDecoder } from '../resp/frame-decoder.ts'
 import { RequestBatch } from '../resp/request-batch.ts'
 import type { Store } from '../store/store.ts'
 
-/** So many bytes are gathered: of what a batch touches, most is to stay in the cache. */
-const ROOM = 16 * 1024
-/** What is longer is served by itself, from where it lies. */
-const LONGEST = 4096
-/** So few bytes are copied one by one, which takes less time than a call. */
-const FEW = 64
+/** The most that is gathered before it is served, because a batch should stay in the cache. */
+const MAX_GATHERED_BYTES = 16 * 1024
+/** Longer chunks bypass the shared buffer. */
+const MAX_COPIED_BYTES = 4096
+/** Shorter chunks are copied byte by byte, which takes less time than a call. */
+const MIN_CALL_BYTES = 64
+/** While requests are served, replies are sent at least this often, in ms. */
+const MAX_FLUSH_INTERVAL_MS = 2
+/** After this many turns in a row with a new connection, replies are sent all the same. */
+const MAX_ACCEPTING_TURNS = 64
 
-/** Whose requests they are. */
-export interface Requester {
-  /** Takes what has come, as `RequestReader.take`. */
+/** A connection, as the turn serves it. */
+export interface TurnClient {
+  /** Decodes input, as `RequestReader.take`. */
   take(bytes: Buffer, start: number, end: number, batch: RequestBatch): void
-  /** Serves what it has taken. */
+  /** Serves the requests decoded by {@link TurnClient.take}. */
   serveTaken(): void
+  /** Sends the replies. */
+  flush(): void
 }
 
 /**
- * Gathers what the sockets bring in one turn of the event loop, and has it served all at once:
- * first all of it is decoded, then all its paths are looked up side by side, then one request after
- * the other is served. Between the system's reading and writing for each client the code and the
- * data of the next step would have left the processor's cache every time.
+ * One turn of the event loop: gathers what all sockets bring, serves it, and sends the replies.
+ *
+ * Problem: reading, serving and writing for one client after the other evicts code and data from the
+ * processor's caches every time.
+ * Trick: first all input is decoded, then all paths are looked up side by side, then all requests are
+ * served, then all replies are sent:
+ *
+ *     receive A · receive B · receive C ─▶ decode ABC ─▶ look ahead ABC ─▶ serve A, B, C ─▶ flush A, B, C
+ *
+ * Price: input is copied once, and a reply waits up to {@link MAX_FLUSH_INTERVAL_MS} for others.
+ * Gain: see "Tricks" in bench/RESULTS.md.
+ * Can be deleted by serving in {@link Turn.receive} and flushing after it.
  */
-export class Intake {
+export class Turn {
   readonly #store: Store
   readonly #clock: ServerClock
   readonly #decoder: FrameDecoder
-  readonly #bytes = Buffer.allocUnsafeSlow(ROOM)
+  readonly #pubsub: Subscriptions
+  readonly #onServed: () => void
+  readonly #bytes = Buffer.allocUnsafeSlow(MAX_GATHERED_BYTES)
   #length = 0
-  /** Who has sent what is there, and where that of each ends. */
-  #senders: Requester[] = []
+  /** The clients whose input was gathered, and where the input of each ends. */
+  #senders: TurnClient[] = []
   #ends: number[] = []
   readonly #batch = new RequestBatch()
-  readonly #onServed: () => void
+  /** The clients with replies to send. */
+  #dirty: TurnClient[] = []
+  #flushScheduled = false
+  /** When replies were last sent, in milliseconds since the process began. */
+  #flushedAt = 0
+  /** Whether this turn has brought a new connection, and how many turns before it have. */
+  #accepted = false
+  #acceptingTurns = 0
 
   /**
-   * @param decoder of all readers that are served by this one
+   * @param decoder shared by all connections
    * @param onServed called when requests have been served
    */
-  constructor(store: Store, clock: ServerClock, decoder: FrameDecoder, onServed: () => void) {
+  constructor(
+    store: Store,
+    clock: ServerClock,
+    decoder: FrameDecoder,
+    pubsub: Subscriptions,
+    onServed: () => void,
+  ) {
     this.#store = store
     this.#clock = clock
     this.#decoder = decoder
+    this.#pubsub = pubsub
     this.#onServed = onServed
   }
 
   /**
-   * Takes what a client has sent, to be served at the end of the event loop's turn, or before.
+   * Takes a client's input, to be served at the end of the turn, or before.
    *
-   * @param bytes whose memory is the caller's again afterwards
-   * @param length how many they are
+   * @param bytes is the caller's again when this returns
+   * @param length how many of the bytes, from the first on
    */
-  add(sender: Requester, bytes: Buffer, length: number): void {
-    if (this.#length + length > ROOM || length > LONGEST) this.serve()
-    if (length > LONGEST) {
+  receive(sender: TurnClient, bytes: Buffer, length: number): void {
+    this.scheduleFlush()
+    if (this.#length + length > MAX_GATHERED_BYTES || length > MAX_COPIED_BYTES) this.serve()
+    if (length > MAX_COPIED_BYTES) {
       this.#serveAll([sender], [length], bytes, length)
       return
     }
     const start = this.#length
-    if (length > FEW) bytes.copy(this.#bytes, start, 0, length)
+    if (length > MIN_CALL_BYTES) bytes.copy(this.#bytes, start, 0, length)
     else for (let i = 0; i < length; i++) this.#bytes[start + i] = bytes[i]
     this.#length += length
     this.#senders.push(sender)
     this.#ends.push(this.#length)
   }
 
-  /** Serves what there is. */
+  /** Serves the input gathered so far. */
   serve(): void {
     const length = this.#length
     if (length === 0) return
@@ -79,7 +111,53 @@ export class Intake {
     this.#serveAll(senders, ends, this.#bytes, length)
   }
 
-  #serveAll(senders: Requester[], ends: number[], bytes: Buffer, length: number): void {
+  /** Tells the turn that it has brought a new connection. */
+  accepted(): void {
+    this.#accepted = true
+  }
+
+  /** Has a client's replies sent at the end of the turn, with those of all others, as Redis does. */
+  queueFlush(client: TurnClient): void {
+    this.#dirty.push(client)
+    this.scheduleFlush()
+  }
+
+  /** Has {@link Turn.flush} called at the end of the turn. */
+  scheduleFlush(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    setImmediate(this.#end)
+  }
+
+  /** Sends all replies and messages now. */
+  flush(): void {
+    this.#pubsub.flush()
+    const dirty = this.#dirty
+    this.#dirty = []
+    for (const client of dirty) client.flush()
+    this.#flushedAt = performance.now()
+  }
+
+  readonly #end = (): void => {
+    // libuv accepts one connection per turn, so flushing waits while connections are being accepted:
+    // clients with replies would keep the server busy and new ones waiting.
+    if (this.#accepted && this.#acceptingTurns < MAX_ACCEPTING_TURNS) {
+      this.#accepted = false
+      this.#acceptingTurns++
+      setImmediate(this.#end)
+      return
+    }
+    this.#accepted = false
+    this.#acceptingTurns = 0
+    try {
+      this.serve()
+    } finally {
+      this.#flushScheduled = false
+    }
+    this.flush()
+  }
+
+  #serveAll(senders: TurnClient[], ends: number[], bytes: Buffer, length: number): void {
     const batch = this.#batch
     this.#decoder.refill(bytes, length)
     batch.clear(bytes)
@@ -95,6 +173,13 @@ export class Intake {
     } finally {
       this.#clock.end()
       this.#onServed()
+      this.#flushIfLate()
     }
+  }
+
+  /** In a long turn the first clients need not wait for the last; but see {@link Turn.#end}. */
+  #flushIfLate(): void {
+    const late = this.#clock.lastLap - this.#flushedAt > MAX_FLUSH_INTERVAL_MS
+    if (late && !this.#accepted && this.#acceptingTurns === 0) this.flush()
   }
 }

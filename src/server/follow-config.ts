@@ -1,0 +1,124 @@
+import type { Logger } from 'pino'
+import { type Config, pathFromBytes } from '../config/config.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import { KeyspaceNotifier } from '../keyspace/notifier.ts'
+import type { MemoryGauge } from '../metrics/memory-gauge.ts'
+import type { Persistence } from '../persistence/persistence.ts'
+import type { Subscriptions } from '../pubsub/subscriptions.ts'
+import type { RequestLimits } from '../resp/request-limits.ts'
+import type { Store } from '../store/store.ts'
+
+/** The parts of a server that directives change while it runs. */
+export interface Configured {
+  readonly config: Config
+  readonly logger: Logger
+  readonly store: Store
+  readonly keyspace: Keyspace
+  readonly pubsub: Subscriptions
+  readonly memory: MemoryGauge
+  readonly persistence: Persistence
+  readonly requestLimits: RequestLimits
+}
+
+/** Sets the parts of a server as the directives say, now and whenever a directive changes. */
+export function followConfig(parts: Configured): void {
+  const { config, requestLimits, store, memory, keyspace, pubsub } = parts
+  const follow = (names: readonly Parameters<Config['get']>[0][], apply: () => void): void => {
+    apply()
+    for (const name of names) config.onChange(name, apply)
+  }
+  follow(['proto-max-bulk-len', 'client-query-buffer-limit'], () => {
+    requestLimits.maxBulkLength = config.get('proto-max-bulk-len')
+    requestLimits.maxFrameLength = config.get('client-query-buffer-limit')
+  })
+  follow(['maxmemory'], () => {
+    memory.limit = config.get('maxmemory')
+  })
+  follow(['notify-keyspace-events'], () => {
+    const flags = config.get('notify-keyspace-events')
+    keyspace.notifier?.close()
+    keyspace.notifier = flags === '' ? undefined : new KeyspaceNotifier(store, pubsub, flags)
+  })
+  follow(['watch-history', 'watch-history-memory'], () =>
+    store.history.resize({
+      events: config.get('watch-history'),
+      bytes: config.get('watch-history-memory'),
+    }),
+  )
+}
+
+type Former = Partial<Record<'dir' | 'durability', string>>
+
+/** Follows `dir` and `durability`, which take time to change, and may fail. */
+export class PersistenceConfig {
+  readonly #config: Config
+  readonly #logger: Logger
+  readonly #persistence: Persistence
+  /** A change under way. */
+  #change: Promise<void> | undefined
+  /** The former values of what one CONFIG SET changes, while it runs. */
+  #gathering: Former | undefined
+  #restoring = false
+
+  constructor({ config, logger, persistence }: Configured) {
+    this.#config = config
+    this.#logger = logger
+    this.#persistence = persistence
+    config.onChange('dir', (directory, previous) => {
+      if (directory === '') throw new Error('it must name a directory')
+      this.#begin({ dir: previous })
+    })
+    config.onChange('durability', (_, previous) => this.#begin({ durability: previous }))
+  }
+
+  /** The change that the present request has asked for, if any; rejects if it is taken back. */
+  get requested(): Promise<void> | undefined {
+    // A change that another client has asked for does not concern this one.
+    return this.#gathering === undefined ? undefined : this.#change
+  }
+
+  /** Resolves when no change is under way, whether it has succeeded or not. */
+  async settled(): Promise<void> {
+    await this.#change?.catch(() => {})
+  }
+
+  /** All changes of one CONFIG SET are followed together, and taken back together if they fail. */
+  #begin(former: Former): void {
+    if (this.#restoring) return
+    if (this.#gathering !== undefined) {
+      Object.assign(this.#gathering, former)
+      return
+    }
+    const gathered = { ...former }
+    this.#gathering = gathered
+    const change = this.#follow(gathered, this.#change)
+    this.#change = change
+    // The client that asked is told; a library's user, who set the directive, is not.
+    change
+      .catch((error: unknown) =>
+        this.#logger.warn({ err: error }, 'could not change where the data is kept'),
+      )
+      .finally(() => {
+        if (this.#change === change) this.#change = undefined
+      })
+      .catch(() => {})
+  }
+
+  /** @param earlier a change that is still under way */
+  async #follow(former: Former, earlier: Promise<void> | undefined): Promise<void> {
+    // The listeners of both directives are called before anything else happens.
+    await Promise.resolve()
+    this.#gathering = undefined
+    const directory = pathFromBytes(this.#config.get('dir'))
+    const durability = this.#config.get('durability')
+    await earlier?.catch(() => {})
+    try {
+      await this.#persistence.change(directory, durability)
+    } catch (error) {
+      this.#restoring = true
+      for (const [name, value] of Object.entries(former)) this.#config.set(name, [value])
+      this.#restoring = false
+      throw error
+    }
+  }
+}

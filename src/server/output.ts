@@ -1,0 +1,191 @@
+import type { Socket } from 'node:net'
+import type { ServerContext } from '../request/client.ts'
+import { ReplyWriter } from '../resp/reply-writer.ts'
+import { OutputLimitGuard } from './output-limit.ts'
+import { DirectOutput } from './socket/output.ts'
+
+/** The reply to a write whose commit has failed. */
+const UNSAVED = Buffer.from(
+  '-MISCONF the write was made, but could not be put on disk yet: it is lost if the server ends now\r\n',
+)
+
+/** Output that waits for the disk. */
+interface HeldOutput {
+  /** The commit that it waits for. */
+  readonly commit: number
+  readonly bytes: Buffer
+  /** Where the replies to writes begin and end in it, in turn. */
+  readonly writes: readonly number[]
+}
+
+/** The connection that an output belongs to. */
+export interface OutputOwner {
+  /** Whether it is subscribed to something or monitors: such a client has limits of its own. */
+  readonly listens: boolean
+  readonly closing: boolean
+  disconnect(reason: string): void
+  /** Called when no output waits for the disk any more. */
+  onReleased(): void
+}
+
+/** The bytes that a client is sent: its replies, held until the disk has what they tell of. */
+export class Output {
+  readonly reply = new ReplyWriter()
+  readonly #server: ServerContext
+  readonly #owner: OutputOwner
+  readonly #socket: Socket
+  readonly #direct: DirectOutput
+  readonly #holding: Set<Output>
+  readonly #limit = new OutputLimitGuard()
+  #closed = false
+  #held: HeldOutput[] = []
+  #heldBytes = 0
+  /** Where in `reply` the replies to writes begin and end, in turn, while they may be held. */
+  #writes: number[] = []
+
+  /** @param holding the outputs of all connections that wait for the disk */
+  constructor(server: ServerContext, owner: OutputOwner, socket: Socket, holding: Set<Output>) {
+    this.#server = server
+    this.#owner = owner
+    this.#socket = socket
+    this.#direct = new DirectOutput(socket)
+    this.#holding = holding
+  }
+
+  /** Bytes written and not yet sent. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength + this.reply.length + this.#heldBytes
+  }
+
+  /** Whether there is output that waits for the disk. */
+  get holds(): boolean {
+    return this.#held.length > 0
+  }
+
+  /** Whether all bytes that were to be sent have been taken by the system. */
+  get isDrained(): boolean {
+    return this.#socket.writableLength === 0
+  }
+
+  /** Notes that a part of `reply` is the reply to a write, and must wait for the disk. */
+  noteWrite(start: number, end: number): void {
+    this.#writes.push(start, end)
+  }
+
+  /** Sends the replies, or holds them back until the disk has the writes before them. */
+  flush(): void {
+    if (this.reply.length === 0) return
+    if (this.#held.length > 0 || this.#server.persistence.holding) this.#hold()
+    else this.#sendReplies()
+  }
+
+  /**
+   * Sends bytes at once, after all bytes sent before.
+   *
+   * @param length how many of the bytes, from the first on
+   */
+  send(bytes: Buffer, length = bytes.length): void {
+    if (this.#closed) return
+    this.#server.stats.outputBytes += length
+    const written = this.#direct.write(bytes, length)
+    if (written < length) this.#socket.write(bytes.subarray(written, length))
+    // Most output is sent at once, and then there is nothing to check.
+    if (this.#socket.writableLength > 0 || this.#limit.isOver || this.#owner.closing) this.check()
+  }
+
+  /** Sends the output that waits for a commit, or for an earlier one. */
+  release(commit: number): void {
+    const kept = this.#held.findIndex((held) => held.commit > commit)
+    const released = this.#held.splice(0, kept < 0 ? this.#held.length : kept)
+    for (const { bytes } of released) {
+      this.#heldBytes -= bytes.length
+      this.send(bytes)
+    }
+    this.#afterRelease()
+  }
+
+  /** Sends all held output after a commit has failed: an error stands for each reply to a write. */
+  releaseUnsaved(): void {
+    const held = this.#held
+    this.#held = []
+    this.#heldBytes = 0
+    for (const { bytes, writes } of held) this.send(withUnsaved(bytes, writes))
+    this.#afterRelease()
+  }
+
+  /** Disconnects the client if it leaves too much output unread. */
+  check(): void {
+    const limits = this.#server.config.get('client-output-buffer-limit')
+    const limit = limits[this.#owner.listens ? 'pubsub' : 'normal']
+    const reason = this.#limit.check(this.unsentBytes, limit, this.#server.clock.now())
+    if (reason === undefined) return
+    this.#server.stats.outputLimitDisconnections++
+    this.#owner.disconnect(reason)
+  }
+
+  /** Drops all output: the connection has ended. */
+  close(): void {
+    this.#closed = true
+    this.reply.handOver()
+    this.#held = []
+    this.#heldBytes = 0
+    this.#holding.delete(this)
+  }
+
+  #sendReplies(): void {
+    const { reply } = this
+    const writes = this.#writes
+    if (writes.length > 0) this.#writes = []
+    // The commit may have failed between the request and now.
+    if (writes.length > 0 && this.#server.persistence.failure !== undefined) {
+      this.send(withUnsaved(reply.bytes, writes))
+      reply.clear()
+      return
+    }
+    if (this.#socket.writableLength > 0) {
+      // A copy, because it waits behind other output and must not take more memory than its length.
+      this.send(Buffer.from(reply.bytes))
+      reply.clear()
+      return
+    }
+    this.send(reply.memory, reply.length)
+    // The socket still reads from the memory if the system has not taken all of it.
+    if (this.#socket.writableLength === 0) reply.clear()
+    else reply.handOver()
+  }
+
+  #hold(): void {
+    const { reply } = this
+    const commit = this.#server.persistence.coveringCommit
+    this.#held.push({ commit, bytes: Buffer.from(reply.bytes), writes: this.#writes })
+    this.#heldBytes += reply.length
+    reply.clear()
+    this.#writes = []
+    this.#holding.add(this)
+    this.check()
+  }
+
+  #afterRelease(): void {
+    if (this.#held.length > 0) return
+    this.#holding.delete(this)
+    this.#owner.onReleased()
+  }
+}
+
+/**
+ * Output in which an error stands for each reply to a write.
+ *
+ * @param writes where those replies begin and end, in turn
+ */
+function withUnsaved(bytes: Buffer, writes: readonly number[]): Buffer {
+  const parts: Buffer[] = []
+  let at = 0
+  for (let i = 0; i < writes.length; i += 2) {
+    parts.push(bytes.subarray(at, writes[i]))
+    at = writes[i + 1]
+    // A muted reply has no bytes.
+    if (at > writes[i]) parts.push(UNSAVED)
+  }
+  parts.push(bytes.subarray(at))
+  return Buffer.concat(parts)
+}

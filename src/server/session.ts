@@ -1,0 +1,62 @@
+import { isLoopback } from '../access/loopback.ts'
+import type { ServerContext } from '../request/client.ts'
+import type { Transaction } from '../request/transaction.ts'
+import type { WatchedKeys } from '../request/watched-keys.ts'
+
+/** A client's fields, which commands read and change. */
+export class Session {
+  readonly server: ServerContext
+  readonly id: number
+  /** `host:port`, or `path:0` of a Unix socket. */
+  readonly address: string
+  readonly localAddress: string
+  /** Unix milliseconds. */
+  readonly createdAt: number
+  readonly channels = new Set<string>()
+  readonly patterns = new Set<string>()
+  /** Unix milliseconds. */
+  lastRequestAt: number
+  lastCommand = 'NULL'
+  name = ''
+  libraryName = ''
+  libraryVersion = ''
+  authenticated: boolean
+  transaction: Transaction | undefined
+  watched: WatchedKeys | undefined
+  executing = false
+  monitor = false
+  noEvict = false
+  noTouch = false
+  replyMode: 'on' | 'off' | 'skip' = 'on'
+
+  constructor(server: ServerContext, id: number, address: string, localAddress: string) {
+    this.server = server
+    this.id = id
+    this.address = address
+    this.localAddress = localAddress
+    this.createdAt = this.lastRequestAt = server.clock.now()
+    this.authenticated = server.config.get('requirepass') === ''
+  }
+
+  get isLocal(): boolean {
+    return this.address.endsWith(':0') || isLoopback(this.address.replace('[', ''))
+  }
+
+  get channelCount(): number {
+    return this.channels.size
+  }
+
+  get patternCount(): number {
+    return this.patterns.size
+  }
+
+  /** Whether it is subscribed to something, or monitors. */
+  get listens(): boolean {
+    return this.channels.size + this.patterns.size > 0 || this.monitor
+  }
+
+  /** Whether it has to authenticate itself before its requests are served. */
+  get needsPassword(): boolean {
+    return !this.authenticated && this.server.config.get('requirepass') !== ''
+  }
+}
