@@ -100,30 +100,34 @@ function summary(sections: readonly Section[]): string[] {
 
 const HEAD = `# Benchmark results
 
-Written by \`make bench\`, which runs the same work against redis-server, etcd (\`--enable-v2\`) and ktree.
+How fast is ktree beside redis-server and etcd (\`--enable-v2\`)? \`make bench\` gives all three the same work and
+writes this page. \`make bench ARGS="kget"\` replaces the results of one trial and keeps the others.
 
 How to read it:
 
-- Every figure is a median over rounds, but for *longest* and *peak memory*, which are the largest of
-  all rounds. In a round each server has one turn: Redis, ktree, etcd, then the next round.
+- A figure is the median of several rounds. Only *longest* and *peak memory* are the largest of all rounds. In
+  a round each server has one turn: Redis, ktree, etcd.
 - *÷ Redis* is the figure named beside it, divided by that of Redis in the same case.
-- *longest* is the longest that any client had to wait for one reply: the longest pause.
-- Clients and servers share one machine. *server CPU* says how busy the server was: 100 is one core.
-  Where a server that has but one thread stays well below that, it was not what held things up, but
-  the load generator, the disk, or waiting for one another; then the true figure is no worse.
-- redis-benchmark drives Redis and ktree, and counts the wait for a pipeline from its write to its
-  first reply. etcd has a generator of its own on Node.js, over kept-alive HTTP/1.1 connections,
-  that counts to each answer. *pipeline N* is N requests in one write; etcd's server takes those of one
-  connection one after the other, so this only saves round trips.
-- No server but etcd writes to disk, except in the trials of durability and startup. etcd can only
-  answer a write when it is on disk, and gets a tenth of the requests.
-- The servers are fresh for each trial. Where requests are counted each case is first run once, by all
-  servers, that does not count: ktree's code is compiled as it runs, and in its first seconds it is slower.
+- *longest* is the longest wait of any client for one reply: the longest pause.
+- *server CPU* says how busy the server was: 100 is one core. Clients and servers share one machine. Where a
+  server with one thread stays well below 100, something else was the limit: the load generator, the disk, or
+  waiting for one another. The server's own limit is then no lower than the figure.
 - *peak memory* is the largest resident size during the trial, with the keys of earlier cases.
-- Each trial names the day, the machine and its load average before the start: well above 0, other
-  work went on and the figures are worth little. ktree is started as named there; durability and
+- *pipeline N* is N requests in one write. etcd's server takes the requests of one connection one after the
+  other, so it only saves round trips there.
+- redis-benchmark drives Redis and ktree. It counts the wait for a pipeline from its write to its first reply.
+  A generator on Node.js drives etcd, over kept-alive HTTP/1.1 connections, and counts to each answer.
+- Only etcd writes to disk, except in the trials of durability and startup. etcd answers a write only when it
+  is on disk, and so gets a tenth of the requests.
+- The servers are fresh for each trial. Where requests are counted, all servers first run each case once
+  without counting, because ktree's code is compiled as it runs and is slower in its first seconds.
+- Each trial names the day, the machine and its load average before the start. Well above 0 means that other
+  work went on, and then the figures are worth little. It also names how ktree was started; durability and
   startup choose a durability of their own.
-- \`make bench ARGS="kget"\` replaces the results of one trial and keeps the others.
+
+## Tricks
+
+What each trick in the code gained when it was made is in [HISTORY.md](HISTORY.md#tricks).
 `
 
 function page(sections: readonly Section[]): string {
