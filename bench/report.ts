@@ -4,7 +4,7 @@ import type { Column, Row, Trial } from './trial.ts'
 const RESULTS = 'bench/results.json'
 const PAGE = 'bench/RESULTS.md'
 
-/** What one trial found, and all that is needed to show it again. */
+/** The results of one trial, with its description. */
 export interface Section {
   readonly name: string
   readonly title: string
@@ -14,7 +14,7 @@ export interface Section {
   readonly compare: string
   readonly rows: readonly Row[]
   readonly leftOut: readonly string[]
-  /** Day, command, rounds, versions, machine. */
+  /** The day, command, rounds, versions and machine of the results. */
   readonly made: string
 }
 
@@ -23,9 +23,9 @@ export const sectionOf = (
   found: Pick<Section, 'rows' | 'leftOut' | 'made'>,
 ): Section => ({ name, title, text, cases, columns, compare, ...found })
 
-/** What is not a number, because nothing was measured, is a dash. */
+/** A figure as text; a dash if there is none, because nothing was measured. */
 function format(value: number | null | undefined, digits: number): string {
-  // JSON has null in place of NaN.
+  // JSON has null instead of NaN.
   if (value === undefined || value === null || !Number.isFinite(value)) return '–'
   if (value >= 100_000 || digits === 0)
     return Math.round(value).toLocaleString('en').replaceAll(',', ' ')
@@ -40,7 +40,7 @@ function table(titles: readonly string[], rows: readonly (readonly string[])[]):
 
 const sameCase = (a: Row, b: Row): boolean => a.case.join('|') === b.case.join('|')
 
-/** A figure as a multiple of that of Redis in the same case. */
+/** A server's figure divided by that of Redis in the same case. */
 function ratio({ rows, compare }: Section, row: Row): string {
   const redis = rows.find((other) => other.server === 'Redis' && sameCase(other, row))
   return redis ? format(row.figures[compare] / redis.figures[compare], 2) : '–'
@@ -68,7 +68,7 @@ function sectionPage(section: Section): string[] {
   ]
 }
 
-/** Redis and ktree side by side, of the trials with one key at a time and 16 bytes. */
+/** The servers side by side, in the trials of reads and writes of 16-byte values. */
 function summary(sections: readonly Section[]): string[] {
   const cells: string[][] = []
   for (const section of sections) {
@@ -104,25 +104,26 @@ Written by \`make bench\`, which runs the same work against redis-server, etcd (
 
 How to read it:
 
-- Every figure is a median over rounds, but for *longest* and *peak memory*, which are the largest of
-  all rounds. In a round each server has one turn: Redis, ktree, etcd, then the next round.
-- *÷ Redis* is the figure named beside it, divided by that of Redis in the same case.
-- *longest* is the longest that any client had to wait for one reply: the longest pause.
-- Clients and servers share one machine. *server CPU* says how busy the server was: 100 is one core.
-  Where a server that has but one thread stays well below that, it was not what held things up, but
-  the load generator, the disk, or waiting for one another; then the true figure is no worse.
-- redis-benchmark drives Redis and ktree, and counts the wait for a pipeline from its write to its
-  first reply. etcd has a generator of its own on Node.js, over kept-alive HTTP/1.1 connections,
-  that counts to each answer. *pipeline N* is N requests in one write; etcd's server takes those of one
-  connection one after the other, so this only saves round trips.
-- No server but etcd writes to disk, except in the trials of durability and startup. etcd can only
-  answer a write when it is on disk, and gets a tenth of the requests.
-- The servers are fresh for each trial. Where requests are counted each case is first run once, by all
-  servers, that does not count: ktree's code is compiled as it runs, and in its first seconds it is slower.
-- *peak memory* is the largest resident size during the trial, with the keys of earlier cases.
-- Each trial names the day, the machine and its load average before the start: well above 0, other
-  work went on and the figures are worth little. ktree is started as named there; durability and
-  startup choose a durability of their own.
+- Every figure is the median of all rounds, except *longest* and *peak memory*, which are the largest
+  of all rounds. In each round Redis, ktree and etcd have one turn each, in this order.
+- *÷ Redis* is the figure named in brackets, divided by that of Redis in the same case.
+- *longest* is the longest wait of any client for one reply.
+- Clients and servers share one machine. *server CPU* is the server's processor time: 100 is one core.
+  If a server with one thread stays well below 100, the limit was the load generator, the disk or the
+  round trips; without that limit its figure would be the same or better.
+- redis-benchmark loads Redis and ktree, and measures a wait from the write of a pipeline to its first
+  reply. etcd has a load generator on Node.js with kept-alive HTTP/1.1 connections, which measures the
+  wait for each response. *pipeline N* is N requests in one write; etcd serves the requests of one
+  connection one after another, so a pipeline only saves round trips.
+- Only etcd writes to disk, except in the trials of durability and startup. It replies to a write only
+  when the write is on disk, and gets a tenth of the requests.
+- Each trial starts new servers. In trials that count requests each case begins with a round that does
+  not count, because V8 compiles ktree's code as it runs, so its first seconds are slower.
+- *peak memory* is the largest resident memory during the trial, which includes the keys of earlier
+  cases.
+- The line below each table names the day, the machine and its load average before the start. If the
+  load average is well above 0, other work disturbed the figures and they mean little. The line also
+  has the command that started ktree; the trials of durability and startup set their own durability.
 - \`make bench ARGS="kget"\` replaces the results of one trial and keeps the others.
 `
 
@@ -130,18 +131,18 @@ function page(sections: readonly Section[]): string {
   return `${[HEAD, ...summary(sections), ...sections.flatMap(sectionPage)].join('\n').trimEnd()}\n`
 }
 
-/** The tables of these trials, as Markdown. */
+/** The results of some trials, as Markdown. */
 export const preview = (sections: readonly Section[]): string =>
   [...summary(sections), ...sections.flatMap(sectionPage)].join('\n')
 
-/** Are there results of other trials, beside which one can be kept? */
+/** Whether results of an earlier run exist. */
 export const haveResults = (): boolean => existsSync(RESULTS)
 
 /**
- * Keeps results beside those of other trials in bench/results.json, and writes all of them to
- * bench/RESULTS.md.
+ * Writes results to bench/results.json, where the results of other trials stay, and writes all of
+ * them to bench/RESULTS.md.
  *
- * @param order the names of all trials; what is not among them is dropped
+ * @param order the names of all trials; results of any other trial are dropped
  */
 export function keep(sections: readonly Section[], order: readonly string[]): void {
   const known = new Map<string, Section>()
