@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-// Whatever way this process ends, nothing that it started runs on, and no directory is left.
+// When this process ends, all of its children are killed and its directories removed.
 
 const children = new Set<ChildProcess>()
 const directories = new Set<string>()
@@ -19,7 +19,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
-/** @returns the path of a new directory in the system's place for temporary files */
+/** Makes a temporary directory. @returns its path */
 export function makeDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'ktree-bench-'))
   directories.add(directory)
@@ -27,7 +27,7 @@ export function makeDirectory(): string {
 }
 
 export function removeDirectory(directory: string): void {
-  // A server that was killed a moment ago may still be closing its files.
+  // A server that was just killed may still be closing its files.
   rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
   directories.delete(directory)
 }
@@ -35,9 +35,9 @@ export function removeDirectory(directory: string): void {
 /** A program that this process started. */
 export interface Child {
   readonly pid: number
-  /** What it printed to standard output and standard error, the last 16 kB of each. */
+  /** The last 16 kB of standard output, and of standard error. */
   readonly output: { out: string; err: string }
-  /** Resolves to the exit code, null after a signal; rejects if it could not be started. */
+  /** Resolves to the exit code, null after a signal; rejects if the program could not be started. */
   readonly exited: Promise<number | null>
   /** Ends the program by its id and waits until it is gone. */
   end(): Promise<void>
@@ -46,7 +46,7 @@ export interface Child {
 /**
  * Starts a program.
  *
- * @param input what it reads from standard input; nothing if not given
+ * @param input the standard input of the program; empty by default
  */
 export function startChild(
   path: string,
@@ -62,7 +62,7 @@ export function startChild(
   child.stderr.on('data', (chunk: Buffer) => {
     output.err = (output.err + chunk.toString('latin1')).slice(-16_000)
   })
-  // A program that ends before it has read all of its input is told of by its exit code.
+  // The exit code reports a program that ends before it has read all of its input.
   child.stdin.on('error', () => {})
   child.stdin.end(input)
   const exited = new Promise<number | null>((resolve, reject) => {
@@ -82,10 +82,11 @@ export function startChild(
 }
 
 /**
- * Bounds a wait.
+ * Waits for some work, up to a bound.
  *
- * @param ms milliseconds
- * @throws Error that says what was waited for, when the time is up
+ * @param ms the bound, in milliseconds
+ * @param what the work's name, for the error
+ * @throws Error if the work takes longer
  */
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
@@ -99,6 +100,6 @@ export async function within<T>(ms: number, what: string, work: Promise<T>): Pro
   }
 }
 
-/** @param ms milliseconds */
+/** Waits. @param ms milliseconds */
 export const sleep = (ms: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, ms))

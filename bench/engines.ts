@@ -6,17 +6,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 const HELP = `node engines.js [name ...] [--nodes N]
-Measures what could keep ktree's tree on disk and prints a table. Engines that are not installed are
-named and left out. The figures behind docs/decisions/0006-storage-engine.md; run by hand.`
+Measures engines that could keep ktree's tree on disk, and prints a table. Engines not installed are
+named and left out. It made the figures of docs/decisions/0006-storage-engine.md; run it by hand.`
 
-/** One write: what a commit of the tree consists of. */
+/** One record of a commit. */
 type Put = readonly [key: Buffer, value: Buffer]
 
 /** An open database, as ktree would use it. */
 interface Database {
-  /** Writes all or nothing; has reached the disk when the promise is kept. */
+  /** Writes all records or none; resolves when they are on disk. */
   commit(puts: readonly Put[]): Promise<void>
-  /** Reads everything. */
+  /** Reads all records. */
   each(visit: (key: Buffer, value: Buffer) => void): Promise<void>
   close(): Promise<void>
 }
@@ -24,12 +24,12 @@ interface Database {
 interface Engine {
   /** Its name in the package registry. */
   readonly name: string
-  /** The first version of Node.js that it runs on; an older one may crash. */
+  /** The first version of Node.js that the engine supports; it may crash an older one. */
   readonly node: number
   open(module: unknown, directory: string): Promise<Database>
 }
 
-// As much of each module as is used here, for only one of them is a dependency.
+// The used parts of each module are declared here, because only one module is a dependency.
 
 interface LevelModule {
   readonly ClassicLevel: new (
@@ -68,9 +68,10 @@ interface SqliteModule {
   }
 }
 
-/** How much one read from LevelDB brings. */
-const READ_RECORDS = 5000
-const READ_BYTES = 1024 ** 2
+/** Records in one read from LevelDB. */
+const MAX_READ_RECORDS = 5000
+/** Bytes in one read from LevelDB. */
+const MAX_READ_BYTES = 1024 ** 2
 
 const level: Engine = {
   name: 'classic-level',
@@ -86,9 +87,9 @@ const level: Engine = {
         return batch.write({ sync: true })
       },
       async each(visit) {
-        const iterator = db.iterator({ highWaterMarkBytes: READ_BYTES })
+        const iterator = db.iterator({ highWaterMarkBytes: MAX_READ_BYTES })
         for (;;) {
-          const records = await iterator.nextv(READ_RECORDS)
+          const records = await iterator.nextv(MAX_READ_RECORDS)
           if (records.length === 0) break
           for (const [key, value] of records) visit(key, value)
         }
@@ -103,7 +104,7 @@ const lmdb: Engine = {
   name: 'lmdb',
   node: 18,
   async open(module, path) {
-    // Without overlappingSync a batch's promise is kept only when its pages are on the disk.
+    // Without overlappingSync a batch's promise resolves only when its pages are on disk.
     const options = { path, keyEncoding: 'binary', encoding: 'binary', overlappingSync: false }
     const db = (module as LmdbModule).open(options)
     return {
@@ -120,7 +121,7 @@ const lmdb: Engine = {
   },
 }
 
-/** better-sqlite3 and what has its interface. All of it runs on the event loop. */
+/** better-sqlite3, or a module with its interface. It runs on the event loop. */
 function sqlite(name: string, node: number): Engine {
   return {
     name,
@@ -151,27 +152,32 @@ function sqlite(name: string, node: number): Engine {
 
 const ENGINES: readonly Engine[] = [level, lmdb, sqlite('libsql', 18), sqlite('better-sqlite3', 22)]
 
-/** Puts in one commit, for the time of a commit. */
+/** Puts per commit, in the measurements of single commits. */
 const COMMIT_SIZES = [1, 10, 100, 1000]
-/** Milliseconds that each of them is measured. */
-const COMMIT_TIME = 400
-/** Puts in one commit while nodes are written in mass. */
-const BATCH = 2000
+/** Each size is measured for this long. */
+const COMMIT_TIME_MS = 400
+/** Puts per commit, while all nodes are written. */
+const BATCH_PUTS = 2000
 const OVERWRITES = 5
 const DIRECTORIES = 10_000
-const KEY_HEAD = 7
-const VALUE_HEAD = 16
-const VALUE_SIZE = 36
+/** Bytes of a key before the node's name. */
+const KEY_HEAD_BYTES = 7
+/** Bytes of a record's value before the node's value. */
+const VALUE_HEAD_BYTES = 16
+const VALUE_BYTES = 36
 
-/** The record of a node: a type byte, its directory's id and its name; two indexes and the value. */
+/**
+ * The record of a node. Its key: a type byte, the directory's id and the node's name. Its value: two
+ * indexes and the node's value.
+ */
 function record(i: number, index: number): Put {
-  // Spread over the whole range, as writes of many clients are.
+  // The keys spread over the whole range, like the writes of many clients.
   const spread = Math.imul(i, 0x9e3779b1) >>> 0
-  const key = Buffer.allocUnsafe(KEY_HEAD + 15)
+  const key = Buffer.allocUnsafe(KEY_HEAD_BYTES + 15)
   key[0] = 0x6e
   key.writeUIntBE(spread % DIRECTORIES, 1, 6)
-  key.write(`config-${spread.toString(16).padStart(8, '0')}`, KEY_HEAD, 'latin1')
-  const value = Buffer.alloc(VALUE_HEAD + VALUE_SIZE, 0x78)
+  key.write(`config-${spread.toString(16).padStart(8, '0')}`, KEY_HEAD_BYTES, 'latin1')
+  const value = Buffer.alloc(VALUE_HEAD_BYTES + VALUE_BYTES, 0x78)
   value.writeUInt32LE(spread, 0)
   value.writeUIntLE(i, 4, 6)
   value.writeUIntLE(index, 10, 6)
@@ -184,7 +190,7 @@ function records(from: number, to: number, index: number): Put[] {
 
 function sizeOf(directory: string): number {
   const files = readdirSync(directory)
-  // What takes room, not what is announced: LMDB's file may have holes.
+  // Allocated blocks, not file lengths, because LMDB's file may have holes.
   return files.reduce((sum, name) => sum + statSync(join(directory, name)).blocks * 512, 0)
 }
 
@@ -197,17 +203,18 @@ const MB = 1024 ** 2
 const number = (n: number): string => n.toLocaleString('en', { maximumFractionDigits: 0 })
 
 interface Writing {
-  /** Milliseconds: from first to last, and spent in the calls, that is, on the event loop. */
+  /** Milliseconds from the first commit to the last. */
   elapsed: number
+  /** Milliseconds within the calls, which block the event loop. */
   calls: number
 }
 
-/** Writes all nodes in mass. @param index the modifiedIndex, another one each time */
+/** Writes all nodes. @param index the modifiedIndex, a different one for each call */
 async function writeAll(db: Database, nodes: number, index: number): Promise<Writing> {
   let elapsed = 0
   let calls = 0
-  for (let from = 0; from < nodes; from += BATCH) {
-    const puts = records(from, Math.min(nodes, from + BATCH), index)
+  for (let from = 0; from < nodes; from += BATCH_PUTS) {
+    const puts = records(from, Math.min(nodes, from + BATCH_PUTS), index)
     await nextTurn()
     const started = performance.now()
     const committed = db.commit(puts)
@@ -218,10 +225,10 @@ async function writeAll(db: Database, nodes: number, index: number): Promise<Wri
   return { elapsed, calls }
 }
 
-/** @returns milliseconds a commit of so many nodes takes, the middle one */
+/** The median time of a commit of `size` nodes, in milliseconds. */
 async function commitTime(db: Database, size: number, nodes: number): Promise<number> {
   const times: number[] = []
-  const end = performance.now() + COMMIT_TIME
+  const end = performance.now() + COMMIT_TIME_MS
   while (performance.now() < end) {
     const first = (times.length * 7919 * size) % (nodes - size)
     const puts = records(first, first + size, times.length)
@@ -232,23 +239,23 @@ async function commitTime(db: Database, size: number, nodes: number): Promise<nu
   return median(times)
 }
 
-/** Reads and decodes everything. @returns milliseconds */
+/** Reads and decodes all records. @returns milliseconds */
 async function readAll(db: Database, nodes: number): Promise<number> {
   let count = 0
   let sum = 0
   const started = performance.now()
   await db.each((key, value) => {
     const directory = key.readUIntBE(1, 6)
-    const name = key.toString('latin1', KEY_HEAD)
-    const text = value.toString('latin1', VALUE_HEAD)
+    const name = key.toString('latin1', KEY_HEAD_BYTES)
+    const text = value.toString('latin1', VALUE_HEAD_BYTES)
     sum += directory + name.length + value.readUIntLE(4, 6) + value.readUIntLE(10, 6)
-    if (text.length === VALUE_SIZE) count++
+    if (text.length === VALUE_BYTES) count++
   })
   if (count !== nodes || sum === 0) throw new Error(`${count} of ${nodes} nodes were read`)
   return performance.now() - started
 }
 
-/** @returns the cells of one engine's row */
+/** Measures one engine. @returns the cells of its row */
 async function measure(engine: Engine, module: unknown, nodes: number): Promise<string[]> {
   const directory = mkdtempSync(join(tmpdir(), 'ktree-engine-'))
   try {
@@ -318,7 +325,7 @@ async function main(): Promise<void> {
     }
     let module: unknown
     try {
-      // A variable, so that the compiler asks for no types of what need not be there.
+      // The name is a variable, because the compiler would ask for the types of a literal name.
       module = await import(engine.name)
     } catch {
       missing.push(engine.name)

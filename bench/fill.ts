@@ -4,25 +4,26 @@ import { exchangeAll, frame, open } from './load-client.ts'
 import type { Server } from './peers.ts'
 import type { Request } from './resp-connection.ts'
 
-/** Requests in one write: less of them the larger they are. */
-const BURST_BYTES = 1_000_000
-const MAX_BURST = 5_000
+/** Bytes in one write. */
+const MAX_WRITE_BYTES = 1_000_000
+/** Requests in one write. */
+const MAX_WRITE_REQUESTS = 5_000
 
 const TIMEOUT_MS = 240_000
 
-/** Writes over one connection, many requests at a time. @throws Error for an error reply */
+/** Sends requests over one connection, many in one write. @throws Error for an error reply */
 async function fillResp(
   port: number,
   count: number,
   request: (i: number) => Request,
 ): Promise<void> {
   const size = request(0).join('').length
-  const burst = Math.max(1, Math.min(MAX_BURST, Math.floor(BURST_BYTES / size)))
+  const batch = Math.max(1, Math.min(MAX_WRITE_REQUESTS, Math.floor(MAX_WRITE_BYTES / size)))
   const socket = await open(port)
   try {
-    for (let from = 0; from < count; from += burst) {
+    for (let from = 0; from < count; from += batch) {
       let requests = ''
-      for (let i = from; i < Math.min(from + burst, count); i++) requests += frame(...request(i))
+      for (let i = from; i < Math.min(from + batch, count); i++) requests += frame(...request(i))
       await exchangeAll(socket, requests)
     }
   } finally {
@@ -30,12 +31,12 @@ async function fillResp(
   }
 }
 
-/** The same writes for each kind of server. */
+/** The keys to write, as requests for each kind of server. */
 export interface Filling {
   readonly count: number
-  /** For Redis or ktree. */
+  /** The i-th request to Redis or ktree. */
   resp(i: number): Request
-  /** For etcd. */
+  /** The i-th request to etcd. */
   http?(i: number): string
 }
 

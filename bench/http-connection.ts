@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net'
 import { open } from './load-client.ts'
 
-/** An answer of etcd's. */
+/** A response of etcd. */
 export interface Answer {
   readonly status: number
   readonly body: string
 }
 
-/** A request of etcd's v2 API. @param form what a PUT carries, URL-encoded */
+/** A request of etcd's v2 API. @param form the URL-encoded body of a PUT */
 export function httpRequest(method: 'GET' | 'PUT', path: string, form = ''): string {
   const head = `${method} /v2${path} HTTP/1.1\r\nHost: localhost\r\n`
   if (method === 'GET') return `${head}\r\n`
@@ -15,7 +15,7 @@ export function httpRequest(method: 'GET' | 'PUT', path: string, form = ''): str
   return `${head}${type}\r\nContent-Length: ${form.length}\r\n\r\n${form}`
 }
 
-/** Where the chunks of a body end, or -1; `Transfer-Encoding: chunked` of RFC 9112. */
+/** Reads a chunked body (RFC 9112). @returns its end, -1 if it is not complete */
 function readChunks(text: string, from: number): { end: number; body: string } {
   let body = ''
   for (let at = from; ; ) {
@@ -37,17 +37,17 @@ interface Waiting {
 }
 
 /**
- * A connection that is kept alive. Requests may be sent before the answers to earlier ones have
- * come; Go's server reads the next one when it has answered the last.
+ * A connection that is kept alive. Requests may be pipelined; Go's server reads the next request when
+ * it has answered the last one.
  */
 export class HttpConnection {
-  /** Called with the wait for each answer, in milliseconds. */
+  /** Called with the wait for each response, in milliseconds. */
   onAnswer: (wait: number) => void = () => {}
   readonly #socket: Socket
   readonly #waiting: Waiting[] = []
   #chunks: string[] = []
   #size = 0
-  /** What has to be there before it is worth looking again. */
+  /** Bytes that the first response needs to be complete; 0 if not known. */
   #needed = 0
 
   private constructor(socket: Socket) {
@@ -62,7 +62,7 @@ export class HttpConnection {
     return new HttpConnection(await open(port))
   }
 
-  /** Sends requests in one write. @returns the answers */
+  /** Sends requests in one write. @returns the responses */
   ask(requests: readonly string[]): Promise<Answer[]> {
     const sentAt = performance.now()
     const answers = requests.map(
@@ -88,7 +88,7 @@ export class HttpConnection {
     this.#size = text.length
   }
 
-  /** Takes one answer. @returns its length, -1 if it is not all there */
+  /** Takes one response. @returns its length, -1 if it is not complete */
   #answer(text: string): number {
     const head = text.indexOf('\r\n\r\n')
     if (head === -1) return -1

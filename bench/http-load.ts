@@ -4,23 +4,23 @@ import { summarize, type Throughput } from './latencies.ts'
 
 const TIMEOUT_MS = 120_000
 
-/** What redis-benchmark does, for etcd. */
+/** A load for etcd, like that of redis-benchmark. */
 export interface HttpLoad {
   readonly port: number
   /** The i-th request. */
   request(i: number): string
   readonly clients: number
-  /** Requests that a client sends in one write, before it waits for all the answers. */
+  /** Requests that a client sends in one write before it waits for all the responses. */
   readonly pipeline: number
-  /** Of all clients together. */
+  /** Requests of all clients together. */
   readonly requests: number
 }
 
 /**
  * Sends requests over connections that are kept alive.
  *
- * @returns requests a second, and what they had to wait
- * @throws Error at the first answer that is no success
+ * @returns requests per second, and the waits for their responses
+ * @throws Error at the first response that is no success
  */
 export async function httpLoad(load: HttpLoad): Promise<Throughput> {
   const { port, request, clients, pipeline, requests } = load

@@ -1,20 +1,20 @@
-/** What redis-benchmark puts a number in place of, with so many digits. */
+/** The word that redis-benchmark replaces by a random number of as many digits. */
 export const RANDOM = '__rand_int__'
 
-/** A path so many levels deep, whose last component is a name. */
+/** A path with a number of levels, whose last component is `name`. */
 export const pathOf = (levels: number, name: string): string =>
   `${Array.from({ length: levels - 1 }, (_, i) => `/level${i + 1}`).join('')}/${name}`
 
-/** A number as redis-benchmark writes it in place of `RANDOM`. */
+/** A number as redis-benchmark writes it instead of `RANDOM`. */
 export const digits = (n: number): string => `${n}`.padStart(12, '0')
 
-/** A number below `keyspace`, as redis-benchmark writes it in place of `RANDOM`. */
+/** A random number below `keyspace`, as redis-benchmark writes it instead of `RANDOM`. */
 export const randomDigits = (keyspace: number): string =>
   digits(Math.floor(Math.random() * keyspace))
 
-/** A value of so many bytes. */
+/** A value with a number of bytes. */
 export const valueOfSize = (bytes: number): string => 'x'.repeat(bytes)
 
-/** As people write it. */
+/** A number of bytes with its unit: `16 B`, `1 KB`. */
 export const sizeName = (bytes: number): string =>
   bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KB`

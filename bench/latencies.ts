@@ -1,4 +1,4 @@
-/** What clients had to wait, in milliseconds. */
+/** Percentiles of the clients' waits, in milliseconds. */
 export type Waits = {
   readonly p50: number
   readonly p99: number
@@ -6,19 +6,19 @@ export type Waits = {
   readonly longest: number
 }
 
-/** What a load generator finds. */
+/** The result of a load generator. */
 export type Throughput = Waits & {
   /** Requests a second. */
   readonly rate: number
-  /** How long the load lasted. */
+  /** Duration of the load. */
   readonly seconds: number
 }
 
-/** The value that a share of all values does not exceed. @param sorted ascending */
+/** The smallest value that a share of all values does not exceed. @param sorted in ascending order */
 const percentile = (sorted: ArrayLike<number>, share: number): number =>
   sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)]
 
-/** @param latencies in milliseconds, in any order; is not changed */
+/** The percentiles of some waits. @param latencies in milliseconds, in any order; not changed */
 export function summarize(latencies: readonly number[]): Waits {
   const sorted = Float64Array.from(latencies).sort()
   return {
@@ -29,7 +29,7 @@ export function summarize(latencies: readonly number[]): Waits {
   }
 }
 
-/** The middle one; of an even number the mean of the two in the middle. */
+/** The value in the middle; of an even number of values, the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = Float64Array.from(values).sort()
   const half = sorted.length >> 1

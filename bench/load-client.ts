@@ -6,19 +6,19 @@ export function frame(...args: (string | number)[]): string {
   return `*${args.length}\r\n${args.map((arg) => `$${String(arg).length}\r\n${arg}\r\n`).join('')}`
 }
 
-/** @returns a connected socket */
+/** Connects to a port of the loopback interface. */
 export async function open(port: number): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true })
   await once(socket, 'connect')
-  // Who waits for a reply listens to the close that follows.
+  // The event `close`, which follows an error, ends the wait for a reply.
   socket.on('error', () => {})
   return socket
 }
 
 /**
- * Sends requests and waits until so many lines that begin with `mark` have come.
+ * Sends requests and waits until the replies contain `mark` a number of times.
  *
- * @returns how many bytes came
+ * @returns the number of bytes received
  */
 export function exchange(
   socket: Socket,
@@ -39,7 +39,7 @@ export function exchange(
       bytes += chunk.length
       const text = tail + chunk.toString('latin1')
       left -= text.split(mark).length - 1
-      // Never as long as the mark, so that nothing is counted twice.
+      // The tail is shorter than the mark, so that no mark is counted twice.
       tail = text.slice(Math.max(0, text.length - mark.length + 1))
       if (left > 0) return
       done()
@@ -54,10 +54,10 @@ export function exchange(
 const PONG = '+PONG\r\n'
 
 /**
- * Sends requests, and a PING behind them, and waits for the PONG. What comes before it is not
- * read, but for error replies: the cheapest way to know that all is answered.
+ * Sends requests and a PING, and waits for the PONG. The replies before it are only searched for
+ * errors, because that is the cheapest way to wait for all of them.
  *
- * @returns how many bytes came before the PONG
+ * @returns the number of bytes received before the PONG
  * @throws Error for an error reply
  */
 export function exchangeAll(socket: Socket, requests: string): Promise<number> {
@@ -88,7 +88,7 @@ export function exchangeAll(socket: Socket, requests: string): Promise<number> {
   })
 }
 
-/** A client that sends PING after PING and remembers the longest it had to wait. */
+/** A client that sends PINGs one after another, and keeps the longest wait. */
 export class Pinger {
   /** Milliseconds. */
   longest = 0
@@ -98,7 +98,7 @@ export class Pinger {
   #sentAt = 0
   #stopped = false
 
-  /** @param request what it sends, if not PING; the reply has to fit into one packet */
+  /** @param request the request to send instead of PING; its reply has to fit into one packet */
   constructor(socket: Socket, request = 'PING\r\n') {
     this.#socket = socket
     this.#request = request

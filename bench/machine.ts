@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { makeDirectory, removeDirectory } from './children.ts'
 import { median } from './latencies.ts'
 
-/** What one write to the disk of the temporary directories takes, in milliseconds. */
+/** Time of one write to the disk of the temporary directories, in milliseconds. */
 function syncTime(): number {
   const directory = makeDirectory()
   const file = openSync(join(directory, 'sync'), 'w')
@@ -27,7 +27,7 @@ export function describeMachine(): string {
   const memory = Math.round(totalmem() / 1024 ** 3)
   const disk = `${syncTime().toFixed(2)} ms to write 4 kB to disk (fdatasync)`
   const hardware = `${cpus().length} × ${cpu?.model ?? 'CPU'}, ${memory} GB`
-  // Other work on the machine spoils the figures: let it be seen.
+  // The load is shown because other work on the machine spoils the figures.
   const load = `load average ${loadavg()[0].toFixed(1)} before the start`
   return `${hardware}, ${type()} ${release()}; ${disk}; ${load}`
 }

@@ -25,8 +25,8 @@ const TRIALS: readonly Trial[] = [
   durability,
 ]
 
-/** Nothing takes longer; what does hangs. In milliseconds. */
-const LIMIT_MS = 45 * 60_000
+/** A run that takes longer hangs, and is ended. */
+const MAX_RUN_MS = 45 * 60_000
 
 const HELP = `make bench [ARGS="[trial ...] [--pipeline N ...] [--rounds N] [--requests N] [--quick]"]
 
@@ -34,13 +34,13 @@ Runs the same work against redis-server, etcd and ktree in turn, and writes benc
 Trials (all if none is named):
 ${TRIALS.map(({ name, title }) => `  ${name.padEnd(11)} ${title}`).join('\n')}
 
-  --pipeline N   only this pipeline (may be given several times)
+  --pipeline N   only this pipeline (may be repeated)
   --rounds N     turns of each server in each case (3)
-  --requests N   requests in a turn at pipeline 1, where they are counted (100000)
-  --quick        as little as shows that all of it works, in less than two minutes
+  --requests N   requests per turn at pipeline 1, in trials that count requests (100000)
+  --quick        a short run of less than two minutes, to see that everything works
 
 After a whole run, a trial run by name replaces its own results and keeps the others. With
---pipeline, --requests or --quick the results are printed only.
+--pipeline, --requests or --quick the results are only printed.
 `
 
 function positive(name: string, text: string): number {
@@ -76,7 +76,7 @@ function readCommandLine() {
 
 type CommandLine = ReturnType<typeof readCommandLine>
 
-/** @returns whether all trials came to their end */
+/** Runs the trials, and writes or prints their results. @returns whether all of them succeeded */
 async function bench({ trials, kept, ...options }: CommandLine): Promise<boolean> {
   const { peers, ktree, missing } = findPeers()
   for (const line of missing) process.stderr.write(`${line}\n`)
@@ -101,13 +101,13 @@ async function bench({ trials, kept, ...options }: CommandLine): Promise<boolean
       const { rows, leftOut } = await trial.run(run)
       section = sectionOf(trial, { rows, leftOut: [...missing, ...leftOut], made })
     } catch (error) {
-      // What it found before keeps its place; the other trials can still be made.
+      // The trial's earlier results stay, and the other trials still run.
       process.stderr.write(`\n${trial.name} failed: ${reason(error)}\n`)
       continue
     }
     sections.push(section)
     progress(`${trial.name}: ${Math.round((performance.now() - started) / 1000)} s\n`)
-    // At once, so that what comes later cannot spoil it.
+    // Each trial's results are written at once, so that a later failure cannot lose them.
     if (writing) keep([section], names)
   }
   process.stdout.write(preview(sections))
@@ -120,9 +120,9 @@ try {
     process.stdout.write(HELP)
   } else {
     setTimeout(() => {
-      process.stderr.write(`\nnot done after ${LIMIT_MS / 60_000} minutes: ended\n`)
+      process.stderr.write(`\nnot done after ${MAX_RUN_MS / 60_000} minutes: ended\n`)
       process.exit(1)
-    }, LIMIT_MS).unref()
+    }, MAX_RUN_MS).unref()
     if (!(await bench(commandLine))) process.exitCode = 1
   }
   process.exit()

@@ -5,7 +5,7 @@ import { delimiter, join, resolve } from 'node:path'
 import { type Child, makeDirectory, removeDirectory, sleep, startChild } from './children.ts'
 import { open } from './load-client.ts'
 
-/** When what was written is on disk; ktree's `durability`, Redis's `appendfsync`. */
+/** When writes reach the disk: ktree's `durability`, Redis's `appendfsync`. */
 export type Durability = 'no' | 'everysec' | 'always'
 
 export type PeerName = 'Redis' | 'ktree' | 'etcd'
@@ -15,9 +15,9 @@ export interface Server {
   readonly name: PeerName
   readonly pid: number
   readonly port: number
-  /** Milliseconds from its start to its first answer. */
+  /** Milliseconds from the start of the process to the first reply. */
   readonly startedIn: number
-  /** Ends it and removes its directory. */
+  /** Ends the server and removes its directory. */
   stop(): Promise<void>
 }
 
@@ -25,16 +25,16 @@ export interface Server {
 export interface Peer {
   readonly name: PeerName
   readonly version: string
-  /** Starts it on a free loopback port, in an empty directory. @param durability 'no' by default */
+  /** Starts the server on a free loopback port, in an empty directory, by default with 'no'. */
   start(durability?: Durability): Promise<Server>
 }
 
 const START_TIMEOUT_MS = 30_000
 
-/** Enough for the most watchers there are, and the writer. */
+/** Enough for the largest number of watchers, and the writer. */
 const MAX_CLIENTS = 10_100
 
-/** The path of a program on the PATH, or undefined. */
+/** Looks for a program on the PATH; undefined if it is not there. */
 export function findProgram(name: string): string | undefined {
   for (const directory of (process.env.PATH ?? '').split(delimiter)) {
     const path = join(directory, name)
@@ -42,13 +42,13 @@ export function findProgram(name: string): string | undefined {
       accessSync(path, constants.X_OK)
       return path
     } catch {
-      // Not in this directory.
+      // The program is not in this directory.
     }
   }
   return undefined
 }
 
-/** A TCP port of the loopback interface that nobody listens on. */
+/** A free TCP port of the loopback interface. */
 function freePort(): Promise<number> {
   const server = createServer()
   return new Promise((resolve, reject) => {
@@ -60,8 +60,8 @@ function freePort(): Promise<number> {
   })
 }
 
-/** Asks once; resolves to whether the answer is the one that a ready server gives. */
-async function answers(port: number, request: string, expected: string): Promise<boolean> {
+/** Sends one request; resolves to whether the reply is that of a server that is ready. */
+async function isReady(port: number, request: string, expected: string): Promise<boolean> {
   const socket = await open(port).catch(() => undefined)
   if (!socket) return false
   try {
@@ -80,7 +80,7 @@ interface Start {
   readonly name: PeerName
   readonly path: string
   args(port: number, directory: string): readonly string[]
-  /** A request, and what its answer holds once the server is ready. */
+  /** A request, and a part of the reply of a server that is ready. */
   readonly probe: readonly [request: string, expected: string]
 }
 
@@ -99,7 +99,7 @@ async function start({ name, path, args, probe }: Start): Promise<Server> {
     .finally(() => {
       ended = true
     })
-  while (!(await answers(port, ...probe))) {
+  while (!(await isReady(port, ...probe))) {
     if (ended || performance.now() - begun > START_TIMEOUT_MS) {
       await stop()
       const { out, err } = child.output
@@ -141,13 +141,13 @@ function etcd(path: string): Peer {
   return {
     name: 'etcd',
     version: `etcd ${version}`,
-    // It knows one durability: every write is on disk before it is answered.
+    // etcd has one durability: it replies to a write when the write is on disk.
     start: async () => {
       const peer = `http://127.0.0.1:${await freePort()}`
       return start({
         name: 'etcd',
         path,
-        // It also says whether there is a leader, without which writes fail.
+        // /health also reports whether there is a leader, without which writes fail.
         probe: ['GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n', '"health":"true"'],
         args: (port, directory) => {
           const client = `http://127.0.0.1:${port}`
@@ -163,7 +163,7 @@ function etcd(path: string): Peer {
   }
 }
 
-/** The options for node that `make run` has. */
+/** The options that `make run` gives to node. */
 function nodeOptions(): string[] {
   const { MAKEFLAGS: _, MFLAGS: __, ...env } = process.env
   const recipe = execFileSync('make', ['--no-print-directory', '--dry-run', 'run'], {
@@ -175,15 +175,15 @@ function nodeOptions(): string[] {
   return options.split(' ').filter((option) => option !== '')
 }
 
-/** ktree as it is now: what is built meanwhile does not touch the copy. */
+/** A copy of ktree, which a build during the benchmarks does not change. */
 export interface Ktree extends Peer {
-  /** How it is started, without port and directory. */
+  /** The command that starts ktree, without port and directory. */
   readonly commandLine: string
-  /** Does it know `--dir` and `--durability`? */
+  /** Whether ktree has the options `--dir` and `--durability`. */
   readonly durable: boolean
 }
 
-/** Copies what is built in dist/ of this repository. */
+/** Copies the build in dist/ of this repository. */
 export function ktree(): Ktree {
   const directory = makeDirectory()
   const main = join(directory, 'dist', 'main.js')
@@ -218,7 +218,7 @@ export function ktree(): Ktree {
   }
 }
 
-/** The servers there are, in the order in which they take turns, and what says which are not. */
+/** The servers on this machine, in the order of their turns, and a line for each missing one. */
 export function findPeers(): { peers: Peer[]; ktree: Ktree; missing: string[] } {
   const ours = ktree()
   const peers: Peer[] = [ours]

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
-/** Of /proc/PID/stat, on every Linux that Node.js runs on. */
+/** The unit of time in /proc/PID/stat, the same on every Linux that Node.js supports. */
 const TICKS_PER_SECOND = 100
 
 function status(pid: number, name: string): number {
@@ -12,25 +12,25 @@ function status(pid: number, name: string): number {
   }
 }
 
-/** Resident memory of a process in bytes; NaN where there is no /proc. */
+/** Resident memory of a process, in bytes; NaN without /proc. */
 export const residentMemory = (pid: number): number => status(pid, 'VmRSS')
 
-/** The most resident memory since `forgetPeak`, in bytes; NaN where there is no /proc. */
+/** Largest resident memory since `forgetPeak`, in bytes; NaN without /proc. */
 export const peakMemory = (pid: number): number => status(pid, 'VmHWM')
 
-/** Lets `peakMemory` begin anew. Where this is not allowed, the peak is that since the start. */
+/** Resets `peakMemory`. Where the system does not allow that, the peak is the one since the start. */
 export function forgetPeak(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/clear_refs`, '5')
   } catch {
-    // Not Linux, or not ours.
+    // The system is not Linux, or the process belongs to another user.
   }
 }
 
-/** Processor time that a process has used, in seconds; NaN where there is no /proc. */
+/** Processor time that a process has used, in seconds; NaN without /proc. */
 export function processorTime(pid: number): number {
   try {
-    // The name, in brackets, may itself hold blanks.
+    // The process name, in brackets, may contain blanks.
     const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
       .replace(/^.*\) /s, '')
       .split(' ')

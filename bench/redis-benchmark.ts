@@ -1,20 +1,20 @@
 import { startChild, within } from './children.ts'
 import type { Throughput } from './latencies.ts'
 
-/** How long one run may take at most. */
+/** The longest that one run may take. */
 const TIMEOUT_MS = 120_000
 
-/** A command for redis-benchmark. `__rand_int__` in an argument stands for a number. */
+/** A load for redis-benchmark. */
 export interface Load {
   readonly port: number
-  /** With its arguments. */
+  /** The command and its arguments; a random number replaces `__rand_int__` in them. */
   readonly command: readonly string[]
   readonly clients: number
   /** Requests that a client sends before it waits for the replies. */
   readonly pipeline: number
-  /** Of all clients together. */
+  /** Requests of all clients together. */
   readonly requests: number
-  /** Random numbers are below it. */
+  /** Random numbers are below this one. */
   readonly keyspace: number
 }
 
@@ -24,7 +24,7 @@ function summary(output: string, name: string): number {
   return Number(values.trim().split(/ +/)[names.trim().split(/ +/).indexOf(name)])
 }
 
-/** The least latency in the distribution that so many per cent do not exceed. */
+/** The lowest latency in the printed distribution that a percentage of requests does not exceed. */
 function percentile(output: string, percent: number): number {
   for (const [, share, latency] of output.matchAll(/^([\d.]+)% <= ([\d.]+) milliseconds/gm)) {
     if (Number(share) >= percent) return Number(latency)
@@ -35,8 +35,8 @@ function percentile(output: string, percent: number): number {
 /**
  * Runs redis-benchmark once.
  *
- * @returns requests a second, and what they had to wait
- * @throws Error with what it printed, such as the error reply of the server
+ * @returns requests per second, and the waits for their replies
+ * @throws Error with the program's output, such as an error reply of the server
  */
 export async function redisBenchmark(load: Load): Promise<Throughput> {
   const { port, clients, pipeline, requests, keyspace } = load
@@ -44,7 +44,7 @@ export async function redisBenchmark(load: Load): Promise<Throughput> {
   const options = Object.entries(numbers).flatMap(([name, value]) => [`-${name}`, `${value}`])
   const args = ['-h', '127.0.0.1', ...options]
   const [command, ...rest] = load.command
-  // The last argument comes from standard input: Linux allows none above 128 kB.
+  // The last argument comes from standard input, because Linux allows no argument above 128 kB.
   const last = rest.pop()
   const child =
     last === undefined

@@ -4,7 +4,7 @@ import type { Column, Row, Trial } from './trial.ts'
 const RESULTS = 'bench/results.json'
 const PAGE = 'bench/RESULTS.md'
 
-/** What one trial found, and all that is needed to show it again. */
+/** The results of one trial, with its description. */
 export interface Section {
   readonly name: string
   readonly title: string
@@ -14,7 +14,7 @@ export interface Section {
   readonly compare: string
   readonly rows: readonly Row[]
   readonly leftOut: readonly string[]
-  /** Day, command, rounds, versions, machine. */
+  /** The day, command, rounds, versions and machine of the results. */
   readonly made: string
 }
 
@@ -23,9 +23,9 @@ export const sectionOf = (
   found: Pick<Section, 'rows' | 'leftOut' | 'made'>,
 ): Section => ({ name, title, text, cases, columns, compare, ...found })
 
-/** What is not a number, because nothing was measured, is a dash. */
+/** A figure as text; a dash if there is none, because nothing was measured. */
 function format(value: number | null | undefined, digits: number): string {
-  // JSON has null in place of NaN.
+  // JSON has null instead of NaN.
   if (value === undefined || value === null || !Number.isFinite(value)) return '–'
   if (value >= 100_000 || digits === 0)
     return Math.round(value).toLocaleString('en').replaceAll(',', ' ')
@@ -40,7 +40,7 @@ function table(titles: readonly string[], rows: readonly (readonly string[])[]):
 
 const sameCase = (a: Row, b: Row): boolean => a.case.join('|') === b.case.join('|')
 
-/** A figure as a multiple of that of Redis in the same case. */
+/** A server's figure divided by that of Redis in the same case. */
 function ratio({ rows, compare }: Section, row: Row): string {
   const redis = rows.find((other) => other.server === 'Redis' && sameCase(other, row))
   return redis ? format(row.figures[compare] / redis.figures[compare], 2) : '–'
@@ -68,7 +68,7 @@ function sectionPage(section: Section): string[] {
   ]
 }
 
-/** Redis and ktree side by side, of the trials with one key at a time and 16 bytes. */
+/** The servers side by side, in the trials of reads and writes of 16-byte values. */
 function summary(sections: readonly Section[]): string[] {
   const cells: string[][] = []
   for (const section of sections) {
@@ -134,18 +134,18 @@ function page(sections: readonly Section[]): string {
   return `${[HEAD, ...summary(sections), ...sections.flatMap(sectionPage)].join('\n').trimEnd()}\n`
 }
 
-/** The tables of these trials, as Markdown. */
+/** The results of some trials, as Markdown. */
 export const preview = (sections: readonly Section[]): string =>
   [...summary(sections), ...sections.flatMap(sectionPage)].join('\n')
 
-/** Are there results of other trials, beside which one can be kept? */
+/** Whether results of an earlier run exist. */
 export const haveResults = (): boolean => existsSync(RESULTS)
 
 /**
- * Keeps results beside those of other trials in bench/results.json, and writes all of them to
- * bench/RESULTS.md.
+ * Writes results to bench/results.json, where the results of other trials stay, and writes all of
+ * them to bench/RESULTS.md.
  *
- * @param order the names of all trials; what is not among them is dropped
+ * @param order the names of all trials; results of any other trial are dropped
  */
 export function keep(sections: readonly Section[], order: readonly string[]): void {
   const known = new Map<string, Section>()

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import RedisParser from 'redis-parser'
 import { frame, open } from './load-client.ts'
 
-/** A request, the command's name first. */
+/** A request; the command's name comes first. */
 export type Request = readonly (string | number)[]
 
 interface Waiting {
@@ -29,7 +29,7 @@ export class RespConnection {
     return new RespConnection(await open(port))
   }
 
-  /** Sends requests in one write. @returns the replies, an Error for an error reply */
+  /** Sends requests in one write. @returns the replies; an error reply is an Error */
   askAll(requests: readonly Request[]): Promise<unknown[]> {
     const replies = requests.map(
       () => new Promise((resolve, reject) => this.#waiting.push({ resolve, reject })),
@@ -38,7 +38,7 @@ export class RespConnection {
     return Promise.all(replies)
   }
 
-  /** @throws Error for an error reply */
+  /** Sends one request. @throws Error for an error reply */
   async ask(...request: Request): Promise<unknown> {
     const [reply] = await this.askAll([request])
     if (reply instanceof Error) throw reply

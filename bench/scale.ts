@@ -2,9 +2,13 @@ import type { Socket } from 'node:net'
 import { exchange, frame, open, Pinger } from './load-client.ts'
 
 /** Requests in one write. */
-const BURST = 10_000
+const MAX_WRITE_REQUESTS = 10_000
 
-/** Connections that watch one key: all are to get its one event. @returns milliseconds */
+/**
+ * Lets many connections watch one key, and writes it.
+ *
+ * @returns milliseconds from the write until all connections have its event
+ */
 export async function watchWithMany(port: number, connections: number): Promise<number> {
   const sockets: Socket[] = []
   try {
@@ -16,7 +20,7 @@ export async function watchWithMany(port: number, connections: number): Promise<
       sockets.map((socket) => exchange(socket, frame('KWATCH', '/key'), ':1\r\n', 1)),
     )
     const all = Promise.all(sockets.map((socket) => exchange(socket, '', '"index":', 1)))
-    // In place of one of the watchers, for maxclients counts the writer too.
+    // One of the watchers writes, because maxclients would count a separate writer, too.
     const started = performance.now()
     sockets[0].write(
       frame('UNSUBSCRIBE') + frame('KSET', '/key', 'x') + frame('KWATCH', '/key?since=1'),
@@ -28,7 +32,7 @@ export async function watchWithMany(port: number, connections: number): Promise<
   }
 }
 
-/** Writes keys into a directory. @param ttl what follows the value, `['PXAT', …]` */
+/** Writes keys into a directory. @param ttl the arguments after the value: `['PXAT', …]` */
 export async function fill(
   port: number,
   directory: string,
@@ -36,8 +40,8 @@ export async function fill(
   ...ttl: (string | number)[]
 ): Promise<void> {
   const socket = await open(port)
-  for (let from = 0; from < keys; from += BURST) {
-    const count = Math.min(BURST, keys - from)
+  for (let from = 0; from < keys; from += MAX_WRITE_REQUESTS) {
+    const count = Math.min(MAX_WRITE_REQUESTS, keys - from)
     let requests = ''
     for (let i = 0; i < count; i++) {
       requests += frame('KSET', `${directory}/${from + i}`, 'value', ...ttl)
@@ -47,7 +51,7 @@ export async function fill(
   socket.destroy()
 }
 
-/** One number out of KSTATS. */
+/** One number in KSTATS. */
 async function stat(socket: Socket, name: string): Promise<number> {
   let text = ''
   const listener = (chunk: Buffer): void => {
@@ -59,11 +63,11 @@ async function stat(socket: Socket, name: string): Promise<number> {
   return Number(new RegExp(`${name}\r\n:(\\d+)`).exec(text)?.[1])
 }
 
-/** What was measured beside the PINGs of another client. */
+/** The time of some work, and the waits of another client that sends PINGs during it. */
 export interface Measurement {
-  /** Milliseconds it took. */
+  /** Milliseconds. */
   readonly time: number
-  /** The longest wait for a PONG meanwhile, in milliseconds. */
+  /** The longest wait for a PONG during the work, in milliseconds. */
   readonly longestPing: number
   readonly pings: number
 }
@@ -81,9 +85,10 @@ async function besidePings(port: number, work: () => Promise<void>): Promise<Mea
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /**
- * Keys that expire at the same moment.
+ * Writes keys that expire at the same moment, and measures their expiry.
  *
- * @param lead milliseconds until then: enough to write them
+ * @param lead milliseconds from now to that moment, which must suffice to write the keys
+ * @throws Error if it did not suffice
  */
 export async function expireAtOnce(port: number, keys: number, lead: number): Promise<Measurement> {
   const due = Date.now() + lead
@@ -100,20 +105,20 @@ export async function expireAtOnce(port: number, keys: number, lead: number): Pr
   return measured
 }
 
-/** The removal of a directory full of keys that have a TTL. */
+/** Removes a directory full of keys that have a TTL, and measures that. */
 export async function removeDirectory(port: number, keys: number): Promise<Measurement> {
   await fill(port, '/leased', keys, 'EX', 3600)
   const socket = await open(port)
   const measured = await besidePings(port, async () => {
     await exchange(socket, frame('KDEL', '/leased', 'RECURSIVE'), 'createdIndex', 1)
-    // What is left to clear away is done behind the clients' backs.
+    // The server reclaims the nodes after its reply.
     await sleep(3000)
   })
   socket.destroy()
   return measured
 }
 
-/** A listing of everything. */
+/** Lists the whole tree, and measures that. */
 export async function listAll(
   port: number,
   nodes: number,

@@ -1,6 +1,6 @@
 import { startServer } from '../src/server/start.ts'
 
-// A server in a process of its own: tells its parent the port, and its memory when asked.
+// A server in its own process: sends its port to its parent, and its memory when asked.
 const server = await startServer({ port: 0, directives: { maxclients: '20000' } })
 process.send?.({ port: server.port })
 process.on('message', () => process.send?.({ memory: process.memoryUsage() }))

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync } from 'node:fs'
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 export class ServerProcess {
   readonly port: number
   readonly #child: ChildProcess
@@ -14,7 +14,7 @@ export class ServerProcess {
 
   /** @param execArgv options for node, such as `--cpu-prof` */
   static async start(execArgv: readonly string[] = []): Promise<ServerProcess> {
-    // The compiled sources look for their version two folders up, as in the repository.
+    // The compiled server reads its version from a package.json two folders up.
     copyFileSync('package.json', new URL('../package.json', import.meta.url))
     const child = fork(new URL('./serve.js', import.meta.url), {
       execArgv: [...execArgv],

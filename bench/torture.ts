@@ -5,8 +5,8 @@ import { cpus, release, totalmem, type } from 'node:os'
 import { expireAtOnce, listAll, type Measurement, removeDirectory, watchWithMany } from './scale.ts'
 import { ServerProcess } from './server-process.ts'
 
-// Loads and failures that are too much for every day: `make torture`. Arguments choose some of the
-// trials by name; only a run of all of them is written to docs/torture.md.
+// `make torture` runs loads and failures that take too long for the tests. Arguments select trials by
+// name; only a run of all trials is written to docs/torture.md.
 
 const CONNECTIONS = 10_000
 const KEYS = 1_000_000
@@ -19,7 +19,7 @@ const REDIS_OPERATIONS = 20_000
 const MB = 1024 ** 2
 const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
 const ms = (time: number): string => `${time < 10 ? time.toFixed(1) : number(Math.round(time))} ms`
-const beside = ({ time, longestPing, pings }: Measurement): string =>
+const timeAndPings = ({ time, longestPing, pings }: Measurement): string =>
   `${ms(time)}; longest wait of ${number(pings)} PINGs ${ms(longestPing)}`
 
 interface Trial {
@@ -28,7 +28,7 @@ interface Trial {
   run(): Promise<string>
 }
 
-/** Runs something against a server process of its own. */
+/** Runs some work with a new server process. */
 async function withServer(work: (server: ServerProcess) => Promise<string>): Promise<string> {
   const profile = process.env.KTREE_PROFILE
   const server = await ServerProcess.start(
@@ -72,14 +72,14 @@ const trials: readonly Trial[] = [
   {
     name: 'expiry',
     what: `${number(KEYS)} keys expire in the same millisecond`,
-    run: () => withServer(async ({ port }) => beside(await expireAtOnce(port, KEYS, 40_000))),
+    run: () => withServer(async ({ port }) => timeAndPings(await expireAtOnce(port, KEYS, 40_000))),
   },
   {
     name: 'removal',
     what: `A directory of ${number(KEYS)} keys with a TTL is removed`,
     run: () =>
       withServer(async ({ port }) => {
-        // The time is only that of looking on.
+        // The time means nothing here, because it includes a fixed sleep.
         const { longestPing, pings } = await removeDirectory(port, KEYS)
         return `longest wait of ${number(pings)} PINGs ${ms(longestPing)}`
       }),
@@ -92,7 +92,7 @@ const trials: readonly Trial[] = [
         const listing = await listAll(server.port, NODES)
         const { rss } = await server.memory()
         const size = `${(listing.bytes / MB).toFixed(1)} MB`
-        return `${beside(listing)}; ${size} of reply; ${Math.round(rss / MB)} MB resident after it`
+        return `${timeAndPings(listing)}; ${size} of reply; ${Math.round(rss / MB)} MB resident after it`
       }),
   },
   {

@@ -2,66 +2,66 @@ import { median } from './latencies.ts'
 import type { Ktree, Peer, PeerName, Server } from './peers.ts'
 import { forgetPeak, peakMemory, processorTime } from './process-usage.ts'
 
-/** What one measurement found, by name. */
+/** The figures of one measurement, by name. */
 export type Figures = Readonly<Record<string, number>>
 
 /** A column of figures. */
 export interface Column {
   readonly figure: string
   readonly title: string
-  /** Behind the decimal point. */
+  /** Digits after the decimal point. */
   readonly digits: number
-  /** Over the rounds: the median, or the largest. */
+  /** The table shows the largest figure of all rounds instead of the median. */
   readonly over?: 'largest'
 }
 
 /** One line of a table: one server in one case. */
 export interface Row {
-  /** Under the trial's `cases`, in their order. */
+  /** The cells under the trial's `cases`. */
   readonly case: readonly string[]
   readonly server: PeerName
   readonly command: string
   readonly figures: Figures
 }
 
-/** What a run was told. */
+/** The options of a run. */
 export interface Run {
   readonly peers: readonly Peer[]
   readonly ktree: Ktree
   readonly rounds: number
-  /** At pipeline 1; more with more, fewer where one is more work. */
+  /** Requests at pipeline 1; longer pipelines get more, and expensive requests are fewer. */
   readonly requests: number
-  /** Of those of a trial only these. */
+  /** The pipelines to measure; undefined for those of each trial. */
   readonly pipelines: readonly number[] | undefined
-  /** As little as shows that all of it works. */
+  /** A short run, to see that everything works. */
   readonly quick: boolean
   progress(text: string): void
 }
 
-/** What a trial found. */
+/** The results of a trial. */
 export interface Findings {
   readonly rows: readonly Row[]
-  /** Servers and cases that were left out, and why. */
+  /** The servers and cases that were left out, with the reason. */
   readonly leftOut: readonly string[]
 }
 
-/** One of the things that are measured. */
+/** One benchmark: its description, and the function that runs it. */
 export interface Trial {
   readonly name: string
   readonly title: string
-  /** How it is measured; a paragraph each. */
+  /** The paragraphs that say how it is measured. */
   readonly text: readonly string[]
   /** Titles of the columns that tell the cases apart. */
   readonly cases: readonly string[]
   readonly columns: readonly Column[]
   /** The figure that is compared with that of Redis. */
   readonly compare: string
-  /** Each case is first run once that does not count, so that what is compiled as it runs is. */
+  /** Each case has a first round that does not count, because V8 compiles code as it runs. */
   readonly warmUp?: boolean
   run(run: Run): Promise<Findings>
 }
 
-/** What a load generator finds. */
+/** The columns of a load generator. */
 export const LOAD_COLUMNS: readonly Column[] = [
   { figure: 'rate', title: 'per s', digits: 0 },
   { figure: 'p50', title: 'p50, ms', digits: 2 },
@@ -72,29 +72,29 @@ export const LOAD_COLUMNS: readonly Column[] = [
 
 const PEAK: Column = { figure: 'peak', title: 'peak memory, MB', digits: 0, over: 'largest' }
 
-/** What every measurement adds. */
+/** The columns that every measurement adds. */
 export const USAGE_COLUMNS: readonly Column[] = [
   { figure: 'cpu', title: 'server CPU, %', digits: 0 },
   PEAK,
 ]
 
-/** The same for a trial in which the server has to wait most of the time. */
+/** Those for a trial in which the server waits most of the time. */
 export const PEAK_COLUMNS: readonly Column[] = [PEAK]
 
-/** A server's turn in a case. */
+/** A server's turn in one round of a case. */
 export interface Turn {
   readonly server: PeerName
   readonly command: string
   measure(): Promise<Figures>
 }
 
-/** Measures, and adds how busy the server was, in per cent of a core, and its memory, in MB. */
+/** Measures, and adds the server's processor time, in per cent of a core, and its memory, in MB. */
 async function observe(server: Server, measure: () => Promise<Figures>): Promise<Figures> {
   forgetPeak(server.pid)
   const before = processorTime(server.pid)
   const started = performance.now()
   const figures = await measure()
-  // The load itself, if that is known: a generator takes a moment to start.
+  // The duration of the load is better, if it is known, because a load generator takes time to start.
   const seconds = figures.seconds ?? (performance.now() - started) / 1000
   const cpu = ((processorTime(server.pid) - before) / seconds) * 100
   return { cpu, peak: peakMemory(server.pid) / 1024 ** 2, ...figures }
@@ -107,7 +107,7 @@ export const turn = (server: Server, command: string, measure: () => Promise<Fig
   measure: () => observe(server, measure),
 })
 
-/** A turn for which a server is started each time. */
+/** A turn that starts a server each time. */
 export const freshTurn = (
   peer: Peer,
   command: string,
@@ -119,11 +119,11 @@ export const freshTurn = (
     withServers([() => peer.start()], ([server]) => observe(server, () => measure(server))),
 })
 
-/** The reason that an error gives, on one line. */
+/** The message of an error, on one line. */
 export const reason = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, 200)
 
-/** All rounds of a server as one. */
+/** The figures of all rounds of a server, as one. */
 function combine(columns: readonly Column[], rounds: readonly Figures[]): Figures {
   const figures: Record<string, number> = {}
   for (const { figure, over } of columns) {
@@ -133,7 +133,7 @@ function combine(columns: readonly Column[], rounds: readonly Figures[]): Figure
   return figures
 }
 
-/** Collects what a trial finds, case by case. */
+/** Collects the results of a trial, case by case. */
 export class Collector implements Findings {
   readonly rows: Row[] = []
   readonly leftOut: string[] = []
@@ -150,9 +150,10 @@ export class Collector implements Findings {
   }
 
   /**
-   * Measures one case: a turn each, then the next round. A server that fails is left out of it.
+   * Measures one case. In each round every server has one turn; a server that fails is left out.
    *
-   * @param rounds if not the run's
+   * @param names the cells under the trial's `cases`
+   * @param rounds number of rounds, by default that of the run
    */
   async measure(
     names: readonly string[],
@@ -179,13 +180,14 @@ export class Collector implements Findings {
     }
   }
 
+  /** Notes that a server or a case was left out. */
   leaveOut(what: string, why: unknown): void {
     const line = `${what}: ${reason(why)}`
     if (!this.leftOut.includes(line)) this.leftOut.push(line)
   }
 }
 
-/** Starts servers, has something done, and stops them whatever comes of it. */
+/** Starts servers, works with them, and stops them even if the work fails. */
 export async function withServers<T>(
   starts: readonly (() => Promise<Server>)[],
   work: (servers: Server[]) => Promise<T>,

@@ -16,11 +16,11 @@ import {
 const CLIENTS = 50
 const TIMEOUT_MS = 30_000
 
-/** A client that counts one key up, each time in two round trips. */
+/** A client that increments a number in one key, with two round trips per attempt. */
 interface Counter {
   /** Sets the key to a number. */
   set(value: number): Promise<void>
-  /** Reads the number, and replaces it by the next if nobody else has done so meanwhile. */
+  /** Reads the number, and replaces it by the next one unless another client has changed it. */
   trySwap(): Promise<boolean>
   read(): Promise<number>
   close(): void
@@ -50,7 +50,7 @@ async function redisCounter(port: number): Promise<Counter> {
   }
 }
 
-/** What stands behind a name in a map, which RESP2 sends as names and values in turn. */
+/** A field of a map, which RESP2 sends as names and values in turn. */
 function field(map: unknown, name: string): unknown {
   return Array.isArray(map) ? map[map.indexOf(name) + 1] : undefined
 }
@@ -102,7 +102,12 @@ async function etcdCounter(port: number): Promise<Counter> {
 
 const counters = { Redis: redisCounter, ktree: ktreeCounter, etcd: etcdCounter } as const
 
-/** @param duration milliseconds @throws Error if a swap was lost or made twice */
+/**
+ * Lets many clients increment one number.
+ *
+ * @param duration milliseconds
+ * @throws Error if a swap was lost or counted twice
+ */
 async function swap({ name, port }: Server, duration: number): Promise<Figures> {
   const clients = await Promise.all(Array.from({ length: CLIENTS }, () => counters[name](port)))
   try {
@@ -142,13 +147,13 @@ async function swap({ name, port }: Server, duration: number): Promise<Figures> 
 
 const described = {
   name: 'kcas',
-  title: 'Compare and swap: 50 clients count one key up',
+  title: 'Compare and swap: 50 clients increment one number',
   text: [
-    'Each client reads the number and writes the next one if the key is still what it read, and ' +
-      'tries again if not: KGET and KCAS with PREVINDEX; for Redis WATCH, GET, then MULTI, SET, EXEC; ' +
-      'for etcd GET, then PUT with prevIndex. Two round trips an attempt for all three. Per s are ' +
-      'successful swaps; the waits are those for a swap, with all attempts that it took. That no swap ' +
-      'is lost is checked. The clients are one process on Node.js.',
+    'Each client reads the number, writes the next one if the key has not changed since, and otherwise ' +
+      'tries again. ktree: KGET, then KCAS with PREVINDEX. Redis: WATCH and GET, then MULTI, SET and ' +
+      'EXEC. etcd: GET, then PUT with prevIndex. Each attempt takes two round trips. *per s* counts ' +
+      'successful swaps; a wait includes all attempts of a swap. The trial checks that no swap is ' +
+      'lost. The clients are in one process on Node.js.',
   ],
   cases: ['clients'],
   columns: [

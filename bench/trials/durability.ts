@@ -26,7 +26,7 @@ interface Case {
 }
 
 function requestsOf({ setting, pipeline }: Case, { requests }: Run, server: Server): number {
-  // Where each reply waits for the disk.
+  // Each reply of etcd, and of a server with `always`, waits for the disk.
   const slow = server.name === 'etcd' || setting === 'always' ? 5 : 1
   return Math.max(Math.round((requests * (pipeline > 1 ? 4 : 1)) / slow), CLIENTS * pipeline)
 }
@@ -52,7 +52,7 @@ function turnOf(server: Server, run: Run, one: Case): Turn {
   return turn(server, set, () => redisBenchmark({ ...load, command, keyspace: KEYSPACE }))
 }
 
-/** Why a server cannot be measured with a setting. */
+/** The reason why a server cannot be measured with a setting; undefined if it can. */
 function lacks({ name }: Peer, setting: Durability, run: Run): string | undefined {
   if (name === 'ktree' && !run.ktree.durable)
     return 'dist/main.js --help does not know --durability'
@@ -64,11 +64,11 @@ const described = {
   name: 'durability',
   title: 'Durability: the price of each setting',
   text: [
-    'KSET with `--durability no`, `everysec`, `always`; Redis SET with `--appendonly no`, and with ' +
-      '`--appendonly yes --appendfsync everysec`, `always`; etcd knows only *always*. 50 clients, ' +
-      'values of 16 B, random keys out of 100 000, or all clients the same one key. With *always* a ' +
-      'fifth of the requests. The directories are on the disk of the temporary files; what one write ' +
-      'to it takes stands below the table.',
+    'ktree: KSET with `--durability no`, `everysec` and `always`. Redis: SET with `--appendonly no`, ' +
+      'and with `--appendonly yes --appendfsync everysec` and `always`. etcd: only *always*. 50 ' +
+      'clients, values of 16 B; either random keys out of 100 000, or one key for all clients. With ' +
+      '*always* a fifth of the requests. The directories are on the disk of the temporary files; the ' +
+      'line below the table names the time of one write to it.',
   ],
   cases: ['durability', 'keys', 'pipeline'],
   columns: [...LOAD_COLUMNS, ...USAGE_COLUMNS],
@@ -76,7 +76,7 @@ const described = {
   warmUp: true,
 }
 
-/** What it costs to keep. */
+/** The price of each durability. */
 export const durability: Trial = {
   ...described,
   async run(run) {

@@ -8,12 +8,12 @@ import { RespConnection } from '../resp-connection.ts'
 import { Collector, type Figures, freshTurn, PEAK_COLUMNS, type Trial } from '../trial.ts'
 
 const KEYS = 200_000
-/** One key of so many is written first, to learn how long all of them take, */
-const SAMPLE = 20
-/** and this much longer is left for it. */
-const SPARE = 1.6
+/** The sample that is written first, to estimate the time for all keys, is all keys divided by this. */
+const SAMPLE_DIVISOR = 20
+/** The keys are due after the estimated time multiplied by this. */
+const SAFETY_FACTOR = 1.6
 const TIMEOUT_MS = 60_000
-/** Between two questions how many are gone. */
+/** Time between two queries of the number of expired keys. */
 const POLL_MS = 20
 
 /** A client that asks how many keys have expired since the server was started. */
@@ -38,7 +38,7 @@ async function expiredCounter({ name, port }: Server) {
   }
 }
 
-/** Writes keys that are due at a moment, in milliseconds since 1970. */
+/** Writes keys that expire at the same moment. @param due Unix milliseconds */
 function write(server: Server, directory: string, keys: number, due: number): Promise<void> {
   const value = valueOfSize(16)
   const set = server.name === 'Redis' ? 'SET' : 'KSET'
@@ -46,18 +46,18 @@ function write(server: Server, directory: string, keys: number, due: number): Pr
     count: keys,
     resp: (i) => [set, `${directory}/${i}`, value, 'PXAT', due],
     http: (i) => {
-      // It only takes seconds from now on.
+      // etcd takes only a TTL in seconds.
       const ttl = Math.max(1, Math.round((due - Date.now()) / 1000))
       return httpRequest('PUT', `/keys${directory}/${i}`, `value=${value}&ttl=${ttl}`)
     },
   })
 }
 
-/** Keys that are all due at one moment, a full second. */
+/** Measures the expiry of keys that are all due at the same full second. */
 async function expire(server: Server, keys: number): Promise<Figures> {
   const started = performance.now()
-  await write(server, '/sample', keys / SAMPLE, Date.now() + 3_600_000)
-  const lead = (performance.now() - started) * SAMPLE * SPARE + 2000
+  await write(server, '/sample', keys / SAMPLE_DIVISOR, Date.now() + 3_600_000)
+  const lead = (performance.now() - started) * SAMPLE_DIVISOR * SAFETY_FACTOR + 2000
   const due = Math.ceil((Date.now() + lead) / 1000) * 1000
   await write(server, '/due', keys, due)
   const left = due - Date.now()
@@ -84,11 +84,11 @@ const described = {
   name: 'expiry',
   title: 'Expiry: many keys due at the same moment',
   text: [
-    'Keys with values of 16 B in one directory. *longest* is the longest that another client had to ' +
-      'wait for a PING (etcd: a GET of a key that is not there), sent one after the other, while they ' +
-      'expired; *all gone* is the time after that moment until the last one was counted as expired ' +
-      '(looked at every 20 ms). ktree never shows a key that is due, gone or not; Redis neither. For ' +
-      'etcd, which takes a TTL in whole seconds only, the keys are due within about a second.',
+    'Keys with values of 16 B in one directory. Another client sends PINGs one after another (to etcd: ' +
+      'GETs of a missing key); *longest* is its longest wait while the keys expired. *all gone* is the ' +
+      'time from the moment at which the keys were due until the last one was counted as expired ' +
+      '(polled every 20 ms). Neither ktree nor Redis ever shows a key that is due. etcd takes a TTL ' +
+      'only in whole seconds, so its keys are due within about a second of each other.',
   ],
   cases: ['keys'],
   columns: [

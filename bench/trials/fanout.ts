@@ -8,26 +8,26 @@ import { RespConnection } from '../resp-connection.ts'
 import { Collector, type Figures, type Trial, turn, USAGE_COLUMNS, withServers } from '../trial.ts'
 
 const WATCHERS = [1, 10, 100, 1000, 10_000]
-/** Connections that are opened at one time. */
-const OPENING = 200
+/** Connections that are opened at the same time. */
+const OPEN_AT_ONCE = 200
 /** Events that the writer sends before it waits for the replies. */
 const PIPELINE = 16
 const DELIVERIES = 200_000
 const TIMEOUT_MS = 30_000
 
-/** What stands once in each event as it comes to a watcher. */
+/** A text that each event contains once. */
 const MARK = '"action":'
 
-/** How a kind of server is watched and written to. */
+/** The requests of a watcher and of a writer, for one kind of server. */
 interface Protocol {
   readonly command: string
-  /** What a watcher sends, and what begins the answer that it is heard. */
+  /** A watcher's request, and a text in its confirmation. */
   readonly watch: readonly [request: string, confirmation: string]
-  /** A client that makes events, many at a time. */
+  /** A client that writes many keys at a time. */
   writer(port: number): Promise<{ write(keys: readonly string[]): Promise<void>; close(): void }>
 }
 
-/** What Redis's subscribers get: as large as what ktree's watchers get. */
+/** The message to Redis's subscribers, as large as the event that ktree's watchers get. */
 const event = (key: string): string =>
   JSON.stringify({
     action: 'set',
@@ -35,7 +35,7 @@ const event = (key: string): string =>
     index: 1000,
   })
 
-/** A writer over a connection of Redis's protocol. */
+/** A writer that speaks Redis's protocol. */
 async function respWriter(port: number, request: (key: string) => readonly string[]) {
   const connection = await RespConnection.open(port)
   return {
@@ -78,7 +78,7 @@ const protocols: Readonly<Record<Server['name'], Protocol>> = {
   },
 }
 
-/** Opens connections that watch, and adds them to `sockets`. */
+/** Opens connections, adds them to `sockets`, and lets each watch the directory. */
 async function watchWith(
   sockets: Socket[],
   port: number,
@@ -86,7 +86,7 @@ async function watchWith(
   { watch: [request, confirmation] }: Protocol,
 ): Promise<void> {
   while (sockets.length < count) {
-    const missing = Math.min(OPENING, count - sockets.length)
+    const missing = Math.min(OPEN_AT_ONCE, count - sockets.length)
     const opened = await Promise.all(Array.from({ length: missing }, () => open(port)))
     sockets.push(...opened)
     await Promise.all(opened.map((socket) => exchange(socket, request, confirmation, 1)))
@@ -95,17 +95,17 @@ async function watchWith(
 
 let written = 0
 
-/** @param watchers how many connections watch the directory that one other writes to */
+/** Measures how one writer's events reach many watchers. */
 async function fanOut(server: Server, watchers: number, quick: boolean): Promise<Figures> {
   const protocol = protocols[server.name]
   const sockets: Socket[] = []
   const writer = await protocol.writer(server.port)
-  /** Writes so many events, and waits until all watchers have them. @returns milliseconds */
+  /** Writes a number of keys, and waits until all watchers have their events. @returns milliseconds */
   const deliver = async (events: number): Promise<number> => {
-    // Keys that there have not been: an event of theirs has no prevNode.
+    // The keys are new, so that their events have no prevNode.
     const keys = Array.from({ length: events }, () => `/fan/${++written}`)
     const delivered = Promise.all(sockets.map((socket) => exchange(socket, '', MARK, events)))
-    // Whoever fails first is told of; the other must not be without anyone to hear it.
+    // A failing write ends this function before it awaits `delivered`, which must not reject unheard.
     delivered.catch(() => {})
     const started = performance.now()
     for (let i = 0; i < events; i += PIPELINE) await writer.write(keys.slice(i, i + PIPELINE))
@@ -129,7 +129,7 @@ async function fanOut(server: Server, watchers: number, quick: boolean): Promise
     return await within(TIMEOUT_MS, `${watchers} watchers`, work())
   } finally {
     writer.close()
-    // Without the time that TCP waits after a proper end: ports would run out.
+    // A reset frees the ports at once; after a proper end TCP would keep them for a while.
     for (const socket of sockets) socket.resetAndDestroy()
   }
 }
@@ -138,12 +138,13 @@ const described = {
   name: 'fanout',
   title: 'Fan-out: one writer, many watchers of a directory',
   text: [
-    'Each watcher is a connection. For Redis PUBLISH to as many subscribers, a message as large as ' +
-      "ktree's event; for etcd `?wait=true&recursive=true&stream=true`. *last watcher* is the time from " +
-      'one write until the last watcher has the event, *longest* the longest of these; events per s ' +
-      'come from a writer that sends 16 and waits for the replies, until all watchers have them all. ' +
-      'All watchers are one process on Node.js: with 1000 and more it, not the server, is what is busy ' +
-      'where the server CPU is below 100.',
+    'Each watcher is a connection. Redis gets a PUBLISH to as many subscribers, with a message as ' +
+      "large as ktree's event; etcd's watchers use `?wait=true&recursive=true&stream=true`. " +
+      '*last watcher* is the time from one write until the last watcher has the event, and *longest* ' +
+      'the longest of these times. *events per s*: a writer sends 16 writes at a time and waits for ' +
+      'their replies, and the time ends when all watchers have all events. All watchers are in one ' +
+      'process on Node.js. With 1000 watchers or more, a server CPU below 100 means that this process, ' +
+      'not the server, was the limit.',
   ],
   cases: ['watchers'],
   columns: [
@@ -157,7 +158,7 @@ const described = {
   warmUp: true,
 }
 
-/** Events to many. */
+/** One writer, many watchers. */
 export const fanout: Trial = {
   ...described,
   async run(run) {

@@ -16,11 +16,11 @@ import {
 } from '../trial.ts'
 
 const NODES = 10_000
-/** Nodes in one directory. */
-const DIRECTORY = 100
+const NODES_PER_DIRECTORY = 100
 const TIMEOUT_MS = 60_000
 
-const pathOfNode = (i: number): string => `/list/${Math.floor(i / DIRECTORY)}/${i % DIRECTORY}`
+const pathOfNode = (i: number): string =>
+  `/list/${Math.floor(i / NODES_PER_DIRECTORY)}/${i % NODES_PER_DIRECTORY}`
 
 async function write(server: Server): Promise<void> {
   const value = valueOfSize(16)
@@ -34,8 +34,9 @@ async function write(server: Server): Promise<void> {
   })
 }
 
-/** A client that lists everything once. @returns the bytes that came */
+/** A client that lists the directory. */
 interface Lister {
+  /** Lists it once. @returns the number of bytes received */
   list(): Promise<number>
   close(): void
 }
@@ -90,9 +91,9 @@ const described = {
   name: 'listing',
   title: 'Listing: a directory of 10 000 nodes, recursively',
   text: [
-    '10 000 files with values of 16 B in 100 directories, listed by one client, over and over, while ' +
-      'another sends PING after PING (etcd: GET of a key that is not there). Redis has no directories: ' +
-      'HGETALL of a hash with the same 10 000 paths comes nearest.',
+    'One client lists 10 000 files with values of 16 B in 100 directories, again and again, while ' +
+      'another client sends PINGs one after another (to etcd: GETs of a missing key). Redis has no ' +
+      'directories; HGETALL of a hash with the same 10 000 paths is the closest match.',
   ],
   cases: ['nodes'],
   columns: [
@@ -105,7 +106,7 @@ const described = {
   warmUp: true,
 }
 
-/** Much in one reply. */
+/** A large reply. */
 export const listing: Trial = {
   ...described,
   async run(run) {

@@ -6,9 +6,8 @@ import { peakMemory, residentMemory } from '../process-usage.ts'
 import { Collector, type Figures, freshTurn, type Trial } from '../trial.ts'
 
 const KEYS = 1_000_000
-/** Keys in one directory. */
-const DIRECTORY = 1000
-/** Time for a server to clear up behind itself. */
+const KEYS_PER_DIRECTORY = 1000
+/** Time for a server to come to rest before its memory is read. */
 const REST_MS = 3000
 
 const MB = 1024 ** 2
@@ -19,7 +18,7 @@ async function fillAndWeigh(server: Server, keys: number): Promise<Figures> {
     count: keys,
     resp: (i) => [
       server.name === 'Redis' ? 'SET' : 'KSET',
-      `/keys/${Math.floor(i / DIRECTORY)}/${i % DIRECTORY}`,
+      `/keys/${Math.floor(i / KEYS_PER_DIRECTORY)}/${i % KEYS_PER_DIRECTORY}`,
       valueOfSize(16),
     ],
   })
@@ -37,10 +36,11 @@ const described = {
   name: 'memory',
   title: 'Memory per key',
   text: [
-    'Resident memory of a fresh server before and after (3 s later) keys with values of 16 B have been ' +
-      'written over one connection, 1000 keys a directory (`/keys/123/456`), divided by the number of ' +
-      'keys. What the collector of Node.js has not given back counts as used. Without etcd, which ' +
-      'would take minutes to write them.',
+    'Resident memory of a fresh server before keys with values of 16 B were written, and 3 s after it. ' +
+      'One connection writes the keys, 1000 per directory (`/keys/123/456`). *bytes a key* is the ' +
+      'difference divided by the number of keys. Memory that the garbage collector of Node.js has not ' +
+      'returned to the system counts as used. etcd is left out, because it would take minutes to write ' +
+      'the keys.',
   ],
   cases: ['keys'],
   columns: [
@@ -52,7 +52,7 @@ const described = {
   compare: 'perKey',
 }
 
-/** What a key takes. */
+/** Memory per key. */
 export const memory: Trial = {
   ...described,
   async run(run) {

@@ -6,7 +6,7 @@ const PIPELINES = [1, 16, 64]
 
 const described = {
   name: 'ping',
-  title: 'PING: what a request costs that does nothing',
+  title: 'PING: the cost of a request that does nothing',
   text: ['50 clients.'],
   cases: ['pipeline'],
   columns: [...LOAD_COLUMNS, ...USAGE_COLUMNS],
@@ -14,7 +14,7 @@ const described = {
   warmUp: true,
 }
 
-/** The way there and back. */
+/** The cost of a request alone. */
 export const ping: Trial = {
   ...described,
   async run(run) {

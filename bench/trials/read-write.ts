@@ -21,7 +21,7 @@ const CLIENTS = 50
 const PIPELINES = [1, 16, 64]
 const SIZES = [16, 1024, 100 * 1024]
 const BASE_LEVELS = 2
-/** Measured with the smallest value and one pipeline only. */
+/** These levels are measured with the smallest value and one pipeline only. */
 const OTHER_LEVELS = [1, 4, 8]
 const LEVELS_PIPELINE = 16
 
@@ -40,22 +40,22 @@ function cases({ pipelines, quick }: Run): Case[] {
   return [...sizes, ...OTHER_LEVELS.map((levels) => ({ pipeline, size: SIZES[0], levels }))]
 }
 
-/** Fewer keys where they are large, so that all of them fit into memory. */
+/** The number of keys; fewer with large values, so that all of them fit into memory. */
 function keyspaceOf(size: number, { quick }: Run): number {
   if (size > 10_000) return 100
   return quick ? 1_000 : 20_000
 }
 
 function requestsOf({ pipeline, size }: Case, { requests }: Run, server: Server): number {
-  // Longer pipelines make each request cheaper, longer values dearer.
+  // A longer pipeline makes each request cheaper, a longer value makes it more expensive.
   const pipelined = pipeline > 1 ? 4 : 1
   const factor = size > 10_000 ? 1 / 25 : size > 1_000 ? pipelined / 2 : pipelined
-  // etcd, which writes to disk, gets a tenth, else it would take most of the time.
+  // etcd gets a tenth of the requests, because it writes to disk and would take most of the time.
   const wanted = Math.round((requests * factor) / (server.name === 'etcd' ? 10 : 1))
   return Math.max(wanted, CLIENTS * pipeline)
 }
 
-/** The value is in what is sent: once in a write, never in a read. */
+/** The commands to compare. */
 interface Commands {
   readonly kind: 'read' | 'write'
   readonly redis: string
@@ -82,10 +82,10 @@ function turnOf(server: Server, run: Run, one: Case, { kind, redis, ktree }: Com
   return turn(server, command, () => redisBenchmark({ ...load, command: args, keyspace }))
 }
 
-/** Other keys for other sizes, so that a read finds the size that it is to find. */
+/** The path of a key. Each size has its own keys, so that a read finds a value of the right size. */
 const nameOf = ({ size, levels }: Case, key: string): string => pathOf(levels, `${size}:${key}`)
 
-/** Writes the keys of a case, so that each read finds one and each write replaces one. */
+/** Writes the keys of a case, so that each read finds a key and each write replaces one. */
 async function prepare(server: Server, run: Run, one: Case, set: string): Promise<void> {
   const value = valueOfSize(one.size)
   const name = (i: number): string => nameOf(one, digits(i))
@@ -96,7 +96,7 @@ async function prepare(server: Server, run: Run, one: Case, set: string): Promis
   })
 }
 
-/** The error that a command which does not exist is answered with. */
+/** The error reply for a command that the server does not have; undefined if it has it. */
 async function unknownCommand(server: Server, command: string): Promise<string | undefined> {
   const connection = await RespConnection.open(server.port)
   try {
@@ -135,7 +135,7 @@ function trial(name: string, commands: Commands): Trial {
         async (servers) => {
           const ours = servers.find((server) => server.name === 'ktree')
           const unknown = ours && (await unknownCommand(ours, ktree))
-          // Without ktree there is nothing to compare.
+          // A trial without ktree compares nothing.
           if (unknown) return collector.leaveOut('ktree', unknown)
           const prepared = new Set<string>()
           for (const one of cases(run)) {

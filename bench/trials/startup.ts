@@ -3,16 +3,17 @@ import { residentMemory } from '../process-usage.ts'
 import { Collector, type Trial } from '../trial.ts'
 
 const STARTS = 10
-/** Time to come to rest before the memory is looked at. */
+/** Time for a server to come to rest before its memory is read. */
 const REST_MS = 500
 
 const described = {
   name: 'startup',
   title: 'Startup',
   text: [
-    'From the start of the process until its first answer to PING (etcd: to `/health`), on an empty ' +
-      'directory; the resident memory half a second later. Redis with `--appendonly yes`, as soon as ' +
-      'ktree writes to disk too. At least 10 starts each, in turn.',
+    'Time from the start of the process, with an empty directory, to its first reply to PING (etcd: to ' +
+      '`/health`), and the resident memory half a second later. ktree has `--durability everysec`, and ' +
+      'Redis `--appendonly yes --appendfsync everysec`. The servers start in turn, at least 10 times ' +
+      'each.',
   ],
   cases: [],
   columns: [
@@ -23,7 +24,7 @@ const described = {
   compare: 'ready',
 }
 
-/** From nothing to the first answer. */
+/** The time until a server is ready. */
 export const startup: Trial = {
   ...described,
   async run(run) {

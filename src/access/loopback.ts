@@ -1,7 +1,7 @@
 /**
- * Whether an address is of this very machine, and so passes `protected-mode`.
+ * Whether an address is a loopback address, which `protected-mode` lets in.
  *
- * @param address as `net.Socket` gives it: IPv4, IPv6, or IPv4 within IPv6
+ * @param address an address of `net.Socket`: IPv4, IPv6, or IPv4 within IPv6
  */
 export function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')

@@ -1,20 +1,20 @@
 import { createRequire } from 'node:module'
 
-/** The only user: every client is this one. */
+/** The user of every client: there is no other. */
 export const DEFAULT_USER = 'default'
 
 /**
- * Whether a password opens the server. As in Redis, any password does if none is required.
+ * Whether a password is right. As in Redis, any password is right if none is required.
  *
- * @param required `requirepass`; empty if no password is required
+ * @param required the directive `requirepass`; empty if no password is required
  */
 export function isPassword(given: string, required: string): boolean {
   return required === '' || isSame(given, required)
 }
 
-/** Takes a time that depends neither on where the two differ nor on their lengths. */
+/** Compares in constant time: it depends neither on the first difference nor on the lengths. */
 function isSame(given: string, expected: string): boolean {
-  // A server starts sooner without node:crypto, so only a server with a password loads it.
+  // Only a server with a password loads node:crypto, because loading it delays the start.
   const require = createRequire(import.meta.url)
   const { createHash, timingSafeEqual } = require('node:crypto') as typeof import('node:crypto')
   const digest = (password: string): Buffer =>

@@ -1,7 +1,7 @@
-/** The kinds of keyspace notifications, by Redis's letters. */
+/** The classes of keyspace notifications, by Redis's letters. */
 export type EventClass = 'g' | '$' | 'x' | 'e' | 'n' | 'm'
 
-/** The names of keyspace notifications, Redis's, and the class that each belongs to. */
+/** The events of keyspace notifications, by Redis's names, and the class of each. */
 export const keyspaceEvents = {
   set: '$',
   setrange: '$',
@@ -15,7 +15,7 @@ export const keyspaceEvents = {
   rename_to: 'g',
   copy_to: 'g',
   restore: 'g',
-  // A directory is made: the one event that Redis has no name for.
+  // A new directory is the only event that Redis has no name for.
   mkdir: 'g',
   expired: 'x',
   new: 'n',

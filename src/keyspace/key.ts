@@ -3,15 +3,15 @@ import { type FileNode, pathOf } from '../store/tree/node.ts'
 const SLASH = 47
 
 /**
- * The path of a key: `user:1` is `/user:1`, `a/b` is `/a/b`, and `/a/b` is the same.
+ * The path of a key: `/user:1` for `user:1`, `/a/b` for both `a/b` and `/a/b`.
  *
- * The store cleans it; a path that begins with a slash costs it half the time.
+ * The path is not cleaned, because the store does that: in half the time if it begins with a slash.
  */
 export function pathOfKey(key: string): string {
   return key.charCodeAt(0) === SLASH ? key : `/${key}`
 }
 
-/** The key that a path is listed as: without the slash at its front. */
+/** The key of a clean path, as listings show it: without the first slash. */
 export function keyOfPath(path: string): string {
   return path.slice(1)
 }

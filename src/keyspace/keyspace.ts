@@ -8,7 +8,7 @@ import type { KeyspaceEvent } from './events.ts'
 import { pathOfKey } from './key.ts'
 import type { KeyspaceNotifier } from './notifier.ts'
 
-/** Redis's error for a key whose value is of another kind; here, a directory. */
+/** Redis's error for a key of the wrong type: in ktree, a directory. */
 export function wrongType(): CommandError {
   return new CommandError('WRONGTYPE Operation against a key holding the wrong kind of value')
 }
@@ -18,12 +18,12 @@ export const noSuchKey = (): CommandError => new CommandError('ERR no such key')
 export const sameObject = (): CommandError =>
   new CommandError('ERR source and destination objects are the same')
 
-/** Whether two keys are one. */
+/** Whether two keys name the same node. */
 export function isSameKey(a: string, b: string): boolean {
   return a === b || cleanPath(pathOfKey(a)) === cleanPath(pathOfKey(b))
 }
 
-/** The tree as Redis's commands see it: keys, which are files; hits and misses; notifications. */
+/** The tree as Redis's commands see it: files are keys, reads hit or miss, writes are published. */
 export class Keyspace {
   readonly #store: Store
   readonly #counters: ServerStats
@@ -37,15 +37,15 @@ export class Keyspace {
   }
 
   /**
-   * Publishes what has happened to a key, where `notify-keyspace-events` asks for it.
+   * Publishes a keyspace notification, if `notify-keyspace-events` asks for it.
    *
-   * @param key as the client has given it
+   * @param key the key as the client wrote it
    */
   notify(event: KeyspaceEvent, key: string): void {
     if (this.notifier !== undefined) this.notifier.notify(event, key)
   }
 
-  /** The node that a key names, a directory included; undefined if there is none. */
+  /** The node of a key, a file or a directory; undefined if there is none. */
   lookup(key: string): Node | undefined {
     return this.#store.lookup(pathOfKey(key))
   }
@@ -58,7 +58,7 @@ export class Keyspace {
   }
 
   /**
-   * The file that a key names, or undefined if there is none.
+   * The file of a key; undefined if there is none.
    *
    * @throws CommandError WRONGTYPE if it is a directory
    */
@@ -70,7 +70,7 @@ export class Keyspace {
   }
 
   /**
-   * The value of a key, or undefined if there is none; counts a hit or a miss.
+   * The value of a key; undefined if there is none. Counts a hit or a miss.
    *
    * @throws CommandError WRONGTYPE if it is a directory
    */
@@ -94,7 +94,7 @@ export class Keyspace {
    * Makes or replaces a key.
    *
    * @param expireTime Unix milliseconds; absent makes it permanent
-   * @throws CommandError WRONGTYPE if a directory stands there
+   * @throws CommandError WRONGTYPE if the key is a directory
    * @throws StoreError NOTDIR if a parent is a file
    */
   set(key: string, value: string, expireTime?: number): void {
@@ -109,6 +109,8 @@ export class Keyspace {
   /**
    * Like {@link Keyspace.set}, but publishes the key as new even if it existed, because Redis deletes
    * the former key first.
+   *
+   * @param former the node that the key replaces, if there is one
    */
   replace(
     key: string,
@@ -117,12 +119,12 @@ export class Keyspace {
     former: Node | undefined,
   ): void {
     this.set(key, value, expireTime)
-    // The store itself reports a key that did not exist.
+    // The store's own event reports a key that did not exist.
     if (former !== undefined) this.notify('new', key)
   }
 
   /**
-   * Checks that {@link Keyspace.set} would succeed, and changes nothing.
+   * Checks whether {@link Keyspace.set} would succeed, and changes nothing.
    *
    * @returns whether the key exists
    * @throws as {@link Keyspace.set}
@@ -136,7 +138,7 @@ export class Keyspace {
   }
 
   /**
-   * Changes the value and TTL of a key that has just been found.
+   * Changes the value and TTL of a key that the command has just found.
    *
    * @param expireTime Unix milliseconds; undefined makes it permanent
    */
@@ -148,7 +150,7 @@ export class Keyspace {
     }
   }
 
-  /** Deletes a key that has just been found. */
+  /** Deletes a key that the command has just found. */
   delete(key: string): void {
     try {
       this.#store.delete(key)
@@ -158,12 +160,12 @@ export class Keyspace {
   }
 }
 
-/** The root is a directory, too. */
+/** Whether a write failed because the path is a directory; the root (107) is one, too. */
 function isDirectoryError(error: unknown): boolean {
   return error instanceof StoreError && (error.code === 102 || error.code === 107)
 }
 
-/** A key may expire after it was found; the command then counts as having run just before. */
+/** Ignores that a key has expired since it was found: the command counts as run just before. */
 function ignoreExpired(error: unknown): void {
   if (!(error instanceof StoreError && error.code === 100)) throw error
 }

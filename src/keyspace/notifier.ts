@@ -7,8 +7,8 @@ import { type KeyspaceEvent, keyspaceEvents } from './events.ts'
 import { keyOfPath, pathOfKey } from './key.ts'
 
 /**
- * Publishes keyspace notifications, as Redis does: `__keyspace@0__:key` carries the event's name,
- * `__keyevent@0__:event` the key. There is one while `notify-keyspace-events` asks for any.
+ * Publishes keyspace notifications, as Redis does: the event's name on `__keyspace@0__:key`, and the
+ * key on `__keyevent@0__:event`. Exists only while `notify-keyspace-events` has letters.
  */
 export class KeyspaceNotifier {
   readonly #pubsub: Subscriptions
@@ -19,20 +19,20 @@ export class KeyspaceNotifier {
   constructor(store: Store, pubsub: Subscriptions, flags: string) {
     this.#pubsub = pubsub
     this.#flags = parseEventFlags(flags)
-    // These two no command knows of: the store does.
+    // Only the store knows when a key expires or is new.
     if (this.#flags.has('x') || this.#flags.has('n')) {
       this.#endStoreEvents = store.hub.addEverywhere((event) => this.#onStoreEvent(event))
     }
   }
 
-  /** @param key as a client has given it */
+  /** Publishes an event, if its class is switched on. @param key the key as a client wrote it */
   notify(event: KeyspaceEvent, key: string): void {
     if (this.#flags.has(keyspaceEvents[event])) {
       this.#publish(event, keyOfPath(cleanPath(pathOfKey(key))))
     }
   }
 
-  /** Ends what it listens to itself. */
+  /** Stops listening to the store. */
   close(): void {
     this.#endStoreEvents?.()
   }

@@ -1,4 +1,4 @@
-/** Counters of INFO, set back by CONFIG RESETSTAT. */
+/** Counters of INFO, which CONFIG RESETSTAT sets to 0. */
 export interface ServerStats {
   connectionsReceived: number
   connectionsRejected: number
@@ -7,32 +7,35 @@ export interface ServerStats {
   outputBytes: number
   unexpectedErrors: number
   errorReplies: number
-  /** By their codes: `ERR`, `WRONGTYPE`, ... */
+  /** Error replies by code: `ERR`, `WRONGTYPE`, ... */
   readonly errorCodes: Map<string, number>
-  /** Keys looked at by Redis's commands, that were there and that were not. */
+  /** Keys that Redis's commands have read and found. */
   keyspaceHits: number
+  /** Keys that Redis's commands have read and not found. */
   keyspaceMisses: number
-  /** Clients cut off because they did not read their output. */
+  /** Clients disconnected because they did not read their output. */
   outputLimitDisconnections: number
 }
 
+/** Counters of one command, for INFO commandstats and LATENCY HISTOGRAM. */
 export interface CommandStats {
   calls: number
-  /** Microseconds. */
+  /** Time of all calls, in microseconds. */
   time: number
   rejectedCalls: number
   failedCalls: number
-  /** How many calls took how long: see latency-histogram.ts. */
+  /** Calls by duration: see latency-histogram.ts. */
   readonly histogram: number[]
 }
 
-/** Counts an error reply, under its first word: its code. */
+/** Counts an error reply under its code, which is its first word. */
 export function countError(stats: ServerStats, reply: string): void {
   stats.errorReplies++
   const code = reply.split(' ', 1)[0]
   stats.errorCodes.set(code, (stats.errorCodes.get(code) ?? 0) + 1)
 }
 
+/** New counters, all 0. */
 export function newServerStats(): ServerStats {
   return {
     connectionsReceived: 0,

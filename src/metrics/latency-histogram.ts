@@ -1,19 +1,19 @@
-/** Buckets enough for half an hour; a call that takes longer is counted in the last. */
-const BUCKETS = 32
-/** Where Redis's first bucket ends, in nanoseconds: 1024, and what its precision adds. */
-const FIRST_END = 1032
+/** Enough buckets for half an hour; the last one also counts calls that take longer. */
+const BUCKET_COUNT = 32
+/** End of Redis's first bucket: 1024 ns, rounded up to the histogram's precision. */
+const FIRST_END_NS = 1032
 
-/** How often a command took how long: each bucket reaches twice as far as the one before. */
+/** An empty histogram of durations; each bucket ends at twice the end of the bucket before it. */
 export function newHistogram(): number[] {
-  return new Array<number>(BUCKETS).fill(0)
+  return new Array<number>(BUCKET_COUNT).fill(0)
 }
 
 /** The bucket of a duration. @param time microseconds */
 export function histogramBucket(time: number): number {
-  return Math.min(BUCKETS - 1, 32 - Math.clz32((time * 1000) / FIRST_END))
+  return Math.min(BUCKET_COUNT - 1, 32 - Math.clz32((time * 1000) / FIRST_END_NS))
 }
 
-/** Where a bucket ends, in whole microseconds. */
+/** The end of a bucket, in whole microseconds. */
 export function bucketEnd(bucket: number): number {
-  return Math.floor((FIRST_END * 2 ** bucket - 1) / 1000)
+  return Math.floor((FIRST_END_NS * 2 ** bucket - 1) / 1000)
 }

@@ -1,12 +1,13 @@
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../store/clock.ts'
 
-/** What may hold up clients: Redis's names, and `commit`, which has none there. */
+/** Events that may hold up clients: Redis's, and `commit`, which Redis does not have. */
 export type LatencyEvent = 'command' | 'fast-command' | 'expire-cycle' | 'commit'
 
-/** So many samples are kept of each event (Redis). */
+/** Samples kept of each event (Redis). */
 const MAX_SAMPLES = 160
 
+/** One latency of an event. */
 export interface LatencySample {
   /** Unix seconds. */
   readonly time: number
@@ -14,15 +15,15 @@ export interface LatencySample {
   readonly latency: number
 }
 
-/** What has been seen of one event. */
+/** The latencies of one event. */
 export interface LatencySeries {
-  /** The oldest first, one a second. */
+  /** One sample per second, the oldest first. */
   readonly samples: LatencySample[]
-  /** The longest ever, in milliseconds. */
+  /** The longest latency ever, in milliseconds. */
   max: number
 }
 
-/** Redis's latency monitor: what took `latency-monitor-threshold` or longer, and when. */
+/** Redis's latency monitor: keeps the events that took `latency-monitor-threshold` or longer. */
 export class LatencyMonitor {
   readonly #config: Config
   readonly #clock: Clock
@@ -33,11 +34,12 @@ export class LatencyMonitor {
     this.#clock = clock
   }
 
+  /** The latencies kept, by event. */
   get series(): ReadonlyMap<string, LatencySeries> {
     return this.#series
   }
 
-  /** @param duration milliseconds */
+  /** Keeps an event's latency, if it reaches the threshold. @param duration milliseconds */
   add(event: LatencyEvent, duration: number): void {
     const threshold = this.#config.get('latency-monitor-threshold')
     if (threshold === 0 || duration < threshold) return
@@ -57,12 +59,12 @@ export class LatencyMonitor {
       if (samples.length === MAX_SAMPLES) samples.shift()
       samples.push(sample)
     } else if (last.latency < sample.latency) {
-      // Of each second the longest.
+      // A second keeps its longest latency.
       samples[samples.length - 1] = sample
     }
   }
 
-  /** @returns whether there was anything to forget */
+  /** Drops the latencies of an event. @returns whether there were any */
   forget(event: string): boolean {
     return this.#series.delete(event)
   }

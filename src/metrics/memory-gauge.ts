@@ -1,35 +1,37 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** About what a request that grows the tree takes beside its arguments' bytes. */
-const REQUEST_BYTES = 256
-/** Memory is measured again after so many bytes at the earliest. */
-const MIN_STEP = 64 * 1024
-/** Collecting garbage may take this part of all time. */
-const COLLECTION_SHARE = 0.1
-/** Above the limit by so much, garbage or not, writes are refused. */
-const TOLERANCE = 1.25
+/** A request that grows the tree takes about this much memory besides its arguments' bytes. */
+const REQUEST_OVERHEAD_BYTES = 256
+/** Between two measurements the tree grows by at least this much. */
+const MIN_STEP_BYTES = 64 * 1024
+/** The share of all time that garbage collection may take. */
+const MAX_COLLECTION_SHARE = 0.1
+/** Writes are refused above this multiple of the limit, even if part of the memory is garbage. */
+const MAX_GARBAGE_FACTOR = 1.25
 
 let collectGarbage: (() => void) | undefined
 
 /**
- * How much memory is in use, measured seldom, for V8 takes its time to tell. What it tells includes
- * garbage: before writes are refused, the garbage is collected.
+ * Measures the memory in use, and compares it with `maxmemory`. It measures seldom, because V8 takes
+ * microseconds to report. V8's figure includes garbage, so garbage is collected before writes are
+ * refused.
  */
 export class MemoryGauge {
   /** Bytes; 0 for no limit. */
   #limit = 0
   #exceeded = false
   #used = 0
-  /** What was in use when garbage had been collected last. */
+  /** Bytes in use after the last garbage collection. */
   #live = 0
   #peak = 0
-  /** The bytes in use at the start. */
+  /** Bytes in use at the start. */
   readonly startup: number
-  /** What may have been added since it was last measured, and when to measure again. */
+  /** Bytes that requests may have added since the last measurement. */
   #added = 0
+  /** Added bytes after which memory is measured again. */
   #step = 0
-  /** No earlier is garbage collected again; of `performance.now()`. */
+  /** The earliest next garbage collection, in milliseconds since the process began. */
   #collectAt = 0
 
   constructor() {
@@ -41,25 +43,26 @@ export class MemoryGauge {
     return this.#limit > 0
   }
 
-  /** The highest that has been measured, in bytes. */
+  /** The most bytes in use at any measurement. */
   get peak(): number {
     return this.#peak
   }
 
+  /** `maxmemory` in bytes; 0 for no limit. */
   set limit(bytes: number) {
     this.#limit = bytes
     this.survey()
   }
 
-  /** Whether a request that takes memory is to be refused. */
+  /** Whether to refuse a request that takes memory. */
   isExceeded(args: readonly string[]): boolean {
-    this.#added += REQUEST_BYTES
+    this.#added += REQUEST_OVERHEAD_BYTES
     for (const arg of args) this.#added += arg.length
     if (this.#added >= this.#step) this.survey()
     return this.#exceeded
   }
 
-  /** The bytes in use now; takes some microseconds. */
+  /** Measures the bytes in use; takes some microseconds. */
   measure(): number {
     const { used_heap_size: heap, external_memory: external } = getHeapStatistics()
     this.#used = heap + external
@@ -67,30 +70,30 @@ export class MemoryGauge {
     return this.#used
   }
 
-  /** Called every second, and in between as the tree grows. */
+  /** Measures, and decides whether writes are refused. Called every second, and as the tree grows. */
   survey(): void {
     this.#added = 0
     const used = this.measure()
     if (this.#limit === 0 || used <= this.#limit) this.#exceeded = false
     else {
       if (performance.now() >= this.#collectAt) this.collect()
-      this.#exceeded = this.#live > this.#limit || this.#used > TOLERANCE * this.#limit
+      this.#exceeded = this.#live > this.#limit || this.#used > MAX_GARBAGE_FACTOR * this.#limit
     }
-    this.#step = Math.max(MIN_STEP, (this.#limit - this.#used) / 4)
+    this.#step = Math.max(MIN_STEP_BYTES, (this.#limit - this.#used) / 4)
   }
 
-  /** Collects garbage; everybody waits for it. */
+  /** Collects garbage, while all clients wait. */
   collect(): void {
     const start = performance.now()
     collectGarbage ??= garbageCollector()
     collectGarbage()
     const end = performance.now()
-    this.#collectAt = end + (end - start) / COLLECTION_SHARE
+    this.#collectAt = end + (end - start) / MAX_COLLECTION_SHARE
     this.#live = this.measure()
   }
 }
 
-/** V8's own, which is there only for those who ask. */
+/** V8's function, which exists only with the flag `--expose-gc`. */
 function garbageCollector(): () => void {
   setFlagsFromString('--expose-gc')
   return runInNewContext('gc') as () => void

@@ -2,17 +2,18 @@ import type { Config } from '../config/config.ts'
 import type { Clock } from '../store/clock.ts'
 import { ownCopy } from '../store/path.ts'
 
-/** As much of a slow request is kept (Redis). */
+/** Arguments kept of a slow request (Redis). */
 const MAX_ARGUMENTS = 32
-const MAX_ARGUMENT_LENGTH = 128
+/** Bytes kept of an argument (Redis). */
+const MAX_ARGUMENT_BYTES = 128
 
-/** Who sent it, as the log shows it. */
+/** The client that sent a request. */
 interface NamedClient {
   readonly address: string
   readonly name: string
 }
 
-/** A request that took long. */
+/** An entry of the slow log. */
 export interface SlowRequest {
   readonly id: number
   /** Unix seconds. */
@@ -24,7 +25,7 @@ export interface SlowRequest {
   readonly clientName: string
 }
 
-/** Redis's slow log: the last requests that took longer than `slowlog-log-slower-than`. */
+/** Redis's slow log: keeps the last requests that took `slowlog-log-slower-than` or longer. */
 export class SlowLog {
   readonly #config: Config
   readonly #clock: Clock
@@ -38,15 +39,15 @@ export class SlowLog {
     config.onChange('slowlog-max-len', () => this.#trim())
   }
 
-  /** The newest first. */
+  /** The entries, the newest first. */
   get requests(): readonly SlowRequest[] {
     return this.#requests
   }
 
   /**
-   * Notes a request, if it was slow.
+   * Adds a request, if it was slow.
    *
-   * @param secrets the places of arguments that must not be shown
+   * @param secrets positions of the arguments that must not be shown
    * @param duration microseconds
    */
   add(
@@ -68,6 +69,7 @@ export class SlowLog {
     this.#trim()
   }
 
+  /** Drops all entries. */
   clear(): void {
     this.#requests = []
   }
@@ -78,14 +80,14 @@ export class SlowLog {
   }
 }
 
-/** The places of what is left out are taken by words that say so. */
+/** A request's arguments, with words in place of those that are secret or too long (Redis). */
 function shortened(args: readonly string[], secrets: readonly number[]): string[] {
   const kept = args.length > MAX_ARGUMENTS ? MAX_ARGUMENTS - 1 : args.length
   const shown = args.slice(0, kept).map((arg, i) => {
     if (secrets.includes(i)) return '(redacted)'
-    if (arg.length <= MAX_ARGUMENT_LENGTH) return arg
-    const more = arg.length - MAX_ARGUMENT_LENGTH
-    return `${ownCopy(arg.slice(0, MAX_ARGUMENT_LENGTH))}... (${more} more bytes)`
+    if (arg.length <= MAX_ARGUMENT_BYTES) return arg
+    const more = arg.length - MAX_ARGUMENT_BYTES
+    return `${ownCopy(arg.slice(0, MAX_ARGUMENT_BYTES))}... (${more} more bytes)`
   })
   if (kept < args.length) shown.push(`... (${args.length - kept} more arguments)`)
   return shown

@@ -1,19 +1,22 @@
 import type { Clock } from '../store/clock.ts'
 import type { ServerStats } from './counters.ts'
 
-/** What the server does in a second. */
+/** Averages per second. */
 export interface Rates {
   readonly commands: number
   readonly inputBytes: number
   readonly outputBytes: number
 }
 
-/** For so many milliseconds the rates that have been measured last do. */
-const SPAN = 1000
+/** Rates are measured again after this much time. */
+const MIN_SPAN_MS = 1000
 
 type Counts = Pick<ServerStats, 'commandsProcessed' | 'inputBytes' | 'outputBytes'>
 
-/** Redis's `instantaneous_...` of INFO: measured when somebody asks, since somebody last did. */
+/**
+ * The rates `instantaneous_...` of Redis's INFO. They are measured when INFO asks, over the time since
+ * they were last measured.
+ */
 export class Throughput {
   readonly #stats: Counts
   readonly #clock: Clock
@@ -28,12 +31,12 @@ export class Throughput {
     this.#counts = { ...stats }
   }
 
-  /** @returns the averages of the last second, or of the time since it was last asked for */
+  /** Measures the rates anew, or returns the last ones if they are less than a second old. */
   measure(): Rates {
     const now = this.#clock.now()
     const elapsed = now - this.#at
-    if (elapsed < SPAN) return this.#rates
-    // CONFIG RESETSTAT sets the counts back.
+    if (elapsed < MIN_SPAN_MS) return this.#rates
+    // A count may have fallen, because CONFIG RESETSTAT sets the counts to 0.
     const rate = (name: keyof Counts): number =>
       (1000 * Math.max(0, this.#stats[name] - this.#counts[name])) / elapsed
     this.#rates = {

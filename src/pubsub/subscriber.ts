@@ -1,22 +1,22 @@
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 
-/** A client as its subscriptions see it. */
+/** A client, as {@link Subscriptions} see it. */
 export interface Subscriber {
   readonly reply: ReplyWriter
-  /** The channels that it is subscribed to, tree channels included; kept by {@link Subscriptions}. */
+  /** The subscribed channels, tree channels included; only {@link Subscriptions} change them. */
   readonly channels: Set<string>
   readonly patterns: Set<string>
   readonly channelCount: number
   readonly patternCount: number
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
-  /** Sends bytes that are no reply (a message, a MONITOR line), after all bytes written before. */
+  /** Sends a message or a MONITOR line, after all bytes written before. */
   deliver(bytes: Uint8Array): void
-  /** Like {@link Subscriber.deliver}, for bytes that never change: they need not be copied. */
+  /** Like {@link Subscriber.deliver}, but without a copy, because the bytes never change. */
   deliverShared(bytes: Buffer): void
-  /** Calls back once, when all bytes written have been sent; not if the connection ends first. */
+  /** Calls back once, when all bytes written have been sent; never if the connection ends first. */
   whenDrained(callback: () => void): void
-  /** Ends the connection once its replies are sent; later requests are not served. */
+  /** Ends the connection when its replies are sent, and serves no more requests. */
   close(): void
   /** Ends the connection at once and logs why. */
   disconnect(reason: string): void

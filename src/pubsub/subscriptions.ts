@@ -7,22 +7,22 @@ import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
 import { type Burst, encodeEventMessage, TreeStream } from './tree-stream.ts'
 
-/** Who listens to what: Redis's channels and patterns, and those of the tree. */
+/** The subscriptions of all clients: to channels and patterns of Redis, and of the tree. */
 export class Subscriptions implements Burst {
   readonly #store: Store
   readonly #channels = new Map<string, Set<Subscriber>>()
   readonly #streams = new Map<string, TreeStream>()
   readonly #patterns = new Map<string, Set<Subscriber>>()
-  /** Patterns that begin with a slash, matched against the keys of events. */
+  /** Patterns that begin with a slash, which match the keys of events. */
   readonly #treePatterns = new Map<string, Set<Subscriber>>()
   #endTreePatterns: (() => void) | undefined
-  /** Whose requests are being served. */
+  /** The client whose requests are being served. */
   served: Subscriber | undefined
-  /** Those that have something to send at the end of the burst. */
+  /** The streams with messages to send at the end of the turn. */
   readonly #gathered = new Set<TreeStream>()
   readonly #onGathered: () => void
 
-  /** @param onGathered called when there is something to {@link flush} at the end of the burst */
+  /** @param onGathered called when there are messages to {@link flush} at the end of the turn */
   constructor(store: Store, onGathered: () => void) {
     this.#store = store
     this.#onGathered = onGathered
@@ -32,7 +32,14 @@ export class Subscriptions implements Burst {
     return this.#patterns.size + this.#treePatterns.size
   }
 
-  /** @throws CommandError or StoreError, before anything is subscribed, if one cannot be */
+  /**
+   * Subscribes a client to channels, tree channels included, and confirms each.
+   *
+   * @throws CommandError for a bad tree channel; then no channel is subscribed
+   * @throws PathError for a path that is too long or too deep; likewise
+   * @throws StoreError EVENTINDEXCLEARED if the history has dropped an event that `since` asks for;
+   * likewise
+   */
   subscribe(client: Subscriber, channels: readonly string[]): void {
     const parsed = channels.map((channel) => this.#check(channel))
     for (const [i, channel] of channels.entries()) {
@@ -47,6 +54,7 @@ export class Subscriptions implements Burst {
     }
   }
 
+  /** Ends subscriptions, all if no channel is named, and confirms each. */
   unsubscribe(client: Subscriber, channels: readonly string[]): void {
     const all = channels.length === 0 ? [...client.channels] : channels
     for (const channel of all) {
@@ -56,6 +64,7 @@ export class Subscriptions implements Burst {
     if (all.length === 0) confirm(client, 'unsubscribe', null)
   }
 
+  /** Subscribes a client to patterns, and confirms each. */
   patternSubscribe(client: Subscriber, patterns: readonly string[]): void {
     this.#separate(client)
     for (const pattern of patterns) {
@@ -68,6 +77,7 @@ export class Subscriptions implements Burst {
     }
   }
 
+  /** Ends subscriptions to patterns, all if none is named, and confirms each. */
   patternUnsubscribe(client: Subscriber, patterns: readonly string[]): void {
     const all = patterns.length === 0 ? [...client.patterns] : patterns
     for (const pattern of all) {
@@ -77,23 +87,25 @@ export class Subscriptions implements Burst {
     if (all.length === 0) confirm(client, 'punsubscribe', null)
   }
 
+  /** Ends all subscriptions of a client without a confirmation. */
   drop(client: Subscriber): void {
     for (const channel of client.channels) this.#leaveChannel(client, channel)
     for (const pattern of client.patterns) this.#leavePattern(client, pattern)
   }
 
-  /** Called when a stream has something to send at the end of the burst. */
+  /** Called when a stream has messages to send at the end of the turn. */
   onGathered(stream: TreeStream): void {
     this.#gathered.add(stream)
     this.#onGathered()
   }
 
-  /** Sends what the burst has brought. */
+  /** Sends the messages that the streams have gathered. */
   flush(): void {
     for (const stream of this.#gathered) stream.flush()
     this.#gathered.clear()
   }
 
+  /** Closes the connections that watch the tree, because KRECOVER sets the index back. */
   closeWatchers(): void {
     const watchers = new Set<Subscriber>()
     for (const stream of this.#streams.values()) {
@@ -105,6 +117,7 @@ export class Subscriptions implements Burst {
     for (const client of watchers) client.close()
   }
 
+  /** Sends a message to a channel of Redis. @returns the number of deliveries */
   publish(channel: string, message: string): number {
     const bulkChannel = encodeBulk(channel)
     const bulkMessage = encodeBulk(message)
@@ -127,15 +140,18 @@ export class Subscriptions implements Burst {
     return count
   }
 
+  /** All channels with subscribers, tree channels included. */
   *channels(): Iterable<string> {
     yield* this.#channels.keys()
     yield* this.#streams.keys()
   }
 
+  /** The number of clients that are subscribed to a channel or tree channel. */
   subscribers(channel: string): number {
     return this.#channels.get(channel)?.size ?? this.#streams.get(channel)?.size ?? 0
   }
 
+  /** The parsed name of a tree channel; undefined for a channel of Redis. */
   #check(channel: string): TreeChannelName | undefined {
     if (!isTreeChannel(channel)) return undefined
     const tree = parseTreeChannel(channel)
@@ -155,7 +171,7 @@ export class Subscriptions implements Burst {
     return stream
   }
 
-  /** The client is about to listen to something else, too. */
+  /** Separates a client from its streams, because it is about to get another subscription. */
   #separate(client: Subscriber): void {
     for (const channel of client.channels) this.#streams.get(channel)?.separate(client)
   }
@@ -214,7 +230,7 @@ function deliver(listeners: Iterable<Subscriber>, size: number, body: string): v
 
 function confirm(client: Subscriber, kind: string, name: string | null): void {
   const { reply } = client
-  // A push rather than a reply: CLIENT REPLY does not mute it (Redis).
+  // CLIENT REPLY does not mute a confirmation, because it is a push and no reply (Redis).
   const { muted } = reply
   reply.muted = false
   reply.push(3)

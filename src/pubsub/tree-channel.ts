@@ -2,25 +2,25 @@ import { CommandError } from '../request/arguments/errors.ts'
 import { parseInteger } from '../request/arguments/integer.ts'
 import { checkDepth, cleanPath } from '../store/path.ts'
 
-/** What a tree channel's name says. */
+/** The parts of a tree channel's name. */
 export interface TreeChannelName {
   readonly path: string
   readonly recursive: boolean
-  /** The first index wanted; 0 for "from now on". */
+  /** The first index to deliver; 0 for "from now on". */
   readonly since: number
 }
 
-/** Whether a channel or pattern is of the tree and not one of Redis's. */
+/** Whether a channel or pattern is one of the tree rather than one of Redis. */
 export function isTreeChannel(channel: string): boolean {
   return channel.startsWith('/')
 }
 
 /**
- * Reads a tree channel: `/jobs?recursive=true&since=120`. The first `?` ends the path: a key that
- * holds one can be watched from its directory, or with a pattern.
+ * Reads a tree channel: `/jobs?recursive=true&since=120`. The first `?` ends the path, so a key with
+ * a `?` can only be watched from its directory, or with a pattern.
  *
- * @throws CommandError naming the option that it does not know or cannot read
- * @throws PathError for a path that no node can have
+ * @throws CommandError for an unknown or repeated option, or a bad value
+ * @throws PathError for a path that is too long or too deep
  */
 export function parseTreeChannel(channel: string): TreeChannelName {
   const question = channel.indexOf('?')

@@ -8,15 +8,15 @@ import type { Watcher } from '../store/watcher-hub.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { TreeChannelName } from './tree-channel.ts'
 
-/** A replay pauses while its reader has so many bytes unread. */
+/** A replay pauses while its subscriber has this many bytes unread. */
 const REPLAY_AHEAD = 1024 * 1024
-/** What has been gathered is sent when it is so many bytes, before the burst ends. */
+/** Gathered messages of this size are sent before the turn ends. */
 const GATHERED = 256 * 1024
 
 let encodedEvent: Event | undefined
 let encodedJson = ''
 
-/** The event as a bulk string of JSON, encoded once for all who are about to get it. */
+/** An event as a bulk string of JSON, encoded once for all streams and patterns in a row. */
 export function encodeEventMessage(event: Event): string {
   if (event !== encodedEvent) {
     encodedJson = encodeBulk(eventToJson(event))
@@ -25,45 +25,49 @@ export function encodeEventMessage(event: Event): string {
   return encodedJson
 }
 
-/** The requests that are served before anything is sent. */
+/** The turn of the event loop, as a stream sees it: its requests are served before it sends. */
 export interface Burst {
-  /** Whose requests are being served. */
+  /** The client whose requests are being served. */
   readonly served: Subscriber | undefined
-  /** Called when a stream has something to {@link TreeStream.flush} at the end of the burst. */
+  /** Called when a stream has messages to {@link TreeStream.flush} at the end of the turn. */
   onGathered(stream: TreeStream): void
 }
 
-/** Somebody's way through the past. */
+/** A subscriber's progress through the history. */
 interface Replay {
   /** The first index not yet sent. */
   next: number
 }
 
 /**
- * One tree channel with all who are subscribed to it. They share one watcher and one encoding of
- * each message. Whoever asks for the past gets it at the pace at which it reads, and joins the
- * others when nothing is left to replay: both happen in one go, so no event comes in between.
+ * One tree channel and its subscribers, which share one watcher and one encoding of each message. A
+ * subscriber with `since` first gets a replay of the history, at the pace at which it reads. When
+ * nothing is left to replay it goes live in the same call, so no event falls between the two.
  */
 export class TreeStream {
   readonly #store: Store
   readonly #channel: TreeChannelName
-  /** What each message begins with. */
+  /** The beginning of each message: its kind and the channel. */
   readonly #head: string
-  /** The event that was last sent, and the message that tells of it. */
+  /** The event that was sent last. */
   #event: Event | undefined
+  /** The message of the event that was sent last. */
   #message: Message | undefined
-  /** Who is up to date, with the first index that it wants. */
+  /** Live subscribers that get each event at once, with the first index to deliver. */
   readonly #live = new Map<Subscriber, number>()
   /**
-   * Who is up to date and listens to nothing else: what a burst of writes brings is gathered for all of
-   * them, and sent from one Buffer at its end. Of ten thousand watchers each then costs one call a
-   * burst, not a copy an event.
+   * Live subscribers without another subscription. The messages of a turn are gathered for all of
+   * them, and sent from one Buffer at the end of the turn: each of ten thousand watchers then costs
+   * one call per turn rather than one copy per event.
    */
   readonly #together = new Set<Subscriber>()
   #gathered: Message[] = []
   #gatheredBytes = 0
   readonly #burst: Burst
-  /** Who is not: one that comes back while its last replay waits for it begins another. */
+  /**
+   * Subscribers that are not live yet. One that leaves and comes back during its replay begins
+   * another replay, and the former one ends.
+   */
   readonly #replaying = new Map<Subscriber, Replay>()
   #watcher: Watcher | undefined
 
@@ -105,8 +109,8 @@ export class TreeStream {
   }
 
   /**
-   * To be called when a subscriber comes to listen to something else, too: from now on it gets each
-   * event at once, in its place among what else it gets.
+   * Called when a subscriber gets another subscription, or is served: from now on it gets each event
+   * at once, in order with its other messages and its replies.
    */
   separate(subscriber: Subscriber): void {
     if (!this.#together.has(subscriber)) return
@@ -115,7 +119,7 @@ export class TreeStream {
     this.#live.set(subscriber, 0)
   }
 
-  /** Sends what has been gathered. */
+  /** Sends the gathered messages. */
   flush(): void {
     const messages = this.#gathered
     if (messages.length === 0) return
@@ -130,7 +134,8 @@ export class TreeStream {
   }
 
   #goLive(subscriber: Subscriber, since: number): void {
-    // What has been gathered it has got by its replay, or it is older than its subscription.
+    // The new subscriber must not get the gathered messages: it had them in its replay, or they are
+    // older than its subscription.
     this.flush()
     const alone = subscriber.channelCount + subscriber.patternCount === 1
     if (alone && since <= this.#store.index + 1) this.#together.add(subscriber)
@@ -138,7 +143,7 @@ export class TreeStream {
     if (this.#watcher !== undefined) return
     const { path, recursive } = this.#channel
     this.#watcher = this.#store.watch(path, { recursive, stream: true }, (event) => {
-      // What its own requests bring comes among their replies.
+      // Events of a client's own requests come in order with their replies.
       if (this.#burst.served !== undefined) this.separate(this.#burst.served)
       for (const [reader, from] of this.#live) if (event.index >= from) this.#send(reader, event)
       if (this.#together.size > 0) this.#gather(this.#messageOf(event))
@@ -170,7 +175,7 @@ export class TreeStream {
       }
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
-      // It fell behind the history while replaying: better no connection than a silent gap.
+      // The history has dropped the next event: a closed connection is better than a silent gap.
       subscriber.disconnect(`a watcher replays too slowly: ${error.message}`)
     }
   }

@@ -16,20 +16,20 @@ import type { Pause } from './pause.ts'
 import type { Transaction } from './transaction.ts'
 import type { WatchedKeys } from './watched-keys.ts'
 
-/** A client, as commands see it. What carries its bytes is not their business. */
+/** A client, as commands see it: commands do not know its connection. */
 export interface Client extends Subscriber, Waiter {
   readonly server: ServerContext
   readonly id: number
   /** `host:port`, or `path:0` of a Unix socket. */
   readonly address: string
   readonly localAddress: string
-  /** Whether it is on the same machine. */
+  /** Whether the client is on the same machine. */
   readonly isLocal: boolean
   /** Unix milliseconds. */
   readonly createdAt: number
-  /** When its last request came, in Unix milliseconds. */
+  /** Time of the last request, in Unix milliseconds. */
   lastRequestAt: number
-  /** The last command's full name (`client|list`). */
+  /** Full name of the last command (`client|list`). */
   lastCommand: string
   name: string
   libraryName: string
@@ -40,18 +40,19 @@ export interface Client extends Subscriber, Waiter {
   noTouch: boolean
   /** CLIENT REPLY: `skip` mutes the next request only. */
   replyMode: 'on' | 'off' | 'skip'
-  /** What is queued, between MULTI and EXEC. */
+  /** The queued requests; present between MULTI and EXEC. */
   transaction: Transaction | undefined
-  /** What it watches (WATCH). */
+  /** The keys that WATCH has named. */
   watched: WatchedKeys | undefined
-  /** Is in the middle of EXEC: no command may block, or reply later. */
+  /** Whether EXEC is running: no command may then block, or reply later. */
   executing: boolean
-  /** Waits in a blocking command. */
+  /** Whether a command blocks the client. */
   readonly blocked: boolean
   /** Bytes read and not yet served. */
   readonly bufferedInput: number
   /**
-   * Serves no further request until the returned function is called, after the reply is written.
+   * Serves no further request until the returned function is called, which the command does after it
+   * has written the reply.
    *
    * @param onGone called if the client leaves first
    */
@@ -63,20 +64,20 @@ export interface ServerContext {
   readonly store: Store
   readonly keyspace: Keyspace
   readonly config: Config
-  /** Where CONFIG REWRITE writes; absent when started without a file. */
+  /** The file that CONFIG REWRITE writes; absent if the server was started without one. */
   readonly configFile: string | undefined
   readonly clock: ServerClock
   readonly logger: Logger
   readonly pubsub: Subscriptions
   readonly stats: ServerStats
-  /** By full name (`client|list`); see INFO commandstats. */
+  /** Counters of INFO commandstats, by full name (`client|list`). */
   readonly commandStats: Map<string, CommandStats>
-  /** By id, oldest first. */
+  /** The connected clients by id, the oldest first. */
   readonly clients: ReadonlyMap<number, Client>
   readonly monitors: Set<Client>
   /** Unix milliseconds. */
   readonly startedAt: number
-  /** 40 hexadecimal digits, new at every start. */
+  /** 40 hexadecimal digits, random at every start. */
   readonly runId: string
   /** The TCP port; 0 for none. */
   readonly port: number
@@ -86,29 +87,29 @@ export interface ServerContext {
   readonly latency: LatencyMonitor
   readonly memory: MemoryGauge
   readonly pause: Pause
-  /** Runs what a client has queued, and writes EXEC's reply. */
+  /** Runs a client's queued requests, and writes EXEC's reply. */
   execute(client: Client, transaction: Transaction): void
-  /** The change of `dir` or `durability` just asked for, if any; rejects if it is taken back. */
+  /** The change of `dir` or `durability` that this request asked for, if any; rejects if it fails. */
   persistenceChange(): Promise<void> | undefined
   /**
-   * Finishes what is in flight and stops.
+   * Closes the server once the requests received so far are served.
    *
-   * @param save false leaves out the writes that are not on the disk yet
+   * @param save false leaves out the writes that are not on disk yet
    */
   shutdown(save: boolean): void
 }
 
-/** Whether it has a channel, a tree channel or a pattern. */
+/** Whether a client is subscribed to a channel, a tree channel or a pattern. */
 export function isSubscriber(client: Client): boolean {
   return client.channelCount + client.patternCount > 0
 }
 
-/** Redis shows a Unix socket's path with the port 0, which no TCP client can have. */
+/** Whether a client came over a Unix socket, whose address Redis shows as the path with port 0. */
 export function isUnixSocket(client: Client): boolean {
   return client.address.endsWith(':0')
 }
 
-/** Ends a transaction, whether it has run or not, and all of its watches (Redis). */
+/** Ends a transaction, executed or not, and all watches of the client (Redis). */
 export function endTransaction(client: Client): void {
   client.transaction = undefined
   client.watched?.clear()
@@ -116,8 +117,8 @@ export function endTransaction(client: Client): void {
 }
 
 /**
- * Disconnects a client whose queue, with the keys that it watches and what it has sent and is not
- * yet served, is larger than `client-query-buffer-limit`: to Redis, too, it is all one buffer.
+ * Disconnects a client whose transaction, watched keys and buffered input together exceed
+ * `client-query-buffer-limit`. Redis counts them as one buffer, too.
  */
 export function limitQueue(client: Client): void {
   const queue = client.transaction?.bytes ?? 0

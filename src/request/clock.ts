@@ -1,22 +1,23 @@
 import { performance } from 'node:perf_hooks'
 import type { Clock } from '../store/clock.ts'
 
-/** While requests are served, the time of day is read again after so many milliseconds. */
-const MAX_AGE = 0.25
+/** While requests are served, a reading of the time of day is used for at most this long. */
+const MAX_AGE_MS = 0.25
 
 /**
- * The server's time. Reading the machine's clocks costs as much as looking up a key, so that while
- * requests are served one reading does for several of them, as in Redis. It can be made to stand
- * still, too: within a transaction no time passes.
+ * The server's time. While requests are served, several of them share one reading of the machine's
+ * clock, as in Redis, because a reading costs as much as looking up a key. The time can also be
+ * stopped, because no time passes within a transaction.
  */
 export class ServerClock implements Clock {
   readonly #clock: Clock
-  /** Unix milliseconds; -1 while each question reads the clock. */
+  /** The shared reading, in Unix milliseconds; -1 while {@link now} reads the machine's clock. */
   #read = -1
-  /** When that was, of {@link lap}. */
+  /** Time of the shared reading, in milliseconds since the process began. */
   #readAt = 0
-  /** Unix milliseconds; -1 while time goes on. */
+  /** The time at which the clock stands, in Unix milliseconds; -1 while it runs. */
   #stoppedAt = -1
+  /** Milliseconds since the process began. */
   #lap = 0
 
   constructor(clock: Clock) {
@@ -32,7 +33,7 @@ export class ServerClock implements Clock {
     return this.#clock.schedule(callback, delay)
   }
 
-  /** Runs an action for which time stands still. */
+  /** Runs an action while the clock stands still. */
   stopFor(action: () => void): void {
     this.#stoppedAt = this.now()
     try {
@@ -42,22 +43,22 @@ export class ServerClock implements Clock {
     }
   }
 
-  /** When the last request ended, in milliseconds since the process began. */
+  /** End of the last request, in milliseconds since the process began. */
   get lastLap(): number {
     return this.#lap
   }
 
-  /** Called before requests are served: time is read now, and with {@link lap}, until `end`. */
+  /** Called before requests are served: until {@link end} they share readings of the clock. */
   begin(): void {
     this.#lap = this.#readAt = performance.now()
     this.#read = this.#clock.now()
   }
 
-  /** Called after each request. @returns the moment, in milliseconds since the process began */
+  /** Called after each request. @returns the present, in milliseconds since the process began */
   lap(): number {
     const now = performance.now()
     this.#lap = now
-    if (now - this.#readAt > MAX_AGE && this.#read >= 0) {
+    if (now - this.#readAt > MAX_AGE_MS && this.#read >= 0) {
       this.#readAt = now
       this.#read = this.#clock.now()
     }

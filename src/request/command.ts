@@ -1,6 +1,7 @@
 import type { Argument, Options } from './arguments/argument.ts'
 import type { Client } from './client.ts'
 
+/** The groups of commands, as COMMAND DOCS names them: Redis's, and `tree`. */
 export type Group =
   | 'tree'
   | 'connection'
@@ -10,7 +11,7 @@ export type Group =
   | 'string'
   | 'transactions'
 
-/** Redis's flags, those that mean something here. */
+/** The command flags of Redis that ktree uses. */
 export type Flag =
   | 'write'
   | 'readonly'
@@ -29,7 +30,7 @@ export type Flag =
   | 'no_multi'
   | 'skip_slowlog'
 
-/** Redis's ACL categories, those that mean something here. */
+/** The ACL categories of Redis that ktree uses. */
 export type Category =
   | 'keyspace'
   | 'read'
@@ -45,47 +46,47 @@ export type Category =
   | 'transaction'
 
 /**
- * A command: everything that is known of it, in one place. Arity checks, option parsing, COMMAND,
- * COMMAND DOCS and the page in docs/ all come from here.
+ * The declaration of a command. The arity check, option parsing, COMMAND, COMMAND DOCS and the page
+ * in docs/ all use it.
  */
 export interface Command {
-  /** In lower case; of a subcommand its own name only. */
+  /** In lower case; a subcommand's name is without that of its container. */
   readonly name: string
   readonly summary: string
   readonly group: Group
   readonly since: string
   readonly complexity?: string
-  /** How many arguments, the name counted; negative: at least so many. */
+  /** Number of arguments, the name included; negative for a minimum (Redis). */
   readonly arity: number
   readonly flags: readonly Flag[]
-  /** First key, last key, step: as COMMAND shows them. */
+  /** Positions of the first and the last key, and the step between keys, as COMMAND shows them. */
   readonly keys?: readonly [first: number, last: number, step: number]
   /**
-   * Redis's key flags, where they are not the usual ones of commands that read, or write: of all
-   * keys, or of the first and of the second one.
+   * Redis's key flags, if they differ from the usual ones of a read or a write: one list for all
+   * keys, or one for the first key and one for the second.
    */
   readonly keyFlags?: readonly (readonly string[])[]
-  /** Those of a request, where they depend on its options. */
+  /** The key flags of a request, if they depend on its options. */
   keyFlagsOf?(request: readonly string[]): readonly string[]
-  /** Redis's ACL categories, in place of the one that goes with the group; see categoriesOf. */
+  /** Redis's ACL categories, instead of the group's own; see categoriesOf. */
   readonly categories?: readonly Category[]
   readonly args?: readonly Argument[]
-  /** The optional arguments all have tokens and may come in any order: parse them by the table. */
+  /** All optional arguments have tokens and come in any order, so that `args` suffice to parse them. */
   readonly parsed?: true
   readonly subcommands?: readonly Command[]
-  /** May a client in RESP2 pub/sub mode use it? */
+  /** A client in RESP2 pub/sub mode may use the command. */
   readonly inPubSub?: true
-  /** Does it run at once inside MULTI, rather than being queued? */
+  /** The command runs at once inside MULTI instead of being queued. */
   readonly inMulti?: true
-  /** The directive that has to allow it: Redis's protected commands. */
+  /** The directive that has to allow the command: one of Redis's protected commands. */
   readonly protectedBy?: 'enable-debug-command'
-  /** The places of the arguments that MONITOR must not show: passwords. */
+  /** Positions of the arguments that MONITOR and the slow log must not show: passwords. */
   secrets?(args: readonly string[]): readonly number[]
   /**
-   * Does it, and writes the reply. Not called for a container of subcommands.
+   * Runs the command, and writes the reply. A container of subcommands has no `run`.
    *
    * @param args the whole request, the command's name first
-   * @param options what `parsed` has found
+   * @param options the parsed options; empty unless `parsed` is set
    * @throws CommandError, StoreError and others that become error replies
    */
   run?(client: Client, args: readonly string[], options: Options): void

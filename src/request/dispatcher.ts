@@ -13,22 +13,22 @@ import { requestKeys } from './key-specs.ts'
 import { NO_OPTIONS, type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import type { Transaction } from './transaction.ts'
 
-/** As much of an unknown command's name, and of its arguments, goes into the error (Redis). */
-const UNKNOWN_SHOWN = 128
-/** The replies of one EXEC, which are gathered before they are sent, may have so many bytes. */
-const MAX_EXEC_REPLY = 256 * 1024 * 1024
+/** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
+const MAX_SHOWN_CHARACTERS = 128
+/** The replies of one EXEC are bounded, because they are gathered before they are sent. */
+const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
 /** Finds the command for a request, checks whether it may run, and runs it. */
 export class Dispatcher {
   readonly #entries = new Map<string, PreparedCommand>()
   readonly #server: ServerContext
-  /** Absent while every request runs at once. */
+  /** Asked before each call; absent while all requests may run at once. */
   gate: Gate | undefined
-  /** The command last found, by the name that it was called by; it has no subcommands. */
+  /** The name in the last request of a command without subcommands, and that command. */
   #lastName = ''
   #lastEntry: PreparedCommand | undefined
-  /** From how many microseconds on somebody wants to know of a command: SLOWLOG or LATENCY. */
-  #slow = Number.POSITIVE_INFINITY
+  /** The lower threshold of SLOWLOG and LATENCY, in microseconds. */
+  #slowTime = Number.POSITIVE_INFINITY
 
   constructor(server: ServerContext, commands: readonly Command[]) {
     this.#server = server
@@ -38,7 +38,10 @@ export class Dispatcher {
     const follow = (): void => {
       const slowlog = config.get('slowlog-log-slower-than')
       const latency = config.get('latency-monitor-threshold') * 1000
-      this.#slow = Math.min(slowlog < 0 ? Infinity : slowlog, latency === 0 ? Infinity : latency)
+      this.#slowTime = Math.min(
+        slowlog < 0 ? Infinity : slowlog,
+        latency === 0 ? Infinity : latency,
+      )
     }
     follow()
     config.onChange('slowlog-log-slower-than', follow)
@@ -46,9 +49,9 @@ export class Dispatcher {
   }
 
   /**
-   * Serves one request: exactly one reply (or none, where the command says so) is written.
+   * Serves one request: runs it, queues it, or writes an error reply.
    *
-   * @param args the request, one byte a character; at least the command's name
+   * @param args the request, one character per byte; at least the command's name
    */
   dispatch(client: Client, args: readonly string[]): void {
     let entry: PreparedCommand | undefined
@@ -65,7 +68,7 @@ export class Dispatcher {
     else this.#queue(client, client.transaction, entry, args)
   }
 
-  /** Runs what a client has queued, and writes EXEC's reply: an array of all replies. */
+  /** Runs a client's queued requests, and writes EXEC's reply: an array of all replies. */
   execute(client: Client, { requests }: Transaction): void {
     const { reply } = client
     this.#expireBefore(requests)
@@ -76,21 +79,21 @@ export class Dispatcher {
     for (const args of requests) {
       this.#call(client, this.#find(args), args)
       if (client.replyMode === 'off') reply.muted = true
-      if (reply.length - before > MAX_EXEC_REPLY) {
-        // All the same it is all or nothing: the rest runs, too.
+      if (reply.length - before > MAX_EXEC_REPLY_BYTES) {
+        // A transaction is all or nothing, so the remaining requests run, too.
         tooLong = true
         reply.rewind(before)
         reply.muted = true
       }
     }
     client.executing = false
-    if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY} bytes`)
+    if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY_BYTES} bytes`)
   }
 
   #find(args: readonly string[]): PreparedCommand {
-    // A pipeline is mostly of one kind, and comparing a name costs less than looking it up.
+    // Most pipelines repeat one command, and comparing a name costs less than looking it up.
     if (args[0] === this.#lastName) return this.#lastEntry as PreparedCommand
-    // Most clients send upper or lower case throughout: try the name as it is first.
+    // A name in lower case, as many clients send it, needs no conversion.
     const entry = this.#entries.get(args[0]) ?? this.#entries.get(args[0].toLowerCase())
     if (entry === undefined) throw unknownCommand(args)
     if (entry.subcommands === undefined) {
@@ -101,13 +104,13 @@ export class Dispatcher {
     if (args.length < 2) return entry
     const subcommand = entry.subcommands.get(args[1].toLowerCase())
     if (subcommand !== undefined) return subcommand
-    const name = textOf(args[1], UNKNOWN_SHOWN)
+    const name = textOf(args[1], MAX_SHOWN_CHARACTERS)
     throw new CommandError(
       `ERR unknown subcommand '${name}'. Try ${entry.command.name.toUpperCase()} HELP.`,
     )
   }
 
-  /** In Redis's order, which decides what is said where several things are wrong. */
+  /** Checks in Redis's order, which decides the error reply for a request with several faults. */
   #check(client: Client, entry: PreparedCommand, args: readonly string[]): void {
     const { arity } = entry
     const wrong = arity >= 0 ? args.length !== arity : args.length < -arity
@@ -116,7 +119,7 @@ export class Dispatcher {
     if (
       !client.authenticated &&
       !entry.command.flags.includes('no_auth') &&
-      // The password may have been taken back since the client came.
+      // CONFIG SET may have removed the password since the client connected.
       this.#server.config.get('requirepass') !== ''
     ) {
       throw new CommandError('NOAUTH Authentication required.')
@@ -145,7 +148,7 @@ export class Dispatcher {
     }
   }
 
-  /** Redis's protected commands: allowed to all, to local clients, or to nobody. */
+  /** Checks one of Redis's protected commands: all clients, local clients or none may use it. */
   #checkProtected(client: Client, { protectedBy, command }: PreparedCommand): void {
     if (protectedBy === undefined) return
     const allowed = this.#server.config.get(protectedBy)
@@ -156,7 +159,10 @@ export class Dispatcher {
     )
   }
 
-  /** In a transaction whatever is queued takes memory; not to be held back is what ends it. */
+  /**
+   * Whether a request takes memory. In a transaction EXEC takes that of the queued requests, and all
+   * others take some, except those that end it.
+   */
   #needsMemory({ transaction }: Client, entry: PreparedCommand): boolean {
     if (transaction === undefined) return entry.grows
     return entry.isExec ? transaction.grows : !entry.endsMulti
@@ -168,7 +174,7 @@ export class Dispatcher {
     entry: PreparedCommand,
     args: readonly string[],
   ): void {
-    // What will not run need not be kept (Redis).
+    // A transaction that will not run need not keep its requests (Redis).
     if (!transaction.failed && client.watched?.touched !== true) {
       transaction.add(args, entry)
       limitQueue(client)
@@ -177,7 +183,7 @@ export class Dispatcher {
     this.#server.clock.lap()
   }
 
-  /** What has to expire before the writes can be made does so before the first of them. */
+  /** Expires nodes that stand in the way of a transaction's writes, before the first write. */
   #expireBefore(requests: Transaction['requests']): void {
     const { store, clock } = this.#server
     const next = store.nextExpiry()
@@ -189,7 +195,7 @@ export class Dispatcher {
         try {
           store.expireBefore(pathOfKey(key))
         } catch (error) {
-          // No path: the request will say so when it runs.
+          // The request reports its bad path when it runs.
           if (!(error instanceof PathError)) throw error
         }
       }
@@ -208,14 +214,14 @@ export class Dispatcher {
       stats.failedCalls++
       this.#fail(client, before, error)
     }
-    // Counted and shown afterwards, as in Redis: INFO does not count itself, and the reply to a
-    // client that monitors comes before the line that tells of it.
+    // Counting and monitoring come after the call, as in Redis: INFO does not count itself, and a
+    // client that monitors gets its reply before the line about the request.
     const time = (clock.lap() - started) * 1000
     stats.calls++
     stats.time += time
     stats.histogram[histogramBucket(time)]++
     this.#server.stats.commandsProcessed++
-    if (time >= this.#slow) this.#noteSlow(client, entry, args, time)
+    if (time >= this.#slowTime) this.#noteSlow(client, entry, args, time)
     if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
   }
 
@@ -232,7 +238,7 @@ export class Dispatcher {
     return stats
   }
 
-  /** The request is not run, nor queued; the transaction that it is in fails with it. */
+  /** Replies with an error instead of running or queuing the request; its transaction fails too. */
   #refuse(client: Client, entry: PreparedCommand | undefined, error: unknown): void {
     this.#server.clock.lap()
     if (entry !== undefined) (entry.stats ?? this.#statsOf(entry)).rejectedCalls++
@@ -250,7 +256,11 @@ export class Dispatcher {
     )
   }
 
-  /** @param before how much of the reply is not that of the request, of which nothing is to stay */
+  /**
+   * Replaces the request's reply by an error.
+   *
+   * @param before length of the output before the request's reply
+   */
   #fail(client: Client, before: number, error: unknown): void {
     client.reply.rewind(before)
     const text = this.#errorReply(error)
@@ -259,11 +269,11 @@ export class Dispatcher {
   }
 
   #errorReply(error: unknown): string {
-    // What a client sent may end it; no error ends in a line break (Redis).
+    // The message may end in line breaks that the client sent, and an error reply must not (Redis).
     if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
     if (error instanceof StoreError) return error.toReply()
     if (error instanceof PathError || error instanceof SnapshotError) return `ERR ${error.message}`
-    // A bug, or a string longer than V8 can hold. The client learns of it, and so does the log.
+    // A bug, or a string longer than V8 allows, goes to the client and to the log.
     this.#server.stats.unexpectedErrors++
     this.#server.logger.error({ err: error }, 'a command failed unexpectedly')
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
@@ -289,25 +299,25 @@ export class Dispatcher {
     const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quoteWord(arg)))
     const line = Buffer.from(`+${time} [0 ${address}] ${shown.join(' ')}\r\n`, 'latin1')
     for (const monitor of this.#server.monitors) {
-      // CLIENT REPLY mutes these lines too (Redis); SKIP only for the request that it skips.
+      // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
       const skipped = monitor === client && client.reply.muted
       if (monitor.replyMode !== 'off' && !skipped) monitor.deliver(line)
     }
   }
 }
 
-/** To Redis a message is a write, too, because replicas are sent it. */
+/** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */
 function mayWrite({ transaction }: Client, entry: PreparedCommand): boolean {
   if (entry.isExec) return transaction?.writes === true
   return entry.writes || entry.fullName === 'publish'
 }
 
-/** Redis's words, down to the blank after each argument. */
+/** Redis's error for an unknown command, including the blank after each argument. */
 function unknownCommand(args: readonly string[]): CommandError {
   let shown = ''
-  for (let i = 1; i < args.length && shown.length < UNKNOWN_SHOWN; i++) {
-    shown += `'${textOf(args[i], UNKNOWN_SHOWN - shown.length)}' `
+  for (let i = 1; i < args.length && shown.length < MAX_SHOWN_CHARACTERS; i++) {
+    shown += `'${textOf(args[i], MAX_SHOWN_CHARACTERS - shown.length)}' `
   }
-  const name = textOf(args[0], UNKNOWN_SHOWN)
+  const name = textOf(args[0], MAX_SHOWN_CHARACTERS)
   return new CommandError(`ERR unknown command '${name}', with args beginning with: ${shown}`)
 }

@@ -1,7 +1,7 @@
 /** A client whose request a gate can hold back. */
 export interface Waiter {
   /**
-   * Serves the present request, and those after it, only when the returned function is called.
+   * Keeps the present request and the later ones until the returned function is called.
    *
    * @param onGone called if the client leaves first
    */
@@ -9,11 +9,13 @@ export interface Waiter {
 }
 
 /**
- * What the dispatcher asks, between checking a request and calling its command, whether the request
- * runs now. CLIENT PAUSE is one gate; a log that orders writes is another.
+ * Decides whether a request runs now. The dispatcher asks it between checking the request and calling
+ * its command. CLIENT PAUSE is one gate; a log that orders writes would be another.
  */
 export interface Gate {
   /**
+   * Postpones the request, or lets it run now.
+   *
    * @param mayWrite whether the request may change the tree or, in Redis's view, a replica
    * @returns true if the gate has postponed the request
    */

@@ -1,16 +1,16 @@
 import type { Command } from './command.ts'
 
-/** Where keys stand in a request, and how they are used: Redis's key specification. */
+/** Redis's key specification: the positions of keys in a request, and their flags. */
 export interface KeySpec {
   readonly first: number
-  /** Negative: counted from the request's end. */
+  /** A negative position counts from the request's end. */
   readonly last: number
   readonly step: number
-  /** In Redis's words and order. */
+  /** Redis's key flags, in Redis's order. */
   readonly flags: readonly string[]
 }
 
-/** A command's key specifications: one, or one for each of the two keys that it uses differently. */
+/** A command's key specifications: one, or two if it uses its two keys differently. */
 export function keySpecsOf({ keys, keyFlags, flags }: Command): readonly KeySpec[] {
   if (keys === undefined) return []
   const [first, last, step] = keys
@@ -31,9 +31,9 @@ export interface UsedKey {
 }
 
 /**
- * The keys in a request, with the flags that say how this request uses them.
+ * The keys in a request, with the flags of this request.
  *
- * @param request the command's name first
+ * @param request the whole request, the command's name first
  */
 export function usedKeys(command: Command, request: readonly string[]): UsedKey[] {
   return keySpecsOf(command).flatMap(({ first, last, step, flags }) => {
@@ -46,7 +46,7 @@ export function usedKeys(command: Command, request: readonly string[]): UsedKey[
 }
 
 /**
- * The keys in a request, by the command's declaration.
+ * The keys in a request.
  *
  * @param args the whole request, the command's name first
  */

@@ -11,27 +11,30 @@ interface Option {
 
 const NONE: Options = new Map()
 
-/** Reads a command's optional arguments, by the tokens that its declaration gives them. */
+/** Reads a command's optional arguments by the tokens in its declaration. */
 export class OptionParser {
   readonly #options = new Map<string, Option>()
-  /** Where the options begin: after the command's name and its required arguments. */
-  readonly #from: number
+  /** Position of the first option, after the command's name and its required arguments. */
+  readonly #first: number
 
   constructor(command: Command) {
     const args = command.args ?? []
-    this.#from = 1 + args.filter((arg) => arg.optional !== true).length
+    this.#first = 1 + args.filter((arg) => arg.optional !== true).length
     for (const arg of args) if (arg.optional === true) this.#add(arg, arg.name)
   }
 
   /**
-   * @param args the whole request
-   * @throws CommandError a syntax error: unknown, twice, against another, or without its value
+   * Reads the options of a request.
+   *
+   * @param args the whole request, the command's name first
+   * @throws CommandError a syntax error, if an option is unknown, given twice, excluded by another,
+   * or without its value
    */
   parse(args: readonly string[]): Options {
-    if (args.length === this.#from) return NONE
+    if (args.length === this.#first) return NONE
     const found = new Map<string, string>()
     const groups = new Set<string>()
-    for (let i = this.#from; i < args.length; i++) {
+    for (let i = this.#first; i < args.length; i++) {
       const option = this.#options.get(args[i].toUpperCase())
       if (option === undefined || groups.has(option.group)) throw syntaxError()
       groups.add(option.group)

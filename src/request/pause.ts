@@ -18,23 +18,23 @@ export class Pause implements Gate {
     this.#onChange = onChange
   }
 
-  /** When the pause ends, in Unix milliseconds; undefined while there is none. */
+  /** End of the pause, in Unix milliseconds; undefined while there is none. */
   get end(): number | undefined {
     return this.#paused ? this.#end : undefined
   }
 
-  /** Whether requests that only read go on. */
+  /** Whether the pause lets requests run that only read. */
   get writesOnly(): boolean {
     return this.#writesOnly
   }
 
   /**
-   * Begins a pause. Of two pauses the later end and the stricter kind hold (Redis).
+   * Begins a pause. Two pauses at once have the later end and the stricter kind (Redis).
    *
    * @param end Unix milliseconds
    */
   begin(end: number, writesOnly: boolean): void {
-    // Redis takes 0 milliseconds, too, and then nobody waits.
+    // Redis allows a pause of 0 milliseconds, which holds no request.
     if (!this.#paused && end <= this.#clock.now()) return
     this.#end = this.#paused ? Math.max(end, this.#end) : end
     this.#writesOnly = writesOnly && (!this.#paused || this.#writesOnly)
@@ -46,7 +46,7 @@ export class Pause implements Gate {
     this.#resumeAll()
   }
 
-  /** Ends the pause, if there is one: all waiting requests are served. */
+  /** Ends the pause, if there is one, and serves all waiting requests. */
   finish(): void {
     this.#cancelEnd?.()
     this.#cancelEnd = undefined

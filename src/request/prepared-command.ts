@@ -3,36 +3,36 @@ import type { Options } from './arguments/argument.ts'
 import type { Command } from './command.ts'
 import { OptionParser } from './option-parser.ts'
 
-/** A command, or a subcommand, ready to be called: what each request needs of its declaration. */
+/** A command or subcommand with the parts of its declaration that each request needs. */
 export interface PreparedCommand {
   readonly command: Command
   /** `client|list` for a subcommand. */
   readonly fullName: string
   readonly arity: number
   readonly options: OptionParser | undefined
-  /** Whether it may change the tree. */
+  /** Whether the command may change the tree. */
   readonly writes: boolean
-  /** Whether it may take more memory. */
+  /** Whether the command may take more memory. */
   readonly grows: boolean
-  /** Whether it runs at once inside MULTI, rather than being queued. */
+  /** Whether the command runs at once inside MULTI instead of being queued. */
   readonly inMulti: boolean
-  /** Does it end a transaction, so that lack of memory must not hold it back? */
+  /** Whether the command ends a transaction, and so must not be refused for lack of memory. */
   readonly endsMulti: boolean
   readonly noMulti: boolean
   readonly isExec: boolean
   readonly protectedBy: Command['protectedBy']
   readonly run: Command['run']
   readonly subcommands: ReadonlyMap<string, PreparedCommand> | undefined
-  /** Absent until it is first called. */
+  /** Absent until the first call. */
   stats: CommandStats | undefined
 }
 
-/** Those besides EXEC, which depends on what is queued (Redis). */
+/** The commands that end a transaction. EXEC is not here: the queued requests decide (Redis). */
 const ENDS_MULTI = ['discard', 'quit', 'reset']
 
 export const NO_OPTIONS: Options = new Map<string, string>()
 
-/** @param fullName `client|list` for a subcommand */
+/** Prepares a command and its subcommands. @param fullName `client|list` for a subcommand */
 export function prepareCommand(command: Command, fullName: string): PreparedCommand {
   const subcommands = command.subcommands?.map(
     (subcommand) =>

@@ -1,10 +1,10 @@
 import type { Client } from './client.ts'
 
 /**
- * Replies when a promise has settled; the client's further requests wait until then.
+ * Replies when a promise has settled; blocks the client until then.
  *
- * @param onDone writes the reply
- * @param prefix stands before the reason in the error reply
+ * @param onDone writes the reply, if the promise is fulfilled
+ * @param prefix text before the reason in the error reply, if the promise is rejected
  */
 export function replyLater(
   client: Client,

@@ -1,24 +1,26 @@
-/** About what a queued request, and each of its arguments, takes beside the arguments' bytes. */
-const REQUEST_BYTES = 96
-const ARGUMENT_BYTES = 32
+/** A queued request takes about this much memory besides its arguments. */
+const REQUEST_OVERHEAD_BYTES = 96
+/** An argument takes about this much memory besides its bytes. */
+const ARGUMENT_OVERHEAD_BYTES = 32
 
-/** The requests that a client has queued since MULTI, as it has sent them. */
+/** The requests that a client has sent since MULTI, as they were sent. */
 export class Transaction {
   readonly requests: (readonly string[])[] = []
-  /** A request has been refused: EXEC will be, too. */
+  /** Whether a request has been refused, because EXEC is then refused, too. */
   failed = false
-  /** About how much memory the queue takes. */
+  /** Memory that the queue takes, about. */
   bytes = 0
-  /** Whether one of the requests may change the tree, or take more memory. */
+  /** Whether one of the requests may change the tree. */
   writes = false
+  /** Whether one of the requests may take more memory. */
   grows = false
 
-  /** @param command the declaration of the request's command */
+  /** Queues a request. @param command the flags of the request's command */
   add(args: readonly string[], command: { writes: boolean; grows: boolean }): void {
     this.requests.push(args)
     if (command.writes) this.writes = true
     if (command.grows) this.grows = true
-    this.bytes += REQUEST_BYTES
-    for (const arg of args) this.bytes += ARGUMENT_BYTES + arg.length
+    this.bytes += REQUEST_OVERHEAD_BYTES
+    for (const arg of args) this.bytes += ARGUMENT_OVERHEAD_BYTES + arg.length
   }
 }

@@ -2,38 +2,38 @@ import { cleanPath } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import type { Watcher } from '../store/watcher-hub.ts'
 
-/** About what a watch takes beside its path. */
-const WATCH_BYTES = 512
+/** A watched key takes about this much memory besides its path. */
+const WATCH_OVERHEAD_BYTES = 512
 
 interface WatchedKey {
   readonly watcher: Watcher
-  /** From when on an expiry counts, in Unix milliseconds; never where there was nothing. */
+  /** Earlier expiries do not count, in Unix milliseconds; none counts if the key did not exist. */
   readonly since: number
 }
 
 /**
- * The paths that a client watches (WATCH): the first change at or below one of them, by whomever,
- * ends all, and makes its next EXEC do nothing.
+ * The keys that a client watches (WATCH). The first change at or below one of them, by any client,
+ * ends all watches, and makes the client's next EXEC do nothing.
  */
 export class WatchedKeys {
   readonly #store: Store
   readonly #keys = new Map<string, WatchedKey>()
   #touched = false
-  /** What the watches take of memory, about. */
+  /** Memory that the watches take, about. */
   bytes = 0
 
   constructor(store: Store) {
     this.#store = store
   }
 
-  /** Whether something watched has changed; does not see what has merely expired by now. */
+  /** Whether a watched key has changed; leaves out keys that are due and not yet deleted. */
   get touched(): boolean {
     return this.#touched
   }
 
-  /** @throws PathError */
+  /** Watches a path. @throws PathError if it is too long or too deep */
   add(path: string): void {
-    // Nothing can make it any better (Redis).
+    // EXEC will do nothing anyway, so further keys need no watching (Redis).
     if (this.#touched) return
     const key = cleanPath(path)
     if (this.#keys.has(key)) return
@@ -41,10 +41,10 @@ export class WatchedKeys {
     const existed = this.#store.lookup(key) !== undefined
     const since = existed ? this.#store.clock.now() : Number.POSITIVE_INFINITY
     this.#keys.set(key, { watcher, since })
-    this.bytes += WATCH_BYTES + key.length
+    this.bytes += WATCH_OVERHEAD_BYTES + key.length
   }
 
-  /** Whether something watched has changed, or has expired by now. */
+  /** Whether a watched key has changed, or is due. */
   check(): boolean {
     const next = this.#store.nextExpiry()
     if (this.#touched || next === undefined || next > this.#store.clock.now()) return this.#touched
@@ -54,6 +54,7 @@ export class WatchedKeys {
     return false
   }
 
+  /** Ends all watches. */
   clear(): void {
     for (const { watcher } of this.#keys.values()) watcher.remove()
     this.#keys.clear()

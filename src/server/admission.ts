@@ -2,17 +2,17 @@ import type { Socket } from 'node:net'
 import { isLoopback } from '../access/loopback.ts'
 import { Connection, type ConnectionContext } from './connection.ts'
 
-/** How often idle and slow connections are looked for, in ms. */
+/** Time between two surveys, which look for idle and slow clients. */
 const SURVEY_INTERVAL_MS = 1000
 
-const PROTECTED =
+const PROTECTED_MODE_ERROR =
   '-DENIED ktree is running in protected mode: it has no password, and so serves only clients on ' +
   'the same machine. Set requirepass, or protected-mode no if you know that nobody else can ' +
   'reach the port.\r\n'
 
-/** The connections: accepts them, refuses them, and looks after them until they end. */
+/** Accepts or refuses connections, and surveys the accepted ones until they end. */
 export class Admission {
-  /** By id, oldest first. */
+  /** The accepted connections by id, the oldest first. */
   readonly clients = new Map<number, Connection>()
   readonly #context: ConnectionContext
   #nextId = 1
@@ -23,22 +23,27 @@ export class Admission {
     this.#context = context
   }
 
-  /** Begins to look after the connections. */
+  /** Schedules the next survey. */
   start(): void {
     const { clock } = this.#context.server
     this.#cancelSurvey = clock.schedule(() => this.#survey(), SURVEY_INTERVAL_MS)
   }
 
+  /** Cancels the next survey. */
   stop(): void {
     this.#cancelSurvey?.()
   }
 
-  /** @param unixPath the path of the Unix socket that the client has come by */
+  /**
+   * Begins to serve a socket, or refuses it with an error reply and closes it.
+   *
+   * @param unixPath path of the Unix socket that the client connected to; undefined for TCP
+   */
   accept(socket: Socket, unixPath: string | undefined): void {
     const { server, turn } = this.#context
     server.stats.connectionsReceived++
     turn.accepted()
-    // Without a listener an error on a refused socket would end the process.
+    // Node.js ends the process for an error on a socket without a listener, a refused one too.
     socket.on('error', () => {})
     const refusal = this.#refusal(socket, unixPath)
     if (refusal !== undefined) {
@@ -56,13 +61,13 @@ export class Admission {
     this.clients.set(client.id, client)
   }
 
-  /** Called when a connection has ended. */
+  /** Removes a connection that has ended. */
   remove(client: Connection): void {
     this.clients.delete(client.id)
     if (this.clients.size === 0) this.#onEmpty?.()
   }
 
-  /** Calls back once there are no connections, at once if there are none now. */
+  /** Calls back once, when no connection is left: at once if there is none now. */
   whenEmpty(callback: () => void): void {
     this.#onEmpty = () => {
       this.#onEmpty = undefined
@@ -71,28 +76,29 @@ export class Admission {
     if (this.clients.size === 0) this.#onEmpty()
   }
 
-  /** The error that a socket is sent in place of being served. */
+  /** The error reply for a socket that must not be served; undefined for any other. */
   #refusal(socket: Socket, unixPath: string | undefined): string | undefined {
     const { config } = this.#context.server
     if (this.clients.size >= config.get('maxclients')) {
       return '-ERR max number of clients reached\r\n'
     }
     const open = config.get('protected-mode') && config.get('requirepass') === ''
-    if (open && unixPath === undefined && !isLoopback(socket.remoteAddress ?? '')) return PROTECTED
+    if (open && unixPath === undefined && !isLoopback(socket.remoteAddress ?? ''))
+      return PROTECTED_MODE_ERROR
     return undefined
   }
 
-  /** Every second: idle clients (`timeout`), slow readers, connections that take long to close. */
+  /** Disconnects clients that are idle (`timeout`), read too slowly or take too long to close. */
   #survey(): void {
     this.start()
     const { clock, config, memory } = this.#context.server
     if (memory.limited) memory.survey()
     const idleSince = clock.now() - config.get('timeout') * 1000
-    const idles = config.get('timeout') > 0
+    const hasTimeout = config.get('timeout') > 0
     for (const client of this.clients.values()) {
       client.survey()
       const busy = client.blocked || client.listens
-      if (idles && !busy && client.lastRequestAt < idleSince) client.close()
+      if (hasTimeout && !busy && client.lastRequestAt < idleSince) client.close()
     }
   }
 }

@@ -11,18 +11,20 @@ import { Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { Turn, TurnClient } from './turn.ts'
 
-/** Replies are sent before their turn ends when they reach this size. */
-const FLUSH_BYTES = 256 * 1024
-/** A client with more bytes of unread replies is not served until it has read them. */
+/** Replies of this size are sent before the turn ends. */
+const EARLY_FLUSH_BYTES = 256 * 1024
+/** A client with more unread replies is not served until it has read them. */
 const MAX_UNREAD_BYTES = 1024 * 1024
-/** How long a connection that is being closed may take to read its last replies, in ms. */
+/** A blocked client with more buffered input is not read from until it goes on. */
+const MAX_BLOCKED_INPUT_BYTES = 1024 * 1024
+/** A closing connection may take this long to read its last replies. */
 const CLOSING_GRACE_MS = 5000
-/** How long one client's pipelined requests are served before it is the turn of others, in ms. */
-const TURN_MS = 10
-/** The most bytes of messages that wait for the end of the client's own EXEC. */
+/** A client yields to the others after its pipeline has been served for this long. */
+const MAX_TURN_MS = 10
+/** More messages than this, held back until the client's own EXEC ends, disconnect the client. */
 const MAX_DEFERRED_BYTES = 64 * 1024 * 1024
 
-/** What all connections of a server share. */
+/** The parts of a server that all of its connections share. */
 export interface ConnectionContext {
   readonly server: ServerContext
   readonly dispatcher: Dispatcher
@@ -37,34 +39,39 @@ export interface ConnectionContext {
   onClosed(connection: Connection): void
 }
 
-/** One connected client: its socket, its requests in order, its replies in order. */
+/** One client's connection: serves its requests in order and sends its replies in order. */
 export class Connection extends Session implements Client, RequestHandler, TurnClient, OutputOwner {
   readonly reply: ReplyWriter
   readonly #context: ConnectionContext
   readonly #socket: Socket
   readonly #output: Output
   readonly #reader: RequestReader
-  /** In the middle of a chunk: replies are gathered and written at its end. */
+  /** Requests are being served; their replies are gathered and sent later. */
   #serving = false
-  #queued = false
+  /** A flush is queued for the end of the turn. */
+  #flushQueued = false
   #closing = false
+  /** Unix milliseconds. */
   #closingSince = 0
+  /** The socket has closed. */
   #gone = false
+  /** Called if the client leaves while it is blocked; present only then. */
   #onGone: (() => void) | undefined
-  /** Its replies have to be read before more requests are served. */
-  #waiting = false
-  /** It has had its turn. */
+  /** Backpressure: the client has to read its replies before more requests are served. */
+  #overfull = false
+  /** The client has yielded its turn to the others. */
   #yielding = false
+  /** When the client's turn ends, in milliseconds since the process began. */
   #turnEnd = 0
-  /** The client will send no more, but may be owed replies. */
+  /** The client sends no more (half-close), but may still be owed replies. */
   #ended = false
-  /** What was delivered during the present command: an undone reply must not take it along. */
+  /** Messages delivered during the present command: kept here because an error discards its reply. */
   #delivered: Uint8Array[] = []
   #deliveredBytes = 0
-  /** What was delivered in the middle of EXEC: it must not get in between the parts of its reply. */
+  /** Messages delivered during EXEC: kept back because they would split its reply. */
   #deferred: Uint8Array[] = []
   #deferredBytes = 0
-  /** The request that is to be served when the client goes on. */
+  /** The request that a gate has postponed. */
   #postponed: string[] | undefined
   #onDrained: (() => void)[] = []
 
@@ -123,7 +130,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     }
   }
 
-  /** Serves what has been received and waits for its turn. */
+  /** Serves the requests that were received before the client yielded. */
   serveRest(): void {
     while (this.#yielding) {
       this.#yielding = false
@@ -145,7 +152,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     const start = this.reply.length
     this.#context.dispatcher.dispatch(this, args)
     if (persistence.writes !== writesBefore && persistence.holding) {
-      // What was delivered meanwhile stands before the reply, and is none.
+      // Messages delivered by the command stand before its reply, and are not part of it.
       this.#output.noteWrite(start + this.#deliveredBytes, this.reply.length)
     }
     if (this.#deliveredBytes > 0) {
@@ -159,11 +166,11 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
       this.#deferredBytes = 0
     }
     this.#reader.unauthenticated = this.needsPassword
-    if (this.reply.length >= FLUSH_BYTES) {
+    if (this.reply.length >= EARLY_FLUSH_BYTES) {
       this.flush()
-      this.#waitIfUnread()
+      this.#pauseIfUnread()
     }
-    // Who waits has no turn to end, and is to be seen when it hangs up.
+    // A blocked client does not yield, because yielding would hide that it hangs up.
     if (this.server.clock.lastLap > this.#turnEnd && !this.blocked) this.#yieldTurn()
   }
 
@@ -199,8 +206,8 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
       this.#delivered.push(bytes)
       this.#deliveredBytes += bytes.length
     }
-    // At once, so that what others' requests bring is measured against the limit as it grows.
-    else if (this.reply.length >= FLUSH_BYTES) this.flush()
+    // An early flush measures the messages of other clients' requests against the output limit.
+    else if (this.reply.length >= EARLY_FLUSH_BYTES) this.flush()
     else this.#queueFlush()
   }
 
@@ -237,14 +244,14 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     return () => {
       this.#onGone = undefined
       this.#queueFlush()
-      // Not at once: this may be called from the middle of another client's command.
+      // Going on waits for a microtask, because another client's command may be calling this.
       queueMicrotask(() => this.#goOn())
     }
   }
 
   postpone(args: string[], onGone: () => void): () => void {
     this.#postponed = args
-    // CLIENT REPLY SKIP is still about this request.
+    // CLIENT REPLY SKIP still applies to this request.
     if (this.reply.muted && this.replyMode === 'on') this.replyMode = 'skip'
     return this.block(onGone)
   }
@@ -255,7 +262,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   }
 
   flush(): void {
-    this.#queued = false
+    this.#flushQueued = false
     if (this.#gone) return
     this.#output.flush()
     if (this.#output.holds) return
@@ -267,23 +274,23 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
 
   onReleased(): void {
     this.flush()
-    if (this.#waiting && !this.#socket.writableNeedDrain) this.#onDrain()
+    if (this.#overfull && !this.#socket.writableNeedDrain) this.#onDrain()
   }
 
   #append(all: readonly Uint8Array[]): void {
     for (const bytes of all) this.reply.append(bytes)
   }
 
-  /** Called every second. */
+  /** Checks the limits on output and on closing. Called every second. */
   survey(): void {
     this.#output.check()
     const closingFor = this.server.clock.now() - this.#closingSince
     if (this.#closing && closingFor > CLOSING_GRACE_MS) this.#socket.destroy()
-    // A paused socket does not tell that its client has gone: read on, a little.
+    // A paused socket does not report that its client has gone, so it is read from a little.
     if (this.blocked && this.#socket.isPaused()) this.#socket.resume()
   }
 
-  /** Ends the connection without waiting for anything. */
+  /** Ends the connection at once, and drops unsent replies. */
   destroy(): void {
     this.#socket.destroy()
   }
@@ -291,29 +298,31 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   /** Called before requests are served. */
   #begin(): void {
     const { clock, pubsub } = this.server
-    // What it is owed comes before what it gets now.
+    // Messages of earlier requests come before the replies to these.
     if (this.channels.size > 0) pubsub.flush()
     pubsub.served = this
     this.#serving = true
-    this.#turnEnd = clock.lastLap + TURN_MS
+    this.#turnEnd = clock.lastLap + MAX_TURN_MS
   }
 
-  /** Called when those have been served that can be. */
+  /** Called when requests have been served. */
   #finish(): void {
     this.server.pubsub.served = undefined
     this.#serving = false
-    // Not at once: whoever is sent a reply wakes up and competes with those still to be served.
+    // Replies wait for the end of the turn, because a client that gets its reply wakes up and
+    // takes processor time from the clients still to be served.
     this.#queueFlush()
-    this.#waitIfUnread()
+    this.#pauseIfUnread()
     this.#readOrPause()
     if (!this.#halted && this.#ended) this.close()
   }
 
+  /** Whether no request may be served now. */
   get #halted(): boolean {
-    return this.blocked || this.#waiting || this.#yielding
+    return this.blocked || this.#overfull || this.#yielding
   }
 
-  /** Serves what has come before. */
+  /** Serves the requests received so far, unless the client is still halted. */
   #goOn(): void {
     if (this.#halted || this.#gone) return
     const { clock } = this.server
@@ -336,28 +345,28 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   }
 
   #queueFlush(): void {
-    if (this.#serving || this.#queued) return
-    this.#queued = true
+    if (this.#serving || this.#flushQueued) return
+    this.#flushQueued = true
     this.#context.turn.queueFlush(this)
   }
 
   /**
-   * Whoever waits for an event may go on sending, up to a limit, and is read on: a paused socket
-   * does not tell that its client has gone.
+   * Pauses the socket of a blocked client only when its input reaches a limit, because a paused
+   * socket does not report that its client has gone.
    */
   #readOrPause(): void {
-    if (this.#waiting || this.#yielding) return
-    const reads = !this.blocked || this.bufferedInput <= MAX_UNREAD_BYTES
+    if (this.#overfull || this.#yielding) return
+    const reads = !this.blocked || this.bufferedInput <= MAX_BLOCKED_INPUT_BYTES
     if (reads === this.#socket.isPaused()) {
       if (reads) this.#socket.resume()
       else this.#socket.pause()
     }
   }
 
-  /** What it does not read it shall not ask for: unread replies would pile up without end. */
-  #waitIfUnread(): void {
+  /** Serves no more requests while too many replies are unread: they would pile up without bound. */
+  #pauseIfUnread(): void {
     if (this.#closing || this.bufferedOutput <= MAX_UNREAD_BYTES) return
-    this.#waiting = true
+    this.#overfull = true
     this.#reader.pause()
     this.#socket.pause()
   }
@@ -375,14 +384,15 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   #onEnd(): void {
     this.#context.turn.serve()
     this.#ended = true
-    // Whoever waits for an event and hangs up has gone; whoever waits for its turn has not.
+    // A blocked client that half-closes is gone; a client that yielded its turn is still owed its
+    // replies.
     if (this.blocked || !this.#halted) this.close()
   }
 
   #onDrain(): void {
     if (this.#onDrained.length > 0) this.#callDrained()
-    if (!this.#waiting) return
-    this.#waiting = false
+    if (!this.#overfull) return
+    this.#overfull = false
     this.#goOn()
   }
 
@@ -392,7 +402,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     for (const callback of callbacks) callback()
   }
 
-  /** Nothing it has asked for is of use any more. */
+  /** Cancels all that the client has asked for: waits, watches, subscriptions, its transaction. */
   #leave(): void {
     const onGone = this.#onGone
     this.#onGone = undefined

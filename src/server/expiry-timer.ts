@@ -1,35 +1,37 @@
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 
-/** How long expiring, or clearing away, may hold up other clients at a time, in milliseconds. */
-const SLICE_MS = 4
-/** How many nodes are expired between two looks at the clock. */
-const STEP = 64
-/** Timers go by elapsed time, TTLs by the wall clock: look again at least so often, in ms. */
-const LONGEST_SLEEP = 60_000
+/** One slice of expiring and reclaiming nodes may hold up other clients for this long. */
+const MAX_SLICE_MS = 4
+/** Nodes that are expired, and nodes that are reclaimed, between two readings of the clock. */
+const NODES_PER_STEP = 64
+/** The longest sleep, bounded because timers follow elapsed time and TTLs the wall clock. */
+const MAX_SLEEP_MS = 60_000
 
 /**
- * Drives {@link Store.deleteExpiredKeys}: sleeps until the next expiry, and works in slices, so
- * that a million keys due at once hold nobody up. Until their turn comes the store hides them.
+ * Drives {@link Store.deleteExpiredKeys}: sleeps until the next expiry, then works in slices, so
+ * that a million keys due at once do not hold up other clients. The store hides a key that is due
+ * and not yet deleted.
  */
 export class ExpiryTimer {
   readonly #store: Store
   readonly #clock: Clock
   readonly #onExpired: (duration: number) => void
+  /** When the timer fires, in Unix milliseconds; never while it is not set. */
   #armedFor = Number.POSITIVE_INFINITY
   #cancel: (() => void) | undefined
   #slice: NodeJS.Immediate | undefined
   #stopped = false
   #paused = false
 
-  /** @param onExpired called after each slice, with its milliseconds, so that what watchers were told can be sent */
+  /** @param onExpired called after each slice, with its milliseconds; sends the slice's events */
   constructor(store: Store, clock: Clock, onExpired: (duration: number) => void) {
     this.#store = store
     this.#clock = clock
     this.#onExpired = onExpired
   }
 
-  /** Looks whether something now expires earlier than the timer is set for. Cheap. */
+  /** Sets the timer earlier if a key now expires before it would fire. Cheap. */
   arm(): void {
     if (this.#stopped || this.#paused || this.#slice !== undefined) return
     if (this.#store.needsReclaim) {
@@ -40,7 +42,7 @@ export class ExpiryTimer {
     if (next === undefined || next >= this.#armedFor) return
     this.#cancel?.()
     this.#armedFor = next
-    const delay = Math.min(Math.max(0, next - this.#clock.now()), LONGEST_SLEEP)
+    const delay = Math.min(Math.max(0, next - this.#clock.now()), MAX_SLEEP_MS)
     this.#cancel = this.#clock.schedule(() => {
       this.#cancel = undefined
       this.#armedFor = Number.POSITIVE_INFINITY
@@ -48,12 +50,13 @@ export class ExpiryTimer {
     }, delay)
   }
 
-  /** Lets what is due lie, hidden as it is, or takes it up again. */
+  /** Stops deleting due keys, which the store still hides, or goes on deleting them. */
   set paused(paused: boolean) {
     this.#paused = paused
     this.arm()
   }
 
+  /** Stops for good. */
   stop(): void {
     this.#stopped = true
     this.#cancel?.()
@@ -70,12 +73,12 @@ export class ExpiryTimer {
   #work(): void {
     if (this.#stopped || this.#paused) return
     const start = performance.now()
-    const end = start + SLICE_MS
+    const end = start + MAX_SLICE_MS
     let more = true
     while (more && performance.now() < end) {
-      const left = this.#store.reclaim(STEP)
-      const expired = this.#store.deleteExpiredKeys(this.#clock.now(), STEP)
-      more = expired === STEP || left
+      const left = this.#store.reclaim(NODES_PER_STEP)
+      const expired = this.#store.deleteExpiredKeys(this.#clock.now(), NODES_PER_STEP)
+      more = expired === NODES_PER_STEP || left
     }
     this.#onExpired(performance.now() - start)
     if (more) this.#continue()

@@ -8,7 +8,7 @@ import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { RequestLimits } from '../resp/request-limits.ts'
 import type { Store } from '../store/store.ts'
 
-/** The parts of a server that directives change while it runs. */
+/** The parts of a server that follow its directives. */
 export interface Configured {
   readonly config: Config
   readonly logger: Logger
@@ -20,7 +20,7 @@ export interface Configured {
   readonly requestLimits: RequestLimits
 }
 
-/** Sets the parts of a server as the directives say, now and whenever a directive changes. */
+/** Sets the parts of a server by its directives, now and after each change of a directive. */
 export function followConfig(parts: Configured): void {
   const { config, requestLimits, store, memory, keyspace, pubsub } = parts
   const follow = (names: readonly Parameters<Config['get']>[0][], apply: () => void): void => {
@@ -47,17 +47,18 @@ export function followConfig(parts: Configured): void {
   )
 }
 
-type Former = Partial<Record<'dir' | 'durability', string>>
+type FormerValues = Partial<Record<'dir' | 'durability', string>>
 
-/** Follows `dir` and `durability`, which take time to change, and may fail. */
+/** Follows `dir` and `durability`, whose changes take time and may fail. */
 export class PersistenceConfig {
   readonly #config: Config
   readonly #logger: Logger
   readonly #persistence: Persistence
-  /** A change under way. */
+  /** The latest change under way. */
   #change: Promise<void> | undefined
-  /** The former values of what one CONFIG SET changes, while it runs. */
-  #gathering: Former | undefined
+  /** The former values of the directives that the present CONFIG SET changes, while it runs. */
+  #gathering: FormerValues | undefined
+  /** A failed change is being taken back. */
   #restoring = false
 
   constructor({ config, logger, persistence }: Configured) {
@@ -71,19 +72,19 @@ export class PersistenceConfig {
     config.onChange('durability', (_, previous) => this.#begin({ durability: previous }))
   }
 
-  /** The change that the present request has asked for, if any; rejects if it is taken back. */
+  /** The change that the present request has asked for, if any; rejects if the change fails. */
   get requested(): Promise<void> | undefined {
-    // A change that another client has asked for does not concern this one.
+    // Nothing is gathered now if the change belongs to an earlier request.
     return this.#gathering === undefined ? undefined : this.#change
   }
 
-  /** Resolves when no change is under way, whether it has succeeded or not. */
+  /** Resolves when the latest change has ended, whether it succeeded or failed. */
   async settled(): Promise<void> {
     await this.#change?.catch(() => {})
   }
 
-  /** All changes of one CONFIG SET are followed together, and taken back together if they fail. */
-  #begin(former: Former): void {
+  /** Gathers the changes of one CONFIG SET into one change, so that they fail together. */
+  #begin(former: FormerValues): void {
     if (this.#restoring) return
     if (this.#gathering !== undefined) {
       Object.assign(this.#gathering, former)
@@ -93,7 +94,7 @@ export class PersistenceConfig {
     this.#gathering = gathered
     const change = this.#follow(gathered, this.#change)
     this.#change = change
-    // The client that asked is told; a library's user, who set the directive, is not.
+    // The log has the failure too, because a program that sets a directive gets no error reply.
     change
       .catch((error: unknown) =>
         this.#logger.warn({ err: error }, 'could not change where the data is kept'),
@@ -104,9 +105,13 @@ export class PersistenceConfig {
       .catch(() => {})
   }
 
-  /** @param earlier a change that is still under way */
-  async #follow(former: Former, earlier: Promise<void> | undefined): Promise<void> {
-    // The listeners of both directives are called before anything else happens.
+  /**
+   * Makes the change, or sets the directives back if it fails.
+   *
+   * @param earlier a change that is still under way
+   */
+  async #follow(former: FormerValues, earlier: Promise<void> | undefined): Promise<void> {
+    // CONFIG SET calls the listeners of both directives before this wait ends.
     await Promise.resolve()
     this.#gathering = undefined
     const directory = pathFromBytes(this.#config.get('dir'))

@@ -2,27 +2,29 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { type Config, pathFromBytes } from '../config/config.ts'
 
-/** What a machine without IPv6, or without the address, answers. */
+/** Error codes of a machine that has no IPv6 or lacks the address. */
 const NOT_AVAILABLE = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL'])
 
-/** Half open: a client that has said all it had to say still gets its replies (`printf … | nc`). */
-const OPTIONS = { noDelay: true, allowHalfOpen: true, pauseOnConnect: true } as const
+/** Half-open sockets, because a client that half-closes (`printf … | nc`) still wants its replies. */
+const SOCKET_OPTIONS = { noDelay: true, allowHalfOpen: true, pauseOnConnect: true } as const
 
 /** The sockets on which a server listens. */
 export interface Listeners {
   /** The TCP port; undefined if there is none. */
   readonly port: number | undefined
-  /** `host:port`, and the path of a Unix socket. */
+  /** Each as `host:port`, or as the path of a Unix socket. */
   readonly addresses: readonly string[]
-  /** Accepts no more; who is connected stays. */
+  /** Accepts no more connections; those accepted stay open. */
   close(): void
 }
 
 /**
- * Listens wherever the configuration says.
+ * Listens on the addresses of the directives `bind` and `unixsocket`.
  *
- * @param port overrides the directive; 0 takes a free one
- * @throws the system's error if one of the addresses cannot be had, and then listens nowhere
+ * An address that begins with `-` may be missing on this machine (Redis).
+ *
+ * @param port the TCP port; 0 takes a free one, undefined listens on no TCP port
+ * @throws the system's error if an address cannot be listened on; then none is
  */
 export async function listen(
   config: Config,
@@ -39,7 +41,7 @@ export async function listen(
     for (const entry of port === undefined ? [] : config.get('bind')) {
       const mayFail = entry.startsWith('-')
       const host = mayFail ? entry.slice(1) : entry
-      const server = createServer(OPTIONS, (socket) => onSocket(socket, undefined))
+      const server = createServer(SOCKET_OPTIONS, (socket) => onSocket(socket, undefined))
       try {
         boundPort = await listenTcp(server, host, boundPort ?? 0, config.get('tcp-backlog'))
       } catch (error) {
@@ -51,7 +53,7 @@ export async function listen(
     }
     const path = pathFromBytes(config.get('unixsocket'))
     if (path !== '') {
-      const server = createServer(OPTIONS, (socket) => onSocket(socket, path))
+      const server = createServer(SOCKET_OPTIONS, (socket) => onSocket(socket, path))
       await listenUnix(server, path, config.get('unixsocketperm'))
       open.push(server)
       addresses.push(path)
@@ -76,7 +78,7 @@ async function listenTcp(
 }
 
 async function listenUnix(server: NetServer, path: string, mode: number): Promise<void> {
-  // A socket that an earlier server left behind; anything else at that path is not ours to remove.
+  // An earlier server may have left its socket; any other kind of file at the path is kept.
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path)
   await listening(server, () => server.listen({ path }))
   if (mode !== 0) chmodSync(path, mode)

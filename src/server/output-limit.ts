@@ -5,15 +5,17 @@ export class OutputLimitGuard {
   /** Since when the soft limit has been exceeded, in Unix milliseconds. */
   #overSince: number | undefined
 
-  /** Whether the soft limit was exceeded when last looked at. */
+  /** Whether the last check found the soft limit exceeded. */
   get isOver(): boolean {
     return this.#overSince !== undefined
   }
 
   /**
+   * Checks both limits: the hard one at once, the soft one over its seconds (Redis).
+   *
    * @param unread bytes written and not yet sent
    * @param now Unix milliseconds
-   * @returns why the connection has to go, if it has to
+   * @returns the reason to disconnect the client, or undefined
    */
   check(unread: number, limit: OutputLimit, now: number): string | undefined {
     if (limit.hard > 0 && unread > limit.hard) {

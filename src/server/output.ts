@@ -5,30 +5,30 @@ import { OutputLimitGuard } from './output-limit.ts'
 import { DirectOutput } from './socket/output.ts'
 
 /** The reply to a write whose commit has failed. */
-const UNSAVED = Buffer.from(
+const UNSAVED_ERROR = Buffer.from(
   '-MISCONF the write was made, but could not be put on disk yet: it is lost if the server ends now\r\n',
 )
 
-/** Output that waits for the disk. */
+/** Output that is held until a commit. */
 interface HeldOutput {
-  /** The commit that it waits for. */
+  /** The commit that releases it. */
   readonly commit: number
   readonly bytes: Buffer
-  /** Where the replies to writes begin and end in it, in turn. */
+  /** Start and end offsets, in turn, of the replies to writes. */
   readonly writes: readonly number[]
 }
 
 /** The connection that an output belongs to. */
 export interface OutputOwner {
-  /** Whether it is subscribed to something or monitors: such a client has limits of its own. */
+  /** Whether the client has subscriptions or monitors, because other limits apply to its output. */
   readonly listens: boolean
   readonly closing: boolean
   disconnect(reason: string): void
-  /** Called when no output waits for the disk any more. */
+  /** Called when no output is held any more. */
   onReleased(): void
 }
 
-/** The bytes that a client is sent: its replies, held until the disk has what they tell of. */
+/** Sends a client's replies and messages; holds them until the writes before them are on disk. */
 export class Output {
   readonly reply = new ReplyWriter()
   readonly #server: ServerContext
@@ -40,10 +40,10 @@ export class Output {
   #closed = false
   #held: HeldOutput[] = []
   #heldBytes = 0
-  /** Where in `reply` the replies to writes begin and end, in turn, while they may be held. */
+  /** Start and end offsets in `reply`, in turn, of the replies to writes that may be held. */
   #writes: number[] = []
 
-  /** @param holding the outputs of all connections that wait for the disk */
+  /** @param holding the held outputs of all connections; this one adds and removes itself */
   constructor(server: ServerContext, owner: OutputOwner, socket: Socket, holding: Set<Output>) {
     this.#server = server
     this.#owner = owner
@@ -57,22 +57,22 @@ export class Output {
     return this.#socket.writableLength + this.reply.length + this.#heldBytes
   }
 
-  /** Whether there is output that waits for the disk. */
+  /** Whether output is held until a commit. */
   get holds(): boolean {
     return this.#held.length > 0
   }
 
-  /** Whether all bytes that were to be sent have been taken by the system. */
+  /** Whether the system has taken all bytes sent so far. */
   get isDrained(): boolean {
     return this.#socket.writableLength === 0
   }
 
-  /** Notes that a part of `reply` is the reply to a write, and must wait for the disk. */
+  /** Marks a part of `reply` as the reply to a write, which waits for the write's commit. */
   noteWrite(start: number, end: number): void {
     this.#writes.push(start, end)
   }
 
-  /** Sends the replies, or holds them back until the disk has the writes before them. */
+  /** Sends the replies, or holds them until the writes before them are on disk. */
   flush(): void {
     if (this.reply.length === 0) return
     if (this.#held.length > 0 || this.#server.persistence.holding) this.#hold()
@@ -80,20 +80,20 @@ export class Output {
   }
 
   /**
-   * Sends bytes at once, after all bytes sent before.
+   * Sends bytes, after all bytes sent before.
    *
-   * @param length how many of the bytes, from the first on
+   * @param length count of the bytes to send, from the first on
    */
   send(bytes: Buffer, length = bytes.length): void {
     if (this.#closed) return
     this.#server.stats.outputBytes += length
     const written = this.#direct.write(bytes, length)
     if (written < length) this.#socket.write(bytes.subarray(written, length))
-    // Most output is sent at once, and then there is nothing to check.
+    // The system usually takes all bytes at once, which leaves nothing to check.
     if (this.#socket.writableLength > 0 || this.#limit.isOver || this.#owner.closing) this.check()
   }
 
-  /** Sends the output that waits for a commit, or for an earlier one. */
+  /** Sends the output held until this commit or an earlier one. */
   release(commit: number): void {
     const kept = this.#held.findIndex((held) => held.commit > commit)
     const released = this.#held.splice(0, kept < 0 ? this.#held.length : kept)
@@ -104,7 +104,7 @@ export class Output {
     this.#afterRelease()
   }
 
-  /** Sends all held output after a commit has failed: an error stands for each reply to a write. */
+  /** Sends all held output after a commit has failed, with an error in place of each write's reply. */
   releaseUnsaved(): void {
     const held = this.#held
     this.#held = []
@@ -113,7 +113,7 @@ export class Output {
     this.#afterRelease()
   }
 
-  /** Disconnects the client if it leaves too much output unread. */
+  /** Disconnects the client if its unread output exceeds a limit. */
   check(): void {
     const limits = this.#server.config.get('client-output-buffer-limit')
     const limit = limits[this.#owner.listens ? 'pubsub' : 'normal']
@@ -143,7 +143,7 @@ export class Output {
       return
     }
     if (this.#socket.writableLength > 0) {
-      // A copy, because it waits behind other output and must not take more memory than its length.
+      // The copy waits behind other output in no more memory than its length.
       this.send(Buffer.from(reply.bytes))
       reply.clear()
       return
@@ -173,9 +173,9 @@ export class Output {
 }
 
 /**
- * Output in which an error stands for each reply to a write.
+ * Replaces each reply to a write by an error.
  *
- * @param writes where those replies begin and end, in turn
+ * @param writes start and end offsets, in turn, of those replies
  */
 function withUnsaved(bytes: Buffer, writes: readonly number[]): Buffer {
   const parts: Buffer[] = []
@@ -184,7 +184,7 @@ function withUnsaved(bytes: Buffer, writes: readonly number[]): Buffer {
     parts.push(bytes.subarray(at, writes[i]))
     at = writes[i + 1]
     // A muted reply has no bytes.
-    if (at > writes[i]) parts.push(UNSAVED)
+    if (at > writes[i]) parts.push(UNSAVED_ERROR)
   }
   parts.push(bytes.subarray(at))
   return Buffer.concat(parts)

@@ -27,10 +27,10 @@ import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
 import { Turn } from './turn.ts'
 
-/** How long connections may take to read their last replies when the server closes, in ms. */
+/** When the server closes, connections may take this long to read their last replies. */
 const CLOSE_GRACE_MS = 1000
 
-/** What a server is made of. */
+/** The parts that a server is given. */
 export interface ServerParts {
   readonly config: Config
   readonly configFile: string | undefined
@@ -40,7 +40,7 @@ export interface ServerParts {
   readonly listenPort: number | undefined
 }
 
-/** The server: puts its parts together, begins to serve, and closes. */
+/** Assembles the parts of a server, begins to serve, and closes. */
 export class Server implements ServerContext {
   readonly config: Config
   readonly configFile: string | undefined
@@ -61,7 +61,7 @@ export class Server implements ServerContext {
   readonly startedAt: number
   readonly runId = randomBytes(20).toString('hex')
   readonly requestLimits = { ...defaultRequestLimits }
-  /** Resolves when the server has closed, for whatever reason. */
+  /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
   readonly closed: Promise<void>
   readonly #listenPort: number | undefined
   readonly #dispatcher: Dispatcher
@@ -69,7 +69,7 @@ export class Server implements ServerContext {
   readonly #turn: Turn
   readonly #admission: Admission
   readonly #persistenceConfig: PersistenceConfig
-  /** The outputs that wait for the disk. */
+  /** The outputs that are held until a commit. */
   readonly #holding = new Set<Output>()
   #listeners: Listeners | undefined
   #closing = false
@@ -147,7 +147,7 @@ export class Server implements ServerContext {
   }
 
   /**
-   * Loads the data from the disk, and begins to serve.
+   * Loads the data from disk, and begins to serve.
    *
    * @throws PersistenceError if the data cannot be read
    * @throws the system's error if an address cannot be listened on
@@ -168,14 +168,14 @@ export class Server implements ServerContext {
   }
 
   /**
-   * Serves no new clients, sends all output, ends all connections, and puts the last writes on disk.
+   * Stops listening, serves the requests already received, sends all output, ends all
+   * connections, and puts the last writes on disk.
    *
-   * @param save false leaves out those writes
-   * @returns a promise that resolves when nothing of the server is left
+   * @param save false leaves out the writes that are not on disk yet
+   * @returns a promise that resolves when all resources of the server are released
    */
   close(save = true): Promise<void> {
     if (this.#closing) return this.closed
-    // Requests received before are served, too.
     this.#turn.serve()
     if (this.pubsub.served === undefined) {
       for (const client of this.clients.values()) client.serveRest()

@@ -3,7 +3,7 @@ import type { ServerContext } from '../request/client.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
 
-/** A client's fields, which commands read and change. */
+/** The fields of a client that commands read and change. */
 export class Session {
   readonly server: ServerContext
   readonly id: number
@@ -50,12 +50,12 @@ export class Session {
     return this.patterns.size
   }
 
-  /** Whether it is subscribed to something, or monitors. */
+  /** Whether the client has subscriptions, or monitors. */
   get listens(): boolean {
     return this.channels.size + this.patterns.size > 0 || this.monitor
   }
 
-  /** Whether it has to authenticate itself before its requests are served. */
+  /** Whether the client has to authenticate before its requests are served. */
   get needsPassword(): boolean {
     return !this.authenticated && this.server.config.get('requirepass') !== ''
   }

@@ -4,35 +4,39 @@ import { type Clock, systemClock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import { Server } from './server.ts'
 
+/** The options of {@link startServer}; all may be left out. */
 export interface StartOptions {
   /**
-   * Without one: 127.0.0.1, a free port, nothing kept on disk unless `directives` names a `dir` or
-   * a `durability`, and the defaults of everything else.
+   * The configuration. Without one the server listens on 127.0.0.1, on a free port, keeps nothing
+   * on disk unless `directives` sets `dir` or `durability`, and has the defaults of all other
+   * directives.
    */
   config?: Config
-  /** Directives by name, over those of `config`: `{ requirepass: 'secret' }`. */
+  /** Directives by name, which override those of `config`: `{ requirepass: 'secret' }`. */
   directives?: Readonly<Record<string, string | readonly string[]>>
-  /** The TCP port, over the directive; 0 takes a free one. */
+  /** The TCP port, which overrides the directive; 0 takes a free one. */
   port?: number
-  /** Where CONFIG REWRITE writes. */
+  /** The file that CONFIG REWRITE writes. */
   configFile?: string
   /** Silent by default. */
   logger?: Logger
-  /** Where time comes from; a `ManualClock` lets a test move it. */
+  /** The source of time; a test can move that of a `ManualClock`. */
   clock?: Clock
 }
 
+/** A server that {@link startServer} has started. */
 export interface RunningServer {
   /** The TCP port; undefined without TCP. */
   readonly port: number | undefined
+  /** The addresses that it listens on: `host:port`, or the path of a Unix socket. */
   readonly addresses: readonly string[]
   readonly config: Config
   readonly store: Store
-  /** Ends all connections, puts the last writes on disk, and leaves nothing behind. */
+  /** Ends all connections, puts the last writes on disk, and releases all resources. */
   close(): Promise<void>
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
   readonly closed: Promise<void>
-  /** How many of the last writes could not be put on disk when it closed. */
+  /** Count of the last writes that could not be put on disk when the server closed. */
   readonly lostWrites: number
 }
 
@@ -41,7 +45,10 @@ const OPTION_NAMES = ['config', 'directives', 'port', 'configFile', 'logger', 'c
 /**
  * Starts a server in this process.
  *
- * @throws TypeError for an option that there is not, ConfigError for a directive that is not right, PersistenceError if its data cannot be read, the system's error if it cannot listen
+ * @throws TypeError for an unknown option
+ * @throws ConfigError for an unknown directive or a bad value
+ * @throws PersistenceError if the data cannot be read
+ * @throws the system's error if an address cannot be listened on
  */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
   const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name))
@@ -65,7 +72,8 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     listenPort: listenPort(options, config),
   })
   await server.listen()
-  // Who reads this may send a signal at once: the caller has its turn first, to listen for it.
+  // The log says ready a turn later, because a reader of the log may send a signal at once and the
+  // caller has to listen for signals first.
   setImmediate(() => {
     for (const address of server.addresses) server.logger.info(`ready on ${address}`)
   })
@@ -82,7 +90,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
   }
 }
 
-/** The directive's 0 means no TCP, the option's a free port. */
+/** The TCP port to listen on: 0 means no TCP in the directive, and a free port in the option. */
 function listenPort(options: StartOptions, config: Config): number | undefined {
   if (options.port !== undefined) return options.port
   if (options.config !== undefined) return config.get('port') || undefined

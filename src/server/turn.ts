@@ -4,20 +4,20 @@ import type { FrameDecoder } from '../resp/frame-decoder.ts'
 import { RequestBatch } from '../resp/request-batch.ts'
 import type { Store } from '../store/store.ts'
 
-/** The most that is gathered before it is served, because a batch should stay in the cache. */
+/** More input than this is not gathered, because a batch should stay in the processor's cache. */
 const MAX_GATHERED_BYTES = 16 * 1024
 /** Longer chunks bypass the shared buffer. */
 const MAX_COPIED_BYTES = 4096
-/** Shorter chunks are copied byte by byte, which takes less time than a call. */
-const MIN_CALL_BYTES = 64
-/** While requests are served, replies are sent at least this often, in ms. */
+/** Chunks up to this length are copied byte by byte, which takes less time than a call. */
+const MAX_BYTEWISE_COPY_BYTES = 64
+/** While requests are served, replies are sent at least this often. */
 const MAX_FLUSH_INTERVAL_MS = 2
-/** After this many turns in a row with a new connection, replies are sent all the same. */
+/** Replies are sent after this many turns in a row that accepted a connection. */
 const MAX_ACCEPTING_TURNS = 64
 
 /** A connection, as the turn serves it. */
 export interface TurnClient {
-  /** Decodes input, as `RequestReader.take`. */
+  /** Decodes input, like `RequestReader.take`. */
   take(bytes: Buffer, start: number, end: number, batch: RequestBatch): void
   /** Serves the requests decoded by {@link TurnClient.take}. */
   serveTaken(): void
@@ -26,7 +26,7 @@ export interface TurnClient {
 }
 
 /**
- * One turn of the event loop: gathers what all sockets bring, serves it, and sends the replies.
+ * One turn of the event loop: gathers the input of all sockets, serves it, and sends the replies.
  *
  * Problem: reading, serving and writing for one client after the other evicts code and data from the
  * processor's caches every time.
@@ -47,8 +47,9 @@ export class Turn {
   readonly #onServed: () => void
   readonly #bytes = Buffer.allocUnsafeSlow(MAX_GATHERED_BYTES)
   #length = 0
-  /** The clients whose input was gathered, and where the input of each ends. */
+  /** The clients whose input was gathered. */
   #senders: TurnClient[] = []
+  /** The offset at which the input of each sender ends. */
   #ends: number[] = []
   readonly #batch = new RequestBatch()
   /** The clients with replies to send. */
@@ -56,8 +57,9 @@ export class Turn {
   #flushScheduled = false
   /** When replies were last sent, in milliseconds since the process began. */
   #flushedAt = 0
-  /** Whether this turn has brought a new connection, and how many turns before it have. */
+  /** Whether this turn has accepted a connection. */
   #accepted = false
+  /** Count of the turns in a row before this one that accepted a connection. */
   #acceptingTurns = 0
 
   /**
@@ -79,10 +81,10 @@ export class Turn {
   }
 
   /**
-   * Takes a client's input, to be served at the end of the turn, or before.
+   * Takes a client's input, to be served at the end of the turn or earlier.
    *
-   * @param bytes is the caller's again when this returns
-   * @param length how many of the bytes, from the first on
+   * @param bytes memory that the caller may overwrite after the call
+   * @param length count of the bytes to take, from the first on
    */
   receive(sender: TurnClient, bytes: Buffer, length: number): void {
     this.scheduleFlush()
@@ -92,7 +94,7 @@ export class Turn {
       return
     }
     const start = this.#length
-    if (length > MIN_CALL_BYTES) bytes.copy(this.#bytes, start, 0, length)
+    if (length > MAX_BYTEWISE_COPY_BYTES) bytes.copy(this.#bytes, start, 0, length)
     else for (let i = 0; i < length; i++) this.#bytes[start + i] = bytes[i]
     this.#length += length
     this.#senders.push(sender)
@@ -111,18 +113,18 @@ export class Turn {
     this.#serveAll(senders, ends, this.#bytes, length)
   }
 
-  /** Tells the turn that it has brought a new connection. */
+  /** Notes that this turn has accepted a connection. */
   accepted(): void {
     this.#accepted = true
   }
 
-  /** Has a client's replies sent at the end of the turn, with those of all others, as Redis does. */
+  /** Queues a client's replies to be sent at the end of the turn, as Redis does. */
   queueFlush(client: TurnClient): void {
     this.#dirty.push(client)
     this.scheduleFlush()
   }
 
-  /** Has {@link Turn.flush} called at the end of the turn. */
+  /** Schedules {@link Turn.flush} for the end of the turn. */
   scheduleFlush(): void {
     if (this.#flushScheduled) return
     this.#flushScheduled = true
@@ -140,7 +142,7 @@ export class Turn {
 
   readonly #end = (): void => {
     // libuv accepts one connection per turn, so flushing waits while connections are being accepted:
-    // clients with replies would keep the server busy and new ones waiting.
+    // clients that get replies send more requests, and new connections would wait for those.
     if (this.#accepted && this.#acceptingTurns < MAX_ACCEPTING_TURNS) {
       this.#accepted = false
       this.#acceptingTurns++
@@ -177,7 +179,7 @@ export class Turn {
     }
   }
 
-  /** In a long turn the first clients need not wait for the last; but see {@link Turn.#end}. */
+  /** Sends replies in the middle of a long turn, unless connections are being accepted. */
   #flushIfLate(): void {
     const late = this.#clock.lastLap - this.#flushedAt > MAX_FLUSH_INTERVAL_MS
     if (late && !this.#accepted && this.#acceptingTurns === 0) this.flush()

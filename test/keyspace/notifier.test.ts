@@ -5,8 +5,8 @@ import { rewriteConfigText } from '../../src/config/rewrite.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { join, type RawClient, type Reply, start } from '../server/raw-client.ts'
 
-/** What a subscriber has been told so far: `__keyspace@0__:a set`. */
-async function told(subscriber: RawClient): Promise<string[]> {
+/** The notifications that a subscriber has got so far: `__keyspace@0__:a set`. */
+async function notifications(subscriber: RawClient): Promise<string[]> {
   const messages = (await subscriber.untilPong()) as Reply[][]
   return messages.map((message) => `${message[2]} ${message[3]}`)
 }
@@ -19,7 +19,7 @@ async function listen(flags: string, clock = new ManualClock()) {
   return { server, client, subscriber, clock }
 }
 
-test('K commands are told under the names of what they do to strings', async () => {
+test('K commands are published under the names of the string commands that do the same', async () => {
   const { client, subscriber } = await listen('KA')
   for (const command of [
     'KSET /a 1',
@@ -41,7 +41,7 @@ test('K commands are told under the names of what they do to strings', async () 
     if (command.startsWith('KUPDATE /d')) words.splice(2, 0, '')
     await client.call(...words)
   }
-  expect(await told(subscriber)).toEqual([
+  expect(await notifications(subscriber)).toEqual([
     '__keyspace@0__:a set',
     '__keyspace@0__:a set',
     '__keyspace@0__:a expire',
@@ -57,22 +57,25 @@ test('K commands are told under the names of what they do to strings', async () 
   ])
 })
 
-test('expiries are told, of a directory once for all below it', async () => {
+test('expiries are published, that of a directory once for all keys below it', async () => {
   const { client, subscriber, clock } = await listen('Ex')
   await client.call('SET', 'a', '1', 'PX', '10')
   await client.call('KMKDIR', '/d', 'PX', '20')
   await client.call('SET', 'd/x', '1')
   clock.advance(30)
-  expect(await told(subscriber)).toEqual(['__keyevent@0__:expired a', '__keyevent@0__:expired d'])
+  expect(await notifications(subscriber)).toEqual([
+    '__keyevent@0__:expired a',
+    '__keyevent@0__:expired d',
+  ])
 })
 
-test('a new key is told of before what made it', async () => {
+test('a new key is published as new before the event of its command', async () => {
   const { client, subscriber } = await listen('E$n')
   await client.call('SET', 'a', '1')
   await client.call('SET', 'a', '2')
   await client.call('KSET', '/b/c', '2')
   await client.call('KMKDIR', '/d')
-  expect(await told(subscriber)).toEqual([
+  expect(await notifications(subscriber)).toEqual([
     '__keyevent@0__:new a',
     '__keyevent@0__:set a',
     '__keyevent@0__:set a',
@@ -81,10 +84,10 @@ test('a new key is told of before what made it', async () => {
   ])
 })
 
-test('one key is called by one name, however it is written', async () => {
+test('all spellings of a key are published as one key', async () => {
   const { client, subscriber } = await listen('K$')
   for (const key of ['a/b', '/a/b', '//a/./b/']) await client.call('SET', key, '1')
-  expect(new Set(await told(subscriber))).toEqual(new Set(['__keyspace@0__:a/b set']))
+  expect(new Set(await notifications(subscriber))).toEqual(new Set(['__keyspace@0__:a/b set']))
 })
 
 test('CONFIG SET switches notifications on and off', async () => {
@@ -96,7 +99,7 @@ test('CONFIG SET switches notifications on and off', async () => {
   await client.call('SET', 'c', '1')
   await client.call('CONFIG', 'SET', 'notify-keyspace-events', '')
   await client.call('SET', 'd', '1')
-  expect(await told(subscriber)).toEqual(['__keyspace@0__:b set', '__keyevent@0__:set b'])
+  expect(await notifications(subscriber)).toEqual(['__keyspace@0__:b set', '__keyevent@0__:set b'])
 })
 
 test.for([
@@ -112,7 +115,7 @@ test.for([
   expect(ordered && showEventFlags(ordered)).toBe(shown)
 })
 
-test('n beside A is kept, shown or not', async () => {
+test('CONFIG REWRITE keeps an n beside A, which CONFIG GET does not show', async () => {
   const config = new Config()
   config.set('notify-keyspace-events', ['AKE'])
   config.setMany([['notify-keyspace-events', 'nAKE']])

@@ -11,7 +11,7 @@ const inUse = (): number => {
 const isOom = (reply: Reply): boolean =>
   reply instanceof ErrorReply && reply.text.startsWith('OOM command not allowed')
 
-test('above maxmemory writes are refused, until there is room again', async () => {
+test('above maxmemory writes are refused, until memory is free again', async () => {
   new MemoryGauge().collect()
   const server = await start({ directives: { maxmemory: String(inUse() + 32 * MB) } })
   const client = await join(server)
@@ -20,7 +20,7 @@ test('above maxmemory writes are refused, until there is room again', async () =
     const value = `${written}:`.padEnd(64 * 1024, 'x')
     if (isOom(await client.call('KSET', `/k/${written}`, value))) break
   }
-  // 64 KB each: about 500 are 32 MB.
+  // About 500 values of 64 KB take 32 MB.
   expect(written).toBeGreaterThan(50)
   expect(written).toBeLessThan(800)
   expect(isOom(await client.call('KMKDIR', '/d'))).toBe(true)
@@ -29,15 +29,15 @@ test('above maxmemory writes are refused, until there is room again', async () =
   expect(info).toContain(`maxmemory:${server.config.get('maxmemory')}\r\n`)
 
   expect(await client.call('KDEL', '/k', 'RECURSIVE')).not.toBeInstanceOf(ErrorReply)
-  // What the history keeps of them counts as well.
+  // The history's events of them take memory as well.
   await client.call('CONFIG', 'SET', 'watch-history', '1')
   let reply = await client.call('KSET', '/a', '1')
-  // Garbage is not collected at each request: that would be a way to hold up everybody.
+  // Garbage is not collected at each request, because a client could then hold up all others.
   while (isOom(reply)) reply = await client.call('KSET', '/a', '1')
   expect(reply).not.toBeInstanceOf(ErrorReply)
 })
 
-test('garbage is no reason to refuse a write', async () => {
+test('garbage above maxmemory does not refuse a write', async () => {
   new MemoryGauge().collect()
   const server = await start({
     directives: { maxmemory: String(inUse() + 48 * MB), 'watch-history': '1' },
@@ -50,7 +50,7 @@ test('garbage is no reason to refuse a write', async () => {
   }
 })
 
-test('without a limit nothing is measured for a write', () => {
+test('without a limit no write is refused', () => {
   const gauge = new MemoryGauge()
   expect(gauge.limited).toBe(false)
   gauge.limit = 1
@@ -60,7 +60,7 @@ test('without a limit nothing is measured for a write', () => {
   expect(gauge.isExceeded([])).toBe(false)
 })
 
-test('what is left when garbage has been collected decides', () => {
+test('the memory in use after garbage collection decides', () => {
   const gauge = new MemoryGauge()
   gauge.collect()
   const live = gauge.measure()

@@ -33,7 +33,7 @@ const command: fc.Arbitrary<readonly string[]> = fc.oneof(
 
 const isWord = (text: string): boolean => /^[!#-&(-~]+$/.test(text)
 
-/** A command as a frame or, where that says the same, as a line; empty requests in between. */
+/** A command as a frame, as an inline request if its words allow that, or after empty requests. */
 const bytes: fc.Arbitrary<string> = fc
   .tuple(command, fc.constantFrom('frame', 'line', 'empty'))
   .map(([args, form]) => {
@@ -41,11 +41,11 @@ const bytes: fc.Arbitrary<string> = fc
     return form === 'empty' ? `\r\n*0\r\n${frame(...args)}` : frame(...args)
   })
 
-/** All that a new server answers. */
-async function answers(chunks: readonly string[]): Promise<string> {
+/** All bytes that a new server sends in reply to some chunks. */
+async function repliesTo(chunks: readonly string[]): Promise<string> {
   const server = await start({ clock: new ManualClock() })
   const client = await join(server)
-  // Something to wait for, so that no KWAIT waits forever.
+  // These writes give each KWAIT a past event, so that none waits forever.
   client.write(frame('KSET', '/a/b', '0') + frame('KSET', '/c/d/e', '0'))
   await client.take(2)
   for (const chunk of chunks) {
@@ -55,11 +55,11 @@ async function answers(chunks: readonly string[]): Promise<string> {
   client.socket.end()
   if (!client.ended) await once(client.socket, 'close')
   await server.close()
-  // The only thing that differs from one connection to the next.
+  // Only the id differs from one connection to the next.
   return client.unread.replace(/id\r\n:\d+/g, 'id')
 }
 
-test('whatever the chunks are, the replies are the same bytes', async () => {
+test('the replies are the same bytes for any division of the input into chunks', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(bytes, { minLength: 1, maxLength: 15 }),
@@ -73,14 +73,14 @@ test('whatever the chunks are, the replies are the same bytes', async () => {
           at += length
         }
         if (at < input.length) chunks.push(input.slice(at))
-        expect(await answers(chunks)).toBe(await answers([input]))
+        expect(await repliesTo(chunks)).toBe(await repliesTo([input]))
       },
     ),
     { numRuns: 150 },
   )
 })
 
-test('even byte by byte', async () => {
+test('the replies are the same bytes for input sent byte by byte', async () => {
   const input = `${frame('KSET', '/a', 'Gr\xfc\xdfe\0\r\n')}${frame('KGET', '/', 'RECURSIVE')}KINDEX\r\n`
-  expect(await answers([...input])).toBe(await answers([input]))
+  expect(await repliesTo([...input])).toBe(await repliesTo([input]))
 })

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { frame, join, start } from './raw-client.ts'
 
-test('what has been received is answered before the server closes', async () => {
+test('requests received before the server closes get their replies', async () => {
   const server = await start()
   for (let i = 0; i < 50_000; i++) server.store.set(`/k${i}`, 'x')
   const slow = await join(server)
   const other = await join(server)
-  // Together they take many times as long as one client's turn.
+  // The pipeline takes many times as long as one client's turn.
   slow.write(frame('KEYS', '*nothing*').repeat(40))
   await other.call('PING')
   expect(slow.unread.length).toBeLessThan(40 * '*0\r\n'.length)

@@ -27,7 +27,7 @@ function usedMemory(): number {
   return heapUsed + external
 }
 
-/** A number out of CLIENT LIST, of the client with this name. */
+/** A number in CLIENT LIST for the client with this name. */
 async function clientField(observer: RawClient, name: string, field: string): Promise<number> {
   const list = (await observer.call('CLIENT', 'LIST')) as string
   const line = list.split('\n').find((text) => text.includes(` name=${name} `)) ?? ''
@@ -98,7 +98,7 @@ const mutated = fc
     }, frames.join('')),
   )
 
-test('mutated requests neither kill nor hang the server, nor do they fill its memory', async () => {
+test('mutated requests do not crash the server, block it or fill its memory', async () => {
   const total = Number(process.env.KTREE_MUTATIONS ?? 4000)
   const log = new LogLines()
   const server = await start({ logger: pino({ level: 'error' }, log) })
@@ -149,7 +149,7 @@ describe('a client that never reads', () => {
   test.each([
     ['large', ['KGET', '/big'], 20_000],
     ['small', ['PING'], 1_000_000],
-  ])('and asks for %s replies is not served further', async (_, args, count) => {
+  ])('and asks for %s replies is no longer served', async (_, args, count) => {
     const server = await start()
     const [client, observer] = [await join(server), await join(server)]
     await observer.call('KSET', '/big', 'x'.repeat(MB))
@@ -157,12 +157,12 @@ describe('a client that never reads', () => {
     client.socket.pause()
     client.write(frame(...args).repeat(count))
     let before = -1
-    // What is unread grows beyond a megabyte, and then no more.
-    for (let served = 0; served <= MB || served !== before; ) {
+    // The unread output grows beyond a megabyte, and then stays as it is.
+    for (let unread = 0; unread <= MB || unread !== before; ) {
       for (let i = 0; i < 20; i++) await observer.call('PING')
-      before = served
-      served = await clientField(observer, 'glutton', 'omem')
-      expect(served).toBeLessThan(4 * MB)
+      before = unread
+      unread = await clientField(observer, 'glutton', 'omem')
+      expect(unread).toBeLessThan(4 * MB)
     }
     await client.vanish()
     await eventually(() => client.ended)
@@ -187,18 +187,18 @@ test('a client that reads late gets all of its replies, in order', async () => {
   }
 })
 
-test('a long pipeline lets others have their turn', async () => {
+test('a long pipeline yields to other clients', async () => {
   const server = await start({ directives: { 'watch-history': '100000' } })
   for (let i = 0; i < 100_000; i++) server.store.set('/busy', '')
   const [greedy, other] = [await join(server), await join(server)]
-  // Each has all of the history looked through, and finds nothing.
+  // Each request searches the whole history, and finds nothing.
   for (let i = 1; i <= 100; i++) greedy.send('KWATCH', `/quiet?since=${i}`)
   expect(await other.call('PING')).toBe('PONG')
   expect(greedy.unread.split('subscribe').length).toBeLessThan(100)
   await greedy.take(100)
 })
 
-test('a blocked client that keeps sending is not read further, and is missed when it goes', async () => {
+test('a blocked client that keeps sending is no longer read, and its end is noticed', async () => {
   const clock = new ManualClock()
   const server = await start({ clock })
   const [client, observer] = [await join(server), await join(server)]
@@ -217,7 +217,7 @@ test('a blocked client that keeps sending is not read further, and is missed whe
   expect(await observer.call('KINDEX')).toBe(0)
 })
 
-test('clients that vanish in the middle of a frame leave nothing', async () => {
+test('clients that vanish in the middle of a frame leave nothing behind', async () => {
   const server = await start()
   const observer = await join(server)
   const whole = frame('KSET', '/a', 'x'.repeat(100_000))
@@ -253,7 +253,7 @@ describe('KRECOVER', () => {
     ['deep nodes', `{"Root":${'{"Children":{"a":'.repeat(20_000)}{}${'}}'.repeat(20_000)}}`],
     ['a prototype', '{"__proto__":{"Root":1},"constructor":{}}'],
     ['a huge index', '{"Root":{"Path":"/"},"CurrentIndex":1e400}'],
-    ['bytes that are no UTF-8', '{"Root":"\xff\xfe"}'],
+    ['bytes that are not UTF-8', '{"Root":"\xff\xfe"}'],
   ])('refuses %s and keeps the tree', async (_, state) => {
     const log = new LogLines()
     const server = await start({ logger: pino({ level: 'error' }, log) })
@@ -265,7 +265,7 @@ describe('KRECOVER', () => {
     expect(await client.call('KGET', '/a')).toBeInstanceOf(Array)
   })
 
-  test('mutated states load or are refused; what was loaded can be used and saved', async () => {
+  test('loads or refuses mutated states, and a loaded state can be used and saved', async () => {
     const log = new LogLines()
     const server = await start({ logger: pino({ level: 'error' }, log) })
     const client = await join(server)

@@ -6,14 +6,14 @@ import { ErrorReply, eventually, frame, join, start } from './raw-client.ts'
 
 const MB = 1024 ** 2
 
-describe('a protocol error is told, then the connection closed', () => {
+describe('a protocol error gets its error reply, and the connection is closed', () => {
   test.each([
     ['a count too large', '*1048577\r\n', 'invalid multibulk length'],
     ['a huge count', '*99999999999999999999\r\n', 'invalid multibulk length'],
-    ['a count that is none', '*x\r\n', 'invalid multibulk length'],
+    ['a count that is no number', '*x\r\n', 'invalid multibulk length'],
     ['an argument too long', `*1\r\n$${64 * MB + 1}\r\n`, 'invalid bulk length'],
     ['a negative length', '*1\r\n$-1\r\n', 'invalid bulk length'],
-    ['no bulk', '*1\r\n:1\r\n', "expected '$', got ':'"],
+    ['no bulk string', '*1\r\n:1\r\n', "expected '$', got ':'"],
     ['a long count', `*${'1'.repeat(65_537)}`, 'too big mbulk count string'],
     ['a long length', `*1\r\n$${'1'.repeat(65_537)}`, 'too big bulk count string'],
     ['a long line', 'x'.repeat(65_537), 'too big inline request'],
@@ -21,7 +21,7 @@ describe('a protocol error is told, then the connection closed', () => {
   ])('%s', async (_, bytes, message) => {
     const server = await start()
     const client = await join(server)
-    // What came before it is answered, what comes after it is not.
+    // Requests before the error get their replies.
     client.write(`${frame('PING')}${bytes}`)
     expect(await client.next()).toBe('PONG')
     expect(await client.next()).toEqual(new ErrorReply(`ERR Protocol error: ${message}`))
@@ -33,7 +33,7 @@ describe('a protocol error is told, then the connection closed', () => {
 describe('before authentication', () => {
   const directives = { requirepass: 'secret' }
 
-  test('ten arguments of 16 KB are let through, not more', async () => {
+  test('a request has at most ten arguments, of at most 16 KB', async () => {
     const server = await start({ directives })
     const client = await join(server)
     expect(await client.call('PING', ...Array(9).fill('x'))).toBeInstanceOf(ErrorReply)
@@ -61,7 +61,7 @@ describe('before authentication', () => {
     expect((await client.take(3))[2]).toBe(1)
   })
 
-  test('a password taken back lifts them too', async () => {
+  test('removing the password lifts the limits, too', async () => {
     const server = await start({ directives })
     const [client, admin] = [await join(server), await join(server)]
     expect(await client.call('KINDEX')).toBeInstanceOf(ErrorReply)
@@ -72,7 +72,7 @@ describe('before authentication', () => {
   })
 })
 
-test('a request larger than client-query-buffer-limit ends the connection', async () => {
+test('a request larger than client-query-buffer-limit disconnects the client', async () => {
   const server = await start({
     directives: { 'client-query-buffer-limit': '1mb', 'proto-max-bulk-len': '1mb' },
   })
@@ -85,7 +85,7 @@ test('a request larger than client-query-buffer-limit ends the connection', asyn
   expect(await other.call('KSET', '/a', 'x'.repeat(900_000))).toBeInstanceOf(Array)
 })
 
-test('an argument that is announced and never comes costs nothing', async () => {
+test('an argument that is announced and never sent takes no memory', async () => {
   const server = await start()
   const clients = await Promise.all(Array.from({ length: 50 }, () => join(server)))
   const before = process.memoryUsage().rss
@@ -95,7 +95,7 @@ test('an argument that is announced and never comes costs nothing', async () => 
   expect(process.memoryUsage().rss - before).toBeLessThan(64 * MB)
 })
 
-test('clients above maxclients are told and sent away', async () => {
+test('a client above maxclients gets an error reply and is disconnected', async () => {
   const server = await start({ directives: { maxclients: '3' } })
   const clients = [await join(server), await join(server), await join(server)]
   const fourth = await join(server)
@@ -117,11 +117,11 @@ test.each([
   ['::ffff:10.127.0.1', false],
   ['fe80::1', false],
   ['', false],
-])('protected mode takes "%s" for this machine: %s', (address, expected) => {
+])('protected mode counts "%s" as local: %s', (address, expected) => {
   expect(isLoopback(address)).toBe(expected)
 })
 
-test('clients that are idle for longer than `timeout` are closed, those that wait are not', async () => {
+test('`timeout` disconnects idle clients, but not those that wait, watch or monitor', async () => {
   const clock = new ManualClock()
   const server = await start({ clock, directives: { timeout: '10' } })
   const [idle, active] = [await join(server), await join(server)]
@@ -142,7 +142,7 @@ test('clients that are idle for longer than `timeout` are closed, those that wai
   expect(monitor.ended).toBe(false)
 })
 
-test('the output limits: hard at once, soft after some seconds without a break', () => {
+test('the hard output limit acts at once, the soft one after some seconds without a break', () => {
   const limit = { hard: 1000, soft: 100, seconds: 10 }
   const guard = new OutputLimitGuard()
   expect(guard.check(1000, limit, 0)).toBe(undefined)
@@ -164,7 +164,7 @@ describe('paths', () => {
     ['KDEL', path, 'RECURSIVE'],
   ]
 
-  test('a tree has 1024 levels', async () => {
+  test('a tree has at most 1024 levels', async () => {
     const server = await start()
     const client = await join(server)
     const deepest = '/d'.repeat(1024)
@@ -180,7 +180,7 @@ describe('paths', () => {
     expect(await client.call('KDEL', '/d', 'RECURSIVE')).toBeInstanceOf(Array)
   })
 
-  test('a path has 64 KB', async () => {
+  test('a path has at most 64 KB', async () => {
     const client = await join(await start())
     const path = `/${'p'.repeat(65_535)}`
     expect(await client.call('KSET', path, '1')).toBeInstanceOf(Array)
@@ -195,22 +195,25 @@ describe('paths', () => {
     }
   })
 
-  test.each(['KWATCH', 'SUBSCRIBE'])('%s goes no deeper than the tree', async (command) => {
-    const server = await start()
-    const [client, near, writer] = [await join(server), await join(server), await join(server)]
-    expect(await client.call(command, '/a'.repeat(32_768))).toBeInstanceOf(ErrorReply)
-    expect(server.store.hub.count).toBe(0)
-    client.send(command, '/a'.repeat(1024))
-    await near.call('KWATCH', '/a?recursive=true')
-    await eventually(() => server.store.hub.count === 2)
-    await writer.call('KSET', '/a/b', '1')
-    expect(await writer.call('KDEL', '/a', 'RECURSIVE')).toBeInstanceOf(Array)
-    expect(await near.take(2)).toHaveLength(2)
-    await client.vanish()
-    await eventually(() => server.store.hub.count === 1)
-  })
+  test.each(['KWATCH', 'SUBSCRIBE'])(
+    '%s refuses a path deeper than the tree may be',
+    async (command) => {
+      const server = await start()
+      const [client, near, writer] = [await join(server), await join(server), await join(server)]
+      expect(await client.call(command, '/a'.repeat(32_768))).toBeInstanceOf(ErrorReply)
+      expect(server.store.hub.count).toBe(0)
+      client.send(command, '/a'.repeat(1024))
+      await near.call('KWATCH', '/a?recursive=true')
+      await eventually(() => server.store.hub.count === 2)
+      await writer.call('KSET', '/a/b', '1')
+      expect(await writer.call('KDEL', '/a', 'RECURSIVE')).toBeInstanceOf(Array)
+      expect(await near.take(2)).toHaveLength(2)
+      await client.vanish()
+      await eventually(() => server.store.hub.count === 1)
+    },
+  )
 
-  test('KWAIT goes no deeper than the tree', async () => {
+  test('KWAIT refuses a path deeper than the tree may be', async () => {
     const server = await start()
     const client = await join(server)
     const error = 'ERR path is too deep (1025 levels, the limit is 1024)'

@@ -19,7 +19,7 @@ const key = fc.constantFrom(
 )
 const value = fc.constantFrom('', '1', 'Grüße', '\xff')
 
-/** A write; many fail, and those must bring no event. */
+/** A write. Many of them fail, and a failed write must cause no event. */
 const write: fc.Arbitrary<string[]> = fc.oneof(
   fc.tuple(fc.constant('KSET'), key, value),
   fc.tuple(fc.constant('KSET'), key, value, fc.constant('PX'), fc.constantFrom('1', '3', '10000')),
@@ -38,9 +38,9 @@ const write: fc.Arbitrary<string[]> = fc.oneof(
 interface Watch {
   path: string
   recursive: boolean
-  /** Where in the past, or in the future, to begin, as a part of the index; none: from now on. */
+  /** The first index, past or future, as a fraction of the store's index; undefined: from now on. */
   since: number | undefined
-  /** After how many bursts of writes. */
+  /** Turns of the event loop to wait before the subscription. */
   moment: number
 }
 
@@ -69,7 +69,7 @@ const scenario = fc.record({
   ),
 })
 
-/** SPEC, section 4, word for word: the model that the server is held against. */
+/** The model of the test: whether a watch sees an event, as docs/watching.md says. */
 function sees({ path, recursive }: Watch, event: Event): boolean {
   if (event.refresh) return false
   const at = event.node.key.split('/').filter((name) => name !== '')
@@ -81,18 +81,19 @@ function sees({ path, recursive }: Watch, event: Event): boolean {
   return removed && at.length < watched.length && at.every((name, i) => watched[i] === name)
 }
 
-/** One channel or pattern of one connection, and what has come on it. */
+/** One channel or pattern of one connection, and the events received on it. */
 interface Subscription {
   name: string
   sees: (event: Event) => boolean
-  /** Events from here on have to come. */
+  /** Events from this index on have to come. */
   from: number
-  /** Events from here on may come: without `since`, nobody can tell the very first one. */
+  /** Events from this index on may come: without `since`, the first one depends on the timing. */
   mayFrom: number
+  /** The indexes of the events received. */
   got: number[]
 }
 
-test('every matching event comes once, in order, without a gap between past and present', async () => {
+test('every matching event comes once, in order, without a gap between replay and live', async () => {
   await fc.assert(
     fc.asyncProperty(scenario, async ({ writers, watchers }) => {
       const clock = new ManualClock()
@@ -129,7 +130,7 @@ test('every matching event comes once, in order, without a gap between past and 
               }
               const since = watch.since && Math.max(1, Math.round(watch.since * store.index))
               const name = channelOf(watch, since)
-              // The second time a channel is only confirmed.
+              // A second subscription to the same channel would only be confirmed.
               if (subscriptions.some((other) => other.name === name)) continue
               subscriptions.push(
                 await subscribe(client, 'KWATCH', name, index, taken, (e) => sees(watch, e), since),
@@ -160,7 +161,7 @@ function channelOf({ path, recursive }: Watch, since: number | undefined): strin
   return options.length === 0 ? path : `${path}?${options.join('&')}`
 }
 
-/** Subscribes; what comes before the confirmation goes into `taken`. */
+/** Subscribes; messages that come before the confirmation go into `taken`. */
 async function subscribe(
   client: RawClient,
   command: string,

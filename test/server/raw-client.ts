@@ -21,7 +21,7 @@ export class Push {
   }
 }
 
-/** Statuses and bulk strings are strings; a RESP3 map is the flat array that RESP2 makes of it. */
+/** Simple strings and bulk strings are strings; a RESP3 map is the flat array that RESP2 sends. */
 export type Reply = string | number | boolean | null | ErrorReply | Push | readonly Reply[]
 
 /** A request as clients send it. */
@@ -29,7 +29,7 @@ export function frame(...args: (string | number)[]): string {
   return `*${args.length}\r\n${args.map((arg) => `$${String(arg).length}\r\n${arg}\r\n`).join('')}`
 }
 
-/** Reads one reply at an offset; undefined if it is not all there. */
+/** Reads one reply at an offset; undefined if it is not complete. */
 export function parseReply(input: string, at: number): { reply: Reply; end: number } | undefined {
   const lineEnd = input.indexOf('\r\n', at)
   if (lineEnd < 0) return undefined
@@ -77,7 +77,7 @@ function parseItems(input: string, start: number, type: string, count: number) {
   return { reply: type === '>' ? new Push(items) : items, end: at }
 }
 
-/** A client that does what it is told and nothing else. */
+/** A client that sends only the bytes that a test gives it. */
 export class RawClient {
   readonly socket: Socket
   /** Resolves when the connection has ended. */
@@ -117,7 +117,7 @@ export class RawClient {
     this.write(frame(...args))
   }
 
-  /** The next reply or message, whichever comes. */
+  /** The next reply or message. */
   async next(): Promise<Reply> {
     for (;;) {
       const parsed = parseReply(this.#input, this.#at)
@@ -142,13 +142,13 @@ export class RawClient {
     return replies
   }
 
-  /** Sends a request and returns what comes next. */
+  /** Sends a request and returns the next reply or message. */
   async call(...args: (string | number)[]): Promise<Reply> {
     this.send(...args)
     return await this.next()
   }
 
-  /** All that comes before the answer to a PING. */
+  /** All replies and messages that come before the reply to a PING. */
   async untilPong(): Promise<Reply[]> {
     this.send('PING', 'mark')
     const replies: Reply[] = []
@@ -159,21 +159,21 @@ export class RawClient {
     }
   }
 
-  /** Ends the connection without a word. */
+  /** Resets the connection, without a proper end. */
   vanish(): Promise<void> {
     this.socket.resetAndDestroy()
     return this.closed
   }
 }
 
-/** Starts a server that ends with the test. */
+/** Starts a server that closes with the test. */
 export async function start(options: StartOptions = {}): Promise<RunningServer> {
   const server = await startServer({ port: 0, ...options })
   onTestFinished(() => server.close())
   return server
 }
 
-/** Connects a client that the test ends by itself, and that nothing holds on to afterwards. */
+/** Connects a client that the test itself has to end, so that nothing else refers to it. */
 export async function visit(server: Pick<RunningServer, 'port'>): Promise<RawClient> {
   const socket = connect(server.port as number, '127.0.0.1')
   const client = new RawClient(socket)
@@ -181,7 +181,7 @@ export async function visit(server: Pick<RunningServer, 'port'>): Promise<RawCli
   return client
 }
 
-/** Connects a client that ends with the test. */
+/** Connects a client that is disconnected with the test. */
 export async function join(
   server: Pick<RunningServer, 'port'>,
   protocol: 2 | 3 = 2,
@@ -192,12 +192,12 @@ export async function join(
   return client
 }
 
-/** Resolves when what is asked holds; for what the server does some time after a reply. */
+/** Resolves when a condition holds that the server fulfils some time after a reply. */
 export async function eventually(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Resolves when somebody is subscribed to a channel; `observer` asks. */
+/** Resolves when a channel has a subscriber. @param observer the client that asks */
 export async function subscribed(observer: RawClient, channel: string): Promise<void> {
   for (;;) {
     const reply = (await observer.call('PUBSUB', 'NUMSUB', channel)) as Reply[]

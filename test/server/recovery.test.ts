@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { startServer } from '../../src/server/start.ts'
 import { join, start } from './raw-client.ts'
 
-test('KRECOVER sets the index back, and so closes the connections that watch the tree', async () => {
+test('KRECOVER closes the connections that watch the tree, because it sets the index back', async () => {
   const server = await start()
   const [writer, watcher, globber, other] = [
     await join(server),
@@ -22,7 +22,7 @@ test('KRECOVER sets the index back, and so closes the connections that watch the
   expect(await writer.call('KINDEX')).toBe(1)
 })
 
-test('an option that there is not is refused by name', async () => {
+test('startServer refuses an unknown option and names it', async () => {
   const options = { prot: 1 } as object
   await expect(startServer(options)).rejects.toThrow("startServer: unknown option 'prot'")
 })

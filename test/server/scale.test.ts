@@ -2,14 +2,14 @@ import { expect, test } from 'vitest'
 import { expireAtOnce, listAll, watchWithMany } from '../../bench/scale.ts'
 import { start } from './raw-client.ts'
 
-// The same at full size, with times, is `make torture`.
+// `make torture` runs these loads at full size, and measures times.
 
-test('1000 connections watch a key, and all get its event', async () => {
+test('1000 connections that watch a key all get its event', async () => {
   const server = await start()
   await watchWithMany(server.port as number, 1000)
 })
 
-test('100 000 keys that expire at once all go, and others are served meanwhile', async () => {
+test('100 000 keys due at once all expire, and other clients are served meanwhile', async () => {
   const server = await start()
   const { pings } = await expireAtOnce(server.port as number, 100_000, 8000)
   expect(pings).toBeGreaterThan(1)

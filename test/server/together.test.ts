@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { frame, join, Push, type RawClient, type Reply, start } from './raw-client.ts'
 
-const burst = (...keys: string[]): string => keys.map((key) => frame('KSET', key, 'x')).join('')
+const pipeline = (...keys: string[]): string => keys.map((key) => frame('KSET', key, 'x')).join('')
 
 /** The channel and the index of each message. */
 function seen(replies: readonly Reply[]): [channel: string, index: number][] {
@@ -16,7 +16,7 @@ async function watching(watcher: RawClient, ...channels: string[]): Promise<RawC
   return watcher
 }
 
-test('what one burst brings, all watchers get whole and in order, in both versions of RESP', async () => {
+test('all watchers get all events of one pipeline in order, in RESP2 and RESP3', async () => {
   const server = await start()
   const writer = await join(server)
   const watchers: RawClient[] = []
@@ -24,13 +24,13 @@ test('what one burst brings, all watchers get whole and in order, in both versio
     watchers.push(await watching(await join(server, protocol), '/?recursive=true'))
   }
   const keys = Array.from({ length: 50 }, (_, i) => `/k${i % 7}`)
-  writer.write(burst(...keys))
+  writer.write(pipeline(...keys))
   await writer.take(keys.length)
   const expected = keys.map((_, i) => ['/?recursive=true', i + 1])
   for (const watcher of watchers) expect(seen(await watcher.untilPong())).toEqual(expected)
 })
 
-test('more than is gathered for one piece comes in several, in order', async () => {
+test('more events than are gathered at a time come in order', async () => {
   const server = await start()
   const [writer, watcher] = [await join(server), await join(server)]
   await watching(watcher, '/?recursive=true')
@@ -41,70 +41,70 @@ test('more than is gathered for one piece comes in several, in order', async () 
   expect(messages.map(([, index]) => index)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1))
 })
 
-test('what comes from several channels comes in the order of the writes', async () => {
+test('messages of several tree channels come in the order of the writes', async () => {
   const server = await start()
   const writer = await join(server)
   const watcher = await watching(await join(server), '/a', '/b')
   await watching(await join(server), '/a')
-  writer.write(burst('/a', '/b', '/a', '/b'))
+  writer.write(pipeline('/a', '/b', '/a', '/b'))
   await writer.take(4)
   const order = ['/a', '/b', '/a', '/b'].map((channel, i) => [channel, i + 1])
   expect(seen(await watcher.untilPong())).toEqual(order)
 })
 
-test('so does what comes from a pattern, and from a channel of Redis', async () => {
+test('messages of patterns and of Redis channels come in order with those of tree channels', async () => {
   const server = await start()
   const writer = await join(server)
   const watcher = await watching(await join(server), '/a')
   await watcher.call('PSUBSCRIBE', '/b*')
-  writer.write(burst('/a', '/b', '/a'))
+  writer.write(pipeline('/a', '/b', '/a'))
   await writer.take(3)
   const types = (await watcher.untilPong()).map((reply) => (reply as Reply[])[0])
   expect(types).toEqual(['message', 'pmessage', 'message'])
   const reader = await watching(await join(server), '/a')
   await reader.call('SUBSCRIBE', 'news')
-  writer.write(burst('/a') + frame('PUBLISH', 'news', '{"index":0}') + burst('/a'))
+  writer.write(pipeline('/a') + frame('PUBLISH', 'news', '{"index":0}') + pipeline('/a'))
   await writer.take(3)
   expect(seen(await reader.untilPong()).map(([channel]) => channel)).toEqual(['/a', 'news', '/a'])
 })
 
-test('what its own requests bring stands before their replies, what others brought before that', async () => {
+test('events of earlier requests come first, then those of own requests, each before its reply', async () => {
   const server = await start()
   const writer = await join(server)
   const client = await watching(await join(server, 3), '/?recursive=true')
-  // In one turn, so that the server reads both before it sends anything.
-  writer.write(burst('/a', '/a'))
-  client.write(burst('/b') + frame('PING'))
+  // Both writes in one turn of the test, so that the server reads both before it sends.
+  writer.write(pipeline('/a', '/a'))
+  client.write(pipeline('/b') + frame('PING'))
   const all = await client.take(5)
   expect(seen([all[0], all[1], all[2]]).map(([, index]) => index)).toEqual([1, 2, 3])
   expect(all[3]).not.toBeInstanceOf(Push)
   expect(all[4]).toBe('PONG')
 })
 
-test('who subscribes in the middle of a burst gets what follows, once; who leaves, what was before', async () => {
+test('a client that subscribes within a pipeline gets the events from there on, once, until it leaves', async () => {
   const server = await start()
   const others = await watching(await join(server), '/a?since=1')
   const client = await join(server, 3)
   client.write(
-    burst('/a', '/a') +
+    pipeline('/a', '/a') +
       frame('KWATCH', '/a?since=1') +
-      burst('/a') +
+      pipeline('/a') +
       frame('KUNWATCH', '/a?since=1') +
-      burst('/a'),
+      pipeline('/a'),
   )
-  // Two replies; two messages of the past behind the confirmation; one before its reply.
+  // Four replies, two confirmations, and three messages: two of the replay, and one live.
   const all = await client.take(9)
   const indexes = seen(all.filter((reply) => reply instanceof Push && reply.items[0] === 'message'))
   expect(indexes.map(([, index]) => index)).toEqual([1, 2, 3])
   expect(seen(await others.untilPong()).map(([, index]) => index)).toEqual([1, 2, 3, 4])
 })
 
-test('a watcher that the server closes has got all that came before', async () => {
+test('a watcher that the server disconnects gets all earlier events first', async () => {
   const server = await start()
   const writer = await join(server)
   const watcher = await watching(await join(server), '/a')
   const state = (await writer.call('KSAVE')) as string
-  writer.write(burst('/a', '/a') + frame('KRECOVER', state))
+  writer.write(pipeline('/a', '/a') + frame('KRECOVER', state))
   await writer.take(3)
   expect(seen(await watcher.take(2)).map(([, index]) => index)).toEqual([1, 2])
   await watcher.closed

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
 import { eventually, frame, join, type RawClient, type Reply, start } from './raw-client.ts'
 
-/** The number of watchers, as KSTATS tells it. */
+/** The number of watchers in KSTATS. */
 async function watchers(client: RawClient): Promise<Reply> {
   const stats = (await client.call('KSTATS')) as Reply[]
   return stats[stats.indexOf('watchers') + 1]
@@ -13,7 +13,7 @@ const field = (event: Reply, name: string): Reply => {
   return items[items.indexOf(name) + 1]
 }
 
-test('KWAIT answers with one event, past or to come', async () => {
+test('KWAIT replies with one event, past or future', async () => {
   const server = await start()
   const [client, writer] = [await join(server), await join(server)]
   for (const value of ['1', '2', '3']) await writer.call('KSET', '/d/a', value)
@@ -43,7 +43,7 @@ test.each([2, 3] as const)('KWAIT gives up after its timeout, in RESP%i', async 
   expect(server.store.hub.count).toBe(0)
 })
 
-test('a timeout does not strike after the event', async () => {
+test('the timeout of KWAIT does nothing after the event', async () => {
   const clock = new ManualClock()
   const server = await start({ clock })
   const [client, writer] = [await join(server), await join(server)]
@@ -65,7 +65,7 @@ test.each(['-1', '2147483648', 'soon', ''])('KWAIT refuses a timeout of "%s"', a
   expect(server.store.hub.count).toBe(0)
 })
 
-test('what follows KWAIT in a pipeline waits its turn', async () => {
+test('requests behind KWAIT in a pipeline wait until it replies', async () => {
   const server = await start()
   const [client, writer] = [await join(server), await join(server)]
   client.send('KWAIT', '/go')
@@ -84,7 +84,7 @@ test('what follows KWAIT in a pipeline waits its turn', async () => {
   expect(field(field(await client.next(), 'node'), 'value')).toBe('2')
 })
 
-test('the writes of clients that one write sets free are watched in their order', async () => {
+test('when one write unblocks many clients, watchers see their writes in order', async () => {
   const server = await start()
   const watcher = await join(server)
   await watcher.call('KWATCH', '/?recursive=true')
@@ -98,18 +98,18 @@ test('the writes of clients that one write sets free are watched in their order'
   }
   await eventually(() => server.store.hub.count === 21)
   const writer = await join(server)
-  // In one packet: two could be two bursts.
+  // In one packet, because two packets could come in two turns.
   writer.write(frame('KSET', '/go', '1') + frame('KSET', '/next', '1'))
   await writer.take(2)
   for (const client of waiting) await client.take(3)
   const messages = (await watcher.untilPong()) as Reply[][]
   const events = messages.map((message) => JSON.parse(message[2] as string))
   expect(events.map(({ index }) => index)).toEqual(Array.from({ length: 42 }, (_, i) => i + 1))
-  // The one that set them free had its burst served first.
+  // The pipeline that unblocked the others was served first, to its end.
   expect(events.slice(0, 2).map(({ node }) => node.key)).toEqual(['/go', '/next'])
 })
 
-test('a client that goes while it waits leaves no watcher', async () => {
+test('a client that disconnects during KWAIT leaves no watcher', async () => {
   const clock = new ManualClock()
   const server = await start({ clock })
   const observer = await join(server)
@@ -150,8 +150,8 @@ test('watchers of all kinds are gone with their connections', async () => {
   expect(await observer.call('PUBSUB', 'NUMPAT')).toBe(0)
 })
 
-test('who waits and hangs up has gone, even if it was the turn of others just before', async () => {
-  // The clock stands still: nothing that happens every second can be what sees it.
+test('a blocked client that hangs up is noticed, even if its turn was over just before', async () => {
+  // The clock stands still, so that the survey of every second cannot be the one to notice.
   const directives = { 'enable-debug-command': 'yes' }
   const server = await start({ clock: new ManualClock(), directives })
   const client = await join(server)

@@ -47,7 +47,7 @@ describe.each(['KWATCH', 'SUBSCRIBE'])('%s', (command) => {
     expect(indexes(await watcher.take(4))).toEqual([2, 3, 4, 5])
   })
 
-  test('keeps silent until an index in the future has come', async () => {
+  test('delivers nothing before a future index', async () => {
     const server = await start()
     const [watcher, writer] = [await join(server), await join(server)]
     await watcher.call(command, '/a?since=3')
@@ -72,7 +72,7 @@ describe.each(['KWATCH', 'SUBSCRIBE'])('%s', (command) => {
     expect(server.store.hub.count).toBe(0)
   })
 
-  test('fails only if something watched has been dropped from the history', async () => {
+  test('fails only if the history has dropped an event that it watches', async () => {
     const server = await start({ directives: { 'watch-history': '3' } })
     const client = await join(server, 3)
     await client.call('KSET', '/quiet', '1')
@@ -96,7 +96,7 @@ test('KWATCH takes tree channels only', async () => {
   expect(await client.call('KWATCH', 'news')).toBeInstanceOf(ErrorReply)
 })
 
-test.each(['KUNWATCH', 'UNSUBSCRIBE'])('%s ends a stream, or all', async (command) => {
+test.each(['KUNWATCH', 'UNSUBSCRIBE'])('%s ends one stream, or all streams', async (command) => {
   const server = await start()
   const client = await join(server)
   client.send('KWATCH', '/a', '/b', '/c')
@@ -113,7 +113,7 @@ test.each(['KUNWATCH', 'UNSUBSCRIBE'])('%s ends a stream, or all', async (comman
   expect(await client.untilPong()).toEqual([])
 })
 
-test('in RESP2 only what Redis allows may follow', async () => {
+test('in RESP2 a watching client may only use the commands that Redis allows', async () => {
   const client = await join(await start())
   await client.call('KWATCH', '/a')
   expect(await client.call('KGET', '/a')).toEqual(
@@ -126,7 +126,7 @@ test('in RESP2 only what Redis allows may follow', async () => {
   expect(await client.call('KINDEX')).toBe(0)
 })
 
-test('in RESP3 the connection stays usable, and sees what it writes itself', async () => {
+test('in RESP3 the connection stays usable, and gets the events of its own writes', async () => {
   const client = await join(await start(), 3)
   await client.call('KWATCH', '/?recursive=true')
   client.send('KSET', '/a', '1')
@@ -138,14 +138,14 @@ test('in RESP3 the connection stays usable, and sees what it writes itself', asy
   expect(replies.filter((reply) => Array.isArray(reply))).toHaveLength(2)
 })
 
-test('an event that comes of a failing command is not lost to its own connection', async () => {
+test('a client gets the events of its own command even if the command fails', async () => {
   const clock = new ManualClock()
   const server = await start({ clock })
   const client = await join(server, 3)
   await client.call('KSET', '/d/due', '1', 'PX', '100')
   await client.call('KSET', '/d/stays', '1')
   await client.call('KWATCH', '/d?recursive=true')
-  // Its time has come, and nothing but the command itself has noticed.
+  // The key is due, and only the command itself can expire it.
   const now = clock.now()
   clock.now = () => now + 200
   client.send('KDEL', '/d', 'DIR')
@@ -177,7 +177,7 @@ test('PSUBSCRIBE matches the keys of all events', async () => {
   expect(await client.call('PUNSUBSCRIBE')).toEqual(['punsubscribe', '/jobs/*/s[0-9]', 0])
 })
 
-test('ordinary channels are as in Redis, and a tree channel cannot be published to', async () => {
+test('ordinary channels work as in Redis, and PUBLISH refuses a tree channel', async () => {
   const server = await start()
   const [client, publisher] = [await join(server), await join(server)]
   await client.call('SUBSCRIBE', 'news')
@@ -193,7 +193,7 @@ test('ordinary channels are as in Redis, and a tree channel cannot be published 
   expect(await client.untilPong()).toEqual([])
 })
 
-test('hidden keys are seen only from behind their hidden component', async () => {
+test('hidden keys are seen only by watchers at or below their hidden component', async () => {
   const server = await start()
   const [client, writer] = [await join(server), await join(server)]
   client.send('KWATCH', '/a?recursive=true', '/a/_b?recursive=true', '/a/_b/c')
@@ -206,7 +206,7 @@ test('hidden keys are seen only from behind their hidden component', async () =>
   ])
 })
 
-test('whoever watches below a directory sees it go', async () => {
+test('a watcher below a directory sees its delete and its expiry', async () => {
   const clock = new ManualClock()
   const server = await start({ clock })
   const [client, writer] = [await join(server), await join(server)]
@@ -234,7 +234,7 @@ test('a refresh notifies nobody', async () => {
   expect(indexes(await client.untilPong())).toEqual([1])
 })
 
-test('values of any bytes arrive whole', async () => {
+test('values of any bytes arrive unchanged', async () => {
   const server = await start()
   const [client, writer] = [await join(server), await join(server)]
   await client.call('KWATCH', '/v')
@@ -250,10 +250,10 @@ test('values of any bytes arrive whole', async () => {
   expect(second.prevNode?.value).toBe(text.toString('utf8'))
 })
 
-describe('a reader that does not read', () => {
+describe('a watcher that does not read', () => {
   const VALUE = 'v'.repeat(20_000)
 
-  test('gets a long replay at its own pace, and what happens meanwhile', async () => {
+  test('gets a long replay at its own pace, and then the events since', async () => {
     const server = await start({ directives: { 'watch-history': '5000' } })
     const [client, writer] = [await join(server), await join(server)]
     for (let i = 0; i < 1000; i++) writer.send('KSET', '/big', VALUE)
@@ -274,7 +274,7 @@ describe('a reader that does not read', () => {
     const server = await start({ directives: { 'watch-history': '5000' } })
     const [client, other, writer] = [await join(server), await join(server), await join(server)]
     const channel = '/big?since=1'
-    // Keeps the channel's stream alive while the other one is away.
+    // Keeps the channel's stream alive while the client is not subscribed.
     await other.call('KWATCH', channel)
     for (let i = 0; i < 500; i++) writer.send('KSET', '/big', VALUE)
     await writer.take(500)
@@ -297,7 +297,7 @@ describe('a reader that does not read', () => {
     expect(indexes(await client.untilPong())).toEqual([501])
   })
 
-  test('is disconnected, not deceived, when the history has overtaken its replay', async () => {
+  test('is disconnected when the history has dropped an event that its replay still needs', async () => {
     const log = new LogLines()
     const server = await start({
       directives: { 'watch-history': '1000' },
@@ -309,7 +309,7 @@ describe('a reader that does not read', () => {
     client.socket.pause()
     client.send('KWATCH', '/big?since=1')
     await subscribed(writer, '/big?since=1')
-    // Presses out all that the client has not been sent yet.
+    // The history drops all events that the client has not been sent yet.
     for (let i = 0; i < 1001; i++) writer.send('KSET', '/big', '')
     await writer.take(1001)
     client.socket.resume()
@@ -318,7 +318,7 @@ describe('a reader that does not read', () => {
     expect(await writer.call('PING')).toBe('PONG')
   })
 
-  test('is disconnected beyond the output limit, and slows nobody', async () => {
+  test('is disconnected beyond the output limit, and slows no other client', async () => {
     const log = new LogLines()
     const server = await start({
       directives: { 'client-output-buffer-limit': ['pubsub', '2mb', '0', '0'] },

@@ -11,7 +11,7 @@ export interface Argument {
     | 'pure-token'
     | 'oneof'
     | 'block'
-  /** The word that introduces it, or that it consists of. */
+  /** The word before the argument's value, or the whole argument if it is a pure token. */
   readonly token?: string
   readonly optional?: true
   readonly multiple?: true
@@ -19,10 +19,10 @@ export interface Argument {
   readonly args?: readonly Argument[]
 }
 
-/** The options found in a request, by the name of their argument; a pure token's value is ''. */
+/** The options of a request, by the name of their argument; the value of a pure token is ''. */
 export type Options = ReadonlyMap<string, string>
 
-/** The arguments that most commands begin with. */
+/** The first arguments of most commands. */
 export const KEY: Argument = { name: 'key', type: 'key' }
 export const PATH: Argument = { name: 'path', type: 'key' }
 export const VALUE: Argument = { name: 'value', type: 'string' }

@@ -1,9 +1,9 @@
-/** An error reply, code first: `ERR syntax error`. */
+/** An error that becomes an error reply; its message begins with the code: `ERR syntax error`. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
 
   constructor(reply: string) {
-    // An everyday answer, not a bug: no stack, which would cost more than the command.
+    // An error reply is no bug and needs no stack, which would cost more than the command.
     const limit = Error.stackTraceLimit
     Error.stackTraceLimit = 0
     super(reply)

@@ -4,10 +4,10 @@ import type { Argument, Options } from './argument.ts'
 import { CommandError, notAnInteger } from './errors.ts'
 import { parseInteger, readInteger64 } from './integer.ts'
 
-/** The last moment that RFC 3339 can name, the end of the year 9999, in Unix milliseconds. */
-const MAX_EXPIRE_TIME = 253_402_300_799_999
+/** The end of the year 9999 in Unix milliseconds, because RFC 3339 has no later time. */
+const MAX_EXPIRE_TIME_MS = 253_402_300_799_999
 
-/** The four ways to say when a node expires, as Redis's SET has them. */
+/** The four options for the expiry of a node, as in Redis's SET. */
 export const TTL_ARGUMENT: Argument = {
   name: 'ttl',
   type: 'oneof',
@@ -20,8 +20,8 @@ export const TTL_ARGUMENT: Argument = {
   ],
 }
 
-const MAX_64 = 2n ** 63n - 1n
-/** So short that nothing overflows, whatever it is multiplied by and added to. */
+const MAX_INTEGER_64 = 2n ** 63n - 1n
+/** Integers of up to 11 digits: in milliseconds, and added to a time, a number still holds them. */
 const SHORT = /^(?:0|-?[1-9]\d{0,10})$/
 const SHORT_POSITIVE = /^[1-9]\d{0,10}$/
 
@@ -33,10 +33,11 @@ const UNITS = [
 ] as const
 
 /**
- * The absolute expiry that the options ask for, in Unix milliseconds.
+ * The expiry that a K command's options ask for.
  *
  * @param command the command's name, for the error
- * @throws CommandError if it is no integer, not above zero, or beyond the year 9999
+ * @returns Unix milliseconds; undefined without such an option
+ * @throws CommandError if the value is no integer, not above zero, or beyond the year 9999
  */
 export function parseExpireTime(
   options: Options,
@@ -49,7 +50,7 @@ export function parseExpireTime(
     if (text === undefined) continue
     const value = parseInteger(text)
     const time = value * factor + (relative ? clock.now() : 0)
-    if (value > 0 && time <= MAX_EXPIRE_TIME) return time
+    if (value > 0 && time <= MAX_EXPIRE_TIME_MS) return time
     throw new CommandError(`ERR invalid expire time in '${command}' command`)
   }
   return undefined
@@ -63,10 +64,11 @@ export const REFRESH_ARGUMENT: Argument = {
 }
 
 /**
- * The TTL and REFRESH of a write.
+ * The TTL and REFRESH of a K command that writes.
  *
- * @param value must be empty on a refresh, which keeps the value (etcd's 211 and 212)
- * @throws CommandError
+ * @param command the command's name, for the error
+ * @param value must be empty on a refresh, which keeps the value (etcd's errors 211 and 212)
+ * @throws CommandError if the expiry is bad, or a refresh has a value or no TTL
  */
 export function parseWriteOptions(
   options: Options,
@@ -86,21 +88,21 @@ export function parseWriteOptions(
 
 const NO_OPTIONS: WriteOptions = {}
 
-/** How a command counts time. */
+/** The unit of a command's time, and its origin. */
 export interface Unit {
-  /** Milliseconds in one. */
+  /** Milliseconds per unit. */
   readonly factor: 1 | 1000
-  /** From now on, rather than from 1970. */
+  /** Whether time counts from now rather than from 1970. */
   readonly relative: boolean
 }
 
 /**
- * When a key is to expire. As in Redis it may be long past, or before 1970.
+ * The expiry of a key for EXPIRE and its like. As in Redis it may be past, or before 1970.
  *
- * @param base Unix milliseconds, from which it is counted
+ * @param base the time to add it to, in Unix milliseconds
  * @param command the command's name, for the error
  * @returns Unix milliseconds
- * @throws CommandError if it is no integer, or more than 64 bits of milliseconds
+ * @throws CommandError if the text is no integer, or the time needs more than 64 bits
  */
 export function parseTime(text: string, { factor }: Unit, base: number, command: string): number {
   if (SHORT.test(text)) return Number(text) * factor + base
@@ -108,7 +110,7 @@ export function parseTime(text: string, { factor }: Unit, base: number, command:
   if (value === undefined) throw notAnInteger()
   const span = value * BigInt(factor)
   const time = span + BigInt(base)
-  if (span >= -MAX_64 - 1n && time <= MAX_64) return Number(time)
+  if (span >= -MAX_INTEGER_64 - 1n && time <= MAX_INTEGER_64) return Number(time)
   throw new CommandError(`ERR invalid expire time in '${command}' command`)
 }
 
@@ -119,13 +121,14 @@ export function isTtlToken(token: string): token is TtlToken {
 }
 
 /**
- * When a key expires. All that Redis takes is taken; what lies beyond the year 9999 becomes the end
- * of that year in the store.
+ * The expiry of a key for SET and its like. Every time that Redis accepts is accepted; the store turns
+ * a time beyond the year 9999 into the end of that year.
  *
- * @param text the argument of the token
+ * @param text the argument after the token
  * @param command the command's name, for the error
  * @returns Unix milliseconds
- * @throws CommandError if it is no integer, not above zero, or more than 64 bits of milliseconds
+ * @throws CommandError if the text is no integer or not above zero, or the time needs more than 64
+ * bits
  */
 export function parseExpiry(token: TtlToken, text: string, clock: Clock, command: string): number {
   const seconds = token === 'EX' || token === 'EXAT'
@@ -134,6 +137,6 @@ export function parseExpiry(token: TtlToken, text: string, clock: Clock, command
   const value = readInteger64(text)
   if (value === undefined) throw notAnInteger()
   const time = value * (seconds ? 1000n : 1n) + BigInt(base)
-  if (value > 0n && time <= MAX_64) return Number(time)
+  if (value > 0n && time <= MAX_INTEGER_64) return Number(time)
   throw new CommandError(`ERR invalid expire time in '${command}' command`)
 }

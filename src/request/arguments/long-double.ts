@@ -1,32 +1,36 @@
 /**
- * The numbers of INCRBYFLOAT: C's `long double` as it is on x86, 64 bits of significand and 15 of
- * exponent. JavaScript's numbers have 53: 0.1 + 0.2 would not come out as in Redis.
+ * The numbers of INCRBYFLOAT: C's `long double` on x86, with 64 bits of significand and 15 of
+ * exponent. JavaScript's numbers have 53 bits of significand, so 0.1 + 0.2 would differ from Redis.
  */
 
-/** A finite number, `significand` × 2^`exponent`, rounded; or one without end, of either sign. */
+/** A finite number, `significand` × 2^`exponent`, rounded; or infinity, of either sign. */
 export type LongDouble = { readonly significand: bigint; readonly exponent: number } | 'infinite'
 
-const PRECISION = 64
-/** Of the least number above zero. */
+/** Bits of the significand. */
+const PRECISION_BITS = 64
+/** The smallest number above zero is 2 to this power. */
 const MIN_EXPONENT = -16445
-/** The greatest number is less than 2 to this power. */
-const MAX_BITS = 16384
-/** Redis reads at most so many characters, and one less. */
-const MAX_LENGTH = 5 * 1024
-/** Digits after the point in what Redis writes. */
+/** All finite numbers are less than 2 to this power. */
+const MAX_EXPONENT = 16384
+/** Redis refuses a text of this length or more. */
+const LENGTH_LIMIT = 5 * 1024
+/** Redis writes at most this many digits after the point. */
 const DECIMALS = 17
+/** A number with more digits before the point, or more zeros after it, is out of range. */
+const MAX_MAGNITUDE_DIGITS = 5000
 
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i
 const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i
 const INFINITE = /^[+-]?inf(?:inity)?$/i
 
 /**
- * Reads a number as C's strtold does, and as strictly as Redis takes it.
+ * Reads a number like C's strtold, and as strictly as Redis.
  *
- * @returns undefined if it is none, or one too great or too near zero for a long double
+ * @returns undefined if the text is no number, or a number too great or too near zero for a long
+ * double
  */
 export function parseLongDouble(text: string): LongDouble | undefined {
-  if (text.length >= MAX_LENGTH) return undefined
+  if (text.length >= LENGTH_LIMIT) return undefined
   if (INFINITE.test(text)) return 'infinite'
   const decimal = DECIMAL.exec(text)
   const parts = decimal ?? HEXADECIMAL.exec(text)
@@ -44,7 +48,7 @@ export function parseLongDouble(text: string): LongDouble | undefined {
   return rounded === undefined || rounded.significand === 0n ? undefined : rounded
 }
 
-/** @returns undefined if the sum is without end, or not a number */
+/** Adds two numbers. @returns undefined if the sum is infinite, or not a number */
 export function addLongDoubles(a: LongDouble, b: LongDouble): LongDouble | undefined {
   if (a === 'infinite' || b === 'infinite') return undefined
   const exponent = Math.min(a.exponent, b.exponent)
@@ -54,7 +58,7 @@ export function addLongDoubles(a: LongDouble, b: LongDouble): LongDouble | undef
   return roundBinary(sum, exponent)
 }
 
-/** The digits, 17 after the point and no zeros at the end, never with an exponent (Redis). */
+/** Writes a number with up to 17 digits after the point, and never with an exponent (Redis). */
 export function formatLongDouble(value: LongDouble): string {
   if (value === 'infinite') return 'inf'
   const { significand, exponent } = value
@@ -74,35 +78,35 @@ type Finite = Exclude<LongDouble, 'infinite'>
 function roundDecimal(amount: bigint, power: number): Finite | undefined {
   const size = amount < 0n ? -amount : amount
   const magnitude = size.toString().length + power
-  // Far from all that can be rounded to: no need to work it out.
-  if (magnitude > 5000) return undefined
-  if (magnitude < -5000) return { significand: 0n, exponent: 0 }
+  // A number that is far out of range needs no computation.
+  if (magnitude > MAX_MAGNITUDE_DIGITS) return undefined
+  if (magnitude < -MAX_MAGNITUDE_DIGITS) return { significand: 0n, exponent: 0 }
   if (power >= 0) return roundBinary(amount * 10n ** BigInt(power), 0)
   const divisor = 10n ** BigInt(-power)
-  // Two bits more than are kept; what is left of the division counts as a last bit.
-  const shift = Math.max(0, bitLength(divisor) - bitLength(size) + PRECISION + 2)
+  // The quotient has two bits more than are kept; a remainder of the division counts as one more.
+  const shift = Math.max(0, bitLength(divisor) - bitLength(size) + PRECISION_BITS + 2)
   const dividend = size << BigInt(shift)
   const quotient = dividend / divisor
   const sticky = (quotient << 1n) | (dividend % divisor === 0n ? 0n : 1n)
   return roundBinary(amount < 0n ? -sticky : sticky, -shift - 1)
 }
 
-/** `amount` × 2^`power`, rounded, a tie to the even; undefined if it is too great. */
+/** `amount` × 2^`power`, rounded, ties to even; undefined if it is too great. */
 function roundBinary(amount: bigint, power: number): Finite | undefined {
   if (amount === 0n) return { significand: 0n, exponent: 0 }
   const size = amount < 0n ? -amount : amount
   const bits = bitLength(size)
-  if (bits + power > MAX_BITS) return undefined
+  if (bits + power > MAX_EXPONENT) return undefined
   if (bits + power < MIN_EXPONENT) return { significand: 0n, exponent: 0 }
-  const excess = Math.max(bits - PRECISION, MIN_EXPONENT - power)
+  const excess = Math.max(bits - PRECISION_BITS, MIN_EXPONENT - power)
   if (excess <= 0) return { significand: amount, exponent: power }
   const significand = shiftRight(size, excess)
   const exponent = power + excess
-  if (bitLength(significand) + exponent > MAX_BITS) return undefined
+  if (bitLength(significand) + exponent > MAX_EXPONENT) return undefined
   return { significand: amount < 0n ? -significand : significand, exponent }
 }
 
-/** Divides by 2^`bits` and rounds, a tie to the even. @param size not negative, as `bits` */
+/** Divides by 2^`bits` and rounds, ties to even. Neither argument may be negative. */
 function shiftRight(size: bigint, bits: number): bigint {
   if (bits === 0) return size
   const shift = BigInt(bits)
@@ -112,7 +116,7 @@ function shiftRight(size: bigint, bits: number): bigint {
   return rest > half || (rest === half && (quotient & 1n) === 1n) ? quotient + 1n : quotient
 }
 
-/** How many bits a positive integer has. */
+/** The number of bits of a positive integer. */
 function bitLength(size: bigint): number {
   const digits = size.toString(16)
   return 4 * digits.length - Math.clz32(Number.parseInt(digits[0], 16)) + 28

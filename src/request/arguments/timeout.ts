@@ -1,14 +1,15 @@
 import { CommandError } from './errors.ts'
 import { readInteger64 } from './integer.ts'
 
-/** The longest wait: what a timer can hold, some 24 days, in milliseconds. */
-const MAX_TIMEOUT = 2 ** 31 - 1
+/** The longest timer of Node.js, about 24 days. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 /**
- * Reads how long a command may take.
+ * Reads a timeout.
  *
  * @returns milliseconds
- * @throws CommandError in Redis's words
+ * @throws CommandError in Redis's words, if it is no integer, negative, or above
+ * {@link MAX_TIMEOUT_MS}
  */
 export function parseTimeout(text: string): number {
   const timeout = readInteger64(text)
@@ -16,6 +17,6 @@ export function parseTimeout(text: string): number {
     throw new CommandError('ERR timeout is not an integer or out of range')
   }
   if (timeout < 0n) throw new CommandError('ERR timeout is negative')
-  if (timeout > MAX_TIMEOUT) throw new CommandError('ERR timeout is out of range')
+  if (timeout > MAX_TIMEOUT_MS) throw new CommandError('ERR timeout is out of range')
   return Number(timeout)
 }

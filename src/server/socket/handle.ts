@@ -1,18 +1,20 @@
 import type { Socket } from 'node:net'
 
-/** The system's side of a socket, as far as it is used here. Node.js does not document it. */
+/** The parts of Node.js's undocumented socket handle that input.ts and output.ts use. */
 export interface SocketHandle {
-  /** The descriptor; absent, or -1, where there is none, as on Windows. */
+  /** The file descriptor; absent or -1 on Windows. */
   readonly fd?: number
+  /** A function, on a handle that can read into a given buffer. */
   readonly useUserBuffer?: unknown
 }
 
-/** What a Socket has and its types lack. */
+/** The field of `Socket` that its types leave out. */
 export interface WithHandle {
-  /** Null when it is closed. */
+  /** Null when the socket is closed. */
   _handle: SocketHandle | null | undefined
 }
 
+/** A socket's handle; null when the socket is closed, undefined if it never had one. */
 export function handleOf(socket: Socket): SocketHandle | null | undefined {
   return (socket as unknown as WithHandle)._handle
 }

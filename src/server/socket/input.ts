@@ -1,22 +1,29 @@
 import { Socket } from 'node:net'
 import { handleOf, type WithHandle } from './handle.ts'
 
-/** So much is read from a socket at a time, in bytes: what Node.js reads, too. */
-const LENGTH = 64 * 1024
+/** The most that one read takes from a socket; Node.js reads as much by default. */
+const READ_BYTES = 64 * 1024
 
-/** What every socket is read into; its bytes are some connection's only until the call returns. */
-const input = Buffer.allocUnsafeSlow(LENGTH)
+/** The buffer that all sockets are read into; the next read of any socket overwrites it. */
+const input = Buffer.allocUnsafeSlow(READ_BYTES)
 
 /**
- * Has what comes to a socket read into one Buffer that all sockets share. Node.js offers that
- * (`onread`) for a socket that one opens, not for one that a server accepts: for each of those it
- * would allocate 64 KB a read, and give most of it back. So the accepted socket hands over its
- * handle to another one that is made with `onread`. Where a later Node.js has no such handle, the
- * socket goes on as it is.
+ * Shared input: all sockets are read into one buffer.
  *
- * @param accepted from a server with `pauseOnConnect`, so that nothing has been read yet
- * @param onInput called with what has come, and how many bytes of that Buffer it is; its memory is the
- * caller's again when it returns
+ * Problem: for a socket that a server accepts, Node.js allocates 64 KB for each read, and gives back
+ * the unused part. It offers a buffer of the caller's (`onread`) only for a socket that connects.
+ * Trick: the accepted socket hands its handle over to a new socket that is made with `onread`:
+ *
+ *     accepted ─ handle ─▶ new Socket({ handle, onread: { buffer: input } })
+ *
+ * Price: it depends on the undocumented `_handle`; input must be used or copied before the call
+ * returns. Where Node.js has no such handle, the accepted socket is read in the ordinary way.
+ * Gain: see "Tricks" in bench/RESULTS.md.
+ * Can be deleted by listening to `data` on the accepted socket, as the first branch does.
+ *
+ * @param accepted a socket that has not been read yet, from a server with `pauseOnConnect`
+ * @param onInput called with the buffer and the count of bytes read; the memory is overwritten after
+ * the call
  * @returns the socket to use from now on
  */
 export function shareInput(
@@ -43,7 +50,7 @@ export function shareInput(
   ;(accepted as unknown as WithHandle)._handle = null
   accepted.destroy()
   const socket = new Socket(options)
-  // To be told of the end, too, it has to flow.
+  // The socket reports its end only while it flows.
   socket.resume()
   return socket
 }

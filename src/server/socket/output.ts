@@ -3,19 +3,30 @@ import type { Socket } from 'node:net'
 import { handleOf, type SocketHandle } from './handle.ts'
 
 /**
- * Writes to a socket what the system takes at once. `Socket.write` makes several objects a call, one
- * of them in C++, which the collector has to look after: at one request a read that is a twentieth
- * of all the time, and it lengthens the longest waits.
+ * Direct output: writes to a socket's descriptor.
  *
- * What the system does not take is the socket's business, and so is every error: it meets the same one.
+ * Problem: each `Socket.write` makes several objects, one of them in C++, which the garbage collector
+ * has to track. With one request per read that takes a twentieth of the time, and it lengthens the
+ * longest waits.
+ * Trick: `writeSync` on the descriptor first; `Socket.write` only for the bytes that the system did
+ * not take:
+ *
+ *     idle socket ─▶ writeSync ─▶ the system takes all ────▶ done
+ *                                 the system takes a part ─▶ Socket.write for the rest
+ *     socket with bytes to send, or closed ────────────────▶ Socket.write for all
+ *
+ * Price: it depends on the undocumented `_handle`. An error counts as nothing taken, because the
+ * socket meets the same error when it writes.
+ * Gain: see "Tricks" in bench/RESULTS.md.
+ * Can be deleted by calling `Socket.write` in `Output.send`.
  */
 export class DirectOutput {
   readonly #socket: Socket
   readonly #handle: SocketHandle | null | undefined
-  /** -1 where there is none. */
+  /** The file descriptor; -1 if the system has none. */
   readonly #descriptor: number
 
-  /** @param socket open by now */
+  /** @param socket an open socket */
   constructor(socket: Socket) {
     this.#socket = socket
     this.#handle = handleOf(socket)
@@ -23,15 +34,15 @@ export class DirectOutput {
   }
 
   /**
-   * @param bytes of which those at the beginning are to be written
-   * @param length how many
-   * @returns how many have been written; 0 too if the socket has something to write itself, which
-   * comes first
+   * Writes as many bytes as the system takes without waiting.
+   *
+   * @param length count of the bytes to write, from the first on
+   * @returns count of the bytes written; 0 while the socket has bytes of its own to send first
    */
   write(bytes: Uint8Array, length: number): number {
     const socket = this.#socket
     if (this.#descriptor < 0 || socket.writableLength > 0) return 0
-    // The descriptor is the socket's only as long as that is open.
+    // The descriptor may belong to another file once the socket is closed.
     if (handleOf(socket) !== this.#handle) return 0
     try {
       return writeSync(this.#descriptor, bytes, 0, length)

@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
 import { shareInput } from '../../../src/server/socket/input.ts'
 
-/** Both ends of a connection, the accepted one not yet read from. */
+/** Both ends of a connection; the accepted one has not been read yet. */
 async function connected(): Promise<{ client: Socket; accepted: Socket }> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }).listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
@@ -32,7 +32,7 @@ test('all sockets are read into the same memory', async () => {
   expect(memory.size).toBe(1)
 })
 
-test('the socket can be paused, is told of the end, and still writes', async () => {
+test('the new socket can be paused, reports the end, and still writes', async () => {
   const { client, accepted } = await connected()
   let input = ''
   const socket = shareInput(accepted, (bytes, length) => {
@@ -52,7 +52,7 @@ test('the socket can be paused, is told of the end, and still writes', async () 
   expect(last.toString()).toBe('last')
 })
 
-test('a socket without a handle to hand over goes on as it is', async () => {
+test('a socket without a handle is read in the ordinary way', async () => {
   const socket = new Duplex({ read() {} }) as Socket
   const told = new Promise<string>((resolve) => {
     expect(

@@ -22,7 +22,7 @@ async function connected(): Promise<{ client: Socket; accepted: Socket }> {
   return { client, accepted }
 }
 
-test('what the system does not take is left to the socket, and all comes in its order', async () => {
+test('the socket sends the bytes that the system did not take, and all bytes come in order', async () => {
   const { client, accepted } = await connected()
   const output = new DirectOutput(accepted)
   const chunk = Buffer.alloc(100_000)
@@ -43,13 +43,13 @@ test('what the system does not take is left to the socket, and all comes in its 
   client.resume()
   await once(client, 'end')
   expect(Buffer.concat(received).equals(Buffer.concat(sent))).toBe(true)
-  // The system took the first ones; once the socket had something to write, nothing went past it.
+  // The system took the first chunks; once the socket had bytes to send, no later chunk overtook them.
   expect(written[0]).toBe(chunk.length)
   const stuck = written.findIndex((count) => count < chunk.length)
   expect(written.slice(stuck + 1).every((count) => count === 0)).toBe(true)
 })
 
-test('only so many bytes are written as are asked for', async () => {
+test('only the given number of bytes is written', async () => {
   const { client, accepted } = await connected()
   const output = new DirectOutput(accepted)
   expect(output.write(Buffer.from('abcdef'), 3)).toBe(3)
@@ -58,7 +58,7 @@ test('only so many bytes are written as are asked for', async () => {
   expect(data.toString()).toBe('abc')
 })
 
-test('a closed socket is not written to, though its descriptor is another file`s now', async () => {
+test('a closed socket is not written to, even if its descriptor now belongs to another file', async () => {
   const { accepted } = await connected()
   const output = new DirectOutput(accepted)
   const { fd } = (accepted as unknown as { _handle: { fd: number } })._handle
@@ -68,14 +68,14 @@ test('a closed socket is not written to, though its descriptor is another file`s
   const file = join(directory, 'file')
   const opened = [openSync(file, 'w')]
   onTestFinished(() => opened.forEach((each) => void closeSync(each)))
-  // The system gives out the lowest number that is free.
+  // The system gives a new file the lowest free descriptor.
   while (!opened.includes(fd) && opened.length < 100) opened.push(openSync(file, 'w'))
   expect(opened).toContain(fd)
   expect(output.write(Buffer.from('lost'), 4)).toBe(0)
   expect(readFileSync(file, 'utf8')).toBe('')
 })
 
-test('a connection that the client has reset is the socket`s to find out', async () => {
+test('a reset connection is reported by the socket, not by the direct write', async () => {
   const { client, accepted } = await connected()
   const output = new DirectOutput(accepted)
   const failed = once(accepted, 'error')
@@ -89,7 +89,7 @@ test('a socket without a handle is not written to', () => {
   expect(new DirectOutput(new Duplex() as Socket).write(Buffer.from('x'), 1)).toBe(0)
 })
 
-test('what the socket has yet to write comes first', async () => {
+test('bytes that the socket still has to send come first', async () => {
   const { client, accepted } = await connected()
   const output = new DirectOutput(accepted)
   accepted.cork()
