@@ -50,7 +50,7 @@ describeWithPeer(['redis-cli', 'tmux'], 'redis-cli on a terminal', () => {
 
   test('help KSET, and help @tree', async () => {
     await enter('help KSET')
-    await terminal.shows('summary: Makes or replaces a file')
+    await terminal.shows('summary: Creates or replaces a file')
     await terminal.shows('group: tree')
     await enter('help @tree')
     await terminal.shows('KMKDIR path [UNIQUE|REPLACE]')
