@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, pipeline, startPair, Talk, transcript } from './pair.ts'
 
-/** All that tells of something, or of nothing, at the keys `k`, which is 1, and `missing`. */
+/** Requests that publish an event, or none, at the keys `k`, which is 1, and `missing`. */
 const requests = [
   ...['GET k', 'GET missing', 'STRLEN k', 'STRLEN missing', 'GETRANGE missing 0 1', 'SUBSTR k 0 1'],
   ...['MGET k missing missing', 'SET k v', 'SET k v EX 100', 'SET k v NX', 'SET missing v XX'],
@@ -38,7 +38,7 @@ requests.push(
 const SETUP = pipeline('DEL k missing', 'SET k 1')
 const END = pipeline('PUBLISH end end')
 
-describeWithPeer('redis-server', 'what strings tell, compared with Redis', () => {
+describeWithPeer('redis-server', 'keyspace events of string commands, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
     pair = await startPair({ 'notify-keyspace-events': 'KEAmn' })
