@@ -49,20 +49,22 @@ describeWithPeer('redis-cli', "redis-cli's tools", () => {
 
   test('tools that need a replica, an LFU policy, a cluster or Lua fail, and say why', async () => {
     fill()
-    const told = async (...args: string[]): Promise<string> => {
+    const outputOf = async (...args: string[]): Promise<string> => {
       const { out, err } = await cli(args)
       return out + err
     }
-    expect(await told('--rdb', '/dev/null')).toContain(
+    expect(await outputOf('--rdb', '/dev/null')).toContain(
       "SYNC with master failed: -ERR unknown command 'SYNC'",
     )
-    expect(await told('--replica')).toContain("-ERR unknown command 'SYNC'")
-    expect(await told('--hotkeys')).toContain('An LFU maxmemory policy is not selected')
-    expect(await told('--cluster', 'info', `127.0.0.1:${ktree.port}`)).toContain(
+    expect(await outputOf('--replica')).toContain("-ERR unknown command 'SYNC'")
+    expect(await outputOf('--hotkeys')).toContain('An LFU maxmemory policy is not selected')
+    expect(await outputOf('--cluster', 'info', `127.0.0.1:${ktree.port}`)).toContain(
       'is not configured as a cluster node',
     )
-    expect(await told('--eval', '/dev/null')).toContain("ERR unknown command 'EVAL'")
-    expect(await told('-n', '1', 'PING')).toContain('SELECT 1 failed: ERR DB index is out of range')
+    expect(await outputOf('--eval', '/dev/null')).toContain("ERR unknown command 'EVAL'")
+    expect(await outputOf('-n', '1', 'PING')).toContain(
+      'SELECT 1 failed: ERR DB index is out of range',
+    )
   })
 })
 

@@ -148,7 +148,7 @@ const subcommands: readonly Command[] = [
   {
     name: 'usage',
     summary:
-      'Estimates the bytes that a node takes; a directory with all below it, from some samples or, with 0, all.',
+      'Estimates the bytes of a node and all below it, from some of its files or, with 0, from all.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of samples',

@@ -7,7 +7,7 @@ import type { Command } from '../../request/command.ts'
 export const monitorCommands: readonly Command[] = [
   {
     name: 'time',
-    summary: "Returns the server's time: Unix seconds, and microseconds in addition.",
+    summary: "Returns the server's time: Unix seconds, and the microseconds of the current second.",
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',

@@ -43,7 +43,7 @@ const subcommands: readonly Command[] = [
   {
     name: 'get',
     summary:
-      'Returns slow commands, newest first: ID, Unix time, microseconds, arguments, address and name of the client; -1 for all.',
+      'Returns slow commands, newest first: ID, Unix time, microseconds, arguments, client; -1 for all.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of commands returned',

@@ -10,7 +10,7 @@ import { writeEvent } from './event-reply.ts'
 export const kwatchCommands: readonly Command[] = [
   {
     name: 'kwait',
-    summary: 'Returns the first event at a path from an index on, and waits for it if need be.',
+    summary: 'Returns the first event at a path from an index on; waits if there is none yet.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of kept events since the index',

@@ -196,7 +196,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       'info CPU Server cpu',
       'INFO commandstats default',
       'INFO keyspace',
-    ])('%s: the sections that Redis shows, those that we have', async (request) => {
+    ])('%s: the same sections as in Redis, of those that ktree has', async (request) => {
       const { redis, ktree } = await pair.each((port) => sections(port, request))
       const ours = new Set((await sections(pair.ktree, 'INFO all')).keys())
       expect([...ktree.keys()]).toEqual([...redis.keys()].filter((title) => ours.has(title)))
@@ -302,7 +302,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       ...['expired_keys', 'evicted_keys', 'keyspace_hits', 'keyspace_misses', 'used_cpu_sys'],
       ...['role', 'connected_slaves', 'cluster_enabled', 'rdb_bgsave_in_progress'],
       ...['aof_rewrite_in_progress', 'aof_enabled', 'rdb_last_save_time', 'loading'],
-    ])('%s is told as Redis tells it', async (name) => {
+    ])('%s has the form that it has in Redis', async (name) => {
       const { redis, ktree } = await pair.ask(pipeline('INFO'))
       const shape = (output: string): string | undefined =>
         new RegExp(`^${name}:(.*?)\\r$`, 'm')

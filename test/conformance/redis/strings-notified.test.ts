@@ -45,7 +45,7 @@ describeWithPeer('redis-server', 'keyspace events of string commands, compared w
   })
   afterAll(() => pair?.stop())
 
-  const told = async (port: number, input: string): Promise<string> => {
+  const published = async (port: number, input: string): Promise<string> => {
     await transcript(port, SETUP)
     const talk = await Talk.open(port)
     try {
@@ -58,7 +58,7 @@ describeWithPeer('redis-server', 'keyspace events of string commands, compared w
   }
 
   test.for(requests)('%j', async (input) => {
-    const { redis, ktree } = await pair.each((port) => told(port, input))
+    const { redis, ktree } = await pair.each((port) => published(port, input))
     expect(ktree).toBe(redis)
   })
 })
