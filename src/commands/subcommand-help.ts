@@ -2,10 +2,10 @@ import type { Command, Group } from '../request/command.ts'
 import { commandSyntax } from '../request/syntax.ts'
 
 /**
- * The HELP of a container, made from what its other subcommands declare.
+ * Adds HELP to the subcommands of a container; its text comes from their declarations.
  *
- * @param container its name, in lower case
- * @returns all subcommands, HELP the last
+ * @param container the container's name, in lower case
+ * @returns the subcommands, with HELP as the last one
  */
 export function withHelp(
   container: string,
@@ -26,7 +26,7 @@ export function withHelp(
     },
   }
   const all = [...subcommands, help]
-  // Redis's layout, which redis-cli and people expect; each line is a status of its own.
+  // Redis's layout: each line is a simple string.
   const lines = [
     `${container.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`,
     ...all.flatMap((command) => [commandSyntax(command), `    ${command.summary}`]),

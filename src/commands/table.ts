@@ -41,7 +41,7 @@ import { ksetCommands } from './tree/kset.ts'
 import { kstatsCommands } from './tree/kstats.ts'
 import { kwatchCommands } from './tree/kwatch.ts'
 
-/** Every command there is. */
+/** All commands. */
 export const commandTable: readonly Command[] = [
   ...kgetCommands,
   ...ksetCommands,

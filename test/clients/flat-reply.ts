@@ -1,7 +1,7 @@
 /**
- * A RESP2 event, a flat array of names and values, as the object that a RESP3 client makes of it.
+ * Turns a RESP2 event, a flat array of names and values, into the object that a RESP3 client returns.
  *
- * @param reply an array of names and values, `node`, `prevNode` and `nodes` being such again
+ * @param reply an array of names and values, with `node`, `prevNode` and `nodes` as such arrays
  */
 export function fromFlat(reply: unknown): Record<string, unknown> {
   if (!Array.isArray(reply)) throw new Error(`no flat map: ${String(reply)}`)

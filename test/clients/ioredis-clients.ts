@@ -4,7 +4,7 @@ import { afterEach } from 'vitest'
 
 type Arg = string | Buffer | number
 
-/** What the tests use of a client, of either version. */
+/** The methods of a client, of either version, that the tests use. */
 export interface IoRedis {
   status: string
   call(command: string, ...args: Arg[]): Promise<unknown>
@@ -43,7 +43,7 @@ export interface IoRedisKind {
   create(options: IoRedisOptions): IoRedis
 }
 
-/** Replies look alike in all three: ioredis 6 turns the maps of RESP3 into flat arrays. */
+/** Replies are the same in all three, because ioredis 6 turns the maps of RESP3 into flat arrays. */
 export const ioRedisKinds: readonly IoRedisKind[] = [
   {
     title: 'ioredis 6, RESP3',
@@ -62,7 +62,7 @@ export const ioRedisKinds: readonly IoRedisKind[] = [
   },
 ]
 
-/** Makes clients that are gone after the test. */
+/** Creates clients that are disconnected after the test. */
 export function useIoRedis(kind: IoRedisKind, port: () => number) {
   const clients: IoRedis[] = []
   afterEach(() => {
@@ -70,7 +70,7 @@ export function useIoRedis(kind: IoRedisKind, port: () => number) {
   })
   return (options: IoRedisOptions = {}): IoRedis => {
     const client = kind.create({ host: '127.0.0.1', port: port(), ...options })
-    // An error that a test expects comes by way of a promise; ioredis logs those nobody hears.
+    // Tests receive errors from promises. Without a listener ioredis would log error events.
     client.on('error', () => {})
     clients.push(client)
     return client

@@ -13,7 +13,7 @@ interface Node {
 
 const nodeOf = (reply: unknown): Node => fromFlat(reply).node as Node
 
-/** Takes a lock for some seconds; false if somebody has it. */
+/** Takes a lock for some seconds. @returns false if another client holds it */
 async function lock(client: IoRedis, path: string, owner: string, seconds: number) {
   try {
     await client.call('KCREATE', path, owner, 'EX', seconds)
@@ -29,7 +29,7 @@ describe.each(ioRedisKinds)('recipes with $title', (kind) => {
   const ktree = useServer({ clock })
   const connect = useIoRedis(kind, () => ktree.port)
 
-  test('a lock with a lease: taken, held, extended, released by its owner only', async () => {
+  test('a lock with a TTL is taken, held, extended, and released only by its owner', async () => {
     const [anna, ben] = [connect(), connect()]
     expect(await lock(anna, '/locks/db', 'anna', 10)).toBe(true)
     expect(await lock(ben, '/locks/db', 'ben', 10)).toBe(false)
@@ -44,7 +44,7 @@ describe.each(ioRedisKinds)('recipes with $title', (kind) => {
     expect(await lock(ben, '/locks/db', 'ben', 10)).toBe(true)
   })
 
-  test('whoever waits for a lock learns that its lease has run out', async () => {
+  test('a client that waits for a lock sees when its TTL has run out', async () => {
     const [anna, ben] = [connect(), connect()]
     await lock(anna, '/locks/db', 'anna', 10)
     const waiting = ben.call('KWAIT', '/locks/db', 'SINCE', 2)
@@ -52,17 +52,17 @@ describe.each(ioRedisKinds)('recipes with $title', (kind) => {
     clock.advance(10_000)
     expect(fromFlat(await waiting)).toMatchObject({ action: 'expire', prevNode: { value: 'anna' } })
     expect(await lock(ben, '/locks/db', 'ben', 10)).toBe(true)
-    // Too late for the one that had it.
+    // Its former owner cannot release it any more.
     await expect(anna.call('KCAD', '/locks/db', 'PREVVALUE', 'anna')).rejects.toThrow(/^TESTFAILED/)
   })
 
-  test('many want a lock at once, one gets it', async () => {
+  test('of many clients that want a lock at once, one gets it', async () => {
     const clients = Array.from({ length: 10 }, () => connect())
     const taken = await Promise.all(clients.map((client, i) => lock(client, '/l', `${i}`, 10)))
     expect(taken.filter(Boolean).length).toBe(1)
   })
 
-  test('an election: the oldest candidate leads, the next one when its lease runs out', async () => {
+  test('an election: the oldest candidate leads, and the next one when its TTL runs out', async () => {
     const leader = async (client: IoRedis): Promise<string | undefined> =>
       nodeOf(await client.call('KGET', '/election', 'SORTED')).nodes?.[0]?.value
     const [anna, ben] = [connect(), connect()]

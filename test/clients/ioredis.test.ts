@@ -19,7 +19,7 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     return events
   }
 
-  test('becomes ready, and speaks the protocol it should', async () => {
+  test('becomes ready, and speaks the expected protocol', async () => {
     const client = connect()
     expect(await client.ping()).toBe('PONG')
     expect(client.status).toBe('ready')
@@ -61,7 +61,7 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     })
   })
 
-  test('errors say in their first words what they are', async () => {
+  test('errors begin with their code', async () => {
     const client = connect()
     await client.call('KSET', '/a', '1')
     const fails = (...args: [string, ...string[]]) =>
@@ -81,7 +81,7 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     expect(await client.ping()).toBe('PONG')
   })
 
-  test('a pipeline keeps order, errors among the replies', async () => {
+  test('a pipeline keeps the order of replies and errors', async () => {
     const client = connect()
     let pipeline = client.pipeline()
     for (let i = 0; i < 1000; i++) pipeline = pipeline.call('KSET', `/p/${i}`, String(i))
@@ -102,7 +102,7 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     expect(node[3]).toEqual(bytes)
   })
 
-  test('a watcher by SUBSCRIBE sees what others do, in order', async () => {
+  test('a watcher by SUBSCRIBE sees the writes of others, in order', async () => {
     const watcher = connect()
     const events = listen(watcher)
     expect(await watcher.subscribe('/jobs?recursive=true', '/other')).toBe(2)
@@ -127,7 +127,7 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     expect(ktree.server.store.statsMap().watchers).toBe(0)
   })
 
-  test('a pattern of keys, by PSUBSCRIBE', async () => {
+  test('PSUBSCRIBE watches a pattern of keys', async () => {
     const watcher = connect()
     const seen: string[] = []
     watcher.on('pmessage', (pattern: string, key: string, message: string) =>
@@ -147,7 +147,7 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     await expect.poll(() => seen).toEqual(['news hello'])
   })
 
-  test('KWAIT blocks its connection, and what was sent behind it comes after', async () => {
+  test('KWAIT blocks its connection, and later requests are served after it', async () => {
     const waiter = connect()
     const waiting = waiter.call('KWAIT', '/a')
     const behind = waiter.call('KINDEX')
@@ -158,14 +158,14 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     expect(await waiter.call('KWAIT', '/a', 'TIMEOUT', 1)).toBe(null)
   })
 
-  test('the password is given on connecting', async () => {
+  test('the client gives the password when it connects', async () => {
     ktree.server.config.setMany([['requirepass', 'secret']])
     expect(await connect({ password: 'secret' }).ping()).toBe('PONG')
     await expect(connect({ password: 'wrong', lazyConnect: true }).ping()).rejects.toThrow()
     await expect(connect().call('KINDEX')).rejects.toThrow(/NOAUTH/)
   })
 
-  test('a watcher whose connection is killed goes on from the next index', async () => {
+  test('a watcher whose connection is killed continues from the next index', async () => {
     const watcher = connect({ autoResubscribe: false, retryStrategy: () => 1 })
     const events: TreeEvent[] = []
     const onReady = async (): Promise<void> => {
@@ -176,7 +176,7 @@ describe.each(ioRedisKinds)('$title', (kind) => {
       events.push(JSON.parse(message))
     })
     watcher.on('ready', () => {
-      // A connection killed again while it subscribes: the next one subscribes anew.
+      // Fails if the connection is killed again while it subscribes; the next one subscribes again.
       onReady().catch(() => {})
     })
     const client = connect()
@@ -190,7 +190,7 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     )
   })
 
-  test('a watcher goes on when the server is started again with what it had saved', async () => {
+  test('a watcher continues when the server restarts with its saved state', async () => {
     const watcher = connect({ autoResubscribe: false, retryStrategy: () => 5 })
     const events = listen(watcher)
     await watcher.subscribe('/jobs?recursive=true')
@@ -199,12 +199,12 @@ describe.each(ioRedisKinds)('$title', (kind) => {
     await expect.poll(() => events.length).toBe(1)
     await client.call('KSET', '/jobs/a', '2')
     const saved = (await client.callBuffer('KSAVE')) as Buffer
-    // The second event may or may not have come before: since names the first that is missing.
-    // Not events.once: that ends with the first attempt that finds nobody listening.
+    // This cannot be events.once, which would reject at the first failed attempt to connect.
     const ready = new Promise((resolve) => watcher.once('ready', resolve))
     await ktree.restart()
     await client.call('KRECOVER', saved)
     await ready
+    // The second event may or may not have come, so since is the first index that is missing.
     await watcher.subscribe(`/jobs?recursive=true&since=${(events.at(-1)?.index ?? 0) + 1}`)
     await client.call('KSET', '/jobs/a', '3')
     await expect.poll(() => events.at(-1)?.index).toBe(3)
@@ -215,12 +215,12 @@ describe.each(ioRedisKinds)('$title', (kind) => {
 describe('ioredis 6, RESP3, replyMapping resp3', () => {
   const ktree = useServer()
 
-  test('events are objects; KWATCH leaves the connection usable', async () => {
+  test('events are objects, and KWATCH leaves the connection usable', async () => {
     const client = new Redis6({ port: ktree.port, protocol: 3, replyMapping: 'resp3' })
     try {
       const seen: string[] = []
       client.on('message', (_channel, message) => seen.push(JSON.parse(message).action))
-      // KUNWATCH is not for ioredis 6: it takes the answer for one that nobody asked for.
+      // KUNWATCH does not work in ioredis 6, which takes its reply for an unsolicited one.
       expect(await client.call('KWATCH', '/a', '/b?recursive=true')).toBe(2)
       expect(await client.call('KSET', '/a', '1')).toEqual({
         action: 'set',

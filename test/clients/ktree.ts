@@ -5,7 +5,7 @@ import { type RunningServer, type StartOptions, startServer } from '../../src/se
 export interface TestServer {
   readonly port: number
   readonly server: RunningServer
-  /** Starts it anew on the same port, empty. */
+  /** Restarts it on the same port, empty. */
   restart(): Promise<void>
 }
 

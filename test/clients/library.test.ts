@@ -15,7 +15,7 @@ describe('startServer', () => {
     servers.push(server)
     return server
   }
-  /** Sends inline requests and waits for a reply that holds `expected`. */
+  /** Sends inline requests, and waits for output that contains `expected`. */
   const ask = async (server: RunningServer, request: string, expected: string): Promise<string> => {
     const socket = connect(server.port ?? 0, '127.0.0.1')
     sockets.push(socket)
@@ -35,40 +35,40 @@ describe('startServer', () => {
     expect(await ask(server, 'PING', 'PONG')).toBe('+PONG\r\n')
   })
 
-  test('shares its store with the program it is in', async () => {
+  test('shares its store with the program that started it', async () => {
     const server = await start()
     server.store.set('/a', 'from here')
     expect(await ask(server, 'KGET /a', 'index')).toContain('from here')
   })
 
-  test('two at once know nothing of each other', async () => {
+  test('two servers at once do not share anything', async () => {
     const [one, two] = [await start(), await start()]
     expect(one.port).not.toBe(two.port)
     await ask(one, 'KSET /a 1', 'index')
     expect(await ask(two, 'KGET /a', '\r\n')).toBe('-KEYNOTFOUND 100 Key not found (/a) [0]\r\n')
   })
 
-  test('rejects where the port is taken, and leaves the other alone', async () => {
+  test('rejects if the port is taken, and leaves the other server alone', async () => {
     const first = await start()
     const port = first.port ?? 0
     await expect(startServer({ port })).rejects.toMatchObject({ code: 'EADDRINUSE', port })
     expect(await ask(first, 'PING', 'PONG')).toBe('+PONG\r\n')
   })
 
-  test('rejects a directive that is not right by its name', async () => {
+  test('rejects a wrong directive, and names it', async () => {
     await expect(startServer({ directives: { maxclients: 'many' } })).rejects.toMatchObject({
       directive: 'maxclients',
     })
     await expect(startServer({ directives: { nope: '1' } })).rejects.toThrow(/nope/)
   })
 
-  test('takes directives', async () => {
+  test('accepts directives', async () => {
     const server = await start({ directives: { requirepass: 'secret' } })
     expect(await ask(server, 'KINDEX', '\r\n')).toBe('-NOAUTH Authentication required.\r\n')
     expect(await ask(server, 'AUTH secret', '\r\n')).toBe('+OK\r\n')
   })
 
-  test('a clock moved by hand makes keys expire and KWAIT time out', async () => {
+  test('a manual clock makes keys expire and KWAIT time out', async () => {
     const clock = new ManualClock(Date.UTC(2030, 0, 1))
     const server = await start({ clock })
     expect(await ask(server, 'KSET /a 1 PX 1500', 'index\r\n:1')).toContain(
@@ -86,8 +86,8 @@ describe('startServer', () => {
     expect(await waiting).toBe('*-1\r\n')
   })
 
-  test('close() ends clients that wait and watch, and leaves nothing behind', async () => {
-    // What the tests before have closed may take a turn to be gone.
+  test('close() disconnects clients that wait or watch, and leaves no resources behind', async () => {
+    // Sockets closed by the tests before may need a turn of the event loop to end.
     await expect.poll(() => serverResources()).toEqual([])
     const server = await start()
     await ask(server, 'KSET /a 1 EX 100', 'index\r\n:1')
@@ -101,7 +101,7 @@ describe('startServer', () => {
     expect(server.store.statsMap().watchers).toBe(0)
   })
 
-  test('close() twice, and a port that is free again at once', async () => {
+  test('close() can be called twice, and frees the port at once', async () => {
     const server = await start()
     const port = server.port ?? 0
     await Promise.all([server.close(), server.close()])
@@ -118,7 +118,7 @@ describe('startServer', () => {
   })
 })
 
-/** What of a server keeps a process alive: sockets and listeners. */
+/** The resources that keep a process alive: sockets and listeners. */
 function serverResources(): string[] {
   return process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP'))
 }

@@ -23,7 +23,7 @@ describe('the built program', () => {
   const program = useProgram()
   const run = (...args: string[]) => program.start(join(program.dist, 'main.js'), args)
 
-  /** What a script writes that has the launcher's functions, and the `path` of the program. */
+  /** The output of a script that can use the launcher's functions, and the program's `path`. */
   const evaluate = async (
     script: string,
     options: readonly string[] = [],
@@ -39,7 +39,7 @@ describe('the built program', () => {
     return child.out
   }
 
-  /** Starts a server with conf/ktree.conf on a port that nobody has. */
+  /** Starts a server with conf/ktree.conf on a free port. */
   const serve = async (...args: string[]): Promise<{ child: RunningProgram; port: number }> => {
     const port = await freePort()
     const where = ['--port', String(port), '--dir', join(program.directory, `data-${port}`)]
@@ -55,9 +55,9 @@ describe('the built program', () => {
     expect(await client.until('index\r\n:1\r\n')).toMatch(/^\+PONG\r\n\*6\r\n/)
   })
 
-  test('logs JSON, one object a line, when piped', async () => {
+  test('logs one JSON object a line when piped', async () => {
     const { child } = await serve()
-    // A signal that follows at once is not too early.
+    // The signal may follow at once.
     child.process.kill('SIGTERM')
     expect(await child.ended).toBe(0)
     const lines = child.out
@@ -65,35 +65,38 @@ describe('the built program', () => {
       .split('\n')
       .map((line) => JSON.parse(line))
     expect(lines[0]).toMatchObject({ level: 30, pid: child.process.pid })
-    // None is lost; at the very end a line may overtake another that is just being written.
+    // No line is lost, but at the very end one may overtake another that is being written.
     const messages = lines.map((line) => line.msg)
     expect(messages).toContain('received a signal, closing')
     expect(messages).toContain('closed')
     expect(child.err).toBe('')
   })
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s: replies are sent, then exit 0', async (signal) => {
-    const { child, port } = await serve()
-    const client = await talk(port)
-    // It reads nothing for a while: replies are still to be sent when the signal comes.
-    client.send(`KSET /a ${'x'.repeat(50_000)}\r\n`)
-    await client.until('index\r\n:1\r\n')
-    client.socket.pause()
-    const waiting = await talk(port)
-    waiting.send('KWAIT /nothing\r\n')
-    client.send('KGET /a\r\n'.repeat(15))
-    const last = await talk(port)
-    last.send('PING\r\n')
-    await last.until('+PONG')
-    child.process.kill(signal)
-    await child.says(/received a signal/)
-    client.socket.resume()
-    await Promise.all([client.ended, waiting.ended, last.ended])
-    expect(client.received().split('$6\r\naction').length - 1).toBe(16)
-    expect(await child.ended).toBe(0)
-  })
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s: sends its replies, then exits with 0',
+    async (signal) => {
+      const { child, port } = await serve()
+      const client = await talk(port)
+      // The client does not read for a while, so that replies are unsent when the signal comes.
+      client.send(`KSET /a ${'x'.repeat(50_000)}\r\n`)
+      await client.until('index\r\n:1\r\n')
+      client.socket.pause()
+      const waiting = await talk(port)
+      waiting.send('KWAIT /nothing\r\n')
+      client.send('KGET /a\r\n'.repeat(15))
+      const last = await talk(port)
+      last.send('PING\r\n')
+      await last.until('+PONG')
+      child.process.kill(signal)
+      await child.says(/received a signal/)
+      client.socket.resume()
+      await Promise.all([client.ended, waiting.ended, last.ended])
+      expect(client.received().split('$6\r\naction').length - 1).toBe(16)
+      expect(await child.ended).toBe(0)
+    },
+  )
 
-  test('SHUTDOWN ends it with 0', async () => {
+  test('SHUTDOWN exits with 0', async () => {
     const { child, port } = await serve()
     const client = await talk(port)
     client.send('SHUTDOWN\r\n')
@@ -102,7 +105,7 @@ describe('the built program', () => {
     expect(await child.ended).toBe(0)
   })
 
-  test('a busy port is one clear line, and exit 1', async () => {
+  test('a busy port gives one clear line, and exits with 1', async () => {
     const busy = createServer().listen(0, '127.0.0.1')
     await once(busy, 'listening')
     const { port } = busy.address() as { port: number }
@@ -123,13 +126,13 @@ describe('the built program', () => {
     expect(shown.out).toBe(`ktree ${version}\n`)
   })
 
-  test('a directive that is not right is one clear line, and exit 1', async () => {
+  test('a wrong directive gives one clear line, and exits with 1', async () => {
     const child = run('--maxclients', 'many')
     expect(await child.ended).toBe(1)
     expect(child.err).toMatch(/^ktree: --maxclients: .*\n$/)
   })
 
-  test('serves a Unix socket, without TCP if the port is 0', async () => {
+  test('serves a Unix socket, and no TCP if the port is 0', async () => {
     const path = join(program.directory, 'ktree.sock')
     const child = run('--port', '0', '--unixsocket', path, '--unixsocketperm', '700')
     await child.says(/ready on .*ktree\.sock/)
@@ -156,7 +159,7 @@ describe('the built program', () => {
     await client.until('+PONG')
   })
 
-  test('CONFIG REWRITE writes what was set into the file it was started with', async () => {
+  test('CONFIG REWRITE writes changes into the conf file that the server started with', async () => {
     const file = join(program.directory, 'own.conf')
     copyFileSync(confFile, file)
     const port = await freePort()
@@ -174,7 +177,7 @@ describe('the built program', () => {
     await again.says(new RegExp(`ready on 127.0.0.1:${port}`))
   })
 
-  test('the program is one file, beside what only other ways to run it load', () => {
+  test('the program is one file, which loads others only to export, import and repair', () => {
     const code = readFileSync(join(program.dist, 'program.cjs'), 'utf8')
     const required = [...code.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, path]) => path)
     expect(required.filter((path) => !isBuiltin(path)).toSorted()).toEqual(
@@ -186,7 +189,7 @@ describe('the built program', () => {
     }
   })
 
-  test('what other ways to run it load works with the program that is there', async () => {
+  test('export and import work with the built program', async () => {
     const { child, port } = await serve()
     const client = await talk(port)
     client.send('KSET /a/b 1\r\nSHUTDOWN\r\n')
@@ -205,18 +208,18 @@ describe('the built program', () => {
     expect(loaded).toBe('true\n')
   })
 
-  describe('code that V8 has compiled before', () => {
+  describe('cached code of V8', () => {
     const rejected = 'console.log(compileProgram(path, true).script.cachedDataRejected)'
-    /** Where nothing is given to V8 it has nothing to reject. */
+    /** V8 reports no rejection when it is given no code. */
     const notGiven = 'undefined\n'
 
-    test('is taken, and tells nothing of where it was built', async () => {
+    test('is accepted, and does not contain the path where it was built', async () => {
       expect(await evaluate(rejected)).toBe('false\n')
       const code = readFileSync(join(program.dist, 'program.cache'))
       expect(code.includes(program.directory)).toBe(false)
     })
 
-    test('is not taken where V8 has other options', async () => {
+    test('is not accepted if V8 has other options', async () => {
       const options = ['--max-semi-space-size=8']
       expect(await evaluate(rejected, options)).toBe('true\n')
       const shown = program.start(join(program.dist, 'main.js'), ['--version'], options)
@@ -235,7 +238,7 @@ describe('the built program', () => {
       ['wrong in a bit near its start', (code) => damaged(code, 0.0002)],
       ['wrong in a bit in its middle', (code) => damaged(code, 0.5)],
       ['wrong in a bit near its end', (code) => damaged(code, 0.9)],
-    ])('that is %s is not taken, and the program starts', async (_, change) => {
+    ])('that is %s is not used, and the program starts', async (_, change) => {
       const dist = copyOf(program)
       const file = join(dist, 'program.cache')
       const content = change(readFileSync(file))
@@ -247,7 +250,7 @@ describe('the built program', () => {
       expect([shown.out, shown.err]).toEqual([`ktree ${version}\n`, ''])
     })
 
-    test('of another text of the same length is not taken', async () => {
+    test('of another source of the same length is not used', async () => {
       const dist = copyOf(program)
       const file = join(dist, 'program.cjs')
       writeFileSync(
@@ -264,7 +267,7 @@ describe('the built program', () => {
   test.each([
     { options: [], place: /\((dist\/program\.cjs):(\d+):(\d+)\)/ },
     { options: ['--enable-source-maps'], place: /\/(src\/server\/start\.ts):(\d+):(\d+)\)/ },
-  ])('with node $options an error tells where it comes from', async ({ options, place }) => {
+  ])('with node $options an error shows where it comes from', async ({ options, place }) => {
     const start = 'loadProgram(path).startServer({ nonsense: 1 })'
     const stack = await evaluate(`${start}.catch((error) => console.log(error.stack))`, options)
     expect(stack).toMatch(place)
@@ -276,7 +279,7 @@ describe('the built program', () => {
     )
   })
 
-  test('as a library: after close() nothing keeps the process alive', async () => {
+  test('used as a library, the process ends after close()', async () => {
     const script = join(program.directory, 'library.mjs')
     writeFileSync(
       script,
@@ -299,7 +302,7 @@ describe('the built program', () => {
   })
 })
 
-/** Copies what is built, so that it can be changed. @returns the new dist */
+/** Copies the built files, so that they can be changed. @returns the new dist */
 function copyOf({ dist, directory }: Program): string {
   const copy = mkdtempSync(join(directory, 'dist-'))
   cpSync(dist, copy, { recursive: true })
@@ -312,7 +315,7 @@ function replaced(content: Buffer, what: string, by: string): Buffer {
   return Buffer.from(text.replace(what, by), 'latin1')
 }
 
-/** @param part how far the wrong bit is from the start */
+/** Flips a bit. @param part where the bit is: 0 is the start, 1 the end */
 function damaged(content: Buffer, part: number): Buffer {
   const copy = Buffer.from(content)
   copy[Math.floor(part * copy.length)] ^= 4
@@ -324,7 +327,7 @@ interface Conversation {
   readonly ended: Promise<unknown>
   send(text: string): void
   received(): string
-  /** All that was received, once `text` is in it. */
+  /** All output, as soon as it contains `text`. */
   until(text: string): Promise<string>
 }
 
@@ -335,7 +338,7 @@ async function talk(where: number | string): Promise<Conversation> {
   socket.on('data', (chunk) => {
     received += chunk
   })
-  // Reset instead of closed if the server is killed after the test.
+  // The connection may be reset when the server is killed after the test.
   socket.on('error', () => {})
   const ended = new Promise((resolve) => socket.once('close', resolve))
   await once(socket, 'connect')

@@ -15,7 +15,7 @@ describe.each([2, 3] as const)('node-redis 6, RESP%i', (RESP) => {
       socket: { host: '127.0.0.1', port: ktree.port, reconnectStrategy: () => 1 },
       ...(password !== undefined && { password }),
     })
-    // A connection that ends is an error event; without a listener it ends the process.
+    // The end of a connection is an error event, which without a listener would end the process.
     client.on('error', () => {})
     return client
   }
@@ -24,17 +24,17 @@ describe.each([2, 3] as const)('node-redis 6, RESP%i', (RESP) => {
     clients.push(client)
     return client
   }
-  /** A RESP2 reply as the object that RESP3 gives. */
+  /** Turns a RESP2 reply into the object that RESP3 returns. */
   const event = (reply: unknown) => (RESP === 3 ? reply : fromFlat(reply))
 
-  test('connects, and speaks the protocol it should', async () => {
+  test('connects, and speaks the expected protocol', async () => {
     const client = await connect()
     expect(client.isReady).toBe(true)
     expect(await client.ping()).toBe('PONG')
     expect(await client.clientInfo()).toMatchObject({ resp: RESP, libName: 'node-redis' })
   })
 
-  test('sendCommand', async () => {
+  test('sendCommand calls K commands', async () => {
     const client = await connect()
     expect(event(await client.sendCommand(['KSET', '/a', '1']))).toEqual({
       action: 'set',
@@ -49,7 +49,7 @@ describe.each([2, 3] as const)('node-redis 6, RESP%i', (RESP) => {
     )
   })
 
-  test('commands sent in one go are a pipeline', async () => {
+  test('commands sent together are a pipeline', async () => {
     const client = await connect()
     const replies = await Promise.all(
       Array.from({ length: 500 }, (_, i) => client.sendCommand(['KSET', `/${i}`, 'x'])),
@@ -59,7 +59,7 @@ describe.each([2, 3] as const)('node-redis 6, RESP%i', (RESP) => {
     )
   })
 
-  test('a watcher by subscribe; in RESP3 it goes on with everything', async () => {
+  test('subscribe watches; in RESP3 the connection stays usable', async () => {
     const watcher = await connect()
     const client = await connect()
     const seen: [string, string][] = []
@@ -79,7 +79,7 @@ describe.each([2, 3] as const)('node-redis 6, RESP%i', (RESP) => {
     expect(await watcher.sendCommand(['KINDEX'])).toBe(2)
   })
 
-  test('a pattern of keys, by pSubscribe', async () => {
+  test('pSubscribe watches a pattern of keys', async () => {
     const watcher = await connect()
     const seen: string[] = []
     await watcher.pSubscribe('/jobs/*', (_message, key) => seen.push(key))
@@ -101,7 +101,7 @@ describe.each([2, 3] as const)('node-redis 6, RESP%i', (RESP) => {
     expect(seen).toEqual(Array.from({ length: 401 }, (_, i) => 101 + i))
   })
 
-  test('subscribes again by itself when its connection is killed', async () => {
+  test('resubscribes by itself after its connection is killed', async () => {
     const watcher = await connect()
     const seen: string[] = []
     await watcher.subscribe('/a?since=1', (message) => seen.push(JSON.parse(message).node.value))
@@ -110,11 +110,11 @@ describe.each([2, 3] as const)('node-redis 6, RESP%i', (RESP) => {
     const client = await connect()
     expect(await client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub'])).toBe(1)
     ktree.server.store.set('/a', '2')
-    // The channel's name says since=1, and that is what the client asks for again.
+    // The channel's name has since=1, and the client subscribes to the same name again.
     await expect.poll(() => seen).toEqual(['1', '1', '2'])
   })
 
-  test('the password is given on connecting', async () => {
+  test('the client gives the password when it connects', async () => {
     ktree.server.config.setMany([['requirepass', 'secret']])
     expect(await (await connect('secret')).ping()).toBe('PONG')
     const wrong = create('wrong')
@@ -124,7 +124,7 @@ describe.each([2, 3] as const)('node-redis 6, RESP%i', (RESP) => {
     expect(String(await failure)).toContain('WRONGPASS')
   })
 
-  test('the legacy interface with callbacks', async () => {
+  test('the legacy interface works with callbacks', async () => {
     const legacy = (await connect()).legacy()
     const reply = await new Promise((resolve, reject) => {
       legacy.sendCommand(['KSET', '/a', '1'], (error, result) =>

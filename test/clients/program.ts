@@ -8,31 +8,31 @@ import { afterAll, afterEach, beforeAll } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A child process with all that it has written so far. */
+/** A child process with its output so far. */
 export interface RunningProgram {
   readonly process: ChildProcess
   out: string
   err: string
   /** Its exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals | null>
-  /** Resolves when `pattern` is found in its standard output; rejects if it ends before. */
+  /** Resolves when its standard output matches `pattern`; rejects if it ends before. */
   says(pattern: RegExp): Promise<RegExpExecArray>
 }
 
 /** The program as users run it: compiled, beside its package.json. */
 export interface Program {
-  /** The compiled files; goes away after the tests. */
+  /** The directory of the compiled files, which is removed after the tests. */
   readonly dist: string
   readonly directory: string
   /**
-   * Runs a compiled script; what is left of it is ended after the test.
+   * Runs a compiled script, and kills it after the test if it still runs.
    *
    * @param options for node
    */
   start(script: string, args: readonly string[], options?: readonly string[]): RunningProgram
 }
 
-/** Builds src/ once for the tests of a file, away from dist/, which may be missing or old. */
+/** Builds src/ once for the tests of a file, outside of dist/, which may be missing or old. */
 export function useProgram(): Program {
   let directory = ''
   let running: RunningProgram[] = []

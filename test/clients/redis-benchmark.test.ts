@@ -13,11 +13,11 @@ describeWithPeer('redis-benchmark', 'redis-benchmark', () => {
       ...['-h', '127.0.0.1', '-p', String(server.port), '-P', String(pipeline)],
       ...['-t', TESTS.join(','), '-n', '1000', '-c', '10', '-r', '100', '--csv'],
     ])
-    // It asks for the directives save and appendonly first.
+    // First it reads the directives save and appendonly.
     expect(stderr).toBe('')
-    // A line of headings, and one a test; it ends at the first error reply.
+    // A line of headings, and one for each test. The program ends at the first error reply.
     expect(stdout.trim().split('\n')).toHaveLength(1 + TESTS.length)
-    // A hundred keys at the most that are random, and some that are not.
+    // At most a hundred random keys, and some that are fixed.
     expect(server.store.files).toBeGreaterThan(50)
     expect(server.store.stats.setsSuccess).toBeGreaterThan(1000)
     expect(server.store.stats.setsFail + server.store.stats.updateFail).toBe(0)

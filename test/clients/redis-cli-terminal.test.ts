@@ -14,7 +14,7 @@ describeWithPeer(['redis-cli', 'tmux'], 'redis-cli on a terminal', () => {
     await terminal.shows(prompt)
   })
   afterEach(() => terminal.close())
-  /** Enters a line at the prompt; what is typed before that is shown would be lost. */
+  /** Enters a line once the prompt is shown, because input before that would be lost. */
   const enter = async (line: string): Promise<void> => {
     await terminal.shows(new RegExp(`${prompt}$`))
     await terminal.enter(line)
@@ -30,7 +30,7 @@ describeWithPeer(['redis-cli', 'tmux'], 'redis-cli on a terminal', () => {
     ['KWAIT', 'path [RECURSIVE] [SINCE index] [TIMEOUT milliseconds]'],
     ['KWATCH', 'channel [channel ...]'],
     ['CONFIG GET', 'parameter [parameter ...]'],
-  ])('%s is hinted while it is typed', async (command, hint) => {
+  ])('%s shows a hint while it is typed', async (command, hint) => {
     await terminal.type(`${command} `)
     await expect
       .poll(async () => (await terminal.screen()).replaceAll('\n', ''), { timeout: 20_000 })
@@ -48,15 +48,15 @@ describeWithPeer(['redis-cli', 'tmux'], 'redis-cli on a terminal', () => {
     await terminal.shows(`${prompt} KCREATE`)
   })
 
-  test('help KSET, and help @tree', async () => {
+  test('help KSET and help @tree describe commands', async () => {
     await enter('help KSET')
-    await terminal.shows('summary: Makes or replaces a file')
+    await terminal.shows('summary: Creates or replaces a file')
     await terminal.shows('group: tree')
     await enter('help @tree')
     await terminal.shows('KMKDIR path [UNIQUE|REPLACE]')
   })
 
-  test('a watcher prints what another connection does, and Ctrl-C ends it', async () => {
+  test('a watcher prints the writes of another connection, and Ctrl-C ends it', async () => {
     await enter('SUBSCRIBE "/a?recursive=true"')
     await terminal.shows('3) (integer) 1')
     ktree.server.store.set('/a/b', 'x')
@@ -74,7 +74,7 @@ describeWithPeer(['redis-cli', 'tmux'], 'redis-cli on a terminal', () => {
     await terminal.shows('(integer) 3')
   })
 
-  test('a watcher in RESP3', async () => {
+  test('a watcher works in RESP3', async () => {
     await enter('HELLO 3')
     await terminal.shows('"proto" => (integer) 3')
     await enter('SUBSCRIBE /a')

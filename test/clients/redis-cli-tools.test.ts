@@ -17,14 +17,14 @@ describeWithPeer('redis-cli', "redis-cli's tools", () => {
     ktree.server.store.createDirectory('/empty')
   }
 
-  test('--pipe inserts plain keys, and they are there', async () => {
+  test('--pipe inserts plain keys', async () => {
     const requests = Array.from({ length: 2000 }, (_, i) => `SET key:${i} value:${i}\r\n`)
     const { code, out } = await cli(['--pipe'], requests.join(''))
     expect([code, out.split('\n').at(-1)]).toEqual([0, 'errors: 0, replies: 2000'])
     expect(ktree.server.store.files).toBe(2000)
   })
 
-  test('--scan lists every key once, --pattern some', async () => {
+  test('--scan lists every key once, --pattern only keys that match', async () => {
     fill()
     const all = (await cli(['--scan'])).out.split('\n')
     expect(new Set(all).size).toBe(KEYS + 1)
@@ -47,22 +47,24 @@ describeWithPeer('redis-cli', "redis-cli's tools", () => {
     expect(out).toContain(`${KEYS + 1} strings with`)
   })
 
-  test('what needs a replica, an LFU policy, a cluster or Lua fails, and says why', async () => {
+  test('tools that need a replica, an LFU policy, a cluster or Lua fail, and say why', async () => {
     fill()
-    const told = async (...args: string[]): Promise<string> => {
+    const outputOf = async (...args: string[]): Promise<string> => {
       const { out, err } = await cli(args)
       return out + err
     }
-    expect(await told('--rdb', '/dev/null')).toContain(
+    expect(await outputOf('--rdb', '/dev/null')).toContain(
       "SYNC with master failed: -ERR unknown command 'SYNC'",
     )
-    expect(await told('--replica')).toContain("-ERR unknown command 'SYNC'")
-    expect(await told('--hotkeys')).toContain('An LFU maxmemory policy is not selected')
-    expect(await told('--cluster', 'info', `127.0.0.1:${ktree.port}`)).toContain(
+    expect(await outputOf('--replica')).toContain("-ERR unknown command 'SYNC'")
+    expect(await outputOf('--hotkeys')).toContain('An LFU maxmemory policy is not selected')
+    expect(await outputOf('--cluster', 'info', `127.0.0.1:${ktree.port}`)).toContain(
       'is not configured as a cluster node',
     )
-    expect(await told('--eval', '/dev/null')).toContain("ERR unknown command 'EVAL'")
-    expect(await told('-n', '1', 'PING')).toContain('SELECT 1 failed: ERR DB index is out of range')
+    expect(await outputOf('--eval', '/dev/null')).toContain("ERR unknown command 'EVAL'")
+    expect(await outputOf('-n', '1', 'PING')).toContain(
+      'SELECT 1 failed: ERR DB index is out of range',
+    )
   })
 })
 
@@ -91,7 +93,7 @@ describeWithPeer(['redis-cli', 'tmux'], "redis-cli's tools on a terminal", () =>
     }
   })
 
-  test('MONITOR shows what others do', async () => {
+  test('MONITOR shows the commands of others', async () => {
     const terminal = await openTerminal(program('MONITOR'))
     try {
       await terminal.shows('OK')

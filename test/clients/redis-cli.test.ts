@@ -4,7 +4,7 @@ import { describeWithPeer } from '../conformance/peers.ts'
 import { useServer } from './ktree.ts'
 import { type CliResult, redisCli } from './redis-cli.ts'
 
-/** The output of commands that succeed. */
+/** The output of a command that succeeds, by lines. */
 const lines = async (result: Promise<CliResult>): Promise<string[]> => {
   const { code, out, err } = await result
   expect([code, err]).toEqual([0, ''])
@@ -15,7 +15,7 @@ describeWithPeer('redis-cli', 'redis-cli, one command', () => {
   const clock = new ManualClock(Date.UTC(2030, 0, 1))
   const ktree = useServer({ clock })
   const cli = (...args: string[]) => redisCli(['-p', String(ktree.port), ...args])
-  /** As on a terminal, with types and numbering. */
+  /** Output as on a terminal, with types and numbering. */
   const pretty = (...args: string[]) => lines(cli('--no-raw', ...args))
 
   test('KSET and KGET in RESP2 are flat arrays', async () => {
@@ -65,7 +65,7 @@ describeWithPeer('redis-cli', 'redis-cli, one command', () => {
     expect(json).toContain('"dir":true')
   })
 
-  test('KCAS by index swaps once; then the error is told, and -e makes it the exit code', async () => {
+  test('KCAS by index swaps once, then prints its error, and with -e exits with 1', async () => {
     await cli('KSET', '/a', '1')
     expect(await pretty('-3', 'KCAS', '/a', '2', 'PREVINDEX', '1')).toContain(
       '1# "action" => "compareAndSwap"',
@@ -79,7 +79,7 @@ describeWithPeer('redis-cli', 'redis-cli, one command', () => {
     })
   })
 
-  test('KWAIT replays, waits, and gives up', async () => {
+  test('KWAIT replays, waits, and times out', async () => {
     await cli('KSET', '/q/a', '1')
     const wait = ['KWAIT', '/q', 'RECURSIVE', 'SINCE']
     expect(await pretty('-3', ...wait, '1')).toContain('1# "action" => "set"')
@@ -96,7 +96,7 @@ describeWithPeer('redis-cli', 'redis-cli, one command', () => {
     expect(await waiting).toEqual(['(nil)'])
   })
 
-  test("what is not ktree is an error in Redis's words", async () => {
+  test("commands that ktree does not have give Redis's errors", async () => {
     expect(await pretty('ZADD', 'a', '1')).toEqual([
       "(error) ERR unknown command 'ZADD', with args beginning with: 'a' '1' ",
     ])
@@ -105,7 +105,7 @@ describeWithPeer('redis-cli', 'redis-cli, one command', () => {
     ])
   })
 
-  test('-a gives the password, a wrong one is told', async () => {
+  test('-a gives the password, and a wrong one is reported', async () => {
     ktree.server.config.setMany([['requirepass', 'secret']])
     expect(await pretty('PING')).toEqual(['(error) NOAUTH Authentication required.'])
     expect(await pretty('--no-auth-warning', '-a', 'secret', 'PING')).toEqual(['PONG'])
@@ -119,7 +119,7 @@ describeWithPeer('redis-cli', 'redis-cli, commands from a pipe', () => {
   const cli = (args: string[], input: string | Buffer) =>
     redisCli(['-p', String(ktree.port), ...args], input)
 
-  test('one a line', async () => {
+  test('one command a line', async () => {
     const input = 'KSET "/a b" "x\\ny"\nKGET /nope\nPING\nKINDEX\n'
     expect(await lines(cli(['--no-raw'], input))).toEqual([
       '1) "action"',
@@ -141,7 +141,7 @@ describeWithPeer('redis-cli', 'redis-cli, commands from a pipe', () => {
     ])
   })
 
-  test('-x takes the last argument from it, any bytes', async () => {
+  test('-x takes any bytes from the pipe as the last argument', async () => {
     const value = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
     await lines(cli(['-x', 'KSET', '/bytes'], value))
     expect(ktree.server.store.get('/bytes').node.value).toBe(value.toString('latin1'))
@@ -161,7 +161,7 @@ describeWithPeer('redis-cli', 'redis-cli, commands from a pipe', () => {
     expect(out).toContain('errors: 1, replies: 3')
   })
 
-  test('KSAVE, and KRECOVER from a file', async () => {
+  test('KRECOVER takes the output of KSAVE from a file', async () => {
     await cli(['KSET', '/a', '\u00e9'], '')
     const saved = (await cli(['KSAVE'], '')).out
     await cli(['KSET', '/a', 'later'], '')

@@ -3,12 +3,12 @@ import { requirePeer } from '../conformance/peers.ts'
 
 export interface CliResult {
   readonly code: number | null
-  /** Standard output, without the newline at its end. */
+  /** Standard output, without the final newline. */
   readonly out: string
   readonly err: string
 }
 
-/** Runs redis-cli to its end. Its history file and its environment stay out of it. */
+/** Runs redis-cli to its end, without a history file and with a clean environment. */
 export async function redisCli(
   args: readonly string[],
   input: string | Buffer = '',
@@ -20,7 +20,7 @@ export async function redisCli(
   const err: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
-  // It may end without having read its input.
+  // redis-cli may end before it has read its input.
   child.stdin.on('error', () => {})
   child.stdin.end(input)
   const code = await new Promise<number | null>((resolve, reject) => {

@@ -24,7 +24,7 @@ interface Running {
   stop(): Promise<void>
 }
 
-/** What holds for ktree holds for Redis: these libraries do not know which of the two it is. */
+/** The tests must pass on both, because these libraries cannot tell ktree from Redis. */
 const servers: Record<string, () => Promise<Running>> = {
   ktree: async () => {
     const server = await startServer()
@@ -79,7 +79,7 @@ describe.each(Object.entries(servers))('libraries made for Redis, on %s', (_, st
       expect(await store.length()).toBe(0)
     })
 
-    test('goes through many sessions by SCAN', async () => {
+    test('iterates over many sessions with SCAN', async () => {
       const store = await open(`many${RESP}:`)
       const ids = Array.from({ length: 500 }, (_, i) => `s${i}`)
       await Promise.all(ids.map((id) => store.set(id, data(id))))
@@ -135,7 +135,7 @@ describe.each(Object.entries(servers))('libraries made for Redis, on %s', (_, st
       expect(await client.pTTL(key)).toBeGreaterThan(50_000)
     })
 
-    test('writes, asks for and deletes many at once: MULTI', async () => {
+    test('writes, reads and deletes many values at once, with MULTI', async () => {
       const { keyv } = open('many')
       const entries = Array.from({ length: 50 }, (_, i) => ({ key: `k${i}`, value: i }))
       await keyv.setMany(entries)
@@ -146,7 +146,7 @@ describe.each(Object.entries(servers))('libraries made for Redis, on %s', (_, st
       expect(await keyv.hasMany(['k0', 'k1', 'k2'])).toEqual([false, false, true])
     })
 
-    test('goes through a namespace and clears it, and leaves others alone', async () => {
+    test('iterates over a namespace and clears it, and leaves others alone', async () => {
       const { keyv } = open('ours')
       const { keyv: other } = open('theirs')
       await keyv.setMany([

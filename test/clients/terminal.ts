@@ -8,8 +8,8 @@ import { requirePeer } from '../conformance/peers.ts'
 
 const exec = promisify(execFile)
 
-/** How long a screen may take to show what is expected, on a loaded machine, in milliseconds. */
-const SCREEN_TIMEOUT = 20_000
+/** How long a screen may take to match, on a loaded machine. */
+const SCREEN_TIMEOUT_MS = 20_000
 
 /** A program on a terminal of its own. */
 export interface Terminal {
@@ -21,15 +21,15 @@ export interface Terminal {
   enter(line: string): Promise<void>
   /** What is on the screen, without empty lines. */
   screen(): Promise<string>
-  /** Waits until the screen matches. */
+  /** Waits until the screen matches `expected`. */
   shows(expected: string | RegExp): Promise<void>
   close(): Promise<void>
 }
 
 /**
- * Runs a program on a pseudo-terminal of 160 columns, by means of a tmux of its own.
+ * Runs a program on a pseudo-terminal of 160 columns, in a separate tmux server.
  *
- * @param command for the shell
+ * @param command a shell command
  */
 export async function openTerminal(command: string): Promise<Terminal> {
   const path = requirePeer('tmux')
@@ -61,7 +61,7 @@ export async function openTerminal(command: string): Promise<Terminal> {
       await press('Enter')
     },
     async shows(expected) {
-      await expect.poll(screen, { timeout: SCREEN_TIMEOUT }).toMatch(expected)
+      await expect.poll(screen, { timeout: SCREEN_TIMEOUT_MS }).toMatch(expected)
     },
     async close() {
       try {

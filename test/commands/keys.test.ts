@@ -44,7 +44,7 @@ async function scanAll(...options: string[]): Promise<string[]> {
   return keys.toSorted()
 }
 
-describe('a directory is no key', () => {
+describe('a directory is not a key', () => {
   beforeEach(async () => {
     await client.set('dir/a', '1')
     await client.call('KMKDIR', '/empty')
@@ -77,12 +77,12 @@ describe('a directory is no key', () => {
     await expect(client.call(command, ...bytes)).rejects.toThrow('WRONGTYPE Operation against')
   })
 
-  test('what stands in the way keeps RENAMENX and COPY from it', async () => {
+  test('RENAMENX and COPY do not replace it', async () => {
     expect(await client.renamenx('dir/a', 'empty')).toBe(0)
     expect(await client.copy('dir/a', 'empty')).toBe(0)
   })
 
-  test('it has a TTL like a key, and goes with all below it', async () => {
+  test('it has a TTL like a key, and expires with all below it', async () => {
     expect(await client.ttl('dir')).toBe(-1)
     expect(await client.expire('dir', 100)).toBe(1)
     expect(await client.ttl('dir')).toBe(100)
@@ -98,7 +98,7 @@ describe('a directory is no key', () => {
   })
 })
 
-test('keys are paths: with a slash before them, or unclean, they are the same', async () => {
+test('keys are paths: a leading slash or an unclean spelling names the same key', async () => {
   await client.set('a/b', '1')
   expect(await client.exists('/a/b', 'a//b', 'a/./b/')).toBe(3)
   expect(await client.rename('a/b', '/a//b')).toBe('OK')
@@ -135,13 +135,13 @@ test('EXPIRE and PERSIST keep the value and the createdIndex', async () => {
   expect(fields[fields.indexOf('modifiedIndex') + 1]).toBe(3)
 })
 
-test('a time beyond the year 9999 becomes its end', async () => {
+test('a time beyond the year 9999 becomes the end of that year', async () => {
   await client.set('a', '1')
   expect(await client.expireat('a', 999_999_999_999)).toBe(1)
   expect(await client.call('PEXPIRETIME', 'a')).toBe(253_402_300_799_999)
 })
 
-test('RENAME moves a directory, and says why it cannot', async () => {
+test('RENAME moves a directory, or says why it cannot', async () => {
   await client.mset('dir/a', '1', 'dir/sub/b', '2', 'f', '3')
   const before = await index()
   expect(await client.rename('dir', 'new/place')).toBe('OK')
@@ -156,7 +156,7 @@ test('RENAME moves a directory, and says why it cannot', async () => {
   expect(await scanAll('MATCH', 'dir/*')).toEqual(['dir/place/a', 'dir/place/sub/b'])
 })
 
-test('FLUSHALL is one delete of /, which wakes whoever waits', async () => {
+test('FLUSHALL is one delete of /, which wakes all waiting clients', async () => {
   await client.mset('a/b', '1', 'c', '2')
   const waiting = new Redis(server.port ?? 0, '127.0.0.1')
   const woken = waiting.call('KWAIT', '/a/b', 'SINCE', '3')
@@ -168,7 +168,7 @@ test('FLUSHALL is one delete of /, which wakes whoever waits', async () => {
   waiting.disconnect()
 })
 
-describe('what has gone is not listed', () => {
+describe('an expired or removed key is not listed', () => {
   const names = Array.from({ length: 300 }, (_, i) => `dir/${i}`)
   beforeEach(async () => {
     await client.mset(...names.flatMap((name) => [name, '1']), 'last', '2')
@@ -180,7 +180,7 @@ describe('what has gone is not listed', () => {
     expect(await client.randomkey()).toBe(keys[0] ?? null)
   }
 
-  test('because its time has passed, or that of a directory above it', async () => {
+  test('after its expiry, or that of a directory above it', async () => {
     await client.expire('dir', 10)
     clock.advance(10_000)
     await expectOnly('last')
@@ -189,15 +189,15 @@ describe('what has gone is not listed', () => {
     await expectOnly()
   })
 
-  test('because its directory has been removed', async () => {
-    // All in one go, so that what has been removed is still to be cleared away.
+  test('after the removal of its directory', async () => {
+    // Sent together, so that the removed files are still in the list.
     const removal = client.call('KDEL', '/dir', 'RECURSIVE')
     await Promise.all([removal, expectOnly('last')])
   })
 
-  test('and SCAN looks at ten times COUNT of it at the most', async () => {
+  test('but counts as looked at: SCAN looks at ten times COUNT keys at most', async () => {
     const left = (reply: unknown): number => Number((reply as [string])[0]) % 2 ** 32
-    // All in one go, so that what has been removed is still to be cleared away.
+    // Sent together, so that the removed files are still in the list.
     const [, first, second] = await Promise.all([
       client.call('KDEL', '/dir', 'RECURSIVE'),
       client.call('SCAN', '0', 'COUNT', '2'),
@@ -207,18 +207,18 @@ describe('what has gone is not listed', () => {
   })
 })
 
-test('RANDOMKEY returns every key about as often as any other', async () => {
+test('RANDOMKEY returns all keys equally often', async () => {
   const names = Array.from({ length: 10 }, (_, i) => (i % 2 ? `k${i}` : `deep/er/k${i}`))
   await client.mset(...names.flatMap((name) => [name, '1']))
   const counts = new Map<string, number>()
   const keys = await Promise.all(Array.from({ length: 5000 }, () => client.randomkey()))
   for (const key of keys) counts.set(String(key), (counts.get(String(key)) ?? 0) + 1)
   expect([...counts.keys()].toSorted()).toEqual(names.toSorted())
-  // Of 500 that are due, so far off comes once in many billion runs.
+  // 500 are expected; a deviation this large comes once in many billion runs.
   for (const count of counts.values()) expect(Math.abs(count - 500)).toBeLessThan(170)
 })
 
-test('a cursor of an earlier life of the server begins anew', async () => {
+test('a cursor from before KRECOVER begins anew', async () => {
   await client.mset(...Array.from({ length: 30 }, (_, i) => [`k${i}`, '1']).flat())
   const [cursor] = await client.scan('0')
   await client.call('KRECOVER', String(await client.call('KSAVE')))

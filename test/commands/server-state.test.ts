@@ -38,11 +38,11 @@ test.for([
   [1024 ** 4 * 2.5, '2.50T'],
   [1024 ** 5, '1.00P'],
   [1024 ** 6, '1024.00P'],
-] as const)('%d bytes are %s to people', ([bytes, text]) => {
+] as const)('%d bytes are shown as %s', ([bytes, text]) => {
   expect(humanBytes(bytes)).toBe(text)
 })
 
-test('TIME and INFO tell the time of the clock', async () => {
+test("TIME and INFO show the time of the server's clock", async () => {
   expect(await client.call('TIME')).toEqual(['1600000000', '123000'])
   clock.advance(90_000_000)
   const fields = await infoFields('server')
@@ -72,7 +72,7 @@ test('INFO stats counts reads, expiries and watchers', async () => {
   expect(fields.get('total_error_replies')).toBe('1')
 })
 
-test('INFO stats tells how much was done a second, since it was last asked', async () => {
+test('INFO stats shows rates a second since the last INFO', async () => {
   const rates = async (): Promise<(string | undefined)[]> => {
     const fields = await infoFields('stats')
     return ['ops_per_sec', 'input_kbps', 'output_kbps'].map((name) =>
@@ -80,20 +80,20 @@ test('INFO stats tells how much was done a second, since it was last asked', asy
     )
   }
   clock.advance(1000)
-  // The first is measured, and holds for a second.
+  // The first INFO measures the rates, which are then kept for a second.
   const first = await rates()
   expect(await rates()).toEqual(first)
   await rates()
   for (let i = 0; i < 20; i++) await client.call('ECHO', 'x'.repeat(1024))
   clock.advance(2000)
   const [commands, input, output] = await rates()
-  // These, and INFO three times, in two seconds.
+  // 20 times ECHO and 3 times INFO, in two seconds.
   expect(commands).toBe('12')
   for (const rate of [input, output]) {
     expect(Number(rate)).toBeGreaterThan(10)
     expect(Number(rate)).toBeLessThan(12)
   }
-  // Within a second nothing is measured anew.
+  // Within a second the rates are not measured again.
   clock.advance(999)
   expect((await rates())[0]).toBe('12')
   await client.config('RESETSTAT')
@@ -101,7 +101,7 @@ test('INFO stats tells how much was done a second, since it was last asked', asy
   expect((await rates())[0]).toBe('0')
 })
 
-test('CONFIG REWRITE writes what has changed', async () => {
+test('CONFIG REWRITE writes changed directives', async () => {
   writeFileSync(join(directory, 'ktree.conf'), '# mine\ntimeout 10\n')
   expect(await client.config('SET', 'timeout', '20', 'loglevel', 'debug')).toBe('OK')
   expect(await client.config('REWRITE')).toBe('OK')
@@ -110,20 +110,23 @@ test('CONFIG REWRITE writes what has changed', async () => {
   expect(content).toContain('loglevel debug')
 })
 
-test('CONFIG REWRITE says why it could not', async () => {
+test('CONFIG REWRITE says why it failed', async () => {
   rmSync(directory, { recursive: true })
   await expect(client.config('REWRITE')).rejects.toThrow(
     'ERR Rewriting config file: No such file or directory',
   )
 })
 
-test.skipIf(process.getuid?.() === 0)('CONFIG REWRITE is refused by the system', async () => {
-  chmodSync(directory, 0o500)
-  await expect(client.config('REWRITE')).rejects.toThrow(
-    'ERR Rewriting config file: Permission denied',
-  )
-  chmodSync(directory, 0o700)
-})
+test.skipIf(process.getuid?.() === 0)(
+  'CONFIG REWRITE says that it lacks the permission',
+  async () => {
+    chmodSync(directory, 0o500)
+    await expect(client.config('REWRITE')).rejects.toThrow(
+      'ERR Rewriting config file: Permission denied',
+    )
+    chmodSync(directory, 0o700)
+  },
+)
 
 test('SHUTDOWN stops the server', async () => {
   client.on('error', () => {})

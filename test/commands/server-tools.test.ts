@@ -14,7 +14,7 @@ test.for([
   [264.192, 528],
   [50_000, 67_633],
   [1e12, 2_216_203_124],
-])('%d µs are counted up to %d', ([time, end]) => {
+])('%d µs belong to the bucket that ends at %d µs', ([time, end]) => {
   expect(bucketEnd(histogramBucket(time))).toBe(end)
 })
 
@@ -39,14 +39,14 @@ test('LATENCY GRAPH draws each sample above its age', () => {
   ])
 })
 
-test('LATENCY GRAPH breaks what is wider than a terminal', () => {
+test('LATENCY GRAPH wraps at the width of a terminal', () => {
   const samples = Array.from({ length: 160 }, (_, i) => ({ time: i, latency: 5 }))
   const lines = latencyGraph('commit', { samples, max: 5 }, 160).split('\n')
   expect(lines.every((line) => line.length <= 80)).toBe(true)
   expect(lines.filter((line) => line === '_'.repeat(80))).toHaveLength(2)
 })
 
-test('LATENCY DOCTOR says what it has seen, or why it has not', () => {
+test('LATENCY DOCTOR says what was slow, or why it knows of nothing', () => {
   expect(latencyDoctor(new Map(), 0)).toContain('CONFIG SET latency-monitor-threshold')
   expect(latencyDoctor(new Map(), 10)).toBe('Nothing has taken 10 ms or longer so far.\n')
   const samples = [
@@ -75,7 +75,7 @@ test('the latency of expiries and commits is monitored, one sample a second', as
   expect(history).toHaveLength(1)
 })
 
-test('MEMORY USAGE of a directory is that of all below it', async () => {
+test('MEMORY USAGE of a directory is the sum of all below it', async () => {
   const client = await join(await start())
   const usage = async (...args: string[]): Promise<number> =>
     Number(await client.call('MEMORY', 'USAGE', ...args))
@@ -94,7 +94,7 @@ test('MEMORY USAGE of a directory is that of all below it', async () => {
   expect(await usage('/empty')).toBeLessThan(500)
 })
 
-test('MEMORY STATS has names that Redis has', async () => {
+test("MEMORY STATS has Redis's field names", async () => {
   const client = await join(await start())
   await client.call('KSET', '/a', '1')
   const stats = (await client.call('MEMORY', 'STATS')) as Reply[]
@@ -105,7 +105,7 @@ test('MEMORY STATS has names that Redis has', async () => {
   expect(await client.call('MEMORY', 'DOCTOR')).toContain('maxmemory is 0')
 })
 
-test('LOLWUT draws a tree, and tells the versions', async () => {
+test('LOLWUT draws a tree, and shows the versions', async () => {
   const client = await join(await start())
   const lines = String(await client.call('LOLWUT')).split('\n')
   expect(lines[0].trim()).toMatch(/o/)
@@ -113,7 +113,7 @@ test('LOLWUT draws a tree, and tells the versions', async () => {
   expect(await client.call('LOLWUT', 'VERSION', '5', '80')).toContain('ktree ver.')
 })
 
-test('while clients are paused nothing is told to expire, and it is hidden all the same', async () => {
+test('while clients are paused, due keys are hidden but do not expire', async () => {
   const clock = new ManualClock()
   const server = await start({ clock })
   const client = await join(server)
@@ -123,13 +123,13 @@ test('while clients are paused nothing is told to expire, and it is hidden all t
   expect(await client.call('GET', 'a')).toBeNull()
   expect(server.store.index).toBe(1)
   client.send('SET', 'b', '1')
-  // The time is up: what waits is served, and what was due expires.
+  // The pause ends: the waiting request is served, and the due key expires.
   clock.advance(500)
   expect(await client.next()).toBe('OK')
   expect(server.store.index).toBe(3)
 })
 
-test('a paused client may leave', async () => {
+test('a paused client may disconnect', async () => {
   const server = await start()
   const client = await join(server)
   const admin = await join(server)
@@ -144,7 +144,7 @@ test('a paused client may leave', async () => {
   expect(await admin.call('GET', 'a')).toBeNull()
 })
 
-test('client-side caching is refused in words that help', async () => {
+test('the error for client-side caching names an alternative', async () => {
   const client = await join(await start())
   const reply = await client.call('CLIENT', 'TRACKING', 'ON')
   expect(reply).toBeInstanceOf(ErrorReply)

@@ -20,14 +20,14 @@ afterEach(async () => {
   await server.close()
 })
 
-/** A command as a line of words. */
+/** Calls a command, given as a line of words. */
 const call = (line: string): Promise<unknown> => {
   const [name, ...args] = line.split(' ')
   return client.call(name, ...args)
 }
 const index = (): Promise<unknown> => call('KINDEX')
 
-/** What watchers have been shown from an index on: one event after the other. */
+/** The events that watchers have seen from an index on. */
 function eventsSince(since: number): unknown[] {
   const events: unknown[] = []
   for (let at = since; at <= server.store.index; at++) {
@@ -44,7 +44,7 @@ function pairsOf(flat: unknown): Record<string, unknown> {
   )
 }
 
-/** Every command that takes a key for a string, at the key `d`. */
+/** Every string command, on the key `d`. */
 const onDirectory = [
   ...[
     'GET d',
@@ -75,7 +75,7 @@ const onDirectory = [
   ...['INCR d', 'DECR d', 'INCRBY d 2', 'DECRBY d 2', 'INCRBYFLOAT d 2'],
 ]
 
-test.for(onDirectory)('a directory is of the wrong type for %s', async (line) => {
+test.for(onDirectory)('%s on a directory is WRONGTYPE', async (line) => {
   await call('KSET /d/file x')
   await expect(call(line)).rejects.toThrow(WRONGTYPE)
   expect(await index()).toBe(1)
@@ -114,7 +114,7 @@ test.for([
   expect(await call('MGET a c')).toEqual(['1', null])
 })
 
-test.for(['k', 'a/b', '_hidden', 'a/_b/c'])('%s is the node of that path', async (key) => {
+test.for(['k', 'a/b', '_hidden', 'a/_b/c'])('the key %s is the node at that path', async (key) => {
   expect(await call(`SET ${key} v`)).toBe('OK')
   expect(pairsOf(pairsOf(await call(`KGET /${key}`)).node)).toMatchObject({
     key: `/${key}`,
@@ -126,7 +126,7 @@ test.for(['k', 'a/b', '_hidden', 'a/_b/c'])('%s is the node of that path', async
 test.for([
   ...['GET', 'INCR', 'STRLEN', 'GETDEL', 'MGET'].map((name) => [name]),
   ...['SET', 'APPEND', 'MSET', 'MSETNX'].map((name) => [name, 'v']),
-])('a path too long is refused: %j', async ([name, ...rest]) => {
+])('a path that is too long is refused: %j', async ([name, ...rest]) => {
   await expect(client.call(name, 'x'.repeat(65_537), ...rest)).rejects.toThrow('path is too long')
   expect(await index()).toBe(0)
 })
@@ -156,7 +156,7 @@ test('MSET names the key that is in the way of another', async () => {
   )
 })
 
-test('MSET takes keys that only look as if one were above another', async () => {
+test('MSET accepts keys that begin alike but are not below each other', async () => {
   expect(await call('MSET a 1 a-b/c 2 ab/c 3 a! 4 a.b 5 d/e 6 d/f 7 d/ef 8 a 9')).toBe('OK')
   expect(await call('MGET a a-b/c ab/c a! a.b d/e d/f d/ef')).toEqual([...'92345678'])
 })
@@ -186,11 +186,11 @@ test.for([
   ['GETEX k PERSIST', 'update', '1'],
   ['GETEX k EXAT 1', 'delete', undefined],
   ['GETDEL k', 'delete', undefined],
-] as const)('%s is told to watchers as %s', async ([line, action, value]) => {
+] as const)('watchers see %s as %s', async ([line, action, value]) => {
   await call('SET k 1 EX 100')
   await call(line)
   expect(eventsSince(2)).toEqual([{ action, key: '/k', value }])
-  // Only what makes a new string has a new createdIndex.
+  // Only a replaced file has a new createdIndex.
   if (action === 'delete') return
   const { createdIndex } = pairsOf(pairsOf(await call('KGET k')).node)
   expect(createdIndex).toBe(action === 'set' ? 2 : 1)
@@ -204,7 +204,7 @@ test.for([
   ['SETRANGE k 1 b', '\0b'],
   ['MSETNX k v', 'v'],
   ['SET k v IFNE x', 'v'],
-] as const)('%s of a missing key is told as set', async ([line, value]) => {
+] as const)('watchers see %s of a missing key as set', async ([line, value]) => {
   await call(line)
   expect(eventsSince(1)).toEqual([{ action: 'set', key: '/k', value }])
 })
@@ -219,14 +219,14 @@ test.for([
     'GETDEL missing',
   ],
   ...['GETEX missing EX 10', 'STRLEN k', 'GETRANGE k 0 1', 'MGET k missing'],
-])('%s changes nothing and is told to nobody', async (line) => {
+])('%s changes nothing and is no event', async (line) => {
   await call('SET k 1')
   await call(line)
   expect(await index()).toBe(1)
   expect(await call('MGET k missing')).toEqual(['1', null])
 })
 
-test('a change keeps the TTL, a new string drops it', async () => {
+test('a change keeps the TTL, a new value drops it', async () => {
   const ttl = async (): Promise<unknown> => pairsOf(pairsOf(await call('KGET k')).node).ttl
   await call('SET k 1 EX 100')
   clock.advance(10_000)
@@ -258,12 +258,12 @@ test('a change keeps the TTL, a new string drops it', async () => {
   expect(await ttl()).toBeUndefined()
 })
 
-test('a time beyond the year 9999 is the end of it', async () => {
+test('a time beyond the year 9999 becomes the end of that year', async () => {
   expect(await call('SET k v PXAT 9223372036854775807')).toBe('OK')
   expect(pairsOf(pairsOf(await call('KGET k')).node).expiration).toBe('9999-12-31T23:59:59.999Z')
 })
 
-test('SET IFEQ and IFNE, as Redis 8.4', async () => {
+test('SET IFEQ and IFNE work as in Redis 8.4', async () => {
   expect(await call('SET k v IFEQ v')).toBeNull()
   expect(await call('SET k v IFNE v')).toBe('OK')
   expect(await call('SET k w IFNE v')).toBeNull()
@@ -291,7 +291,7 @@ test('SET IFEQ and IFNE, as Redis 8.4', async () => {
   await expect(call('GETEX k IFEQ z')).rejects.toThrow('ERR syntax error')
 })
 
-test('APPEND: pieces of all sizes make the same string', async () => {
+test('APPEND joins pieces of all sizes', async () => {
   let expected = ''
   for (let round = 0; round < 300; round++) {
     const piece = String.fromCharCode(33 + (round % 90)).repeat(1 + ((round * round) % 700))
@@ -301,11 +301,11 @@ test('APPEND: pieces of all sizes make the same string', async () => {
   expect(await client.get('k')).toBe(expected)
 })
 
-test('LCS is not there', async () => {
+test('LCS is an unknown command', async () => {
   await expect(call('LCS a b')).rejects.toThrow("ERR unknown command 'LCS'")
 })
 
-/** A clock that does not stand still for as long as a command takes. */
+/** A clock that moves on while a command runs. */
 class TickingClock extends ManualClock {
   #ticks = 0
 
@@ -314,7 +314,7 @@ class TickingClock extends ManualClock {
   }
 }
 
-test('a key that expires while it is changed has been changed just before', async () => {
+test('a key that expires while a command changes it causes no error', async () => {
   const ticking = await startServer({ port: 0, clock: new TickingClock() })
   const other = new Redis(ticking.port ?? 0, '127.0.0.1')
   try {

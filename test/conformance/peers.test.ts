@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { describeWithPeer, findPeer, startEtcd, startRedis } from './peers.ts'
 
-test('a program that is on the PATH is found by its path', () => {
+test('a program that is not on the PATH is not found', () => {
   const path = process.env.PATH
   try {
     process.env.PATH = '/nonexistent'
@@ -22,7 +22,7 @@ const refused = (port: number): Promise<boolean> =>
     socket.once('error', () => resolve(true))
   })
 
-describeWithPeer('redis-server', 'a Redis of our own', () => {
+describeWithPeer('redis-server', 'a Redis started for a test', () => {
   test('answers until it is stopped', async () => {
     const redis = await startRedis()
     expect(await refused(redis.port)).toBe(false)
@@ -30,13 +30,13 @@ describeWithPeer('redis-server', 'a Redis of our own', () => {
     expect(await refused(redis.port)).toBe(true)
   })
 
-  test('says why it could not start', async () => {
+  test('says why it did not start', async () => {
     await expect(startRedis(['--nonsense', '1'])).rejects.toThrow('Bad directive')
   })
 })
 
-describeWithPeer('etcd', 'an etcd of our own', () => {
-  test('takes a write on its v2 API, and leaves nothing behind', async () => {
+describeWithPeer('etcd', 'an etcd started for a test', () => {
+  test('accepts a write on its v2 API, and leaves no files behind', async () => {
     const etcd = await startEtcd()
     try {
       const body = new URLSearchParams({ value: 'bar' })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-/** The programs ktree is compared with, and the Debian package each is in. */
+/** The programs that ktree is compared with, each with its Debian package. */
 const packages = {
   'redis-server': 'redis-server',
   'redis-cli': 'redis-tools',
@@ -17,7 +17,7 @@ const packages = {
 
 export type PeerName = keyof typeof packages
 
-/** Long enough for a loaded machine; only a start that fails altogether takes it up. */
+/** Long enough for a loaded machine; only a failed start takes this long. */
 const START_TIMEOUT_MS = 30_000
 
 /** The path of a program on the PATH, or undefined. */
@@ -34,7 +34,7 @@ export function findPeer(name: PeerName): string | undefined {
   return undefined
 }
 
-/** `findPeer` for those who cannot go on without it. */
+/** The path of a program on the PATH. @throws Error if it is not installed */
 export function requirePeer(name: PeerName): string {
   const path = findPeer(name)
   if (!path) throw new Error(`${name} is not installed: apt-get install ${packages[name]}`)
@@ -42,8 +42,8 @@ export function requirePeer(name: PeerName): string {
 }
 
 /**
- * A `describe` for tests that need programs which may be missing. Where one is, the tests are
- * skipped under a title that says how to get it; on CI (`CI=true`) they fail instead.
+ * A `describe` for tests that need programs which may be missing. If one is missing, the tests are
+ * skipped under a title that says how to install it; on CI (`CI=true`) they fail instead.
  */
 export function describeWithPeer(
   names: PeerName | readonly PeerName[],
@@ -55,19 +55,19 @@ export function describeWithPeer(
     describe(title, suite)
     return
   }
-  const mending = `apt-get install ${missing.map((name) => packages[name]).join(' ')}`
+  const installHint = `apt-get install ${missing.map((name) => packages[name]).join(' ')}`
   if (process.env.CI === 'true') {
     describe(title, () => {
       test(`${missing.join(' and ')} must be installed on CI`, () => {
-        expect.fail(`missing: ${mending}`)
+        expect.fail(`missing: ${installHint}`)
       })
     })
   } else {
-    describe.skip(`${title} (to run these: ${mending})`, suite)
+    describe.skip(`${title} (to run these: ${installHint})`, suite)
   }
 }
 
-/** TCP ports of the loopback interface that nobody listens on, all different. */
+/** Finds different TCP ports of the loopback interface that are free. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer())
   const ports = await Promise.all(
@@ -87,9 +87,9 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 interface Child {
-  /** Rejects, with what the program printed, once it has ended. */
+  /** Rejects with the program's output when it ends. */
   failed: Promise<never>
-  /** Ends the program by its id and waits until it is gone. */
+  /** Kills the program and waits until it has ended. */
   end(): Promise<void>
 }
 
@@ -105,7 +105,7 @@ function start(path: string, args: readonly string[]): Child {
     child.once('exit', () => resolve())
     child.once('error', () => resolve())
   })
-  // A test run that is cut short must not leave the program behind.
+  // An interrupted test run must not leave the program behind.
   const killAtExit = (): void => void child.kill('SIGKILL')
   process.once('exit', killAtExit)
   const failed = exited.then(() => {
@@ -122,7 +122,7 @@ function start(path: string, args: readonly string[]): Child {
   }
 }
 
-/** Asks again and again until `answers` resolves to true, the program ends, or time is up. */
+/** Polls until `answers` resolves to true. @throws Error if the program ends, or time is up */
 async function untilAnswers(child: Child, answers: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS
   const asking = async (): Promise<void> => {
@@ -140,7 +140,7 @@ function answersPing(port: number): Promise<boolean> {
     const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
     socket.once('data', (chunk) => {
       const reply = chunk.toString('latin1')
-      // NOAUTH is an answer too, of a server that was started with a password.
+      // A server that was started with a password replies NOAUTH.
       resolve(reply.startsWith('+PONG') || reply.startsWith('-NOAUTH'))
       socket.destroy()
     })
@@ -149,7 +149,7 @@ function answersPing(port: number): Promise<boolean> {
   })
 }
 
-/** Starts `start` again on other ports if somebody took one before the program could. */
+/** Tries once more, on other ports, if another program took one of the ports in the meantime. */
 async function withRetry<T>(attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt()
@@ -190,7 +190,7 @@ export function startRedis(args: readonly string[] = []): Promise<RunningRedis> 
 }
 
 export interface RunningEtcd {
-  /** Of the client API, without a slash at its end: `${url}/v2/keys/foo`. */
+  /** The URL of the client API, without a final slash: `${url}/v2/keys/foo`. */
   url: string
   dataDir: string
   stop(): Promise<void>
@@ -210,7 +210,7 @@ export function startEtcd(args: readonly string[] = []): Promise<RunningEtcd> {
       ...['--listen-client-urls', url, '--advertise-client-urls', url],
       ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
       ...['--initial-cluster', `default=${peerUrl}`],
-      // One member elects itself; the defaults would only make it wait a second for that.
+      // A single member elects itself; the default timeouts would delay that by a second.
       ...['--heartbeat-interval', '10', '--election-timeout', '100'],
       ...args,
     ])
@@ -219,7 +219,7 @@ export function startEtcd(args: readonly string[] = []): Promise<RunningEtcd> {
       await rm(dataDir, { recursive: true, force: true })
     }
     try {
-      // /health also says whether there is a leader, without which writes fail.
+      // /health is not ok until there is a leader, and writes fail without one.
       await untilAnswers(child, async () => (await fetch(`${url}/health`)).ok)
     } catch (error) {
       await stop()

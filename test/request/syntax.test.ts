@@ -27,11 +27,11 @@ test.for<[Command, string]>([
     'LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]',
   ],
   [find('client', 'reply'), 'REPLY <ON | OFF | SKIP>'],
-])('%o reads as people write it', ([command, syntax]) => {
+])('the syntax of %o is %s', ([command, syntax]) => {
   expect(commandSyntax(command)).toBe(syntax)
 })
 
-/** All arguments, those of which others are made among them. */
+/** All arguments, and the members of those that have members. */
 function* allArguments(args: readonly Argument[] = []): Generator<Argument> {
   for (const arg of args) {
     yield arg
@@ -44,9 +44,9 @@ const everything = commandTable.flatMap((command) => [command, ...(command.subco
 test.for(everything)('$name is declared in full', (command) => {
   expect(command.summary).toMatch(/^[A-Z].*[.]$/)
   expect(command.run !== undefined || command.subcommands !== undefined).toBe(true)
-  // redis-cli tells from the arity whether what has been typed so far can be a whole command.
-  const least = (command.args ?? []).filter((arg) => arg.optional !== true).length
-  expect(Math.abs(command.arity)).toBeGreaterThan(least)
+  // redis-cli deduces from the arity whether the words typed so far can be a complete command.
+  const minimum = (command.args ?? []).filter((arg) => arg.optional !== true).length
+  expect(Math.abs(command.arity)).toBeGreaterThan(minimum)
   for (const arg of allArguments(command.args)) {
     if (arg.type === 'pure-token') expect(arg.token).toBeDefined()
     expect(arg.args !== undefined).toBe(arg.type === 'oneof' || arg.type === 'block')

@@ -3,7 +3,7 @@ import { textOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import { isSubscriber, isUnixSocket } from '../../request/client.ts'
 
-/** The types of clients that Redis's CLIENT LIST and CLIENT KILL tell apart. */
+/** The types of clients that CLIENT LIST and CLIENT KILL select by (Redis). */
 export type ClientType = 'normal' | 'pubsub' | 'replica' | 'master'
 
 const TYPES: ReadonlyMap<string, ClientType> = new Map([
@@ -14,17 +14,17 @@ const TYPES: ReadonlyMap<string, ClientType> = new Map([
   ['master', 'master'],
 ])
 
-/** The type of a name in any case, or undefined. */
+/** The type with this name, in any case, or undefined. */
 export function findClientType(name: string): ClientType | undefined {
   return TYPES.get(textOf(name).toLowerCase())
 }
 
-/** There are neither replicas nor masters. */
+/** A client's type. No client is a replica or a master. */
 export function clientType(client: Client): ClientType {
   return isSubscriber(client) ? 'pubsub' : 'normal'
 }
 
-/** Redis's letters, N for none. */
+/** The flags of CLIENT LIST, in Redis's letters; `N` for none. */
 function flagsOf(client: Client): string {
   const flags = [
     client.monitor && 'O',
@@ -40,19 +40,19 @@ function flagsOf(client: Client): string {
 }
 
 /**
- * A line of CLIENT LIST, as Redis 7.0 writes it with the names of libraries of 7.2. What a ktree
- * client has not (a file descriptor, buffers kept in reserve) has the value that says so in Redis.
+ * A line of CLIENT LIST as in Redis 7.0, with the library's name and version as in 7.2. Fields
+ * without a counterpart in ktree (file descriptor, spare buffers) have the value for none in Redis.
  *
- * @returns without a line feed at the end
+ * @returns the line without a line feed
  */
 export function describeClient(client: Client): string {
   const now = client.server.clock.now()
   const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000))
   const input = client.bufferedInput
   const output = client.bufferedOutput
-  // Redis's two places for output: what is being gathered, and what piles up since nobody reads it.
   const { transaction } = client
   const queued = transaction?.bytes ?? 0
+  // Redis shows two kinds of output: replies being gathered, and replies not yet read.
   const gathered = client.reply.length
   const unread = output - gathered
   return [

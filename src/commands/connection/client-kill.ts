@@ -5,6 +5,7 @@ import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import { type ClientType, clientType, findClientType } from './client-info.ts'
 
+/** The clients that CLIENT KILL ends. */
 interface Filter {
   id?: bigint
   type?: ClientType
@@ -13,19 +14,21 @@ interface Filter {
   skipSelf: boolean
 }
 
-/** @throws CommandError unless there is a type of this name */
+/** The type with this name, in any case. @throws CommandError if there is none */
 export function parseClientType(name: string): ClientType {
   const type = findClientType(name)
   if (type === undefined) throw new CommandError(`ERR Unknown client type '${textOf(name)}'`)
   return type
 }
 
+/** @throws CommandError unless the text is YES or NO, in any case */
 function parseYesNo(text: string): boolean {
   const token = tokenOf(text)
   if (token !== 'YES' && token !== 'NO') throw syntaxError()
   return token === 'YES'
 }
 
+/** @throws CommandError unless the text is an integer above 0 */
 function parseId(text: string): bigint {
   const id = readInteger64(text)
   if (id === undefined || id < 1n) {
@@ -34,7 +37,7 @@ function parseId(text: string): bigint {
   return id
 }
 
-/** Reads `option value` pairs; of an option given twice the last one counts (Redis). */
+/** Parses pairs of an option and its value. Of repeated options the last one counts (Redis). */
 function parseFilter(args: readonly string[]): Filter {
   const filter: Filter = { skipSelf: true }
   for (let i = 2; i < args.length; i += 2) {
@@ -54,7 +57,7 @@ function parseFilter(args: readonly string[]): Filter {
         filter.localAddress = value
         break
       case 'USER':
-        // All clients are this user.
+        // All clients are the default user.
         if (value !== DEFAULT_USER) throw new CommandError(`ERR No such user '${textOf(value)}'`)
         break
       case 'SKIPME':
@@ -76,10 +79,14 @@ function isMatch(client: Client, { id, type, address, localAddress }: Filter): b
   )
 }
 
-/** Ends the connections that match, the caller's own among them after its reply. */
+/**
+ * Ends the connections that match. The caller's own one ends after its reply.
+ *
+ * @returns how many clients were disconnected
+ */
 function kill(self: Client, filter: Filter): number {
   let killed = 0
-  // A copy, for the clients leave the map as they are closed.
+  // The loop needs a copy, because clients leave the map when they are closed.
   for (const client of [...self.server.clients.values()]) {
     if ((client === self && filter.skipSelf) || !isMatch(client, filter)) continue
     client.close()
@@ -89,10 +96,10 @@ function kill(self: Client, filter: Filter): number {
 }
 
 /**
- * CLIENT KILL: `address`, which may be one's own and answers OK, or filters, which answer how many
- * clients were disconnected.
+ * CLIENT KILL. Replies OK to an address, which may be the caller's own, and the number of clients
+ * disconnected to filters.
  *
- * @throws CommandError
+ * @throws CommandError if no client has the address, or the options are wrong
  */
 export function killClients(client: Client, args: readonly string[]): void {
   if (args.length === 3) {

@@ -1,11 +1,11 @@
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 
-/** CLIENT LIST separates by blanks and line feeds, so that none may be in what it shows. */
+/** What CLIENT LIST cannot show, because it separates fields by spaces and clients by line feeds. */
 const BLANK_OR_SPECIAL = /[^!-~]/
 
 /**
- * Whether CLIENT LIST can show it.
+ * Whether CLIENT LIST can show a text.
  *
  * @param text a binary string
  */
@@ -14,9 +14,10 @@ export function isShowable(text: string): boolean {
 }
 
 /**
- * Names a client; the empty name takes it back (CLIENT SETNAME, HELLO SETNAME).
+ * Names a client (CLIENT SETNAME, HELLO SETNAME).
  *
- * @throws CommandError if there are blanks or special characters in it
+ * @param name the empty name removes the former one
+ * @throws CommandError if the name has spaces or special characters
  */
 export function setClientName(client: Client, name: string): void {
   if (!isShowable(name)) {

@@ -4,9 +4,9 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 
 /**
- * CLIENT PAUSE timeout [WRITE | ALL].
+ * CLIENT PAUSE timeout [WRITE | ALL], the timeout in milliseconds.
  *
- * @throws CommandError
+ * @throws CommandError if an argument is wrong
  */
 export function pauseClients({ server, reply }: Client, args: readonly string[]): void {
   if (args.length > 4) {

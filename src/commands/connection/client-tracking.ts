@@ -5,7 +5,7 @@ import type { Client } from '../../request/client.ts'
 const NO_TRACKING =
   'ERR client-side caching is not supported; a tree channel tells what has changed: SUBSCRIBE /path?recursive=true'
 
-/** CLIENT TRACKING: may be switched off. @throws CommandError */
+/** CLIENT TRACKING. @throws CommandError for ON, because there is no client-side caching */
 export function setTracking({ reply }: Client, args: readonly string[]): void {
   const mode = tokenOf(args[2])
   if (mode === 'ON') throw new CommandError(NO_TRACKING)
@@ -13,7 +13,7 @@ export function setTracking({ reply }: Client, args: readonly string[]): void {
   reply.ok()
 }
 
-/** CLIENT TRACKINGINFO: it is off. */
+/** CLIENT TRACKINGINFO: tracking is off. */
 export function replyTrackingInfo({ reply }: Client): void {
   reply.map(3)
   reply.bulk('flags')

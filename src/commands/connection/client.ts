@@ -37,14 +37,14 @@ const KILL_FILTERS: readonly Argument[] = [
   { name: 'skip-me', type: 'oneof', token: 'SKIPME', args: ['yes', 'no'].map(token) },
 ]
 
-/** @throws CommandError unless it is ON or OFF */
+/** @throws CommandError unless the text is ON or OFF, in any case */
 function parseOnOff(text: string): boolean {
   const token = tokenOf(text)
   if (token !== 'ON' && token !== 'OFF') throw syntaxError()
   return token === 'ON'
 }
 
-/** The clients that CLIENT LIST is asked for; ids that nobody has are passed over. */
+/** The clients that CLIENT LIST selects. Unknown IDs are ignored. @throws CommandError */
 function selectClients({ server }: Client, args: readonly string[]): Client[] {
   const filter = tokenOf(args[2] ?? '')
   if (args.length === 2) return [...server.clients.values()]
@@ -61,7 +61,7 @@ function selectClients({ server }: Client, args: readonly string[]): Client[] {
   return ids.map((id) => server.clients.get(Number(id))).filter((client) => client !== undefined)
 }
 
-/** Keeps what a client library says of itself (Redis 7.2). */
+/** CLIENT SETINFO: the name or version of the client's library (Redis 7.2). @throws CommandError */
 function setInfo(client: Client, name: string, value: string): void {
   const lower = name.toLowerCase()
   if (lower !== 'lib-name' && lower !== 'lib-ver') {
@@ -74,7 +74,7 @@ function setInfo(client: Client, name: string, value: string): void {
   else client.libraryVersion = value
 }
 
-/** The connection mutes and unmutes at each request; here it is only asked to. */
+/** CLIENT REPLY. Only sets the mode: the connection mutes and unmutes replies at each request. */
 function setReplyMode(client: Client, mode: string): void {
   switch (tokenOf(mode)) {
     case 'ON':
@@ -96,7 +96,7 @@ function setReplyMode(client: Client, mode: string): void {
 const subcommands: readonly Command[] = [
   {
     name: 'id',
-    summary: "Tells the connection's number.",
+    summary: "Returns the connection's ID.",
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -108,7 +108,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'getname',
-    summary: "Tells the connection's name.",
+    summary: "Returns the connection's name.",
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -120,7 +120,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'setname',
-    summary: 'Names the connection; an empty name takes it back.',
+    summary: 'Names the connection; an empty name removes the former one.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -134,7 +134,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'setinfo',
-    summary: 'Says which client library is used.',
+    summary: "Sets the name or version of the connection's client library.",
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -169,7 +169,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'list',
-    summary: 'Describes all connections, those of a type, or those of the given numbers.',
+    summary: 'Describes all connections, those of a type, or those with the given IDs.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of clients',
@@ -206,7 +206,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'reply',
-    summary: 'Mutes all replies, or the next one, or unmutes them.',
+    summary: 'Turns replies on or off, or skips the next one.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -219,7 +219,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'no-evict',
-    summary: 'Accepted for the sake of Redis tools, and shown; no client is ever evicted.',
+    summary: 'Sets a flag that CLIENT LIST shows; no client is ever evicted.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -233,7 +233,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'no-touch',
-    summary: 'Accepted for the sake of Redis tools, and shown; reading never changes a node.',
+    summary: 'Sets a flag that CLIENT LIST shows; reading never changes a node.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -247,7 +247,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'pause',
-    summary: 'Lets all requests wait for some milliseconds, or those that write.',
+    summary: 'Delays all requests, or those that write, for some milliseconds.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -261,7 +261,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'unpause',
-    summary: 'Lets the requests that wait since CLIENT PAUSE go on.',
+    summary: 'Ends CLIENT PAUSE, and serves the requests that wait.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of clients that wait',
@@ -274,7 +274,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'tracking',
-    summary: 'Refused, unless it is to be switched off: there is no client-side caching.',
+    summary: 'Accepts only OFF, because there is no client-side caching.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -285,7 +285,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'trackinginfo',
-    summary: 'Tells that there is no client-side caching.',
+    summary: 'Says that tracking is off, because there is no client-side caching.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -295,7 +295,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'getredir',
-    summary: 'Tells that there is no client-side caching: -1.',
+    summary: 'Returns -1, because there is no client-side caching.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -307,11 +307,11 @@ const subcommands: readonly Command[] = [
   },
 ]
 
-/** CLIENT and its subcommands. */
+/** Asking about connections, and managing them. */
 export const clientCommands: readonly Command[] = [
   {
     name: 'client',
-    summary: 'Asks about connections and manages them.',
+    summary: 'Shows and manages connections.',
     group: 'connection',
     since: '0.1.0',
     arity: -2,

@@ -9,7 +9,7 @@ import type { Command, Flag } from '../../request/command.ts'
 import { redisVersion } from '../../version.ts'
 import { setClientName } from './client-name.ts'
 
-/** Of what a client may do before AUTH. */
+/** The flags of commands that a client may call before AUTH. */
 export const OPEN_FLAGS: readonly Flag[] = [
   'noscript',
   'loading',
@@ -19,7 +19,7 @@ export const OPEN_FLAGS: readonly Flag[] = [
   'allow_busy',
 ]
 
-/** @throws CommandError unless the user is `default` and the password is `requirepass` */
+/** Authenticates a client. @throws CommandError unless the user and the password are right */
 function authenticate(client: Client, user: string, password: string): void {
   const required = client.server.config.get('requirepass')
   if (user !== DEFAULT_USER || !isPassword(password, required)) {
@@ -28,7 +28,7 @@ function authenticate(client: Client, user: string, password: string): void {
   client.authenticated = true
 }
 
-/** HELLO's answer, in the protocol just chosen. */
+/** HELLO's reply, in the protocol just chosen. */
 function replyHello(client: Client): void {
   const { reply } = client
   reply.map(7)
@@ -48,7 +48,7 @@ function replyHello(client: Client): void {
   reply.array(0)
 }
 
-/** Which protocol is asked for. */
+/** @throws CommandError unless the text is 2 or 3 */
 function parseProtocol(text: string): 2 | 3 {
   const version = readInteger64(text)
   if (version === undefined) {
@@ -59,7 +59,11 @@ function parseProtocol(text: string): 2 | 3 {
   throw new CommandError('NOPROTO unsupported protocol version')
 }
 
-/** What HELLO's options say is done as it is read, even if a later one is refused (Redis). */
+/**
+ * Applies HELLO's options one after the other, even if a later one is refused (Redis).
+ *
+ * @throws CommandError
+ */
 function applyHelloOptions(client: Client, args: readonly string[]): void {
   for (let i = 2; i < args.length; i++) {
     const option = tokenOf(args[i])
@@ -75,11 +79,11 @@ function applyHelloOptions(client: Client, args: readonly string[]): void {
   }
 }
 
-/** The connection's own affairs. */
+/** Choosing the protocol, and authenticating. */
 export const helloCommands: readonly Command[] = [
   {
     name: 'hello',
-    summary: 'Chooses the protocol version, and greets.',
+    summary: 'Chooses the protocol version, and describes the server.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -124,7 +128,7 @@ export const helloCommands: readonly Command[] = [
   },
   {
     name: 'auth',
-    summary: 'Gives the password; the only user is "default".',
+    summary: 'Authenticates the connection; the only user is "default".',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',

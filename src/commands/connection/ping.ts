@@ -3,10 +3,12 @@
 import { wrongArity } from '../../request/arguments/errors.ts'
 import { isSubscriber } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+
+/** Testing a connection. */
 export const pingCommands: readonly Command[] = [
   {
     name: 'ping',
-    summary: 'Answers PONG, or what it is given.',
+    summary: 'Returns PONG, or the message.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -18,7 +20,7 @@ export const pingCommands: readonly Command[] = [
       if (args.length > 2) throw wrongArity('ping')
       const { reply } = client
       if (reply.protocol === 2 && isSubscriber(client)) {
-        // A RESP2 subscriber is sent nothing but arrays.
+        // A RESP2 subscriber receives only arrays.
         reply.array(2)
         reply.bulk('pong')
         reply.bulk(args[1] ?? '')
@@ -31,7 +33,7 @@ export const pingCommands: readonly Command[] = [
   },
   {
     name: 'echo',
-    summary: 'Answers what it is given.',
+    summary: 'Returns the message.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',

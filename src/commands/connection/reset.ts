@@ -5,6 +5,8 @@ import { parseInteger32 } from '../../request/arguments/integer.ts'
 import { endTransaction } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { OPEN_FLAGS } from './hello.ts'
+
+/** Ending and resetting a connection, and choosing its database. */
 export const resetCommands: readonly Command[] = [
   {
     name: 'quit',
@@ -23,7 +25,7 @@ export const resetCommands: readonly Command[] = [
   },
   {
     name: 'reset',
-    summary: 'Makes the connection as it was when it was new.',
+    summary: 'Resets the connection to the state of a new one.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of subscriptions',
@@ -39,7 +41,7 @@ export const resetCommands: readonly Command[] = [
       endTransaction(client)
       client.name = ''
       client.authenticated = server.config.get('requirepass') === ''
-      // What CLIENT REPLY SKIP has muted stays so: that was one request, this one.
+      // After CLIENT REPLY SKIP, replies stay muted, because the one request to mute is this one.
       if (client.replyMode === 'off') reply.muted = false
       client.replyMode = 'on'
       reply.protocol = 2
@@ -48,7 +50,7 @@ export const resetCommands: readonly Command[] = [
   },
   {
     name: 'select',
-    summary: 'Chooses the database, of which there is one: 0.',
+    summary: 'Chooses the database; there is only 0.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',

@@ -8,16 +8,21 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 
-/** What these commands have in common. */
+/** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0' } as const
 
-/** @throws CommandError unless it is the one database that there is */
-export function checkDatabase(text: string): void {
+/** @throws CommandError unless the text is 0, the only database */
+function checkDatabase(text: string): void {
   if (parseInteger32(text) !== 0) throw new CommandError('ERR DB index is out of range')
 }
 
-/** As Redis reads them: in any order, repeated or not. @returns whether REPLACE is among them */
-export function parseCopyOptions(args: readonly string[]): boolean {
+/**
+ * Parses the options as Redis does: in any order, repeated or not.
+ *
+ * @returns whether REPLACE is given
+ * @throws CommandError a syntax error, or a database that does not exist
+ */
+function parseCopyOptions(args: readonly string[]): boolean {
   let replace = false
   for (let i = 3; i < args.length; i++) {
     const option = tokenOf(args[i])
@@ -29,27 +34,28 @@ export function parseCopyOptions(args: readonly string[]): boolean {
   return replace
 }
 
-export function copy(client: Client, args: readonly string[]): void {
+/** COPY. */
+function copy(client: Client, args: readonly string[]): void {
   const { reply, server } = client
   const [, from, to] = args
   const replace = parseCopyOptions(args)
   if (isSameKey(from, to)) throw sameObject()
-  const file = client.server.keyspace.lookupToRead(from)
+  const file = server.keyspace.lookupToRead(from)
   if (file?.dir) throw wrongType()
-  const former = client.server.keyspace.lookup(to)
+  const former = server.keyspace.lookup(to)
   const copies = file !== undefined && (replace || former === undefined)
   if (copies) {
-    client.server.keyspace.replace(to, file.value, file.lease?.expireTime, former)
+    server.keyspace.replace(to, file.value, file.lease?.expireTime, former)
     server.keyspace.notify('copy_to', to)
   }
   reply.integer(copies ? 1 : 0)
 }
 
-/** COPY and MOVE. */
+/** Copying a key, and moving it to another database. */
 export const copyCommands: readonly Command[] = [
   {
     name: 'copy',
-    summary: 'Copies a key, with its TTL.',
+    summary: 'Copies a key and its TTL.',
     ...GENERIC,
     complexity: 'O(1)',
     arity: -3,
@@ -69,7 +75,7 @@ export const copyCommands: readonly Command[] = [
   },
   {
     name: 'move',
-    summary: 'Refused: there is one database.',
+    summary: 'Fails, because there is only one database.',
     ...GENERIC,
     complexity: 'O(1)',
     arity: 3,

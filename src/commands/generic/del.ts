@@ -8,11 +8,12 @@ import type { Command } from '../../request/command.ts'
 const KEYS: Argument = { ...KEY, multiple: true }
 const EACH = 'O(N) where N is the number of keys'
 
-/** What all these commands have in common. */
+/** Shared by the commands of this file. */
 const GENERIC = { group: 'generic', since: '0.1.0' } as const
+/** Shared by the commands that take several keys. */
 const MANY_KEYS = { ...GENERIC, complexity: EACH, arity: -2, keys: [1, -1, 1] } as const
 
-/** DEL and UNLINK: a directory is no key, and stays. */
+/** DEL and UNLINK. A directory is not a key, and stays. */
 function deleteKeys(client: Client, args: readonly string[]): void {
   let deleted = 0
   for (let i = 1; i < args.length; i++) {
@@ -25,15 +26,16 @@ function deleteKeys(client: Client, args: readonly string[]): void {
   client.reply.integer(deleted)
 }
 
-/** EXISTS and TOUCH: a key that is named twice counts twice. */
+/** EXISTS and TOUCH. A key given twice counts twice. */
 function countKeys(client: Client, args: readonly string[]): void {
   let count = 0
-  for (let i = 1; i < args.length; i++)
+  for (let i = 1; i < args.length; i++) {
     if (client.server.keyspace.lookupToRead(args[i])?.dir === false) count++
+  }
   client.reply.integer(count)
 }
 
-/** What Redis has to name, to count and to move any key. */
+/** Deleting and counting keys, and telling what they are. */
 export const delCommands: readonly Command[] = [
   {
     name: 'del',
@@ -73,7 +75,7 @@ export const delCommands: readonly Command[] = [
   },
   {
     name: 'type',
-    summary: 'Tells what there is at a key: string, directory or none.',
+    summary: 'Returns the type of a key: string, directory or none.',
     ...GENERIC,
     complexity: 'O(1)',
     arity: 2,

@@ -16,14 +16,19 @@ interface RestoreOptions {
   absolute: boolean
 }
 
-/** @throws CommandError unless it is an integer, of 64 bits */
+/** @throws CommandError unless the text is an integer of 64 bits */
 function integerOf(text: string): bigint {
   const value = readInteger64(text)
   if (value === undefined) throw notAnInteger()
   return value
 }
 
-/** As Redis reads them; IDLETIME and FREQ, which exclude each other, are checked and have no effect. */
+/**
+ * Parses the options as Redis does. IDLETIME and FREQ exclude each other; they are checked but have no
+ * effect.
+ *
+ * @throws CommandError
+ */
 function parseRestoreOptions(args: readonly string[]): RestoreOptions {
   const options = { replace: false, absolute: false }
   let used: string | undefined
@@ -51,13 +56,17 @@ function parseRestoreOptions(args: readonly string[]): RestoreOptions {
   return options
 }
 
-/** @returns milliseconds, or the Unix milliseconds; 0 for never */
+/**
+ * @returns milliseconds, or Unix milliseconds with ABSTTL; 0 means that the key never expires
+ * @throws CommandError unless the text is an integer from 0 on
+ */
 function parseTtl(text: string): number {
   const ttl = integerOf(text)
   if (ttl < 0n) throw new CommandError('ERR Invalid TTL value, must be >= 0')
   return Number(ttl)
 }
 
+/** @throws CommandError if the payload is damaged, or not a string */
 function decode(client: Client, payload: string): string {
   try {
     return decodeString(payload, client.server.config.get('proto-max-bulk-len'))
@@ -67,6 +76,7 @@ function decode(client: Client, payload: string): string {
   }
 }
 
+/** RESTORE. */
 function restore(client: Client, args: readonly string[]): void {
   const { server, reply } = client
   const [, key, ttlText, payload] = args
@@ -80,20 +90,20 @@ function restore(client: Client, args: readonly string[]): void {
   const now = server.clock.now()
   const time = ttl === 0 || absolute ? ttl : ttl + now
   if (ttl === 0 || time > now) {
-    client.server.keyspace.replace(key, value, ttl === 0 ? undefined : time, node)
+    server.keyspace.replace(key, value, ttl === 0 ? undefined : time, node)
     server.keyspace.notify('restore', key)
-  } else if (client.server.keyspace.find(key) !== undefined) {
-    client.server.keyspace.delete(key)
+  } else if (server.keyspace.find(key) !== undefined) {
+    server.keyspace.delete(key)
     server.keyspace.notify('del', key)
   }
   reply.ok()
 }
 
-/** Keys on their way from one server to another, in Redis's own format. */
+/** Moving keys between servers, in Redis's own format. */
 export const dumpCommands: readonly Command[] = [
   {
     name: 'dump',
-    summary: 'Returns the value of a key in the format that RESTORE takes, here and in Redis.',
+    summary: 'Returns the value of a key in a format that RESTORE takes, here and in Redis.',
     group: 'generic',
     since: '0.1.0',
     complexity: 'O(N) where N is the length of the value',
@@ -109,7 +119,7 @@ export const dumpCommands: readonly Command[] = [
   },
   {
     name: 'restore',
-    summary: 'Makes a key of what DUMP has returned, here or in Redis.',
+    summary: 'Creates a key from the output of DUMP, here or in Redis.',
     group: 'generic',
     since: '0.1.0',
     complexity: 'O(N) where N is the length of the value',

@@ -21,6 +21,7 @@ const CONDITION: Argument = {
   })),
 }
 
+/** Shared by the commands of this file and of ttl.ts. */
 export const ONE_KEY = {
   group: 'generic',
   since: '0.1.0',
@@ -29,9 +30,9 @@ export const ONE_KEY = {
 } as const
 
 /**
- * The conditions of a request, in any order, repeated or not.
+ * Parses the conditions of a request, which come in any order, repeated or not.
  *
- * @throws CommandError if one is unknown, or does not go with another
+ * @throws CommandError if a condition is unknown, or excludes another one
  */
 function parseConditions(args: readonly string[]): ReadonlySet<string> {
   const conditions = new Set<string>()
@@ -53,7 +54,12 @@ function parseConditions(args: readonly string[]): ReadonlySet<string> {
 
 const NO_CONDITIONS: ReadonlySet<string> = new Set()
 
-/** @param current when it expires now; undefined counts as never */
+/**
+ * Whether the conditions allow a new expiry.
+ *
+ * @param time the new expiry, in Unix milliseconds
+ * @param current the present one; undefined means never
+ */
 function isAllowed(
   conditions: ReadonlySet<string>,
   time: number,
@@ -61,13 +67,13 @@ function isAllowed(
 ): boolean {
   if (current === undefined) return !conditions.has('XX') && !conditions.has('GT')
   if (conditions.has('NX')) return false
-  // As it would be kept: no time is later than the last that can be written down.
+  // The time is compared as the store would keep it.
   const kept = Math.min(time, MAX_EXPIRE_TIME)
   if (conditions.has('GT') && kept <= current) return false
   return !conditions.has('LT') || kept < current
 }
 
-/** EXPIRE and its like; a directory expires with all below it. */
+/** EXPIRE, PEXPIRE, EXPIREAT and PEXPIREAT. A directory expires with all nodes below it. */
 function expire(client: Client, args: readonly string[], unit: Unit, command: string): void {
   const { server, reply } = client
   const conditions = args.length === 3 ? NO_CONDITIONS : parseConditions(args)
@@ -81,7 +87,7 @@ function expire(client: Client, args: readonly string[], unit: Unit, command: st
   }
   const past = time <= now
   if (past) server.store.delete(path, { recursive: true })
-  else client.server.keyspace.update(args[1], node.dir ? '' : node.value, time)
+  else server.keyspace.update(args[1], node.dir ? '' : node.value, time)
   server.keyspace.notify(past ? 'del' : 'expire', args[1])
   reply.integer(1)
 }
@@ -101,21 +107,24 @@ function expireCommand(name: string, summary: string, unit: Unit): Command {
   }
 }
 
-/** When keys expire. */
+/** Setting when keys expire. */
 export const expireCommands: readonly Command[] = [
-  expireCommand('expire', 'Gives a key a TTL, in seconds.', { factor: 1000, relative: true }),
-  expireCommand('pexpire', 'Gives a key a TTL, in milliseconds.', { factor: 1, relative: true }),
-  expireCommand('expireat', 'Tells when a key shall expire, in Unix seconds.', {
+  expireCommand('expire', 'Sets the TTL of a key, in seconds.', { factor: 1000, relative: true }),
+  expireCommand('pexpire', 'Sets the TTL of a key, in milliseconds.', {
+    factor: 1,
+    relative: true,
+  }),
+  expireCommand('expireat', 'Sets the time when a key expires, in Unix seconds.', {
     factor: 1000,
     relative: false,
   }),
-  expireCommand('pexpireat', 'Tells when a key shall expire, in Unix milliseconds.', {
+  expireCommand('pexpireat', 'Sets the time when a key expires, in Unix milliseconds.', {
     factor: 1,
     relative: false,
   }),
   {
     name: 'persist',
-    summary: 'Takes the TTL of a key away.',
+    summary: 'Removes the TTL of a key.',
     ...ONE_KEY,
     arity: 2,
     flags: ['write', 'fast'],
@@ -125,7 +134,7 @@ export const expireCommands: readonly Command[] = [
       const node = server.store.lookup(pathOfKey(args[1]))
       const expires = node !== undefined && node.lease !== null
       if (expires) {
-        client.server.keyspace.update(args[1], node.dir ? '' : node.value, undefined)
+        server.keyspace.update(args[1], node.dir ? '' : node.value, undefined)
         server.keyspace.notify('persist', args[1])
       }
       client.reply.integer(expires ? 1 : 0)

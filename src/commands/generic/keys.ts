@@ -8,12 +8,14 @@ import type { FileNode } from '../../store/tree/node.ts'
 import { matchGlob } from '../../text/glob.ts'
 import { replyKeys } from './scan.ts'
 
+/** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
 
-/** How often RANDOMKEY tries its luck before it goes through the files in turn. */
-export const TRIES = 100
+/** RANDOMKEY draws this often before it goes through the files in order. */
+const MAX_DRAWS = 100
 
-export function allKeys(client: Client, pattern: string): string[] {
+/** All keys that match a glob, in the order of the list of files. */
+function allKeys(client: Client, pattern: string): string[] {
   const { store, clock } = client.server
   const { fileList } = store
   const now = clock.now()
@@ -27,17 +29,17 @@ export function allKeys(client: Client, pattern: string): string[] {
   return keys
 }
 
-/** Every key is as likely as any other. @returns undefined if there is none */
-export function randomFile(store: Store, now: number): FileNode | undefined {
+/** A random file, each as likely as any other, or undefined if there is none. @param now Unix ms */
+function randomFile(store: Store, now: number): FileNode | undefined {
   const { fileList } = store
   const { length } = fileList
   let position = 0
-  for (let tries = 0; tries < TRIES && length > 0; tries++) {
+  for (let draws = 0; draws < MAX_DRAWS && length > 0; draws++) {
     position = Math.floor(Math.random() * length)
     const file = fileList.at(position)
     if (store.isVisible(file, now)) return file
   }
-  // Most are due to go, or gone.
+  // Most of the list is expired or deleted files that have not been removed yet.
   for (let i = 0; i < length; i++) {
     const file = fileList.at((position + i) % length)
     if (store.isVisible(file, now)) return file
@@ -45,7 +47,7 @@ export function randomFile(store: Store, now: number): FileNode | undefined {
   return undefined
 }
 
-/** KEYS and RANDOMKEY. */
+/** Finding keys. */
 export const keysCommands: readonly Command[] = [
   {
     name: 'keys',
@@ -61,7 +63,7 @@ export const keysCommands: readonly Command[] = [
   },
   {
     name: 'randomkey',
-    summary: 'Returns any key.',
+    summary: 'Returns a random key.',
     ...GENERIC,
     complexity: 'O(1)',
     arity: 1,

@@ -9,6 +9,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
 
+/** Shared by the subcommands. */
 const QUESTION = {
   group: 'generic',
   since: '0.1.0',
@@ -20,27 +21,34 @@ const QUESTION = {
   args: [KEY],
 } as const
 
-/** The longest string that Redis keeps in one piece with what it knows of it, in bytes. */
-const MAX_EMBEDDED = 44
-/** Redis has the integers below this once, for all keys. */
+/** The longest string that Redis keeps in one allocation with its object header. */
+const MAX_EMBEDDED_BYTES = 44
+/** All keys share one object for each integer below this, in Redis. */
 const SHARED_INTEGERS = 10_000n
-const SHARED_COUNT = 2 ** 31 - 1
+/** The reference count that Redis reports for a shared object. */
+const SHARED_REFERENCES = 2 ** 31 - 1
 
-/** How Redis keeps a string that has been SET. */
+/** The encoding in which Redis keeps a string after SET. */
 function encodingOf(value: string): string {
   if (readInteger64(value) !== undefined) return 'int'
-  return value.length <= MAX_EMBEDDED ? 'embstr' : 'raw'
+  return value.length <= MAX_EMBEDDED_BYTES ? 'embstr' : 'raw'
 }
 
+/** The references that Redis has to a string after SET. */
 function referencesTo(value: string): number {
   const integer = readInteger64(value)
   const shared = integer !== undefined && integer >= 0n && integer < SHARED_INTEGERS
-  return shared ? SHARED_COUNT : 1
+  return shared ? SHARED_REFERENCES : 1
 }
 
-/** @param answer is given the key's value, and writes the reply */
+/**
+ * Replies about a key, or null if it does not exist.
+ *
+ * @param answer writes the reply about the key's value
+ * @throws CommandError WRONGTYPE if the key is a directory
+ */
 function askOf(client: Client, key: string, answer: (value: string) => void): void {
-  // A miss is counted, and told to nobody (Redis).
+  // A miss is counted but not published, as in Redis.
   const { store, stats } = client.server
   const node = store.lookup(pathOfKey(key))
   if (node === undefined) stats.keyspaceMisses++
@@ -50,11 +58,11 @@ function askOf(client: Client, key: string, answer: (value: string) => void): vo
   else answer(node.value)
 }
 
-/** What Redis tells of how it keeps a key. */
+/** How Redis would keep a key. */
 export const objectCommands: readonly Command[] = [
   {
     name: 'object',
-    summary: 'A container of commands that tell how a key is kept.',
+    summary: 'Shows how a key is kept.',
     group: 'generic',
     since: '0.1.0',
     arity: -2,
@@ -62,7 +70,7 @@ export const objectCommands: readonly Command[] = [
     subcommands: withHelp('object', 'generic', [
       {
         name: 'encoding',
-        summary: 'Tells how Redis would keep the value: int, embstr or raw.',
+        summary: 'Returns the encoding in which Redis would keep the value: int, embstr or raw.',
         ...QUESTION,
         run(client, args) {
           askOf(client, args[2], (value) => client.reply.bulk(encodingOf(value)))
@@ -70,7 +78,7 @@ export const objectCommands: readonly Command[] = [
       },
       {
         name: 'freq',
-        summary: 'Refused: how often a key is used is not counted.',
+        summary: 'Fails, because the uses of a key are not counted.',
         ...QUESTION,
         run(client, args) {
           askOf(client, args[2], () => {
@@ -82,7 +90,7 @@ export const objectCommands: readonly Command[] = [
       },
       {
         name: 'idletime',
-        summary: 'Always 0: when a key was last used is not noted.',
+        summary: 'Returns 0, because the last use of a key is not recorded.',
         ...QUESTION,
         run(client, args) {
           askOf(client, args[2], () => client.reply.integer(0))
@@ -90,7 +98,7 @@ export const objectCommands: readonly Command[] = [
       },
       {
         name: 'refcount',
-        summary: 'Tells how many references Redis would have to the value.',
+        summary: 'Returns the number of references that Redis would have to the value.',
         ...QUESTION,
         run(client, args) {
           askOf(client, args[2], (value) => client.reply.integer(referencesTo(value)))

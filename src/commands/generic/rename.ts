@@ -7,15 +7,20 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { StoreError } from '../../store/errors.ts'
 
-/** What these commands have in common. */
+/** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0' } as const
 
-/** @throws CommandError unless there is a node to be moved, and no directory in its way */
-export function moveNode(client: Client, from: string, to: string): void {
+/**
+ * Moves a node, a directory with all nodes below it.
+ *
+ * @throws CommandError WRONGTYPE if the new path is a directory
+ * @throws StoreError if the store refuses the move
+ */
+function moveNode(client: Client, from: string, to: string): void {
   const replaces = client.server.keyspace.lookup(to) !== undefined
   try {
     client.server.store.rename(pathOfKey(from), pathOfKey(to))
-    // Redis deletes the former key first; of one that is new the store tells.
+    // Redis deletes the former key first. The store itself reports a key that did not exist.
     if (replaces) client.server.keyspace.notify('new', to)
     client.server.keyspace.notify('rename_from', from)
     client.server.keyspace.notify('rename_to', to)
@@ -25,24 +30,26 @@ export function moveNode(client: Client, from: string, to: string): void {
   }
 }
 
-export function rename(client: Client, [, from, to]: readonly string[]): void {
+/** RENAME. */
+function rename(client: Client, [, from, to]: readonly string[]): void {
   if (client.server.keyspace.lookup(from) === undefined) throw noSuchKey()
   if (!isSameKey(from, to)) moveNode(client, from, to)
   client.reply.ok()
 }
 
-export function renameIfFree(client: Client, [, from, to]: readonly string[]): void {
+/** RENAMENX. */
+function renameIfFree(client: Client, [, from, to]: readonly string[]): void {
   if (client.server.keyspace.lookup(from) === undefined) throw noSuchKey()
   const free = client.server.keyspace.lookup(to) === undefined
   if (free) moveNode(client, from, to)
   client.reply.integer(free ? 1 : 0)
 }
 
-/** RENAME and RENAMENX. */
+/** Renaming keys, and moving directories. */
 export const renameCommands: readonly Command[] = [
   {
     name: 'rename',
-    summary: 'Renames a key, or moves a directory with all below it.',
+    summary: 'Renames a key, or moves a directory and all nodes below it.',
     ...GENERIC,
     complexity: 'O(1); for a directory O(N) where N is the number of nodes below it',
     arity: 3,
@@ -57,7 +64,7 @@ export const renameCommands: readonly Command[] = [
   },
   {
     name: 'renamenx',
-    summary: 'Renames a key, or moves a directory, where nothing stands in the way.',
+    summary: 'Renames a key, or moves a directory, if the new name is free.',
     ...GENERIC,
     complexity: 'O(1); for a directory O(N) where N is the number of nodes below it',
     arity: 3,

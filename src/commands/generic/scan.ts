@@ -9,20 +9,19 @@ import type { Command } from '../../request/command.ts'
 import type { Store } from '../../store/store.ts'
 import { matchGlob } from '../../text/glob.ts'
 
-/** How many files SCAN looks at by default (Redis). */
+/** The COUNT of a request that gives none (Redis). */
 const DEFAULT_COUNT = 10
-/** For each key that it shall return it looks at so many files at the most (Redis). */
-const LOOKS = 10
-const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
+/** SCAN looks at most at COUNT times this many files (Redis). */
+const MAX_LOOKS_PER_KEY = 10
 
 /** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
 const POSITIONS = 2 ** 32
 
-/** As C's strtoul reads it: a sign, no blank, nothing at all, and what follows a NUL left out. */
+/** A cursor as C's strtoul reads it: with or without a sign, possibly empty, ended by a NUL. */
 const CURSOR = /^(?:([+-]?)(\d+))?(?:$|\0)/
 const MAX_CURSOR = 2n ** 64n - 1n
 
-/** @throws CommandError unless Redis would take it */
+/** @throws CommandError unless Redis would take the cursor */
 function parseCursor(text: string): number {
   const match = CURSOR.exec(text)
   const value = BigInt(match?.[2] ?? 0)
@@ -31,8 +30,8 @@ function parseCursor(text: string): number {
 }
 
 /**
- * How many files of the list a cursor leaves to be looked at: of one that is unknown, or was given
- * for an earlier list, all.
+ * How many files of the list a cursor leaves to look at. An unknown cursor, and one for an earlier
+ * list, leaves all of them.
  */
 function filesLeft({ fileList }: Store, cursor: number): number {
   if (Math.floor(cursor / POSITIONS) !== fileList.epoch) return fileList.length
@@ -45,7 +44,11 @@ interface ScanOptions {
   type: string | undefined
 }
 
-/** As Redis reads them: in any order, the last one of a kind holds. */
+/**
+ * Parses the options as Redis does: in any order, and the last one of each kind counts.
+ *
+ * @throws CommandError
+ */
 function parseScanOptions(args: readonly string[]): ScanOptions {
   const options: ScanOptions = { pattern: undefined, count: DEFAULT_COUNT, type: undefined }
   for (let i = 2; i < args.length; i += 2) {
@@ -68,6 +71,7 @@ function parseScanOptions(args: readonly string[]): ScanOptions {
   return options
 }
 
+/** @throws CommandError unless the text is an integer above 0 */
 function parseCount(text: string): number {
   const count = readInteger64(text)
   if (count === undefined) throw notAnInteger()
@@ -75,11 +79,13 @@ function parseCount(text: string): number {
   return Number(count)
 }
 
+/** Replies with an array of keys. */
 export function replyKeys({ reply }: Client, keys: readonly string[]): void {
   reply.array(keys.length)
   for (const key of keys) reply.bulk(key)
 }
 
+/** SCAN. */
 function scan(client: Client, args: readonly string[]): void {
   const { store, clock } = client.server
   const cursor = parseCursor(args[1])
@@ -88,7 +94,7 @@ function scan(client: Client, args: readonly string[]): void {
   const now = clock.now()
   const keys: string[] = []
   let left = filesLeft(store, cursor)
-  const end = Math.max(0, left - count * LOOKS)
+  const end = Math.max(0, left - count * MAX_LOOKS_PER_KEY)
   for (let counted = 0; left > end && counted < count; ) {
     const file = fileList.at(--left)
     if (!store.isVisible(file, now)) continue
@@ -102,14 +108,16 @@ function scan(client: Client, args: readonly string[]): void {
   replyKeys(client, keys)
 }
 
-/** Finding out what keys there are. */
+/** Iterating over all keys. */
 export const scanCommands: readonly Command[] = [
   {
     name: 'scan',
-    summary: 'Goes through all keys, some with each call.',
-    ...GENERIC,
+    summary: 'Iterates over all keys, some with each call.',
+    group: 'generic',
+    since: '0.1.0',
     complexity: 'O(1) for each call, O(N) for all together where N is the number of keys',
     arity: -2,
+    flags: ['readonly'],
     args: [
       { name: 'cursor', type: 'integer' },
       { name: 'pattern', type: 'pattern', token: 'MATCH', optional: true },

@@ -6,11 +6,12 @@ import type { Unit } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { ONE_KEY } from './expire.ts'
-/** TTL and its like: -2 where there is nothing, -1 where it does not expire. */
-export function replyTime(client: Client, key: string, { factor, relative }: Unit): void {
+
+/** Replies when a key expires: -2 if it does not exist, -1 if it never does. */
+function replyTime(client: Client, key: string, { factor, relative }: Unit): void {
   const { server, reply } = client
   const node = server.store.lookup(pathOfKey(key))
-  client.server.keyspace.noteRead(key, node !== undefined)
+  server.keyspace.noteRead(key, node !== undefined)
   const expireTime = node?.lease?.expireTime
   if (expireTime === undefined) {
     reply.integer(node === undefined ? -2 : -1)
@@ -20,7 +21,7 @@ export function replyTime(client: Client, key: string, { factor, relative }: Uni
   reply.integer(factor === 1 ? ms : Math.floor((ms + 500) / 1000))
 }
 
-export function timeCommand(name: string, summary: string, unit: Unit): Command {
+function timeCommand(name: string, summary: string, unit: Unit): Command {
   return {
     name,
     summary,
@@ -32,21 +33,21 @@ export function timeCommand(name: string, summary: string, unit: Unit): Command 
   }
 }
 
-/** TTL and its kin. */
+/** Asking when keys expire. */
 export const ttlCommands: readonly Command[] = [
-  timeCommand('ttl', 'Tells how long a key has still to live, in seconds.', {
+  timeCommand('ttl', 'Returns the time until a key expires, in seconds.', {
     factor: 1000,
     relative: true,
   }),
-  timeCommand('pttl', 'Tells how long a key has still to live, in milliseconds.', {
+  timeCommand('pttl', 'Returns the time until a key expires, in milliseconds.', {
     factor: 1,
     relative: true,
   }),
-  timeCommand('expiretime', 'Tells when a key expires, in Unix seconds.', {
+  timeCommand('expiretime', 'Returns the time when a key expires, in Unix seconds.', {
     factor: 1000,
     relative: false,
   }),
-  timeCommand('pexpiretime', 'Tells when a key expires, in Unix milliseconds.', {
+  timeCommand('pexpiretime', 'Returns the time when a key expires, in Unix milliseconds.', {
     factor: 1,
     relative: false,
   }),

@@ -6,7 +6,7 @@ import { parseTimeout } from '../../request/arguments/timeout.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 
-/** There are no replicas to wait for: to wait for one is to wait until the time is up. */
+/** Waits until the timeout, because there are no replicas that could answer. */
 function wait(client: Client, args: readonly string[]): void {
   const replicas = readInteger64(args[1])
   if (replicas === undefined) throw notAnInteger()
@@ -24,11 +24,11 @@ function wait(client: Client, args: readonly string[]): void {
   }, timeout)
 }
 
-/** WAIT: there are no replicas. */
+/** Waiting for replicas. */
 export const waitCommands: readonly Command[] = [
   {
     name: 'wait',
-    summary: 'Waits for replicas, of which there are none: until the time is up (milliseconds).',
+    summary: 'Waits until the timeout in milliseconds, because there are no replicas to wait for.',
     group: 'generic',
     since: '0.1.0',
     complexity: 'O(1)',

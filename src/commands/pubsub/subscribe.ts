@@ -9,17 +9,18 @@ const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stal
 const CHANNELS = { name: 'channel', type: 'string', multiple: true } as const
 const PATTERNS = { name: 'pattern', type: 'pattern', multiple: true } as const
 
+/** Redis's error for PUBSUB CHANNELS with too many arguments. */
 function wrongSubcommandArguments(name: string): CommandError {
   return new CommandError(
     `ERR unknown subcommand or wrong number of arguments for '${name}'. Try PUBSUB HELP.`,
   )
 }
 
-/** Redis's pub/sub; channels that begin with a slash watch the tree. */
+/** Redis's pub/sub. A channel that begins with a slash watches the tree. */
 export const subscribeCommands: readonly Command[] = [
   {
     name: 'subscribe',
-    summary: 'Listens to channels; one that begins with a slash watches the tree.',
+    summary: 'Subscribes to channels; a channel that begins with a slash watches the tree.',
     group: 'pubsub',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of channels',
@@ -33,7 +34,7 @@ export const subscribeCommands: readonly Command[] = [
   },
   {
     name: 'unsubscribe',
-    summary: 'Stops listening to channels, or to all of them.',
+    summary: 'Unsubscribes from the given channels, or from all.',
     group: 'pubsub',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of channels',
@@ -47,7 +48,8 @@ export const subscribeCommands: readonly Command[] = [
   },
   {
     name: 'psubscribe',
-    summary: 'Listens to patterns; one that begins with a slash is matched against changed keys.',
+    summary:
+      'Subscribes to patterns; a pattern that begins with a slash is matched against changed keys.',
     group: 'pubsub',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of patterns',
@@ -61,7 +63,7 @@ export const subscribeCommands: readonly Command[] = [
   },
   {
     name: 'punsubscribe',
-    summary: 'Stops listening to patterns, or to all of them.',
+    summary: 'Unsubscribes from the given patterns, or from all.',
     group: 'pubsub',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of patterns',
@@ -75,10 +77,10 @@ export const subscribeCommands: readonly Command[] = [
   },
   {
     name: 'publish',
-    summary: 'Sends a message to the listeners of an ordinary channel.',
+    summary: 'Sends a message to the subscribers of an ordinary channel.',
     group: 'pubsub',
     since: '0.1.0',
-    complexity: 'O(N+M) where N is the number of listeners and M the number of patterns',
+    complexity: 'O(N+M) where N is the number of subscribers and M the number of patterns',
     arity: 3,
     flags: ['pubsub', 'loading', 'stale', 'fast'],
     args: [
@@ -96,7 +98,7 @@ export const subscribeCommands: readonly Command[] = [
   },
   {
     name: 'pubsub',
-    summary: 'Tells who listens to what.',
+    summary: 'Shows channels, patterns and the numbers of subscribers.',
     group: 'pubsub',
     since: '0.1.0',
     arity: -2,
@@ -123,7 +125,7 @@ export const subscribeCommands: readonly Command[] = [
       },
       {
         name: 'numsub',
-        summary: 'Counts the subscribers of channels.',
+        summary: 'Returns the numbers of subscribers of channels.',
         group: 'pubsub',
         since: '0.1.0',
         complexity: 'O(N) where N is the number of channels asked for',
@@ -140,7 +142,7 @@ export const subscribeCommands: readonly Command[] = [
       },
       {
         name: 'numpat',
-        summary: 'Counts the patterns that have subscribers.',
+        summary: 'Returns the number of patterns that have subscribers.',
         group: 'pubsub',
         since: '0.1.0',
         complexity: 'O(1)',

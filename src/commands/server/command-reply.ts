@@ -3,7 +3,7 @@ import type { Category, Command, Flag, Group } from '../../request/command.ts'
 import { keySpecsOf } from '../../request/key-specs.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 
-/** In the order in which Redis shows them. */
+/** The flags in Redis's order. */
 const FLAG_ORDER: readonly Flag[] = [
   'write',
   'readonly',
@@ -23,7 +23,7 @@ const FLAG_ORDER: readonly Flag[] = [
   'allow_busy',
 ]
 
-/** A command, and the name it is called by: `client|list`. */
+/** A command, and its name together with its container's: `client|list`. */
 export interface NamedCommand {
   readonly fullName: string
   readonly command: Command
@@ -37,7 +37,7 @@ export function subcommandsOf({ fullName, command }: NamedCommand): readonly Nam
   }))
 }
 
-/** The ACL category that goes with a group, of commands that can be called. */
+/** The ACL category that a command has because of its group, unless it is a container. */
 const GROUP_CATEGORY: Readonly<Partial<Record<Group, Category>>> = {
   generic: 'keyspace',
   string: 'string',
@@ -45,13 +45,13 @@ const GROUP_CATEGORY: Readonly<Partial<Record<Group, Category>>> = {
   transactions: 'transaction',
 }
 
-/** In the order in which Redis shows them. */
+/** The ACL categories in Redis's order. */
 const CATEGORY_ORDER: readonly Category[] = [
   ...(['keyspace', 'read', 'write', 'string', 'pubsub', 'admin', 'fast', 'slow'] as const),
   ...(['blocking', 'dangerous', 'connection', 'transaction'] as const),
 ]
 
-/** Redis's ACL categories, without their @, in its order. */
+/** A command's ACL categories, in Redis's order and without their `@`. */
 export function categoriesOf(command: Command): readonly Category[] {
   const { flags, group, keys, run } = command
   const has = (flag: Flag): boolean => flags.includes(flag)
@@ -65,7 +65,7 @@ export function categoriesOf(command: Command): readonly Category[] {
   return CATEGORY_ORDER.filter((category) => all.has(category))
 }
 
-/** An element of COMMAND INFO: Redis's ten fields. */
+/** Writes one element of COMMAND INFO: Redis's ten fields. */
 export function replyCommandInfo(reply: ReplyWriter, named: NamedCommand): void {
   const { command, fullName } = named
   const [first, last, step] = command.keys ?? [0, 0, 0]
@@ -82,14 +82,14 @@ export function replyCommandInfo(reply: ReplyWriter, named: NamedCommand): void 
     reply,
     categoriesOf(command).map((category) => `@${category}`),
   )
-  // No tips: they tell a cluster's proxy how to spread a command.
+  // There are no tips, because they are for proxies of a cluster.
   reply.set(0)
   replyKeySpecs(reply, command)
   reply.array(subcommands.length)
   for (const subcommand of subcommands) replyCommandInfo(reply, subcommand)
 }
 
-/** A value of COMMAND DOCS. */
+/** Writes one value of COMMAND DOCS. */
 export function replyCommandDocs(reply: ReplyWriter, named: NamedCommand): void {
   const { summary, since, group, complexity, args } = named.command
   const subcommands = subcommandsOf(named)
@@ -156,7 +156,7 @@ function replyKeySpecs(reply: ReplyWriter, command: Command): void {
     reply.bulk('begin_search')
     replySpec(reply, 'index', { index: first })
     reply.bulk('find_keys')
-    // Redis counts the last key from the first one here, unless it is counted from the end.
+    // Here Redis counts the last key from the first one, unless it counts from the end.
     replySpec(reply, 'range', { lastkey: last < 0 ? last : last - first, keystep: step, limit: 0 })
   }
 }

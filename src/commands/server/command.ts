@@ -19,7 +19,7 @@ const FLAGS: readonly Flag[] = ['loading', 'stale']
 
 const NAMES = [{ name: 'command-name', type: 'string', optional: true, multiple: true }] as const
 
-/** Finds commands by the parts of their names. */
+/** Finds commands and subcommands by name. */
 class Catalogue {
   readonly #all: () => readonly Command[]
   #byName: ReadonlyMap<string, NamedCommand> | undefined
@@ -28,7 +28,7 @@ class Catalogue {
     this.#all = all
   }
 
-  /** By name, in the table's order, without subcommands. */
+  /** The commands by name, in the table's order, without subcommands. */
   get commands(): ReadonlyMap<string, NamedCommand> {
     this.#byName ??= new Map(
       this.#all().map((command) => [command.name, { fullName: command.name, command }]),
@@ -36,7 +36,7 @@ class Catalogue {
     return this.#byName
   }
 
-  /** Those that LIST shows: every command, its subcommands after it. */
+  /** Every command, each followed by its subcommands, as COMMAND LIST shows them. */
   everything(): NamedCommand[] {
     return [...this.commands.values()].flatMap((named) => [named, ...subcommandsOf(named)])
   }
@@ -50,7 +50,7 @@ class Catalogue {
     return subcommandsOf(found).find(({ command }) => command.name === second)
   }
 
-  /** The command that a request calls. */
+  /** The command or subcommand that a request calls. */
   findRequested(args: readonly string[]): NamedCommand | undefined {
     const found = this.commands.get(args[0].toLowerCase())
     if (found?.command.subcommands === undefined || args.length === 1) return found
@@ -58,7 +58,7 @@ class Catalogue {
   }
 }
 
-/** Which commands COMMAND LIST's options choose. */
+/** Whether COMMAND LIST's options select a command. @throws CommandError a syntax error */
 function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean {
   if (args.length === 2) return () => true
   if (args.length !== 5 || tokenOf(args[2]) !== 'FILTERBY') throw syntaxError()
@@ -76,7 +76,11 @@ function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean 
   }
 }
 
-/** The keys in a request, by the command's declaration. */
+/**
+ * The keys of a request, according to the command's declaration.
+ *
+ * @throws CommandError if the command is unknown or takes no keys, or the arity is wrong
+ */
 function keysOf(found: NamedCommand | undefined, request: readonly string[]): UsedKey[] {
   if (found === undefined) throw new CommandError('ERR Invalid command specified')
   const { arity, keys } = found.command
@@ -87,6 +91,7 @@ function keysOf(found: NamedCommand | undefined, request: readonly string[]): Us
   return usedKeys(found.command, request)
 }
 
+/** COMMAND and COMMAND INFO without names. */
 function replyAllInfo(reply: ReplyWriter, catalogue: Catalogue): void {
   reply.array(catalogue.commands.size)
   for (const named of catalogue.commands.values()) replyCommandInfo(reply, named)
@@ -95,14 +100,14 @@ function replyAllInfo(reply: ReplyWriter, catalogue: Catalogue): void {
 /**
  * COMMAND and its subcommands.
  *
- * @param all the whole table, which these commands are part of, and so is not known before them
+ * @param all returns the whole table; a function because the table contains these commands
  */
 export function commandFamily(all: () => readonly Command[]): readonly Command[] {
   const catalogue = new Catalogue(all)
   const subcommands: readonly Command[] = [
     {
       name: 'count',
-      summary: 'Counts the commands.',
+      summary: 'Returns the number of commands.',
       group: 'server',
       since: '0.1.0',
       complexity: 'O(1)',
@@ -114,7 +119,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
     },
     {
       name: 'list',
-      summary: 'Names all commands, or those that match.',
+      summary: 'Lists the names of all commands, or of those that match.',
       group: 'server',
       since: '0.1.0',
       complexity: 'O(N) where N is the number of commands',
@@ -163,7 +168,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
     },
     {
       name: 'docs',
-      summary: 'Describes commands to people: what they do, and their arguments.',
+      summary: 'Describes commands to people: summary, complexity, arguments.',
       group: 'server',
       since: '0.1.0',
       complexity: 'O(N) where N is the number of commands asked for',
@@ -187,7 +192,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
     },
     {
       name: 'getkeys',
-      summary: 'Tells which arguments of a request are paths.',
+      summary: 'Returns the arguments of a request that are keys.',
       group: 'server',
       since: '0.1.0',
       complexity: 'O(N) where N is the number of arguments',
@@ -206,7 +211,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
     },
     {
       name: 'getkeysandflags',
-      summary: 'Tells which arguments of a request are paths, and how they are used.',
+      summary: 'Returns the arguments of a request that are keys, and how it uses them.',
       group: 'server',
       since: '0.1.0',
       complexity: 'O(N) where N is the number of arguments',

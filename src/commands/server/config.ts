@@ -13,14 +13,14 @@ import { withHelp } from '../subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
-/** What makes a CONFIG GET argument a glob; anything else is a name, and answered as written. */
+/** Marks a CONFIG GET argument as a glob. Any other one is a name, and is repeated as given. */
 const GLOB = /[*?[]/
 
-/** Those that are followed by work on the disk, for which the reply waits. */
+/** Directives whose change starts work on the disk, for which the reply waits. */
 const SLOW_DIRECTIVES = ['dir', 'durability']
 const NOT_IN_MULTI = `ERR ${SLOW_DIRECTIVES.join(' and ')} cannot be changed inside a transaction`
 
-/** Writes the values of all directives that are named or matched, each once. */
+/** CONFIG GET: each directive that a pattern names or matches, once. */
 function getDirectives({ server, reply }: Client, patterns: readonly string[]): void {
   const found = new Map<DirectiveName, string>()
   for (const pattern of patterns) {
@@ -36,7 +36,7 @@ function getDirectives({ server, reply }: Client, patterns: readonly string[]): 
   }
 }
 
-/** Sets all of the directives, or none. */
+/** CONFIG SET: sets all of the directives or none. @throws CommandError */
 function setDirectives({ server, executing }: Client, args: readonly string[]): void {
   const { config } = server
   if (args.length % 2 !== 0) throw syntaxError()
@@ -49,12 +49,13 @@ function setDirectives({ server, executing }: Client, args: readonly string[]): 
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     let { message } = error
-    // Of the names that clients send, as much as C shows.
+    // Names from clients are shown as far as C would show them: up to a NUL.
     for (const [name] of pairs) message = message.replace(name, () => textOf(name))
     throw new CommandError(`ERR ${message}`)
   }
 }
 
+/** CONFIG REWRITE. @throws CommandError if there is no conf file, or it cannot be written */
 function rewriteFile({ config, configFile, logger }: ServerContext): void {
   if (configFile === undefined) {
     throw new CommandError('ERR The server is running without a config file')
@@ -68,14 +69,14 @@ function rewriteFile({ config, configFile, logger }: ServerContext): void {
   logger.warn({ file: configFile }, 'CONFIG REWRITE has written the conf file')
 }
 
-/** As C's strerror: `Permission denied`. */
+/** The error's text as C's `strerror` has it: `Permission denied`. */
 function describeFileError(error: unknown): string {
   const { errno, message } = error as NodeJS.ErrnoException
   const text = getSystemErrorMap().get(errno ?? 0)?.[1] ?? message
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
-/** Sets the counters back. Those of the store (KSTATS) are part of its saved state, and stay. */
+/** CONFIG RESETSTAT. Keeps the store's counters (KSTATS), which are part of its saved state. */
 function resetStats({ stats, commandStats }: ServerContext): void {
   stats.connectionsReceived = 0
   stats.connectionsRejected = 0
@@ -88,7 +89,7 @@ function resetStats({ stats, commandStats }: ServerContext): void {
   stats.keyspaceHits = 0
   stats.keyspaceMisses = 0
   stats.outputLimitDisconnections = 0
-  // The counters stay where they are, for whoever counts holds on to them.
+  // Each object is kept and cleared, because the code that counts holds a reference to it.
   for (const each of commandStats.values()) {
     each.calls = 0
     each.time = 0
@@ -101,7 +102,7 @@ function resetStats({ stats, commandStats }: ServerContext): void {
 const subcommands: readonly Command[] = [
   {
     name: 'get',
-    summary: 'Tells the values of the directives that match.',
+    summary: 'Returns the values of the directives that match.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of directives',
@@ -114,7 +115,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'set',
-    summary: 'Sets directives, all or, if one is refused, none.',
+    summary: 'Sets directives; if one of them is refused, none is set.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of directives given',
@@ -141,7 +142,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'resetstat',
-    summary: "Sets the counters of INFO back to 0; the store's own are kept.",
+    summary: "Resets the counters of INFO to 0, but not the store's own.",
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of commands',
@@ -154,7 +155,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'rewrite',
-    summary: 'Brings the conf file up to date with the values that hold now.',
+    summary: 'Writes the current values into the conf file.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of lines of the file',

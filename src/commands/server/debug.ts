@@ -9,21 +9,22 @@ import type { Command } from '../../request/command.ts'
 const HELP = [
   'DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
   'ERROR <string>',
-  '    Reply with an error: what is given, its code first.',
+  '    Reply with this error, which begins with its code.',
   'LOG <message>',
   '    Write a line to the log.',
   'SLEEP <seconds>',
-  '    Serve nobody for so long; a fraction will do.',
+  '    Block the whole server for this long; fractions are allowed.',
   'HELP',
   '    Print this help.',
 ]
 
-/** Holds up the whole process, as something slow would. @param seconds what is no number is 0 (Redis) */
+/** Blocks the whole process, as a slow command would. @param seconds NaN means 0 (Redis) */
 function sleep(seconds: number): void {
   const ms = Number.isFinite(seconds) ? Math.max(0, seconds * 1000) : 0
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
+/** DEBUG. @throws CommandError if the subcommand is unknown */
 function debug({ server, reply }: Client, args: readonly string[]): void {
   const name = tokenOf(args[1])
   if (name === 'SLEEP' && args.length === 3) {
@@ -45,12 +46,12 @@ function debug({ server, reply }: Client, args: readonly string[]): void {
   }
 }
 
-/** DEBUG: what helps to test clients. */
+/** Testing clients. */
 export const debugCommands: readonly Command[] = [
   {
     name: 'debug',
     summary:
-      'Holds up the server, or replies with an error, to test clients; see enable-debug-command.',
+      'Blocks the server or replies with an error, to test clients; see enable-debug-command.',
     group: 'server',
     since: '0.1.0',
     complexity: 'Depends on subcommand',

@@ -7,7 +7,10 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 
-/** What FLUSHALL and FLUSHDB have in common, there being one database. */
+/** The largest integer of 32 bits. */
+const MAX_32 = 2n ** 31n - 1n
+
+/** Shared by FLUSHALL and FLUSHDB, which do the same because there is one database. */
 const FLUSH = {
   group: 'server',
   since: '0.1.0',
@@ -27,7 +30,7 @@ const FLUSH = {
   ],
 } as const satisfies Partial<Command>
 
-/** Both ways take no time: the tree is let go of in one piece. */
+/** FLUSHALL and FLUSHDB. ASYNC and SYNC do the same, because dropping the tree takes no time. */
 function flush({ server, reply }: Client, args: readonly string[]): void {
   if (args.length > 1) {
     const mode = tokenOf(args[1])
@@ -37,9 +40,10 @@ function flush({ server, reply }: Client, args: readonly string[]): void {
   reply.ok()
 }
 
-const MAX_32 = 2n ** 31n - 1n
-
-/** @throws CommandError unless it is a database's number */
+/**
+ * @param which `first` or `second`, for the error
+ * @throws CommandError unless the text is an integer of 32 bits
+ */
 function checkIndex(text: string, which: string): bigint {
   const index = readInteger64(text)
   if (index !== undefined && index <= MAX_32 && index >= -MAX_32 - 1n) return index
@@ -51,25 +55,25 @@ const INDEXES: readonly Argument[] = [
   { name: 'index2', type: 'integer' },
 ]
 
-/** The database as a whole. */
+/** Deleting everything, and swapping databases. */
 export const flushCommands: readonly Command[] = [
   {
     name: 'flushall',
-    summary: 'Deletes everything, directories too.',
+    summary: 'Deletes all files and directories.',
     ...FLUSH,
     categories: ['keyspace', 'dangerous'],
     run: flush,
   },
   {
     name: 'flushdb',
-    summary: 'Deletes everything, directories too, like FLUSHALL.',
+    summary: 'Deletes all files and directories, like FLUSHALL.',
     ...FLUSH,
     categories: ['keyspace', 'dangerous'],
     run: flush,
   },
   {
     name: 'swapdb',
-    summary: 'Swaps the one database with itself.',
+    summary: 'Does nothing, because there is only one database to swap.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',

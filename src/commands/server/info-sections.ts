@@ -4,23 +4,23 @@ import type { ServerContext } from '../../request/client.ts'
 import { isSubscriber } from '../../request/client.ts'
 import { redisVersion, version } from '../../version.ts'
 
-/** A section's lines, `name:value` each, under the names that Redis has for them. */
+/** A section's lines `name:value`, with Redis's names where Redis has the same field. */
 type Fields = readonly (readonly [name: string, value: string | number])[]
 
 /** One section of INFO. */
 export interface InfoSection {
-  /** As it is asked for. */
+  /** The name that requests use. */
   readonly name: string
-  /** As it is headed. */
+  /** The section's heading. */
   readonly title: string
-  /** Is it shown only if asked for by name, or by `all`? */
+  /** Whether it is shown only if requested by name, or by `all`. */
   readonly onRequest?: true
   fields(server: ServerContext): Fields
 }
 
 const UNITS = ['K', 'M', 'G', 'T', 'P']
 
-/** Bytes for people, as Redis writes them: `1.50M`. */
+/** Formats bytes for people, as Redis does: `1.50M`. */
 export function humanBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes}B`
   const power = Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length)
@@ -31,7 +31,7 @@ function serverFields(server: ServerContext): Fields {
   const now = server.clock.now()
   const uptime = Math.max(0, Math.floor((now - server.startedAt) / 1000))
   return [
-    // Clients choose by it what they may use; ktree's own version is the next line.
+    // Clients deduce from it what they may use.
     ['redis_version', redisVersion],
     ['ktree_version', version],
     ['redis_mode', 'standalone'],
@@ -93,7 +93,7 @@ function memoryFields({ config, memory }: ServerContext): Fields {
     ['heap_used', heapUsed],
     ['total_system_memory', system],
     ['total_system_memory_human', humanBytes(system)],
-    // There are no scripts; programs that show a server to people show this, too.
+    // There are no scripts, but programs that display a server display these fields.
     ['used_memory_lua', 0],
     ['used_memory_lua_human', humanBytes(0)],
     ['maxmemory', limit],
@@ -105,12 +105,12 @@ function memoryFields({ config, memory }: ServerContext): Fields {
   ]
 }
 
-/** Under Redis's names what they mean here: every commit is a save, of what has changed. */
+/** Redis's fields, where a save is a commit of what has changed. */
 function persistenceFields({ persistence }: ServerContext): Fields {
   const { durability, failure, committing, lastDuration } = persistence
   const status = failure === undefined ? 'ok' : 'err'
   return [
-    // Clients wait until it is 0. A server that accepts connections has loaded its state.
+    // Clients wait until it is 0. It always is, because a server loads its state before it listens.
     ['loading', 0],
     ['async_loading', 0],
     ['rdb_changes_since_last_save', persistence.unsavedWrites],
@@ -191,11 +191,11 @@ function clusterFields(): Fields {
 
 function keyspaceFields({ store }: ServerContext): Fields {
   const { files, leases } = store
-  // Redis leaves out a database in which there is nothing.
+  // Redis leaves out an empty database.
   return files + leases === 0 ? [] : [['db0', `keys=${files},expires=${leases},avg_ttl=0`]]
 }
 
-/** In the order in which INFO shows them. */
+/** All sections, in the order in which INFO shows them. */
 export const infoSections: readonly InfoSection[] = [
   { name: 'server', title: 'Server', fields: serverFields },
   { name: 'clients', title: 'Clients', fields: clientsFields },

@@ -4,18 +4,18 @@ import type { ServerContext } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { type InfoSection, infoSections } from './info-sections.ts'
 
-/** Redis has more in `everything` than in `all`: what modules add, and there are none. */
-const ALL = ['all', 'everything']
+/** Both mean all sections. In Redis, `everything` adds what modules add; here there are none. */
+const ALL_SECTIONS = ['all', 'everything']
 
 /**
  * The text of INFO.
  *
- * @param names of sections, in any case; none: the usual ones. Unknown ones are passed over
+ * @param names of sections, in any case; none means the default ones. Unknown names are ignored.
  * @returns a binary string
  */
-export function infoText(server: ServerContext, names: readonly string[]): string {
+function infoText(server: ServerContext, names: readonly string[]): string {
   const wanted = new Set(names.length === 0 ? ['default'] : names.map((name) => name.toLowerCase()))
-  const all = ALL.some((name) => wanted.has(name))
+  const all = ALL_SECTIONS.some((name) => wanted.has(name))
   const isWanted = ({ name, onRequest }: InfoSection): boolean =>
     all || wanted.has(name) || (wanted.has('default') && onRequest !== true)
   return infoSections
@@ -29,11 +29,11 @@ function sectionText({ title, fields }: InfoSection, server: ServerContext): str
   return `# ${title}\r\n${lines.join('')}`
 }
 
-/** INFO. */
+/** The server's state. */
 export const infoCommands: readonly Command[] = [
   {
     name: 'info',
-    summary: "Tells of the server's state and counts, in sections.",
+    summary: "Returns the server's state and counters, in sections.",
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of clients and of subscribed channels',

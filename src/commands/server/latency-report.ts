@@ -2,11 +2,12 @@ import type { LatencySample, LatencySeries } from '../../metrics/latency-monitor
 
 const GRAPH_WIDTH = 80
 const GRAPH_ROWS = 4
-/** What a cell is drawn with: the foot of a column, and how full its top is. */
+/** A cell below the top of a column. */
 const FULL = '#'
+/** The top cell of a column: a third full, two thirds, or full. */
 const TOPS = ['_', 'o', '#']
 
-/** A duration for people: `5s`, `2h`. @param seconds whole */
+/** Formats a duration for people: `5s`, `2h`. @param seconds an integer */
 function age(seconds: number): string {
   if (seconds < 60) return `${seconds}s`
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m`
@@ -15,7 +16,7 @@ function age(seconds: number): string {
 }
 
 /**
- * LATENCY GRAPH: a column for each sample, its age written below it from top to bottom.
+ * The reply to LATENCY GRAPH: a column for each sample, with its age below it, written downwards.
  *
  * @param now Unix seconds
  */
@@ -66,22 +67,26 @@ function columns(
 
 const ADVICE: Readonly<Record<string, string>> = {
   command:
-    'Commands were slow. SLOWLOG GET shows which: listings of many nodes and large values take long, and everybody waits.',
+    'Commands were slow; SLOWLOG GET shows which. Listings of many nodes and large values take long, and block all clients.',
   'fast-command':
-    'Commands were slow that are fast by nature: the machine is short of CPU or memory, or the heap is being collected.',
+    'Commands were slow that should be fast: the machine is short of CPU or memory, or the heap is being collected.',
   'expire-cycle':
-    'Many nodes expired at once. This is done in slices, between which clients are served.',
+    'Many nodes expired at once. They are removed in slices, and clients are served between them.',
   commit:
-    'Commits took long. Clients wait for them only under durability always; a faster disk, or durability everysec, helps.',
+    'Commits took long. Clients wait for them only with durability always; a faster disk, or durability everysec, helps.',
 }
 
-/** LATENCY DOCTOR: what has been seen, and what may help. @param threshold milliseconds, 0 is off */
+/**
+ * The reply to LATENCY DOCTOR: what took long, and what may help.
+ *
+ * @param threshold milliseconds; 0 means that latency is not monitored
+ */
 export function latencyDoctor(
   series: ReadonlyMap<string, LatencySeries>,
   threshold: number,
 ): string {
   if (threshold === 0) {
-    return 'Latency is not being monitored. CONFIG SET latency-monitor-threshold <milliseconds> begins it.\n'
+    return 'Latency is not being monitored. To start it: CONFIG SET latency-monitor-threshold <milliseconds>.\n'
   }
   if (series.size === 0) return `Nothing has taken ${threshold} ms or longer so far.\n`
   const parts = [...series].map(([event, { samples, max }], i) => {
@@ -91,5 +96,5 @@ export function latencyDoctor(
     const mean = Math.round(sum / samples.length)
     return `${i + 1}. ${event}: ${often}, ${mean} ms on average, ${max} ms at worst.\n   ${ADVICE[event] ?? ''}\n`
   })
-  return `Seen to take ${threshold} ms or longer:\n\n${parts.join('\n')}`
+  return `These took ${threshold} ms or longer:\n\n${parts.join('\n')}`
 }

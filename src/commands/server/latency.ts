@@ -12,6 +12,7 @@ import { latencyDoctor, latencyGraph } from './latency-report.ts'
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 const EVENT = { name: 'event', type: 'string' } as const
 
+/** LATENCY LATEST. */
 function replyLatest({ server, reply }: Client): void {
   const { series } = server.latency
   reply.array(series.size)
@@ -25,7 +26,7 @@ function replyLatest({ server, reply }: Client): void {
   }
 }
 
-/** How many calls took no longer than the end of each bucket that has some. */
+/** For each bucket with calls: its end, and how many calls took no longer than that. */
 function replyHistogram({ reply }: Client, { calls, histogram }: CommandStats): void {
   const steps: [end: number, count: number][] = []
   let count = 0
@@ -44,7 +45,11 @@ function replyHistogram({ reply }: Client, { calls, histogram }: CommandStats): 
   }
 }
 
-/** @param names in any case; a container stands for all of its subcommands; none: all commands */
+/**
+ * LATENCY HISTOGRAM.
+ *
+ * @param names in any case; none means all commands, and a container means all of its subcommands
+ */
 function replyHistograms(client: Client, names: readonly string[]): void {
   const all = [...client.server.commandStats].filter(([, { calls }]) => calls > 0)
   const asked = names.map((name) => name.toLowerCase())
@@ -65,7 +70,7 @@ const subcommands: readonly Command[] = [
   {
     name: 'latest',
     summary:
-      'Returns of each event the last time that it took long: Unix time, milliseconds, and the most ever.',
+      'Returns the latest latency sample of each event: Unix time, milliseconds, and the maximum ever.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -75,7 +80,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'history',
-    summary: 'Returns when an event took long: Unix time and milliseconds.',
+    summary: 'Returns the latency samples of an event: Unix time and milliseconds.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -94,7 +99,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'reset',
-    summary: 'Forgets what has been seen of some events, or of all.',
+    summary: 'Discards the latency samples of some events, or of all.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -108,7 +113,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'graph',
-    summary: 'Draws when an event took long.',
+    summary: 'Draws the latency samples of an event.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -126,7 +131,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'doctor',
-    summary: 'Reports on what took long, and what may help.',
+    summary: 'Reports what took long, and what may help.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -139,7 +144,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'histogram',
-    summary: 'Returns how many calls of each command took up to how many microseconds.',
+    summary: 'Returns a histogram of the time that calls of each command took, in microseconds.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of commands',
@@ -152,11 +157,11 @@ const subcommands: readonly Command[] = [
   },
 ]
 
-/** LATENCY. */
+/** Slow events and commands. */
 export const latencyCommands: readonly Command[] = [
   {
     name: 'latency',
-    summary: 'Shows what has held up clients.',
+    summary: 'Shows what has delayed clients.',
     group: 'server',
     since: '0.1.0',
     arity: -2,

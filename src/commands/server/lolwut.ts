@@ -5,12 +5,14 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import type { Command } from '../../request/command.ts'
 import { redisVersion, version } from '../../version.ts'
 
-/** How deep the tree is drawn. */
+/** The depth of the tree. */
 const LEVELS = 5
 
 /**
- * A tree, drawn anew each time: each level is twice as wide as the one above, with a branch missing
- * here and there.
+ * Draws a tree, a different one each time. Each level is twice as wide as the one above, and a few
+ * branches are missing.
+ *
+ * @param random returns a number from 0 up to but not including 1
  */
 function drawTree(random: () => number): string {
   const width = 2 ** (LEVELS + 1)
@@ -36,11 +38,11 @@ function drawTree(random: () => number): string {
   return lines.join('\n')
 }
 
-/** LOLWUT. */
+/** A picture. */
 export const lolwutCommands: readonly Command[] = [
   {
     name: 'lolwut',
-    summary: 'Draws a tree, and tells the version.',
+    summary: 'Draws a tree, and shows the version.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',

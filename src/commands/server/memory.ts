@@ -13,7 +13,12 @@ import { nodeBytes } from './node-memory.ts'
 const NO_FLAGS: readonly Flag[] = []
 const DEFAULT_SAMPLES = 5
 
-/** How many nodes stand for all; 0 means all. */
+/**
+ * Parses the options of MEMORY USAGE.
+ *
+ * @returns how many files to sample; Infinity for 0, which means all
+ * @throws CommandError
+ */
 function parseSamples(args: readonly string[]): number {
   let samples = BigInt(DEFAULT_SAMPLES)
   for (let i = 3; i < args.length; i += 2) {
@@ -26,14 +31,14 @@ function parseSamples(args: readonly string[]): number {
   return samples === 0n ? Number.POSITIVE_INFINITY : Number(samples)
 }
 
-/** Under Redis's names what they mean here; what there is nothing of is 0. */
+/** MEMORY STATS: Redis's fields. A field without a counterpart here is 0. */
 function replyStats({ server, reply }: Client): void {
   const { memory, store, clients } = server
   const used = memory.measure()
   const { rss, heapTotal } = process.memoryUsage()
-  let ofClients = 0
-  for (const each of clients.values()) ofClients += each.bufferedInput + each.bufferedOutput
-  const dataset = Math.max(0, used - memory.startup - ofClients)
+  let clientBytes = 0
+  for (const each of clients.values()) clientBytes += each.bufferedInput + each.bufferedOutput
+  const dataset = Math.max(0, used - memory.startup - clientBytes)
   const net = Math.max(1, used - memory.startup)
   const integers: readonly (readonly [string, number])[] = [
     ['peak.allocated', Math.max(memory.peak, used)],
@@ -41,10 +46,10 @@ function replyStats({ server, reply }: Client): void {
     ['startup.allocated', memory.startup],
     ['replication.backlog', 0],
     ['clients.slaves', 0],
-    ['clients.normal', ofClients],
+    ['clients.normal', clientBytes],
     ['cluster.links', 0],
     ['aof.buffer', 0],
-    ['overhead.total', memory.startup + ofClients],
+    ['overhead.total', memory.startup + clientBytes],
     ['keys.count', store.files],
     ['keys.bytes-per-key', store.files === 0 ? 0 : Math.floor(net / store.files)],
     ['dataset.bytes', dataset],
@@ -69,24 +74,25 @@ function replyStats({ server, reply }: Client): void {
   }
 }
 
+/** MEMORY DOCTOR. */
 function report({ server }: Client): string {
   const { memory, config } = server
   const used = memory.measure()
   const limit = config.get('maxmemory')
-  const lines = [
-    `In use are ${humanBytes(used)}, ${humanBytes(memory.startup)} of it since the start.`,
-  ]
+  const lines = [`In use: ${humanBytes(used)}; at the start it was ${humanBytes(memory.startup)}.`]
   if (limit > 0) {
     const share = Math.round((100 * used) / limit)
     lines.push(`This is ${share}% of maxmemory; above it, writes are refused.`)
-  } else lines.push('There is no limit: maxmemory is 0.')
+  } else {
+    lines.push('There is no limit: maxmemory is 0.')
+  }
   let unread = 0
   for (const client of server.clients.values()) unread += client.bufferedOutput
   if (unread > used / 10) {
-    lines.push(`Clients have left ${humanBytes(unread)} of replies unread: see CLIENT LIST.`)
+    lines.push(`Clients have not read ${humanBytes(unread)} of their replies: see CLIENT LIST.`)
   }
   if (memory.peak > 1.5 * used) {
-    lines.push(`At the most it was ${humanBytes(memory.peak)}: MEMORY PURGE may give some back.`)
+    lines.push(`The peak was ${humanBytes(memory.peak)}: MEMORY PURGE may free some memory.`)
   }
   return `${lines.join('\n')}\n`
 }
@@ -94,7 +100,7 @@ function report({ server }: Client): string {
 const subcommands: readonly Command[] = [
   {
     name: 'doctor',
-    summary: 'Reports on the use of memory.',
+    summary: 'Reports what memory is used for, and what may help.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of clients',
@@ -106,7 +112,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'malloc-stats',
-    summary: "Refused: the heap is V8's; see INFO memory.",
+    summary: 'Says that the allocator has no statistics; see INFO memory.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -118,7 +124,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'purge',
-    summary: 'Collects garbage; everybody waits for it.',
+    summary: 'Collects garbage; all clients wait for it.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of nodes',
@@ -131,7 +137,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'stats',
-    summary: 'Returns what memory is used for.',
+    summary: 'Returns how much memory is used for what.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of clients',
@@ -142,7 +148,7 @@ const subcommands: readonly Command[] = [
   {
     name: 'usage',
     summary:
-      'Estimates how many bytes a node takes; a directory with all below it, from some samples or, with 0, from all.',
+      'Estimates the bytes of a node and all below it, from some of its files or, with 0, from all.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of samples',
@@ -163,7 +169,7 @@ const subcommands: readonly Command[] = [
   },
 ]
 
-/** MEMORY. */
+/** The use of memory. */
 export const memoryCommands: readonly Command[] = [
   {
     name: 'memory',

@@ -2,10 +2,12 @@
 
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Command } from '../../request/command.ts'
+
+/** The time, the size of the tree, and what the server does. */
 export const monitorCommands: readonly Command[] = [
   {
     name: 'time',
-    summary: "Tells the server's time: Unix seconds, and microseconds beyond them.",
+    summary: "Returns the server's time: Unix seconds, and the microseconds of the current second.",
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -20,7 +22,7 @@ export const monitorCommands: readonly Command[] = [
   },
   {
     name: 'dbsize',
-    summary: 'Counts the files in the tree.',
+    summary: 'Returns the number of files in the tree.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -33,7 +35,7 @@ export const monitorCommands: readonly Command[] = [
   },
   {
     name: 'monitor',
-    summary: 'Shows every command that the server runs from now on, passwords left out.',
+    summary: 'Streams all commands that the server runs, without passwords.',
     group: 'server',
     since: '0.1.0',
     arity: 1,
@@ -42,7 +44,7 @@ export const monitorCommands: readonly Command[] = [
       if (client.executing) {
         throw new CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")
       }
-      // A second MONITOR goes unanswered, as in Redis.
+      // A second MONITOR gets no reply, as in Redis.
       if (client.monitor) return
       client.monitor = true
       client.server.monitors.add(client)

@@ -1,21 +1,23 @@
 import { type Node, nodesBelow } from '../../store/tree/node.ts'
 
-/** About what V8 takes, in bytes: measured on half a million keys. */
+// Approximately what V8 takes, measured on half a million keys.
+
 const STRING_BYTES = 16
 const FILE_BYTES = 72
 const DIRECTORY_BYTES = 96
-/** Of a directory's table and the list of all files, for each child. */
+/** A child's share of its directory's table and of the list of all files. */
 const CHILD_BYTES = 32
 const EMPTY_TABLE_BYTES = 80
-/** For one file so many directories are looked at, at the most. */
-const DIRECTORIES_PER_FILE = 64
+/** At most this many directories are visited for each file to sample. */
+const MAX_DIRECTORIES_PER_FILE = 64
 const LEASE_BYTES = 88
 
-/** V8 keeps objects at multiples of 8 bytes. */
+/** V8 aligns objects to 8 bytes. */
 function stringBytes({ length }: string): number {
   return STRING_BYTES + 8 * Math.ceil(length / 8)
 }
 
+/** The bytes of a node without the nodes below it. */
 function ownBytes(node: Node): number {
   const lease = node.lease === null ? 0 : LEASE_BYTES
   const common = lease + stringBytes(node.name) + CHILD_BYTES
@@ -25,10 +27,10 @@ function ownBytes(node: Node): number {
 }
 
 /**
- * What a node takes of memory, a directory with all below it.
+ * Estimates the memory that a node takes, a directory with all nodes below it.
  *
- * @param samples so many files of a directory, found first, stand for all
- * @returns bytes, about
+ * @param samples how many files of a directory are measured; they stand for the others
+ * @returns bytes
  */
 export function nodeBytes(node: Node, samples: number): number {
   if (!node.dir) return ownBytes(node)
@@ -37,8 +39,8 @@ export function nodeBytes(node: Node, samples: number): number {
   let files = 0
   let seen = 0
   for (const each of nodesBelow(node)) {
-    // A tree may have many more directories than files: they, too, are not all looked at.
-    if (files === samples || seen++ >= samples * DIRECTORIES_PER_FILE) {
+    // Directories are limited, too, because a tree may have many more directories than files.
+    if (files === samples || seen++ >= samples * MAX_DIRECTORIES_PER_FILE) {
       return own + Math.round(bytes * Math.max(1, node.files / Math.max(1, files)))
     }
     if (!each.dir) files++

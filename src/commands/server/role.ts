@@ -2,11 +2,11 @@
 
 import type { Command } from '../../request/command.ts'
 
-/** ROLE: always a master without replicas. */
+/** The server's role: always a master without replicas. */
 export const roleCommands: readonly Command[] = [
   {
     name: 'role',
-    summary: 'Tells that this is a master without replicas.',
+    summary: 'Returns the role: a master without replicas.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',

@@ -6,11 +6,11 @@ import { replyLater } from '../../request/reply-later.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'no_async_loading']
 
-/** Redis's commands about what is on disk. Here every commit is a save. */
+/** Putting writes on disk. Here every commit is a save. */
 export const saveCommands: readonly Command[] = [
   {
     name: 'save',
-    summary: 'Replies when all that has been written so far is on the disk.',
+    summary: 'Puts all writes so far on disk, and replies when they are there.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of nodes changed since the last commit',
@@ -23,7 +23,7 @@ export const saveCommands: readonly Command[] = [
   },
   {
     name: 'bgsave',
-    summary: 'Has all that has been written so far put on the disk.',
+    summary: 'Puts all writes so far on disk in the background.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -42,7 +42,7 @@ export const saveCommands: readonly Command[] = [
   },
   {
     name: 'lastsave',
-    summary: 'Tells when the last commit was on the disk, in Unix seconds.',
+    summary: 'Returns the time of the last commit to disk, in Unix seconds.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',

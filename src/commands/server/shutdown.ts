@@ -8,6 +8,7 @@ import type { Command, Flag } from '../../request/command.ts'
 
 const ADMIN_FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
+/** An optional argument that is only its name. */
 const token = (name: string): Argument => ({
   name,
   type: 'pure-token',
@@ -15,7 +16,12 @@ const token = (name: string): Argument => ({
   optional: true,
 })
 
-/** As Redis reads them: in any order, repeated or not; ABORT alone, and not SAVE with NOSAVE. */
+/**
+ * SHUTDOWN. Options come in any order, repeated or not (Redis). ABORT excludes all others, and SAVE
+ * excludes NOSAVE.
+ *
+ * @throws CommandError
+ */
 function shutDown(client: Client, args: readonly string[]): void {
   const { server } = client
   const words = new Set(args.slice(1).map(tokenOf))
@@ -24,14 +30,14 @@ function shutDown(client: Client, args: readonly string[]): void {
   }
   const abort = words.has('ABORT')
   if ((abort && words.size > 1) || (words.has('SAVE') && words.has('NOSAVE'))) throw syntaxError()
-  // A shutdown waits only for the disk, so that there never is one to call off.
+  // There is never one to abort, because a shutdown waits only for the disk.
   if (abort) throw new CommandError('ERR No shutdown in progress.')
   const { persistence } = server
   const keeps = persistence.durability !== 'no'
   if (words.has('SAVE') && !keeps && !words.has('FORCE')) {
     throw new CommandError('ERR durability is no: nothing is kept on disk')
   }
-  // Success is silent: the connection ends.
+  // On success there is no reply: the connection ends.
   if (words.has('NOSAVE') || !keeps) {
     server.shutdown(!words.has('NOSAVE'))
     return
@@ -51,7 +57,7 @@ function shutDown(client: Client, args: readonly string[]): void {
   )
 }
 
-/** The server as a whole. */
+/** Stopping the server. */
 export const shutdownCommands: readonly Command[] = [
   {
     name: 'shutdown',

@@ -7,9 +7,13 @@ import type { Command, Flag } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'loading', 'stale']
+/** How many commands SLOWLOG GET returns by default (Redis). */
 const DEFAULT_COUNT = 10
 
-/** @throws CommandError unless it is a count, or -1 for all */
+/**
+ * @returns how many commands to return; Infinity for -1, which means all
+ * @throws CommandError unless the text is an integer from -1 on
+ */
 function parseCount(text: string | undefined): number {
   if (text === undefined) return DEFAULT_COUNT
   const count = readInteger64(text)
@@ -19,6 +23,7 @@ function parseCount(text: string | undefined): number {
   return count === -1n ? Number.POSITIVE_INFINITY : Number(count)
 }
 
+/** SLOWLOG GET. */
 function replyRequests({ server, reply }: Client, count: number): void {
   const requests = server.slowlog.requests.slice(0, count)
   reply.array(requests.length)
@@ -38,7 +43,7 @@ const subcommands: readonly Command[] = [
   {
     name: 'get',
     summary:
-      'Returns the slow commands, newest first: number, Unix time, microseconds, arguments, address and name of the client; -1 for all.',
+      'Returns slow commands, newest first: ID, Unix time, microseconds, arguments, client; -1 for all.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of commands returned',
@@ -56,7 +61,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'len',
-    summary: 'Counts the slow commands that are kept.',
+    summary: 'Returns the number of slow commands that are kept.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -68,7 +73,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'reset',
-    summary: 'Forgets the slow commands.',
+    summary: 'Discards the slow commands.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of commands kept',
@@ -81,7 +86,7 @@ const subcommands: readonly Command[] = [
   },
 ]
 
-/** SLOWLOG. */
+/** The log of slow commands. */
 export const slowlogCommands: readonly Command[] = [
   {
     name: 'slowlog',

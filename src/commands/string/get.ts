@@ -8,7 +8,7 @@ import type { Command } from '../../request/command.ts'
 import { FAST_WRITES } from './set.ts'
 import { GETEX_OPTIONS, parseStringOptions } from './set-options.ts'
 
-/** What these commands have in common. */
+/** Shared by the commands that only read. */
 export const READS = {
   group: 'string',
   since: '0.1.0',
@@ -17,37 +17,38 @@ export const READS = {
   keys: [1, 1, 1],
 } as const
 
-export /** What these commands have in common that read and change a key, and take no more memory. */
+/** Shared by the commands that read and change a key, but take no more memory. */
 const FAST_CHANGES = { ...FAST_WRITES, flags: ['write', 'fast'] } as const
 
+/** GETEX. */
 function getAndExpire(client: Client, args: readonly string[]): void {
   const { reply, server } = client
   const { ttl, persists } = parseStringOptions(args, 2, 'getex')
-  const file = client.server.keyspace.find(args[1])
-  client.server.keyspace.noteRead(args[1], file !== undefined)
+  const file = server.keyspace.find(args[1])
+  server.keyspace.noteRead(args[1], file !== undefined)
   if (file === undefined) {
     reply.null()
     return
   }
   const { value } = file
   if (persists && file.lease !== null) {
-    client.server.keyspace.update(args[1], value, undefined)
+    server.keyspace.update(args[1], value, undefined)
     server.keyspace.notify('persist', args[1])
   } else if (ttl !== undefined) {
     const expireTime = parseExpiry(ttl.token, ttl.text, server.clock, 'getex')
     const past = expireTime <= server.clock.now()
-    if (past) client.server.keyspace.delete(args[1])
-    else client.server.keyspace.update(args[1], value, expireTime)
+    if (past) server.keyspace.delete(args[1])
+    else server.keyspace.update(args[1], value, expireTime)
     server.keyspace.notify(past ? 'del' : 'expire', args[1])
   }
   reply.bulk(value)
 }
 
-/** Reading strings. */
+/** Reading a value as a whole. */
 export const getCommands: readonly Command[] = [
   {
     name: 'get',
-    summary: 'Returns the string of a key.',
+    summary: 'Returns the value of a key.',
     ...READS,
     arity: 2,
     args: [KEY],
@@ -57,7 +58,7 @@ export const getCommands: readonly Command[] = [
   },
   {
     name: 'mget',
-    summary: 'Returns the strings of several keys; null for those that have none.',
+    summary: 'Returns the values of several keys, null for each key that does not exist.',
     ...READS,
     complexity: 'O(N) where N is the number of keys',
     arity: -2,
@@ -68,14 +69,14 @@ export const getCommands: readonly Command[] = [
       reply.array(args.length - 1)
       for (let i = 1; i < args.length; i++) {
         const node = server.store.lookup(pathOfKey(args[i]))
-        client.server.keyspace.noteRead(args[i], node !== undefined)
+        server.keyspace.noteRead(args[i], node !== undefined)
         reply.bulkOrNull(node === undefined || node.dir ? null : node.value)
       }
     },
   },
   {
     name: 'strlen',
-    summary: 'Returns the length of the string of a key, in bytes.',
+    summary: 'Returns the length of the value of a key, in bytes.',
     ...READS,
     arity: 2,
     keyFlags: [['RO']],
@@ -86,7 +87,7 @@ export const getCommands: readonly Command[] = [
   },
   {
     name: 'getset',
-    summary: 'Sets a key to a string and returns the one before.',
+    summary: 'Sets the value of a key and returns the former value.',
     ...FAST_WRITES,
     arity: 3,
     keyFlags: [['RW', 'access', 'update']],
@@ -100,7 +101,7 @@ export const getCommands: readonly Command[] = [
   },
   {
     name: 'getdel',
-    summary: 'Returns the string of a key and deletes it.',
+    summary: 'Returns the value of a key and deletes the key.',
     ...FAST_CHANGES,
     arity: 2,
     keyFlags: [['RW', 'access', 'delete']],
@@ -116,7 +117,7 @@ export const getCommands: readonly Command[] = [
   },
   {
     name: 'getex',
-    summary: 'Returns the string of a key and changes its TTL.',
+    summary: 'Returns the value of a key, and sets or removes its TTL.',
     ...FAST_CHANGES,
     arity: -2,
     keyFlags: [['RW', 'access', 'update']],

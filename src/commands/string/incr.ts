@@ -13,7 +13,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { FileNode } from '../../store/tree/node.ts'
 
-/** What these commands have in common. */
+/** Shared by the commands of this file. */
 const WRITES = {
   group: 'string',
   since: '0.1.0',
@@ -24,16 +24,18 @@ const WRITES = {
 
 const MIN_64 = -(2n ** 63n)
 const MAX_64 = 2n ** 63n - 1n
-/** An integer that a number holds exactly, and its sum with another. */
-const SHORT = /^(?:0|-?[1-9]\d{0,14})$/
+/** An integer so short that a number holds it, and its sum with another, exactly. */
+const SHORT_INTEGER = /^(?:0|-?[1-9]\d{0,14})$/
 
-function parseIncrement(text: string): number | bigint {
-  if (SHORT.test(text)) return Number(text)
+/** @throws CommandError unless the text is an integer of 64 bits */
+function parseInteger(text: string): number | bigint {
+  if (SHORT_INTEGER.test(text)) return Number(text)
   const value = readInteger64(text)
   if (value === undefined) throw notAnInteger()
   return value
 }
 
+/** @throws CommandError if the sum does not fit into 64 bits */
 function sumOf(a: number | bigint, b: number | bigint): number | bigint {
   if (typeof a === 'number' && typeof b === 'number') return a + b
   const sum = BigInt(a) + BigInt(b)
@@ -41,31 +43,33 @@ function sumOf(a: number | bigint, b: number | bigint): number | bigint {
   throw new CommandError('ERR increment or decrement would overflow')
 }
 
+/** INCR, DECR, INCRBY and DECRBY. */
 function increment(client: Client, key: string, by: number | bigint): void {
   const file = client.server.keyspace.find(key)
-  const sum = sumOf(file === undefined ? 0 : parseIncrement(file.value), by)
+  const sum = sumOf(file === undefined ? 0 : parseInteger(file.value), by)
   putKey(client, key, file, String(sum))
   client.server.keyspace.notify('incrby', key)
   client.reply.integer(sum)
 }
 
-/** A new value with the old TTL, or a new key. */
+/** Gives an existing key a new value and keeps its TTL, or creates the key. */
 function putKey(client: Client, key: string, file: FileNode | undefined, value: string): void {
   if (file === undefined) client.server.keyspace.set(key, value)
   else client.server.keyspace.update(key, value, file.lease?.expireTime)
 }
 
+/** @throws CommandError unless the text is a number that Redis's INCRBYFLOAT takes */
 function parseFloatStrictly(text: string): LongDouble {
   const value = parseLongDouble(text)
   if (value === undefined) throw new CommandError('ERR value is not a valid float')
   return value
 }
 
-/** Strings that are numbers. */
+/** Adding to values that are numbers. */
 export const incrCommands: readonly Command[] = [
   {
     name: 'incr',
-    summary: 'Adds one to the integer of a key, which is 0 if there is none.',
+    summary: 'Adds one to the integer at a key; a missing key counts as 0.',
     ...WRITES,
     arity: 2,
     keyFlags: [['RW', 'access', 'update']],
@@ -76,7 +80,7 @@ export const incrCommands: readonly Command[] = [
   },
   {
     name: 'decr',
-    summary: 'Takes one from the integer of a key, which is 0 if there is none.',
+    summary: 'Subtracts one from the integer at a key; a missing key counts as 0.',
     ...WRITES,
     arity: 2,
     keyFlags: [['RW', 'access', 'update']],
@@ -87,31 +91,31 @@ export const incrCommands: readonly Command[] = [
   },
   {
     name: 'incrby',
-    summary: 'Adds to the integer of a key, which is 0 if there is none.',
+    summary: 'Adds to the integer at a key; a missing key counts as 0.',
     ...WRITES,
     arity: 3,
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'increment', type: 'integer' }],
     run(client, args) {
-      increment(client, args[1], parseIncrement(args[2]))
+      increment(client, args[1], parseInteger(args[2]))
     },
   },
   {
     name: 'decrby',
-    summary: 'Takes from the integer of a key, which is 0 if there is none.',
+    summary: 'Subtracts from the integer at a key; a missing key counts as 0.',
     ...WRITES,
     arity: 3,
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'decrement', type: 'integer' }],
     run(client, args) {
-      const decrement = parseIncrement(args[2])
+      const decrement = parseInteger(args[2])
       if (decrement === MIN_64) throw new CommandError('ERR decrement would overflow')
       increment(client, args[1], -decrement)
     },
   },
   {
     name: 'incrbyfloat',
-    summary: 'Adds to the decimal number of a key, which is 0 if there is none.',
+    summary: 'Adds to the decimal number at a key; a missing key counts as 0.',
     ...WRITES,
     arity: 3,
     keyFlags: [['RW', 'access', 'update']],

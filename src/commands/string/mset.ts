@@ -8,6 +8,8 @@ import type { Command } from '../../request/command.ts'
 import { StoreError } from '../../store/errors.ts'
 import { cleanPath, isBelow } from '../../store/path.ts'
 
+const SLASH = 47
+
 const PAIRS: readonly Argument[] = [
   {
     name: 'key-value',
@@ -20,7 +22,7 @@ const PAIRS: readonly Argument[] = [
   },
 ]
 
-/** What both commands have in common. */
+/** Shared by both commands. */
 const WRITES = {
   group: 'string',
   since: '0.1.0',
@@ -31,17 +33,17 @@ const WRITES = {
   args: PAIRS,
 } as const
 
-/** @throws CommandError unless each key has its value */
+/** @throws CommandError if a key has no value */
 function checkPairs(args: readonly string[], name: string): void {
   if (args.length % 2 === 0) throw wrongArity(name)
 }
 
 /**
- * Finds what would make one of the writes fail, before the first: MSET never does half.
+ * Checks all writes before the first one, because MSET must not fail halfway.
  *
  * @returns whether one of the keys exists
- * @throws CommandError WRONGTYPE where a directory stands
- * @throws StoreError NOTDIR where the way leads through a file, be it one of the others
+ * @throws CommandError WRONGTYPE if a key is a directory
+ * @throws StoreError NOTDIR if a parent of a key is a file, or is another key of this request
  * @throws PathError if a path is too long or too deep
  */
 function checkWrites(client: Client, args: readonly string[]): boolean {
@@ -55,7 +57,7 @@ function checkWrites(client: Client, args: readonly string[]): boolean {
   return exists
 }
 
-/** @throws StoreError NOTDIR if one of the keys lies below another, which will be a file */
+/** @throws StoreError NOTDIR if a key lies below another one, because that will be a file */
 function checkNesting({ server }: Client, args: readonly string[]): void {
   const paths: string[] = []
   for (let i = 1; i < args.length; i += 2) paths.push(cleanPath(pathOfKey(args[i])))
@@ -65,9 +67,7 @@ function checkNesting({ server }: Client, args: readonly string[]): void {
   }
 }
 
-const SLASH = 47
-
-/** With the slash before all other characters, so that what lies below a path follows it at once. */
+/** Sorts the slash before all other characters, so that the paths below a path follow it directly. */
 function compareAsTree(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let i = 0; i < length; i++) {
@@ -87,11 +87,11 @@ function setAll(client: Client, args: readonly string[]): void {
   }
 }
 
-/** Setting many strings, all or none. */
+/** Setting many keys, all or none. */
 export const msetCommands: readonly Command[] = [
   {
     name: 'mset',
-    summary: 'Sets several keys to strings, all or, if one cannot be, none.',
+    summary: 'Sets several keys; if one of them cannot be set, none is.',
     ...WRITES,
     keyFlags: [['OW', 'update']],
     run(client, args) {
@@ -103,7 +103,7 @@ export const msetCommands: readonly Command[] = [
   },
   {
     name: 'msetnx',
-    summary: 'Sets several keys to strings if there is none of them yet.',
+    summary: 'Sets several keys, but only if none of them exists.',
     ...WRITES,
     keyFlags: [['OW', 'insert']],
     run(client, args) {

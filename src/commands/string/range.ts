@@ -8,7 +8,10 @@ import type { Command } from '../../request/command.ts'
 import { ownCopy } from '../../store/path.ts'
 import { READS } from './get.ts'
 
-/** What both commands have in common. */
+/** A string up to this length is kept in one piece, see {@link concatenate}. */
+const MAX_FLAT_BYTES = 4096
+
+/** Shared by APPEND and SETRANGE. */
 const WRITES = {
   group: 'string',
   since: '0.1.0',
@@ -16,27 +19,26 @@ const WRITES = {
   keys: [1, 1, 1],
 } as const
 
-/** @throws CommandError if a string would be longer than any that a client could send */
+/** @throws CommandError if a string of this length is longer than a client may send */
 function checkLength({ server }: Client, length: number): void {
   if (length <= server.config.get('proto-max-bulk-len')) return
   throw new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)')
 }
 
-/** A string up to this length is kept in one piece. */
-const SMALL = 4096
-
 /**
- * Puts two strings together. V8 keeps the sum as a tree of its pieces, which is what makes appending
- * cheap; but each piece takes some 60 bytes, however short it is. So the sum is copied into one
- * piece from time to time: while it is small, and whenever it has grown by a sixteenth.
+ * Joins two strings. V8 keeps the result as a tree of its pieces, which makes appending cheap, but
+ * each piece takes about 60 bytes, however short it is. The result is therefore copied into one piece
+ * while it is short, and after that each time it has grown by a sixteenth.
  */
 function concatenate(value: string, tail: string): string {
   const sum = value + tail
   const step = Math.max(12, 27 - Math.clz32(sum.length))
-  return sum.length <= SMALL || value.length >> step !== sum.length >> step ? ownCopy(sum) : sum
+  return sum.length <= MAX_FLAT_BYTES || value.length >> step !== sum.length >> step
+    ? ownCopy(sum)
+    : sum
 }
 
-/** The string with a part written over; what lies between its end and the part is NUL bytes. */
+/** Writes a part over a string; fills a gap between the string's end and the part with NUL bytes. */
 function overwrite(value: string, offset: number, part: string): string {
   const bytes = Buffer.alloc(Math.max(value.length, offset + part.length))
   bytes.write(value, 0, 'latin1')
@@ -44,9 +46,33 @@ function overwrite(value: string, offset: number, part: string): string {
   return bytes.toString('latin1')
 }
 
-/** GETRANGE and SUBSTR, which is its old name. */
-export const RANGE = {
-  summary: 'Returns a part of the string of a key, by the places of its first and last byte.',
+/** @throws CommandError unless the text is an integer of 64 bits */
+function parseOffset(text: string): bigint {
+  const value = readInteger64(text)
+  if (value === undefined) throw notAnInteger()
+  return value
+}
+
+/**
+ * The bytes from `start` to `end`, both included. Negative offsets count from the end: -1 is the last
+ * byte.
+ */
+function rangeOf(value: string, start: bigint, end: bigint): string {
+  // Redis compares negative offsets before it moves those that lie before the first byte to it.
+  if (start < 0n && end < 0n && start > end) return ''
+  return value.slice(positionOf(value, start), positionOf(value, end) + 1)
+}
+
+/** The position that an offset means, counted from the start. */
+function positionOf(value: string, offset: bigint): number {
+  // An offset that Number rounds lies far outside any string.
+  const position = Number(offset)
+  return position < 0 ? Math.max(0, value.length + position) : position
+}
+
+/** Shared by GETRANGE and SUBSTR, its former name. */
+const RANGE = {
+  summary: 'Returns the bytes of the value of a key from start to end.',
   ...READS,
   complexity: 'O(N) where N is the length of the part returned',
   arity: 4,
@@ -59,30 +85,11 @@ export const RANGE = {
   },
 } satisfies Omit<Command, 'name'>
 
-export function parseOffset(text: string): bigint {
-  const value = readInteger64(text)
-  if (value === undefined) throw notAnInteger()
-  return value
-}
-
-/** @param start the first byte, @param end the last; negative ones count from the end, from -1 */
-export function rangeOf(value: string, start: bigint, end: bigint): string {
-  // Also where both lie before the first byte, and would be moved to it (Redis).
-  if (start < 0n && end < 0n && start > end) return ''
-  return value.slice(placeOf(value, start), placeOf(value, end) + 1)
-}
-
-export function placeOf(value: string, offset: bigint): number {
-  // Rounding matters only where the string has long ended.
-  const place = Number(offset)
-  return place < 0 ? Math.max(0, value.length + place) : place
-}
-
-/** Changing a part of a string. */
+/** Reading and changing part of a value. */
 export const rangeCommands: readonly Command[] = [
   {
     name: 'append',
-    summary: 'Appends to the string of a key, which is made if there is none.',
+    summary: 'Appends to the value of a key; creates the key if it does not exist.',
     ...WRITES,
     complexity: 'O(1), amortized',
     flags: ['write', 'denyoom', 'fast'],
@@ -105,14 +112,13 @@ export const rangeCommands: readonly Command[] = [
   },
   {
     name: 'setrange',
-    summary: 'Writes over a part of the string of a key; a gap before it is filled with NUL bytes.',
+    summary: 'Overwrites part of the value of a key; fills a gap before it with NUL bytes.',
     ...WRITES,
     complexity: 'O(N) where N is the length of the string',
     arity: 4,
     args: [KEY, { name: 'offset', type: 'integer' }, VALUE],
     run(client, args) {
-      const offset = readInteger64(args[2])
-      if (offset === undefined) throw notAnInteger()
+      const offset = parseOffset(args[2])
       if (offset < 0n) throw new CommandError('ERR offset is out of range')
       const file = client.server.keyspace.find(args[1])
       let value = file?.value ?? ''

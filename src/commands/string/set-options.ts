@@ -6,10 +6,10 @@ import { tokenOf } from '../../request/arguments/token.ts'
 /** The options of SET and GETEX. */
 export interface StringOptions {
   condition?: 'NX' | 'XX' | 'IFEQ' | 'IFNE'
-  /** What IFEQ and IFNE compare with. */
+  /** The value that IFEQ or IFNE compares with. */
   comparand?: string
   get?: true
-  /** EX and its like, with its argument. */
+  /** EX, PX, EXAT or PXAT, with its argument. */
   ttl?: { readonly token: TtlToken; readonly text: string }
   /** KEEPTTL. */
   keeps?: true
@@ -19,7 +19,7 @@ export interface StringOptions {
 
 const TTL_MEMBERS = TTL_ARGUMENT.args ?? []
 
-/** SET's options, as COMMAND DOCS tells them. */
+/** SET's options, as COMMAND DOCS describes them. */
 export const SET_OPTIONS: readonly Argument[] = [
   {
     name: 'condition',
@@ -41,7 +41,7 @@ export const SET_OPTIONS: readonly Argument[] = [
   },
 ]
 
-/** GETEX's. */
+/** GETEX's options, as COMMAND DOCS describes them. */
 export const GETEX_OPTIONS: readonly Argument[] = [
   {
     name: 'expiration',
@@ -52,11 +52,11 @@ export const GETEX_OPTIONS: readonly Argument[] = [
 ]
 
 /**
- * Reads them as Redis 7.0 does, not by the declaration: one given twice is no error, and the last
- * one holds. IFEQ and IFNE are those of Redis 8.4; they stand alone.
+ * Parses the options as Redis 7.0 does, not by the declaration: an option given twice is no error, and
+ * the last one counts. IFEQ and IFNE are from Redis 8.4, and exclude any other condition.
  *
  * @param args the whole request
- * @param from where the options begin
+ * @param from the position of the first option
  * @throws CommandError a syntax error
  */
 export function parseStringOptions(

@@ -7,7 +7,7 @@ import type { Command } from '../../request/command.ts'
 import type { FileNode } from '../../store/tree/node.ts'
 import { parseStringOptions, SET_OPTIONS, type StringOptions } from './set-options.ts'
 
-/** What these commands have in common. */
+/** Shared by the commands of this file. */
 const WRITES = {
   group: 'string',
   since: '0.1.0',
@@ -16,9 +16,10 @@ const WRITES = {
   keys: [1, 1, 1],
 } as const
 
+/** The same for commands that Redis flags as fast. */
 export const FAST_WRITES = { ...WRITES, flags: ['write', 'denyoom', 'fast'] } as const
 
-/** Does the condition of a SET keep it from writing? As Redis 8.4: no key is equal to nothing. */
+/** Whether the condition of a SET keeps it from writing. A missing key equals no value (Redis 8.4). */
 function isRefused({ condition, comparand }: StringOptions, file: FileNode | undefined): boolean {
   if (condition === 'NX') return file !== undefined
   if (condition === 'XX') return file === undefined
@@ -32,13 +33,13 @@ function setWithOptions(client: Client, args: readonly string[]): void {
   const { condition, get, ttl, keeps } = options
   const expireTime = ttl && parseExpiry(ttl.token, ttl.text, server.clock, 'set')
   const asks = condition !== undefined || get || keeps
-  const file = asks ? client.server.keyspace.find(args[1]) : undefined
-  // Setting the key changes the file.
+  const file = asks ? server.keyspace.find(args[1]) : undefined
+  // The value is read now because setting the key changes the file.
   const before = file?.value ?? null
   const refused = isRefused(options, file)
-  if (get) client.server.keyspace.noteRead(args[1], file !== undefined)
+  if (get) server.keyspace.noteRead(args[1], file !== undefined)
   if (!refused) {
-    client.server.keyspace.set(args[1], args[2], keeps ? file?.lease?.expireTime : expireTime)
+    server.keyspace.set(args[1], args[2], keeps ? file?.lease?.expireTime : expireTime)
     server.keyspace.notify('set', args[1])
     if (expireTime !== undefined) server.keyspace.notify('expire', args[1])
   }
@@ -48,19 +49,24 @@ function setWithOptions(client: Client, args: readonly string[]): void {
 }
 
 /** SETEX and PSETEX. */
-function setFor(client: Client, args: readonly string[], token: 'EX' | 'PX', name: string): void {
+function setWithTtl(
+  client: Client,
+  args: readonly string[],
+  token: 'EX' | 'PX',
+  name: string,
+): void {
   const { reply, server } = client
-  client.server.keyspace.set(args[1], args[3], parseExpiry(token, args[2], server.clock, name))
+  server.keyspace.set(args[1], args[3], parseExpiry(token, args[2], server.clock, name))
   server.keyspace.notify('set', args[1])
   server.keyspace.notify('expire', args[1])
   reply.ok()
 }
 
-/** Setting a string as a whole, and what reads and writes it in one. */
+/** Setting a value as a whole. */
 export const setCommands: readonly Command[] = [
   {
     name: 'set',
-    summary: 'Sets a key to a string; a former TTL is dropped unless given again or kept.',
+    summary: 'Sets the value of a key; drops a former TTL unless KEEPTTL or a new one is given.',
     ...WRITES,
     arity: -3,
     keyFlags: [['RW', 'access', 'update', 'variable_flags']],
@@ -81,7 +87,7 @@ export const setCommands: readonly Command[] = [
   },
   {
     name: 'setnx',
-    summary: 'Sets a key to a string if there is none.',
+    summary: 'Sets the value of a key that does not exist.',
     ...FAST_WRITES,
     arity: 3,
     keyFlags: [['OW', 'insert']],
@@ -97,24 +103,24 @@ export const setCommands: readonly Command[] = [
   },
   {
     name: 'setex',
-    summary: 'Sets a key to a string that expires after so many seconds.',
+    summary: 'Sets the value of a key, and its TTL in seconds.',
     ...WRITES,
     arity: 4,
     keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'seconds', type: 'integer' }, VALUE],
     run(client, args) {
-      setFor(client, args, 'EX', 'setex')
+      setWithTtl(client, args, 'EX', 'setex')
     },
   },
   {
     name: 'psetex',
-    summary: 'Sets a key to a string that expires after so many milliseconds.',
+    summary: 'Sets the value of a key, and its TTL in milliseconds.',
     ...WRITES,
     arity: 4,
     keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'milliseconds', type: 'integer' }, VALUE],
     run(client, args) {
-      setFor(client, args, 'PX', 'psetex')
+      setWithTtl(client, args, 'PX', 'psetex')
     },
   },
 ]

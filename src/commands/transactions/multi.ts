@@ -10,7 +10,7 @@ import { WatchedKeys } from '../../request/watched-keys.ts'
 
 const FLAGS: readonly Flag[] = ['noscript', 'loading', 'stale', 'fast', 'allow_busy']
 
-/** Runs what has been queued, all or, if something watched has changed, nothing. */
+/** Runs all queued commands, or none if a watched key has changed. */
 function execute(client: Client): void {
   const { transaction, watched, server } = client
   if (transaction === undefined) throw new CommandError('ERR EXEC without MULTI')
@@ -18,7 +18,7 @@ function execute(client: Client): void {
     if (transaction.failed) {
       throw new CommandError('EXECABORT Transaction discarded because of previous errors.')
     }
-    // What the queue itself changes is to touch others only.
+    // Watches end before the queue runs, so that its own writes touch only other clients' watches.
     const touched = watched?.check() === true
     watched?.clear()
     if (touched) client.reply.nullArray()
@@ -32,7 +32,7 @@ function execute(client: Client): void {
 export const multiCommands: readonly Command[] = [
   {
     name: 'multi',
-    summary: 'Begins a transaction: what follows is queued until EXEC.',
+    summary: 'Begins a transaction: queues the commands that follow until EXEC.',
     group: 'transactions',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -49,7 +49,7 @@ export const multiCommands: readonly Command[] = [
   },
   {
     name: 'exec',
-    summary: 'Runs what has been queued since MULTI, with nothing in between.',
+    summary: 'Runs the commands queued since MULTI, with no other command between them.',
     group: 'transactions',
     since: '0.1.0',
     complexity: 'Depends on the commands queued',
@@ -62,7 +62,7 @@ export const multiCommands: readonly Command[] = [
   },
   {
     name: 'discard',
-    summary: 'Drops what has been queued since MULTI, and all watches.',
+    summary: 'Drops the commands queued since MULTI, and ends all watches.',
     group: 'transactions',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of commands queued',
@@ -77,7 +77,7 @@ export const multiCommands: readonly Command[] = [
   },
   {
     name: 'watch',
-    summary: 'Lets the next EXEC do nothing if something at or below a path has changed by then.',
+    summary: 'Makes the next EXEC do nothing if a node at or below one of the paths has changed.',
     group: 'transactions',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of keys',

@@ -1,19 +1,20 @@
 import { encodeArrayHeader, encodeBulk, encodeHeader } from '../../resp/reply-encoding.ts'
 import { ACTIONS, type Action, type NodeExtern } from '../../store/event.ts'
 
-/** Of both versions of RESP. */
+/** One value for each version of RESP. */
 type ByProtocol<T> = Readonly<Record<2 | 3, T>>
 
-/** A file without a TTL, of which there is but one thing that may be missing. */
+/** A file without a TTL, whose reply always has the same four fields. */
 export interface PlainFile extends NodeExtern {
   readonly value: string
 }
 
+/** Whether a node is a file without a TTL. */
 export function isPlain(node: NodeExtern): node is PlainFile {
   return node.value !== undefined && node.expiration === undefined
 }
 
-/** A map's header: in RESP2 an array of names and values. */
+/** A map's header, which in RESP2 is that of an array of names and values. */
 function mapHeader(size: number, protocol: 2 | 3): string {
   return protocol === 3 ? encodeHeader('%', size) : encodeArrayHeader(2 * size)
 }
@@ -22,7 +23,7 @@ function byProtocol<T>(make: (protocol: 2 | 3) => T): ByProtocol<T> {
   return { 2: make(2), 3: make(3) }
 }
 
-// Field names, encoded once; those of indexes up to the number's first digit.
+// The field names, encoded once. An index's name includes the `:` that begins its number.
 export const KEY = encodeBulk('key')
 export const PREV_NODE = Buffer.from(encodeBulk('prevNode'))
 export const INDEX = Buffer.from(`${encodeBulk('index')}:`)
@@ -34,11 +35,11 @@ export const NODES = encodeBulk('nodes')
 export const MODIFIED_INDEX = Buffer.from(`${encodeBulk('modifiedIndex')}:`)
 export const CREATED_INDEX = Buffer.from(`${encodeBulk('createdIndex')}:`)
 
-/** What an event's reply begins with, up to its node, by action. */
+/** The start of an event's reply, up to its node, by action. */
 export const HEADS = headsOf(3)
-/** The same where there was a node before. */
+/** The same for an event with a `prevNode`. */
 export const HEADS_WITH_PREVIOUS = headsOf(4)
-/** What a plain file begins with, up to its key: most nodes are such. */
+/** The start of a plain file, up to its key. Most nodes are plain files. */
 export const FILE = byProtocol((protocol) => Buffer.from(mapHeader(4, protocol) + KEY))
 
 function headsOf(size: number): ByProtocol<Readonly<Record<Action, Buffer>>> {

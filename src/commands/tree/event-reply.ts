@@ -37,7 +37,7 @@ import {
   templateFor,
 } from './event-template.ts'
 
-/** What such a file takes beside its key and its value, at the most. */
+/** The most bytes that a plain file takes beside its key and its value. */
 const FILE_OVERHEAD =
   FILE[2].length +
   VALUE.length +
@@ -154,7 +154,7 @@ function learnChange(reply: ReplyWriter, change: FileChange): void {
   learn(changes, reply, start, head, node, prevNode, index)
 }
 
-/** @param start where in what has been written the reply begins */
+/** @param start where the reply begins in `reply.bytes` */
 function learn(
   templates: readonly EventTemplate[],
   reply: ReplyWriter,
@@ -195,7 +195,7 @@ function writeNode(reply: ReplyWriter, node: NodeExtern): void {
   reply.wrote(putRest(buffer, putBulk(buffer, at, node.key), node))
 }
 
-/** What comes after the key. */
+/** Puts the fields that follow the key. @returns where they end */
 function putRest(buffer: Buffer, start: number, node: PlainFile): number {
   let at = putBytes(buffer, start, VALUE)
   at = putBulk(buffer, at, node.value)
@@ -246,6 +246,7 @@ function writeInteger(reply: ReplyWriter, name: Buffer, n: number): void {
   reply.wrote(putNumber(buffer, putBytes(buffer, reply.length, name), n))
 }
 
+/** Publishes an event's keyspace notification, and replies with the event. */
 export function replyEvent(client: Client, event: Event): void {
   notifyKeyspace(client, event)
   writeEvent(client.reply, event)

@@ -1,3 +1,20 @@
+/*
+ * Problem: replies with plain files differ only in keys, values and indexes, yet encoding one field
+ * by field writes all names and lengths again.
+ *
+ * Trick: keep the last reply of each shape (action, protocol, lengths of the key and the values,
+ * digits of the indexes), copy it whole, and overwrite only what may differ:
+ *
+ *     last reply   ... $3 key $4 /job $5 value $2 v1 $13 modifiedIndex :41 $12 createdIndex :41 $5 index :41
+ *     next reply   ... $3 key $4 /run $5 value $2 v2 $13 modifiedIndex :42 $12 createdIndex :42 $5 index :42
+ *     overwritten                ^^^^          ^^                       ^^                   ^^           ^^
+ *
+ * Price: 1 KiB for each template, and a second way to write a reply, which must give the same bytes as
+ * the first one (test/commands/tree/event-reply.test.ts compares them).
+ * Gain: see "Tricks" in bench/RESULTS.md.
+ * Can be deleted by writing every reply with `writeAny` (event-reply.ts).
+ */
+
 import { digitsOf, MAX_SMALL, putCopy, putDigits, putText } from '../../resp/byte-encoding.ts'
 import {
   CREATED_INDEX,
@@ -9,44 +26,45 @@ import {
   VALUE,
 } from './event-fields.ts'
 
-/** A longer reply is not remembered, in bytes. */
-const LONGEST = 1024
-/** The length of the end of a line, in bytes. */
-const LINE_END = 2
-/** For indexes with more digits than are remembered. Negative also times 256, with some added. */
-const TOO_MANY = -(2 ** 16)
+/** Longer replies are not remembered. */
+const MAX_REPLY_BYTES = 1024
+const CRLF_BYTES = 2
+/** The digits of an index that is too large; {@link digitsWithBefore} keeps the number negative. */
+const TOO_LARGE = -(2 ** 16)
 
-/** So many shapes of replies are remembered side by side: 2 to the power of this. */
+/** Shapes remembered side by side, as a power of two. */
 const TEMPLATE_BITS = 4
-/** 2^32 divided by the golden ratio: spreads numbers that lie close together (Knuth). */
+/** 2^32 divided by the golden ratio, which spreads numbers that lie close together (Knuth). */
 const SPREAD = 0x9e3779b1
 
+/** Templates for one kind of event, to be chosen from with {@link templateFor}. */
 export function newTemplates(): readonly EventTemplate[] {
   return Array.from({ length: 2 ** TEMPLATE_BITS }, () => new EventTemplate())
 }
 
-/** Which of them a reply has: old and new indexes differ in their digits, and come in turn. */
+/**
+ * Which of the templates a reply uses. They are several because replies with short and with long
+ * indexes alternate: one template would be learned anew each time.
+ *
+ * @param digits from {@link allDigits}
+ */
 export function templateFor(digits: number, valueLength: number): number {
   return Math.imul(digits + valueLength, SPREAD) >>> (32 - TEMPLATE_BITS)
 }
 
-/**
- * The last reply of a shape to an event about a plain file. The next one differs in nothing but its key,
- * its values and its indexes, and these are as long as the last time: then copying the whole
- * and putting those in their places takes half the time of putting it together.
- */
+/** The last reply of one shape, and where its key, values and indexes lie. */
 export class EventTemplate {
-  readonly #memory = Buffer.alloc(LONGEST)
+  readonly #memory = Buffer.alloc(MAX_REPLY_BYTES)
   #bytes = this.#memory.subarray(0, 0)
-  /** What the reply begins with: it tells action and protocol. */
+  /** The reply's start, which stands for its action and protocol. */
   #head: Buffer | undefined
   #keyLength = 0
   #valueLength = 0
-  /** -1 without a previous node. */
+  /** The length of the previous node's value; -1 without a previous node. */
   #beforeLength = -1
-  /** How many digits the indexes have. */
+  /** The digits of all indexes, from {@link allDigits}. */
   #digits = 0
-  // Where in the bytes what differs begins; of indexes, where they end.
+  // Where in the bytes keys and values begin, and where indexes end.
   #keyAt = 0
   #valueAt = 0
   #modifiedEnd = 0
@@ -58,10 +76,10 @@ export class EventTemplate {
   #indexEnd = 0
 
   /**
-   * How long the reply is, if it has the shape of the last one; otherwise 0.
+   * The reply's length in bytes if it has the shape of the last one; otherwise 0.
    *
-   * @param beforeLength of the value before, -1 without one
-   * @param digits what {@link digitsIn} tells of all its indexes
+   * @param beforeLength the length of the previous node's value; -1 without a previous node
+   * @param digits from {@link digitsIn} or {@link digitsWithBefore}
    */
   lengthFor(
     head: Buffer,
@@ -80,7 +98,7 @@ export class EventTemplate {
   }
 
   /**
-   * Puts a reply without a node before, for which {@link lengthFor} has found the length.
+   * Puts a reply for which {@link lengthFor} is not 0, all but its previous node.
    *
    * @returns where it ends
    */
@@ -103,7 +121,7 @@ export class EventTemplate {
     return at + this.#bytes.length
   }
 
-  /** Puts what tells of the node before into a reply that {@link put} has put. */
+  /** Adds the previous node to a reply that {@link put} has put at `at`. */
   putBefore(
     buffer: Buffer,
     at: number,
@@ -119,7 +137,7 @@ export class EventTemplate {
     putIndexLike(buffer, at + this.#createdBeforeEnd, createdIndex, modifiedEnd, modifiedIndex)
   }
 
-  /** Remembers a reply. @param bytes all of it */
+  /** Remembers a reply, unless it is too long. @param bytes the whole reply */
   learn(
     bytes: Buffer,
     protocol: 2 | 3,
@@ -129,7 +147,7 @@ export class EventTemplate {
     index: number,
   ): void {
     const digits = allDigits(node, before, index)
-    if (bytes.length > LONGEST || digits < 0) return
+    if (bytes.length > MAX_REPLY_BYTES || digits < 0) return
     this.#head = head
     this.#keyLength = node.key.length
     this.#valueLength = node.value.length
@@ -137,63 +155,64 @@ export class EventTemplate {
     this.#digits = digits
     this.#bytes = this.#memory.subarray(0, bytes.length)
     this.#bytes.set(bytes)
-    const keyAt = 1 + digitsOf(node.key.length) + LINE_END
+    const keyAt = 1 + digitsOf(node.key.length) + CRLF_BYTES
     this.#keyAt = head.length + FILE[protocol].length + keyAt
     this.#valueAt = valueAt(this.#keyAt, node)
     this.#modifiedEnd = modifiedEnd(this.#valueAt, node)
     this.#createdEnd = createdEnd(this.#modifiedEnd, node)
     let end = this.#createdEnd
     if (before !== undefined) {
-      this.#keyBeforeAt = end + LINE_END + PREV_NODE.length + FILE[protocol].length + keyAt
+      this.#keyBeforeAt = end + CRLF_BYTES + PREV_NODE.length + FILE[protocol].length + keyAt
       this.#valueBeforeAt = valueAt(this.#keyBeforeAt, before)
       this.#modifiedBeforeEnd = modifiedEnd(this.#valueBeforeAt, before)
       end = this.#createdBeforeEnd = createdEnd(this.#modifiedBeforeEnd, before)
     }
-    this.#indexEnd = end + LINE_END + INDEX.length + digitsOf(index)
+    this.#indexEnd = end + CRLF_BYTES + INDEX.length + digitsOf(index)
   }
 }
 
-/** {@link digitsIn} and, with a node before, {@link digitsWithBefore}. */
+/** {@link digitsIn} for a file alone, {@link digitsWithBefore} for a file with a previous node. */
 export function allDigits(node: PlainFile, before: PlainFile | undefined, index: number): number {
   const digits = digitsIn(index, node.modifiedIndex, node.createdIndex)
   if (before === undefined) return digits
   return digitsWithBefore(digits, before.modifiedIndex, before.createdIndex)
 }
 
-/** How many digits each index has, in one number; negative if one is too large for it. */
+/** How many digits each index has, packed into one number; negative if an index is too large. */
 export function digitsIn(index: number, modifiedIndex: number, createdIndex: number): number {
-  if (index >= MAX_SMALL || modifiedIndex >= MAX_SMALL || createdIndex >= MAX_SMALL) return TOO_MANY
+  if (index >= MAX_SMALL || modifiedIndex >= MAX_SMALL || createdIndex >= MAX_SMALL)
+    return TOO_LARGE
   return (digitsOf(index) * 16 + digitsOf(modifiedIndex)) * 16 + digitsOf(createdIndex)
 }
 
-/** The same with those of a node before. @param digits of the others */
+/** Adds the indexes of the previous node to what {@link digitsIn} returns. */
 export function digitsWithBefore(
   digits: number,
   modifiedIndex: number,
   createdIndex: number,
 ): number {
-  if (modifiedIndex >= MAX_SMALL || createdIndex >= MAX_SMALL) return TOO_MANY
+  if (modifiedIndex >= MAX_SMALL || createdIndex >= MAX_SMALL) return TOO_LARGE
   return digits * 256 + digitsOf(modifiedIndex) * 16 + digitsOf(createdIndex)
 }
 
 function valueAt(keyAt: number, { key, value }: PlainFile): number {
-  return keyAt + key.length + LINE_END + VALUE.length + 1 + digitsOf(value.length) + LINE_END
+  return keyAt + key.length + CRLF_BYTES + VALUE.length + 1 + digitsOf(value.length) + CRLF_BYTES
 }
 
 function modifiedEnd(at: number, { value, modifiedIndex }: PlainFile): number {
-  return at + value.length + LINE_END + MODIFIED_INDEX.length + digitsOf(modifiedIndex)
+  return at + value.length + CRLF_BYTES + MODIFIED_INDEX.length + digitsOf(modifiedIndex)
 }
 
 function createdEnd(at: number, { createdIndex }: PlainFile): number {
-  return at + LINE_END + CREATED_INDEX.length + digitsOf(createdIndex)
+  return at + CRLF_BYTES + CREATED_INDEX.length + digitsOf(createdIndex)
 }
 
-/** In the place of one that has as many digits. */
+/** Overwrites an index that has as many digits. @param end where its digits end */
 function putIndex(buffer: Buffer, end: number, index: number): void {
   putDigits(buffer, end - digitsOf(index), end, index)
 }
 
-/** {@link putIndex} where another one is there already: mostly it is the same, and copied. */
+/** Like {@link putIndex}, but copies the digits of another index where both are equal, as most are. */
 function putIndexLike(
   buffer: Buffer,
   end: number,

@@ -11,13 +11,14 @@ import { parseInteger } from '../../request/arguments/integer.ts'
 import type { Command } from '../../request/command.ts'
 import { replyEvent } from './event-reply.ts'
 import { GROWS, WRITES } from './kset.ts'
-export const CONDITIONS: readonly Argument[] = [
+
+const CONDITIONS: readonly Argument[] = [
   { name: 'prev-value', type: 'string', token: 'PREVVALUE', optional: true },
   { name: 'prev-index', type: 'integer', token: 'PREVINDEX', optional: true },
 ]
 
-/** @throws CommandError unless there is at least one condition */
-export function parseConditions(options: Options): { prevValue?: string; prevIndex?: number } {
+/** @throws CommandError if neither condition is given, or `prev-index` is not a valid index */
+function parseConditions(options: Options): { prevValue?: string; prevIndex?: number } {
   const prevValue = options.get('prev-value')
   const prevIndex = options.get('prev-index')
   if (prevValue === undefined && prevIndex === undefined) {
@@ -29,10 +30,11 @@ export function parseConditions(options: Options): { prevValue?: string; prevInd
   }
 }
 
+/** Commands that write a file only if it is as expected. */
 export const kcasCommands: readonly Command[] = [
   {
     name: 'kcas',
-    summary: 'Compare and swap: changes a file if it has the given value or index.',
+    summary: 'Compare and swap: updates a file if its value, its index or both match.',
     ...GROWS,
     arity: -5,
     args: [PATH, VALUE, ...CONDITIONS, TTL_ARGUMENT, REFRESH_ARGUMENT],
@@ -45,7 +47,7 @@ export const kcasCommands: readonly Command[] = [
   },
   {
     name: 'kcad',
-    summary: 'Compare and delete: deletes a file if it has the given value or index.',
+    summary: 'Compare and delete: deletes a file if its value, its index or both match.',
     ...WRITES,
     arity: -4,
     args: [PATH, ...CONDITIONS],

@@ -4,10 +4,13 @@ import { PATH } from '../../request/arguments/argument.ts'
 import type { Command } from '../../request/command.ts'
 import { replyEvent } from './event-reply.ts'
 import { WRITES } from './kset.ts'
+
+/** Deleting from the tree. */
 export const kdelCommands: readonly Command[] = [
   {
     name: 'kdel',
-    summary: 'Deletes a file; with DIR an empty directory, with RECURSIVE all below it too.',
+    summary:
+      'Deletes a file; DIR also takes an empty directory, RECURSIVE any directory and all below it.',
     ...WRITES,
     arity: -2,
     args: [

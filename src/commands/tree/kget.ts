@@ -7,7 +7,8 @@ import { writeEvent, writeFile } from './event-reply.ts'
 export const kgetCommands: readonly Command[] = [
   {
     name: 'kget',
-    summary: 'Returns a node; of a directory also what is in it, one level or all.',
+    summary:
+      'Returns a node; a directory with its children or, with RECURSIVE, with all nodes below it.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of nodes returned, O(N log N) when sorted',
@@ -21,7 +22,7 @@ export const kgetCommands: readonly Command[] = [
       { name: 'sorted', type: 'pure-token', token: 'SORTED', optional: true },
     ],
     run({ reply, server: { store } }, args, options) {
-      // Options say nothing about a file.
+      // A file is returned the same whatever the options.
       const file = store.getFile(args[1])
       if (file !== undefined) {
         writeFile(reply, args[1], file, store.index)

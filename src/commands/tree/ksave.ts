@@ -1,10 +1,12 @@
 // KSAVE · KRECOVER
 
 import type { Command } from '../../request/command.ts'
+
+/** Saving and recovering the whole store. */
 export const ksaveCommands: readonly Command[] = [
   {
     name: 'krecover',
-    summary: 'Replaces the whole store by a state saved with KSAVE or by etcd.',
+    summary: 'Replaces the whole store with a state saved by KSAVE or by etcd.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of nodes and events in the state',
@@ -26,7 +28,7 @@ export const ksaveCommands: readonly Command[] = [
     arity: 1,
     flags: ['readonly', 'admin'],
     run(client) {
-      // Nothing can change the store while it is being written: no copy is needed.
+      // No copy is needed, because nothing can change the store while it is being written.
       client.reply.bulk(client.server.store.saveNoCopy())
     },
   },

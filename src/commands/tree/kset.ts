@@ -14,7 +14,7 @@ import { notifyKeyspace, replyEvent, writeChange } from './event-reply.ts'
 const UNIQUE: Argument = { name: 'unique', type: 'pure-token', token: 'UNIQUE', optional: true }
 const DEPTH = 'O(N) where N is the number of components of the path'
 
-/** What the commands that write one node have in common. */
+/** Shared by the commands that write one node. */
 export const WRITES = {
   group: 'tree',
   since: '0.1.0',
@@ -24,14 +24,14 @@ export const WRITES = {
   parsed: true,
 } as const
 
-/** Those among them that may take more memory. */
+/** Shared by those of them that may take more memory. */
 export const GROWS = { ...WRITES, flags: ['write', 'denyoom'] } as const
 
 /** Writing the tree. */
 export const ksetCommands: readonly Command[] = [
   {
     name: 'kset',
-    summary: 'Makes or replaces a file; a former TTL is dropped unless given again.',
+    summary: 'Creates or replaces a file; drops a former TTL unless a new one is given.',
     ...GROWS,
     arity: -3,
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
@@ -50,7 +50,7 @@ export const ksetCommands: readonly Command[] = [
   },
   {
     name: 'kcreate',
-    summary: 'Makes a file that must not exist; UNIQUE names it by the next index.',
+    summary: 'Creates a file that must not exist; UNIQUE names it after the next index.',
     ...GROWS,
     arity: -3,
     args: [PATH, VALUE, UNIQUE, TTL_ARGUMENT],
@@ -63,7 +63,7 @@ export const ksetCommands: readonly Command[] = [
   },
   {
     name: 'kupdate',
-    summary: 'Changes the value and TTL of a file that exists, or the TTL of a directory.',
+    summary: 'Changes the value and TTL of an existing file, or the TTL of a directory.',
     ...GROWS,
     arity: -3,
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
@@ -76,7 +76,7 @@ export const ksetCommands: readonly Command[] = [
   {
     name: 'kmkdir',
     summary:
-      'Makes a directory; UNIQUE names it by the next index, REPLACE takes the place of a file.',
+      'Creates a directory; UNIQUE names it after the next index, REPLACE lets it replace a file.',
     ...GROWS,
     arity: -2,
     args: [

@@ -1,10 +1,12 @@
 // KSTATS · KINDEX · KVERSION
 
 import type { Command } from '../../request/command.ts'
+
+/** The store's index, version and counters. */
 export const kstatsCommands: readonly Command[] = [
   {
     name: 'kindex',
-    summary: "Returns the store's index, which every write and every expiry raises by one.",
+    summary: "Returns the store's index, which each write and each expiry raises by one.",
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -16,7 +18,7 @@ export const kstatsCommands: readonly Command[] = [
   },
   {
     name: 'kversion',
-    summary: "Returns the version of the store's data model, as etcd counts it.",
+    summary: "Returns the version of the store's data model, which is etcd's.",
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -28,7 +30,7 @@ export const kstatsCommands: readonly Command[] = [
   },
   {
     name: 'kstats',
-    summary: 'Returns how often each operation succeeded and failed, expiries and watchers.',
+    summary: 'Counts successes and failures of each operation, expiries and watchers.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(1)',

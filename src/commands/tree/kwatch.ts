@@ -10,7 +10,7 @@ import { writeEvent } from './event-reply.ts'
 export const kwatchCommands: readonly Command[] = [
   {
     name: 'kwait',
-    summary: 'Waits for one event at a path, from an index on, and returns it.',
+    summary: 'Returns the first event at a path from an index on; waits if there is none yet.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of kept events since the index',
@@ -40,7 +40,7 @@ export const kwatchCommands: readonly Command[] = [
       })
       if (answered) return
       if (client.executing) {
-        // As BLPOP there: nobody else can write before EXEC ends.
+        // Like BLPOP, it does not wait in EXEC, because nobody else can write before EXEC ends.
         watcher.remove()
         client.reply.nullArray()
         return
@@ -79,7 +79,7 @@ export const kwatchCommands: readonly Command[] = [
   },
   {
     name: 'kunwatch',
-    summary: 'Ends the streams of tree channels, or of all channels.',
+    summary: 'Ends the streams of the given channels, or of all channels.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of channels',

@@ -16,7 +16,7 @@ import {
   start,
 } from '../../server/raw-client.ts'
 
-/** A clock whose alarms never ring: what is due stays until somebody comes across it. */
+/** A clock whose timers never fire, so that due nodes stay until a command finds them. */
 class IdleClock implements Clock {
   time = Date.UTC(2020, 0, 1)
 
@@ -29,20 +29,20 @@ class IdleClock implements Clock {
   }
 }
 
-/** Queues requests and runs them. */
+/** Runs requests in a transaction. */
 async function transact(client: RawClient, ...requests: string[]): Promise<Reply> {
   expect(await client.call('MULTI')).toBe('OK')
   for (const request of requests) expect(await client.call(...request.split(' '))).toBe('QUEUED')
   return await client.call('EXEC')
 }
 
-/** What the store tells from now on: `set /a 3`. */
-function tellEvents({ store }: RunningServer): string[] {
-  const told: string[] = []
+/** Collects the store's events from now on: `set /a 3`. */
+function collectEvents({ store }: RunningServer): string[] {
+  const events: string[] = []
   store.hub.addEverywhere(({ action, node, index }: Event) => {
-    told.push(`${action} ${node.key} ${index}`)
+    events.push(`${action} ${node.key} ${index}`)
   })
-  return told
+  return events
 }
 
 const errorText = (reply: Reply): string => (reply instanceof ErrorReply ? reply.text : '')
@@ -50,7 +50,7 @@ const errorText = (reply: Reply): string => (reply instanceof ErrorReply ? reply
 test('K commands change several nodes together, with one event after another', async () => {
   const server = await start()
   const client = await join(server)
-  const told = tellEvents(server)
+  const events = collectEvents(server)
   const replies = (await transact(
     client,
     'KSET /a 1',
@@ -61,7 +61,7 @@ test('K commands change several nodes together, with one event after another', a
   )) as Reply[]
   expect(replies).toHaveLength(5)
   expect(errorText(replies[3])).toMatch(/^KEYNOTFOUND 100/)
-  expect(told).toEqual(['set /a 1', 'create /d 2', 'compareAndSwap /a 3', 'delete /d 4'])
+  expect(events).toEqual(['set /a 1', 'create /d 2', 'compareAndSwap /a 3', 'delete /d 4'])
 })
 
 const touches: readonly [watched: string, before: string[], write: string[], touched: boolean][] = [
@@ -71,11 +71,11 @@ const touches: readonly [watched: string, before: string[], write: string[], tou
   ['/d', ['KSET', '/d/a', '1'], ['KSET', '/e', '1'], false],
   ['/d', ['KSET', '/d/a', '1'], ['KSET', '/da', '1'], false],
   ['/d', ['KMKDIR', '/d'], ['KUPDATE', '/d', '', 'EX', '100'], true],
-  // What watchers are not shown: hidden nodes, refreshes.
+  // Changes that watchers do not see: hidden nodes, refreshes.
   ['/d', [], ['KSET', '/d/_h/x', '1'], true],
   ['d', ['KSET', '/d/a', '1', 'EX', '100'], ['KSET', '/d/a', '', 'EX', '200', 'REFRESH'], true],
   ['/', ['KSET', '/d/a', '1'], ['SET', 'd/a', '2'], true],
-  // What goes with a directory above.
+  // Changes to a directory above.
   ['/d/a', ['KSET', '/d/a', '1'], ['KDEL', '/d', 'RECURSIVE'], true],
   ['/d/x', ['KSET', '/d/a', '1'], ['KDEL', '/d', 'RECURSIVE'], false],
   ['/d/a', ['KSET', '/d/a', '1'], ['KSET', '/d/b', '1'], false],
@@ -83,7 +83,7 @@ const touches: readonly [watched: string, before: string[], write: string[], tou
   ['/e/a', ['KSET', '/d/a', '1'], ['RENAME', 'd', 'e'], true],
   ['/d//./a/', ['KSET', '/d/a', '1'], ['SET', 'd/a', '2'], true],
   ['/d/a', ['KSET', '/d/a', '1'], ['FLUSHALL'], true],
-  // What changes nothing.
+  // Requests that change nothing.
   ['/d/a', ['KSET', '/d/a', '1'], ['KCAS', '/d/a', '2', 'PREVVALUE', 'x'], false],
   ['/d', ['KSET', '/d/a', '1'], ['KCREATE', '/d/a', '2'], false],
   ['/d', ['KSET', '/d/a', '1'], ['KGET', '/d', 'RECURSIVE'], false],
@@ -99,12 +99,12 @@ test.for(touches)(
     await client.call('WATCH', path)
     await other.call(...write)
     expect(await transact(client, 'PING')).toEqual(touched ? null : ['PONG'])
-    // It is over in any case.
+    // The watch ends in any case.
     expect(await transact(client, 'PING')).toEqual(['PONG'])
   },
 )
 
-test('KRECOVER touches the watches of what was there, or is then', async () => {
+test('KRECOVER touches the watches of keys that exist before or after it', async () => {
   const client = await join(await start())
   await client.call('KSET', '/a', '1')
   const state = (await client.call('KSAVE')) as string
@@ -123,7 +123,7 @@ test('KRECOVER touches the watches of what was there, or is then', async () => {
   }
 })
 
-test('a watch is touched by an expiry that nobody has come across yet', async () => {
+test('a watch is touched by an expiry that has not been carried out yet', async () => {
   const clock = new IdleClock()
   const client = await join(await start({ clock }))
   for (const [path, set] of [
@@ -142,7 +142,7 @@ test('a watch is touched by an expiry that nobody has come across yet', async ()
   }
 })
 
-test('what had expired before WATCH is no change when it is cleared away', async () => {
+test('removing a key that expired before WATCH does not touch the watch', async () => {
   const clock = new IdleClock()
   const server = await start({ clock })
   const client = await join(server)
@@ -162,12 +162,12 @@ test('nothing expires in the middle of EXEC', async () => {
     await client.call('KSET', path, '1', 'PX', '5')
   await client.call('KSET', '/e/kept', '1')
   clock.time += 5
-  const told = tellEvents(server)
+  const events = collectEvents(server)
   await transact(client, 'KSET /a 1', 'SET b 2', 'KCREATE /c/x 3', 'KDEL /d/x DIR', 'RENAME e f')
-  const expiries = told.findLastIndex((each) => each.startsWith('expire')) + 1
-  expect(told.slice(0, expiries).every((each) => each.startsWith('expire'))).toBe(true)
+  const expiries = events.findLastIndex((each) => each.startsWith('expire')) + 1
+  expect(events.slice(0, expiries).every((each) => each.startsWith('expire'))).toBe(true)
   expect(expiries).toBe(4)
-  expect(told.slice(expiries).map((each) => each.split(' ').slice(0, 2).join(' '))).toEqual([
+  expect(events.slice(expiries).map((each) => each.split(' ').slice(0, 2).join(' '))).toEqual([
     'set /a',
     'set /b',
     'create /c/x',
@@ -197,18 +197,18 @@ test('KWAIT in EXEC does not wait', async () => {
   ])
 })
 
-test('what a client is told while its EXEC runs comes after the reply, once', async () => {
+test('messages to a client while its EXEC runs come after the reply, once', async () => {
   const client = await join(await start(), 3)
   expect(await client.call('SUBSCRIBE', '/a', 'c')).toBeInstanceOf(Push)
   await client.next()
   const replies = await transact(client, 'KSET /a 1', 'PUBLISH c x', 'KGET /nope', 'PING')
   expect(replies).toEqual([expect.anything(), 1, expect.any(ErrorReply), 'PONG'])
-  const told = (await client.take(2)) as Push[]
-  expect(told.map(({ items }) => items[1])).toEqual(['/a', 'c'])
+  const messages = (await client.take(2)) as Push[]
+  expect(messages.map(({ items }) => items[1])).toEqual(['/a', 'c'])
   expect(await client.call('PING')).toBe('PONG')
 })
 
-test('a watcher sees the events of a transaction without another between them', async () => {
+test('a watcher sees the events of a transaction with no other event between them', async () => {
   const server = await start()
   const watcher = await join(server, 3)
   await watcher.call('KWATCH', '/?recursive=true')
@@ -229,7 +229,7 @@ test('a watcher sees the events of a transaction without another between them', 
   }
 })
 
-test('a queue is bounded by client-query-buffer-limit, and so are watches', async () => {
+test('client-query-buffer-limit bounds queues and watches', async () => {
   const server = await start({ directives: { 'client-query-buffer-limit': '1mb' } })
   const client = await join(server)
   await client.call('MULTI')
@@ -253,7 +253,7 @@ test('a queue is bounded by client-query-buffer-limit, and so are watches', asyn
   await watcher.closed
 })
 
-test('who is told too much by its own EXEC is disconnected, and all has been done', async () => {
+test('a client to which its own EXEC sends too much is disconnected after all commands have run', async () => {
   const server = await start({ directives: { 'client-query-buffer-limit': '512mb' } })
   const client = await join(server, 3)
   await client.call('KWATCH', '/?recursive=true')
@@ -264,7 +264,7 @@ test('who is told too much by its own EXEC is disconnected, and all has been don
   expect(server.store.index).toBe(3)
 })
 
-test('an EXEC whose replies are too long ends the connection, and all has been done', async () => {
+test('an EXEC whose replies are too long ends the connection after all commands have run', async () => {
   const server = await start()
   const client = await join(server)
   await client.call('SET', 'a', 'x'.repeat(60_000_000))
@@ -277,7 +277,7 @@ test('an EXEC whose replies are too long ends the connection, and all has been d
   expect(await (await join(server)).call('GET', 'b')).toBe('1')
 })
 
-test('a lost transaction keeps nothing, however much is queued', async () => {
+test('a failed transaction keeps no requests, however many are queued', async () => {
   const server = await start({ directives: { 'client-query-buffer-limit': '1mb' } })
   const client = await join(server)
   await client.call('MULTI')
@@ -288,7 +288,7 @@ test('a lost transaction keeps nothing, however much is queued', async () => {
   expect(errorText(await client.call('EXEC'))).toMatch(/^EXECABORT/)
 })
 
-test('where the data is kept cannot be changed in a transaction', async () => {
+test('dir and durability cannot be changed in a transaction', async () => {
   const client = await join(await start())
   const replies = await transact(client, 'CONFIG SET durability always', 'CONFIG GET durability')
   expect(errorText((replies as Reply[])[0])).toMatch(/^ERR dir and durability cannot be changed/)
@@ -302,7 +302,7 @@ async function startOnDisk(): Promise<RunningServer> {
   return await start({ directives: { dir: directory, durability: 'always' } })
 }
 
-test('all that an EXEC writes is in one commit, for which the reply waits', async () => {
+test('all writes of an EXEC are in one commit, and the reply waits for it', async () => {
   const server = await startOnDisk()
   const client = await join(server)
   const write = vi.spyOn(Engine.prototype, 'write')
@@ -328,7 +328,7 @@ test('all that an EXEC writes is in one commit, for which the reply waits', asyn
   expect(await client.next()).toEqual(new Array(100).fill('OK'))
 })
 
-test('when the disk fails, writes are refused as they are queued', async () => {
+test('when the disk has failed, writes are refused as soon as they are queued', async () => {
   const server = await startOnDisk()
   const client = await join(server)
   const queued = await join(server)

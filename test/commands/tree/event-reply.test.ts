@@ -4,7 +4,7 @@ import { writeEvent } from '../../../src/commands/tree/event-reply.ts'
 import { ReplyWriter } from '../../../src/resp/reply-writer.ts'
 import { ACTIONS, type Event, type NodeExtern } from '../../../src/store/event.ts'
 
-/** Few lengths, so that one reply often has the shape of the one before. */
+/** Texts of few lengths, so that a reply often has the shape of the one before. */
 const text = fc.oneof(
   fc.constantFrom('', 'a', 'b', '\xff', 'some text', 'other txt'),
   fc.nat({ max: 1100 }).map((length) => 'x'.repeat(length)),
@@ -36,7 +36,7 @@ const event: fc.Arbitrary<Event> = fc.record({
   refresh: fc.constant(false),
 })
 
-/** The same field by field. */
+/** Writes an event field by field. */
 function writeFields(reply: ReplyWriter, { action, node, prevNode, index }: Event): void {
   reply.map(prevNode === undefined ? 3 : 4)
   reply.bulk('action')
@@ -69,7 +69,7 @@ function writeNodeFields(reply: ReplyWriter, node: NodeExtern): void {
   }
 }
 
-/** Events with the place of the key the same before and after, as all of them have it. */
+/** Events whose previous node has the same key, as in the store. */
 const events = fc.array(
   event.map((each) =>
     each.prevNode === undefined
@@ -79,20 +79,23 @@ const events = fc.array(
   { minLength: 1, maxLength: 40 },
 )
 
-test.each([2, 3] as const)('RESP%i: any events one after the other', (protocol) => {
-  fc.assert(
-    fc.property(events, fc.nat({ max: 3 }), (list, repeats) => {
-      const [written, expected] = [new ReplyWriter(), new ReplyWriter()]
-      written.protocol = expected.protocol = protocol
-      for (const each of list) {
-        for (let i = 0; i <= repeats; i++) {
-          const next = { ...each, index: each.index + i }
-          writeEvent(written, next)
-          writeFields(expected, next)
+test.each([2, 3] as const)(
+  'RESP%i: any sequence of events is the same as written field by field',
+  (protocol) => {
+    fc.assert(
+      fc.property(events, fc.nat({ max: 3 }), (list, repeats) => {
+        const [written, expected] = [new ReplyWriter(), new ReplyWriter()]
+        written.protocol = expected.protocol = protocol
+        for (const each of list) {
+          for (let i = 0; i <= repeats; i++) {
+            const next = { ...each, index: each.index + i }
+            writeEvent(written, next)
+            writeFields(expected, next)
+          }
         }
-      }
-      expect(written.bytes.toString('latin1')).toBe(expected.bytes.toString('latin1'))
-    }),
-    { numRuns: 300 },
-  )
-})
+        expect(written.bytes.toString('latin1')).toBe(expected.bytes.toString('latin1'))
+      }),
+      { numRuns: 300 },
+    )
+  },
+)

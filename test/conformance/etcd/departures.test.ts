@@ -14,7 +14,7 @@ const remove = (path: string): Promise<EtcdReply> =>
   etcd.send({ method: 'DELETE', path, params: { recursive: 'true' } })
 const read = (path: string): Promise<EtcdReply> => etcd.send({ method: 'GET', path })
 
-/** The actions that a watcher of ours sees. */
+/** Collects the events that a watcher of the store sees. */
 function record(store: Store, path: string, options = {}): Event[] {
   const events: Event[] = []
   store.watch(path, { stream: true, ...options }, (event) => events.push(event))
@@ -30,7 +30,7 @@ interface Departure {
   show(): Promise<void>
 }
 
-/** Where ktree does not do as etcd does, on purpose. Each is shown on both sides. */
+/** Where ktree departs from etcd on purpose. Each departure is shown on both sides. */
 const departures: Departure[] = [
   {
     etcd: 'a stream watch from a past index delivers one event and stalls',
@@ -56,12 +56,12 @@ const departures: Departure[] = [
   },
   {
     etcd: 'keeps 1000 events, and refuses a quiet key’s watcher once they have passed',
-    ktree: 'keeps as many as it is told, and refuses only if something watched was dropped',
+    ktree: 'keeps as many as configured, and refuses only if a watched event was dropped',
     async show() {
       const { index } = await put('/quiet', { value: '1' })
       const writes = Array.from({ length: 1001 }, () => put('/busy', { value: '1' }))
       await Promise.all(writes)
-      // Nothing has happened to the key since the index after its own.
+      // Nothing has happened to the key since its last event.
       const refused = await etcd.watch('/quiet', false, index + 1)
       expect(await refused.event).toMatchObject({ errorCode: 401 })
 
@@ -177,7 +177,7 @@ const departures: Departure[] = [
     etcd: 'values are text',
     ktree: 'any bytes',
     async show() {
-      // A client that encodes for itself, as URLSearchParams knows only text.
+      // Encodes bytes by itself, because URLSearchParams takes only text.
       const body = 'value=%ff'
       const headers = { 'content-type': 'application/x-www-form-urlencoded' }
       await fetch(`${server.url}/v2/keys/bytes`, { method: 'PUT', body, headers })
@@ -189,8 +189,8 @@ const departures: Departure[] = [
     },
   },
   {
-    etcd: 'a recursive watch from a past index sees what lies behind hidden names',
-    ktree: 'the same is seen from a past index as live',
+    etcd: 'a recursive watch from a past index sees events below hidden names',
+    ktree: 'a watch from a past index sees the same as a live one',
     async show() {
       const { index } = await put('/behind/_hidden/x', { value: '1' })
       const past = await etcd.watch('/behind', true, index)
@@ -209,8 +209,8 @@ const departures: Departure[] = [
     },
   },
   {
-    etcd: 'a live watcher below a removed directory is told only if its own node existed',
-    ktree: 'told in any case, live as from a past index',
+    etcd: 'a live watcher below a removed directory is notified only if its own node existed',
+    ktree: 'it is notified in any case, live and from a past index',
     async show() {
       await put('/gone/there', { value: '1' })
       const present = await etcd.watch('/gone/there', false, undefined)

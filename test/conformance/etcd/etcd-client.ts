@@ -1,7 +1,7 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 
-/** A node as etcd's v2 API shows it; what is empty or 0 is left out. */
+/** A node as etcd's v2 API shows it. Fields that are empty or 0 are absent. */
 export interface EtcdNode {
   key?: string
   dir?: boolean
@@ -27,16 +27,16 @@ export interface EtcdError {
 }
 
 export interface EtcdReply {
-  /** `X-Etcd-Index`: the store's index. */
+  /** The store's index, from `X-Etcd-Index`. */
   index: number
   body: EtcdEvent | EtcdError
 }
 
 export interface EtcdRequest {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE'
-  /** As text, not cleaned: empty components and dots are sent as they are. */
+  /** The path as text, which is not cleaned: empty components and dots are sent as they are. */
   path: string
-  /** Sent in the body of a PUT or POST, else in the query. */
+  /** Sent in the body of a PUT or POST, otherwise in the query. */
   params?: Record<string, string>
 }
 
@@ -50,7 +50,7 @@ export interface EtcdWatch {
   close(): void
 }
 
-/** The events of a watch that goes on. */
+/** The events of a stream watch. */
 export class EtcdStream {
   readonly events: EtcdEvent[] = []
   readonly #response: IncomingMessage
@@ -67,7 +67,7 @@ export class EtcdStream {
     })
   }
 
-  /** Waits for so many events. */
+  /** Waits until `count` events have come. */
   async until(count: number): Promise<EtcdEvent[]> {
     while (this.events.length < count) {
       await new Promise<void>((resolve) => {
@@ -86,7 +86,7 @@ export function isError(body: EtcdEvent | EtcdError): body is EtcdError {
   return 'errorCode' in body
 }
 
-/** Speaks etcd's v2 keys API over connections that are kept. */
+/** A client of etcd's v2 keys API, over persistent connections. */
 export class EtcdClient {
   readonly url: string
   readonly #agent = new Agent({ keepAlive: true })
@@ -104,7 +104,7 @@ export class EtcdClient {
     return { index: Number(response.headers['x-etcd-index'] ?? Number.NaN), body }
   }
 
-  /** @param since the first index wanted; absent means from now on */
+  /** Watches for one event. @param since the first index to watch; absent means from now on */
   async watch(path: string, recursive: boolean, since: number | undefined): Promise<EtcdWatch> {
     const query = new URLSearchParams({ wait: 'true', recursive: String(recursive) })
     if (since !== undefined) query.set('waitIndex', String(since))
@@ -125,7 +125,7 @@ export class EtcdClient {
     return JSON.parse(await text(response)) as Record<string, number>
   }
 
-  /** Watches until closed; `events` grows as they come. */
+  /** Watches until closed. */
   async stream(path: string, since?: number): Promise<EtcdStream> {
     const query = new URLSearchParams({ wait: 'true', stream: 'true' })
     if (since !== undefined) query.set('waitIndex', String(since))
@@ -137,7 +137,7 @@ export class EtcdClient {
     this.#agent.destroy()
   }
 
-  /** Go's router sends an unclean path back to be asked for again in its clean form. */
+  /** Follows redirects, because Go's router redirects unclean paths to clean ones. */
   async #follow(method: string, path: string, body: string | undefined): Promise<IncomingMessage> {
     const response = await this.#request(method, path, body)
     const { location } = response.headers

@@ -6,7 +6,7 @@ import { describeWithPeer, type RunningEtcd, startEtcd } from '../peers.ts'
 import { EtcdClient, type EtcdEvent, isError } from './etcd-client.ts'
 import { etcdNode, storeNode, type WireNode } from './wire-form.ts'
 
-/** What is compared of an event: all but when, for etcd's clock is not ours. */
+/** An event as it is compared: without times, because etcd has a clock of its own. */
 interface Shape {
   action: string
   node: WireNode
@@ -45,10 +45,10 @@ describeWithPeer('etcd', 'expiry', () => {
     await server.stop()
   })
 
-  test('files and whole directories expire with the events that etcd shows', async () => {
+  test('files and directories expire with the same events as in etcd', async () => {
     const put = (path: string, params: Record<string, string>) =>
       etcd.send({ method: 'PUT', path, params })
-    // The shortest TTL is to last until all is written, on a busy machine too.
+    // The shortest TTL must last until all is written, even on a busy machine.
     const base = (await etcd.send({ method: 'GET', path: '/' })).index
     await put('/first', { value: '1', ttl: '2' })
     await put('/directory', { dir: 'true', ttl: '3' })
@@ -94,7 +94,7 @@ describeWithPeer('etcd', 'expiry', () => {
       '/renewed',
     ])
 
-    // One told by its own path, and one below the directory, are told of its end alike.
+    // A watcher of the directory and one below it see the same event when it expires.
     for (const path of ['/directory', '/directory/below/x']) {
       const watch = await etcd.watch(path, false, base + writes + 1)
       const event = await watch.event

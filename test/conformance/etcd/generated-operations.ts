@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import type { Choice, IndexChoice, Lease, Operation, WatchOperation } from './operations.ts'
 
-/** The components that paths are made of; none begins another, see the departures. */
+/** The components of paths. None begins another, because of a departure (departures.test.ts). */
 export const NAMES = ['a', 'b', '_h', 'é']
 
-// The weights make paths meet, so that about half of the operations succeed.
+// The weights make operations meet at the same paths, so that about half of them succeed.
 const values = fc.constantFrom('', '1', '1', '1', '2', 'é €')
 const ttls = fc.constantFrom(undefined, undefined, 100, 5000)
 const names = fc.constantFrom('a', 'a', 'a', ...NAMES)
 
-/** Places that many operations meet at, files mostly. */
+/** Paths at which many operations meet, mostly files. */
 const favourites = fc.constantFrom(['b'], ['b'], ['a', 'b'], ['a', 'é'])
 const plainPaths = fc.oneof(
   { weight: 7, arbitrary: favourites },
@@ -18,7 +18,7 @@ const plainPaths = fc.oneof(
   { weight: 2, arbitrary: fc.array(names, { minLength: 3, maxLength: 4 }) },
   { weight: 1, arbitrary: fc.constant([]) },
 )
-/** What may stand between two components; `b/..` takes itself back. */
+/** Separators between two components; `b/..` cancels itself. */
 const separators = fc.constantFrom('/', '//', '/./', '/b/../', '///')
 const oddPaths = fc
   .array(fc.tuple(separators, names), { minLength: 1, maxLength: 3 })
@@ -34,7 +34,7 @@ const paths = fc.oneof(
 
 const leases = fc.oneof(
   { weight: 3, arbitrary: ttls.map((ttl): Lease => ({ ttl })) },
-  // A refresh has to come with a TTL, or etcd's HTTP layer refuses it.
+  // A refresh needs a TTL, otherwise etcd's HTTP layer refuses it.
   { weight: 1, arbitrary: fc.constant<Lease>({ ttl: 200, refresh: true }) },
 )
 const withValue = { path: paths, value: values }
@@ -51,7 +51,7 @@ const choices: fc.Arbitrary<Choice> = fc.oneof(
   fc.record({ prevValue: prevValues, prevIndex: prevIndexes }),
 )
 
-/** A refresh takes no value. */
+/** Empties the value of a refresh. */
 function writes<T extends Lease & { value: string }>(operation: T): T {
   return operation.refresh ? { ...operation, value: '' } : operation
 }

@@ -18,7 +18,7 @@ const anySpan = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY
 const SNAPSHOT_TIMEOUT_MS = 20_000
 const QUEUE_LENGTH = 20
 
-/** Nodes of all kinds, some of them changed or gone again. */
+/** Writes nodes of all kinds, and changes or deletes some of them. */
 function writes(): EtcdRequest[] {
   const put = (path: string, params: Record<string, string>): EtcdRequest => ({
     method: 'PUT',
@@ -54,7 +54,8 @@ function writes(): EtcdRequest[] {
   requests.push({ method: 'DELETE', path: '/removed', params: { recursive: 'true' } })
   return requests
 }
-/** No listing shows them: they are asked for by their own paths. */
+
+/** Hidden nodes, which no listing shows: they are read by their own paths. */
 const hidden = ['/config/_hidden', '/config/_hidden/below/_deeper', '/_top']
 
 describeWithPeer('etcd', 'a tree imported from etcd', () => {
@@ -82,8 +83,8 @@ describeWithPeer('etcd', 'a tree imported from etcd', () => {
   }
 
   /**
-   * Until etcd has saved what it answers. Nobody writes; but for a key with a TTL etcd adds an
-   * entry to its log twice a second, and every few entries bring a snapshot.
+   * Waits until etcd has saved its state at an index. No client writes, but while a key has a TTL etcd
+   * adds an entry to its log twice a second, and saves a snapshot every few entries.
    */
   async function untilSaved(index: number): Promise<void> {
     const deadline = Date.now() + SNAPSHOT_TIMEOUT_MS
@@ -103,13 +104,13 @@ describeWithPeer('etcd', 'a tree imported from etcd', () => {
     return stderr.lines
   }
 
-  test('has every node, index and TTL that etcd answers, also after export and import', async () => {
+  test('has the same nodes, indexes and TTLs as in etcd, also after export and import', async () => {
     for (const request of writes()) {
       const { body } = await etcd.send(request)
       if (isError(body)) throw new Error(`${request.path}: ${body.message}`)
     }
     const written = await ask('/')
-    // The last to change anything is the node with the shortest TTL.
+    // The last change is the expiry of the node with the shortest TTL.
     await (await etcd.watch('/leases/brief', false, written.index + 1)).event
     const tree = await ask('/')
     expect(tree.index).toBe(written.index + 1)
@@ -143,17 +144,17 @@ describeWithPeer('etcd', 'a tree imported from etcd', () => {
       )
       await server.close()
     }
-    // etcd's index may be higher by now: it writes its cluster's version when it is sure of it.
+    // etcd's index may be higher by now, because it writes its cluster's version at some point.
     expect((await ask('/')).node).toEqual(tree.node)
   })
 
-  test('lacks what was written after the snapshot, and import says so', async () => {
+  test('lacks the writes after the snapshot, and import says so', async () => {
     const { index } = await ask('/')
     await untilSaved(index)
     await etcd.send({ method: 'PUT', path: '/later', params: { value: '1' } })
     await etcd.send({ method: 'DELETE', path: '/later' })
     const lines = await importInto(etcdServer.dataDir, join(directory, 'third'))
-    // A snapshot may have come after all, with one of them or both.
+    // etcd may have saved a snapshot in the meantime, with one of the two writes or both.
     const imported = Number(/ index (\d+),/.exec(lines.at(-1) ?? '')?.[1])
     const missing = index + 2 - imported
     expect(lines.some((line) => line.startsWith('warning: '))).toBe(missing > 0)

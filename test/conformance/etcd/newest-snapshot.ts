@@ -4,7 +4,7 @@ import { TransferError } from '../../../src/transfer/errors.ts'
 import { readInput } from '../../../src/transfer/input.ts'
 import { Progress } from '../../../src/transfer/progress.ts'
 
-/** The newest document that etcd has saved, or undefined; it may be writing one just now. */
+/** The newest document that etcd has saved, or undefined if there is none or it is incomplete. */
 export async function newestSnapshot(dataDir: string): Promise<string | undefined> {
   const silent = new Progress({ write() {} }, new ManualClock())
   try {

@@ -3,7 +3,7 @@ import type { Conditions, Store, WriteOptions } from '../../../src/store/store.t
 import { textToBytes } from '../../../src/store/text.ts'
 import type { EtcdRequest } from './etcd-client.ts'
 
-/** An index that is known only when the operation's turn comes. */
+/** An index that is known only when the operation runs. */
 export type IndexChoice = 'of the node' | 'of the store' | 'one'
 
 export interface Lease {
@@ -17,7 +17,7 @@ export interface Choice {
   prevIndex?: IndexChoice | undefined
 }
 
-/** What can be asked of etcd over HTTP and of a store in the same words. */
+/** An operation for both etcd, over HTTP, and a store. */
 export type Operation =
   | { kind: 'get'; path: string; recursive: boolean; sorted: boolean }
   | ({ kind: 'set' | 'update'; path: string; value: string } & Lease)
@@ -32,11 +32,11 @@ export interface WatchOperation {
   kind: 'watch'
   path: string
   recursive: boolean
-  /** How far back from the store's next index the watch begins, or ahead; absent means now. */
+  /** How far before the store's next index the watch begins; negative: after it; absent: now. */
   back: number | undefined
 }
 
-/** The conditions of a compare operation, its index looked up in the store as it is now. */
+/** The conditions of a compare operation, with its index looked up in the store. */
 export function conditionsOf(operation: Choice & { path: string }, store: Store): Conditions {
   const { prevValue, prevIndex } = operation
   const index = prevIndex === undefined ? undefined : indexFor(prevIndex, operation.path, store)
@@ -95,7 +95,7 @@ export function toRequest(operation: Operation, conditions: Conditions): EtcdReq
   }
 }
 
-/** The operation, carried out. @param expireTime Unix milliseconds */
+/** Applies the operation to a store. @param expireTime Unix milliseconds */
 export function apply(
   store: Store,
   operation: Operation,

@@ -15,7 +15,7 @@ import { etcdForm, etcdNode, storeForm, storeNode } from './wire-form.ts'
 const anySpan = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY }
 const SNAPSHOT_TIMEOUT_MS = 20_000
 
-/** Every kind of write, each on something that an earlier one has left. */
+/** Every kind of write, each on a node from an earlier one. */
 const writes: EtcdRequest[] = [
   { method: 'PUT', path: '/a/b/c', params: { value: '1' } },
   { method: 'PUT', path: '/a/b/_hidden/d', params: { value: 'é €' } },
@@ -38,7 +38,7 @@ describeWithPeer('etcd', 'a state saved by etcd', () => {
   let server: RunningEtcd
   let etcd: EtcdClient
   const written = new Map<number, EtcdEvent>()
-  /** The whole tree as it was at an index, and the nodes that no listing shows. */
+  /** For each index, the replies with the whole tree and with the hidden nodes. */
   const trees = new Map<number, EtcdReply[]>()
 
   beforeAll(async () => {
@@ -73,7 +73,7 @@ describeWithPeer('etcd', 'a state saved by etcd', () => {
     written.set(expired.node.modifiedIndex ?? 0, expired)
 
     const store = new Store()
-    // etcd saves in the background, every ten entries: until it has saved all this.
+    // etcd saves in the background, every ten entries. This waits until it has saved all writes.
     const deadline = Date.now() + SNAPSHOT_TIMEOUT_MS
     for (let i = 0; store.index <= last + 1; i++) {
       if (Date.now() > deadline) throw new Error('etcd has saved nothing')
@@ -96,7 +96,7 @@ describeWithPeer('etcd', 'a state saved by etcd', () => {
     expect(store.leases).toBe(2)
 
     let events = 0
-    // What happened outside the clients' keys has kept its index, and is at no key.
+    // Events outside the clients' keys keep their index, and have the key `/`.
     const history = [...store.history].filter((event) => event.node.key !== '/')
     for (const event of history) {
       const body = written.get(event.index)
@@ -110,14 +110,14 @@ describeWithPeer('etcd', 'a state saved by etcd', () => {
     expect(refreshes.map(({ node }) => node.key)).toEqual(['/lease'])
     expect(store.findEvent('/lease', false, last)).toBeUndefined()
 
-    // What comes out of us is a state that loads again, and is the same.
+    // The state that the store saves loads again, and is the same.
     const copy = new Store()
     copy.recovery(store.save())
     expect(copy.save()).toBe(store.save())
     expect(copy.get(textToBytes('/é')).node.value).toBe('')
   })
 
-  test('loads from a server that has users of its own', async () => {
+  test('loads from an etcd with users', async () => {
     const body = JSON.stringify({ user: 'root', password: 'secret' })
     await fetch(`${server.url}/v2/auth/users/root`, { method: 'PUT', body })
     const store = new Store()

@@ -31,12 +31,12 @@ import {
 
 const ETCD_EVENT_TIMEOUT_MS = 10_000
 
-/** What was compared, for the line at the end of a run. */
+/** Counts of a run, for the line at its end. */
 export interface Tally {
   operations: number
   failures: number
   events: number
-  /** Watches left out, for etcd departs there from what we do on purpose. */
+  /** Watches that are not compared, because ktree departs from etcd on purpose. */
   departures: number
 }
 
@@ -48,7 +48,7 @@ interface Watch {
   etcd: EtcdWatch
 }
 
-/** An empty store whose index is `index`, so that replies need no translation. */
+/** An empty store at etcd's index, so that replies need no translation. */
 function storeAt(index: number, clock: Clock): Store {
   const store = new Store({ clock })
   const root = {
@@ -63,16 +63,16 @@ function storeAt(index: number, clock: Clock): Store {
   return store
 }
 
-/** An etcd and a store of ours that are given the same operations and must answer the same. */
+/** An etcd and a store that get the same operations and must give the same replies. */
 export class Twins {
   readonly #etcd: EtcdClient
   readonly #tally: Tally
   readonly #clock: { time: number } & Clock
   readonly #store: Store
   readonly #base: number
-  /** What etcd answered to the write that raised its index to this. */
+  /** etcd's reply to each write, by the index that the write produced. */
   readonly #written = new Map<number, EtcdEvent>()
-  /** Of a directory that was updated, the index of the last update. */
+  /** The index of the last update of each directory that was updated. */
   readonly #updated = new Map<string, number>()
   #watches: Watch[] = []
 
@@ -90,7 +90,7 @@ export class Twins {
     this.#store = storeAt(index, this.#clock)
   }
 
-  /** Empties the etcd and starts from there. */
+  /** Empties the etcd, and starts from there. */
   static async start(etcd: EtcdClient, tally: Tally): Promise<Twins> {
     const params = { recursive: 'true' }
     for (const name of NAMES) await etcd.send({ method: 'DELETE', path: `/${name}`, params })
@@ -103,7 +103,7 @@ export class Twins {
     return new Twins(etcd, tally, index)
   }
 
-  /** Carries out an operation on both sides and compares the whole replies. */
+  /** Applies an operation to both sides, and compares the whole replies. */
   async step(operation: Operation): Promise<WireReply> {
     const conditions = conditionsOf(operation, this.#store)
     const ttl = 'ttl' in operation ? operation.ttl : undefined
@@ -113,7 +113,7 @@ export class Twins {
     this.#clock.time = start
     let expireTime: number | undefined
     if (ttl !== undefined) {
-      // etcd makes a time of the TTL, which only its reply tells.
+      // etcd turns the TTL into a time, which only its reply shows.
       expireTime = start + ttl * 1000
       if (!isError(reply.body)) {
         const expiration = Date.parse(reply.body.node.expiration ?? '')
@@ -167,7 +167,7 @@ export class Twins {
     await this.#settle(new Set())
   }
 
-  /** Brings an event to every watch that has not had one yet, so that a wrong one shows. */
+  /** Causes an event for every watch that has not had one yet, so that a wrong watch shows. */
   async finish(): Promise<void> {
     for (const watch of this.#watches) {
       const { path } = watch
@@ -199,7 +199,7 @@ export class Twins {
     return { kind: 'set', path, value: 'end' }
   }
 
-  /** A watch that had its event on our side must have had the same on etcd's. */
+  /** Checks that each watch with an event in the store gets the same event in etcd. */
   async #settle(lonely: ReadonlySet<Watch>): Promise<void> {
     const settled = this.#watches.filter(({ event }) => event !== undefined)
     if (settled.length === 0) return
@@ -226,7 +226,7 @@ export class Twins {
     this.#tally.departures++
   }
 
-  /** Departure: etcd's replay, unlike its live watchers, shows what lies behind hidden names. */
+  /** Departure: etcd's replay, unlike its live watchers, shows events below hidden names. */
   #replaysHidden(watch: Watch, since: number): boolean {
     const end = watch.event?.index ?? this.#store.index
     for (const { node, index, refresh } of this.#store.history) {
@@ -236,7 +236,7 @@ export class Twins {
     return false
   }
 
-  /** Departure: of a directory's removal etcd tells only those below who watch an existing node. */
+  /** Departure: when a directory is removed, etcd notifies only watchers of nodes that existed. */
   #watchesOfMissingNodes(operation: Operation): Set<Watch> {
     if (operation.kind !== 'delete') return new Set()
     return new Set(

@@ -25,13 +25,13 @@ export interface WireEvent {
 
 export type WireReply = WireEvent | EtcdError
 
-/** Between these two moments (Unix milliseconds) a reply was made. */
+/** The time between which a reply was made, in Unix milliseconds. */
 export interface Span {
   start: number
   end: number
 }
 
-/** Whether at some moment in the span so many seconds were left, rounded up. */
+/** Whether this TTL in seconds, rounded up, was right at some moment in the span. */
 function ttlFits(ttl: number, expiration: number, span: Span): boolean {
   const most = Math.ceil((expiration - span.start + 1) / 1000)
   const least = Math.ceil((expiration - span.end - 1) / 1000)
@@ -44,7 +44,7 @@ function ttlForm(ttl: number | undefined, expiration: number | undefined, span: 
   return ttlFits(ttl ?? 0, expiration, span) ? 'fits' : (ttl ?? 0)
 }
 
-/** Listings are compared as sets unless they were to be sorted. */
+/** Sorts a listing, so that it is compared as a set, unless the request asked for sorting. */
 function listing(nodes: WireNode[], sorted: boolean): WireNode[] {
   return sorted ? nodes : nodes.sort((a, b) => (a.key < b.key ? -1 : 1))
 }
@@ -102,7 +102,7 @@ export function storeForm(event: Event, sorted: boolean, span: Span): WireEvent 
   }
 }
 
-/** @throws what is not a StoreError */
+/** A store's error as etcd shows it. @throws the error if it is not a StoreError */
 export function storeErrorForm(error: unknown): EtcdError {
   if (!(error instanceof StoreError)) throw error
   // The message is the text of the code, then the cause in parentheses.

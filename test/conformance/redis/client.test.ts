@@ -55,13 +55,13 @@ const requests: readonly string[] = [
   pipeline('CLIENT NO-EVICT', 'CLIENT NO-EVICT x', 'CLIENT NO-EVICT on', 'CLIENT no-evict OFF'),
 ]
 
-/** The number of one's own connection. */
+/** The ID of a connection. */
 const idOf = async (talk: Talk): Promise<number> => {
   const [id] = parseReplies(await talk.ask(pipeline('CLIENT ID'), '\r\n'))
   return Number(id)
 }
 
-/** Fields that say how much memory Redis keeps in reserve, or what is not there. */
+/** Fields that differ by nature, or that have no counterpart in ktree. */
 const UNLIKE = /^(id|fd|age|idle|qbuf|qbuf-free|argv-mem|rbs|rbp|tot-mem|lib-name|lib-ver)$/
 
 const fieldsOf = (line: string): string[] =>
@@ -83,7 +83,7 @@ describeWithPeer('redis-server', 'CLIENT, compared with Redis', () => {
       expect(withoutNumbers(ktree)).toBe(withoutNumbers(redis))
     })
 
-    test(`${protocol}: a number for each connection, each higher than the last`, async () => {
+    test(`${protocol}: each connection has an ID higher than the last`, async () => {
       const { redis, ktree } = await pair.each(async (port) => {
         const talks = [await Talk.open(port), await Talk.open(port)]
         const ids = [await idOf(talks[0]), await idOf(talks[1]), await idOf(talks[0])]
@@ -108,7 +108,7 @@ describeWithPeer('redis-server', 'CLIENT, compared with Redis', () => {
       const { redis, ktree } = await pair.each(async (port) => {
         const shown = await Talk.open(port)
         const id = await idOf(shown)
-        // A request that is answered in every state, so that all before it has been served.
+        // A request that gets a reply in every state, so that all requests before it have been served.
         shown.send(prefix + input)
         const watcher = await Talk.open(port)
         await shown.ask(pipeline('PING served'), 'served\r\n')
@@ -120,7 +120,7 @@ describeWithPeer('redis-server', 'CLIENT, compared with Redis', () => {
       expect(ktree).toEqual(redis)
     })
 
-    test(`${protocol}: CLIENT INFO shows oneself`, async () => {
+    test(`${protocol}: CLIENT INFO shows the own connection`, async () => {
       const { redis, ktree } = await pair.each(async (port) => {
         const talk = await Talk.open(port)
         const output = await talk.ask(prefix + pipeline('CLIENT INFO'), '\n\r\n')
@@ -143,7 +143,7 @@ describeWithPeer('redis-server', 'CLIENT, compared with Redis', () => {
       'by two IDs, the last counts': ({ id }) => `ID 999999999 ID ${id}`,
       'by USER': () => 'USER default',
     }
-    test.for(Object.entries(filters))('another, %s', async ([, filter]) => {
+    test.for(Object.entries(filters))('of another client, %s', async ([, filter]) => {
       const { redis, ktree } = await pair.each(async (port) => {
         const victim = await Talk.open(port)
         const killer = await Talk.open(port)
@@ -164,7 +164,7 @@ describeWithPeer('redis-server', 'CLIENT, compared with Redis', () => {
       'by ID, which it is skipped from': ({ id }) => `ID ${id}`,
       'by ID, not skipped': ({ id }) => `ID ${id} SKIPME no`,
     }
-    test.for(Object.entries(own))('oneself, %s', async ([, filter]) => {
+    test.for(Object.entries(own))('of the own connection, %s', async ([, filter]) => {
       const { redis, ktree } = await pair.each(async (port) => {
         const talk = await Talk.open(port)
         const id = await idOf(talk)
@@ -176,7 +176,7 @@ describeWithPeer('redis-server', 'CLIENT, compared with Redis', () => {
       expect(ktree).toBe(redis)
     })
 
-    test('subscribers by TYPE', async () => {
+    test('of subscribers, by TYPE', async () => {
       const { redis, ktree } = await pair.each(async (port) => {
         const victim = await Talk.open(port)
         const killer = await Talk.open(port)
@@ -192,8 +192,8 @@ describeWithPeer('redis-server', 'CLIENT, compared with Redis', () => {
     })
   })
 
-  // Redis 7.0 does not have them; their texts are those of 7.2.
-  test('CLIENT SETINFO and CLIENT NO-TOUCH', async () => {
+  // Redis 7.0 lacks these subcommands; the replies are those of 7.2.
+  test('CLIENT SETINFO and CLIENT NO-TOUCH reply as in Redis 7.2', async () => {
     const { ktree } = await pair.ask(
       pipeline('CLIENT SETINFO lib-name x', 'CLIENT SETINFO LIB-VER 1.0', 'CLIENT SETINFO x y') +
         encode('CLIENT', 'SETINFO', 'LIB-name', 'a b') +

@@ -5,17 +5,17 @@ import { encode, type Pair, parseReplies, pipeline, startPair, type Value } from
 
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
 
-/** Every command and subcommand, as COMMAND INFO knows it. */
+/** Every command and subcommand, by its name for COMMAND INFO. */
 const NAMES = commandTable.flatMap(({ name, subcommands = [] }) => [
   name,
   ...subcommands.map((subcommand) => `${name}|${subcommand.name}`),
 ])
 
-/** Where to find what there is of tips, which we have none of, and of subcommands. */
+/** Positions in a reply of COMMAND INFO. ktree has no tips. */
 const TIPS = 7
 const SUBCOMMANDS = 9
 
-/** A key specification, a map, without the remark that Redis makes on some. */
+/** A key specification (a map) without the note that some have in Redis. */
 const withoutNotes = (spec: Value): Value => {
   const flat = spec instanceof Map ? [...spec].flat() : (spec as Value[])
   return flat[0] === 'notes' ? flat.slice(2) : flat
@@ -32,7 +32,7 @@ const comparable = (info: Value): unknown => {
   })
 }
 
-/** Requests whose keys are used in all the ways that there are. */
+/** Requests that use their keys in all possible ways. */
 const requests = [
   ...['GET k', 'SET k v', 'SET k v NX', 'SET k v nx Get', 'SET k v EX 10 GET', 'SETNX k v'],
   ...['SETEX k 1 v', 'PSETEX k 1 v', 'GETSET k v', 'GETDEL k', 'GETEX k', 'MGET k l', 'STRLEN k'],
@@ -45,7 +45,7 @@ const requests = [
   ...['KEYS k', 'SCAN 0', 'RANDOMKEY', 'PING', 'MULTI', 'MSET k v l', 'GET', 'OBJECT HELP', 'NOPE'],
 ]
 
-describeWithPeer('redis-server', 'what COMMAND tells, compared with Redis', () => {
+describeWithPeer('redis-server', 'COMMAND, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
     pair = await startPair()
@@ -80,7 +80,7 @@ describeWithPeer('redis-server', 'what COMMAND tells, compared with Redis', () =
       const { redis, ktree } = await pair.ask(pipeline(`COMMAND LIST FILTERBY ACLCAT ${category}`))
       const [[theirs], [ours]] = [redis, ktree].map((output) => parseReplies(output) as string[][])
       const all = new Set(NAMES)
-      // Of our own there are those of the tree, and CLIENT's of Redis 7.2.
+      // Redis 7.0 lacks the tree commands and two subcommands of CLIENT.
       const shared = ours.filter((name) => !/^k|setinfo|no-touch/.test(name) || name === 'keys')
       expect(shared.toSorted()).toEqual(theirs.filter((name) => all.has(name)).toSorted())
     },

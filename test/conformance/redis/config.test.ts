@@ -39,7 +39,7 @@ describeWithPeer('redis-server', 'configuration, compared with Redis', () => {
     }
   }
 
-  /** Both sides begin a case with the same values. */
+  /** Gives both sides the same values at the start of a case. */
   const reset = async (): Promise<void> => {
     const pairs: [string, string][] = [
       ['timeout', '0'],
@@ -51,7 +51,7 @@ describeWithPeer('redis-server', 'configuration, compared with Redis', () => {
     expect([await askRedis(pairs), askConfig(pairs)]).toEqual(['OK', 'OK'])
   }
 
-  // Redis 7.0 does not know the level `nothing`, and counts bytes in 64 bits.
+  // Redis 7.0 has no log level `nothing`, and counts bytes in 64 bits.
   const like = (text: string): string =>
     text
       .replace('warning, nothing', 'warning')
@@ -84,10 +84,10 @@ describeWithPeer('redis-server', 'configuration, compared with Redis', () => {
   const limits = fc.constant('client-output-buffer-limit')
   const compared = ['timeout', 'maxclients', 'loglevel', 'client-output-buffer-limit'] as const
 
-  test('CONFIG SET answers the same and leaves the same', async () => {
+  test('CONFIG SET gives the same replies and the same values', async () => {
     const pair = fc
       .tuple(fc.oneof(name, rarer, limits), value)
-      // Redis would ask the system, for a long time, how many files it may open.
+      // With this many Redis would try for a long time to raise the limit of open files.
       .filter(([each, text]) => each !== 'maxclients' || text !== '2147483648')
     await fc.assert(
       fc.asyncProperty(fc.array(pair, { minLength: 1, maxLength: 3 }), async (pairs) => {

@@ -4,7 +4,7 @@ import { encode, type Pair, pipeline, startPair, withoutNumbers } from './pair.t
 
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
 
-/** Each is one connection's pipeline. */
+/** Pipelines, each for a new connection. */
 const open: readonly string[] = [
   pipeline('PING', 'ping', 'PING x', 'PING x y', 'PING x y z'),
   encode('PING', '') + encode('PING', 'a\r\nb\0\xff'),
@@ -19,7 +19,7 @@ const open: readonly string[] = [
   pipeline('HELLO 3 AUTH nobody x', 'HELLO'),
   pipeline('HELLO 3 SETNAME', 'HELLO 3 SETNAME me', 'CLIENT GETNAME', 'HELLO 3 SETNAME a b'),
   pipeline('HELLO 3 setname me auth default x', 'CLIENT GETNAME'),
-  // What comes before the mistake is done all the same.
+  // Options before the wrong one take effect.
   pipeline('HELLO 3 SETNAME me NONSENSE', 'CLIENT GETNAME', 'HELLO', 'HELLO SETNAME me'),
   encode('HELLO', '3', 'SETNAME', 'a b') + encode('HELLO', '3', 'SETNAME', 'a\nb'),
   encode('HELLO', '3', 'SETNAME', '') + pipeline('CLIENT GETNAME') + encode('HELLO', '3', '\r\n'),
@@ -62,7 +62,7 @@ const locked: readonly string[] = [
   pipeline('AUTH default secret', 'PING', 'RESET', 'PING', 'AUTH secret', 'PING'),
   pipeline('HELLO 3 AUTH default secret', 'PING', 'RESET', 'PING', 'HELLO 3'),
   pipeline('HELLO 3 AUTH default wrong', 'HELLO 2 AUTH nobody secret', 'PING'),
-  // The name set on the way stays, though HELLO fails.
+  // The name is set although HELLO fails.
   pipeline('HELLO 3 SETNAME me AUTH default wrong', 'AUTH secret', 'CLIENT GETNAME'),
   pipeline('HELLO 3 AUTH default secret NONSENSE', 'PING', 'HELLO'),
   pipeline('HELLO 3 AUTH default secret SETNAME me', 'CLIENT GETNAME'),

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, pipeline, startPair } from './pair.ts'
 
-/** How many patterns are compared altogether. */
+/** How many patterns are compared in total. */
 const OPS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 6000)
 const EACH = 60
 
@@ -11,7 +11,7 @@ const CHARS = ['a', 'b', 'c', '-', '^', ']', '[', '\\', '*', '?', '\x01', '\x7f'
 const some = (units: readonly string[], maxLength: number): fc.Arbitrary<string> =>
   fc.string({ unit: fc.constantFrom(...units), minLength: 1, maxLength })
 
-/** What is likely to match something: a class, closed or not, between others. */
+/** A character class, closed or not. */
 const klass = fc
   .tuple(fc.constantFrom('[', '[^'), some(CHARS, 5), fc.constantFrom(']', ']', ']*', ''))
   .map((parts) => parts.join(''))

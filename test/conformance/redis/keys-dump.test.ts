@@ -17,13 +17,13 @@ const RUNS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 1500) / 10
 
 /** "10", as Redis 7.0 dumps it. */
 const TEN = '\x00\xc0\x0a\x0a\x00\x6e\x9f\x57\x45\x0e\xae\x63\xbb'
-/** Unix milliseconds, long after these tests. */
+/** Far in the future, in Unix milliseconds. */
 const LATER = '33333333333333'
 
 const binary = (limit: number): fc.Arbitrary<string> =>
   fc.uint8Array({ maxLength: limit }).map((bytes) => Buffer.from(bytes).toString('latin1'))
 
-/** Strings that repeat themselves, near and far, as what is worth compressing does. */
+/** Strings worth compressing: they repeat themselves, near and far. */
 const repetitive = fc
   .array(fc.tuple(fc.oneof(binary(12), fc.constantFrom('a', 'ab', '{"id":', '\0')), fc.nat(400)), {
     minLength: 1,
@@ -95,7 +95,7 @@ const restores: readonly string[] = [
     .map((options) => encode('RESTORE', 'a', '0', TEN, ...options) + pipeline('EXISTS a')),
 ]
 
-/** Strings that are hardly worth compressing: no byte comes twice, but for one part or two. */
+/** Strings hardly worth compressing: only one or two parts repeat themselves. */
 function borderline(): string[] {
   const distinct = Array.from({ length: 64 }, (_, i) => String.fromCharCode(40 + i)).join('')
   const found: string[] = []
@@ -150,7 +150,7 @@ describeWithPeer('redis-server', 'DUMP and RESTORE, compared with Redis', () => 
     ).toBe(true)
   }
 
-  test('both restore what a Redis has dumped', async () => {
+  test('both restore a dump of Redis', async () => {
     const asked = EMPTY + encode('RESTORE', 'a', '0', TEN) + encode('GET', 'a')
     for (const talk of [redis, ktree]) expect(await ask(talk, asked)).toEqual(['OK', 'OK', '10'])
   })
@@ -160,7 +160,7 @@ describeWithPeer('redis-server', 'DUMP and RESTORE, compared with Redis', () => 
     await fc.assert(fc.asyncProperty(values, compareDump), { numRuns: RUNS })
   })
 
-  test('what one has dumped the other restores', async () => {
+  test('each restores the dumps of the other', async () => {
     const carry = async (from: Talk, to: Talk, value: string): Promise<void> => {
       const [, payload] = await ask(from, encode('SET', 'a', value), encode('DUMP', 'a'))
       const restore = encode('RESTORE', 'b', '0', String(payload), 'REPLACE')
@@ -175,7 +175,7 @@ describeWithPeer('redis-server', 'DUMP and RESTORE, compared with Redis', () => 
     await fc.assert(fc.asyncProperty(values, there), { numRuns: RUNS })
   })
 
-  test('a payload that is damaged is refused by both, whatever its checksum says', async () => {
+  test('both refuse a damaged payload, even if its checksum is right', async () => {
     const damaged = fc.tuple(values, fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean())
     await fc.assert(
       fc.asyncProperty(damaged, async ([value, place, by, cut]) => {
@@ -195,7 +195,7 @@ describeWithPeer('redis-server', 'DUMP and RESTORE, compared with Redis', () => 
     expect(await ask(ktree, restore)).toEqual(await ask(redis, restore))
   }
 
-  test('what is no string is refused', async () => {
+  test('a payload that is not a string is refused', async () => {
     const lists = [encode('DEL', 'l'), encode('RPUSH', 'l', 'x', 'y'), encode('DUMP', 'l')]
     const [, , payload] = await ask(redis, ...lists)
     expect(await ask(ktree, encode('RESTORE', 'l', '0', String(payload)))).toEqual([

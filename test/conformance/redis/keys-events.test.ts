@@ -8,7 +8,7 @@ const TEN = '\x00\xc0\x0a\x0a\x00\x6e\x9f\x57\x45\x0e\xae\x63\xbb'
 const restore = (key: string, ttl: string, ...options: string[]): string =>
   encode('RESTORE', key, ttl, TEN, ...options)
 
-/** Each begins with nothing. */
+/** Each begins with an empty database. */
 const requests: readonly string[] = [
   pipeline('SET a 1', 'DEL a b', 'DEL a', 'SET a 1', 'UNLINK b a'),
   pipeline('EXISTS a', 'TOUCH a', 'TYPE a', 'TTL a', 'PTTL a', 'EXPIRETIME a', 'PEXPIRETIME a'),

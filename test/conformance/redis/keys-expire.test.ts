@@ -6,7 +6,7 @@ import { encode, type Pair, parseReplies, pipeline, startPair, withoutNumbers } 
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
 const EMPTY = pipeline('FLUSHALL')
 
-/** Unix seconds, long after these tests. */
+/** Far in the future, in Unix seconds. */
 const LATER = 33_333_333_333
 
 const setters = ['EXPIRE', 'PEXPIRE', 'EXPIREAT', 'PEXPIREAT'] as const
@@ -76,7 +76,7 @@ describeWithPeer('redis-server', 'when keys expire, compared with Redis', () => 
     })
   }
 
-  test('TTL and PTTL count down from what was set', async () => {
+  test('TTL and PTTL count down from the TTL that was set', async () => {
     const asked = ['SET a 1', 'EXPIRE a 1000', 'TTL a', 'PTTL a', 'PEXPIRE a 500499', 'TTL a']
     const { ktree } = await pair.ask(EMPTY + pipeline(...asked))
     const [, , , ttl, pttl, , rounded] = parseReplies(ktree)
@@ -85,11 +85,11 @@ describeWithPeer('redis-server', 'when keys expire, compared with Redis', () => 
     expect([500, 499]).toContain(rounded)
   })
 
-  test('any conditions and times, in any order', async () => {
+  test('EXPIRE with any conditions and times, in any order', async () => {
     const words = fc.constantFrom('NX', 'XX', 'GT', 'LT', 'nx', 'gT', 'x', 'KEEP')
     const time = fc.oneof(
       fc.integer({ min: LATER - 2, max: LATER + 2 }).map(String),
-      // Of several times beyond the year 9999 ktree does not know which is the later.
+      // ktree does not know the order of times beyond the year 9999.
       fc
         .bigInt({ min: -(2n ** 64n), max: 2n ** 64n })
         .filter((at) => at < 253_402_300_800n || at >= 2n ** 63n)
@@ -111,7 +111,7 @@ describeWithPeer('redis-server', 'when keys expire, compared with Redis', () => 
         encode('SET', 'a', '2', 'KEEPTTL'),
       ),
     )
-    // Beyond the year 9999 the two differ, as documented: such a time is not asked for.
+    // Beyond the year 9999 the two differ, as documented, so that no such time is read.
     const asks = encode('EXISTS', 'a') + encode('PERSIST', 'a')
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, parseReplies, pipeline, startPair, type Value } from './pair.ts'
 
-/** How many requests are compared altogether. */
+/** How many requests are compared in total. */
 const OPS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 6000)
 const LENGTH = 60
 const LATER = 33_333_333_333
@@ -24,7 +24,7 @@ const requests = fc.oneof(
   request(fc.constantFrom('DEL', 'UNLINK'), keys),
   request(fc.constantFrom('EXISTS', 'TOUCH'), keys),
   request(fc.constantFrom('TYPE', 'EXPIRETIME', 'PEXPIRETIME', 'PERSIST', 'DUMP', 'GET'), key),
-  // Not REFCOUNT, which in Redis tells a copied integer from one that was set (docs/redis.md).
+  // No REFCOUNT, which in Redis differs for a copied integer and one that was set (docs/redis.md).
   request(one('OBJECT'), one('ENCODING'), key),
   { weight: 3, arbitrary: request(fc.constantFrom('RENAME', 'RENAMENX'), key, key) },
   { weight: 2, arbitrary: request(one('COPY'), key, key, words('REPLACE', 'replace', 'DB')) },
@@ -39,7 +39,7 @@ const requests = fc.oneof(
   },
 )
 
-/** Lists are in no order. */
+/** Sorts all lists, because their order is not defined. */
 const sorted = (output: string): Value[] =>
   parseReplies(output).map((each) => (Array.isArray(each) ? each.toSorted() : each))
 

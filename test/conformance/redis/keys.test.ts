@@ -11,10 +11,10 @@ import {
 } from './pair.ts'
 
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
-/** Each begins with nothing. */
+/** Each begins with an empty database. */
 const EMPTY = pipeline('FLUSHALL')
 
-/** Unix seconds, long after these tests. */
+/** Far in the future, in Unix seconds. */
 const LATER = 33_333_333_333
 
 const requests: readonly string[] = [
@@ -108,7 +108,7 @@ const requests: readonly string[] = [
   encode('KEYS', '') + encode('KEYS', '[') + encode('KEYS', '\\') + encode('KEYS', '\xff\0'),
 ]
 
-/** What they are declared as must agree. */
+/** Commands whose declarations must agree. */
 const names = [
   ...['del', 'unlink', 'exists', 'type', 'ttl', 'pttl', 'expire', 'pexpire', 'expireat'],
   ...['pexpireat', 'expiretime', 'pexpiretime', 'persist', 'rename', 'renamenx', 'copy', 'keys'],
@@ -130,13 +130,13 @@ describeWithPeer('redis-server', 'keys, compared with Redis', () => {
       expect(withoutNumbers(ktree)).toBe(withoutNumbers(redis))
     })
 
-    test(`${protocol}: a key just written has been idle for no time`, async () => {
+    test(`${protocol}: the idle time of a key just written is 0`, async () => {
       const both = await pair.ask(`${prefix}${EMPTY}${pipeline('SET a 1', 'OBJECT IDLETIME a')}`)
-      // Redis counts in seconds of the clock, the next of which may just have begun.
+      // Redis counts whole seconds of the clock, and the next one may just have begun.
       for (const output of Object.values(both)) expect(output).toMatch(/\+OK\r\n:[01]\r\n$/)
     })
 
-    test(`${protocol}: KEYS lists what Redis lists, in whatever order`, async () => {
+    test(`${protocol}: KEYS lists the same keys, in any order`, async () => {
       const all = ['a', 'ab', 'abc', 'b', 'a/b', 'a*', 'user:1', 'user:2', '_h', 'x_y', '\xe9']
         .filter((key) => key !== 'a')
         .map((key) => encode('SET', key, '1'))
@@ -148,7 +148,7 @@ describeWithPeer('redis-server', 'keys, compared with Redis', () => {
       expect(sorted(ktree).slice(-patterns.length)).toEqual(sorted(redis).slice(-patterns.length))
     })
 
-    test(`${protocol}: COMMAND INFO and the arguments of COMMAND DOCS`, async () => {
+    test(`${protocol}: COMMAND INFO and the arguments of COMMAND DOCS agree`, async () => {
       const { redis, ktree } = await pair.ask(
         prefix + encode('COMMAND', 'INFO', ...names) + encode('COMMAND', 'DOCS', ...names),
       )

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWithPeer } from '../peers.ts'
 import { type Pair, pipeline, startPair, Talk } from './pair.ts'
 
-/** Both have more in use than one byte: they are full from the first request to the last. */
+/** Both use more than one byte of memory, so that they are full from the first request to the last. */
 const FULL = pipeline('SET a 1', 'SET s x', 'CONFIG SET maxmemory 1')
 const FREE = pipeline('CONFIG SET maxmemory 0')
 
@@ -12,13 +12,13 @@ const requests: readonly string[] = [
   pipeline('DEL nope', 'EXPIRE nope 10', 'PERSIST a', 'GETDEL nope', 'RENAME a a', 'TOUCH a'),
   pipeline('PING', 'CONFIG GET maxmemory', 'CONFIG GET maxmemory-policy', 'PUBLISH c x', 'DBSIZE'),
   pipeline('SET', 'SET a 1 NOPE', 'INCR', 'NOPE', 'INCR s'),
-  // Whatever is queued takes memory.
+  // Every queued request takes memory.
   pipeline('MULTI', 'GET a', 'EXEC'),
   pipeline('MULTI', 'SET a 3', 'EXEC', 'GET a'),
   pipeline('MULTI', 'DISCARD', 'MULTI', 'GET a', 'DISCARD', 'MULTI', 'RESET', 'MULTI', 'EXEC'),
   pipeline('MULTI', 'MULTI', 'WATCH a', 'EXEC'),
   pipeline('WATCH a', 'UNWATCH', 'MULTI', 'QUIT'),
-  // It was queued before: only a write that takes memory is refused now.
+  // Requests queued before: EXEC refuses only a write that takes memory.
   pipeline('CONFIG SET maxmemory 0', 'MULTI', 'SET a 4', 'CONFIG SET maxmemory 1', 'EXEC', 'GET a'),
 ]
 

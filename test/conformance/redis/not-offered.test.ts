@@ -10,23 +10,23 @@ const OURS = new Set(
   ]),
 )
 
-/** What Redis has no command of, whatever it is called. */
+/** A name that neither a command nor a subcommand of Redis has. */
 const UNKNOWN = 'zz-unknown'
 
 const ARGUMENTS: readonly (readonly string[])[] = [[], ['k'], ['k', '1', 'a b', '\0\r\n\xff']]
 
-describeWithPeer('redis-server', 'what is not offered, compared with Redis', () => {
+describeWithPeer('redis-server', 'commands that ktree does not have, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
     pair = await startPair()
   })
   afterAll(() => pair?.stop())
 
-  test('is answered as Redis answers an unknown command, or an unknown subcommand', async () => {
+  test("get Redis's error for an unknown command or subcommand", async () => {
     const { redis } = await pair.ask(pipeline('COMMAND LIST'))
     const [all] = parseReplies(redis) as string[][]
     const missing = all.filter((name) => !OURS.has(name))
-    // Of a container that there is not, no subcommand can be asked for.
+    // The subcommands of a container that ktree does not have cannot be called.
     const asked = missing.filter((name) => !name.includes('|') || OURS.has(name.split('|')[0]))
     expect(asked).toContain('lpush')
     expect(asked).toContain('client|unblock')
@@ -34,7 +34,7 @@ describeWithPeer('redis-server', 'what is not offered, compared with Redis', () 
     for (const name of asked) {
       const words = name.split('|')
       const last = words.length - 1
-      // As it would be asked for by a client: in capitals, and within a transaction as well.
+      // Called as clients would call it: in capitals, and also in a transaction.
       const input = (word: string): string =>
         ARGUMENTS.map((args) => encode(...words.slice(0, last), word, ...args)).join('') +
         pipeline('MULTI') +

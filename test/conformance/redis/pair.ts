@@ -2,19 +2,19 @@ import { connect, type Socket } from 'node:net'
 import { startServer } from '../../../src/server/start.ts'
 import { startRedis } from '../peers.ts'
 
-/** A request as clients send it: an array of bulk strings. All strings are binary. */
+/** Encodes a request as clients do: as an array of bulk strings. All strings are binary. */
 export function encode(...args: string[]): string {
   return `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`
 }
 
-/** Several requests, each a line of words, in one pipeline. */
+/** Encodes several requests, each a line of words, as one pipeline. */
 export function pipeline(...lines: string[]): string {
   return lines.map((line) => encode(...line.split(' '))).join('')
 }
 
 /**
- * Everything that a server answers on a connection of its own: sends the bytes, says that no more
- * will come, and waits for the server to close. Servers serve what they have before they do.
+ * Sends bytes on a new connection, half-closes it, and returns all that the server sends until it
+ * closes. Servers serve all requests that they have received before they close.
  */
 export function transcript(port: number, input: string): Promise<string> {
   return new Promise((resolve) => {
@@ -24,7 +24,7 @@ export function transcript(port: number, input: string): Promise<string> {
     socket.on('data', (chunk: string) => {
       output += chunk
     })
-    // A server that closes with input unread resets the connection; what it said before counts.
+    // A server that closes with unread input resets the connection; its output before that counts.
     socket.on('error', () => {})
     socket.on('close', () => resolve(output))
   })
@@ -65,13 +65,13 @@ export class Talk {
     this.#socket.write(bytes, 'latin1')
   }
 
-  /** Sends, and takes all that comes up to `end` (or to the closing of the connection). */
+  /** Sends bytes, and takes the output up to and including `end`, or until the connection closes. */
   async ask(bytes: string, end: string): Promise<string> {
     this.send(bytes)
     return this.until(end)
   }
 
-  /** Takes all that comes up to `end` (or to the closing of the connection). */
+  /** Takes the output up to and including `end`, or until the connection closes. */
   async until(end: string): Promise<string> {
     while (!this.#output.includes(end) && !this.#output.endsWith('<closed>')) {
       await new Promise<void>((resolve) => {
@@ -94,18 +94,18 @@ export class Talk {
 export interface Pair {
   readonly redis: number
   readonly ktree: number
-  /** What both answer to the same bytes, each on a connection of its own. */
+  /** What both reply to the same bytes, each on a new connection. */
   ask(input: string): Promise<{ redis: string; ktree: string }>
-  /** Does the same with both, one after the other. */
+  /** Does the same with both, first with Redis. */
   each<T>(act: (port: number) => Promise<T>): Promise<{ redis: T; ktree: T }>
   stop(): Promise<void>
 }
 
-/** @param directives those that both have */
+/** @param directives the settings of both */
 export async function startPair(directives: Readonly<Record<string, string>> = {}): Promise<Pair> {
   const shared = { 'proto-max-bulk-len': '64mb', ...directives }
   const redis = await startRedis([
-    // One database, as here.
+    // One database, as in ktree.
     ...['--databases', '1'],
     ...Object.entries(shared).flatMap(([name, value]) => [`--${name}`, value]),
   ])
@@ -127,7 +127,7 @@ export async function startPair(directives: Readonly<Record<string, string>> = {
   }
 }
 
-/** What replies carry that differs from one connection to another: its number and its ports. */
+/** Hides connection IDs and ports, which differ from one connection to another. */
 export function withoutNumbers(output: string): string {
   return output
     .replace(/(\$2\r\nid\r\n):\d+/g, '$1:ID')
@@ -136,7 +136,7 @@ export function withoutNumbers(output: string): string {
 
 export type Value = string | number | null | boolean | Value[] | Map<Value, Value>
 
-/** Reads replies; of a status and a bulk string the text, of an error `Error: text`. */
+/** Parses replies. Simple and bulk strings become their text, an error becomes `Error: text`. */
 export function parseReplies(output: string): Value[] {
   let at = 0
   const line = (): string => {

@@ -12,7 +12,7 @@ import {
 
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
 
-/** One connection that speaks to itself. */
+/** Pipelines of a single connection. */
 const alone: readonly string[] = [
   pipeline('SUBSCRIBE', 'PSUBSCRIBE', 'PUBLISH', 'PUBLISH a', 'PUBLISH a b c', 'PUBLISH a b'),
   pipeline('UNSUBSCRIBE', 'PUNSUBSCRIBE', 'UNSUBSCRIBE a b', 'PUNSUBSCRIBE a* b*', 'PING'),
@@ -49,7 +49,7 @@ const alone: readonly string[] = [
   pipeline('MONITOR', 'SUBSCRIBE a', 'UNSUBSCRIBE').replace(pipeline('MONITOR'), ''),
 ]
 
-/** In RESP3 one that subscribes can do everything, publishing to itself among it. */
+/** In RESP3 a subscriber can call every command, PUBLISH to itself included. */
 const subscribed: readonly string[] = [
   pipeline('SUBSCRIBE a', 'PUBLISH a hello', 'ECHO x', 'PING', 'PING x'),
   pipeline(
@@ -111,7 +111,7 @@ describeWithPeer('redis-server', 'pub/sub on ordinary channels, compared with Re
     expect(withoutNumbers(ktree)).toBe(withoutNumbers(redis))
   })
 
-  // Redis ends them in the order of a hash table, ktree in that in which they were begun.
+  // Redis ends subscriptions in the order of a hash table, ktree in the order of SUBSCRIBE.
   test.for(Object.entries(PREFIXES))('%s: all subscriptions ended at once', async ([, prefix]) => {
     const begin = pipeline('SUBSCRIBE a b c', 'PSUBSCRIBE d e f')
     const { redis, ktree } = await pair.ask(

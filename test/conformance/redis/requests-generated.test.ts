@@ -5,7 +5,7 @@ import { requestKeys } from '../../../src/request/key-specs.ts'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, parseReplies, pipeline, startPair, withoutNumbers } from './pair.ts'
 
-/** How many requests are compared altogether. */
+/** How many requests are compared in total. */
 const OPS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 6000)
 const LENGTH = 30
 
@@ -23,7 +23,7 @@ const maybe = (...words: string[]): Words =>
     .map((chosen) => chosen.flatMap((each) => each.split(' ')))
 const many = (words: Words): Words => fc.array(words, { maxLength: 3 }).map((each) => each.flat())
 
-/** Mostly the same, so that requests meet what others have done. */
+/** Mostly the same keys, so that requests meet the effects of others. */
 const key = fc.oneof(
   { weight: 5, arbitrary: of('a', 'b') },
   of('d/e', 'd/f', '_h', 'user:1', 'x\0y', '\xff \r\n', '*'),
@@ -57,7 +57,7 @@ const value = fc.oneof(
   of('abc', 'x'.repeat(44), 'y'.repeat(45), '\0\r\n\xff', '3.0e3'),
   fc.string({ unit: 'binary', maxLength: 5 }).map((text) => [Buffer.from(text).toString('latin1')]),
 )
-/** Times that do not come to pass while this runs, or have long passed, and what is none. */
+/** Times far in the future, and texts that are not times. */
 const seconds = of(`${LATER}`, `${LATER + 1}`, 'x', '', '1.5', '9223372036854775807')
 const milliseconds = of(`${LATER}`, `${LATER}000`, `${LATER}500`, 'x', '9223372036854775808')
 const timed = (inSeconds: Words, inMilliseconds: Words, ...between: Words[]): Words =>
@@ -120,7 +120,7 @@ const shapes: readonly (readonly Words[])[] = [
   [of('HELLO', 'AUTH', 'RESET'), maybe('2', '3', '4', 'AUTH default x', 'SETNAME me', 'x')],
 ]
 
-/** What a client does wrong: something left out, twice, too much, or in another's place. */
+/** A client's mistake: an argument left out, repeated, added, or in the wrong place. */
 type Mistake = readonly [kind: string, at: number, other: string]
 const mistake: fc.Arbitrary<Mistake | null> = fc.option(
   fc.tuple(
@@ -132,7 +132,7 @@ const mistake: fc.Arbitrary<Mistake | null> = fc.option(
 )
 
 function withMistake(args: readonly string[], made: Mistake | null): string[] {
-  // The name stays: an unknown one is another test's, and MONITOR would not fit in here.
+  // The name stays, because another test has unknown names, and MONITOR would not fit in here.
   const [name, ...rest] = args
   if (made === null || rest.length === 0) return [...args]
   const [kind, place, other] = made
@@ -145,14 +145,14 @@ function withMistake(args: readonly string[], made: Mistake | null): string[] {
   return [name, ...rest]
 }
 
-/** A key that is another path than it looks like, or the root. */
+/** Whether a key is the root, or names a path other than it seems. */
 const isOddPath = (key: string): boolean => /^$|^[/.]|\/$/.test(key)
 
-/** What a mistake can make that the two answer differently, as they should, or that takes long. */
+/** Whether a request, made by a mistake, takes long or has different replies on purpose. */
 function isLeftOut(args: readonly string[]): boolean {
   const [name, second = '', third = ''] = args
   if (name === 'SETRANGE' && /^\d{4,10}$/.test(third)) return true
-  // Times go on between one answer and the other; Redis has many directives more.
+  // Time passes between the two replies; Redis has many more directives.
   if (name === 'TTL' || name === 'PTTL') return second !== 'missing'
   if (name === 'CONFIG') return args.includes('*')
   if (name === 'OBJECT') return /^(encoding|refcount)/i.test(second) && third !== 'missing'
@@ -190,34 +190,37 @@ describeWithPeer('redis-server', 'generated requests, compared with Redis', () =
     },
   )
 
-  /** Those that Redis has, too, and that end no connection nor begin to show others' requests. */
+  /** Commands that Redis also has, and that neither end the connection nor show others' requests. */
   const names = commandTable.flatMap(({ name, subcommands = [], run, group }) =>
     group === 'tree' || ['quit', 'monitor', 'shutdown', 'debug'].includes(name)
       ? []
       : [...(run ? [[name]] : []), ...subcommands.map((subcommand) => [name, subcommand.name])],
   )
 
-  test.for(Object.entries(PREFIXES))('%s: every wrong number of arguments', async ([, prefix]) => {
-    const { redis } = await pair.ask(
-      encode('COMMAND', 'INFO', ...names.map((name) => name.join('|'))),
-    )
-    const infos = parseReplies(redis)[0] as (readonly unknown[] | null)[]
-    let compared = 0
-    for (const [at, words] of names.entries()) {
-      const arity = infos[at]?.[1] as number | undefined
-      // CLIENT SETINFO and NO-TOUCH are those of Redis 7.2.
-      if (arity === undefined) continue
-      const wrong = [...Array(Math.abs(arity) + 3).keys()].filter(
-        (count) => count >= words.length && (arity < 0 ? count < -arity : count !== arity),
+  test.for(Object.entries(PREFIXES))(
+    '%s: every command with a wrong number of arguments',
+    async ([, prefix]) => {
+      const { redis } = await pair.ask(
+        encode('COMMAND', 'INFO', ...names.map((name) => name.join('|'))),
       )
-      const asked = wrong.map((count) =>
-        encode(...words, ...Array<string>(count - words.length).fill('1')),
-      )
-      const queued = asked.map((each) => pipeline('MULTI') + each + pipeline('EXEC')).join('')
-      const both = await pair.ask(prefix + asked.join('') + queued)
-      expect(withoutNumbers(both.ktree)).toBe(withoutNumbers(both.redis))
-      compared += wrong.length
-    }
-    expect(compared).toBeGreaterThan(200)
-  })
+      const infos = parseReplies(redis)[0] as (readonly unknown[] | null)[]
+      let compared = 0
+      for (const [at, words] of names.entries()) {
+        const arity = infos[at]?.[1] as number | undefined
+        // CLIENT SETINFO and NO-TOUCH are from Redis 7.2.
+        if (arity === undefined) continue
+        const wrong = [...Array(Math.abs(arity) + 3).keys()].filter(
+          (count) => count >= words.length && (arity < 0 ? count < -arity : count !== arity),
+        )
+        const asked = wrong.map((count) =>
+          encode(...words, ...Array<string>(count - words.length).fill('1')),
+        )
+        const queued = asked.map((each) => pipeline('MULTI') + each + pipeline('EXEC')).join('')
+        const both = await pair.ask(prefix + asked.join('') + queued)
+        expect(withoutNumbers(both.ktree)).toBe(withoutNumbers(both.redis))
+        compared += wrong.length
+      }
+      expect(compared).toBeGreaterThan(200)
+    },
+  )
 })

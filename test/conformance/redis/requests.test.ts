@@ -6,7 +6,7 @@ import { encode, type Pair, pipeline, startPair, withoutNumbers } from './pair.t
 const PREFIXES = ['', pipeline('HELLO 3')]
 const MB = 1024 ** 2
 
-/** Names of commands, in both cases; those whose answers differ by nature come with arguments. */
+/** Names of commands, in both cases. Commands whose replies differ by nature come with arguments. */
 const name = fc.constantFrom(
   ...['PING', 'ping', 'ECHO', 'SELECT', 'HELLO', 'AUTH', 'RESET', 'QUIT', 'DBSIZE', 'PUBLISH'],
   ...['SUBSCRIBE', 'PSUBSCRIBE', 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'MONITOR|', 'NOPE', 'nope', ''],
@@ -30,12 +30,12 @@ const container = fc.constantFrom(
   ],
   ...['PUBSUB CHANNELS', 'PUBSUB NUMPAT', 'PUBSUB', 'CLIENT LIST', 'COMMAND INFO'],
 )
-// One channel and one pattern: Redis keeps several in the order of a hash table.
+// Only one channel and one pattern, because Redis keeps several in the order of a hash table.
 const argument = fc.oneof(
   fc.constantFrom('a', 'A', '0', '1', '2', '3', '-1', '03', 'on', 'OFF', 'skip', 'x y', '', '\r\n'),
   fc.constantFrom('AUTH', 'default', 'setname', 'FILTERBY', 'PATTERN', 'ec*', 'TYPE', 'replica'),
-  // Any bytes but those that make a glob, which would match what only one of the two has, and NUL,
-  // at which Redis's error texts end.
+  // Any bytes but those of globs, which could match names that only one of the two has, and NUL, which
+  // ends Redis's error texts.
   fc.string({
     unit: fc
       .integer({ min: 1, max: 255 })
@@ -44,7 +44,7 @@ const argument = fc.oneof(
   }),
 )
 
-/** A whole request, and one that no server answers differently from one run to the next. */
+/** A complete request whose reply is the same in every run. */
 const request = fc
   .oneof(
     fc.tuple(name, fc.array(argument, { maxLength: 3 })).map(([first, rest]) => [first, ...rest]),
@@ -55,15 +55,15 @@ const request = fc
   .filter((args) => {
     const full = args.join(' ').toUpperCase()
     if (/^(P?UN|P)?SUBSCRIBE$/.test(args[0])) return args.slice(1).every((arg) => arg === 'a')
-    // Channels that begin with a slash are ours.
+    // ktree refuses channels that begin with a slash.
     if (/^PUBLISH \//.test(full)) return false
-    // No list of all there is, nor of clients.
+    // Lists of all commands or clients differ.
     if (/^(COMMAND (LIST|INFO)|CLIENT LIST)$/.test(full)) return false
     if (/^COMMAND (GETKEYS|INFO)/.test(full)) return args.slice(2).every((arg) => !/^\w/.test(arg))
     return true
   })
 
-/** Pieces of requests, most of them broken when put together. */
+/** Pieces of requests, which are mostly broken when put together. */
 const piece = fc.oneof(
   fc.constantFrom('*1\r\n', '*2\r\n', '*3\r\n', '*0\r\n', '*-1\r\n', '*-5\r\n', '*', '$', '\r\n'),
   fc.constantFrom('$4\r\nPING\r\n', '$4\r\nECHO\r\n', '$1\r\nx\r\n', '$0\r\n\r\n', '\n', '\r', ' '),
@@ -97,7 +97,7 @@ const piece = fc.oneof(
 const long: readonly string[] = [
   'x'.repeat(65535),
   'x'.repeat(70000),
-  // Well above the limit: nearer to it, Redis's answer depends on how the bytes arrive.
+  // Well above the limit, because near it Redis's reply depends on how the bytes arrive.
   `${'x'.repeat(200_000)}\r\nPING\r\n`,
   `*${'1'.repeat(70000)}`,
   `*1\r\n$${'1'.repeat(70000)}`,
@@ -119,7 +119,7 @@ describeWithPeer('redis-server', 'requests, generated and compared with Redis', 
     expect(withoutNumbers(ktree)).toBe(withoutNumbers(redis))
   }
 
-  test('pipelines of whole requests', async () => {
+  test('pipelines of complete requests get the same replies', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...PREFIXES),
@@ -130,14 +130,14 @@ describeWithPeer('redis-server', 'requests, generated and compared with Redis', 
     )
   })
 
-  test('broken frames', async () => {
+  test('broken frames get the same replies', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { maxLength: 8 }), (pieces) => same(pieces.join(''))),
       { numRuns: 1000 },
     )
   })
 
-  test('whole requests with a byte changed, left out or put in', async () => {
+  test('complete requests with a byte changed, removed or inserted get the same replies', async () => {
     const edit = fc.record({
       at: fc.nat({ max: 80 }),
       removed: fc.nat({ max: 2 }),
@@ -164,8 +164,8 @@ describeWithPeer('redis-server', 'requests, generated and compared with Redis', 
     ([, input]) => same(input),
   )
 
-  // Long enough to be served in several turns, with the end of the input there from the start.
-  test('all that came before the end of the input is answered', async () => {
+  // Long enough to be served in several turns, although the input has already ended.
+  test('all requests before the end of the input get a reply', async () => {
     const costly = encode('CONFIG', 'GET', ...Array.from({ length: 90 }, () => '?'))
     for (let round = 0; round < 5; round++) await same(costly.repeat(95))
   })

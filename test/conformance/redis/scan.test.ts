@@ -40,7 +40,7 @@ const requests: readonly string[] = [
   ...['', ' 0', '0 ', '\t0', '\0', '0\0x', 'x\0', '-', '+', '\n0', '--0'].map((cursor) =>
     encode('SCAN', cursor),
   ),
-  // On an empty database any cursor is at the end.
+  // In an empty database any cursor is at the end.
   pipeline('SCAN 18446744073709551615', 'SCAN -1', 'SCAN +5', 'SCAN 4294967296', 'SCAN 1'),
   pipeline(
     'SCAN 0 COUNT 0',
@@ -81,7 +81,7 @@ describeWithPeer('redis-server', 'SCAN, compared with Redis', () => {
     return parseReplies(output).slice(0, -1)
   }
 
-  /** A full iteration, with what is asked of the server between its calls. */
+  /** Iterates over all keys. @param between requests to send between the calls */
   const iterate = async (
     talk: Talk,
     options: string[],
@@ -127,7 +127,7 @@ describeWithPeer('redis-server', 'SCAN, compared with Redis', () => {
     expect(found[1].length).toBeGreaterThan(9)
   })
 
-  test('every key that is there throughout is found, whatever else comes and goes', async () => {
+  test('every key that exists throughout is found, whatever happens to other keys', async () => {
     const stays = fc.uniqueArray(
       fc.tuple(fc.constantFrom('s', 's/d', 'u/v'), fc.nat(60)).map((parts) => parts.join('/')),
       { minLength: 1, maxLength: 50 },
@@ -135,7 +135,7 @@ describeWithPeer('redis-server', 'SCAN, compared with Redis', () => {
     const passing = fc
       .tuple(fc.constantFrom('p', 'q', 'q/r', 'u/v'), fc.nat(30))
       .map(([above, n]) => `${above}/x${n}`)
-    // What stays may be written, and given a TTL; what does not may be removed and moved.
+    // Keys that stay may be written and given a TTL; other keys may be removed and moved.
     const change = fc.oneof(
       passing.map((key) => encode('SET', key, '1')),
       passing.map((key) => encode('SET', key, '1')),
@@ -162,7 +162,7 @@ describeWithPeer('redis-server', 'SCAN, compared with Redis', () => {
         async (staying, first, steps, count) => {
           const set = [...first, ...staying].map((key) => encode('SET', key, '1'))
           await ask(ktree, EMPTY, ...set)
-          // Writing over a key, be it by moving another one there, does not remove it.
+          // Overwriting a key, also by moving another one there, does not remove it.
           const concrete = (step: string): string[] => {
             const [word, n] = step.split(' ')
             const key = staying[Number(n) % staying.length]
@@ -179,7 +179,7 @@ describeWithPeer('redis-server', 'SCAN, compared with Redis', () => {
     )
   })
 
-  test('a cursor that is unknown begins anew, and ends', async () => {
+  test('an unknown cursor begins anew, and the iteration ends', async () => {
     const [, ktree] = talks
     const names = Array.from({ length: 35 }, (_, i) => `k${i}`)
     await ask(ktree, EMPTY, ...names.map((name) => encode('SET', name, '1')))

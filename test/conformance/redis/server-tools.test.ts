@@ -4,7 +4,7 @@ import { encode, type Pair, parseReplies, pipeline, startPair, Talk, type Value 
 
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
 
-/** What there is to compare byte for byte: mistakes, and the replies without times in them. */
+/** Compared byte for byte: mistakes, and replies without times. */
 const requests: readonly string[] = [
   pipeline('WAIT 0 0', 'WAIT 0 -1', 'WAIT x 1', 'WAIT 1 x', 'WAIT -1 0', 'WAIT 1', 'WAIT 0 0 0'),
   pipeline('WAIT 0 99999999999999999999', 'WAIT 0 9223372036854775807x', 'ROLE', 'ROLE x'),
@@ -48,21 +48,21 @@ const requests: readonly string[] = [
   pipeline('CONFIG SET slowlog-max-len x', 'CONFIG SET slowlog-log-slower-than x', 'PING'),
 ]
 
-/** A pipeline's output: of statuses, errors and so on, with what depends on time left out. */
+/** A reply without the values that depend on time. */
 const shape = (value: Value): unknown => {
   if (value instanceof Map) return [...value].map(([name, each]) => [name, shape(each)])
   if (Array.isArray(value)) return value.map(shape)
   return typeof value === 'number' ? 'number' : value
 }
 
-/** A map, or the flat array that RESP2 makes of it, as pairs. */
+/** The pairs of a map, or of its flat array in RESP2. */
 const pairsOf = (value: Value): Value[][] => {
   if (value instanceof Map) return [...value]
   const flat = value as Value[]
   return flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]]] : []))
 }
 
-/** Of LATENCY HISTOGRAM: each command, its calls, and how many of them took any time at all. */
+/** What LATENCY HISTOGRAM returns for each command: its calls, and the count up to its last bucket. */
 const callsOf = (reply: Value): string[] =>
   pairsOf(reply).map(([name, described]) => {
     const [calls, histogram] = pairsOf(described).map((pair) => pair[1])
@@ -84,7 +84,7 @@ describeWithPeer('redis-server', 'SLOWLOG, LATENCY, MEMORY and others, compared 
       )
     })
 
-    test(`${protocol}: SLOWLOG keeps what it is told to, and no passwords`, async () => {
+    test(`${protocol}: SLOWLOG keeps commands as configured, without passwords`, async () => {
       const input = [
         pipeline('CLIENT SETNAME me', 'CONFIG SET slowlog-log-slower-than 0', 'SLOWLOG RESET'),
         pipeline('GET a', 'NOPE', 'GET', 'AUTH secret', 'MULTI', 'GET b', 'INCR b', 'EXEC'),
@@ -135,7 +135,7 @@ describeWithPeer('redis-server', 'SLOWLOG, LATENCY, MEMORY and others, compared 
     }
   })
 
-  test('LATENCY tells what was slow', async () => {
+  test('LATENCY shows what was slow', async () => {
     const other = await startPair({ 'enable-debug-command': 'yes' })
     const input = pipeline(
       ...['CONFIG SET latency-monitor-threshold 20', 'DEBUG SLEEP 0.03', 'GET a'],
@@ -151,7 +151,7 @@ describeWithPeer('redis-server', 'SLOWLOG, LATENCY, MEMORY and others, compared 
     expect(Math.abs(Number(time) - Date.now() / 1000)).toBeLessThan(60)
   })
 
-  test('CLIENT PAUSE lets writes wait, or everything, and nothing is lost', async () => {
+  test('CLIENT PAUSE delays writes, or everything, and loses nothing', async () => {
     const seen = await pair.each(async (port) => {
       const admin = await Talk.open(port)
       const writer = await Talk.open(port)
@@ -161,14 +161,14 @@ describeWithPeer('redis-server', 'SLOWLOG, LATENCY, MEMORY and others, compared 
         await writer.ask(pipeline('GET p', 'MULTI', 'GET p', 'EXEC'), '*1\r\n$1\r\n0\r\n'),
       )
       writer.send(pipeline('PUBLISH c x', 'SET p 1', 'INCR p', 'GET p'))
-      // The other's request has come when it is seen to wait.
+      // CLIENT LIST shows when the writer's request has arrived and waits.
       for (;;) {
         const list = await admin.ask(pipeline('CLIENT LIST', 'GET p'), '$1\r\n0\r\n')
         if (list.includes('flags=b') && list.includes('cmd=publish')) break
       }
       outputs.push(await admin.ask(pipeline('CLIENT UNPAUSE'), '+OK\r\n'))
       outputs.push(await writer.until('$1\r\n2\r\n'))
-      // Everything, for a while; of two pauses the longer and the stricter counts.
+      // Of two pauses, the later end and the stricter mode count.
       await admin.ask(pipeline('CLIENT PAUSE 50 WRITE', 'CLIENT PAUSE 1 ALL'), '+OK\r\n+OK\r\n')
       outputs.push(await writer.ask(pipeline('GET p', 'SET p 3', 'PING'), '+PONG\r\n'))
       admin.close()

@@ -55,7 +55,7 @@ const requests: readonly string[] = [
   pipeline('COMMAND LIST FILTERBY PATTERN client|li*', 'COMMAND LIST FILTERBY PATTERN a b'),
 ]
 
-/** Those of Redis's commands that are answered; what COMMAND INFO says of them must agree. */
+/** Redis's commands that ktree has; their COMMAND INFO must agree. */
 const shared = [
   ...['hello', 'auth', 'echo', 'quit', 'reset', 'select', 'time', 'monitor', 'subscribe'],
   ...['unsubscribe', 'psubscribe', 'punsubscribe', 'publish', 'config|get', 'config|set'],
@@ -65,7 +65,7 @@ const shared = [
   ...['command|getkeys', 'pubsub|channels', 'pubsub|numsub', 'pubsub|numpat', 'ping', 'dbsize'],
 ]
 
-/** Name, arity, flags and keys; Redis's categories of the connection group are wider. */
+/** Name, arity, flags and keys; other fields of Redis's connection group differ. */
 const comparable = (info: Value): Value[] => (info as Value[]).slice(0, 6)
 
 describeWithPeer('redis-server', 'the server as a whole, compared with Redis', () => {
@@ -81,7 +81,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       expect(withoutNumbers(ktree)).toBe(withoutNumbers(redis))
     })
 
-    test(`${protocol}: COMMAND INFO of what both have`, async () => {
+    test(`${protocol}: COMMAND INFO of shared commands`, async () => {
       const { redis, ktree } = await pair.ask(prefix + encode('COMMAND', 'INFO', ...shared))
       const read = (output: string): Value[] => {
         const replies = parseReplies(output)
@@ -90,7 +90,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       expect(read(ktree)).toEqual(read(redis))
     })
 
-    test(`${protocol}: shapes of COMMAND, its subcommands and TIME`, async () => {
+    test(`${protocol}: COMMAND, its subcommands and TIME reply in the same shapes`, async () => {
       const lines = [
         'COMMAND INFO ping get kget',
         'COMMAND DOCS select publish',
@@ -105,7 +105,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
         'CLIENT INFO',
       ]
       const { redis, ktree } = await pair.ask(prefix + pipeline(...lines))
-      // The type of each reply, and of what is in it, each kind once.
+      // The type of each reply, and once each type in it.
       const shape = (value: Value): unknown => {
         if (Array.isArray(value))
           return [...new Set(value.map((each) => JSON.stringify(shape(each))))]
@@ -131,12 +131,12 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       }
     })
 
-    test(`${protocol}: COMMAND DOCS tells of arguments as Redis does`, async () => {
+    test(`${protocol}: COMMAND DOCS describes arguments as Redis does`, async () => {
       const { redis, ktree } = await pair.ask(
         prefix +
           pipeline('COMMAND DOCS echo select publish config|resetstat client|setname info ping'),
       )
-      // Summaries are in our own words, and versions our own.
+      // Summaries and versions are ktree's own.
       const args = (output: string): string[] =>
         output.split('\r\n').filter((line) => !line.startsWith('$'))
       const section = (output: string): string[] => {
@@ -152,7 +152,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
     })
   }
 
-  test('COMMAND LIST has all that COMMAND COUNT counts, and their subcommands', async () => {
+  test('COMMAND LIST has all commands that COMMAND COUNT counts, and their subcommands', async () => {
     const { ktree } = await pair.ask(pipeline('COMMAND LIST', 'COMMAND COUNT', 'COMMAND'))
     const [names, count, all] = parseReplies(ktree) as [string[], number, Value[][]]
     expect(names.filter((name) => !name.includes('|'))).toHaveLength(count)
@@ -196,13 +196,13 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       'info CPU Server cpu',
       'INFO commandstats default',
       'INFO keyspace',
-    ])('%s: the sections that Redis shows, those that we have', async (request) => {
+    ])('%s: the same sections as in Redis, of those that ktree has', async (request) => {
       const { redis, ktree } = await pair.each((port) => sections(port, request))
       const ours = new Set((await sections(pair.ktree, 'INFO all')).keys())
       expect([...ktree.keys()]).toEqual([...redis.keys()].filter((title) => ours.has(title)))
     })
 
-    test('the fields that clients read are there, and look the same', async () => {
+    test('the fields that clients read exist, and look the same', async () => {
       const { redis, ktree } = await pair.each((port) => sections(port, 'INFO'))
       const fields = (found: Map<string, string[]>): Map<string, string> =>
         new Map(
@@ -231,7 +231,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       expect(ours.get('tcp_port')).toBe(String(pair.ktree))
     })
 
-    test('keyspace_hits, keyspace_misses and errorstats count as Redis counts', async () => {
+    test('keyspace_hits, keyspace_misses and errorstats count as in Redis', async () => {
       const read = [
         ...[
           'GET k',
@@ -262,7 +262,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
         ],
         ...['GETDEL no', 'MEMORY USAGE no', 'GETDEL k', 'GETSET k v', 'GETDEL k'],
       ]
-      // What only writes looks at no key.
+      // Commands that only write count neither hits nor misses.
       const write = [
         'SET k v',
         'SET k v NX',
@@ -291,7 +291,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       }
     })
 
-    // Those that programs show to people, and that others draw curves of.
+    // Fields that monitoring programs display and plot.
     test.for([
       ...['redis_version', 'redis_mode', 'os', 'process_id', 'uptime_in_days', 'tcp_port'],
       ...['connected_clients', 'blocked_clients', 'used_memory', 'used_memory_human'],
@@ -302,7 +302,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       ...['expired_keys', 'evicted_keys', 'keyspace_hits', 'keyspace_misses', 'used_cpu_sys'],
       ...['role', 'connected_slaves', 'cluster_enabled', 'rdb_bgsave_in_progress'],
       ...['aof_rewrite_in_progress', 'aof_enabled', 'rdb_last_save_time', 'loading'],
-    ])('%s is told as Redis tells it', async (name) => {
+    ])('%s has the form that it has in Redis', async (name) => {
       const { redis, ktree } = await pair.ask(pipeline('INFO'))
       const shape = (output: string): string | undefined =>
         new RegExp(`^${name}:(.*?)\\r$`, 'm')
@@ -315,7 +315,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
       else expect(shape(ktree)?.replace('N.N', 'N')).toBe(shape(redis)?.replace('N.N', 'N'))
     })
 
-    test('commandstats count as Redis counts', async () => {
+    test('commandstats count as in Redis', async () => {
       const asked = pipeline(
         ...['CONFIG RESETSTAT', 'PING', 'PING', 'ECHO', 'SELECT 9', 'CLIENT ID', 'CLIENT SETNAME'],
         ...['CLIENT NOPE', 'NOPE', 'CLIENT LIST TYPE x', 'INFO commandstats', 'INFO stats'],
@@ -378,7 +378,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
         pipeline('MONITOR', 'CLIENT REPLY OFF', 'ECHO x', 'CLIENT REPLY ON', 'ECHO y'),
         pipeline('MONITOR', 'CLIENT REPLY SKIP', 'ECHO x', 'ECHO y', 'QUIT'),
       ]
-      test.for(own)(`${protocol}: what one does oneself: %j`, async (input) => {
+      test.for(own)(`${protocol}: shows a client its own requests: %j`, async (input) => {
         const { redis, ktree } = await pair.ask(prefix + input)
         expect(shown(ktree)).toBe(shown(redis))
       })
@@ -386,7 +386,7 @@ describeWithPeer('redis-server', 'the server as a whole, compared with Redis', (
   })
 
   test.for(['SHUTDOWN', 'shutdown nosave now', 'SHUTDOWN SAVE FORCE'])(
-    '%s ends the connection without a word',
+    '%s ends the connection without a reply',
     async (request) => {
       const doomed = await startPair()
       try {

@@ -3,13 +3,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, pipeline, startPair, withoutNumbers } from './pair.ts'
 
-/** How many sequences of commands, and how many sums. */
+/** How many sequences of commands, and how many sums, are compared. */
 const RUNS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 1000)
 
 const PREFIXES = ['', pipeline('HELLO 3')]
 const KEYS = ['a', 'b', 'c']
 const CLEAN = encode('DEL', ...KEYS)
-/** What all keys are in the end, and when they expire. */
+/** Reads the final values of all keys, and when they expire. */
 const LOOK = encode('MGET', ...KEYS) + KEYS.map((key) => encode('PEXPIRETIME', key)).join('')
 
 const key = fc.constantFrom(...KEYS)
@@ -27,7 +27,7 @@ const offset = fc.oneof(
   fc.integer({ min: -12, max: 12 }).map(String),
   fc.constantFrom('99999999999999999999', 'x'),
 )
-/** Far in the future, or long past: nothing expires meanwhile. */
+/** Far in the future or long past, so that nothing expires during the test. */
 const second = fc.constantFrom('1', '4000000000', '0', '-1', 'x', '', '9223372036854775808')
 const millisecond = fc.constantFrom('1', '4000000000123', '0', '-1', 'x', '9223372036854775808')
 const option = fc.oneof(
@@ -61,7 +61,7 @@ const power = fc.oneof(
   fc.integer({ min: -5000, max: 5000 }),
   fc.constantFrom(-4951, -4950, -4949, 4931, 4932, 4933),
 )
-/** Every way to write a number that C knows, and some that it does not. */
+/** Every notation for numbers that C knows, and some that it does not. */
 const float = fc.oneof(
   { weight: 4, arbitrary: fc.double().map(String) },
   { weight: 4, arbitrary: fc.integer({ min: -99999, max: 99999 }).map((n) => String(n / 1000)) },
@@ -76,7 +76,7 @@ const float = fc.oneof(
       fc.integer({ min: -16500, max: 16400 }),
     )
     .map(([s, whole, part, e]) => `${s}0x${whole.toString(16)}.${part}p${e}`),
-  // Halves of the last digit that is written.
+  // Halves of the last digit that is printed.
   fc
     .tuple(sign, fc.nat(99), fc.integer({ min: 50, max: 62 }))
     .map(([s, n, e]) => `${s}0x${n}p-${e}`),
@@ -147,13 +147,13 @@ describeWithPeer('redis-server', 'strings, generated and compared with Redis', (
 
   const same = async (prefix: string, requests: string): Promise<void> => {
     const { redis, ktree } = await pair.ask(CLEAN + prefix + requests + LOOK)
-    // How many keys there were to clean away is another run's.
+    // The count of deleted keys depends on the run before.
     const afterClean = (output: string): string =>
       withoutNumbers(output.slice(output.indexOf('\n') + 1))
     expect(afterClean(ktree)).toBe(afterClean(redis))
   }
 
-  test('sequences of commands', async () => {
+  test('sequences of commands get the same replies', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...PREFIXES),
@@ -164,7 +164,7 @@ describeWithPeer('redis-server', 'strings, generated and compared with Redis', (
     )
   })
 
-  test('INCRBYFLOAT adds, rounds and writes as a long double does', async () => {
+  test('INCRBYFLOAT adds, rounds and prints like a long double', async () => {
     const sum = fc
       .tuple(float, float)
       .map(([a, b]) => encode('SET', 'a', a) + encode('INCRBYFLOAT', 'a', b))
@@ -176,7 +176,7 @@ describeWithPeer('redis-server', 'strings, generated and compared with Redis', (
     )
   })
 
-  test('INCRBYFLOAT, again and again on what it has written', async () => {
+  test('INCRBYFLOAT gives the same sums when repeated on its own result', async () => {
     const step = fc
       .integer({ min: -99999, max: 99999 })
       .map((n) => encode('INCRBYFLOAT', 'a', String(n / 1000)))

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, pipeline, startPair, Talk, transcript } from './pair.ts'
 
-/** All that tells of something, or of nothing, at the keys `k`, which is 1, and `missing`. */
+/** Requests that publish an event, or none, at the keys `k`, which is 1, and `missing`. */
 const requests = [
   ...['GET k', 'GET missing', 'STRLEN k', 'STRLEN missing', 'GETRANGE missing 0 1', 'SUBSTR k 0 1'],
   ...['MGET k missing missing', 'SET k v', 'SET k v EX 100', 'SET k v NX', 'SET missing v XX'],
@@ -38,14 +38,14 @@ requests.push(
 const SETUP = pipeline('DEL k missing', 'SET k 1')
 const END = pipeline('PUBLISH end end')
 
-describeWithPeer('redis-server', 'what strings tell, compared with Redis', () => {
+describeWithPeer('redis-server', 'keyspace events of string commands, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
     pair = await startPair({ 'notify-keyspace-events': 'KEAmn' })
   })
   afterAll(() => pair?.stop())
 
-  const told = async (port: number, input: string): Promise<string> => {
+  const published = async (port: number, input: string): Promise<string> => {
     await transcript(port, SETUP)
     const talk = await Talk.open(port)
     try {
@@ -58,7 +58,7 @@ describeWithPeer('redis-server', 'what strings tell, compared with Redis', () =>
   }
 
   test.for(requests)('%j', async (input) => {
-    const { redis, ktree } = await pair.each((port) => told(port, input))
+    const { redis, ktree } = await pair.each((port) => published(port, input))
     expect(ktree).toBe(redis)
   })
 })

@@ -19,7 +19,7 @@ const COMMANDS = [
   ...['decrby', 'incrbyfloat'],
 ]
 
-/** With none, one ... five arguments: each arity, right and wrong. */
+/** Each command with none to five arguments, so with right and wrong arities. */
 const arities = COMMANDS.map((name) =>
   pipeline(
     name,
@@ -33,18 +33,18 @@ const arities = COMMANDS.map((name) =>
 
 const CLEAN = pipeline('DEL k K m nope missing a b c d e 1 2 3') + encode('DEL', 'a b\xff')
 
-/** After each there is a look at the key, and at when it expires. */
+/** Read after each request: the key, and when it expires. */
 const LOOK = ['GET k', 'PEXPIRETIME k']
 const FUTURE = 4_000_000_000
 
-/** The options of SET, alone and each against each. */
+/** The options of SET, alone and in pairs. */
 const setOptions = [
   ...['NX', 'XX', 'GET', 'KEEPTTL', `EXAT ${FUTURE}`, `PXAT ${FUTURE}123`, 'EX 100', 'PX 100000'],
   ...['PERSIST', 'nope', 'EX', 'PXAT', 'nx', 'get', 'eXaT 4000000001'],
 ]
 const setPairs = setOptions.flatMap((one) =>
   ['', ...setOptions].map((other) =>
-    // EXAT first: what keeps a TTL has one to keep. Relative times come out differently.
+    // EXAT comes first so that there is a TTL to keep. Relative times come out differently.
     [`SET k a EXAT ${FUTURE + 5}`, `SET k b ${one} ${other}`.trim(), 'GET k'].concat(
       /\b(EX|PX) \d/.test(`${one} ${other}`) ? [] : ['PEXPIRETIME k'],
       [`SET missing b ${one} ${other}`.trim(), 'GET missing', 'GETDEL missing'],
@@ -153,7 +153,7 @@ describeWithPeer('redis-server', 'strings, compared with Redis', () => {
   })
   afterAll(() => pair?.stop())
 
-  /** How many keys there were to clean away is another test's. */
+  /** Compares the replies without the count of deleted keys, which depends on the test before. */
   const afterClean = (output: string): string =>
     withoutNumbers(output).replace(/^:\d+\r\n:\d+\r\n/, '')
 
@@ -167,16 +167,16 @@ describeWithPeer('redis-server', 'strings, compared with Redis', () => {
       same(input + prefix + input),
     )
 
-    test(`${protocol}: the options of SET, each against each`, async () => {
+    test(`${protocol}: the options of SET in pairs`, async () => {
       for (const lines of setPairs) await same(prefix + pipeline(...lines))
     })
 
-    test(`${protocol}: the options of GETEX, each against each`, async () => {
+    test(`${protocol}: the options of GETEX in pairs`, async () => {
       for (const lines of getexPairs) await same(prefix + pipeline(...lines))
     })
   }
 
-  test.for(['set', 'setex', 'psetex', 'getex'])('%s: times, possible and not', async (name) => {
+  test.for(['set', 'setex', 'psetex', 'getex'])('%s: valid and invalid times', async (name) => {
     for (const time of expiries) {
       const set = (token: string): string =>
         encode(name, 'k', ...(name === 'set' ? ['v'] : []), token, time)
@@ -186,7 +186,7 @@ describeWithPeer('redis-server', 'strings, compared with Redis', () => {
     }
   })
 
-  test('integers: each value and each increment', async () => {
+  test('INCRBY: each integer with each increment', async () => {
     for (const [value, by] of numbers) {
       const set = value === 'missing' ? pipeline('DEL k') : encode('SET', 'k', value)
       const commands = ['INCRBY', 'DECRBY'].map((name) => set + encode(name, 'k', by))
@@ -196,7 +196,7 @@ describeWithPeer('redis-server', 'strings, compared with Redis', () => {
     }
   })
 
-  test.for(['GETRANGE', 'SUBSTR'])('%s: each place and each other', async (name) => {
+  test.for(['GETRANGE', 'SUBSTR'])('%s: each start with each end', async (name) => {
     const places = ['0', '1', '4', '5', '6', '-1', '-5', '-6', '-7', ...INTEGERS]
     const requests = places.flatMap((start) => places.map((end) => encode(name, 'k', start, end)))
     await same(encode('SET', 'k', 'hello') + requests.join(''))

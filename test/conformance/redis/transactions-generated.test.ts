@@ -4,9 +4,9 @@ import { join, type RawClient, type Reply } from '../../server/raw-client.ts'
 import { describeWithPeer } from '../peers.ts'
 import { type Pair, startPair } from './pair.ts'
 
-/** How many requests are compared altogether. */
+/** How many requests are compared in total. */
 const OPS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 6000)
-/** How many of them, and of transactions, a sequence has at the most. */
+/** The most requests, and the most transactions, in a sequence. */
 const LENGTH = 20
 const CLIENTS = 2
 const LATER = '33333333333'
@@ -45,7 +45,7 @@ type Step = readonly [client: number, args: readonly string[]]
 const some = <T>(arbitrary: fc.Arbitrary<T>, maxLength: number): fc.Arbitrary<T[]> =>
   fc.array(arbitrary, { maxLength })
 
-/** One that watches, one that writes meanwhile, and a transaction. */
+/** A client that watches, another one that writes in the meantime, and a transaction. */
 const transaction = fc
   .record({
     client: fc.nat({ max: CLIENTS - 1 }),
@@ -94,7 +94,7 @@ describeWithPeer('redis-server', 'generated transactions of several clients', ()
         const replies: Reply[] = []
         for (const [client, args] of steps) {
           replies.push(await who[client].call(...args))
-          // It has made the protocol RESP2.
+          // RESET has set the protocol to RESP2.
           if (args[0] === 'RESET' && protocol === 3) await who[client].call('HELLO', '3')
         }
         return replies

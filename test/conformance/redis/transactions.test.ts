@@ -4,14 +4,14 @@ import { encode, type Pair, pipeline, startPair, Talk, withoutNumbers } from './
 
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
 
-/** Each is one connection's pipeline. */
+/** Pipelines, each for a new connection. */
 const connections: readonly string[] = [
   pipeline('MULTI', 'SET a 1', 'GET a', 'EXEC', 'GET a'),
   pipeline('multi', 'Set a 1', 'exec'),
   pipeline('MULTI', 'EXEC', 'EXEC'),
   pipeline('EXEC', 'DISCARD', 'UNWATCH'),
   pipeline('MULTI', 'SET a 2', 'DISCARD', 'GET a', 'EXEC'),
-  // Errors at queueing time.
+  // Errors when queued.
   pipeline('MULTI', 'NOPE', 'SET a 3', 'EXEC', 'GET a', 'EXEC'),
   pipeline('MULTI', 'GET', 'EXEC', 'MULTI', 'GET a', 'EXEC'),
   pipeline(
@@ -29,10 +29,10 @@ const connections: readonly string[] = [
   pipeline('MULTI x', 'MULTI', 'MULTI x', 'EXEC', 'MULTI', 'DISCARD x', 'EXEC'),
   pipeline('EXEC x', 'MULTI', 'SET a 3', 'EXEC x', 'EXEC', 'GET a'),
   pipeline('WATCH', 'UNWATCH x', 'MULTI', 'WATCH', 'EXEC'),
-  // Errors at execution: the rest runs, and nothing is taken back.
+  // Errors in EXEC: the other requests run, and nothing is rolled back.
   pipeline('SET s x', 'MULTI', 'INCR s', 'SET a 4', 'INCR s', 'EXEC', 'GET a'),
   pipeline('MULTI', 'SET a 5 EX 0', 'SET a 6', 'CONFIG SET nope 1', 'SELECT 1', 'EXEC', 'GET a'),
-  // What is not queued, and what cannot be.
+  // Commands that run at once, and commands that cannot be queued.
   pipeline('MULTI', 'MULTI', 'SET a 7', 'MULTI', 'EXEC', 'GET a'),
   pipeline('MULTI', 'WATCH a', 'SET a 8', 'EXEC', 'GET a'),
   pipeline('SET a 1', 'WATCH a', 'MULTI', 'UNWATCH', 'SET a 9', 'EXEC', 'GET a'),
@@ -57,7 +57,7 @@ const connections: readonly string[] = [
   pipeline('MULTI', 'SUBSCRIBE c d', 'PSUBSCRIBE e*', 'GET a', 'EXEC', 'PING', 'GET a'),
   pipeline('MULTI', 'UNSUBSCRIBE', 'PUNSUBSCRIBE x', 'EXEC', 'MULTI', 'SUBSCRIBE', 'EXEC'),
   pipeline('SUBSCRIBE c', 'MULTI', 'EXEC', 'EXEC x', 'DISCARD', 'WATCH a', 'UNSUBSCRIBE', 'GET a'),
-  // Writes of one's own.
+  // The client's own writes.
   pipeline('WATCH a', 'SET a 12', 'MULTI', 'SET a 13', 'EXEC', 'GET a', 'MULTI', 'GET a', 'EXEC'),
   pipeline('WATCH a', 'SET a 12', 'SET a 13', 'MULTI', 'EXEC'),
   pipeline('WATCH a', 'MULTI', 'SET a 14', 'SET a 15', 'EXEC', 'GET a'),
@@ -70,7 +70,7 @@ const connections: readonly string[] = [
   pipeline('WATCH a', 'SET a 1', 'MULTI', 'NOPE', 'EXEC', 'MULTI', 'GET a', 'EXEC'),
   pipeline('WATCH a a b', 'WATCH a', 'SET b 1', 'MULTI', 'GET a', 'EXEC'),
   pipeline('WATCH a', 'SET a 1', 'WATCH b', 'MULTI', 'GET a', 'EXEC'),
-  // A key that is not there, one that comes and goes, one that is left as it was.
+  // A missing key, one that is created and deleted again, one that is rewritten unchanged.
   pipeline('WATCH none', 'DEL none', 'MULTI', 'GET none', 'EXEC'),
   pipeline('WATCH none', 'SET none 1', 'DEL none', 'MULTI', 'GET none', 'EXEC'),
   pipeline('SET a 1', 'WATCH a', 'SET a 2', 'SET a 1', 'MULTI', 'GET a', 'EXEC'),
@@ -136,7 +136,7 @@ describeWithPeer('redis-server', 'transactions, compared with Redis', () => {
       await look()
       await observer.ask(pipeline('SET a 1'), '+OK\r\n')
       await look()
-      // It is lost: what follows is not kept.
+      // The transaction has failed, so that later requests are not kept.
       await talk.ask(pipeline('GET c'), '+QUEUED\r\n')
       await look()
       await talk.ask(pipeline('DISCARD'), '+OK\r\n')
@@ -148,7 +148,7 @@ describeWithPeer('redis-server', 'transactions, compared with Redis', () => {
     expect(seen.ktree).toEqual(seen.redis)
   })
 
-  test('MONITOR shows what a transaction runs, and EXEC after it', async () => {
+  test('MONITOR shows the requests of a transaction, and then EXEC', async () => {
     const seen = await pair.each(async (port) => {
       const monitor = await Talk.open(port)
       const talk = await Talk.open(port)
@@ -164,7 +164,7 @@ describeWithPeer('redis-server', 'transactions, compared with Redis', () => {
     expect(seen.ktree).toBe(seen.redis)
   })
 
-  test('a watched key that expires, seen or not', async () => {
+  test('a watched key that expires touches the watch', async () => {
     const seen = await pair.each(async (port) => {
       const talk = await Talk.open(port)
       const other = await Talk.open(port)
@@ -182,7 +182,7 @@ describeWithPeer('redis-server', 'transactions, compared with Redis', () => {
     expect(seen.ktree).toContain('*-1')
   })
 
-  test('a connection that ends takes its queue and its watches along', async () => {
+  test('the queue and the watches end with the connection', async () => {
     const seen = await pair.each(async (port) => {
       const talk = await Talk.open(port)
       const output = await talk.ask(pipeline('WATCH q', 'MULTI', 'SET q 1'), '+QUEUED\r\n')
@@ -199,7 +199,7 @@ describeWithPeer('redis-server', 'transactions, compared with Redis', () => {
 const locked: readonly string[] = [
   pipeline('MULTI', 'EXEC', 'WATCH a', 'DISCARD', 'EXEC x', 'PING'),
   pipeline('AUTH secret', 'MULTI', 'SET a 1', 'EXEC'),
-  // Without authentication again, in the middle of it.
+  // A transaction that loses its authentication.
   pipeline('AUTH secret', 'MULTI', 'SET a 1', 'RESET', 'EXEC', 'AUTH secret', 'EXEC'),
 ]
 

@@ -5,7 +5,7 @@ import { encode, type Pair, pipeline, startPair, withoutNumbers } from './pair.t
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
 const LATER = '33333333333'
 
-/** Each is asked with words as they are, and as C would read to the same end. */
+/** Each is sent as it is, and with bytes added to its words that C may or may not ignore. */
 const requests: readonly (readonly string[])[] = [
   ['EXPIREAT', 'k', LATER, 'NX'],
   ['EXPIREAT', 'k', LATER, 'XX', 'GT'],
@@ -41,13 +41,13 @@ const requests: readonly (readonly string[])[] = [
 
 const WITHOUT_SUBCOMMANDS = ['FLUSHDB', 'FLUSHALL', 'SHUTDOWN']
 
-/** Where a request has words that are looked at: of letters only, after the names and the key. */
+/** The positions of a request's option words: letters only, after the names and the key. */
 function placesOfWords(request: readonly string[]): number[] {
   const from = WITHOUT_SUBCOMMANDS.includes(request[0]) ? 1 : 2
   return request.flatMap((arg, at) => (at >= from && /^[a-z]{2,}$/i.test(arg) ? [at] : []))
 }
 
-describeWithPeer('redis-server', 'words as C reads them, compared with Redis', () => {
+describeWithPeer('redis-server', 'option words as C reads them, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
     pair = await startPair()
@@ -68,7 +68,7 @@ describeWithPeer('redis-server', 'words as C reads them, compared with Redis', (
     })
   }
 
-  // The message ends in what the client has sent: no line break stays at its end, all others do.
+  // The message ends with the client's word. Redis drops only the line breaks at the message's end.
   test('an error that ends in line breaks', async () => {
     const input = ['\n', '\r\n\r\n', 'a\nb\n', '\r', 'a \n '].map((word) =>
       encode('EXPIRE', 'k', '1', word),
@@ -77,7 +77,7 @@ describeWithPeer('redis-server', 'words as C reads them, compared with Redis', (
     expect(ktree).toBe(redis)
   })
 
-  test('a pause of no time', async () => {
+  test('a pause of 0 ms', async () => {
     const { redis, ktree } = await pair.ask(
       pipeline('CLIENT PAUSE 0', 'PING', 'CLIENT PAUSE 0 ALL'),
     )
