@@ -4,6 +4,7 @@ import type { Subscriber } from '../pubsub/subscriber.ts'
 import { endTransaction } from '../request/client.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
+import { isHttp } from '../resp/http-request.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
@@ -552,14 +553,4 @@ function withUnsaved(bytes: Buffer, writes: readonly number[]): Buffer {
   }
   parts.push(bytes.subarray(at))
   return Buffer.concat(parts)
-}
-
-/** The two words that HTTP requests of a browser hold: such a page must not write to the tree. */
-function isHttp(word: string): boolean {
-  if (word.length !== 4 && word.length !== 5) return false
-  // P, p, H or h: most words are none of these, and none of them is made for nothing.
-  const first = word.charCodeAt(0) | 0x20
-  if (first !== 0x70 && first !== 0x68) return false
-  const lower = word.toLowerCase()
-  return lower === 'post' || lower === 'host:'
 }
