@@ -115,7 +115,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 
 /**
  * Reads what follows `import` or `export`: a file, then what the server is started with; `repair`
- * takes no file. A directive that has its one value takes no more, so that the files may come after it too.
+ * takes no file. A directive that has its one value takes no more, so that the files may come after
+ * it too.
  */
 function parseTransfer(kind: TransferKind, words: readonly string[]): CommandLine {
   const files: string[] = []

@@ -18,7 +18,9 @@ import {
 export type { OutputLimit, OutputLimits } from './directive-value.ts'
 export type { DirectiveName, DirectiveValue, LogLevel } from './directives.ts'
 
-/** A directive that could not be set. `reason` is Redis's text, `message` what CONFIG SET answers. */
+/**
+ * A directive that could not be set. `reason` is Redis's text, `message` what CONFIG SET answers.
+ */
 export class ConfigError extends Error {
   override name = 'ConfigError'
   readonly directive: string

@@ -7,8 +7,8 @@ function cacheFile(script: string): string {
 }
 
 /**
- * The line that compiled code must follow. V8 compares its own version and options, but no more of the
- * script than its length, and it does not look for damage: wrong code would end the process.
+ * The line that compiled code must follow. V8 compares its own version and options, but no more of
+ * the script than its length, and it does not look for damage: wrong code would end the process.
  */
 function label(script: Buffer, code: Buffer): Buffer {
   const checksum = zlib.crc32(code, zlib.crc32(script))

@@ -20,7 +20,8 @@ export interface CompiledProgram {
 
 /**
  * @param path the file that the build makes of `program.ts`
- * @param useCache whether to take what V8 has compiled of it before, if there is such and it is right
+ * @param useCache whether to take what V8 has compiled of it before, if there is such and it is
+ *   right
  */
 export function compileProgram(path: string, useCache: boolean): CompiledProgram {
   const text = readFileSync(path)
@@ -33,7 +34,9 @@ export function compileProgram(path: string, useCache: boolean): CompiledProgram
   }
 }
 
-/** Runs it as `require` would, and as what `require` finds from now on: its other files ask for it. */
+/**
+ * Runs it as `require` would, and as what `require` finds from now on: its other files ask for it.
+ */
 export function runProgram({ path, script }: CompiledProgram): Program {
   const require = createRequire(path)
   const module = new Module(path)

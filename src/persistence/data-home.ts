@@ -12,7 +12,9 @@ import { letGo, preserve, putBack } from './preserve.ts'
 /** How often progress is logged, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 1000
 
-/** A data directory in use: its LevelDB, locked by this process, and what the copy in it is like. */
+/**
+ * A data directory in use: its LevelDB, locked by this process, and what the copy in it is like.
+ */
 export class DataHome {
   /** The data directory, absolute. */
   readonly directory: string
@@ -30,8 +32,8 @@ export class DataHome {
   }
 
   /**
-   * Opens a directory and reads the tree in it into the store. On failure the files of the directory
-   * are as they were.
+   * Opens a directory and reads the tree in it into the store. On failure the files of the
+   * directory are as they were.
    *
    * @returns also what was read besides the tree; undefined if the directory held no tree
    * @throws PersistenceError if the directory is in use, or its tree cannot be read

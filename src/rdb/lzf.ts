@@ -1,4 +1,6 @@
-/** The longest run of literal bytes, the farthest and the longest repetition that the format has. */
+/**
+ * The longest run of literal bytes, the farthest and the longest repetition that the format has.
+ */
 const MAX_LITERALS = 32
 const MAX_OFFSET = 8192
 const MAX_REPEAT = 264

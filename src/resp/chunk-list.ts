@@ -53,7 +53,9 @@ export class ChunkList {
     this.#room = 0
   }
 
-  /** A new block is as long as the bytes held, so that half a header does not cost a large block. */
+  /**
+   * A new block is as long as the bytes held, so that half a header does not cost a large block.
+   */
   #openBlock(needed: number): void {
     const doubled = Math.min(Math.max(this.length, MIN_BLOCK_LENGTH), MAX_BLOCK_LENGTH)
     const block = Buffer.allocUnsafeSlow(Math.max(needed, doubled))

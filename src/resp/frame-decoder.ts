@@ -3,9 +3,9 @@
  * make every argument from the Buffer.
  *
  * The trick: nearly every frame is an ordinary one. It lies whole in the chunk, keeps within the
- * limits, and has its headers written as all clients write them. Such a frame is checked and decoded
- * in one pass. Its strings are cut from a longer string, because cutting a string from a string costs
- * a sixth of making one from a Buffer:
+ * limits, and has its headers written as all clients write them. Such a frame is checked and
+ * decoded in one pass. Its strings are cut from a longer string, because cutting a string from a
+ * string costs a sixth of making one from a Buffer:
  *
  *     bytes  *3 $3 SET $5 key:1 $5 value *2 $3 GET $5 key:2 ...
  *     text   └──────── one string of up to 4 KB ──────────────┘
@@ -39,7 +39,9 @@ const MAX_COPIED_SLICE = 12
 /** Where each argument of the current frame begins and ends, in turn. All decoders share it. */
 const bounds = new Int32Array(2 * MAX_ARGUMENTS)
 
-/** A method of Buffer that its types lack: `toString('latin1')` without the look-up of the encoding. */
+/**
+ * A method of Buffer that its types lack: `toString('latin1')` without the look-up of the encoding.
+ */
 interface Latin1Source {
   latin1Slice(start: number, end: number): string
 }

@@ -1,6 +1,7 @@
 /**
- * The problem: redis-parser makes UTF-8 strings, `buffer.toString('utf8', start, end)`, but a binary
- * string needs latin1. Its buffer mode is exact too, but every argument then has to be converted.
+ * The problem: redis-parser makes UTF-8 strings, `buffer.toString('utf8', start, end)`, but a
+ * binary string needs latin1. Its buffer mode is exact too, but every argument then has to be
+ * converted.
  *
  * The trick: the Buffer given to it answers that call with latin1, so its string mode is exact for
  * all bytes.
@@ -33,7 +34,9 @@ function rethrow(error: Error): never {
   throw error
 }
 
-/** A method of Buffer that its types lack: `toString('latin1')` without the look-up of the encoding. */
+/**
+ * A method of Buffer that its types lack: `toString('latin1')` without the look-up of the encoding.
+ */
 interface Latin1Source {
   latin1Slice(start: number, end: number): string
 }

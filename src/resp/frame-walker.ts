@@ -137,8 +137,8 @@ export class FrameWalker {
   /**
    * Reads a header line at `position`.
    *
-   * @returns its number; NaN if it is not a number; undefined if the line goes on in the next chunk,
-   *   or if `error` is set
+   * @returns its number; NaN if it is not a number; undefined if the line goes on in the next
+   *   chunk, or if `error` is set
    */
   #readHeader(chunk: Buffer, type: number): number | undefined {
     // Fast path: nearly every header is a type byte and up to nine digits, all in this chunk.
@@ -181,8 +181,8 @@ export class FrameWalker {
   }
 
   /**
-   * Walks to the end of a line, and gathers its first bytes. It stops one byte beyond the limit on a
-   * line's length, which the caller must check.
+   * Walks to the end of a line, and gathers its first bytes. It stops one byte beyond the limit on
+   * a line's length, which the caller must check.
    *
    * @returns true when `position` is behind the line
    */

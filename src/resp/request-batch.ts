@@ -1,9 +1,9 @@
 /**
  * The problem: requests that are looked up one by one wait for each path's cache misses in turn.
  *
- * The trick: the requests of one turn are decoded side by side into flat arrays first. `Store.lookAhead`
- * walks all their paths together, which overlaps their cache misses. Then each request
- * is served.
+ * The trick: the requests of one turn are decoded side by side into flat arrays first.
+ * `Store.lookAhead` walks all their paths together, which overlaps their cache misses. Then each
+ * request is served.
  *
  *     bytes   *2 $3 GET $2 k1  *3 $3 SET $2 k2 $1 x  ...
  *     bounds               └┘               └┘   the first argument after the name
@@ -23,7 +23,9 @@
 
 /** How many requests a batch holds at most. */
 const MAX_REQUESTS = 512
-/** The arguments of a batch of more bytes are dropped rather than kept until they are overwritten. */
+/**
+ * The arguments of a batch of more bytes are dropped rather than kept until they are overwritten.
+ */
 const MAX_KEPT_BYTES = 16 * 1024
 
 /** Decoded requests that are served next, in the order of their bytes. */

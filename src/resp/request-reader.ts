@@ -15,7 +15,9 @@ export interface RequestHandler {
   onBatch(batch: RequestBatch): void
   /** The input is broken; `message` says how (without `ERR `). The reader ignores the rest. */
   onProtocolError(message: string): void
-  /** More than `maxFrameLength` bytes are held. The reader has dropped them and ignores the rest. */
+  /**
+   * More than `maxFrameLength` bytes are held. The reader has dropped them and ignores the rest.
+   */
   onOverflow(): void
 }
 
@@ -26,7 +28,9 @@ export interface RequestHandler {
 const MIN_BATCH_BYTES = 256
 const MAX_BATCH_BYTES = 64 * 1024
 
-/** Ordinary frames are decoded in smaller batches, so that a batch stays in the processor's cache. */
+/**
+ * Ordinary frames are decoded in smaller batches, so that a batch stays in the processor's cache.
+ */
 const MAX_DECODED_BYTES = 8 * 1024
 
 /**
