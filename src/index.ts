@@ -1,5 +1,5 @@
 /**
- * ktree as a library: the store by itself, and a server in one's own process.
+ * ktree as a library: the store alone, or a server in your own process.
  *
  * @module
  */

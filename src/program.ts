@@ -1,5 +1,5 @@
 /**
- * ktree as a program, what `main.ts` loads: the build makes one file of it (docs/decisions/0010).
+ * ktree as a program, loaded by `main.ts`. The build makes one file of it (docs/decisions/0010).
  *
  * @module
  */

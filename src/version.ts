@@ -5,5 +5,5 @@ const packageFile = new URL('../package.json', import.meta.url)
 /** ktree's own version, from package.json. */
 export const version: string = JSON.parse(readFileSync(packageFile, 'utf8')).version
 
-/** The Redis whose protocol, commands and texts are followed; clients ask for it. */
+/** The version of Redis whose protocol, commands and texts ktree follows. Clients ask for it. */
 export const redisVersion = '7.0.15'

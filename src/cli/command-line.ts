@@ -8,32 +8,32 @@ import {
 } from '../config/directives.ts'
 import { didYouMean } from '../text/did-you-mean.ts'
 
-/** An option or argument that ktree does not take; the message is for the terminal. */
+/** An option or argument that is not valid; the message is for the terminal. */
 export class CommandLineError extends Error {
   override name = 'CommandLineError'
 }
 
-/** What a program can be told to do instead of serving. */
+/** The commands of the program other than serving. */
 export type TransferKind = 'import' | 'export' | 'repair'
 
 const TRANSFERS: readonly string[] = ['import', 'export', 'repair'] satisfies TransferKind[]
 
-/** Where the configuration comes from. */
+/** The sources of the configuration. */
 interface Configured {
   readonly configFile?: string
-  /** In the order given, values as binary strings; they go over the conf file. */
+  /** In the order given, with values as binary strings. They override the conf file. */
   readonly directives: readonly (readonly [name: DirectiveName, args: readonly string[]])[]
 }
 
 export interface Run extends Configured {
   readonly kind: 'run'
-  /** `-` was given: more of the configuration comes from standard input. */
+  /** Whether `-` was given: more of the configuration comes from standard input. */
   readonly standardInput: boolean
 }
 
 export interface Transfer extends Configured {
   readonly kind: TransferKind
-  /** What is read or written; `-` is standard input or output. */
+  /** The file to read or write; `-` is standard input or output. */
   readonly file: string
   readonly replace: boolean
 }
@@ -58,7 +58,9 @@ function unknownOption(option: string, others: readonly string[]): CommandLineEr
 
 type Given = [name: DirectiveName, args: string[]]
 
-/** The one value of a text, say a password, may begin with a dash; Redis takes it too. */
+/**
+ * Whether the next word is the value of a text, such as a password, which may begin with a dash.
+ */
 function awaitsText([name, args]: Given): boolean {
   return args.length === 0 && directives[name].type === 'string'
 }
@@ -72,10 +74,10 @@ function isHelp(word: string): boolean {
 }
 
 /**
- * Reads the arguments as redis-server does: a conf file first, then `--directive value ...`,
- * where the values of a directive reach to the next `--`, and a `-` first or last to read
- * standard input. Values are not looked at. A first word `import`, `export` or `repair`
- * is no conf file.
+ * Parses the arguments as redis-server does: a conf file, then `--directive value ...`. The values
+ * of a directive reach to the next `--`. A `-` in the first or last place means standard input.
+ * Values are not checked. A first word `import`, `export` or `repair` is a command, not a conf
+ * file.
  * @param argv without node and the script
  * @throws CommandLineError
  */
@@ -114,8 +116,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 }
 
 /**
- * Reads what follows `import` or `export`: a file, then what the server is started with; `repair`
- * takes no file. A directive that has its one value takes no more, so that the files may come after it too.
+ * Parses the arguments of `import`, `export` and `repair`: a file, except for `repair`, then the
+ * arguments that the server is started with. A directive of one value takes only one, so that the
+ * files may follow it too.
  */
 function parseTransfer(kind: TransferKind, words: readonly string[]): CommandLine {
   const files: string[] = []

@@ -2,7 +2,7 @@ import { type DirectiveName, directiveNames, directives } from '../config/direct
 import { formatConfigLine } from '../config/rewrite.ts'
 import type { TransferKind } from './command-line.ts'
 
-/** Where the explanations begin; a default that would reach further is left to the manual. */
+/** The column of the explanations. A default that would reach further is left out. */
 const COLUMN = 36
 
 function option(name: DirectiveName): string {
@@ -11,15 +11,15 @@ function option(name: DirectiveName): string {
   return `${left.padEnd(COLUMN)}${directives[name].help}`
 }
 
-/** What `ktree --help` prints: every directive with its default, on one screen. */
+/** The text of `ktree --help`: every directive with its default, on one screen. */
 export function helpText(): string {
   return [
     'Usage: ktree [file.conf] [--directive value ...] [-]',
     '       ktree import FILE ... | export [FILE] ... | repair ...  (more: --help)',
     '',
     "A tree of keys that can be watched, served over Redis's protocol.",
-    'Directives come from the file, then from standard input (-), then from the',
-    'command line, where the values of one reach to the next --. With their defaults:',
+    'Directives are read from the file, from standard input (-), and from the command',
+    'line; later ones override. The values of one reach to the next --. Defaults:',
     '',
     ...directiveNames.map(option),
     '',
@@ -29,7 +29,7 @@ export function helpText(): string {
 }
 
 const configured = [
-  '  file.conf     the conf file that the server is started with, for its dir',
+  '  file.conf     the conf file of the server, for its dir',
   '  --dir DIR     the data directory; no server may be using it (default: ./data)',
 ]
 
@@ -37,35 +37,35 @@ const transferHelp: Readonly<Record<TransferKind, readonly string[]>> = {
   import: [
     'Usage: ktree import FILE [file.conf] [--dir DIR] [--replace]',
     '',
-    "Brings a saved tree, ktree's or etcd's, into the data directory of a server that",
-    'is not running. All of it is checked before anything is written.',
+    'Writes a saved tree, of ktree or etcd, into the data directory of a server that is',
+    'not running. The whole tree is checked before anything is written.',
     '',
-    '  FILE          a state in JSON, as KSAVE and export write it; a .snap file of',
-    "                etcd 3.4 or 3.5; etcd's data directory; or - for standard input",
+    '  FILE          JSON from KSAVE or export; a .snap file of etcd 3.4 or 3.5;',
+    "                etcd's data directory; or - for standard input",
     ...configured,
-    '  --replace     put aside the tree that is in the data directory',
+    '  --replace     move a tree that is already in the data directory aside',
     '',
-    'More in docs/import.md. A running server takes a state by KRECOVER.',
+    'More in docs/import.md. For a running server, use KRECOVER.',
     '',
   ],
   export: [
     'Usage: ktree export [FILE] [file.conf] [--dir DIR] [--replace]',
     '',
-    'Writes the tree in the data directory of a server that is not running as JSON,',
-    "the document of etcd's v2 store.",
+    'Writes the tree in the data directory of a server that is not running to a file:',
+    "as JSON, in the format of etcd's v2 store.",
     '',
-    '  FILE          the file to write; standard output if there is none, or for -',
+    '  FILE          the file to write; - or none for standard output',
     ...configured,
     '  --replace     overwrite FILE if it exists',
     '',
-    'More in docs/import.md. A running server gives its state by KSAVE.',
+    'More in docs/import.md. For a running server, use KSAVE.',
     '',
   ],
   repair: [
     'Usage: ktree repair [file.conf] [--dir DIR]',
     '',
-    'Reads what can be read of the damaged tree in a data directory, tells what cannot,',
-    'and puts it in its place. The damaged tree is kept beside it.',
+    'Replaces a damaged tree in a data directory by the parts of it that can be read,',
+    'and reports the rest. The damaged tree is kept beside it.',
     '',
     ...configured,
     '',
@@ -74,7 +74,7 @@ const transferHelp: Readonly<Record<TransferKind, readonly string[]>> = {
   ],
 }
 
-/** What `ktree import --help` prints, and `--help` after the others. */
+/** The text of `ktree import --help` and of the other commands. */
 export function transferHelpText(kind: TransferKind): string {
   return transferHelp[kind].join('\n')
 }

@@ -13,14 +13,14 @@ const levels: Readonly<Record<LogLevel, Level | 'silent'>> = {
 }
 
 /**
- * The pino level for a loglevel. Redis has two levels below notice as pino has two below
- * info: what is for `debug` only is logged with `logger.trace`.
+ * The pino level for a loglevel. Redis has two levels below notice, and pino has two below info: a
+ * message only for `debug` is logged with `logger.trace`.
  */
 export function pinoLevel(level: LogLevel): Level | 'silent' {
   return levels[level]
 }
 
-/** Unwritten log above which lines are dropped, where whoever reads the log has stopped. */
+/** How much log may wait for a reader that has stopped; further lines are dropped. */
 const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024
 
 function openLogFile(file: string): number {
@@ -33,13 +33,13 @@ function openLogFile(file: string): number {
 
 function openDestination(file: string): DestinationStream {
   if (file === '' && process.stdout.isTTY) {
-    // Loaded only where somebody looks: it takes a fifth of the time of a start.
+    // Loaded only for a terminal, because it takes a fifth of the time of a start.
     const require = createRequire(import.meta.url)
     const { build: pretty } = require('pino-pretty') as typeof import('pino-pretty')
     return pretty({ colorize: true, sync: true })
   }
   const dest = file === '' ? 1 : openLogFile(file)
-  // Not sync: a full pipe must not hold up the clients. pino writes the rest when node exits.
+  // Not sync, because a full pipe must not hold up clients. pino writes the rest when node exits.
   return destination({ dest, sync: false, maxLength: MAX_UNWRITTEN_BYTES })
 }
 

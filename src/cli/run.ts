@@ -12,7 +12,7 @@ import { helpText, transferHelpText } from './help.ts'
 import { createLogger, pinoLevel } from './logger.ts'
 import { explainStartError } from './start-error.ts'
 
-/** What `run` needs of the process; `process` itself has it all. */
+/** The parts of `process` that `run` uses. */
 export interface Host {
   readonly stdin: Readable
   readonly stdout: Output
@@ -28,7 +28,7 @@ async function readAll(stream: Readable): Promise<string> {
   return Buffer.concat(chunks).toString('latin1')
 }
 
-/** The configuration: the file's, over it standard input's, over that the command line's. */
+/** Reads the conf file, then standard input, then the command line. Later ones override. */
 async function readConfig(commandLine: Run | Transfer, host: Host): Promise<Config> {
   const config = new Config()
   if (commandLine.configFile) loadConfigFile(config, commandLine.configFile)
@@ -39,7 +39,7 @@ async function readConfig(commandLine: Run | Transfer, host: Host): Promise<Conf
   return config
 }
 
-/** An error nobody handled leaves the server in a state nobody knows: log it and end. */
+/** Logs an unhandled error and exits, because the server may be in any state. */
 function exitOnBug(host: Host, logger: Logger): void {
   for (const event of ['uncaughtException', 'unhandledRejection']) {
     host.on(event, (cause) => {
@@ -96,7 +96,7 @@ async function transfer(commandLine: Transfer, host: Host): Promise<void> {
     watchHistory: config.get('watch-history'),
     watchHistoryMemory: config.get('watch-history-memory'),
   })
-  // Loaded only where they are wanted: a server starts sooner without them.
+  // Loaded only when needed, because a server starts faster without them.
   if (kind === 'import') {
     const { importTree } = await import('../transfer/import.ts')
     await importTree(store, { file, dir, replace, stdin, stderr })
@@ -110,9 +110,9 @@ async function transfer(commandLine: Transfer, host: Host): Promise<void> {
 }
 
 /**
- * ktree as a program: does what the command line says.
+ * Runs ktree as the command line says.
  * @param argv without node and the script
- * @returns the exit code, once there is nothing more to do
+ * @returns the exit code, when everything is done
  */
 export async function run(
   argv: readonly string[],

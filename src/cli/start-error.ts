@@ -10,7 +10,7 @@ interface ListenError extends NodeJS.ErrnoException {
 
 const OTHER_PORT = 'choose another with --port N (make run ARGS="--port N")'
 
-/** Where somebody wanted to listen: a Unix socket has no port, only its path as address. */
+/** The address in an error of listening. A Unix socket has no port, and its path as address. */
 function place({ port, address, hostname }: ListenError): string {
   const host = address ?? hostname ?? 'this machine'
   return port === undefined ? `Unix socket ${host}` : `port ${port} on ${host}`
@@ -37,7 +37,7 @@ function explainListenError(error: ListenError): string {
   return `cannot start: ${error.message}`
 }
 
-/** What to tell on the terminal, without a stack, when the server could not be started. */
+/** The text for the terminal, without a stack, when the server could not be started. */
 export function explainStartError(error: unknown): string {
   if (error instanceof ConfigFileError) return error.message
   if (error instanceof CommandLineError) return `ktree: ${error.message}`

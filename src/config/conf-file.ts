@@ -4,12 +4,12 @@ import { splitWords } from '../text/quoting.ts'
 import { type Config, ConfigError } from './config.ts'
 import { directiveNames, directives, findDirective } from './directives.ts'
 
-/** A line of a conf file that could not be taken, told as Redis tells it. */
+/** An error in a line of a conf file, in Redis's words. */
 export class ConfigFileError extends Error {
   override name = 'ConfigFileError'
-  /** The file, as it was named, or `standard input`. */
+  /** The name of the file as the user gave it, or `standard input`. */
   readonly file: string
-  /** From 1; 0 where the file as a whole is meant. */
+  /** From 1; 0 if the error is about the whole file. */
   readonly line: number
   readonly reason: string
 
@@ -24,16 +24,16 @@ export class ConfigFileError extends Error {
   }
 }
 
-/** One line of a conf file; `name` in lower case, undefined for blank lines and comments. */
+/** A line of a conf file. `name` is in lower case, and undefined for blank lines and comments. */
 export interface ConfigLine {
   readonly text: string
   readonly name?: string
   readonly args: readonly string[]
-  /** Neither blank nor a comment, and its quotes are unbalanced. */
+  /** Whether its quotes are unbalanced; comments never are. */
   readonly unbalanced: boolean
 }
 
-/** Splits a conf file into its lines, as redis.conf is read. */
+/** Splits a conf file into lines as Redis does. */
 export function parseConfigLines(content: string): ConfigLine[] {
   return content.split('\n').map((line) => {
     const text = line.replace(/^[ \t\r]+|[ \t\r]+$/g, '')
@@ -45,7 +45,7 @@ export function parseConfigLines(content: string): ConfigLine[] {
   })
 }
 
-/** A line as it may be shown: nobody's password ends up in a log. */
+/** The text of a line for a log, without passwords. */
 function shown(line: ConfigLine): string {
   const known = line.name !== undefined && findDirective(line.name)
   const first = /^["']?([\w-]*)/.exec(line.text)?.[1] ?? ''
@@ -62,9 +62,9 @@ function unknownDirective(name: string): string {
 
 /**
  * Sets the directives of a conf file's text, from the first line to the last.
- * @param content as a binary string
- * @param file what to call it in errors
- * @throws ConfigFileError for the first line that cannot be taken
+ * @param content a binary string
+ * @param file its name in errors
+ * @throws ConfigFileError for the first line that is not valid
  */
 export function applyConfigText(config: Config, content: string, file: string): void {
   for (const [index, line] of parseConfigLines(content).entries()) {
@@ -83,7 +83,7 @@ export function applyConfigText(config: Config, content: string, file: string): 
 
 /**
  * Reads a conf file and sets its directives.
- * @throws ConfigFileError if it cannot be read or taken
+ * @throws ConfigFileError if it cannot be read, or a line is not valid
  */
 export function loadConfigFile(config: Config, path: string): void {
   let content: string

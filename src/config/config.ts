@@ -18,7 +18,9 @@ import {
 export type { OutputLimit, OutputLimits } from './directive-value.ts'
 export type { DirectiveName, DirectiveValue, LogLevel } from './directives.ts'
 
-/** A directive that could not be set. `reason` is Redis's text, `message` what CONFIG SET answers. */
+/**
+ * A directive that could not be set. `reason` is Redis's text, `message` the reply to CONFIG SET.
+ */
 export class ConfigError extends Error {
   override name = 'ConfigError'
   readonly directive: string
@@ -38,15 +40,17 @@ const unknown = (name: string): ConfigError =>
     `Unknown option or number of arguments for CONFIG SET - '${name}'`,
   )
 
-/** Called after a change; throwing refuses it, with the error's message as the reason. */
+/**
+ * Called after a change. An error thrown by it refuses the change, with its message as the reason.
+ */
 export type ChangeListener<N extends DirectiveName> = (
   value: DirectiveValue<N>,
   previous: DirectiveValue<N>,
 ) => void
 
 /**
- * The values of all directives. Strings are binary strings, one character a byte, as all
- * arguments are: decode those that name a file with `pathFromBytes`.
+ * The values of all directives. Strings are binary strings, one character a byte, like all
+ * arguments. Names of files must be decoded with `pathFromBytes`.
  */
 export class Config {
   readonly #values = new Map<DirectiveName, Value>()
@@ -61,8 +65,8 @@ export class Config {
   }
 
   /**
-   * Sets one directive from the arguments of a conf file's line or of a command line option,
-   * whether or not it may change while the server runs.
+   * Sets one directive from the arguments of a line of a conf file or of an option on the command
+   * line. Immutable directives can be set too.
    * @throws ConfigError
    */
   set(name: string, args: readonly string[]): void {
@@ -72,9 +76,9 @@ export class Config {
   }
 
   /**
-   * CONFIG SET: all of the directives or, if one is refused, none of them.
-   * @param pairs names in any case, each with one argument (a Map will do)
-   * @throws ConfigError whose message is the reply, but for its `ERR`
+   * CONFIG SET: sets all of the directives or, if one is refused, none.
+   * @param pairs names in any case, each with one argument, such as a Map
+   * @throws ConfigError whose message is the reply without `ERR`
    */
   setMany(pairs: Iterable<readonly [name: string, value: string]>): void {
     const arguments_ = new Map<DirectiveName, string>()
@@ -87,7 +91,7 @@ export class Config {
     }
     const values = new Map<DirectiveName, Value>()
     for (const [name, value] of arguments_) {
-      // CONFIG SET splits at each single space, so that two in a row make an empty argument.
+      // CONFIG SET splits at every space: two in a row make an empty argument, as in Redis.
       const several = takesSeveral(directives[name]) && value !== ''
       values.set(name, this.#parse(name, several ? value.split(' ') : [value]))
     }
@@ -99,18 +103,18 @@ export class Config {
     return formatValue(directives[name], this.get(name))
   }
 
-  /** Whether a directive has the value it has when nothing is said about it. */
+  /** Whether a directive has its default value. */
   isDefault(name: DirectiveName): boolean {
     return sameValue(directives[name], this.get(name), directives[name].default)
   }
 
-  /** The names, in the table's order, that match any of the globs, in any case (CONFIG GET). */
+  /** The names that match any of the globs, in any case, in the order of the table (CONFIG GET). */
   match(globs: readonly string[]): DirectiveName[] {
     const lower = globs.map((glob) => glob.toLowerCase())
     return directiveNames.filter((name) => lower.some((glob) => matchGlob(glob, name)))
   }
 
-  /** Calls `listener` whenever the value changes; returns what ends that. */
+  /** Calls `listener` whenever the value changes. @returns a function that ends that */
   onChange<N extends DirectiveName>(name: N, listener: ChangeListener<N>): () => void {
     const listeners = this.#listeners.get(name) ?? new Set()
     this.#listeners.set(name, listeners)
@@ -148,7 +152,7 @@ export class Config {
     }
   }
 
-  /** Undoes a refused change, and tells those who had already followed it. */
+  /** Undoes a refused change, and tells the listeners that have already followed it. */
   #restore(
     previous: ReadonlyMap<DirectiveName, Value>,
     refused: ReadonlyMap<DirectiveName, Value>,
@@ -161,7 +165,7 @@ export class Config {
   }
 }
 
-/** The path that a binary string names: file names are UTF-8. */
+/** Decodes a path: file names are UTF-8. */
 export function pathFromBytes(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8')
 }

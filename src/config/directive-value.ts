@@ -1,11 +1,11 @@
 import { splitWords } from '../text/quoting.ts'
 import { orderEventFlags, showEventFlags } from './event-flags.ts'
 
-/** Limits on the output one client may leave unread; 0 switches a limit off. */
+/** Limits on the output that a client leaves unread; 0 switches a limit off. */
 export interface OutputLimit {
   /** Bytes at which the client is disconnected at once. */
   readonly hard: number
-  /** Bytes at which the client is disconnected if it stays above them for `seconds`. */
+  /** Bytes at which the client is disconnected if it stays above for `seconds`. */
   readonly soft: number
   readonly seconds: number
 }
@@ -15,7 +15,7 @@ export type OutputClass = (typeof outputClasses)[number]
 export type OutputLimits = Readonly<Record<OutputClass, OutputLimit>>
 
 interface Described {
-  /** The heading it stands under in conf/ktree.conf and in docs/configuration.md. */
+  /** Its heading in conf/ktree.conf and in docs/configuration.md. */
   readonly group: string
   /** Whether CONFIG SET may change it while the server runs. */
   readonly mutable: boolean
@@ -23,7 +23,7 @@ interface Described {
   readonly secret?: true
   /** One line for `--help`, the conf file and the documentation. */
   readonly help: string
-  /** More for the conf file and the documentation; lines are wrapped by the generators. */
+  /** More text for the conf file and the documentation; the generators wrap it. */
   readonly comment?: string
 }
 
@@ -31,7 +31,7 @@ export interface IntegerDirective extends Described {
   readonly type: 'integer'
   readonly min: number
   readonly max: number
-  /** Written and read in octal, as file modes are. */
+  /** Read and written in octal, like file modes. */
   readonly octal?: true
   readonly default: number
 }
@@ -60,7 +60,7 @@ export type Directive =
 
 export type Value = number | boolean | string | readonly string[] | OutputLimits
 
-/** What `config.get` returns for a directive. */
+/** The type of a directive's value. */
 export type ValueOf<D extends Directive> = D extends { type: 'integer' | 'memory' }
   ? number
   : D extends { type: 'boolean' }
@@ -73,7 +73,7 @@ export type ValueOf<D extends Directive> = D extends { type: 'integer' | 'memory
           ? readonly string[]
           : OutputLimits
 
-/** A value that a directive does not take; the message is the text Redis gives for it. */
+/** A value that a directive refuses; the message is Redis's. */
 export class ValueError extends Error {
   override name = 'ValueError'
 }
@@ -90,9 +90,9 @@ const units: Readonly<Record<string, number>> = {
 }
 
 /**
- * Reads an amount of memory as redis.conf writes it: `1k` is 1000 bytes, `1kb` is 1024. No
- * digits are 0, as Redis has it.
- * @returns bytes, or undefined if `text` is no such amount
+ * Parses an amount of memory as in redis.conf: `1k` is 1000 bytes, `1kb` is 1024. A unit without
+ * digits is 0, as in Redis.
+ * @returns bytes; undefined if `text` is not an amount of memory
  */
 export function parseMemory(text: string): number | undefined {
   const match = /^(\d*)([a-z]*)$/i.exec(text)
@@ -100,7 +100,7 @@ export function parseMemory(text: string): number | undefined {
   return unit ? Number(match[1]) * unit : undefined
 }
 
-/** Writes bytes in the largest binary unit that keeps them exact, as CONFIG REWRITE does. */
+/** Formats bytes in the largest binary unit that is exact, as CONFIG REWRITE does. */
 export function formatMemory(bytes: number): string {
   for (const unit of ['gb', 'mb', 'kb']) {
     if (bytes > 0 && bytes % units[unit] === 0) return `${bytes / units[unit]}${unit}`
@@ -115,7 +115,7 @@ function parseInteger(directive: IntegerDirective, text: string): number {
     }
     return Number.parseInt(text, 8)
   }
-  // More than 64 bits are no integer to Redis, rather than one out of range.
+  // For Redis, a number of more than 64 bits is not an integer, rather than out of range.
   if (!/^(0|-?[1-9]\d{0,18})$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) {
     throw new ValueError("argument couldn't be parsed into an integer")
   }
@@ -159,7 +159,7 @@ function parseOutputLimits(args: readonly string[], current: OutputLimits): Outp
   return limits
 }
 
-/** Whether a directive takes several arguments, so that CONFIG SET splits its one argument. */
+/** Whether a directive takes several arguments. CONFIG SET then splits its one argument. */
 export function takesSeveral(directive: Directive): boolean {
   return directive.type === 'list' || directive.type === 'output-limits'
 }
@@ -173,15 +173,15 @@ function severalArguments(args: readonly string[]): readonly string[] {
 }
 
 /**
- * Reads the arguments of a directive. The output limits of classes that are not named keep
- * their `current` values.
+ * Parses the arguments of a directive. Classes of output limits that are not named keep their
+ * `current` values.
  * @throws ValueError with Redis's text
  */
 export function parseValue(directive: Directive, args: readonly string[], current: Value): Value {
   if (args.length === 0 || (args.length > 1 && !takesSeveral(directive))) {
     throw new ValueError('wrong number of arguments')
   }
-  // Some of Redis's parsers read as C does, up to a NUL byte.
+  // Some of Redis's parsers read a C string, which ends at a NUL byte.
   const [text] = args
   const [untilNul] = text.split('\0', 1)
   switch (directive.type) {
@@ -219,7 +219,7 @@ export function parseValue(directive: Directive, args: readonly string[], curren
   }
 }
 
-/** Writes a value as CONFIG GET shows it: memory in bytes, a list joined by spaces. */
+/** Formats a value for CONFIG GET: memory in bytes, a list joined by spaces. */
 export function formatValue(directive: Directive, value: Value): string {
   switch (directive.type) {
     case 'integer':
@@ -244,7 +244,7 @@ export function formatValue(directive: Directive, value: Value): string {
 
 /** Whether two values of one directive are the same. */
 export function sameValue(directive: Directive, a: Value, b: Value): boolean {
-  // What is shown of them is not all.
+  // CONFIG GET does not show all flags.
   if (directive.type === 'event-flags') return a === b
   return formatValue(directive, a) === formatValue(directive, b)
 }

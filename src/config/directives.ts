@@ -3,16 +3,18 @@ import type { Directive, ValueOf } from './directive-value.ts'
 const MB = 1024 ** 2
 const MAX_INT = 2 ** 31 - 1
 
-/** Every directive: the conf file, `--help`, CONFIG and the documentation come from here. */
+/**
+ * Every directive. The conf file, `--help`, CONFIG and the documentation are made from this table.
+ */
 export const directives = {
   bind: {
     group: 'Network',
     type: 'list',
     default: ['127.0.0.1', '-::1'],
     mutable: false,
-    help: 'Addresses to listen on; with a - it may fail',
+    help: 'Addresses to listen on; - marks optional ones',
     comment:
-      '127.0.0.1 and ::1 are this machine; * stands for all IPv4 addresses, ::* for all IPv6 addresses. An address that begins with - is left out where the machine does not have it; any other that cannot be listened on stops the start.',
+      '127.0.0.1 and ::1 are this machine. * means all IPv4 addresses, ::* all IPv6 addresses. An address that begins with - is skipped if the machine does not have it. If any other address cannot be used, the server does not start.',
   },
   port: {
     group: 'Network',
@@ -38,14 +40,14 @@ export const directives = {
     max: 0o777,
     default: 0,
     mutable: false,
-    help: "Octal mode of that socket; 0 for the umask's",
+    help: 'Octal mode of the Unix socket; 0: by umask',
   },
   'protected-mode': {
     group: 'Network',
     type: 'boolean',
     default: true,
     mutable: true,
-    help: 'Without a password, local clients only',
+    help: 'Only local clients if there is no password',
     comment: 'Clients from other machines are refused while requirepass is empty.',
   },
   'enable-debug-command': {
@@ -64,7 +66,7 @@ export const directives = {
     default: 511,
     mutable: false,
     help: 'Connections that may wait to be accepted',
-    comment: 'The kernel caps it silently; on Linux see net.core.somaxconn.',
+    comment: 'The kernel limits it silently: on Linux, see net.core.somaxconn.',
   },
   'tcp-keepalive': {
     group: 'Network',
@@ -74,7 +76,7 @@ export const directives = {
     default: 300,
     mutable: true,
     help: 'Seconds of silence before a probe; 0 for none',
-    comment: 'Finds peers that are gone without a word. A change is for new connections.',
+    comment: 'Detects clients that have vanished. A change applies to new connections.',
   },
   timeout: {
     group: 'Network',
@@ -83,8 +85,8 @@ export const directives = {
     max: MAX_INT,
     default: 0,
     mutable: true,
-    help: 'Seconds an idle client is kept; 0: for ever',
-    comment: 'Clients that watch, subscribe or wait are not idle.',
+    help: 'Seconds to close an idle client; 0: never',
+    comment: 'Clients that watch, subscribe or block are never idle.',
   },
   requirepass: {
     group: 'Clients',
@@ -93,7 +95,7 @@ export const directives = {
     mutable: true,
     secret: true,
     help: 'Password for AUTH; empty for none',
-    comment: 'A client can try thousands of passwords a second, so take a long one.',
+    comment: 'Choose a long one, because a client can try thousands of passwords a second.',
   },
   maxclients: {
     group: 'Clients',
@@ -102,8 +104,8 @@ export const directives = {
     max: 2 ** 32 - 1,
     default: 10000,
     mutable: true,
-    help: 'Clients connected at one time',
-    comment: 'Further ones get an error and are disconnected.',
+    help: 'Clients connected at the same time',
+    comment: 'Further clients get an error and are disconnected.',
   },
   databases: {
     group: 'Clients',
@@ -131,7 +133,7 @@ export const directives = {
     default: 128 * MB,
     mutable: true,
     help: 'Size of the largest request',
-    comment: 'All arguments together. A client that sends more is disconnected.',
+    comment: 'The size of all arguments together. A client that sends more is disconnected.',
   },
   'client-output-buffer-limit': {
     group: 'Limits',
@@ -142,9 +144,9 @@ export const directives = {
       pubsub: { hard: 32 * MB, soft: 8 * MB, seconds: 60 },
     },
     mutable: true,
-    help: 'Unread output at which a client is cut off',
+    help: 'Unread output at which a client is closed',
     comment:
-      'Written <class> <hard> <soft> <seconds>: a client is disconnected at once above the hard limit, or after so many seconds above the soft one; 0 switches a limit off. The class pubsub is clients that watch or subscribe, normal all others. The class replica (or slave) is accepted and shown for the sake of Redis tools and has no effect. Several classes may stand on one line; a class that is not named keeps its limits.',
+      'Written as <class> <hard> <soft> <seconds>. A client is disconnected at once above the hard limit, and after <seconds> above the soft limit. 0 switches a limit off. The class pubsub is for clients that watch or subscribe, normal for all others. The class replica (or slave) has no effect; it is there for Redis tools. One line may hold several classes. A class that is not named keeps its limits.',
   },
   maxmemory: {
     group: 'Limits',
@@ -153,9 +155,9 @@ export const directives = {
     max: Number.MAX_SAFE_INTEGER,
     default: 0,
     mutable: true,
-    help: 'Memory to use at the most; 0 for no limit',
+    help: 'Most memory to use; 0 for no limit',
     comment:
-      'What is counted is the whole heap of the process, about 20mb of it its own and all of watch-history with it. Writes that may take more memory are answered by an error then, all others are served, and nothing is evicted. It is measured every second and as the tree grows, so that it may be exceeded by a little.',
+      'Above the limit, commands that may need more memory get an error. All others are served, and nothing is evicted. The limit is for the whole heap of the process: about 20mb of its own, the tree, and watch-history. The heap is measured every second and as the tree grows, so it may exceed the limit by a little.',
   },
   'maxmemory-policy': {
     group: 'Limits',
@@ -163,7 +165,7 @@ export const directives = {
     values: ['noeviction'],
     default: 'noeviction',
     mutable: true,
-    help: 'What is evicted above maxmemory: nothing',
+    help: 'Above maxmemory nothing is evicted',
   },
   'watch-history': {
     group: 'Watching',
@@ -172,7 +174,7 @@ export const directives = {
     max: 10_000_000,
     default: 1000,
     mutable: true,
-    help: 'Events kept to resume a watch from',
+    help: 'Events kept for watches that resume',
     comment: 'A lower number drops the oldest events at once.',
   },
   'watch-history-memory': {
@@ -183,25 +185,25 @@ export const directives = {
     default: 256 * MB,
     mutable: true,
     help: 'Size of the values kept in the history',
-    comment: 'Above it the oldest events are dropped, even if they are fewer than watch-history.',
+    comment: 'Above it the oldest events are dropped, even if there are fewer than watch-history.',
   },
   'notify-keyspace-events': {
     group: 'Watching',
     type: 'event-flags',
     default: '',
     mutable: true,
-    help: 'Keyspace events to publish, by their letters',
+    help: 'Keyspace events to publish, as letters',
     comment:
-      "Redis's letters: K publishes to __keyspace@0__:<key>, E to __keyevent@0__:<event>; one of these two is needed, and at least one class: g for what keys of all kinds have (del, expire, rename_from ...), $ for strings (set, incrby ...), x for expiries, n for new keys, m for reads of keys that are not there, A for all but n and m. The letters of Redis's other types are accepted. Empty: nothing is published. To watch the tree, tree channels are the better way: they need no directive, and can resume.",
+      "To watch the tree, use tree channels instead: they need no directive, and can resume. The letters are those of Redis. Give K or E, and at least one class. K publishes to __keyspace@0__:<key>, E to __keyevent@0__:<event>. The classes are g for commands on any key (del, expire, rename_from ...), $ for strings (set, incrby ...), x for expired keys, n for new keys, m for reads of missing keys, and A for all except n and m. Letters for Redis's other types are accepted. Empty: nothing is published.",
   },
   dir: {
     group: 'Persistence',
     type: 'string',
     default: './data',
     mutable: true,
-    help: 'Directory that the tree is kept in',
+    help: 'Directory of the tree on disk',
     comment:
-      'Made if it is missing; one server at a time uses it. CONFIG SET writes the whole tree into the new directory, which must not hold one already, before it answers.',
+      'It is created if it is missing. Only one server at a time can use it. CONFIG SET writes the whole tree into the new directory before it replies. That directory must not hold another tree.',
   },
   durability: {
     group: 'Persistence',
@@ -211,7 +213,7 @@ export const directives = {
     mutable: true,
     help: 'Fsync: always, everysec, or no disk at all',
     comment:
-      'always: before the reply leaves, with an fsync for all clients together. everysec: within a second, so that a crash costs the last second at the most, and never a write before one that is kept. no: never; nothing is read at the start and nothing is written.',
+      'When is a write on the disk? always: before its reply is sent; one fsync covers all clients. everysec: within a second. A crash loses at most the last second, and never a write before one that it keeps. no: never. Nothing is read at the start, and nothing is written.',
   },
   'crash-index-gap': {
     group: 'Persistence',
@@ -220,9 +222,9 @@ export const directives = {
     max: 1_000_000_000,
     default: 1_000_000,
     mutable: true,
-    help: 'How far the index goes on after a crash',
+    help: 'How far the index skips ahead after a crash',
     comment:
-      'Under durability everysec a crash may take the last writes, which clients had seen. The index then goes on higher by this number, so that no index stands for two events, and a watcher that has seen what is lost is refused. It must be more than the writes of a second; 0 leaves a gap out.',
+      'With durability everysec, a crash may lose the last writes, although clients have seen them. The index then skips ahead by this number, so that no index names two events, and a watcher that has seen a lost event is refused. Choose more than the number of writes in a second. 0: no gap.',
   },
   save: {
     group: 'Persistence',
@@ -231,7 +233,7 @@ export const directives = {
     default: '',
     mutable: true,
     help: "Redis's snapshots: none; see durability",
-    comment: 'Accepted, empty, and shown for the sake of Redis tools.',
+    comment: 'Only for Redis tools: it is always empty.',
   },
   appendonly: {
     group: 'Persistence',
@@ -240,7 +242,7 @@ export const directives = {
     default: 'no',
     mutable: true,
     help: "Redis's append-only file: see durability",
-    comment: 'There is none. Accepted and shown for the sake of Redis tools.',
+    comment: 'Only for Redis tools: ktree has no append-only file.',
   },
   loglevel: {
     group: 'Log',
@@ -258,8 +260,8 @@ export const directives = {
     max: Number.MAX_SAFE_INTEGER,
     default: 10_000,
     mutable: true,
-    help: 'Slow from so many microseconds on; -1: never',
-    comment: 'SLOWLOG keeps the commands that took so long; with 0 every one.',
+    help: 'Slow from this many microseconds; -1: never',
+    comment: 'SLOWLOG keeps commands that took this long, or longer. 0: every command.',
   },
   'slowlog-max-len': {
     group: 'Log',
@@ -277,8 +279,8 @@ export const directives = {
     max: Number.MAX_SAFE_INTEGER,
     default: 0,
     mutable: true,
-    comment: 'LATENCY tells what took so many milliseconds, or longer.',
-    help: 'Latency noted from so many ms on; 0: never',
+    comment: 'LATENCY reports events that took this long, or longer.',
+    help: 'Latency spikes from this many ms; 0: never',
   },
   logfile: {
     group: 'Log',
@@ -286,8 +288,7 @@ export const directives = {
     default: '',
     mutable: false,
     help: 'File for the log; empty for standard output',
-    comment:
-      'JSON, one object a line; on a terminal the same in colour, for people to read. A file is appended to.',
+    comment: 'A file gets JSON, one object a line, at its end. A terminal gets coloured text.',
   },
 } as const satisfies Readonly<Record<string, Directive>>
 
@@ -298,13 +299,13 @@ export type LogLevel = DirectiveValue<'loglevel'>
 
 export const directiveNames = Object.keys(directives) as DirectiveName[]
 
-/** The directive of a name in any case, or undefined. */
+/** Finds a directive by its name in any case. */
 export function findDirective(name: string): DirectiveName | undefined {
   const lower = name.toLowerCase()
   return Object.hasOwn(directives, lower) ? (lower as DirectiveName) : undefined
 }
 
-/** The table's entry, as the union of all shapes rather than the literal one. */
+/** A directive's entry, typed as any `Directive` rather than as its literal. */
 export function describeDirective(name: DirectiveName): Directive {
   return directives[name]
 }

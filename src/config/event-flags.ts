@@ -1,13 +1,13 @@
-/** Redis's letters for classes of events that `A` stands for. There are no lists, sets ... here. */
+/** The classes of events that `A` stands for. ktree has no lists, sets and so on. */
 const ALL = 'g$lshzxetd'
-/** Those that `A` does not include. */
+/** The letters that `A` does not include. */
 const OTHERS = 'KEmn'
 
 /**
- * The value of `notify-keyspace-events` in Redis's order: `AKE` for `KEg$lshzxetd`.
+ * Sorts the letters of `notify-keyspace-events` as Redis does: `AKE` for `KEg$lshzxetd`.
  *
  * @param text letters in any order
- * @returns undefined if one of them is no class of events
+ * @returns undefined if a letter is unknown
  */
 export function orderEventFlags(text: string): string | undefined {
   for (const letter of text) if (!`A${ALL}${OTHERS}`.includes(letter)) return undefined
@@ -16,12 +16,12 @@ export function orderEventFlags(text: string): string | undefined {
   return (kept(ALL) === ALL ? 'A' : kept(ALL)) + kept('nKEm')
 }
 
-/** As Redis shows them, which leaves out n beside A, though it keeps it. */
+/** The letters as Redis shows them: without n beside A, although n is in effect. */
 export function showEventFlags(ordered: string): string {
   return ordered.startsWith('A') ? ordered.replace('n', '') : ordered
 }
 
-/** The letters, with those that `A` stands for. */
+/** The set of letters, with `A` replaced by its letters. */
 export function parseEventFlags(text: string): ReadonlySet<string> {
   return new Set(text.replace('A', ALL))
 }

@@ -7,7 +7,7 @@ const WIDTH = 78
 
 const comment = (text: string): string[] => wrap(text, WIDTH - 2).map((line) => `# ${line}`)
 
-/** `0 to 65535`, or undefined for what has no range. */
+/** The range of a directive, such as `0 to 65535`; undefined if it has none. */
 export function describeRange(directive: Directive): string | undefined {
   if (directive.type !== 'integer' && directive.type !== 'memory') return undefined
   const { min, max } = directive
@@ -38,15 +38,15 @@ export function confFile(): string {
   const lines = [
     '# ktree: every directive, with its default.',
     '#',
-    '#   ktree conf/ktree.conf                  uses this file,',
-    '#   ktree conf/ktree.conf --port 6390      what follows it goes over it.',
+    '#   ktree conf/ktree.conf                  uses this file',
+    '#   ktree conf/ktree.conf --port 6390      overrides a directive',
     '#',
     ...comment(
-      'The syntax is that of redis.conf: a directive a line, then its values; # begins a comment line; a value with blanks stands in quotes, an empty one is "". Memory is written 1k (1000 bytes), 1kb (1024 bytes), 1m, 1mb, 1g or 1gb, in any case.',
+      'The syntax is that of redis.conf. A line holds a directive and its values. A line that begins with # is a comment. A value with blanks needs quotes; an empty value is "". Memory is written as 1k (1000 bytes), 1kb (1024 bytes), 1m, 1mb, 1g or 1gb, in any case.',
     ),
     '#',
     ...comment(
-      'CONFIG SET changes most of this while the server runs, and CONFIG REWRITE writes the changes to the file the server was started with.',
+      'While the server runs, CONFIG SET changes most directives. CONFIG REWRITE saves the changes in the file that the server was started with.',
     ),
   ]
   let group = ''

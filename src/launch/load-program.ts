@@ -4,23 +4,25 @@ import { dirname } from 'node:path'
 import { Script } from 'node:vm'
 import { readCodeCache } from './code-cache.ts'
 
-/** What the bundled program exports. */
+/** The exports of the bundled program. */
 type Program = typeof import('../program.ts')
 
-/** Its name in stack traces. V8 keeps it with compiled code, which may be used in another place. */
+/** Its name in stack traces. It is relative, because V8 keeps it in the code cache. */
 const NAME = 'dist/program.cjs'
 
 /** The program, compiled but not run. */
 export interface CompiledProgram {
   readonly path: string
-  /** What is in its file. */
+  /** The content of its file. */
   readonly text: Buffer
   readonly script: Script
 }
 
 /**
- * @param path the file that the build makes of `program.ts`
- * @param useCache whether to take what V8 has compiled of it before, if there is such and it is right
+ * Compiles the program.
+ *
+ * @param path the file that the build makes from `program.ts`
+ * @param useCache whether to use the code cache, if it is valid
  */
 export function compileProgram(path: string, useCache: boolean): CompiledProgram {
   const text = readFileSync(path)
@@ -33,7 +35,7 @@ export function compileProgram(path: string, useCache: boolean): CompiledProgram
   }
 }
 
-/** Runs it as `require` would, and as what `require` finds from now on: its other files ask for it. */
+/** Runs the program as `require` would. Its other files then find it with `require`. */
 export function runProgram({ path, script }: CompiledProgram): Program {
   const require = createRequire(path)
   const module = new Module(path)
@@ -43,9 +45,9 @@ export function runProgram({ path, script }: CompiledProgram): Program {
   return module.exports
 }
 
-/** Loads the program; without a cache it only takes a little longer. */
+/** Loads the program. Without a code cache that only takes longer. */
 export function loadProgram(path: string): Program {
-  // Node has the source maps only of what it loads itself.
+  // Node reads source maps only for files that it loads itself.
   if (process.sourceMapsEnabled) return createRequire(path)(path)
   return runProgram(compileProgram(path, true))
 }

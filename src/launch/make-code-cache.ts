@@ -8,9 +8,9 @@ import { writeCodeCache } from './code-cache.ts'
 import { compileProgram, runProgram } from './load-program.ts'
 
 /**
- * Makes the cache of compiled code that a start uses, as a step of the build, for the options that node
- * has here: starts a server as the command line does, lets it serve a few requests, and keeps what V8
- * has compiled by then.
+ * A step of the build that makes the code cache (code-cache.ts) for the options that node has here.
+ * It starts a server as the command line does, lets it serve a few requests, and keeps the code
+ * that V8 has compiled by then.
  *
  * @module
  */

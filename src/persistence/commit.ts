@@ -17,53 +17,53 @@ import { encodeMeta } from './meta.ts'
 import { encodeDirectory, encodeFile } from './node-record.ts'
 import { Pace } from './pace.ts'
 
-/** How many nodes are written down between two looks at the clock. */
-const STEP = 64
-/** Events are put into one record up to so many bytes. */
-const EVENTS_RECORD = 64 * 1024
-/** How many events are looked at between two looks at the clock. */
-const EVENTS_STEP = 256
-/** Of a whole tree this much is handed to the engine at a time, in bytes. */
-const PIECE = 4 * 1024 * 1024
+/** How many nodes are encoded before the clock is checked. */
+const NODES_PER_STEP = 64
+/** A record of events ends with the event that reaches this size. */
+const MAX_EVENTS_RECORD_BYTES = 64 * 1024
+/** How many events are encoded before the clock is checked. */
+const EVENTS_PER_STEP = 256
+/** A whole tree is written in pieces of this size. */
+const PIECE_BYTES = 4 * 1024 * 1024
 
 export interface CommitOptions {
-  /** Write the whole tree, under a new root, rather than what has changed. */
+  /** Write the whole tree, under a new root, rather than only the changes. */
   whole: boolean
-  /** What an earlier commit, that failed, was to bring. */
+  /** Changes that an earlier commit failed to write. */
   unsaved: ChangeSet | undefined
-  /** Records of events, by their first index, that are to be taken away. */
+  /** Records of events to delete, by their first index. */
   strayEvents?: readonly number[]
-  /** Write the places of dropped events too, if there are new ones. */
+  /** Also write the places of dropped events, if there are new ones. */
   withPlaces: boolean
-  /** Called as a whole tree is written: how many nodes so far. */
+  /** Called with the number of nodes written so far, while a whole tree is written. */
   onProgress?: ((nodes: number) => void) | undefined
 }
 
 /**
- * Brings the copy on disk up to one moment of the tree. What is to be written is encoded a slice at
- * a time, while clients are served; what they change meanwhile goes in as well, until for one
- * moment nothing is missing. That moment is what the batch then holds, whole.
+ * Brings the copy on disk to one moment of the tree. Changes are encoded in slices, and clients are
+ * served between slices. Their changes meanwhile are encoded too, until a slice ends with nothing
+ * left to encode. The batch then holds the tree of that moment.
  */
 export class Commit {
   readonly #engine: Engine
   readonly #store: Store
   readonly #changes: Changes
   readonly #options: CommitOptions
-  /** What the copy is like when this has been written; its records of events only then. */
+  /** The copy as this commit leaves it. `eventRecords` is updated only when it has been written. */
   readonly copy: CopyState
-  /** Records of events that this brings. */
+  /** Records of events that this commit adds. */
   readonly #addedEvents = new Map<number, number>()
-  /** Records of events that this takes away, by the index of their first. */
+  /** Records of events that this commit deletes, by the index of their first event. */
   #removedEvents: number[] = []
   #unsaved: ChangeSet = emptySet()
   #batch: Batch
-  /** What is in the batch, in bytes. */
+  /** The size of the batch, in bytes. */
   #bytes = 0
   #whole = false
   #sealed = false
   #walk: Iterator<Node, undefined> | undefined
   #walked = 0
-  /** How many of the noted nodes and removals are in the batch. */
+  /** How many of the changed nodes and removals are in the batch. */
   #nodesDone = 0
   #filesDone = 0
   #directoriesDone = 0
@@ -88,44 +88,46 @@ export class Commit {
     for (const first of options.strayEvents ?? []) this.#batch.del(eventsKey(first))
   }
 
-  /** Whether it takes in no more changes. */
+  /** Whether later changes no longer become part of it. */
   get sealed(): boolean {
     return this.#sealed
   }
 
-  /** Whether the whole tree is being written, from the start or since it has been replaced. */
+  /**
+   * Whether it writes the whole tree, from its start or because the tree was replaced meanwhile.
+   */
   get whole(): boolean {
     return this.#whole
   }
 
-  /** Whether the places of dropped events were to be written too. */
+  /** Whether it also writes the places of dropped events. */
   get withPlaces(): boolean {
     return this.#options.withPlaces
   }
 
-  /** All that this is to bring, for the next one should this fail. */
+  /** All its changes, for the next commit if this one fails. */
   get unsaved(): ChangeSet {
     return this.#unsaved
   }
 
-  /** The store's index at the moment that has been written. */
+  /** The store's index at the moment that it wrote. */
   get index(): number {
     return this.#index
   }
 
   /**
    * @param sync resolve only when it is on the disk
-   * @throws the engine's error; what was to be written is then in `unsaved`
+   * @throws the engine's error; the changes are then in `unsaved`
    */
   async write(sync: boolean): Promise<void> {
     const pace = new Pace()
     while (!this.#encode(pace.nextEnd())) {
       if (this.#pieceIsFull) await this.#writePiece()
       else await pace.serveClients()
-      // Who writes meanwhile has to wait for the whole tree anyway.
+      // Clients that write meanwhile must wait for the whole tree anyway.
       if (this.#walk !== undefined) pace.restart()
     }
-    // No await since the last slice: the batch and the store agree.
+    // There was no await since the last slice, so the batch and the store agree.
     this.#encodeHead()
     this.#sealed = true
     await this.#engine.write(this.#batch, sync)
@@ -134,7 +136,7 @@ export class Commit {
     for (const [first, last] of this.#addedEvents) eventRecords.set(first, last)
   }
 
-  /** The tree is written under a new root; nothing of it counts before the head is written. */
+  /** Begins to write the tree under a new root. It counts only once the head is written. */
   #beginWhole(): void {
     const { copy } = this
     this.#whole = true
@@ -147,7 +149,7 @@ export class Commit {
     copy.placesUpTo = 0
     this.#changes.firstId = copy.rootId
     this.#changes.replaced = false
-    // What is left of removed directories was never written under this root.
+    // The rest of removed directories was never written under this root.
     this.#store.reclaim(Number.POSITIVE_INFINITY)
     this.#changes.take(this.#store.index)
     const { root } = this.#store
@@ -156,7 +158,7 @@ export class Commit {
     tally.add(root.modifiedIndex)
     for (const node of nodesBelow(root)) {
       tally.add(node.modifiedIndex)
-      // Its number in another copy means nothing here.
+      // An id in the former copy means nothing in this one.
       if (node.dir) node.id = 0
     }
     this.#changes.tally = tally
@@ -165,7 +167,7 @@ export class Commit {
     this.#walked = 0
   }
 
-  /** All nodes have been written: what comes now is one with the head. */
+  /** Ends the walk over the tree: the rest is written together with the head. */
   #endWalk(): void {
     this.#walk = undefined
     this.#removedEvents = [...this.copy.eventRecords.keys()]
@@ -176,7 +178,7 @@ export class Commit {
   }
 
   get #pieceIsFull(): boolean {
-    return this.#walk !== undefined && this.#bytes >= PIECE
+    return this.#walk !== undefined && this.#bytes >= PIECE_BYTES
   }
 
   #add(set: ChangeSet): void {
@@ -185,7 +187,7 @@ export class Commit {
     append(this.#unsaved.removedDirectories, set.removedDirectories)
   }
 
-  /** @returns whether nothing is missing now */
+  /** @returns whether the batch now holds all changes */
   #encode(until: number): boolean {
     for (;;) {
       if (this.#changes.replaced) this.#beginWhole()
@@ -198,10 +200,10 @@ export class Commit {
     }
   }
 
-  /** Removals go first: what stands in the place of a removed node now was noted after it. */
+  /** Removals are encoded first, because a new node may stand in the place of a removed one. */
   #encodeRemovals(): boolean {
     const { removedFiles, removedDirectories } = this.#unsaved
-    let steps = STEP
+    let steps = NODES_PER_STEP
     for (; this.#filesDone < removedFiles.length && steps > 0; steps--) {
       const { parentId, name }: RemovedFile = removedFiles[this.#filesDone++]
       this.#batch.del(fileKey(parentId, name))
@@ -214,11 +216,11 @@ export class Commit {
 
   #encodeNodes(): boolean {
     const { nodes } = this.#unsaved
-    const end = Math.min(this.#nodesDone + STEP, nodes.length)
+    const end = Math.min(this.#nodesDone + NODES_PER_STEP, nodes.length)
     while (this.#nodesDone < end) this.#encodeNode(nodes[this.#nodesDone++])
     if (this.#nodesDone < nodes.length) return false
     if (this.#walk === undefined) return true
-    for (let steps = STEP; steps > 0; steps--) {
+    for (let steps = NODES_PER_STEP; steps > 0; steps--) {
       const { value: node } = this.#walk.next()
       if (node === undefined) {
         this.#endWalk()
@@ -233,7 +235,8 @@ export class Commit {
 
   #encodeNode(node: Node): void {
     const { parent } = node
-    // Gone by now. What is below a removed directory still counts, until it is gone as well.
+    // The node has been removed. Nodes below a removed directory still count until they are
+    // removed.
     if (parent === null && node !== this.#store.root) return
     if (node.dir) {
       const key = directoryKey(this.#idOf(node))
@@ -244,7 +247,7 @@ export class Commit {
     }
   }
 
-  /** A directory gets its number when it, or something in it, is first written. */
+  /** A directory gets its id when it, or a node in it, is first written. */
   #idOf(directory: DirectoryNode): number {
     if (directory.id < this.copy.rootId) directory.id = this.#changes.nextId++
     return directory.id
@@ -256,10 +259,10 @@ export class Commit {
   }
 
   #encodeEvents(): boolean {
-    // Those that come while a whole tree is being written go into its last piece, with the rest.
+    // Events that happen while a whole tree is written go into its last piece.
     if (this.#walk !== undefined) return false
     const { history, index } = this.#store
-    const events = history.slice(this.copy.eventsUpTo + 1, EVENTS_STEP)
+    const events = history.slice(this.copy.eventsUpTo + 1, EVENTS_PER_STEP)
     if (events.length === 0) {
       this.copy.eventsUpTo = index
       return true
@@ -269,7 +272,7 @@ export class Commit {
     for (const event of events) {
       run.push(event)
       bytes += eventLength(event)
-      if (bytes < EVENTS_RECORD) continue
+      if (bytes < MAX_EVENTS_RECORD_BYTES) continue
       this.#putEvents(run)
       run = []
       bytes = 0
@@ -288,7 +291,7 @@ export class Commit {
     this.copy.eventsUpTo = last
   }
 
-  /** What there is once: with it the batch is complete. */
+  /** Encodes the head, which completes the batch. */
   #encodeHead(): void {
     const { copy } = this
     const { history, index, stats, clock } = this.#store
@@ -321,9 +324,9 @@ export class Commit {
   }
 
   /**
-   * Takes away the records of which the history holds no event any more.
+   * Deletes the records whose events the history has all dropped.
    *
-   * @param startIndex that of the first event that it holds; 0 if there is none
+   * @param startIndex of the first event in the history; 0 if it is empty
    */
   #removeEvents(startIndex: number): void {
     for (const [first, last] of this.copy.eventRecords) {
@@ -346,7 +349,7 @@ export class Commit {
     const piece = this.#batch
     this.#batch = this.#engine.batch()
     this.#bytes = 0
-    // LevelDB syncs no log that it has left behind.
+    // Each piece is synced, because LevelDB may change to a new log, and never syncs a former one.
     await this.#engine.write(piece, true)
   }
 }

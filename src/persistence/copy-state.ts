@@ -1,18 +1,18 @@
 import { Tally } from '../store/tree/changes.ts'
 
-/** What is known of the copy on disk: as of the last commit. */
+/** What the copy on disk is like, as of the last commit. */
 export interface CopyState {
   /** Counts the commits. */
   batch: number
-  /** The id of `/`; 0 before there is a copy. */
+  /** The id of `/`; 0 if there is no copy yet. */
   rootId: number
-  /** The records of events: the index of each one's first and last. */
+  /** The records of events: the index of the first event in each, and that of the last. */
   eventRecords: Map<number, number>
-  /** How many records of events there are, and the sum of their last indexes. */
+  /** The number of records of events, and the sum of their last indexes. */
   eventsTally: Tally
-  /** Events up to this index have been written, or dropped before they were. */
+  /** Events up to this index are on the disk, or were dropped before they were written. */
   eventsUpTo: number
-  /** Up to this index the record of dropped events' places is complete. */
+  /** The record of dropped events' places is complete up to this index. */
   placesUpTo: number
 }
 

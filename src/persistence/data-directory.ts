@@ -3,14 +3,14 @@ import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { DamagedDataError, PersistenceError } from './errors.ts'
 
-/** Where a data directory keeps its tree. */
+/** The database of a data directory. */
 export function treeOf(directory: string): string {
   return join(resolve(directory), 'tree')
 }
 
 /**
- * Makes a directory and those above it. Node's own way to do so never ends below `/proc`, where a
- * directory can be there and yet have none made in it.
+ * Makes a directory and its parents. Node's recursive mkdir never ends below `/proc`, where a
+ * directory can exist in which none can be made.
  *
  * @throws the system's error
  */
@@ -24,7 +24,7 @@ export async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-/** An error in reading a directory's data, with what its owner can do if it is damage. */
+/** Explains an error in reading a data directory, and how to proceed if the data is damaged. */
 export function adviceOn(directory: string, error: unknown): PersistenceError {
   const tree = treeOf(directory)
   if (!(error instanceof PersistenceError)) {
@@ -40,9 +40,9 @@ export function adviceOn(directory: string, error: unknown): PersistenceError {
 }
 
 /**
- * Moves a tree out of the way; nothing of it is lost.
+ * Renames a tree to make room for another.
  *
- * @param why goes into its new name
+ * @param why becomes part of its new name
  * @returns its new path
  */
 export async function setAside(tree: string, why: string): Promise<string> {
@@ -52,13 +52,13 @@ export async function setAside(tree: string, why: string): Promise<string> {
   return path
 }
 
-/** Puts a finished tree in its place, so that a power cut leaves it there. */
+/** Moves a finished tree to its place. It is still there after a power cut. */
 export async function putInPlace(from: string, tree: string): Promise<void> {
   await rename(from, tree)
   await syncDirectory(dirname(tree))
 }
 
-/** Has the disk know the names in a directory. */
+/** Waits until the names in a directory are on the disk. */
 export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path)
   try {

@@ -3,7 +3,7 @@ export class PersistenceError extends Error {
   override name = 'PersistenceError'
 }
 
-/** The data is there and not what it should be. */
+/** The data exists but is damaged. */
 export class DamagedDataError extends PersistenceError {
   override name = 'DamagedDataError'
 }

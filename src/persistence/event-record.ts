@@ -10,7 +10,7 @@ const DIR = 1
 const VALUE = 2
 const EXPIRES = 4
 
-/** Room for all of an event but its strings. */
+/** The most bytes that an event takes without its strings. */
 const EVENT_LENGTH = 10 + 2 * (1 + 4 + 4 + 4 * 8)
 
 function lengthOf(node: NodeExtern | undefined): number {
@@ -22,7 +22,7 @@ export function eventLength(event: Event): number {
   return EVENT_LENGTH + lengthOf(event.node) + lengthOf(event.prevNode)
 }
 
-/** The record of a run of events. */
+/** Encodes consecutive events as one record. */
 export function encodeEvents(events: readonly Event[], key: Buffer): Buffer {
   let length = CHECKSUM_LENGTH
   for (const event of events) length += eventLength(event)
@@ -65,9 +65,9 @@ function writeString(buffer: Buffer, at: number, text: string): number {
 }
 
 /**
- * The events of a record.
+ * Decodes the events of a record.
  *
- * @throws DamagedDataError
+ * @throws DamagedDataError if it is not readable
  */
 export function decodeEvents(value: Buffer): Event[] {
   const reader = new EventReader(value)
@@ -81,7 +81,7 @@ export function decodeEvents(value: Buffer): Event[] {
   return events
 }
 
-/** Beyond the end of its record it throws a RangeError. */
+/** Reads a record from its beginning. Throws a RangeError beyond its end. */
 class EventReader {
   readonly #buffer: Buffer
   #at = CHECKSUM_LENGTH

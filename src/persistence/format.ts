@@ -1,6 +1,6 @@
 import { PersistenceError } from './errors.ts'
 
-/** The format of the data, raised when an older ktree could not read it any more. */
+/** The format of the data. It is raised when an older ktree could not read the data any more. */
 export const FORMAT = 1
 
 /** @throws PersistenceError if a newer ktree has written the data */

@@ -1,21 +1,21 @@
 /**
- * The keys of the records. The first byte tells the kind, so that records of one kind lie together
- * and are read in this order. Numbers are big-endian: the order of keys is that of numbers.
+ * The first byte of a key: the kind of its record. Records of one kind lie together, and the kinds
+ * are read in this order. Numbers in keys are big-endian, so that keys are sorted by number.
  */
 export const KIND = {
   /** `d` and an id: a directory. */
   directory: 0x64,
-  /** `e` and an index: a run of events that begins with it. */
+  /** `e` and an index: consecutive events from that index on. */
   events: 0x65,
   /** `f`, a directory's id and a name: a file. */
   file: 0x66,
-  /** `m`: what there is once. */
+  /** `m`: the head, which exists once. */
   meta: 0x6d,
   /** `p`: the places of events that the history has dropped. */
   places: 0x70,
 } as const
 
-/** A number takes eight bytes. */
+/** Length of a number in a key, in bytes. */
 export const NUMBER_LENGTH = 8
 export const MAX_ID = Number.MAX_SAFE_INTEGER
 const FILE_NAME_AT = 1 + NUMBER_LENGTH
@@ -49,7 +49,7 @@ export function directoryKey(id: number): Buffer {
   return numberKey(KIND.directory, id)
 }
 
-/** The first key that a file in a directory of this id may have. */
+/** The lowest key of a file in the directory with this id. */
 export function firstFileKey(parentId: number): Buffer {
   return numberKey(KIND.file, parentId)
 }
@@ -66,7 +66,7 @@ export function fileName(key: Buffer): string {
   return key.toString('latin1', FILE_NAME_AT)
 }
 
-/** @param index that of the first event in the record */
+/** @param index of the first event in the record */
 export function eventsKey(index: number): Buffer {
   return numberKey(KIND.events, index)
 }

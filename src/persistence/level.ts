@@ -4,18 +4,18 @@ import { DamagedDataError, PersistenceError } from './errors.ts'
 import { directoryKey, firstFileKey } from './keys.ts'
 import { hasMarker } from './marker.ts'
 
-/** Records are read in pieces of so many, and about so many bytes. */
+/** Records are read in pieces of at most this many records, and about this many bytes. */
 const READ_RECORDS = 5000
 const READ_BYTES = 1024 * 1024
-/** What LevelDB gathers in memory, and in one log file, before it sorts it into a table, in bytes. */
-const WRITE_BUFFER = 8 * 1024 * 1024
+/** How much LevelDB gathers in memory and in one log file before it writes a sorted table. */
+const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 
 type Level = ClassicLevel<Buffer, Buffer>
-/** Writes that take effect together or not at all. */
+/** Writes that take effect together, or not at all. */
 export type Batch = ChainedBatch<Level, Buffer, Buffer>
 export type RawRecord = [key: Buffer, value: Buffer]
 
-/** Keys from one, inclusive, to another, exclusive. */
+/** Keys from one to another; the last is not included. */
 export interface KeyRange {
   gte: Buffer
   lt: Buffer
@@ -26,7 +26,7 @@ export function rangeOf(kind: number): KeyRange {
   return { gte: Buffer.from([kind]), lt: Buffer.from([kind + 1]) }
 }
 
-/** The embedded database, a LevelDB (docs/decisions/0006); all of ktree that knows it is here. */
+/** The embedded database, a LevelDB (docs/decisions/0006). No other file of ktree knows LevelDB. */
 export class Engine {
   readonly location: string
   readonly #level: Level
@@ -37,17 +37,17 @@ export class Engine {
   }
 
   /**
-   * Opens the database of a directory, or makes it.
+   * Opens a database.
    *
-   * @param create make it where there is none
-   * @throws PersistenceError if it is in use, damaged, or the system refuses
+   * @param create make it if it does not exist
+   * @throws PersistenceError if it is in use or damaged, or if the system refuses
    */
   static async open(location: string, create = true): Promise<Engine> {
     const level: Level = new ClassicLevel(location, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
-      writeBufferSize: WRITE_BUFFER,
-      // LevelDB that has lost its CURRENT would begin anew, and remove what is there.
+      writeBufferSize: WRITE_BUFFER_BYTES,
+      // Without its file CURRENT, LevelDB would begin a new database and remove the old files.
       createIfMissing: create && !hasMarker(location),
     })
     try {
@@ -60,8 +60,8 @@ export class Engine {
   }
 
   /**
-   * Mends what LevelDB can mend of a database that it does not open: tables are read for what is
-   * whole in them.
+   * Repairs a database that LevelDB does not open: it keeps the parts of the tables that are
+   * intact.
    */
   static async repair(location: string): Promise<void> {
     try {
@@ -76,8 +76,8 @@ export class Engine {
   }
 
   /**
-   * @param sync resolve only when the disk has it
-   * @throws the system's error, after which the engine must be opened anew
+   * @param sync resolve only when the batch is on the disk
+   * @throws the system's error; the engine then takes no further write and must be opened again
    */
   write(batch: Batch, sync: boolean): Promise<void> {
     return batch.write({ sync })
@@ -92,7 +92,7 @@ export class Engine {
     return true
   }
 
-  /** Reads records in order of their keys, ahead of whoever takes them. */
+  /** Reads records in the order of their keys, one piece ahead of the caller. */
   async *read(range: KeyRange): AsyncGenerator<RawRecord[], void> {
     const iterator = this.#level.iterator({
       ...range,
@@ -105,7 +105,7 @@ export class Engine {
         const records = await next
         if (records.length === 0) return
         next = iterator.nextv(READ_RECORDS)
-        // Whoever stops early leaves this one behind; its failure is then of no interest.
+        // A caller that stops early never awaits this piece, so its failure must be handled here.
         next.catch(() => {})
         yield records
       }
@@ -125,7 +125,7 @@ export class Engine {
   }
 }
 
-/** Takes away the directories of these ids, the last exclusive, and the files in them. */
+/** Deletes the directories with these ids, and the files in them; `toId` is not included. */
 export async function clearNodes(engine: Engine, fromId: number, toId: number): Promise<void> {
   await engine.clear({ gte: directoryKey(fromId), lt: directoryKey(toId) })
   await engine.clear({ gte: firstFileKey(fromId), lt: firstFileKey(toId) })
@@ -147,14 +147,14 @@ function explainOpenError(location: string, error: unknown): PersistenceError {
   return new PersistenceError(`cannot open ${location}: ${reasonOf(cause)}`)
 }
 
-/** What is wrong with a database, and in which of its files. */
+/** Says what is wrong with a database, and in which of its files. */
 function damageOf(text: string): string {
   if (text.includes('create_if_missing')) return 'its file CURRENT is missing'
   const missing = /^IO error: \/.*\/([^/:]+): No such file or directory/.exec(text)
   return missing === null ? reasonOf(new Error(text)) : `its file ${missing[1]} is missing`
 }
 
-/** What went wrong, without the file name that LevelDB puts before it. */
+/** The text of an error, without the file name that LevelDB puts before it. */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
   return text.replace(/^(IO error|Corruption): (\/[^:]*: )?/, '').trim()

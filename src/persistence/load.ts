@@ -26,13 +26,13 @@ import { decodeDirectory, decodeNode, type NodeFields } from './node-record.ts'
 import { Orphans } from './orphans.ts'
 
 export interface LoadOptions {
-  /** How much of the history to keep. */
+  /** The limits of the history. */
   limits: HistoryLimits
-  /** Called now and then: how many nodes have been read, of how many. */
+  /** Called now and then with the number of nodes that have been read, and of all nodes. */
   onProgress?: ((nodes: number, total: number) => void) | undefined
   /**
-   * Called for everything that is not as it should be; without it, the first such thing is
-   * thrown.
+   * Called for each damage that is found, and then overlooked. Without it, the first damage is
+   * thrown as a DamagedDataError.
    */
   onDamage?: ((what: string) => void) | undefined
 }
@@ -40,19 +40,19 @@ export interface LoadOptions {
 export interface Loaded {
   readonly state: StoreState
   readonly copy: CopyState
-  /** When it was written, in Unix milliseconds. */
+  /** When the last commit was written, in Unix milliseconds. */
   readonly savedAt: number
   readonly tally: Tally
   /** The `id` that the next directory gets. */
   readonly nextId: number
-  /** Whether all that was ever acknowledged is there. */
+  /** Whether every acknowledged write is in it. */
   readonly exact: boolean
-  /** What belongs to no directory any more, and is still to be taken off the disk. */
+  /** Nodes below removed directories, which must still be deleted from the disk. */
   readonly leftovers: ChangeSet
 }
 
 /**
- * Reads the tree of a database, and checks that it is all there.
+ * Reads the tree of a database, and checks that nothing is missing.
  *
  * @returns undefined if nothing has been written yet
  * @throws DamagedDataError, or PersistenceError if a newer ktree has written it
@@ -66,7 +66,7 @@ export async function load(engine: Engine, options: LoadOptions): Promise<Loaded
   return { ...(await loader.load()), exact }
 }
 
-/** A marker that is not readable is damage like any other, and can be done without. */
+/** Reads the marker. An unreadable one is damage like any other, and can be overlooked. */
 async function markerOf(engine: Engine, { onDamage }: LoadOptions): Promise<Marker> {
   try {
     return await readMarker(engine.location)
@@ -78,7 +78,7 @@ async function markerOf(engine: Engine, { onDamage }: LoadOptions): Promise<Mark
 }
 
 /**
- * What is needed of a tree to write another one over it.
+ * Reads what is needed to write another tree over the one in a database.
  *
  * @returns undefined if nothing has been written yet
  * @throws DamagedDataError, or PersistenceError if a newer ktree has written it
@@ -94,7 +94,7 @@ export async function peek(
   return { copy: { ...emptyCopy(), batch, rootId, eventRecords }, nextId }
 }
 
-/** The records of events, by the index of their first. */
+/** The records of events, by the index of the first event in each. */
 export async function eventRecordsOf(engine: Engine): Promise<number[]> {
   const firsts: number[] = []
   for await (const records of engine.read(rangeOf(KIND.events))) {
@@ -103,7 +103,7 @@ export async function eventRecordsOf(engine: Engine): Promise<number[]> {
   return firsts
 }
 
-/** @returns undefined if there is none, and never was */
+/** @returns undefined if nothing has ever been written */
 async function readHead(engine: Engine, marker: number): Promise<Meta | undefined> {
   const head = await engine.get(metaKey)
   if (head !== undefined) return decodeMeta(head)
@@ -112,7 +112,7 @@ async function readHead(engine: Engine, marker: number): Promise<Meta | undefine
   return undefined
 }
 
-/** A first write of a whole tree that was cut short has left nodes without a head. */
+/** Deletes the nodes of a first commit that was cut short before it wrote a head. */
 async function clearUnfinished(engine: Engine): Promise<void> {
   for await (const records of engine.read({ gte: Buffer.from([0]), lt: Buffer.from([0xff]) })) {
     const own = ([key, value]: RawRecord): boolean =>
@@ -122,10 +122,10 @@ async function clearUnfinished(engine: Engine): Promise<void> {
   await clearNodes(engine, 0, MAX_ID)
 }
 
-/** Stands for a directory that is missing. */
+/** The parent of a node whose directory is missing. */
 const NOWHERE = new DirectoryNode('', null, 0)
 
-/** Whether a node is part of the tree under a root. */
+/** Whether a node is in the tree below `root`. */
 function isIn(root: DirectoryNode, node: Node): boolean {
   let at = node
   while (at.parent !== null) at = at.parent
@@ -142,7 +142,9 @@ class Loader {
   readonly #leftovers = emptySet()
   /** The versions of the leftovers. */
   readonly #leftoverVersions: number[] = []
-  /** Kept where damage is overlooked: a directory that is not there may not have been removed. */
+  /**
+   * Set if damage is overlooked, because a missing directory may then be damage and not removed.
+   */
   readonly #orphans: Orphans | undefined
 
   constructor(engine: Engine, meta: Meta, options: LoadOptions) {
@@ -161,7 +163,7 @@ class Loader {
     if (this.#orphans !== undefined) this.#placeOrphans(this.#orphans, root, isWhole)
     const history = new EventHistory(this.#options.limits)
     const events = await this.#readHistory(history)
-    // Of an earlier tree, and of a later one that was never finished.
+    // The rest of an earlier tree, and of a later one that was never finished.
     await clearNodes(this.#engine, 0, meta.rootId)
     await clearNodes(this.#engine, meta.nextId, MAX_ID)
     return {
@@ -180,16 +182,17 @@ class Loader {
     }
   }
 
-  /** @throws DamagedDataError unless damage is to be told and overlooked */
+  /** Reports damage. @throws DamagedDataError unless damage is overlooked */
   damage(what: string): void {
     if (this.#options.onDamage === undefined) throw new DamagedDataError(what)
     this.#options.onDamage(what)
   }
 
   /**
-   * LevelDB may leave out what it cannot read, so that older versions come to light.
+   * Checks the nodes against the head, because LevelDB may skip records that it cannot read, and
+   * return older versions of them.
    *
-   * @returns whether all nodes are there, and none is older than it should be
+   * @returns whether no node is missing or too old
    */
   #checkTally(): boolean {
     const { nodes, nodesSum } = this.#meta
@@ -201,8 +204,8 @@ class Loader {
   }
 
   /**
-   * Of a whole tree they are what removals have left, and are left out. Otherwise they may be
-   * anything, and are kept.
+   * Keeps orphans if nodes are missing, because their directory may be among the missing ones. In a
+   * whole tree they are the rest of removed directories, and are dropped.
    */
   #placeOrphans(orphans: Orphans, root: DirectoryNode, isWhole: boolean): void {
     const place = isWhole ? undefined : orphans.adopt(root, this.#meta.index)
@@ -210,7 +213,7 @@ class Loader {
     this.#leases = this.#leases.filter(([node]) => isIn(root, node))
   }
 
-  /** Those records of a range whose checksum is right. */
+  /** Reads the records of a range that have the right checksum; the others are damage. */
   async *#records(range: KeyRange): AsyncGenerator<RawRecord, void> {
     for await (const records of this.#engine.read(range)) {
       for (const record of records) {
@@ -258,7 +261,10 @@ class Loader {
     if (expireTime !== undefined) this.#leases.push([node, expireTime])
   }
 
-  /** What was below a removed directory when the server ended; its removal was all that counted. */
+  /**
+   * Drops the directories that were below a removed one, and not yet deleted, when the server
+   * ended.
+   */
   #dropUnreachable(root: DirectoryNode): void {
     const live = new Set<Node>()
     const open: DirectoryNode[] = [root]
@@ -297,7 +303,7 @@ class Loader {
     }
   }
 
-  /** @param parent undefined if it has been removed, and this file not yet */
+  /** @param parent undefined if it was removed, and this file was not yet deleted */
   #addFile(parent: DirectoryNode | undefined, key: Buffer, value: Buffer): void {
     const fields = decodeNode(value)
     const name = keptName(fileName(key))
@@ -319,7 +325,7 @@ class Loader {
     this.#addLease(file, fields)
   }
 
-  /** @returns which records of events there are */
+  /** @returns the records of events that were read */
   async #readHistory(
     history: EventHistory,
   ): Promise<Pick<CopyState, 'eventRecords' | 'eventsTally'>> {
@@ -340,7 +346,7 @@ class Loader {
     for await (const [key, value] of this.#records(rangeOf(KIND.events))) {
       const events = decodeEvents(value)
       for (const event of events) {
-        // A commit that failed and was made again may have left the same events twice.
+        // A commit that was tried again after a failure may have written the same events twice.
         if (event.index <= last) continue
         if (last === 0) this.#forgetBefore(history, event)
         last = event.index
@@ -358,7 +364,7 @@ class Loader {
     return { eventRecords, eventsTally }
   }
 
-  /** After a crash it may not be known where the events just before the first one were. */
+  /** Marks the events just before the first as lost if a crash has lost their places. */
   #forgetBefore(history: EventHistory, first: Event): void {
     if (first.index - 1 > this.#meta.placesUpTo) history.forgetUpTo(first.index - 1)
   }

@@ -5,9 +5,9 @@ import { DamagedDataError } from './errors.ts'
 import { assertKnownFormat, FORMAT } from './format.ts'
 
 /**
- * A small file beside LevelDB's own, which tells what LevelDB cannot: that there was a tree here,
- * and how far it had come when a server last began or ended. A database that has lost its end
- * looks whole from inside.
+ * A small file beside LevelDB's own. It records that there was a tree here, and how far it had come
+ * when a server last started or ended, because a database that has lost its end looks whole to
+ * LevelDB.
  */
 const NAME = 'KTREE'
 
@@ -15,15 +15,15 @@ export function hasMarker(location: string): boolean {
   return existsSync(join(location, NAME))
 }
 
-/** What is noted. */
+/** The content of the marker. */
 export interface Marker {
-  /** Commits up to this one are on the disk; 0 where nothing is known. */
+  /** Commits up to this one are on the disk; 0 if that is unknown. */
   readonly batch: number
-  /** Whether all that has been acknowledged is there, if the server ends in this very moment. */
+  /** Whether every acknowledged write is on the disk, even if the server ends at this moment. */
   readonly exact: boolean
 }
 
-/** Notes how far the tree on the disk has come. */
+/** Replaces the marker. */
 export async function writeMarker(location: string, marker: Marker): Promise<void> {
   const path = join(location, NAME)
   const fresh = `${path}.new`

@@ -4,26 +4,26 @@ import { DamagedDataError } from './errors.ts'
 import { assertKnownFormat, FORMAT } from './format.ts'
 import { metaKey } from './keys.ts'
 
-/** What there is once; written with every commit, and so of the same moment as the nodes. */
+/** The head: numbers of the whole tree, written with every commit. */
 export interface Meta {
   /** Counts the commits. */
   readonly batch: number
   /** The store's index. */
   readonly index: number
-  /** The id of `/`; directories and files of smaller ids are left from an earlier tree. */
+  /** The id of `/`. Directories and files with smaller ids belong to an earlier tree. */
   readonly rootId: number
   /** The id that the next directory will get. */
   readonly nextId: number
-  /** How many nodes there are, and the sum of their versions, to see that none is missing or old. */
+  /** The number of nodes, and the sum of their versions, to detect missing and old nodes. */
   readonly nodes: number
   readonly nodesSum: number
-  /** How many records of events there are, and the sum of their last indexes. */
+  /** The number of records of events, and the sum of their last indexes. */
   readonly eventRecords: number
   readonly eventsSum: number
-  /** Up to this index the record of dropped events' places is complete. */
+  /** The record of dropped events' places is complete up to this index. */
   readonly placesUpTo: number
   readonly stats: Stats
-  /** Indexes of events that have been lost: from and up to, in turn. */
+  /** Ranges of indexes whose events are lost: first and last, in turn. */
   readonly lost: readonly number[]
   /** When it was written, in Unix milliseconds. */
   readonly savedAt: number

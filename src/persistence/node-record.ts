@@ -3,22 +3,24 @@ import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 import { DamagedDataError } from './errors.ts'
 import { NUMBER_LENGTH, readNumber, writeNumber } from './keys.ts'
 
-/** Set in the flags of a node that expires. */
+/** Flag of a node that expires. */
 const HAS_LEASE = 1
 const FLAGS_AT = CHECKSUM_LENGTH
 const CREATED_AT = FLAGS_AT + 1
 const MODIFIED_AT = CREATED_AT + 8
-/** Where a permanent node's own part begins; one that expires has its time there first. */
+/**
+ * Where the body of a permanent node begins. A node that expires has its time here, then the body.
+ */
 const BODY_AT = MODIFIED_AT + 8
 const TIME_LENGTH = 8
 
-/** What files and directories have in common, as read. */
+/** The fields that files and directories have in common. */
 export interface NodeFields {
   readonly createdIndex: number
   readonly modifiedIndex: number
   /** Unix milliseconds. */
   readonly expireTime: number | undefined
-  /** Where in the record its own part begins. */
+  /** Where in the record the body begins. */
   readonly bodyAt: number
 }
 
@@ -33,7 +35,7 @@ function allocate(node: Node, bodyLength: number): { value: Buffer; bodyAt: numb
   return { value, bodyAt }
 }
 
-/** The record of a file: its value, as it is. */
+/** The record of a file. Its body is the value. */
 export function encodeFile(file: FileNode, key: Buffer): Buffer {
   const { value, bodyAt } = allocate(file, file.value.length)
   value.write(file.value, bodyAt, 'latin1')
@@ -41,7 +43,9 @@ export function encodeFile(file: FileNode, key: Buffer): Buffer {
   return value
 }
 
-/** The record of a directory: where it hangs, so that moving it changes no other record. */
+/**
+ * The record of a directory. Its body is its parent and name: moving it changes no other record.
+ */
 export function encodeDirectory(directory: DirectoryNode, key: Buffer, parentId: number): Buffer {
   const { value, bodyAt } = allocate(directory, NUMBER_LENGTH + directory.name.length)
   writeNumber(value, parentId, bodyAt)
@@ -50,7 +54,7 @@ export function encodeDirectory(directory: DirectoryNode, key: Buffer, parentId:
   return value
 }
 
-/** @throws DamagedDataError */
+/** @throws DamagedDataError if it is not readable */
 export function decodeNode(value: Buffer): NodeFields {
   const hasLease = value[FLAGS_AT] === HAS_LEASE
   const bodyAt = hasLease ? BODY_AT + TIME_LENGTH : BODY_AT
@@ -65,7 +69,7 @@ export function decodeNode(value: Buffer): NodeFields {
   }
 }
 
-/** @throws DamagedDataError */
+/** @throws DamagedDataError if it is not readable */
 export function decodeDirectory(value: Buffer, bodyAt: number): { parentId: number; name: string } {
   if (value.length < bodyAt + NUMBER_LENGTH) {
     throw new DamagedDataError('the record of a directory is not readable')

@@ -12,11 +12,11 @@ import { load } from './load.ts'
 import { writeMarker } from './marker.ts'
 import { decodeMeta } from './meta.ts'
 
-/** Called now and then with how many nodes, or files, are done, and of how many. */
+/** Called now and then with the number of nodes that are done, and of all nodes. */
 export type OnProgress = (done: number, total: number) => void
 
 export interface WriteOptions {
-  /** Move a tree that is there already aside; otherwise it is left alone, with an error. */
+  /** Move an existing tree aside. Without it, an existing tree is an error. */
   replace: boolean
   onProgress?: OnProgress
 }
@@ -24,7 +24,7 @@ export interface WriteOptions {
 /**
  * Writes a whole store into a data directory that no server is using: all of it, or nothing.
  *
- * @returns where the former tree is now, if there was one
+ * @returns the new place of the former tree, if there was one
  * @throws PersistenceError
  */
 export async function writeDataDirectory(
@@ -67,11 +67,12 @@ export async function readDataDirectory(
 }
 
 /**
- * Reads of a damaged tree what can be read, and puts that in its place. The damaged one is kept.
+ * Replaces a damaged tree by the parts of it that can be read. The damaged tree is moved aside.
  *
- * @param onDamage called for everything that was not as it should be
- * @returns where the damaged tree is now
- * @throws PersistenceError if nothing can be read, or the directory is in use; it is then as it was
+ * @param onDamage called for each damage
+ * @returns the new place of the damaged tree
+ * @throws PersistenceError if nothing can be read, or the directory is in use; nothing is changed
+ *   then
  */
 export async function repairDataDirectory(
   directory: string,
@@ -115,7 +116,7 @@ export async function repairDataDirectory(
   return { setAside: aside }
 }
 
-/** Opens the tree that is there, so that no server can take it meanwhile. */
+/** Opens an existing tree, which locks it against servers. */
 async function openFormer(
   directory: string,
   replace: boolean,
@@ -126,7 +127,7 @@ async function openFormer(
   try {
     engine = await Engine.open(tree)
   } catch (error) {
-    // A damaged one may be replaced too; one in use may not.
+    // A damaged tree may be replaced too, but not a tree in use.
     if (!replace || !(error instanceof DamagedDataError)) throw adviceOn(directory, error)
     return { engine: undefined, empty: false }
   }
@@ -142,12 +143,12 @@ async function isEmpty(engine: Engine): Promise<boolean> {
     const head = await engine.get(metaKey)
     return head === undefined ? await engine.isEmpty() : decodeMeta(head).index === 0
   } catch {
-    // Whatever it is, it is not nothing.
+    // Unreadable data is not empty.
     return false
   }
 }
 
-/** A damaged tree may not open for its damage; only a lock counts here. */
+/** Checks that no server has locked a tree. A tree that does not open because of damage passes. */
 async function assertUnused(tree: string): Promise<void> {
   try {
     const engine = await Engine.open(tree, false)
@@ -157,7 +158,7 @@ async function assertUnused(tree: string): Promise<void> {
   }
 }
 
-/** @returns whether all that was ever acknowledged is there */
+/** @returns whether every acknowledged write is in it */
 async function readTree(
   directory: string,
   location: string,
@@ -181,9 +182,9 @@ async function readTree(
 }
 
 /**
- * Writes a tree where there is none.
+ * Writes a tree to a place where there is none.
  *
- * @param exact false if clients may have seen more than is in it
+ * @param exact false if clients may have seen writes that are not in it
  */
 async function writeTree(
   location: string,

@@ -1,11 +1,11 @@
 import { attach, DirectoryNode, type Node } from '../store/tree/node.ts'
 
-/** Where nodes are brought whose place is not known any more, as in file systems. */
+/** The directory for nodes whose place is lost; named as in file systems. */
 const NAME = 'lost+found'
 
-/** Nodes that can be read, while the directory that they were in cannot. */
+/** Readable nodes whose directory is not readable. */
 export class Orphans {
-  /** By the number of the directory that they were in. */
+  /** By the id of their directory. */
   readonly #nodes = new Map<number, Node[]>()
 
   add(parentId: number, node: Node): void {
@@ -15,11 +15,11 @@ export class Orphans {
   }
 
   /**
-   * Hangs them into `/lost+found`, those that were in one directory together, and under their own
-   * names.
+   * Puts the nodes into `/lost+found`. Nodes of one directory stay together, in a directory named
+   * after its id, and keep their names.
    *
-   * @param index the store's: that of the directories that are made for them
-   * @returns where they are; undefined if there are none
+   * @param index for the new directories
+   * @returns the path of `/lost+found`; undefined if there are no orphans
    */
   adopt(root: DirectoryNode, index: number): string | undefined {
     if (this.#nodes.size === 0) return undefined

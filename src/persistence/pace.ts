@@ -1,41 +1,41 @@
-/** How long writing a commit down may hold up clients at a time, in milliseconds. */
-const SHORTEST_SLICE = 2
-const LONGEST_SLICE = 8
-/** After so many slices they go on growing: no load may keep the end out of reach. */
-const PATIENCE = 100
+/** How long encoding a commit may hold up clients at a time, at first and later. */
+const MIN_SLICE_MS = 2
+const MAX_SLICE_MS = 8
+/** Later slices go on growing, so that a commit ends under any load. */
+const POLITE_SLICES = 100
 /**
- * Clients that keep the server busy share it with the commit: in halves at first, and whenever so
- * many milliseconds have passed the commit gets once more what they get. To write a node down takes
- * less than the request that has changed it, and so the end comes near however much they write.
+ * How often the commit's share grows. Busy clients and the commit get the same time at first; after
+ * each interval the commit gets once more the time that clients get. Encoding a node takes less
+ * time than the request that changed it, so the commit ends however much clients write.
  */
-const RAISE = 200
+const RAISE_INTERVAL_MS = 200
 
-/** Divides the time between clients and a commit that is being written down in slices. */
+/** Divides the time between clients and the slices of a commit that is being encoded. */
 export class Pace {
   #slice = 0
   #started = performance.now()
   #clientsTime = 0
 
-  /** Begins a slice, and tells when it is to end. */
+  /** Begins a slice, and returns when it must end. */
   nextEnd(): number {
     const slice = ++this.#slice
     const polite =
-      slice < PATIENCE
-        ? Math.min(SHORTEST_SLICE + slice, LONGEST_SLICE)
-        : LONGEST_SLICE + slice - PATIENCE
+      slice < POLITE_SLICES
+        ? Math.min(MIN_SLICE_MS + slice, MAX_SLICE_MS)
+        : MAX_SLICE_MS + slice - POLITE_SLICES
     const now = performance.now()
-    const share = 1 + (now - this.#started) / RAISE
+    const share = 1 + (now - this.#started) / RAISE_INTERVAL_MS
     return now + Math.max(polite, this.#clientsTime * share)
   }
 
-  /** Serves clients with all that has come from them by now. */
+  /** Serves the requests that clients have sent by now. */
   async serveClients(): Promise<void> {
     const paused = performance.now()
     await new Promise<void>((resolve) => setImmediate(resolve))
     this.#clientsTime = performance.now() - paused
   }
 
-  /** Counts the time from now on: what has been done so far nobody waits for. */
+  /** Starts to count anew, because nobody waits for the slices so far. */
   restart(): void {
     this.#started = performance.now()
   }

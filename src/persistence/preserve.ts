@@ -4,32 +4,36 @@ import { basename, dirname, join } from 'node:path'
 import { DamagedDataError } from './errors.ts'
 import { hasMarker } from './marker.ts'
 
-/** Between the tree's name and the process that has made the links. */
+/** Between the name of the tree and the id of the process, in the name of the links' directory. */
 const SUFFIX = '.before-start-'
-/** So many bytes of the newest files are copied, not linked. */
-const COPIED = 64 * 1024 * 1024
+/** The newest files, up to this size together, are copied rather than linked. */
+const MAX_COPIED_BYTES = 64 * 1024 * 1024
 
 /**
- * Opening a damaged LevelDB makes it worse: it removes files that it does not know any more. So
- * its files, which are never changed once written, are linked into a second directory first. But a
- * file that a MANIFEST cut short does not name may have its number, and its content, taken by a new
- * one: the newest are copied. The name holds the process's id, for another server may try to start
- * on the same directory.
+ * The directory that keeps the files of a tree while it is opened, because opening a damaged
+ * LevelDB makes it worse: it removes files that it no longer knows.
+ *
+ * Links are enough for most files, because LevelDB never changes a file that it has finished. The
+ * newest files are copied: if a MANIFEST is cut short and does not name such a file, LevelDB may
+ * reuse its number and overwrite it.
+ *
+ * The name holds the id of the process, because another server may try to start on the same
+ * directory.
  */
 function linksOf(location: string, pid = process.pid): string {
   return `${location}${SUFFIX}${pid}`
 }
 
 /**
- * Links the files of a tree into a directory beside it, where the file system can do that.
+ * Links the files of a tree into a directory beside it, if the file system can do that.
  *
- * @throws DamagedDataError if files are missing that every LevelDB has
+ * @throws DamagedDataError if a file is missing that every LevelDB has
  */
 export async function preserve(location: string): Promise<void> {
   await clearLeftovers(location)
   if (!existsSync(location)) return
   const names = await readdir(location)
-  // Without a marker it may be LevelDB's very first start that was cut short.
+  // Without a marker, LevelDB's very first start may have been cut short.
   if (hasMarker(location) && !names.some((name) => name.endsWith('.log'))) {
     throw new DamagedDataError('its log is missing')
   }
@@ -41,20 +45,20 @@ export async function preserve(location: string): Promise<void> {
       if (name === 'LOCK') continue
       const [from, to] = [join(location, name), join(links, name)]
       copied += (await stat(from)).size
-      if (copied > COPIED) await link(from, to)
+      if (copied > MAX_COPIED_BYTES) await link(from, to)
       else await copyFile(from, to, constants.COPYFILE_FICLONE)
     }
   } catch {
-    // No room, no hard links here, or another server at work: there is no more to be had than the tree.
+    // No room, no hard links, or another server at work: the tree is then opened without a copy.
     await rm(links, { recursive: true, force: true })
   }
 }
 
-/** Puts the tree back as it was before it was opened; it must be closed again. */
+/** Restores the tree as it was before it was opened. It must be closed. */
 export async function putBack(location: string): Promise<void> {
   const links = linksOf(location)
   if (!existsSync(links)) return
-  // The copies among them are all there will be.
+  // Synced, because the originals of the copied files are about to be removed.
   for (const name of await readdir(links)) await sync(join(links, name))
   await sync(links)
   const opened = `${links}.opened`
@@ -72,7 +76,7 @@ async function sync(path: string): Promise<void> {
   }
 }
 
-/** By the numbers in the names of LevelDB's files. */
+/** Compares names of LevelDB's files by the numbers in them. */
 function newestFirst(a: string, b: string): number {
   return numberIn(b) - numberIn(a)
 }
@@ -81,12 +85,12 @@ function numberIn(name: string): number {
   return Number(/\d+/.exec(name)?.[0] ?? 0)
 }
 
-/** All is well: the links are of no more use. */
+/** Removes the links when the tree has been opened without damage. */
 export async function letGo(location: string): Promise<void> {
   await rm(linksOf(location), { recursive: true, force: true })
 }
 
-/** What starts have left that were cut short. */
+/** Removes the links of starts that were cut short. */
 async function clearLeftovers(location: string): Promise<void> {
   const parent = dirname(location)
   if (!existsSync(parent)) return
@@ -95,13 +99,13 @@ async function clearLeftovers(location: string): Promise<void> {
     if (!name.startsWith(prefix) || isOther(Number.parseInt(name.slice(prefix.length), 10)))
       continue
     const left = join(parent, name)
-    // It ended between the two renames of putBack.
+    // That start ended between the two renames of putBack.
     if (!existsSync(location) && !name.endsWith('.opened')) await rename(left, location)
     else await rm(left, { recursive: true, force: true })
   }
 }
 
-/** Whether it is another process, and still there. */
+/** Whether this is the id of another process that is still running. */
 function isOther(pid: number): boolean {
   if (pid === process.pid) return false
   try {

@@ -1,4 +1,4 @@
-/** The polynomial of Jones, as Redis uses it, its bits in reverse: the upper and the lower half. */
+/** The Jones polynomial that Redis uses, with its bits reversed: the upper and the lower half. */
 const POLYNOMIAL_HIGH = 0x95ac9329
 const POLYNOMIAL_LOW = 0xac4bc9b5
 
@@ -20,7 +20,7 @@ for (let byte = 0; byte < 256; byte++) {
   tableLow[byte] = low
 }
 
-/** Redis's CRC64 of bytes. @returns its eight bytes, the lowest first */
+/** Redis's CRC64. @returns its eight bytes, the lowest first */
 export function crc64(bytes: Buffer): Buffer {
   let high = 0
   let low = 0

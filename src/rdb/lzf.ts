@@ -1,34 +1,34 @@
-/** The longest run of literal bytes, the farthest and the longest repetition that the format has. */
+/** The limits of the format: a run of literal bytes, how far back a repetition is, its length. */
 const MAX_LITERALS = 32
 const MAX_OFFSET = 8192
 const MAX_REPEAT = 264
-/** So many bytes of a repetition are compared before the limit is looked at: as liblzf does it. */
-const UNCHECKED = 16
+/** How many bytes of a repetition are compared before the limit is checked, as in liblzf. */
+const UNCHECKED_BYTES = 16
 
-const HASH_SIZE = 2 ** 16
-/** Where bytes of a hash were last seen. Kept between calls, which clear it: it is large. */
-const seen = new Int32Array(HASH_SIZE)
+const SLOTS = 2 ** 16
+/** Where three bytes with a hash were last seen. All calls share it, because it is large. */
+const seen = new Int32Array(SLOTS)
 
-/** The slot of the three bytes at a place, in liblzf's way (its "very fast" one, of 16 bits). */
+/** The hash of the three bytes at a position, as in liblzf's VERY_FAST mode with 16 bits. */
 function slotOf(input: Buffer, at: number): number {
   const three = (input[at] << 16) | (input[at + 1] << 8) | input[at + 2]
-  return ((three >>> 8) - three * 5) & (HASH_SIZE - 1)
+  return ((three >>> 8) - three * 5) & (SLOTS - 1)
 }
 
-/** Gathers what has been compressed: runs of literals, each after its length, and repetitions. */
+/** The compressed bytes: runs of literals, each after its length, and repetitions. */
 class Output {
   readonly #bytes: Buffer
-  /** Where the length of the present run of literals goes. */
+  /** Where the length of the current run of literals is written. */
   #run = 0
   #end = 1
 
-  /** @param limit the most bytes wanted */
+  /** @param limit the most bytes that it may take */
   constructor(limit: number) {
-    // The end of a run may be prepared beyond the limit.
+    // Two more, because a run may be begun at the limit.
     this.#bytes = Buffer.allocUnsafe(limit + 2)
   }
 
-  /** How many bytes there are, the length of the next run counted. */
+  /** How many bytes it has, including the length of the current run. */
   get end(): number {
     return this.#end
   }
@@ -43,8 +43,8 @@ class Output {
   }
 
   /**
-   * @param offset how far back, less one
-   * @param length how many bytes, less two
+   * @param offset how far back the bytes are, minus one
+   * @param length the number of bytes, minus two
    */
   repeat(offset: number, length: number): void {
     const bytes = this.#bytes
@@ -65,7 +65,7 @@ class Output {
     this.#end = this.#run + 1
   }
 
-  /** @returns where to go on; a run without literals leaves nothing */
+  /** @returns where the output goes on; a run without literals takes no byte */
   #closeRun(): number {
     if (!this.hasLiterals) return this.#run
     this.#bytes[this.#run] = this.#end - this.#run - 2
@@ -74,7 +74,7 @@ class Output {
 }
 
 /**
- * Compresses bytes in the LZF format, choosing repetitions as liblzf does in Redis.
+ * Compresses bytes in the LZF format. It chooses the same repetitions as liblzf in Redis.
  *
  * @param limit the most bytes that it may take
  * @returns undefined if it takes more
@@ -100,7 +100,7 @@ export function compress(input: Buffer, limit: number): Buffer | undefined {
     output.repeat(offset, repeated - 2)
     at += repeated
     if (at >= length - 2) break
-    // Of the bytes just passed over the last two places are kept in mind.
+    // Of the bytes in a repetition, only the last two positions are remembered.
     for (const passed of [at - 2, at - 1]) seen[slotOf(input, passed)] = passed
   }
   if (output.end + 3 > limit) return undefined
@@ -116,12 +116,12 @@ function startsAlike(input: Buffer, from: number, at: number): boolean {
   )
 }
 
-/** How many bytes are the same at two places, as many as one repetition may have. */
+/** How many bytes are equal at two positions, up to the longest repetition. */
 function repeatedAt(input: Buffer, from: number, at: number): number {
   const limit = Math.min(input.length - at - 2, MAX_REPEAT)
   let length = 2
-  if (limit > UNCHECKED) {
-    for (let i = 0; i < UNCHECKED; i++) {
+  if (limit > UNCHECKED_BYTES) {
+    for (let i = 0; i < UNCHECKED_BYTES; i++) {
       length++
       if (input[from + length] !== input[at + length]) return length
     }
@@ -132,10 +132,10 @@ function repeatedAt(input: Buffer, from: number, at: number): number {
 }
 
 /**
- * Undoes {@link compress}.
+ * Reverses {@link compress}.
  *
- * @param length how many bytes there were
- * @returns undefined if the input is not the compressed form of so many bytes
+ * @param length the number of uncompressed bytes
+ * @returns undefined if the input is damaged, or does not give `length` bytes
  */
 export function decompress(input: Buffer, length: number): Buffer | undefined {
   const output = Buffer.allocUnsafe(length)
@@ -155,7 +155,7 @@ export function decompress(input: Buffer, length: number): Buffer | undefined {
     if (repeated === 7) repeated += input[from++]
     let back = at - ((control & 0x1f) << 8) - input[from++] - 1
     repeated += 2
-    // Beyond the end of the input the bytes are undefined, and so not a number.
+    // Beyond the end of the input, bytes are undefined and `back` and `repeated` become NaN.
     if (!(back >= 0) || !(at + repeated <= length)) return undefined
     for (; repeated > 0; repeated--) output[at++] = output[back++]
   }

@@ -1,15 +1,15 @@
 import { crc64 } from './crc64.ts'
 import { compress, decompress } from './lzf.ts'
 
-/** The version of Redis's format that DUMP writes and RESTORE reads: that of Redis 7.0. */
+/** The version of Redis's format that DUMP writes and RESTORE reads: the one of Redis 7.0. */
 const VERSION = 10
 const VERSION_LENGTH = 2
 const FOOTER_LENGTH = VERSION_LENGTH + 8
 
-/** The type of an object that is a string. */
+/** The type byte of a string. */
 const STRING = 0
 
-/** In the upper bits of a length: how many bits it has, or that it is none. */
+/** The upper bits of a length: how many bits it has, or that an encoded string follows. */
 const BITS_14 = 0x40
 const BITS_32 = 0x80
 const BITS_64 = 0x81
@@ -19,22 +19,22 @@ const INT_16 = 0xc1
 const INT_32 = 0xc2
 const COMPRESSED = 0xc3
 
-/** Longer ones cannot be written as an integer of 32 bits. */
+/** A longer string is never a 32-bit integer. */
 const MAX_INTEGER_LENGTH = 11
 const INTEGER = /^(?:0|-?[1-9]\d*)$/
-/** Strings up to this length are not compressed, in bytes. */
-const MAX_PLAIN = 20
-/** Compressed, a string is shorter by so many bytes at least. */
-const GAIN = 4
-/** What one byte may stand for at the most in a compressed string: three make 264. */
-const MAX_RATIO = 88
+/** Strings up to this length are not compressed. */
+const MAX_UNCOMPRESSED_BYTES = 20
+/** A string is compressed only if that saves at least this much. */
+const MIN_SAVED_BYTES = 4
+/** How many bytes one compressed byte can expand to at most: three expand to 264. */
+const MAX_BYTES_PER_BYTE = 88
 
-/** A payload of RESTORE that is not one; the message is Redis's. */
+/** A payload of RESTORE that is not valid; the message is Redis's. */
 export class PayloadError extends Error {
   override readonly name = 'PayloadError'
 }
 
-/** A string as DUMP writes it, the same bytes as Redis's. @param value one byte a character */
+/** Encodes a string as Redis's DUMP does, byte for byte. @param value a binary string */
 export function encodeString(value: string): string {
   const bytes = Buffer.from(value, 'latin1')
   const object = integerObject(value) ?? compressedObject(bytes) ?? [lengthOf(bytes.length), bytes]
@@ -61,8 +61,8 @@ function integerObject(value: string): Buffer[] | undefined {
 }
 
 function compressedObject(bytes: Buffer): Buffer[] | undefined {
-  if (bytes.length <= MAX_PLAIN) return undefined
-  const compressed = compress(bytes, bytes.length - GAIN)
+  if (bytes.length <= MAX_UNCOMPRESSED_BYTES) return undefined
+  const compressed = compress(bytes, bytes.length - MIN_SAVED_BYTES)
   if (compressed === undefined) return undefined
   const lengths = [lengthOf(compressed.length), lengthOf(bytes.length)]
   return [Buffer.from([COMPRESSED]), ...lengths, compressed]
@@ -78,11 +78,11 @@ function lengthOf(length: number): Buffer {
 }
 
 /**
- * The string in a payload of DUMP, Redis's or ours.
+ * Decodes the string in a payload of DUMP, from Redis or from ktree.
  *
- * @param payload one byte a character
- * @param limit the longest string wanted, in bytes
- * @throws PayloadError if it is damaged, of a newer Redis, not of a string, or too long
+ * @param payload a binary string
+ * @param limit the longest string that is accepted, in bytes
+ * @throws PayloadError if it is damaged, from a newer Redis, not a string, or too long
  */
 export function decodeString(payload: string, limit: number): string {
   const bytes = Buffer.from(payload, 'latin1')
@@ -104,7 +104,7 @@ export function decodeString(payload: string, limit: number): string {
   }
 }
 
-/** Throws a RangeError wherever the bytes are not those of a string. */
+/** Reads a string. Throws a RangeError if the bytes are not a string. */
 class ObjectReader {
   readonly #bytes: Buffer
   readonly #end: number
@@ -138,7 +138,8 @@ class ObjectReader {
     const compressed = this.#length(this.#take(1)[0])
     const length = this.#length(this.#take(1)[0])
     const input = this.#take(compressed)
-    if (length > this.#limit || length > compressed * MAX_RATIO) throw new RangeError('too long')
+    if (length > this.#limit || length > compressed * MAX_BYTES_PER_BYTE)
+      throw new RangeError('too long')
     const bytes = decompress(input, length)
     if (bytes === undefined) throw new RangeError('not compressed')
     return bytes.toString('latin1')

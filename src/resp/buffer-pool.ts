@@ -1,26 +1,37 @@
-/** The lengths of pooled Buffers, as powers of two: from 1 KB to 256 KB. */
-const SHORTEST = 10
-const LONGEST = 18
-/** How many bytes of each length are kept at the most. */
-const KEPT = 512 * 1024
-
-/** Those not in use, by the power of two. */
-const free: Buffer[][] = Array.from({ length: LONGEST + 1 }, () => [])
-
 /**
- * A Buffer of at least so many bytes, not cleared. The last one given back comes first: it is most
- * likely still in the processor's cache, where one Buffer a connection would not be.
+ * The problem: replies need a Buffer for a moment, on every connection. A Buffer per connection
+ * would have left the processor's cache by the next request, and a new Buffer costs an allocation.
+ *
+ * The trick: a Buffer given back last is taken first, because it is most likely still in the cache.
+ *
+ * The price: up to 512 KB of each length stay allocated, and a Buffer given back too early would be
+ * overwritten by somebody else's reply.
+ *
+ * Gain: see bench/RESULTS.md. Can be deleted by calling `Buffer.allocUnsafe` in `ReplyWriter`.
+ *
+ * @module
  */
+
+/** Lengths of pooled Buffers, as powers of two: from 1 KB to 256 KB. */
+const MIN_POWER = 10
+const MAX_POWER = 18
+/** How many bytes of each length are kept free at most. */
+const MAX_FREE_BYTES = 512 * 1024
+
+/** Buffers not in use, by the power of two. */
+const free: Buffer[][] = Array.from({ length: MAX_POWER + 1 }, () => [])
+
+/** Takes a Buffer of at least `length` bytes, which are not cleared. */
 export function takeBuffer(length: number): Buffer {
-  const power = Math.max(SHORTEST, 32 - Math.clz32(length - 1))
-  if (power > LONGEST) return Buffer.allocUnsafeSlow(2 ** power)
+  const power = Math.max(MIN_POWER, 32 - Math.clz32(length - 1))
+  if (power > MAX_POWER) return Buffer.allocUnsafeSlow(2 ** power)
   return free[power].pop() ?? Buffer.allocUnsafeSlow(2 ** power)
 }
 
-/** Gives back a Buffer of {@link takeBuffer} that nobody reads any more. */
+/** Gives back a Buffer from {@link takeBuffer} that nobody reads any more. */
 export function giveBuffer(buffer: Buffer): void {
   const { length } = buffer
-  if (length === 0 || length > 2 ** LONGEST) return
+  if (length === 0 || length > 2 ** MAX_POWER) return
   const same = free[31 - Math.clz32(length)]
-  if ((same.length + 1) * length <= KEPT) same.push(buffer)
+  if ((same.length + 1) * length <= MAX_FREE_BYTES) same.push(buffer)
 }

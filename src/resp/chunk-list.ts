@@ -1,20 +1,20 @@
-/** Smallest and largest block that short chunks are gathered in. */
+/** Smallest and largest block that short chunks are gathered in, in bytes. */
 const MIN_BLOCK_LENGTH = 64
 const MAX_BLOCK_LENGTH = 16384
 
 /**
  * Bytes that wait for more bytes.
  *
- * What is held costs about its length and no more: a client that sends one byte a packet does not
- * get one Buffer object a byte, and the last few bytes of a 64 KB chunk do not keep that chunk
- * alive. Every byte is copied at most once on the way in, and once in `join`.
+ * Its memory is about the number of bytes held: a client that sends one byte a packet does not cost
+ * a Buffer object per byte, and the last few bytes of a 64 KB chunk do not keep that chunk alive.
+ * Every byte is copied at most once in `append`, and once in `join`.
  */
 export class ChunkList {
   /** Bytes held. */
   length = 0
 
   #blocks: Buffer[] = []
-  /** Bytes free at the end of the last block, which is then one of our own. */
+  /** Bytes free at the end of the last block. */
   #room = 0
 
   /** Adds a copy of a chunk at the end. */
@@ -30,7 +30,7 @@ export class ChunkList {
     }
   }
 
-  /** Takes the bytes from the front that lie together, or nothing if none are held. */
+  /** Takes the first block; undefined if no bytes are held. */
   shift(): Buffer | undefined {
     if (this.#blocks.length === 1) this.#closeLastBlock()
     const block = this.#blocks.shift()
@@ -38,7 +38,7 @@ export class ChunkList {
     return block
   }
 
-  /** Takes all bytes, with `last` after them, as one Buffer. */
+  /** Takes all bytes, followed by `last`, as one Buffer. */
   join(last: Buffer): Buffer {
     this.#closeLastBlock()
     const whole = Buffer.concat([...this.#blocks, last], this.length + last.length)
@@ -53,7 +53,9 @@ export class ChunkList {
     this.#room = 0
   }
 
-  /** Blocks double with what is held, so that half a header does not cost a large block. */
+  /**
+   * A new block is as long as the bytes held, so that half a header does not cost a large block.
+   */
   #openBlock(needed: number): void {
     const doubled = Math.min(Math.max(this.length, MIN_BLOCK_LENGTH), MAX_BLOCK_LENGTH)
     const block = Buffer.allocUnsafeSlow(Math.max(needed, doubled))

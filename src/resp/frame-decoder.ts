@@ -1,3 +1,25 @@
+/**
+ * The problem: the frame walker and redis-parser accept any input, but look at each byte twice, and
+ * make every argument from the Buffer.
+ *
+ * The trick: nearly every frame is an ordinary one. It lies whole in the chunk, keeps within the
+ * limits, and has its headers written as all clients write them. Such a frame is checked and
+ * decoded in one pass. Its strings are cut from a longer string, because cutting a string from a
+ * string costs a sixth of making one from a Buffer:
+ *
+ *     bytes  *3 $3 SET $5 key:1 $5 value *2 $3 GET $5 key:2 ...
+ *     text   └──────── one string of up to 4 KB ──────────────┘
+ *     args         slice  slice    a string of its own, if it is long
+ *
+ * The price: a slice of more than 12 characters keeps the whole text alive. So long arguments are
+ * slices only if they are likely to be dropped soon: the command's name and the first argument, a
+ * key, which is looked up and forgotten.
+ *
+ * Gain: an ordinary frame takes a third of the time. Can be deleted by letting `RequestReader` walk
+ * every frame.
+ *
+ * @module
+ */
 import type { RequestLimits } from './request-limits.ts'
 
 const CARRIAGE_RETURN = 13
@@ -7,42 +29,37 @@ const ZERO = 48
 
 /** A frame with more arguments is not ordinary. */
 const MAX_ARGUMENTS = 99
-/** No longer is a header's number, in digits: what it says is then below any chunk's length. */
-const MAX_DIGITS = 7
-/** So many bytes are turned into text at a time, to cut arguments from. */
-const WINDOW = 4096
-/** V8 copies a slice up to this length; a longer one keeps the text that it is cut from. */
-const SHORT_SLICE = 12
+/** An ordinary header has no more digits, so that adding its number to an offset stays exact. */
+const MAX_LENGTH_DIGITS = 7
+/** How many bytes become text at a time, to cut arguments from. */
+const TEXT_BYTES = 4096
+/** V8 copies slices up to this length; a longer slice keeps the text that it is cut from alive. */
+const MAX_COPIED_SLICE = 12
 
-/** Where the arguments of the frame at hand begin and end, in turn; for all decoders. */
+/** Where each argument of the current frame begins and ends, in turn. All decoders share it. */
 const bounds = new Int32Array(2 * MAX_ARGUMENTS)
 
-/** What Buffer has and its types lack: `toString('latin1')` without the look-up of the encoding. */
+/**
+ * A method of Buffer that its types lack: `toString('latin1')` without the look-up of the encoding.
+ */
 interface Latin1Source {
   latin1Slice(start: number, end: number): string
 }
 
-/**
- * Reads frames of the ordinary kind, which is nearly every one: all of it is there, it is no
- * larger than allowed, and its headers are written as all clients write them. Anything else is left
- * to the frame walker and redis-parser, which take two looks at each byte and three times as long.
- *
- * Cutting a string from a string costs a sixth of making one from a Buffer. So a stretch of the
- * chunk becomes text first. Whoever keeps a slice of more than {@link SHORT_SLICE} characters keeps
- * that text, so that only the first argument, a key which is looked up and forgotten, is a slice.
- */
+/** Decodes ordinary frames; all others are left to the frame walker and redis-parser. */
 export class FrameDecoder {
-  /** Where in the bytes the frame last read ends. */
+  /** Where in the bytes the last decoded frame ends. */
   end = 0
   // Where in the bytes its first argument after the command's name begins and ends.
   firstStart = 0
   firstEnd = 0
   readonly #limits: RequestLimits
-  /** Which part of what Buffer the text is. */
+  // The text, and which part of which Buffer it is.
   #textBytes: Buffer | undefined
   #text = ''
   #textStart = 0
   #textEnd = 0
+  /** The Buffer that {@link refill} was last called with. */
   #refilled: Buffer | undefined
   #refilledLength = 0
 
@@ -52,9 +69,9 @@ export class FrameDecoder {
   }
 
   /**
-   * Has to be called when other bytes have come into a Buffer.
+   * Must be called when a Buffer's bytes have changed.
    *
-   * @param length how many: from the Buffer's beginning to the end of the last chunk in it
+   * @param length where in the Buffer the last chunk ends
    */
   refill(bytes: Buffer, length: number): void {
     this.#refilled = bytes
@@ -63,15 +80,15 @@ export class FrameDecoder {
   }
 
   /**
-   * Reads one frame.
+   * Decodes one frame.
    *
-   * @param bytes those of the chunk and of others that lie beside it
+   * @param bytes hold the chunk, and others beside it
    * @param from where the frame begins
    * @param length where the chunk ends
-   * @returns its arguments as binary strings; undefined if it is not an ordinary one
+   * @returns its arguments as binary strings; undefined if it is not an ordinary frame
    */
   decode(bytes: Buffer, from: number, length: number): string[] | undefined {
-    // Room for the least of frames, so that no header is read beyond the end.
+    // The shortest header has four bytes, so that none is read beyond the end.
     if (length - from < 4 || bytes[from] !== STAR) return undefined
     let at = from + 2
     let count = bytes[from + 1] - ZERO
@@ -91,7 +108,7 @@ export class FrameDecoder {
       let digit = bytes[at] - ZERO
       while (digit >= 0 && digit <= 9) {
         size = size * 10 + digit
-        if (++at === length || at - first > MAX_DIGITS) return undefined
+        if (++at === length || at - first > MAX_LENGTH_DIGITS) return undefined
         digit = bytes[at] - ZERO
       }
       const plain = at > first && (bytes[first] !== ZERO || at === first + 1)
@@ -105,7 +122,7 @@ export class FrameDecoder {
       if (at > length) return undefined
     }
     this.end = at
-    // Of a frame with one argument, what an earlier one has left there.
+    // For a frame with one argument, an earlier frame has left these; nobody uses them.
     this.firstStart = bounds[2]
     this.firstEnd = bounds[3]
     return this.#cut(bytes, count, from)
@@ -117,24 +134,24 @@ export class FrameDecoder {
       const start = bounds[2 * i]
       const end = bounds[2 * i + 1]
       args[i] =
-        i < 2 || end - start <= SHORT_SLICE
+        i < 2 || end - start <= MAX_COPIED_SLICE
           ? this.#slice(bytes, start, end, from)
           : (bytes as unknown as Latin1Source).latin1Slice(start, end)
     }
     return args
   }
 
-  /** @param from where the frame begins: the text is to hold the next ones, too */
+  /** @param from where the frame begins: new text begins there, to serve the next frames too */
   #slice(bytes: Buffer, start: number, end: number, from: number): string {
     if (bytes === this.#textBytes && start >= this.#textStart && end <= this.#textEnd) {
       return this.#text.slice(start - this.#textStart, end - this.#textStart)
     }
     const source = bytes as unknown as Latin1Source
-    if (end - from > WINDOW) return source.latin1Slice(start, end)
+    if (end - from > TEXT_BYTES) return source.latin1Slice(start, end)
     const length = bytes === this.#refilled ? this.#refilledLength : bytes.length
     this.#textBytes = bytes
     this.#textStart = from
-    this.#textEnd = Math.min(from + WINDOW, length)
+    this.#textEnd = Math.min(from + TEXT_BYTES, length)
     this.#text = source.latin1Slice(from, this.#textEnd)
     return this.#text.slice(start - from, end - from)
   }

@@ -7,35 +7,35 @@ const DOLLAR = 36
 const STAR = 42
 const ZERO = 48
 
-/** A bulk is followed by two bytes that, as in Redis, are not looked at. */
+/** Two bytes follow a bulk; as in Redis, they may be any. */
 const BULK_END_LENGTH = 2
 
-/** Of a header line only so much is kept: more digits than any number has, to tell it is none. */
-const KEPT_LINE_LENGTH = 32
+/** How many bytes of a header line are kept: more than any number has digits. */
+const MAX_KEPT_LINE = 32
 
-/** What one step of the walk came to. */
+/** The result of one step of the walk. */
 export type Step =
-  /** The chunk is used up within a request. */
+  /** The chunk ends within a request. */
   | 'incomplete'
   /** A request `*N` with N > 0 ends at `position`. */
   | 'frame'
-  /** A request of no arguments, to be skipped silently, ends at `position`. */
+  /** A request without arguments, which is skipped silently, ends at `position`. */
   | 'empty'
   /** An inline request, its line feed included, ends at `position`. */
   | 'inline'
-  /** `error` says what is wrong; there is nothing to walk from here. */
+  /** `error` says what is wrong; the walk cannot go on. */
   | 'error'
 
 type Phase = 'request' | 'count' | 'length' | 'body' | 'inline'
 
 /**
- * Finds where requests end without reading more than their headers, and refuses what Redis 7.0
- * refuses (networking.c: processInlineBuffer, processMultibulkBuffer), in its words.
+ * Finds where requests end by reading only their headers. It refuses the input that Redis 7.0
+ * refuses (networking.c: processInlineBuffer, processMultibulkBuffer), with the same errors.
  *
- * It holds no bytes but a few digits of a header cut in two, and looks at no byte twice. Two
- * things to know of Redis, which are kept: it looks for ends of lines with strchr, so a NUL byte
- * hides the rest of the input until the line is too long; and the byte after `\r` in a header may
- * be any.
+ * It holds no bytes except the beginning of a header line that a chunk's end has cut in two, and
+ * looks at no byte twice. Two oddities of Redis are kept. Redis looks for the end of a line with
+ * strchr, so a NUL byte hides the rest of the input until the line is too long. The byte after `\r`
+ * in a header may be any.
  */
 export class FrameWalker {
   /** Where in the chunk the last step ended. */
@@ -59,12 +59,12 @@ export class FrameWalker {
     this.#limits = limits
   }
 
-  /** Whether it is in no request: the next byte begins a new one. */
+  /** Whether the next byte begins a new request. */
   get betweenRequests(): boolean {
     return this.#phase === 'request'
   }
 
-  /** Forgets the request it is in: the next byte begins a new one. */
+  /** Forgets the current request: the next byte begins a new one. */
   reset(): void {
     this.#phase = 'request'
     this.error = ''
@@ -72,7 +72,7 @@ export class FrameWalker {
   }
 
   /**
-   * Walks to the end of the request that `from` is in, or of the chunk.
+   * Walks to the end of the request that `from` is in, or to the end of the chunk.
    *
    * @param from where the last step ended, or 0 for a new chunk
    * @param unauthenticated whether the lower limits hold
@@ -137,11 +137,11 @@ export class FrameWalker {
   /**
    * Reads a header line at `position`.
    *
-   * @returns its number; NaN if it is none; undefined if the line goes on in the next chunk, or
-   *   with `error` set
+   * @returns its number; NaN if it is not a number; undefined if the line goes on in the next
+   *   chunk, or if `error` is set
    */
   #readHeader(chunk: Buffer, type: number): number | undefined {
-    // Nearly every header is a type byte and up to nine digits, all in this chunk.
+    // Fast path: nearly every header is a type byte and up to nine digits, all in this chunk.
     let at = this.position
     if (this.#lineLength === 0 && !this.#carriageReturnSeen && chunk[at] === type) {
       const first = ++at
@@ -181,8 +181,10 @@ export class FrameWalker {
   }
 
   /**
-   * Walks to the end of a line, gathering its first bytes; true once `position` is behind it. It
-   * goes no further than the limit on a line's length, which the caller must then check.
+   * Walks to the end of a line, and gathers its first bytes. It stops one byte beyond the limit on
+   * a line's length, which the caller must check.
+   *
+   * @returns true when `position` is behind the line
    */
   #readLine(chunk: Buffer, end: number): boolean {
     const start = this.position
@@ -194,8 +196,8 @@ export class FrameWalker {
     if (!this.#carriageReturnSeen) {
       if (this.#lineHidden) at = limit
       while (at < limit && chunk[at] !== end && chunk[at] !== 0) at++
-      if (this.#line.length < KEPT_LINE_LENGTH) {
-        this.#line += chunk.toString('latin1', start, Math.min(at, start + KEPT_LINE_LENGTH))
+      if (this.#line.length < MAX_KEPT_LINE) {
+        this.#line += chunk.toString('latin1', start, Math.min(at, start + MAX_KEPT_LINE))
       }
       if (at < limit && chunk[at] === 0) {
         this.#lineHidden = true

@@ -1,6 +1,6 @@
 import { encodeArrayHeader, encodePushHeader } from './reply-encoding.ts'
 
-/** A message that many clients get: encoded once for all who speak the same version of RESP. */
+/** A message to many clients, encoded once for each version of RESP. */
 export class Message {
   readonly #size: number
   readonly #body: string
@@ -8,20 +8,20 @@ export class Message {
   #resp3: Buffer | undefined
 
   /**
-   * @param size how many elements it has
-   * @param body the elements, encoded, as a binary string
+   * @param size the number of its elements
+   * @param body the encoded elements, as a binary string
    */
   constructor(size: number, body: string) {
     this.#size = size
     this.#body = body
   }
 
-  /** How many bytes it has, but for the header. */
+  /** How many bytes it has, without the header. */
   get length(): number {
     return this.#body.length
   }
 
-  /** The bytes of the message; not to be changed. */
+  /** The bytes of the message, which must not be changed. */
   encoded(protocol: 2 | 3): Buffer {
     if (protocol === 3) {
       this.#resp3 ??= Buffer.from(encodePushHeader(this.#size) + this.#body, 'latin1')

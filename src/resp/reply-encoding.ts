@@ -1,4 +1,4 @@
-/** Headers with a number below this are looked up, not built. */
+/** Headers with a number below this are looked up rather than built. */
 const CACHED_HEADERS = 1024
 
 const bulkHeaders = headersOf('$')

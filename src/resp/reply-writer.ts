@@ -12,8 +12,8 @@ import {
 /** A number a reply can carry as an integer: a safe integer, or any 64-bit one as a bigint. */
 export type ReplyInteger = number | bigint
 
-/** No longer Buffer is taken before it is needed, in bytes. */
-const MAX_USUAL = 64 * 1024
+/** A Buffer of at most this length is taken before it is needed, in bytes. */
+const MAX_USUAL_BYTES = 64 * 1024
 
 const COLON = 58
 const NOTHING = Buffer.alloc(0)
@@ -23,8 +23,8 @@ const NULL = { 2: Buffer.from('$-1\r\n'), 3: Buffer.from('_\r\n') }
 /**
  * Writes replies in the protocol version that the connection has chosen.
  *
- * Everything goes into one Buffer, which the server hands to the socket once a burst, and which is
- * somebody else's after that: strings glued together would have to be made, taken apart and copied by the socket.
+ * All replies of a turn go into one Buffer, which is then handed to the socket, because strings
+ * would have to be joined here and encoded again by the socket.
  */
 export class ReplyWriter {
   /** The RESP version; HELLO changes it. */
@@ -33,55 +33,55 @@ export class ReplyWriter {
   muted = false
   #buffer: Buffer = NOTHING
   #length = 0
-  /** How many bytes there were when it was last emptied: as many are likely to come again. */
+  /** Its length when it was last emptied: the next turn is likely to need as much. */
   #usual = 0
 
-  /** How many bytes are there. */
+  /** How many bytes it holds. */
   get length(): number {
     return this.#length
   }
 
-  /** The bytes that are there, valid until the next one is written. */
+  /** Its bytes, valid until the next write. */
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length)
   }
 
-  /** The Buffer at whose beginning the {@link bytes} lie. */
+  /** The Buffer that begins with {@link bytes}. */
   get memory(): Buffer {
     return this.#buffer
   }
 
-  /** Goes back to an earlier length: what has been written since is gone. */
+  /** Goes back to an earlier length, and so undoes what was written since. */
   rewind(length: number): void {
     this.#length = length
   }
 
-  /** Empties the writer, when nobody needs its {@link bytes} any more. */
+  /** Empties the writer and reuses its memory: nobody may read its {@link bytes} any more. */
   clear(): void {
-    this.#usual = Math.min(this.#length, MAX_USUAL)
+    this.#usual = Math.min(this.#length, MAX_USUAL_BYTES)
     this.#length = 0
     giveBuffer(this.#buffer)
     this.#buffer = NOTHING
   }
 
-  /** Empties the writer, whose {@link bytes} are somebody else's from now on. */
+  /** Empties the writer and leaves its memory to the reader of its {@link bytes}. */
   handOver(): void {
-    this.#usual = Math.min(this.#length, MAX_USUAL)
+    this.#usual = Math.min(this.#length, MAX_USUAL_BYTES)
     this.#length = 0
     this.#buffer = NOTHING
   }
 
   /**
-   * Room for bytes that somebody else is to put at {@link length}, who then calls {@link wrote}.
+   * Makes room for bytes that the caller puts at {@link length}, and then reports to {@link wrote}.
    *
-   * @param count how many at the most
+   * @param count the most bytes that the caller puts
    */
   room(count: number): Buffer {
     const needed = this.#length + count
     return needed <= this.#buffer.length ? this.#buffer : this.#grow(needed)
   }
 
-  /** @param end where what was put ends */
+  /** @param end where the bytes that the caller has put end */
   wrote(end: number): void {
     this.#length = end
   }
@@ -119,7 +119,7 @@ export class ReplyWriter {
   }
 
   /**
-   * An error. CR and LF become spaces, as in Redis, so that what a client sent may be part of it.
+   * An error. CR and LF become spaces, as in Redis, so that it may quote what a client sent.
    *
    * @param text the code and the message, without the leading `-`
    */
@@ -180,18 +180,18 @@ export class ReplyWriter {
     else this.bulk(n.toString())
   }
 
-  /** A reply, or a part of one, that is encoded already. @param s a binary string */
+  /** An encoded reply or a part of one. @param s a binary string */
   raw(s: string): void {
     if (this.muted) return
     this.#length = putText(this.room(s.length), this.#length, s)
   }
 
-  /** A reply, or a part of one, that is encoded already, in bytes. */
+  /** An encoded reply or a part of one, in bytes. */
   encoded(bytes: Uint8Array): void {
     if (!this.muted) this.append(bytes)
   }
 
-  /** Bytes that are no reply: they are not muted. */
+  /** Bytes that are not a reply and so are never muted, such as messages. */
   append(bytes: Uint8Array): void {
     this.#length = putBytes(this.room(bytes.length), this.#length, bytes)
   }
@@ -219,7 +219,7 @@ export class ReplyWriter {
   }
 }
 
-/** Redis's words for the numbers that have no digits. */
+/** Spells infinities and NaN as Redis does. */
 function formatDouble(x: number): string {
   if (Number.isNaN(x)) return 'nan'
   if (x === Number.POSITIVE_INFINITY) return 'inf'

@@ -1,34 +1,56 @@
-/** A batch has no more requests. */
-const MOST = 512
-/** One of more bytes is not kept until others take its place. */
-const KEPT_LENGTH = 16 * 1024
-
 /**
- * Requests that have been decoded and are served next, as they have come side by side. Used again and
- * again: old arrays into which something new is put give the collector work, so that there is but one.
+ * The problem: requests that are looked up one by one wait for each path's cache misses in turn.
+ *
+ * The trick: the requests of one turn are decoded side by side into flat arrays first.
+ * `Store.lookAhead` walks all their paths together, which overlaps their cache misses. Then each
+ * request is served.
+ *
+ *     bytes   *2 $3 GET $2 k1  *3 $3 SET $2 k2 $1 x  ...
+ *     bounds               └┘               └┘   the first argument after the name
+ *     ends                   ▲                     ▲        where each request ends
+ *
+ * One connection after the other uses the same arrays. Arrays of their own would give the garbage
+ * collector work, because it scans each old array into which a new object has been stored.
+ *
+ * The price: the arguments of the last batch stay in memory, up to 16 KB of requests. Those of a
+ * larger batch are dropped when the next one begins.
+ *
+ * Gain: see bench/RESULTS.md. Can be deleted by delivering each request as soon as it is decoded,
+ * with `Store.lookAhead` and `onBatch`.
+ *
+ * @module
  */
+
+/** How many requests a batch holds at most. */
+const MAX_REQUESTS = 512
+/**
+ * The arguments of a batch of more bytes are dropped rather than kept until they are overwritten.
+ */
+const MAX_KEPT_BYTES = 16 * 1024
+
+/** Decoded requests that are served next, in the order of their bytes. */
 export class RequestBatch {
-  /** How many there are. */
+  /** How many requests there are. */
   count = 0
-  /** The bytes that they have come as. */
+  /** The bytes that they were decoded from. */
   bytes: Uint8Array = new Uint8Array(0)
   /** The arguments of each. */
-  readonly requests: string[][] = new Array<string[]>(MOST).fill([])
-  /** Where in the bytes the first argument after the command's name begins and ends, in turn. */
-  readonly bounds = new Int32Array(2 * MOST)
+  readonly requests: string[][] = new Array<string[]>(MAX_REQUESTS).fill([])
+  /** Where in the bytes each request's first argument after the command's name begins and ends. */
+  readonly bounds = new Int32Array(2 * MAX_REQUESTS)
   /** Where in the bytes each request ends. */
-  readonly ends = new Int32Array(MOST)
+  readonly ends = new Int32Array(MAX_REQUESTS)
 
   get full(): boolean {
-    return this.count === MOST
+    return this.count === MAX_REQUESTS
   }
 
-  /** How many bytes its requests are. */
+  /** How many bytes its requests have. */
   #length = 0
 
-  /** Begins anew. @param bytes of the requests that are going to be added */
+  /** Empties the batch. @param bytes that the next requests are decoded from */
   clear(bytes: Uint8Array): void {
-    if (this.#length > KEPT_LENGTH) this.requests.fill([])
+    if (this.#length > MAX_KEPT_BYTES) this.requests.fill([])
     this.#length = 0
     this.count = 0
     this.bytes = bytes

@@ -2,11 +2,11 @@ const MIN_INT64 = -(2n ** 63n)
 const MAX_INT64 = 2n ** 63n - 1n
 
 /**
- * Reads a length in a request's header the way Redis's string2ll does: no sign but `-`, no leading
+ * Parses a length in a request's header as Redis's string2ll does: no sign except `-`, no leading
  * zeros, no spaces, 64 bits.
  *
- * @param text the header line without its type byte and its end of line
- * @returns the number (rounded above 2^53, where every limit has been passed), or undefined
+ * @param text the header line without its type byte and end of line
+ * @returns the number, or undefined; above 2^53 it is rounded, but every limit is lower
  */
 export function parseRequestLength(text: string): number | undefined {
   if (!/^(?:0|-?[1-9][0-9]*)$/.test(text)) return undefined

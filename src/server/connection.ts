@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { type Client, endTransaction, type ServerContext } from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { FrameDecoder } from '../resp/frame-decoder.ts'
+import { isHttp } from '../resp/http-request.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import type { RequestLimits } from '../resp/request-limits.ts'
@@ -423,14 +424,4 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     this.#leave()
     this.#context.onClosed(this)
   }
-}
-
-/** The two words that HTTP requests of a browser hold: such a page must not write to the tree. */
-function isHttp(word: string): boolean {
-  if (word.length !== 4 && word.length !== 5) return false
-  // P, p, H or h: most words are none of these, and none of them is made for nothing.
-  const first = word.charCodeAt(0) | 0x20
-  if (first !== 0x70 && first !== 0x68) return false
-  const lower = word.toLowerCase()
-  return lower === 'post' || lower === 'host:'
 }

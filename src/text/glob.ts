@@ -1,9 +1,9 @@
-/** A byte as a C `char` of x86, by which Redis compares ranges: those above 127 are negative. */
+/** A byte as a signed C `char`, as Redis compares ranges on x86: bytes above 127 are negative. */
 function signed(byte: number): number {
   return (byte << 24) >> 24
 }
 
-/** Whether the class `[...]` that opens at `pattern[at]` takes `char`, and where it ends. */
+/** Whether the class `[...]` that opens at `pattern[at]` matches `char`, and where it ends. */
 function matchClass(pattern: string, at: number, char: number): { taken: boolean; end: number } {
   let from = at + 1
   const negated = pattern[from] === '^'
@@ -29,13 +29,13 @@ function matchClass(pattern: string, at: number, char: number): { taken: boolean
 
 /**
  * Matches a whole string against a glob as Redis does (PSUBSCRIBE, CONFIG GET): `*`, `?`,
- * `[abc]`, `[a-z]`, `[^a]`, and `\` before a literal. Never takes longer than the product of
- * both lengths, so that no pattern a client sends can hold up the server.
+ * `[abc]`, `[a-z]`, `[^a]`, and `\` before a literal. Its time is at most the product of both
+ * lengths, so that no client's pattern can hold up the server.
  */
 export function matchGlob(pattern: string, text: string): boolean {
   let p = 0
   let t = 0
-  // Where to go on after the last `*`, should what follows it not match here.
+  // Where the match goes on after the last `*` if the rest does not match here.
   let starPattern = -1
   let starText = 0
   while (t < text.length) {
@@ -59,7 +59,7 @@ export function matchGlob(pattern: string, text: string): boolean {
 
 const STAR = -2
 
-/** Takes one character; returns the place in the pattern after it, -1, or STAR. */
+/** Matches one character. @returns the next position in the pattern; -1 if not; STAR for a `*` */
 function step(pattern: string, at: number, char: number): number {
   switch (pattern[at]) {
     case '*':

@@ -1,7 +1,7 @@
 import { splitInlineRequest } from './split-words.ts'
 
 /**
- * Splits a line of a conf file into words: Redis quotes there as in inline requests.
+ * Splits a line of a conf file into words. Redis quotes there as in inline requests.
  * @returns undefined if the quotes are unbalanced
  */
 export function splitWords(line: string): string[] | undefined {
@@ -20,7 +20,7 @@ const named: Readonly<Record<string, string>> = {
   '\b': '\\b',
 }
 
-/** Writes bytes in double quotes so that `splitWords` reads the same bytes again. */
+/** Quotes bytes so that `splitWords` reads the same bytes again. */
 export function quoteWord(bytes: string): string {
   const inner = bytes.replace(
     /[^ !#-[\]-~]/g,

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-/** Where systems other than Windows have random bytes that nobody can guess. */
+/** The source of secure random bytes on all systems except Windows. */
 const DEVICE = '/dev/urandom'
 
 function readDevice(length: number): Buffer {
@@ -15,7 +15,7 @@ function readDevice(length: number): Buffer {
   return bytes
 }
 
-/** Random bytes that nobody can guess. node:crypto has them, too, but is slow to load. */
+/** Secure random bytes. They are read from the device, because node:crypto is slow to load. */
 export function randomBytes(length: number): Buffer {
   try {
     return readDevice(length)

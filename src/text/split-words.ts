@@ -6,7 +6,9 @@ const DOUBLE_QUOTE = 34
 const SINGLE_QUOTE = 39
 const BACKSLASH = 92
 
-/** What follows a backslash between double quotes; any other byte stands for itself. */
+/**
+ * The bytes after a backslash in double quotes that have a meaning. Others stand for themselves.
+ */
 const escapes = new Map([
   [0x6e, LINE_FEED],
   [0x72, CARRIAGE_RETURN],
@@ -16,18 +18,18 @@ const escapes = new Map([
 ])
 
 /**
- * Splits an inline request into its arguments by the rules of Redis's sdssplitargs: blanks
- * separate; "…" takes \n \r \t \b \a \xHH and \ before any other byte; '…' takes only \'; a
- * closing quote must be followed by a blank or the end of the line.
+ * Splits an inline request into its arguments by the rules of Redis's sdssplitargs. Arguments are
+ * separated by blanks. "…" may hold \n \r \t \b \a \xHH, and \ before any other byte; '…' may hold
+ * only \'. A closing quote must be followed by a blank or the end of the line.
  *
- * @param line the request, with or without its end of line, which is a blank; holds no NUL byte
+ * @param line the request, with or without its end of line, which counts as a blank; no NUL byte
  * @returns the arguments as binary strings, none for a blank line; undefined if quotes are
  *   unbalanced
  */
 export function splitInlineRequest(line: Buffer): string[] | undefined {
   const args: string[] = []
-  // Gathered here and not by `+=`, for an argument that is a slice of the line would keep the
-  // line alive, and one glued from single characters costs many times its length.
+  // Bytes are gathered here, because an argument that is a slice of the line would keep the line
+  // alive, and an argument built with `+=` takes many times its length.
   const bytes = Buffer.allocUnsafe(line.length)
   let at = 0
   for (;;) {
@@ -63,17 +65,17 @@ export function splitInlineRequest(line: Buffer): string[] | undefined {
   }
 }
 
-/** C's isspace: between arguments and after a closing quote. */
+/** C's isspace, for blanks between arguments and after a closing quote. */
 function isBlank(byte: number): boolean {
   return byte === SPACE || (byte >= TAB && byte <= CARRIAGE_RETURN)
 }
 
-/** Vertical tab and form feed are blanks, yet do not end a bare word. */
+/** Unlike the other blanks, vertical tab and form feed do not end a bare word. */
 function endsBareWord(byte: number): boolean {
   return byte === SPACE || byte === TAB || byte === LINE_FEED || byte === CARRIAGE_RETURN
 }
 
-/** The byte that `xHH` at this place stands for. */
+/** The byte of `xHH` at this position. */
 function hexByte(line: Buffer, at: number): number | undefined {
   const text = line.toString('latin1', at, at + 3)
   return /^x[0-9a-fA-F]{2}$/.test(text) ? Number.parseInt(text.slice(1), 16) : undefined

@@ -1,9 +1,9 @@
-/** An import or export that cannot be done; the message is one line for the terminal. */
+/** An import or export that failed; the message is one line for the terminal. */
 export class TransferError extends Error {
   override name = 'TransferError'
 }
 
-/** What the file system says of a file, in one line. */
+/** Explains an error of the file system in one line. */
 export function fileError(action: string, path: string, error: unknown): TransferError {
   const { code, message } = error as NodeJS.ErrnoException
   const reason = code === 'ENOENT' ? 'there is no such file or directory' : message

@@ -13,10 +13,10 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 /**
- * The snapshots below etcd's data directory, its `member` or its `member/snap`, newest first: etcd
- * names them so that the order of names is that of time.
+ * Finds the snapshots below etcd's data directory, its `member` or its `member/snap`. The newest is
+ * first, because etcd's names sort by time.
  *
- * @throws TransferError if there are none
+ * @throws TransferError if there are no snapshots
  */
 export async function findSnapFiles(path: string): Promise<string[]> {
   const places = [join(path, 'member', 'snap'), join(path, 'snap'), path]
@@ -44,7 +44,7 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-/** The write-ahead log that belongs to a snapshot, if it lies where etcd puts it. */
+/** Finds the write-ahead log of a snapshot, if it is in the place where etcd puts it. */
 export async function findWal(snapFile: string): Promise<string | undefined> {
   const directory = dirname(resolve(snapFile))
   if (basename(directory) !== 'snap') return undefined

@@ -2,20 +2,20 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ProtobufError, readMessage } from './protobuf.ts'
 
-/** etcd names a file for its place in the sequence and the first raft index in it, in hex. */
+/** etcd names a file after its number in the sequence and its first raft index, in hex. */
 const WAL_FILE = /^[0-9a-f]{16}-([0-9a-f]{16})\.wal$/
 const ENTRY_RECORD = 2
 const WRITES = new Set(['PUT', 'POST', 'DELETE'])
-/** Where etcd's server keeps its clients' keys. */
+/** The directory of its v2 store in which etcd keeps clients' keys. */
 const KEYS_NAMESPACE = '/1'
 
 /**
- * How many writes of clients to v2 keys stand in etcd's write-ahead log after a raft index; those
- * that failed count too. Checksums are not looked at: this is for a warning.
+ * Counts the writes of clients to v2 keys in etcd's write-ahead log after a raft index, including
+ * failed ones. Checksums are not verified, because the count is only for a warning.
  *
  * @param directory etcd's `member/wal`
  * @param raftIndex of the snapshot
- * @returns undefined if there is no log that can be read
+ * @returns undefined if there is no readable log
  */
 export async function countLaterWrites(
   directory: string,
@@ -25,7 +25,7 @@ export async function countLaterWrites(
     const names = (await readdir(directory)).filter((name) => WAL_FILE.test(name)).sort()
     if (names.length === 0) return undefined
     const first = names.findLastIndex((name) => firstIndex(name) <= raftIndex + 1)
-    /** By how far after the snapshot; a later entry takes back those from its place on. */
+    /** By distance from the snapshot. An entry replaces earlier entries from its index on. */
     const isWrite: boolean[] = []
     for (const name of names.slice(Math.max(first, 0))) {
       for (const entry of entries(await readFile(join(directory, name)))) {
@@ -44,11 +44,11 @@ function firstIndex(name: string): number {
   return Number.parseInt(WAL_FILE.exec(name)?.[1] ?? '', 16)
 }
 
-/** The raft entries of a file: up to its end, the space kept for more, or a torn record. */
+/** The raft entries of a file, up to its end, the space that is reserved, or a torn record. */
 function* entries(file: Buffer): Generator<{ index: number; data: Buffer }> {
   let at = 0
   while (at + 8 <= file.length) {
-    // The length takes 56 bits, of which 48 are enough; the top byte tells of the padding.
+    // The length has 56 bits, of which 48 are enough; the top byte is the padding.
     const length = file.readUIntLE(at, 6)
     const padding = file[at + 7] & 0x80 ? file[at + 7] & 7 : 0
     const end = at + 8 + length
@@ -68,7 +68,7 @@ function* entries(file: Buffer): Generator<{ index: number; data: Buffer }> {
   }
 }
 
-/** Whether an entry is a `Request`, or an `InternalRaftRequest` with one, that writes to a key. */
+/** Whether an entry is a `Request` that writes to a key, or an `InternalRaftRequest` with one. */
 function isClientWrite(data: Buffer): boolean {
   const fields = readRequest(data)
   const method = fields?.get(2)

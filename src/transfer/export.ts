@@ -23,9 +23,9 @@ export interface ExportOptions {
 
 /**
  * `ktree export`: writes the tree of a data directory as etcd's JSON document. A file is written
- * whole or not at all.
+ * whole, or not at all.
  *
- * @param store an empty one, with the history's limits and the clock
+ * @param store an empty store, which brings the limits of the history and the clock
  * @throws TransferError if the document cannot be written; PersistenceError if the tree cannot be
  *   read
  */
@@ -47,7 +47,7 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
   }
 }
 
-/** @returns the file that is meant, behind all symbolic links */
+/** @returns the file that the path leads to through symbolic links */
 async function checkTarget(path: string, replace: boolean): Promise<string> {
   let target: string
   try {
@@ -81,7 +81,7 @@ function* pieces(document: string, progress: Progress): Generator<Buffer> {
 }
 
 async function writeOut(stdout: ExportOptions['stdout'], content: Iterable<Buffer>): Promise<void> {
-  // The callbacks tell the same.
+  // Without a listener the error would be thrown; the callbacks below report it.
   stdout.on?.('error', () => {})
   try {
     for (const piece of content) {

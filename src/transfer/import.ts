@@ -10,7 +10,7 @@ import { type Input, readInput } from './input.ts'
 import { type Output, Progress } from './progress.ts'
 import { summarize } from './tree-summary.ts'
 
-/** Bytes of memory that a state of small nodes takes while it is checked, for each of its own. */
+/** Bytes of memory that checking takes for each byte of a state with small nodes. */
 const MEMORY_FACTOR = 6
 
 export interface ImportOptions {
@@ -18,18 +18,18 @@ export interface ImportOptions {
   readonly file: string
   /** The data directory. */
   readonly dir: string
-  /** Put the tree that the data directory holds aside. */
+  /** Move an existing tree in the data directory aside. */
   readonly replace: boolean
   readonly stdin: Readable
   readonly stderr: Output
 }
 
 /**
- * `ktree import`: brings a saved state into a data directory. All of it is checked before anything
- * is written.
+ * `ktree import`: writes a saved state into a data directory. The whole state is checked before
+ * anything is written.
  *
- * @param store an empty one, with the history's limits and the clock
- * @throws TransferError if the state cannot be taken; PersistenceError if it cannot be written
+ * @param store an empty store, which brings the limits of the history and the clock
+ * @throws TransferError if the state is not valid; PersistenceError if it cannot be written
  */
 export async function importTree(store: Store, options: ImportOptions): Promise<void> {
   const { file, dir, replace, stdin, stderr } = options
@@ -69,7 +69,7 @@ function check(store: Store, { name, document, raftIndex }: Input, progress: Pro
   }
 }
 
-/** A .snap file is as old as its snapshot: what has been written since is in etcd's log. */
+/** Warns that a .snap file lacks the writes since its snapshot, which are in etcd's log. */
 async function warnOfLaterWrites({ name, raftIndex }: Input, progress: Progress): Promise<void> {
   if (raftIndex === undefined) return
   const wal = await findWal(name)

@@ -8,28 +8,28 @@ import type { Progress } from './progress.ts'
 import { looksLikeSnapFile, readSnapFile } from './snap-file.ts'
 
 const MB = 1024 ** 2
-/** The document becomes one string, and none can be longer than this many characters. */
+/** The document becomes one string, and a string cannot be longer. */
 const MAX_BYTES = constants.MAX_STRING_LENGTH
-/** Where a bolt database, which is what etcd keeps v3 data in, has its magic number. */
+/** The position of the magic number of a bolt database, in which etcd keeps v3 data. */
 const BOLT_MAGIC_AT = 16
 const BOLT_MAGIC = 0xed0cdaed
 
-/** A state that is to be imported: the document, not looked into yet. */
+/** A state to import, not checked yet. */
 export interface Input {
-  /** The file that it is in, or `standard input`. */
+  /** Its file, or `standard input`. */
   readonly name: string
   /** A JSON document in UTF-8. */
   readonly document: Buffer
-  /** The last raft entry in it, if it comes from a .snap file. */
+  /** Its last raft entry, if it comes from a .snap file. */
   readonly raftIndex?: number
 }
 
 /**
- * Reads what is to be imported, whatever it is called: a JSON document, or one of etcd's .snap
- * files, of a directory the newest that is whole.
+ * Reads a state to import: a JSON document or one of etcd's .snap files, which are told apart by
+ * their content. From a directory it takes the newest .snap file that is not damaged.
  *
  * @param path of a file or a directory; `-` is standard input
- * @param maxBytes the size of the largest state
+ * @param maxBytes the size of the largest state that is accepted
  * @throws TransferError
  */
 export async function readInput(
@@ -52,7 +52,7 @@ export async function readInput(
   return input
 }
 
-/** As etcd does: a damaged snapshot is passed over for the one before. */
+/** Skips damaged snapshots, as etcd does. */
 async function readNewestWhole(
   newest: string,
   older: readonly string[],
@@ -78,14 +78,14 @@ async function statFile(path: string) {
 }
 
 async function readFile(path: string, progress: Progress, maxBytes: number): Promise<Input> {
-  // Of what is no regular file, such as a pipe, the size is 0.
+  // The size is 0 unless it is a regular file.
   const { size } = await statFile(path)
   if (size > maxBytes) throw tooLarge(path, maxBytes)
   const stream = createReadStream(path, { highWaterMark: MB })
   return recognize(path, await readStream(stream, path, size, progress, maxBytes))
 }
 
-/** @param size in bytes, 0 if nobody knows */
+/** @param size in bytes; 0 if it is unknown */
 async function readStream(
   stream: Readable,
   path: string,

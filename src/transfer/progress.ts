@@ -1,25 +1,25 @@
 import type { Clock } from '../store/clock.ts'
 
-/** Where a program talks to people, or leaves what it makes; `process.stderr` is one. */
+/** An output of the program, such as `process.stderr`. */
 export interface Output {
   write(chunk: string | Uint8Array, done?: (error?: Error | null) => void): unknown
   readonly isTTY?: boolean
 }
 
-/** Milliseconds between two states of the line on a terminal, and between two lines elsewhere. */
+/** The pause between two updates of the line on a terminal, and between two lines elsewhere. */
 const TERMINAL_PAUSE_MS = 100
 const PIPE_PAUSE_MS = 2000
 
 /**
- * Tells how far slow work has come: on a terminal in one line that is written over, elsewhere in
- * a line now and then. What is quick goes without a word there.
+ * Reports the progress of slow work: on a terminal in one line that is overwritten, elsewhere in a
+ * line now and then. Quick work reports nothing there.
  */
 export class Progress {
   readonly #output: Output
   readonly #clock: Clock
   readonly #isTerminal: boolean
   #lastTime: number
-  /** Whether a line stands on the terminal that is to be written over. */
+  /** Whether the terminal shows a line that will be overwritten. */
   #hasLine = false
 
   constructor(output: Output, clock: Clock) {
@@ -29,12 +29,12 @@ export class Progress {
     this.#lastTime = clock.now()
   }
 
-  /** Begins a phase that cannot tell how far it is. */
+  /** Begins a phase without known progress. */
   phase(text: string): void {
     if (this.#isTerminal) this.#overwrite(`${text} ...`)
   }
 
-  /** @param total 0 if nobody knows */
+  /** @param total 0 if it is unknown */
   update(action: string, done: number, total: number, unit: string): void {
     const now = this.#clock.now()
     const pause = this.#isTerminal ? TERMINAL_PAUSE_MS : PIPE_PAUSE_MS
@@ -47,13 +47,13 @@ export class Progress {
     else this.#output.write(`${text}\n`)
   }
 
-  /** A line that stays. */
+  /** Writes a line that is not overwritten. */
   line(text: string): void {
     this.clear()
     this.#output.write(`${text}\n`)
   }
 
-  /** Takes the line off the terminal. */
+  /** Removes the line from the terminal. */
   clear(): void {
     if (this.#hasLine) this.#output.write('\r\x1b[K')
     this.#hasLine = false

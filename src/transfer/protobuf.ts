@@ -1,11 +1,11 @@
-/** Bytes that are no message. */
+/** The bytes are not a protobuf message. */
 export class ProtobufError extends Error {
   override name = 'ProtobufError'
 }
 
 /**
- * The fields of a protobuf message by their numbers: a number for a varint, else the bytes. Of a
- * field that comes twice the last counts. Numbers above 2^53 are not exact.
+ * Reads the fields of a protobuf message by their numbers: a varint as a number, all others as
+ * bytes. If a field comes twice, the last one counts. Numbers above 2^53 are not exact.
  *
  * @throws ProtobufError
  */

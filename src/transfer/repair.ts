@@ -3,8 +3,8 @@ import type { Store } from '../store/store.ts'
 import { type Output, Progress } from './progress.ts'
 import { summarize } from './tree-summary.ts'
 
-/** So many faults are told one by one. */
-const SHOWN = 10
+/** How many faults are reported one by one. */
+const MAX_SHOWN_FAULTS = 10
 
 export interface RepairOptions {
   /** The data directory. */
@@ -13,9 +13,10 @@ export interface RepairOptions {
 }
 
 /**
- * `ktree repair`: puts what can be read of a damaged tree in its place, and says what could not.
+ * `ktree repair`: replaces a damaged tree by the parts of it that can be read, and reports the
+ * rest.
  *
- * @param store an empty one, with the history's limits and the clock
+ * @param store an empty store, which brings the limits of the history and the clock
  * @throws PersistenceError if nothing can be read, or a server uses the directory
  */
 export async function repairTree(store: Store, { dir, stderr }: RepairOptions): Promise<void> {
@@ -25,11 +26,11 @@ export async function repairTree(store: Store, { dir, stderr }: RepairOptions): 
     progress.phase(`reading ${dir}`)
     const { setAside } = await repairDataDirectory(dir, store, {
       onDamage: (what) => {
-        if (++faults <= SHOWN) progress.line(`damaged: ${what}`)
+        if (++faults <= MAX_SHOWN_FAULTS) progress.line(`damaged: ${what}`)
       },
       onProgress: (nodes, total) => progress.update('repairing:', nodes, total, 'nodes'),
     })
-    if (faults > SHOWN) progress.line(`damaged: ${faults - SHOWN} more`)
+    if (faults > MAX_SHOWN_FAULTS) progress.line(`damaged: ${faults - MAX_SHOWN_FAULTS} more`)
     if (faults === 0) progress.line('nothing is missing')
     progress.line(`the former tree is now ${setAside}`)
     progress.line(`repaired ${dir}: ${summarize(store)}`)

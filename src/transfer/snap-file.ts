@@ -2,25 +2,25 @@ import CRC32C from 'crc-32/crc32c.js'
 import { TransferError } from './errors.ts'
 import { ProtobufError, readMessage } from './protobuf.ts'
 
-/** What is in a file of etcd's `member/snap`. */
+/** The content of a file in etcd's `member/snap`. */
 export interface SnapFile {
   /** The v2 store as a JSON document in UTF-8. */
   readonly document: Buffer
-  /** The last raft entry that the document contains: not the store's index. */
+  /** The last raft entry in the document; this is not the store's index. */
   readonly raftIndex: number
 }
 
-/** Whether this may be a .snap file: it begins with a field 1 or 2, as no text does. */
+/** Whether this may be a .snap file: it begins with field 1 or 2, unlike any text. */
 export function looksLikeSnapFile(content: Buffer): boolean {
   return content[0] === 0x08 || content[0] === 0x12
 }
 
 /**
- * Takes a .snap file apart: an envelope `snappb.Snapshot` with a CRC-32C (field 1) of its data
- * (field 2), which is a `raftpb.Snapshot`: the store (field 1) and metadata with the raft index
- * (field 2). A checksum of 0 stands for an empty snapshot, as in etcd.
+ * Reads a .snap file. It is an envelope `snappb.Snapshot` of a CRC-32C (field 1) and data (field
+ * 2). The data is a `raftpb.Snapshot` of the store (field 1) and metadata with the raft index
+ * (field 2). A checksum of 0 means an empty snapshot, as in etcd.
  *
- * @throws TransferError if any byte is not as etcd wrote it
+ * @throws TransferError if any byte differs from what etcd wrote
  */
 export function readSnapFile(content: Buffer): SnapFile {
   const envelope = parse(content, 'it is truncated, or no .snap file')

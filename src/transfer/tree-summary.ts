@@ -1,11 +1,11 @@
 import type { Store } from '../store/store.ts'
 import { nodesBelow } from '../store/tree/node.ts'
 
-/** How many there are of what; the root is not counted. */
+/** Numbers of nodes. The root is not counted. */
 interface Counts {
   files: number
   directories: number
-  /** Nodes with a TTL, and those of them whose time has come. */
+  /** Nodes with a TTL, and how many of them are due. */
   leases: number
   due: number
 }
@@ -25,7 +25,7 @@ function count(store: Store): Counts {
 
 const plural = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`
 
-/** What is in a store, in one line. */
+/** Describes the content of a store in one line. */
 export function summarize(store: Store): string {
   const { files, directories, leases, due } = count(store)
   const nodes = plural(files + directories, 'node', 'nodes')

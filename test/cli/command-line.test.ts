@@ -5,7 +5,7 @@ import { directiveNames } from '../../src/config/directives.ts'
 
 const parse = (line: string) => parseCommandLine(line === '' ? [] : line.split(' '))
 
-describe('what is run', () => {
+describe('serving', () => {
   test.each([
     ['', { standardInput: false, directives: [] }],
     ['my.conf', { configFile: 'my.conf', standardInput: false, directives: [] }],
@@ -110,7 +110,7 @@ describe('import and export', () => {
     expect(parse(line)).toEqual({ ...plain, ...expected })
   })
 
-  test('a conf file of that name is written with its path', () => {
+  test('a conf file named like a command is given with its path', () => {
     expect(parse('./import')).toMatchObject({ kind: 'run', configFile: './import' })
   })
 

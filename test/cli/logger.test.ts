@@ -5,12 +5,12 @@ import { expect, test } from 'vitest'
 import { createLogger, pinoLevel } from '../../src/cli/logger.ts'
 import { eventually } from '../server/raw-client.ts'
 
-test('every loglevel lets through what Redis would, and no more', () => {
+test('every loglevel logs the same messages as in Redis', () => {
   const levels = (['debug', 'verbose', 'notice', 'warning', 'nothing'] as const).map(pinoLevel)
   expect(levels).toEqual(['trace', 'debug', 'info', 'warn', 'silent'])
 })
 
-test('a log file is appended to, an object a line', async () => {
+test('a log file gets one object a line at its end', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'ktree-log-'))
   try {
     const file = join(directory, 'a.log')
@@ -18,7 +18,7 @@ test('a log file is appended to, an object a line', async () => {
       const logger = createLogger({ level: 'notice', file })
       logger.debug('not this')
       logger.info({ port: 1 }, msg)
-      // The line is written by a thread; a callback of flush does not wait for it.
+      // A thread writes the line, and the callback of flush does not wait for it.
       await eventually(() => readFileSync(file, 'utf8').includes(`"${msg}"}\n`))
     }
     const logged = readFileSync(file, 'utf8').trim().split('\n')
@@ -28,7 +28,7 @@ test('a log file is appended to, an object a line', async () => {
   }
 })
 
-test('a log file that cannot be opened is told in one line', () => {
+test('a log file that cannot be opened is explained in one line', () => {
   expect(() => createLogger({ level: 'notice', file: '/nonexistent/a.log' })).toThrow(
     /^cannot open the log file: ENOENT[^\n]*$/,
   )

@@ -46,7 +46,7 @@ test('comments, blank lines, quotes, case, tabs and ends of line', () => {
   expect(config.get('bind')).toEqual(['10.0.0.1', '::1'])
 })
 
-test('an error names the file, the line and the reason, and what may be meant', () => {
+test('an error names the file, the line, the reason, and a similar directive', () => {
   const error = errorOf('# one\n\n  prot 12')
   expect(error.message).toBe(
     [
@@ -77,7 +77,7 @@ test.each(['requirepass s3cret more', 'requirepass "s3cret', '"requirepass" s3cr
   },
 )
 
-test('a password may hold any byte of a file', () => {
+test('a password may hold any byte', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ktree-config-'))
   try {
     const path = join(directory, 'a.conf')
@@ -90,7 +90,7 @@ test('a password may hold any byte of a file', () => {
   }
 })
 
-test('a file that cannot be read is told by its name', () => {
+test('an error for an unreadable file has its name', () => {
   expect(() => loadConfigFile(new Config(), '/nonexistent/a.conf')).toThrow(
     'Reading the configuration file /nonexistent/a.conf\ncannot open it: ENOENT',
   )

@@ -15,7 +15,7 @@ const reasonOf = (act: () => void): string => {
 }
 
 describe('the table', () => {
-  test('every default is a value that the directive takes', () => {
+  test('every default is valid', () => {
     for (const name of directiveNames) {
       const config = new Config()
       config.set(name, [config.format(name)])
@@ -54,14 +54,14 @@ describe('set', () => {
     expect(config.get('proto-max-bulk-len')).toBe(2 * 1024 * 1024)
   })
 
-  test('reads a socket mode in octal and shows it so', () => {
+  test('reads and shows a socket mode in octal', () => {
     const config = new Config()
     config.set('unixsocketperm', ['770'])
     expect(config.get('unixsocketperm')).toBe(0o770)
     expect(config.format('unixsocketperm')).toBe('770')
   })
 
-  test('takes several addresses, in one argument or in several, or none', () => {
+  test('takes any number of addresses, in one argument or in several', () => {
     const config = new Config()
     config.set('bind', ['10.0.0.1', '-::1'])
     expect(config.get('bind')).toEqual(['10.0.0.1', '-::1'])
@@ -105,7 +105,7 @@ describe('output limits', () => {
     return config.format('client-output-buffer-limit')
   }
 
-  test('are shown for all classes, in bytes, whichever were given', () => {
+  test('are always shown for all classes, in bytes', () => {
     expect(limits('pubsub', '1mb', '1k', '5')).toBe(
       'normal 0 0 0 slave 268435456 67108864 60 pubsub 1048576 1000 5',
     )
@@ -125,7 +125,7 @@ describe('output limits', () => {
 })
 
 describe('setMany', () => {
-  test('answers as CONFIG SET does', () => {
+  test('fails with the errors of CONFIG SET', () => {
     const config = new Config()
     const answer = (...pairs: [string, string][]): string => {
       try {
@@ -169,7 +169,7 @@ describe('setMany', () => {
 })
 
 describe('onChange', () => {
-  test('tells the new and the old value, once all are set, and only of changes', () => {
+  test('passes the new and the old value, after all are set, and only for changes', () => {
     const config = new Config()
     const seen: unknown[] = []
     const end = config.onChange('timeout', (value, previous) => {
@@ -185,7 +185,7 @@ describe('onChange', () => {
     expect(seen).toEqual([[5, 0, 7]])
   })
 
-  test('a listener that throws undoes everything, and the others follow back', () => {
+  test('a listener that throws undoes everything, and the other listeners are called again', () => {
     const config = new Config()
     const timeouts: number[] = []
     config.onChange('timeout', (value) => void timeouts.push(value))
@@ -203,14 +203,14 @@ describe('onChange', () => {
   })
 })
 
-test('match finds names by globs in any case, each once', () => {
+test('match finds each name once, by globs in any case', () => {
   const config = new Config()
   expect(config.match(['PROTO*', 'tim?out', '*out'])).toEqual(['timeout', 'proto-max-bulk-len'])
   expect(config.match(['*'])).toEqual(directiveNames)
   expect(config.match(['', 'nope'])).toEqual([])
 })
 
-test('an amount of memory is read back as it was written', () => {
+test('parseMemory reads the amounts that formatMemory writes', () => {
   fc.assert(fc.property(fc.maxSafeNat(), (bytes) => parseMemory(formatMemory(bytes)) === bytes))
   expect(['1k', '1kb', '1M', '1Mb', '2g', '2GB', '5b', '7'].map(parseMemory)).toEqual([
     1000,
@@ -224,6 +224,6 @@ test('an amount of memory is read back as it was written', () => {
   ])
 })
 
-test('a path given in bytes is read as UTF-8', () => {
+test('a path in bytes is decoded as UTF-8', () => {
   expect(pathFromBytes(Buffer.from('/tmp/ä').toString('latin1'))).toBe('/tmp/ä')
 })

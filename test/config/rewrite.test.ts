@@ -27,13 +27,13 @@ const read = (text: string): Config => {
 const lines = (...all: string[]): string => `${all.join('\n')}\n`
 
 describe('the text', () => {
-  test('is left as it is where nothing has changed', () => {
+  test('does not change if no directive has changed', () => {
     expect(rewriteConfigText(confFile(), new Config())).toBe(confFile())
     const text = lines('# mine', 'PORT 6390', '', 'proto-max-bulk-len 65536KB', "logfile 'x'")
     expect(rewriteConfigText(text, read(text))).toBe(text)
   })
 
-  test('has changes where the directive stood, and new directives below a marker', () => {
+  test('has a changed directive in its former line, and new directives below a marker', () => {
     const text = lines('# about timeouts', 'Timeout 10', '', '# the end')
     const config = read(text)
     config.setMany([
@@ -58,11 +58,11 @@ describe('the text', () => {
     expect(rewriteConfigText(written, config)).toBe(`${written}maxclients 9\n`)
   })
 
-  test('says a directive that is its default again where it stood', () => {
+  test('keeps the line of a directive that has its default again', () => {
     expect(rewriteConfigText('timeout 10\n', new Config())).toBe('timeout 0\n')
   })
 
-  test('has each directive once; the last line is the one that counted', () => {
+  test('has each directive once, with the value of its last line', () => {
     const text = lines('timeout 10', '# x', 'TIMEOUT 12')
     expect(rewriteConfigText(text, read(text))).toBe(lines('TIMEOUT 12', '# x'))
     const limits = lines(
@@ -77,13 +77,13 @@ describe('the text', () => {
     )
   })
 
-  test('turns lines that would not load into comments', () => {
+  test('turns invalid lines into comments', () => {
     expect(rewriteConfigText('nope 1\nlogfile "a\n', new Config())).toBe(
       lines('# ??? nope 1', '# ??? logfile "a'),
     )
   })
 
-  test('is read back as the very configuration, whatever stood in the file', () => {
+  test('gives the same configuration when it is read, for any former text', () => {
     const bytes = fc.string({
       unit: fc.integer({ min: 0, max: 255 }).map((c) => String.fromCharCode(c)),
     })
@@ -128,7 +128,7 @@ describe('the file', () => {
     return config
   }
 
-  test('keeps its mode, and nothing else is left beside it', () => {
+  test('keeps its mode, and no temporary file is left', () => {
     const path = join(directory, 'a.conf')
     writeFileSync(path, 'timeout 1\n')
     chmodSync(path, 0o600)
@@ -138,7 +138,7 @@ describe('the file', () => {
     expect(readdirSync(directory)).toEqual(['a.conf'])
   })
 
-  test('is made if it is not there', () => {
+  test('is created if it is missing', () => {
     const path = join(directory, 'a.conf')
     rewriteConfigFile(path, changed())
     expect(read(readFileSync(path, 'latin1')).get('timeout')).toBe(3)

@@ -11,7 +11,7 @@ test.each(Object.entries(generatedFiles))('%s is up to date (make docs)', (path,
   expect(readFileSync(new URL(path, top), 'utf8')).toBe(generate())
 })
 
-test('conf/ktree.conf holds every directive once, with its default', () => {
+test('conf/ktree.conf has every directive once, with its default', () => {
   const text = readFileSync(new URL('conf/ktree.conf', top), 'latin1')
   const names = parseConfigLines(text).flatMap(({ name }) => name ?? [])
   expect(names).toEqual(directiveNames)

@@ -10,7 +10,7 @@ interface Row {
   readonly differs: string
 }
 
-/** The rows of the page's first table, without its headings. */
+/** The rows of the table of commands, without its headings. */
 function rowsOf(markdown: string): Row[] {
   const lines = markdown.split('\n')
   const from = lines.findIndex((line) => line.startsWith('| command |')) + 2
@@ -29,7 +29,7 @@ function rowsOf(markdown: string): Row[] {
 const rows = rowsOf(page)
 const isMissing = ({ same }: Row): boolean => same === 'no'
 
-/** Every command that can be called, as people write it. */
+/** Every command that can be called, in the spelling of the page. */
 const names = commandTable.flatMap(({ name, subcommands = [], run }) => [
   ...(run === undefined ? [] : [name]),
   ...subcommands.map((subcommand) => `${name} ${subcommand.name}`),
@@ -40,23 +40,23 @@ test('there is one table of commands', () => {
   expect(rows.length).toBeGreaterThan(60)
 })
 
-test('every command is in it, once', () => {
+test('the table has every command once', () => {
   const told = rows.flatMap(({ names }) => names).map((name) => name.toLowerCase())
   expect(names.filter((name) => !told.includes(name))).toEqual([])
   expect(told.filter((name, at) => told.indexOf(name) !== at)).toEqual([])
 })
 
-test('what it says is there is there, and what it says is not is not', () => {
+test('commands that the table calls missing are missing, and all others exist', () => {
   const known = new Set(names)
   for (const row of rows) {
-    // Whole kinds of values are named in small letters.
+    // Groups of commands are named in lower case.
     for (const name of row.names.filter((each) => each === each.toUpperCase())) {
       expect([name, known.has(name.toLowerCase())]).toEqual([name, !isMissing(row)])
     }
   }
 })
 
-test('each row tells what is the same, or what is different', () => {
+test('each row says what is the same, or what differs', () => {
   for (const { names, same, differs } of rows)
     expect([names, same + differs]).not.toEqual([names, ''])
 })

@@ -21,7 +21,7 @@ interface Always {
   readonly directory: string
 }
 
-/** A server that answers only what the disk has, with a disk that can be held up. */
+/** A server with durability always, on a disk that a test can hold up. */
 async function startAlways(options: StartOptions = {}): Promise<Always> {
   const directory = temporaryDirectory()
   const directives = { ...options.directives, dir: directory, durability: 'always' }
@@ -29,13 +29,13 @@ async function startAlways(options: StartOptions = {}): Promise<Always> {
   return { server, disk: useDisk(), directory }
 }
 
-/** Resolves when what servers of this process have written to sockets by now has been read. */
+/** Resolves when everything that servers of this process have sent so far has been received. */
 async function settled(): Promise<void> {
   const other = await join(await start())
   for (let i = 0; i < 5; i++) await other.call('PING')
 }
 
-/** Has a write wait for the disk. */
+/** Makes a write that waits for the disk. */
 async function holdWrite({ server, disk }: Always): Promise<RawClient> {
   const writer = await join(server)
   disk.hold()
@@ -54,8 +54,8 @@ const indexIn = (event: Reply): Reply =>
 const valueIn = (event: Reply): Reply => field(field(event, 'node'), 'value')
 const misconf = { text: expect.stringMatching(/^MISCONF /) }
 
-describe('before a commit is on the disk, nobody is told', () => {
-  test('neither who wrote, nor who reads, nor who watches', async () => {
+describe('before a commit is on the disk, nobody hears', () => {
+  test('of a write: neither its client, nor readers, nor watchers', async () => {
     const always = await startAlways()
     const { server, disk } = always
     const [reader, watcher, globber, waiter, monitor, modern] = [
@@ -91,7 +91,7 @@ describe('before a commit is on the disk, nobody is told', () => {
     expect(await modern.next()).toBe(1)
   })
 
-  test('however large a message is', async () => {
+  test('of a write whose message is large', async () => {
     const { server, disk } = await startAlways()
     const [watcher, globber, writer] = [await join(server), await join(server), await join(server)]
     await watcher.call('KWATCH', '/a')
@@ -106,7 +106,7 @@ describe('before a commit is on the disk, nobody is told', () => {
     expect(((await globber.next()) as string[])[3].length).toBeGreaterThan(600_000)
   })
 
-  test('of what expires', async () => {
+  test('of an expiry', async () => {
     const clock = new ManualClock()
     const { server, disk } = await startAlways({ clock })
     const [client, watcher] = [await join(server), await join(server)]
@@ -124,7 +124,7 @@ describe('before a commit is on the disk, nobody is told', () => {
     expect(await client.next()).toBe(2)
   })
 
-  test('of a state that has been recovered', async () => {
+  test('of a KRECOVER', async () => {
     const { server, disk } = await startAlways()
     const client = await join(server)
     disk.hold()
@@ -137,12 +137,13 @@ describe('before a commit is on the disk, nobody is told', () => {
     expect(await client.take(2)).toEqual(['OK', 0])
   })
 
-  test('while a move that has failed is taken back', async () => {
+  test('of a write while a failed CONFIG SET dir is undone', async () => {
     const { server, disk } = await startAlways()
     const [client, writer] = [await join(server), await join(server)]
     disk.hold()
     client.send('CONFIG', 'SET', 'dir', temporaryDirectory())
-    // The last commit where it was, the first where it goes to, and one where it was again.
+    // The last commit in the former directory, the first in the new one, and one in the former
+    // again.
     await eventually(() => disk.waiting === 1)
     disk.step()
     await eventually(() => disk.waiting === 1)
@@ -165,7 +166,7 @@ describe('before a commit is on the disk, nobody is told', () => {
     expect(tooEarly).toBe(0)
   })
 
-  test('while under everysec all are told at once', async () => {
+  test('but with everysec all hear of a write at once', async () => {
     const server = await start({ directives: { dir: temporaryDirectory() } })
     const disk = useDisk()
     const client = await join(server)
@@ -181,7 +182,7 @@ describe('before a commit is on the disk, nobody is told', () => {
 })
 
 describe('replies that wait', () => {
-  test('come in order, those of reads among them', async () => {
+  test('arrive in order, with those of reads among them', async () => {
     const always = await startAlways()
     const { server, disk } = always
     const client = await join(server)
@@ -208,7 +209,7 @@ describe('replies that wait', () => {
     expect([valueIn(got), index]).toEqual(['2', 3])
   })
 
-  test('share a commit, however many clients there are', async () => {
+  test('of many clients share a commit', async () => {
     const always = await startAlways()
     const { server, disk } = always
     await holdWrite(always)
@@ -222,11 +223,11 @@ describe('replies that wait', () => {
     await eventually(() => server.store.index === 1001)
     disk.release()
     for (const client of clients) await client.take(25)
-    // The one that was held, and one for all that came meanwhile.
+    // The commit that was held, and one commit for all writes meanwhile.
     expect(disk.commits - commits).toBe(2)
   })
 
-  test('share a commit with what comes at the same time', async () => {
+  test('share a commit with other writes of the same turn', async () => {
     const { server, disk } = await startAlways()
     const clients: RawClient[] = []
     for (let i = 0; i < 20; i++) clients.push(await join(server))
@@ -238,7 +239,7 @@ describe('replies that wait', () => {
     expect(disk.commits - commits).toBeLessThan(200)
   })
 
-  test('all come, for a pipeline that takes many commits and turns', async () => {
+  test('all arrive for a pipeline that takes many commits and turns', async () => {
     const { server, disk } = await startAlways()
     const [client, other] = [await join(server), await join(server)]
     const count = 30_000
@@ -253,7 +254,7 @@ describe('replies that wait', () => {
     expect(disk.commits).toBeLessThan(count)
   })
 
-  test('are for those only who have not muted them', async () => {
+  test('are not sent to clients that have muted them', async () => {
     const always = await startAlways()
     const { server, disk } = always
     const [silent, skipping] = [await join(server), await join(server)]
@@ -271,7 +272,7 @@ describe('replies that wait', () => {
     expect(await skipping.untilPong()).toEqual([])
   })
 
-  test('are still sent to who has quit, or will send no more', async () => {
+  test('are still sent to a client that has quit or half-closed', async () => {
     const always = await startAlways()
     const { server, disk } = always
     const [quitter, half] = [await join(server), await join(server)]
@@ -290,7 +291,7 @@ describe('replies that wait', () => {
     await Promise.all([quitter.closed, half.closed])
   })
 
-  test('are in nobody’s way when their client has left', async () => {
+  test('do not hold up others when their client has left', async () => {
     const always = await startAlways()
     const { server, disk, directory } = always
     const gone = await visit(server)
@@ -305,7 +306,7 @@ describe('replies that wait', () => {
     expect((await keep({ directory })).store.get('/a').node.value).toBe('1')
   })
 
-  test('are sent before a server that closes is gone', async () => {
+  test('are sent before a closing server ends', async () => {
     const always = await startAlways()
     const { server, disk, directory } = always
     const writer = await holdWrite(always)
@@ -318,7 +319,7 @@ describe('replies that wait', () => {
     expect((await keep({ directory })).store.index).toBe(1)
   })
 
-  test('count as unread: who has too many is not served until they are sent', async () => {
+  test('count as unread: a client with too many is not served until they are sent', async () => {
     const always = await startAlways()
     const { server, disk } = always
     const client = await join(server)
@@ -331,7 +332,7 @@ describe('replies that wait', () => {
     for (const reply of await client.take(100)) expect(valueIn(reply)).toHaveLength(100_000)
   })
 
-  test('come at once when durability is no longer always', async () => {
+  test('are sent at once when durability is no longer always', async () => {
     const always = await startAlways()
     const { server, disk } = always
     const [client, admin] = [await join(server), await join(server)]
@@ -354,7 +355,7 @@ describe('when a commit fails', () => {
     disk.release()
   }
 
-  test('writes are answered by an error, and reads as if nothing were', async () => {
+  test('writes get an error, and reads their replies', async () => {
     const always = await startAlways()
     const { server, disk } = always
     const client = await join(server)
@@ -382,7 +383,7 @@ describe('when a commit fails', () => {
     for (const reply of [a, deleted, b]) expect(reply).toMatchObject(misconf)
   })
 
-  test('writes that wait for the next are answered too, and muted ones are not', async () => {
+  test('writes that wait for the next commit get an error too, unless they are muted', async () => {
     const always = await startAlways()
     const { server } = always
     const [client, silent, watcher] = [await join(server), await join(server), await join(server)]
@@ -403,7 +404,7 @@ describe('when a commit fails', () => {
     expect(await watcher.next()).toMatchObject(['subscribe', expect.anything(), 1])
   })
 
-  test('who watches what it has written itself sees it all the same', async () => {
+  test('a client that watches its own write still gets the message', async () => {
     const always = await startAlways()
     const { server, disk } = always
     const client = await join(server, 3)
@@ -426,7 +427,7 @@ describe('when a commit fails', () => {
     expect(replies).toMatchObject([misconf, 'PONG'])
   })
 
-  test('a state that has been recovered is answered by an error too', async () => {
+  test('KRECOVER gets an error too', async () => {
     const always = await startAlways()
     const { server, disk } = always
     const client = await join(server)
@@ -439,7 +440,7 @@ describe('when a commit fails', () => {
     expect(await client.next()).toMatchObject(misconf)
   })
 
-  test('writes are refused, reads go on, and all is well when the disk is', async () => {
+  test('writes are refused and reads served until the disk works again', async () => {
     const clock = new ManualClock()
     const always = await startAlways({ clock })
     const { server, disk, directory } = always
@@ -465,7 +466,7 @@ describe('when a commit fails', () => {
     expect(await writer.call('PING')).toBe('PONG')
     expect(await writer.call('INFO', 'persistence')).toContain('write_error:no space left\r\n')
     expect(await writer.call('INFO', 'persistence')).toContain('aof_last_write_status:err\r\n')
-    // It is tried again, in vain.
+    // The commit is tried again, and fails again.
     const { length } = disk.writes
     const refused = async (): Promise<boolean> => {
       clock.advance(1000)
@@ -485,7 +486,7 @@ describe('when a commit fails', () => {
   })
 })
 
-test('while the directory changes each write is held until it is on disk', async () => {
+test('while the directory changes, each write is held until it is on the disk', async () => {
   let done = 0
   const { store, persistence } = await keep({
     durability: 'always',
@@ -503,12 +504,12 @@ test('while the directory changes each write is held until it is on disk', async
         over = true
       })
     while (!over) {
-      // As replies are sent: in the next turn of the event loop.
+      // In the next turn of the event loop, as replies are sent.
       store.set('/a', 'x')
       await new Promise((resolve) => setImmediate(resolve))
       const { durability, holding, coveringCommit, unsavedWrites } = persistence
       if (durability !== 'always') continue
-      // Without one it may hold as well: until a commit ends that brings nothing.
+      // Replies may also be held without a write, until a commit without changes ends.
       if (unsavedWrites > 0) expect(holding).toBe(true)
       if (holding) expect(coveringCommit).toBeGreaterThan(done)
     }

@@ -12,7 +12,7 @@ import { contentOf, keep, temporaryDirectory, useDisk } from './support.ts'
 
 const error = (text: string) => ({ text })
 
-/** A server on a directory of its own, with a client. */
+/** A server on its own directory, with a client. */
 async function startKept(options: StartOptions & { durability?: string } = {}) {
   const { durability = 'everysec', ...rest } = options
   const directory = temporaryDirectory()
@@ -29,7 +29,7 @@ async function info(client: RawClient): Promise<Record<string, string>> {
   )
 }
 
-/** What a new server finds in a directory. */
+/** The tree that a new server reads from a directory. */
 async function storeIn(directory: string): Promise<Store> {
   const { store, persistence } = await keep({ directory })
   await persistence.close(false)
@@ -42,7 +42,7 @@ async function assertFree(directory: string): Promise<void> {
 }
 
 describe('SAVE', () => {
-  test('answers when the disk has all that was written', async () => {
+  test('replies when all writes are on the disk', async () => {
     const { server, directory, client } = await startKept()
     const disk = useDisk()
     await client.call('KSET', '/a', '1')
@@ -61,7 +61,7 @@ describe('SAVE', () => {
     expect([store.get('/a').node.value, store.get('/b').node.value]).toEqual(['1', '1'])
   })
 
-  test('waits for the commit after the one that is being written', async () => {
+  test('waits for the commit after the one that is running', async () => {
     const { server, client } = await startKept()
     const disk = useDisk()
     const other = await join(server)
@@ -79,7 +79,7 @@ describe('SAVE', () => {
     expect(await other.take(2)).toEqual(['OK', 'PONG'])
   })
 
-  test('says why it could not', async () => {
+  test('fails with the reason', async () => {
     const { client } = await startKept()
     const disk = useDisk()
     disk.failure = new Error('no space left')
@@ -88,7 +88,7 @@ describe('SAVE', () => {
     expect(await client.call('SAVE')).toBe('OK')
   })
 
-  test.each([['SAVE'], ['BGSAVE']])('%s is refused where nothing is kept', async (name) => {
+  test.each([['SAVE'], ['BGSAVE']])('%s is refused with durability no', async (name) => {
     const client = await join(await start())
     const text = 'ERR durability is no: nothing is kept on disk'
     expect(await client.call(name)).toMatchObject(error(text))
@@ -106,7 +106,7 @@ describe('SAVE', () => {
 })
 
 describe('BGSAVE', () => {
-  test.each([[['BGSAVE']], [['bgsave', 'schedule']]])('%j answers at once', async (request) => {
+  test.each([[['BGSAVE']], [['bgsave', 'schedule']]])('%j replies at once', async (request) => {
     const clock = new ManualClock()
     const { client } = await startKept({ clock })
     const disk = useDisk()
@@ -123,7 +123,7 @@ describe('BGSAVE', () => {
     await expect.poll(async () => (await info(client)).rdb_bgsave_in_progress).toBe('0')
   })
 
-  test('that fails shows in INFO', async () => {
+  test('shows its failure in INFO', async () => {
     const { client } = await startKept()
     const disk = useDisk()
     disk.failure = new Error('no space left')
@@ -136,7 +136,7 @@ describe('BGSAVE', () => {
 })
 
 describe('INFO persistence and LASTSAVE', () => {
-  test('tell of commits, and of writes that are not on the disk', async () => {
+  test('count commits, and writes that are not on the disk', async () => {
     const clock = new ManualClock(1_600_000_000_000)
     const { directory, client } = await startKept({ clock })
     expect(await info(client)).toMatchObject({
@@ -152,7 +152,7 @@ describe('INFO persistence and LASTSAVE', () => {
     expect((await info(client)).commits).toBe('2')
   })
 
-  test('go on after a restart', async () => {
+  test('continue after a restart', async () => {
     const clock = new ManualClock(1_600_000_000_000)
     const { server, directory } = await startKept({ clock })
     await server.close()
@@ -161,7 +161,7 @@ describe('INFO persistence and LASTSAVE', () => {
     expect(await again.call('LASTSAVE')).toBe(1_600_000_000)
   })
 
-  test('say that nothing is kept', async () => {
+  test('show that nothing is kept on disk', async () => {
     const client = await join(await start())
     await client.call('KSET', '/a', '1')
     expect(await info(client)).toMatchObject({
@@ -172,7 +172,7 @@ describe('INFO persistence and LASTSAVE', () => {
 
 describe('SHUTDOWN', () => {
   test.each([[[]], [['SAVE']], [['NOW']], [['FORCE']], [['save', 'now', 'FORCE']]])(
-    '%j puts the last writes on disk',
+    '%j writes the last changes to the disk',
     async (words) => {
       const { server, directory, client } = await startKept()
       await client.call('KSET', '/a', '1')
@@ -183,7 +183,7 @@ describe('SHUTDOWN', () => {
     },
   )
 
-  test('NOSAVE leaves them out', async () => {
+  test('NOSAVE drops the last changes', async () => {
     const { server, directory, client } = await startKept()
     await client.call('KSET', '/a', '1')
     await client.call('SAVE')
@@ -194,7 +194,7 @@ describe('SHUTDOWN', () => {
     expect((await storeIn(directory)).index).toBe(1)
   })
 
-  test('stays where the disk fails, unless it is forced', async () => {
+  test('fails if the disk fails, unless it is forced', async () => {
     const { server, directory, client } = await startKept()
     const disk = useDisk()
     await client.call('KSET', '/a', '1')
@@ -210,7 +210,7 @@ describe('SHUTDOWN', () => {
     await assertFree(directory)
   })
 
-  test('SAVE is refused where nothing is kept, and all else ends it', async () => {
+  test('SAVE is refused with durability no; all other forms end the server', async () => {
     const server = await start()
     const client = await join(server)
     const text = 'ERR durability is no: nothing is kept on disk'
@@ -225,7 +225,7 @@ describe('SHUTDOWN', () => {
 })
 
 describe('CONFIG SET dir', () => {
-  test('writes the tree into a new directory, and from then on only there', async () => {
+  test('writes the tree into the new directory, and later changes only there', async () => {
     const { server, directory, client } = await startKept()
     for (let i = 0; i < 5; i++) await client.call('KSET', `/d${i}/f`, String(i))
     const second = temporaryDirectory()
@@ -240,7 +240,7 @@ describe('CONFIG SET dir', () => {
     expect((await storeIn(directory)).index).toBe(5)
   })
 
-  test('may go back to a directory that it has used', async () => {
+  test('may return to a former directory', async () => {
     const { server, directory, client } = await startKept()
     await client.call('KSET', '/a/b', '1')
     await client.call('CONFIG', 'SET', 'dir', temporaryDirectory())
@@ -253,7 +253,7 @@ describe('CONFIG SET dir', () => {
   })
 
   test.each(['another server is using', 'another server has left'])(
-    'is refused, and taken back, where there is a tree that %s',
+    'is refused for a directory with a tree that %s, and changes nothing',
     async (which) => {
       const other = await startKept()
       await other.client.call('KSET', '/other', '1')
@@ -273,7 +273,7 @@ describe('CONFIG SET dir', () => {
     },
   )
 
-  test('and what else was set with it is taken back too', async () => {
+  test('is refused together with the other directives of the command', async () => {
     const other = await startKept()
     const { directory, client } = await startKept()
     const request = ['CONFIG', 'SET', 'durability', 'always', 'dir', other.directory]
@@ -282,20 +282,17 @@ describe('CONFIG SET dir', () => {
     expect(await info(client)).toMatchObject({ durability: 'everysec', data_directory: directory })
   })
 
-  // In /proc a directory can be there and yet none be made in it: node's mkdir then never ends.
-  test.each(['/dev/null/x', '/proc/nope/x', ''])(
-    'to %j, which cannot be, is refused',
-    async (to) => {
-      const { client, directory } = await startKept()
-      await client.call('KSET', '/a', '1')
-      const reply = await client.call('CONFIG', 'SET', 'dir', to)
-      expect(reply).toMatchObject({ text: expect.stringMatching(/^ERR CONFIG SET failed /) })
-      expect(await client.call('SAVE')).toBe('OK')
-      expect((await info(client)).data_directory).toBe(directory)
-    },
-  )
+  // In /proc a directory can exist in which none can be made: node's recursive mkdir never ends.
+  test.each(['/dev/null/x', '/proc/nope/x', ''])('to the impossible %j is refused', async (to) => {
+    const { client, directory } = await startKept()
+    await client.call('KSET', '/a', '1')
+    const reply = await client.call('CONFIG', 'SET', 'dir', to)
+    expect(reply).toMatchObject({ text: expect.stringMatching(/^ERR CONFIG SET failed /) })
+    expect(await client.call('SAVE')).toBe('OK')
+    expect((await info(client)).data_directory).toBe(directory)
+  })
 
-  test('that fails half-way leaves the former in use', async () => {
+  test('keeps the former directory if it fails half-way', async () => {
     const { server, directory, client } = await startKept()
     const disk = useDisk()
     const other = await join(server)
@@ -303,7 +300,7 @@ describe('CONFIG SET dir', () => {
     disk.hold()
     const second = temporaryDirectory()
     client.send('CONFIG', 'SET', 'dir', second)
-    // Its last commit where it was, and then the tree in the new place.
+    // The last commit in the former directory, then the tree in the new one.
     await eventually(() => disk.waiting === 1)
     disk.step()
     await eventually(() => disk.waiting === 1)
@@ -318,7 +315,7 @@ describe('CONFIG SET dir', () => {
     expect(disk.writes.length).toBeGreaterThan(written)
     expect((await info(client)).data_directory).toBe(directory)
     for (let i = 0; i < 50; i++) await client.call('KSET', `/e${i}/f`, 'x')
-    // It may be tried again.
+    // A second attempt succeeds.
     expect(await client.call('CONFIG', 'SET', 'dir', second)).toBe('OK')
     expect(await client.call('CONFIG', 'SET', 'dir', directory)).toBe('OK')
     for (let i = 0; i < 50; i++) await client.call('KSET', `/g${i}/f`, 'x')
@@ -326,7 +323,7 @@ describe('CONFIG SET dir', () => {
     expect(contentOf(await storeIn(directory))).toEqual(contentOf(server.store))
   })
 
-  test('that fails leaves the former whole, for whoever reads it next', async () => {
+  test('that fails leaves the former directory whole for the next server', async () => {
     const { server, directory, client } = await startKept()
     for (let i = 0; i < 5; i++) {
       await client.call('KSET', `/d${i}/f`, 'x')
@@ -349,7 +346,7 @@ describe('CONFIG SET dir', () => {
     expect(contentOf(await storeIn(directory))).toEqual(contentOf(server.store))
   })
 
-  test.each(['everysec', 'always'])('goes on while clients write (%s)', async (durability) => {
+  test.each(['everysec', 'always'])('works while clients write (%s)', async (durability) => {
     const { server, client } = await startKept({ durability })
     const writers = await Promise.all([1, 2, 3].map(() => join(server)))
     let done = false
@@ -370,7 +367,7 @@ describe('CONFIG SET dir', () => {
     expect(contentOf(await storeIn(last))).toEqual(contentOf(server.store))
   })
 
-  test('by two clients at once is followed to the last', async () => {
+  test('by two clients at once leads to the last directory', async () => {
     const { server, client } = await startKept()
     const disk = useDisk()
     const other = await join(server)
@@ -386,7 +383,7 @@ describe('CONFIG SET dir', () => {
     await assertFree(second)
   })
 
-  test('is over before durability is set to no', async () => {
+  test('ends before durability is set to no', async () => {
     const { server, directory, client } = await startKept()
     const disk = useDisk()
     const other = await join(server)
@@ -395,7 +392,7 @@ describe('CONFIG SET dir', () => {
     client.send('CONFIG', 'SET', 'dir', second)
     await eventually(() => disk.waiting === 1)
     disk.step()
-    // The tree is on its way into the new directory.
+    // The tree is being written into the new directory.
     await eventually(() => disk.waiting === 1)
     other.send('CONFIG', 'SET', 'durability', 'no')
     await eventually(() => server.config.get('durability') === 'no')
@@ -406,7 +403,7 @@ describe('CONFIG SET dir', () => {
     await assertFree(second)
   })
 
-  test('leaves nothing open when the server closes meanwhile', async () => {
+  test('leaves no database open when the server closes meanwhile', async () => {
     const { server, directory, client } = await startKept()
     for (let i = 0; i < 50; i++) await client.call('KSET', `/d/${i}`, '1')
     const second = temporaryDirectory()
@@ -421,7 +418,7 @@ describe('CONFIG SET dir', () => {
 })
 
 describe('CONFIG SET durability', () => {
-  test('no keeps what there is, and nothing more; and back writes the whole tree', async () => {
+  test('no keeps the tree on disk as it is; a change back writes the whole tree', async () => {
     const { server, directory, client } = await startKept()
     await client.call('KSET', '/a/b', '1')
     expect(await client.call('CONFIG', 'SET', 'durability', 'no')).toBe('OK')
@@ -436,7 +433,7 @@ describe('CONFIG SET durability', () => {
     expect(contentOf(await storeIn(directory))).toEqual(contentOf(server.store))
   })
 
-  test('always holds for what was written before', async () => {
+  test('always also covers earlier writes', async () => {
     const { server, client } = await startKept()
     const disk = useDisk()
     await client.call('KSET', '/a', '1')
@@ -446,7 +443,7 @@ describe('CONFIG SET durability', () => {
     expect(server.config.get('durability')).toBe('always')
   })
 
-  test('and dir together are followed together', async () => {
+  test('and dir take effect together', async () => {
     const { server, client } = await startKept()
     await client.call('KSET', '/a', '1')
     const second = temporaryDirectory()
@@ -458,7 +455,7 @@ describe('CONFIG SET durability', () => {
     expect((await storeIn(second)).index).toBe(2)
   })
 
-  test('no and dir together only remember the directory', async () => {
+  test('no together with dir only remembers the directory', async () => {
     const { client } = await startKept()
     const second = temporaryDirectory()
     expect(await client.call('CONFIG', 'SET', 'dir', second, 'durability', 'no')).toBe('OK')
@@ -468,7 +465,7 @@ describe('CONFIG SET durability', () => {
     expect((await info(client)).data_directory).toBe(second)
   })
 
-  test('no answers those who wait for a save', async () => {
+  test('no ends the wait for a SAVE', async () => {
     const { server, client } = await startKept()
     const disk = useDisk()
     const other = await join(server)
@@ -480,7 +477,7 @@ describe('CONFIG SET durability', () => {
     const processed = async (): Promise<Reply> => await client.call('PING')
     other.send('SAVE')
     other.send('PING')
-    // Its own save, for which CONFIG SET has not waited.
+    // The last commit of CONFIG SET itself.
     await eventually(() => server.store.index === 1)
     disk.release()
     expect(await client.next()).toBe('OK')
@@ -498,14 +495,14 @@ describe('as a library, startServer', () => {
     return server
   }
 
-  test('keeps nothing on disk by itself', async () => {
+  test('keeps nothing on disk by default', async () => {
     const server = await run({})
     expect(server.config.get('durability')).toBe('no')
     expect(existsSync(treeOf(server.config.get('dir')))).toBe(false)
     expect((await start()).store.index).toBe(0)
   })
 
-  test('with a dir keeps all there, and reads it again', async () => {
+  test('with a dir keeps the tree there, and reads it again', async () => {
     const dir = temporaryDirectory()
     const first = await run({ directives: { dir } })
     const second = await start({ directives: { dir } })
@@ -518,7 +515,7 @@ describe('as a library, startServer', () => {
     expect((await storeIn(dir)).index).toBe(1)
   })
 
-  test('makes the directory, with those above it', async () => {
+  test('makes the directory and its parents', async () => {
     const dir = `${temporaryDirectory()}/not/yet/é`
     await run({ directives: { dir: Buffer.from(dir).toString('latin1') } })
     expect((await storeIn(dir)).index).toBe(1)
@@ -541,14 +538,14 @@ describe('as a library, startServer', () => {
     expect((await storeIn(dir)).index).toBe(1)
   })
 
-  test('rejects where the directory is in use, and leaves its server alone', async () => {
+  test('rejects if the directory is in use, and does not disturb its server', async () => {
     const { directory, client } = await startKept()
     const second = startServer({ directives: { dir: directory } })
     await expect(second).rejects.toThrow(/is in use by another process/)
     expect(await client.call('SAVE')).toBe('OK')
   })
 
-  test('lets go of the directory where it cannot listen', async () => {
+  test('unlocks the directory if it cannot listen', async () => {
     const { port = 0 } = await start()
     const dir = temporaryDirectory()
     await expect(startServer({ port, directives: { dir } })).rejects.toMatchObject({

@@ -28,13 +28,13 @@ const directoryNames = (operations: readonly Operation[]): string[] =>
 const nameOf = (value: Buffer): string => decodeDirectory(value, decodeNode(value).bodyAt).name
 
 describe('a commit writes', () => {
-  test('only the nodes that have changed, each once however often it has', async () => {
+  test('only changed nodes, each once however often it changed', async () => {
     const { store, persistence } = await keep()
     const disk = useDisk()
     for (let i = 0; i < 40; i++) store.set(`/d${i % 4}/${i}`, 'first')
     await persistence.save()
     expect(disk.puts('file').length).toBe(40)
-    // `/` was written when the directory was new.
+    // `/` was written with the empty tree.
     expect(directoryNames(disk.puts('directory'))).toEqual(['d0', 'd1', 'd2', 'd3'])
     for (let i = 0; i < 10; i++) {
       store.set('/d1/1', `set ${i}`)
@@ -52,7 +52,7 @@ describe('a commit writes', () => {
     expect(disk.deletions('directory')).toEqual([])
   })
 
-  test('what is refreshed, and what expires', async () => {
+  test('refreshed and expired nodes', async () => {
     const { store, clock, persistence } = await keep()
     const disk = useDisk()
     store.set('/a', '1', { expireTime: clock.now() + 10 })
@@ -66,7 +66,7 @@ describe('a commit writes', () => {
     expect(fileNames(disk.deletions('file'))).toEqual(['a'])
   })
 
-  test('nothing of a node that has come and gone since the last', async () => {
+  test('nothing for a node that was created and removed since the last commit', async () => {
     const { store, persistence } = await keep()
     const disk = useDisk()
     store.set('/a/b/c', '1')
@@ -77,7 +77,7 @@ describe('a commit writes', () => {
     expect([...disk.puts('file'), ...disk.puts('directory')]).toEqual([])
   })
 
-  test('what stands in the place of a removed node', async () => {
+  test('a node in the place of a removed one', async () => {
     const { store, persistence, directory } = await keep()
     store.set('/file-file', '1')
     store.set('/file-directory', '1')
@@ -100,7 +100,7 @@ describe('a commit writes', () => {
     expect(contentOf(again.store)).toEqual(contentOf(store))
   })
 
-  test('no node, and no event again, where nothing has changed', async () => {
+  test('no node and no event if nothing has changed', async () => {
     const { store, persistence } = await keep()
     const disk = useDisk()
     store.set('/a', '1')
@@ -109,7 +109,7 @@ describe('a commit writes', () => {
     expect(disk.writes.at(-1)?.map(({ kind }) => String.fromCharCode(kind))).toEqual(['m'])
   })
 
-  test('each event once, and takes away those that the history has dropped', async () => {
+  test('each event once, and deletes events that the history has dropped', async () => {
     const { store, persistence, directory } = await keep({ watchHistory: 10 })
     const disk = useDisk()
     const written: number[] = []
@@ -123,11 +123,11 @@ describe('a commit writes', () => {
     }
     expect(written).toEqual(Array.from({ length: 28 }, (_, i) => i + 1))
     await persistence.close(true)
-    // 21 to 30, of which 20 to 22 were written together, and 29 and 30 at last.
+    // The history is 21 to 30. The first record has 20 to 22, the last has 29 and 30.
     expect(countOf(await recordsOf(directory), 'events')).toBe(4)
   })
 
-  test('the whole tree, once, after it has been replaced, and takes away the former', async () => {
+  test('the whole tree once after it was replaced, and deletes the former tree', async () => {
     const { store, persistence, directory } = await keep()
     for (let i = 0; i < 20; i++) store.set(`/old${i}/a`, '1')
     await persistence.save()
@@ -144,7 +144,7 @@ describe('a commit writes', () => {
     expect([countOf(records, 'file'), countOf(records, 'directory')]).toEqual([5, 2])
   })
 
-  test('one moment of the tree, however it changes while the commit is put together', async () => {
+  test('one moment of the tree, although it changes while the commit is encoded', async () => {
     const { store, persistence, directory } = await keep({ watchHistory: 20 })
     const keys = 20_000
     for (let i = 0; i < keys; i++) store.set(`/d${i % 50}/${i}`, '0')
@@ -182,7 +182,7 @@ describe('a commit writes', () => {
 })
 
 describe('a commit that fails', () => {
-  /** Which directory each id was given to, in writes that failed too. */
+  /** The directory of each id, including ids in failed writes. */
   function namesOfIds(disk: Disk): Map<number, Set<string>> {
     const names = new Map<number, Set<string>>()
     for (const { kind, key, value } of disk.writes.flat()) {
@@ -193,7 +193,7 @@ describe('a commit that fails', () => {
     return names
   }
 
-  test.each([false, true])('is made again with all that came since (late: %s)', async (late) => {
+  test.each([false, true])('is tried again with the changes since (late: %s)', async (late) => {
     const { store, clock, persistence, directory } = await keep()
     const disk = useDisk()
     store.set('/a/b', '1')
@@ -225,7 +225,7 @@ describe('a commit that fails', () => {
     expect(contentOf(again.store)).toEqual(contentOf(store))
   })
 
-  test('leaves the former state on the disk', async () => {
+  test('leaves the last committed state on the disk', async () => {
     const { store, persistence, directory } = await keep()
     const disk = useDisk()
     store.set('/a/b', '1')
@@ -240,7 +240,7 @@ describe('a commit that fails', () => {
     expect(contentOf(again.store)).toEqual(before)
   })
 
-  test('is made again by itself, after a second', async () => {
+  test('is tried again by itself after a second', async () => {
     const { store, clock, persistence } = await keep()
     const disk = useDisk()
     disk.failure = new Error('no space left')
@@ -260,7 +260,7 @@ describe('a commit that fails', () => {
     expect(fileNames(disk.puts('file'))).toEqual(['a'])
   })
 
-  test('of a whole tree is made again as a whole', async () => {
+  test('with a whole tree is tried again with the whole tree', async () => {
     const { store, persistence, directory } = await keep()
     const disk = useDisk()
     store.set('/old/a', '1')
@@ -277,7 +277,7 @@ describe('a commit that fails', () => {
     expect(contentOf(again.store)).toEqual(contentOf(store))
   })
 
-  test('leaves no events behind that were dropped before it was made again', async () => {
+  test('leaves no events behind that were dropped before the next attempt', async () => {
     const { store, persistence, directory } = await keep({ watchHistory: 2 })
     const disk = useDisk()
     store.set('/a', '1')
@@ -294,7 +294,7 @@ describe('a commit that fails', () => {
     expect(contentOf(again.store)).toEqual(contentOf(store))
   })
 
-  test('is not made again over another tree', async () => {
+  test('is not tried again over another tree', async () => {
     const other = await keep()
     for (const value of ['1', '2', '3', '4']) {
       other.store.set('/other', value)
@@ -315,7 +315,7 @@ describe('a commit that fails', () => {
     expect(again.store.get('/other').node.value).toBe('4')
   })
 
-  test('into a directory that is gone is made again as a whole', async () => {
+  test('because the directory is gone is tried again with the whole tree', async () => {
     const { store, persistence, directory } = await keep()
     const disk = useDisk()
     store.set('/a/x', '1')
@@ -332,7 +332,7 @@ describe('a commit that fails', () => {
 })
 
 describe('closing', () => {
-  test('without saving leaves what the last commit has brought', async () => {
+  test('without saving leaves the last commit on the disk', async () => {
     const { store, persistence, directory } = await keep()
     store.set('/a', '1')
     await persistence.save()
@@ -344,7 +344,7 @@ describe('closing', () => {
     expect(contentOf(again.store)).toEqual(before)
   })
 
-  test('goes on although the commit under way, and the next, fail', async () => {
+  test('ends although the running commit and the next one fail', async () => {
     const { store, persistence, directory } = await keep()
     const disk = useDisk()
     disk.hold()
@@ -361,7 +361,7 @@ describe('closing', () => {
     expect(again.store.index).toBe(0)
   })
 
-  test('answers those who wait for a commit that will not come', async () => {
+  test('rejects a save whose commit will not run', async () => {
     const { store, persistence } = await keep()
     const disk = useDisk()
     disk.hold()
@@ -389,7 +389,7 @@ describe('closing', () => {
 })
 
 describe('starting', () => {
-  test('writes an empty tree at once, and leaves nothing behind where it cannot', async () => {
+  test('writes an empty tree at once, and unlocks the directory if that fails', async () => {
     const directory = temporaryDirectory()
     const clock = new ManualClock()
     const disk = useDisk()
@@ -397,33 +397,30 @@ describe('starting', () => {
     await expect(keep({ clock, directory })).rejects.toThrow('no space left')
     disk.failure = undefined
     clock.advance(10_000)
-    // It could not be opened if it were still in use.
+    // This would fail if the directory were still locked.
     const { persistence } = await keep({ directory })
     expect(persistence.failure).toBeUndefined()
   })
 
-  test.each([/^CURRENT$/, /^MANIFEST-\d+$/])(
-    'names a file that is missing (%s)',
-    async (pattern) => {
-      const { persistence, directory } = await keep()
-      await persistence.close(true)
-      const names = readdirSync(treeOf(directory)).filter((name) => pattern.test(name))
-      rmSync(join(treeOf(directory), names[0]))
-      await expect(keep({ directory })).rejects.toThrow(`damaged: its file ${names[0]} is missing.`)
-    },
-  )
+  test.each([/^CURRENT$/, /^MANIFEST-\d+$/])('names a missing file (%s)', async (pattern) => {
+    const { persistence, directory } = await keep()
+    await persistence.close(true)
+    const names = readdirSync(treeOf(directory)).filter((name) => pattern.test(name))
+    rmSync(join(treeOf(directory), names[0]))
+    await expect(keep({ directory })).rejects.toThrow(`damaged: its file ${names[0]} is missing.`)
+  })
 
-  test('on a directory that is in use is refused', async () => {
+  test('is refused for a directory in use', async () => {
     const { directory } = await keep()
     await expect(keep({ directory })).rejects.toThrow(`${treeOf(directory)} is in use`)
   })
 })
 
-test('an index as large as an index can be is kept', async () => {
+test('the largest possible index is kept', async () => {
   const { store, persistence, directory } = await keep()
   store.set('/a/b', '1')
   const huge = 2 ** 53 - 1000
-  // The state of a store that has come so far.
+  // The state of a store with such an index.
   const state = JSON.stringify(JSON.parse(store.save()), (name, value) =>
     /index$/i.test(name) && value === 1 ? huge : value,
   )

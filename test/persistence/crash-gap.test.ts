@@ -8,7 +8,7 @@ const GAP = 1_000_000
 
 interface Crashed {
   directory: string
-  /** A file that was acknowledged, and shown to watchers, and is not on the disk. */
+  /** The path of a write that was acknowledged and shown to watchers, but is not on the disk. */
   lost: string
 }
 
@@ -18,13 +18,13 @@ function startOn(dir: string, durability = 'everysec'): Promise<RunningServer> {
   return start({ directives: { dir, durability } })
 }
 
-/** Three writes that are on the disk, and a fourth that a power cut took away. */
+/** Makes three writes that are on the disk, and a fourth that a power cut loses. */
 async function crash(durability = 'everysec'): Promise<Crashed> {
   const directory = temporaryDirectory()
   const client = await join(await startOn(directory, durability))
   for (const name of ['a', 'b', 'c']) await client.call('KSET', `/${name}`, '1')
   await client.call('SAVE')
-  // What a server has written by now is what a power cut leaves; this one goes on elsewhere.
+  // A copy of the directory is what a power cut would leave; the server goes on in the original.
   const copy = temporaryDirectory()
   cpSync(directory, copy, { recursive: true })
   expect(indexIn(await client.call('KSET', '/lost', '1'))).toBe(4)
@@ -35,7 +35,7 @@ async function watch(client: RawClient, channel: string): Promise<Reply> {
   return await client.call('SUBSCRIBE', channel)
 }
 
-test('no index stands for two events: after a crash it goes on higher', async () => {
+test('after a crash the index skips ahead, so that no index names two events', async () => {
   const { directory, lost } = await crash()
   const server = await startOn(directory)
   const client = await join(server)
@@ -44,7 +44,7 @@ test('no index stands for two events: after a crash it goes on higher', async ()
   expect(indexIn(await client.call('KSET', '/new', '1'))).toBe(3 + GAP + 1)
 })
 
-test('who has seen what is lost is refused, now and later; who has not goes on', async () => {
+test('a watcher that has seen a lost event is refused, now and later; others go on', async () => {
   const { directory } = await crash()
   for (const durability of ['everysec', 'always', 'everysec']) {
     const server = await startOn(directory, durability)
@@ -59,12 +59,12 @@ test('who has seen what is lost is refused, now and later; who has not goes on',
     const message = (await hasNot.next()) as Reply[]
     const event = JSON.parse(String(message[2]))
     expect([event.node.key, event.node.modifiedIndex]).toEqual(['/new', 3 + GAP + 1])
-    // An end in order makes no gap.
+    // A server that is closed in order leaves no gap.
     await server.close()
   }
 })
 
-test('KSAVE and KRECOVER take the gap over', async () => {
+test('KSAVE and KRECOVER keep the gap', async () => {
   const { directory } = await crash()
   const client = await join(await startOn(directory))
   const state = (await client.call('KSAVE')) as string
@@ -72,13 +72,13 @@ test('KSAVE and KRECOVER take the gap over', async () => {
   expect(await client.call('KINDEX')).toBe(3 + GAP)
 })
 
-test('under always nothing is lost, and the index goes on where it was', async () => {
+test('with always nothing is lost, and the index does not skip', async () => {
   const { directory } = await crash('always')
   const client = await join(await startOn(directory, 'always'))
   expect(await client.call('KINDEX')).toBe(3)
 })
 
-test('a gap of 0 leaves it out', async () => {
+test('with a gap of 0 the index does not skip', async () => {
   const { directory } = await crash()
   const directives = { dir: directory, 'crash-index-gap': '0' }
   const client = await join(await start({ directives }))

@@ -17,13 +17,13 @@ import { keepWriting, randomWrite, WriteLog } from './write-load.ts'
 
 /** How often each server is killed. */
 const ROUNDS = Math.ceil(Number(process.env.KTREE_CRASH_ROUNDS ?? 20) / 4)
-/** Fewer than there are events. */
+/** The length of the history: less than the number of events. */
 const HISTORY = 4000
 const OPTIONS = ['--durability', 'always', '--watch-history', String(HISTORY)]
-/** So many bytes that a whole tree is not written in one go. */
+/** Enough bytes that a whole tree is written in more than one piece. */
 const FILES = 5000
 const VALUE = 'x'.repeat(1000)
-/** When so many bytes have been written the first part is there, and the last is not. */
+/** After this many bytes the first piece of a whole tree is on the disk, but not the last. */
 const PART = 4_200_000
 
 const program = useProgram()
@@ -40,9 +40,10 @@ function someWrites(random: SeededRandom, count: number) {
 }
 
 /**
- * What a tree is after the events of a state that it has not had.
+ * Applies to a tree the events of a state that it lacks.
  *
- * @returns undefined if it is not what the state holds
+ * @param upTo the last event that is applied to the returned tree
+ * @returns undefined if the result differs from the tree of the state
  */
 function grown(base: TreeModel, state: SavedState, upTo: number): TreeModel | undefined {
   const model = base.clone()
@@ -56,20 +57,20 @@ function grown(base: TreeModel, state: SavedState, upTo: number): TreeModel | un
   return model.difference(state.tree) === undefined ? (found ?? model) : undefined
 }
 
-/** That what clients were told is there, as they were told it. */
+/** Expects every event that clients have heard of, as they have heard it. */
 function expectKept(log: WriteLog, state: SavedState, loadedIndex: number): void {
   expect(loadedIndex).toBeGreaterThanOrEqual(log.highestBefore(Number.POSITIVE_INFINITY))
   const there = new Map(state.events.map((event): [number, TreeEvent] => [event.index, event]))
   for (const [index, event] of log.events) expect(there.get(index)).toEqual(event)
 }
 
-/** That a history is as long as it may be, without a gap. */
+/** Expects a history of full length, without gaps. */
 function expectFullHistory({ events, index }: SavedState): void {
   expect(events).toHaveLength(HISTORY)
   expect(events[0].index).toBe(index - HISTORY + 1)
 }
 
-/** How many bytes the files of a directory take; 0 if there is none. */
+/** The size of the files in a directory, in bytes; 0 if there is none. */
 function sizeOf(directory: string): number {
   if (!existsSync(directory)) return 0
   let size = 0
@@ -80,10 +81,10 @@ function sizeOf(directory: string): number {
 }
 
 /**
- * Kills a server that writes a whole tree: at any time, or as soon as a part of the tree is on
- * disk, or some time after it has said that all is.
+ * Kills a server while it writes a whole tree. By round in turn: when a part of the tree is on the
+ * disk, soon after it has replied that the whole tree is, or at any time.
  *
- * @param directory what it writes to
+ * @param directory that it writes to
  */
 async function killAmid(
   server: DataServer,
@@ -105,7 +106,7 @@ async function killAmid(
   await kill(server)
 }
 
-test(`a server killed amid a KRECOVER has the former tree or the new one, whole (seed ${seed})`, {
+test(`a server killed during KRECOVER keeps the former tree or the new one, whole (seed ${seed})`, {
   timeout: 60_000 + 10_000 * ROUNDS,
 }, async () => {
   const random = new SeededRandom(seed)
@@ -140,7 +141,7 @@ test(`a server killed amid a KRECOVER has the former tree or the new one, whole 
     const fresh = grown(recovered, state, again.loadedIndex)
     expect(old ?? fresh, 'it is one of the two').toBeDefined()
     expectFullHistory(state)
-    // With nothing written since, the new tree looks like one that a write before has grown to.
+    // At the index of the recovered state, the new tree cannot be told from the former one.
     const isFresh = answered || again.loadedIndex === recovered.index
     if (old !== undefined && !isFresh) expectKept(before, state, again.loadedIndex)
     else if (answered) expectKept(after, state, again.loadedIndex)
@@ -148,7 +149,7 @@ test(`a server killed amid a KRECOVER has the former tree or the new one, whole 
   }
 })
 
-test(`a server killed amid a CONFIG SET dir has all in one directory or the other (seed ${seed})`, {
+test(`a server killed during CONFIG SET dir has the whole tree in one of both directories (seed ${seed})`, {
   timeout: 60_000 + 10_000 * ROUNDS,
 }, async () => {
   const random = new SeededRandom(seed)
@@ -193,7 +194,7 @@ test(`a server killed amid a CONFIG SET dir has all in one directory or the othe
   }
 })
 
-test('under always a reply is not forgotten while a whole tree is written', async () => {
+test('with always every write gets its reply while a whole tree is written', async () => {
   const server = await startOn(program, temporaryDirectory(), OPTIONS)
   const [writer, recoverer] = [await visitPort(server.port), await visitPort(server.port)]
   await fill(writer)

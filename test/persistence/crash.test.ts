@@ -32,30 +32,30 @@ import {
 
 /** How often each server is killed. */
 const ROUNDS = Number(process.env.KTREE_CRASH_ROUNDS ?? 20)
-/** More events than one round can bring: the history after a round holds all of the round. */
+/** A history that holds all events of a round. */
 const OPTIONS = ['--watch-history', '15000']
 const REQUESTS = 3000
 const WRITERS = 3
-/** What a crash may cost under everysec, in milliseconds. */
-const SECOND = 1000
+/** With everysec, a crash may lose writes of this time. */
+const MAX_LOSS_MS = 1000
 
 const program = useProgram()
 const seed = seedOfRun()
 
-/** What is known of a data directory between two servers on it. */
+/** What a data directory must hold when the next server starts on it. */
 class Expectation {
-  /** All that has been found on disk so far. */
+  /** The tree that the servers so far have read from the disk. */
   model = new TreeModel()
-  /** What the clients of the last server have heard. */
+  /** The events that clients of the last server have heard of. */
   log = new WriteLog()
-  /** The least index that has to be there. */
+  /** The lowest index that the disk may hold. */
   promised = 0
-  /** The history as it was found last. */
+  /** The history that the last server has read. */
   #history = new Map<number, TreeEvent>()
 
   /**
-   * What a server has found that ended again at once: what others were told beyond that, and may
-   * have been lost, has made room for what expired in its time.
+   * Notes the index that a server has read that was killed at its start. Later events that clients
+   * have heard of may be lost, and expiries since then may have taken their indexes.
    */
   found(loadedIndex: number): void {
     expect(loadedIndex, 'what was promised is there').toBeGreaterThanOrEqual(this.promised)
@@ -63,7 +63,7 @@ class Expectation {
     this.log.forgetAfter(loadedIndex)
   }
 
-  /** Checks what a new server has found. */
+  /** Checks the state that a new server has read. */
   check(state: SavedState, loadedIndex: number): void {
     const { events, stats } = state
     expect(loadedIndex, 'what was promised is there').toBeGreaterThanOrEqual(this.promised)
@@ -83,7 +83,7 @@ class Expectation {
       if (event.index > this.model.index && event.index <= loadedIndex) this.model.apply(event)
     }
     expect(this.model.index, 'the history reaches back to the last start').toBe(loadedIndex)
-    // What fell due while the server was down has expired since it was loaded, with events.
+    // Nodes that fell due while no server ran have expired since the start, each with an event.
     const now = this.model.clone()
     for (const event of events.slice(events.length - (state.index - loadedIndex))) {
       expect(event.action).toBe('expire')
@@ -97,7 +97,7 @@ class Expectation {
   }
 }
 
-/** A watcher from before the crash gets every event from then on, once. */
+/** Checks that a watcher that resumes gets every event since its index, once. */
 async function checkReplay(port: number, state: SavedState, random: SeededRandom): Promise<void> {
   if (state.events.length === 0) return
   const since = random.oneOf(state.events).index
@@ -114,9 +114,9 @@ async function checkReplay(port: number, state: SavedState, random: SeededRandom
 }
 
 /**
- * Kills a server at some moment of its start.
+ * Kills a server at some moment during its start.
  *
- * @returns what it had found by then
+ * @returns the index that it had read; undefined if it had not yet
  */
 async function killAtStart(directory: string, options: string[], random: SeededRandom) {
   const [port] = await freePorts(1)
@@ -126,7 +126,7 @@ async function killAtStart(directory: string, options: string[], random: SeededR
   return loadedIndexOf(running)
 }
 
-/** Clients write until the server is killed under them. */
+/** Lets clients write until the server is killed. @returns when, in Unix milliseconds */
 async function writeUntilKilled(
   server: DataServer,
   log: WriteLog,
@@ -174,10 +174,10 @@ for (const durability of ['always', 'everysec']) {
       expectation.check(state, server.loadedIndex)
       await checkReplay(server.port, state, random)
       const { log } = expectation
-      // Some rounds last longer than what a crash may cost.
+      // Some rounds last longer than the time that a crash may lose.
       const long = durability === 'everysec' && round % 7 === 6
       const killedAt = await writeUntilKilled(server, log, random, round, long)
-      const lost = durability === 'always' ? 0 : SECOND
+      const lost = durability === 'always' ? 0 : MAX_LOSS_MS
       const promised = log.highestBefore(durability === 'always' ? Infinity : killedAt - lost)
       expectation.promised = Math.max(expectation.promised, promised)
     }

@@ -24,12 +24,12 @@ import {
 } from './data-server.ts'
 import { readState, type SavedState, TreeModel } from './tree-model.ts'
 
-/** With all events in the history, so that they can be made again from the first. */
+/** The history keeps all events, so that a tree can be built from the first one. */
 const OPTIONS = ['--durability', 'always', '--watch-history', '20000']
 
 const program = useProgram()
 
-/** Every file of a tree, with what is in it, but for LevelDB's diary and its lock. */
+/** The files of a tree with their content, except LevelDB's own log and its lock. */
 function contentOf(tree: string): Map<string, string> {
   const files = readdirSync(tree).filter((name) => !/^LOG|^LOCK$/.test(name))
   return new Map(files.map((name) => [name, readFileSync(join(tree, name)).toString('base64')]))
@@ -38,13 +38,13 @@ function contentOf(tree: string): Map<string, string> {
 const treeIn = (directory: string): string => join(directory, 'tree')
 
 describe('a damaged tree', () => {
-  /** One with tables, a log, and several versions of everything. */
+  /** Trees with tables, a log, and several versions of every node. */
   let template = ''
-  /** How it was when its server was killed, and when it was stopped. */
+  /** The tree of a server that was killed, and of one that was stopped. */
   const templates: Record<string, string> = {}
   const states: Record<string, SavedState> = {}
 
-  test('is made', async () => {
+  test('is prepared', async () => {
     template = join(program.directory, 'templates')
     for (const end of ['killed', 'stopped']) {
       const directory = join(template, end)
@@ -92,9 +92,9 @@ describe('a damaged tree', () => {
     for (const [kind, pattern] of Object.entries(kinds)) {
       for (const [damage, inflict] of Object.entries(damages)) {
         if (end === 'stopped' && kind !== 'log' && kind !== 'MANIFEST') continue
-        // Of a few bytes each: where they are wrong makes no difference.
+        // These files have a few bytes, so the place of the damage makes no difference.
         if (/^[A-Z]+$/.test(kind) && kind !== 'MANIFEST' && /start|end|half/.test(damage)) continue
-        test(`(${end}) ${kind} ${damage} is refused, or what is left is told exactly`, async () => {
+        test(`(${end}) ${kind} ${damage} is refused, or an exact earlier state is loaded`, async () => {
           const from = treeIn(templates[end])
           for (const name of readdirSync(from)
             .filter((each) => pattern.test(each))
@@ -115,7 +115,7 @@ describe('a damaged tree', () => {
               continue
             }
             const { state, server } = outcome
-            // What was in the log alone may be lost from its end on, as after a power cut.
+            // Writes that were only in the log may be lost from its end, as after a power cut.
             const complete = states[end]
             if (state.index !== complete.index) expect(`${end} ${kind}`, where).toBe('killed log')
             expect(state.index, where).toBeGreaterThan(complete.index - 2100)

@@ -8,22 +8,22 @@ import type { Program, RunningProgram } from '../clients/program.ts'
 import { freePorts } from '../conformance/peers.ts'
 import { RawClient } from '../server/raw-client.ts'
 
-/** The program, ready, on a data directory. */
+/** The running program on a data directory. */
 export interface DataServer {
   readonly program: RunningProgram
   readonly port: number
-  /** The index up to which it has found something on disk. */
+  /** The index of the tree that it has read from the disk. */
   readonly loadedIndex: number
 }
 
-/** A directory that goes away with the test. */
+/** A directory that is removed with the test. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'ktree-data-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
 
-/** Starts the program without waiting for anything. */
+/** Starts the program, and does not wait until it serves. */
 export function launch(
   program: Program,
   directory: string,
@@ -31,12 +31,12 @@ export function launch(
   options: readonly string[] = [],
 ): RunningProgram {
   const where = ['--bind', '127.0.0.1', '--port', String(port), '--dir', directory]
-  // Without a gap indexes can be compared before and after; see crash-gap.test.ts.
+  // No gap, so that indexes before and after a crash can be compared; see crash-gap.test.ts.
   where.push('--crash-index-gap', '0')
   return program.start(join(program.dist, 'main.js'), [...where, ...options])
 }
 
-/** The index up to which a program says that it has found something on disk. */
+/** The index of the tree that a program says it has read; undefined if it has not said so. */
 export function loadedIndexOf({ out }: RunningProgram): number | undefined {
   const loaded = /up to index (\d+)"/.exec(out)
   return loaded === null ? undefined : Number(loaded[1])
@@ -54,7 +54,7 @@ export async function startOn(
   return { program: running, port, loadedIndex: loadedIndexOf(running) ?? 0 }
 }
 
-/** What a start that is refused writes, and how it ends. */
+/** The output and the exit code of a start that is refused. */
 export async function refusedStart(
   program: Program,
   directory: string,
@@ -71,7 +71,7 @@ export async function refusedStart(
   return { code, lines: running.err.split('\n').filter((line) => line !== '') }
 }
 
-/** Connects a client that ends with the test. */
+/** Connects a client, which is closed with the test. */
 export async function visitPort(port: number): Promise<RawClient> {
   const socket = connect(port, '127.0.0.1')
   const client = new RawClient(socket)
@@ -80,7 +80,7 @@ export async function visitPort(port: number): Promise<RawClient> {
   return client
 }
 
-/** What KSAVE replies, which may be long: it is put together only once. */
+/** The reply to KSAVE. It may be long, so its chunks are joined only once. */
 export async function saveState(port: number): Promise<string> {
   const socket = connect(port, '127.0.0.1', () => socket.write('KSAVE\r\n'))
   const chunks: Buffer[] = []
@@ -99,13 +99,13 @@ export async function saveState(port: number): Promise<string> {
   throw new Error('the connection has ended')
 }
 
-/** Ends a server as a power cut would: at once, in the middle of whatever it does. */
+/** Ends a server at once, at any point of its work. */
 export async function kill({ program }: Pick<DataServer, 'program'>): Promise<void> {
   program.process.kill('SIGKILL')
   await program.ended
 }
 
-/** Ends a server as its user would. */
+/** Ends a server by a signal, as its user would. */
 export async function stop({ program }: Pick<DataServer, 'program'>): Promise<void> {
   program.process.kill('SIGTERM')
   await program.ended

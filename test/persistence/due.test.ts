@@ -3,7 +3,7 @@ import { ManualClock } from '../../src/store/clock.ts'
 import { start } from '../server/raw-client.ts'
 import { temporaryDirectory } from './support.ts'
 
-test('what fell due while no server ran expires at the start, before anyone asks', async () => {
+test('nodes that fell due while no server ran expire at the start, before any request', async () => {
   const clock = new ManualClock()
   const directives = { dir: temporaryDirectory(), durability: 'always' }
   const first = await start({ clock, directives })

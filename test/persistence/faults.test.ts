@@ -23,7 +23,7 @@ const program = useProgram()
 
 const treeIn = (directory: string): string => join(directory, 'tree')
 
-test('a second server on the same directory is refused, and the first goes on', async () => {
+test('a second server on the same directory is refused, and the first is not disturbed', async () => {
   const directory = temporaryDirectory()
   const server = await startOn(program, directory)
   const client = await visitPort(server.port)
@@ -39,7 +39,7 @@ test('a second server on the same directory is refused, and the first goes on', 
   expect(again.loadedIndex).toBe(2)
 })
 
-describe('a directory that cannot be used is refused with one line', () => {
+describe('an unusable directory is refused with one line', () => {
   test('a file', async () => {
     const path = join(temporaryDirectory(), 'file')
     writeFileSync(path, 'mine')
@@ -59,10 +59,10 @@ describe('a directory that cannot be used is refused with one line', () => {
     expect(lines[0]).toMatch(/^ktree: cannot .*(ENOTDIR|Not a directory).*file\/data/i)
   })
 
-  // Root may write everywhere: the program runs as nobody then.
+  // Root may write everywhere, so the program then runs as nobody.
   const root = process.getuid?.() === 0
   for (const what of ['empty', 'with a tree']) {
-    test(`one that may not be written, ${what}`, async () => {
+    test(`a directory without write permission, ${what}`, async () => {
       const directory = temporaryDirectory()
       if (what !== 'empty') await stop(await startOn(program, directory))
       if (root) {
@@ -79,7 +79,7 @@ describe('a directory that cannot be used is refused with one line', () => {
       child.stderr.on('data', (chunk) => {
         err += chunk
       })
-      // A server that starts all the same says so on its standard output.
+      // A server that starts in spite of that writes to its standard output.
       child.stdout.on('data', () => child.kill('SIGKILL'))
       const [code] = await once(child, 'close')
       chmodSync(directory, 0o755)
@@ -90,7 +90,7 @@ describe('a directory that cannot be used is refused with one line', () => {
 })
 
 describe('a tree written by a newer ktree is refused, and left alone', () => {
-  test('as its marker tells', async () => {
+  test('by the format in its marker', async () => {
     const directory = temporaryDirectory()
     await stop(await startOn(program, directory))
     const marker = join(treeIn(directory), 'KTREE')
@@ -103,7 +103,7 @@ describe('a tree written by a newer ktree is refused, and left alone', () => {
     expect(readFileSync(marker, 'utf8')).toBe(newer)
   })
 
-  test('as its head tells', async () => {
+  test('by the format in its head', async () => {
     const directory = temporaryDirectory()
     await stop(await startOn(program, directory))
     const engine = await Engine.open(treeIn(directory))
@@ -120,8 +120,8 @@ describe('a tree written by a newer ktree is refused, and left alone', () => {
   })
 })
 
-describe('commands about what is on disk', () => {
-  test('SAVE puts it there at once; INFO and LASTSAVE tell', async () => {
+describe('commands for the disk', () => {
+  test('SAVE writes at once; INFO and LASTSAVE show it', async () => {
     const directory = temporaryDirectory()
     const started = Math.floor(Date.now() / 1000)
     const server = await startOn(program, directory)
@@ -143,7 +143,7 @@ describe('commands about what is on disk', () => {
     expect((await startOn(program, directory)).loadedIndex).toBe(50)
   })
 
-  test('BGSAVE puts it there before long', async () => {
+  test('BGSAVE writes soon', async () => {
     const directory = temporaryDirectory()
     const server = await startOn(program, directory)
     const client = await visitPort(server.port)
@@ -154,7 +154,7 @@ describe('commands about what is on disk', () => {
     expect((await startOn(program, directory)).loadedIndex).toBe(1)
   })
 
-  test('with durability no nothing is written, and they say so', async () => {
+  test('with durability no nothing is written, and SAVE and BGSAVE are refused', async () => {
     const directory = join(temporaryDirectory(), 'data')
     const server = await startOn(program, directory, ['--durability', 'no'])
     const client = await visitPort(server.port)
@@ -173,7 +173,7 @@ describe('commands about what is on disk', () => {
     [['SHUTDOWN', 'NOSAVE'], false],
   ]
   for (const [request, keeps] of ends) {
-    test(`${request.join(' ')} ${keeps ? 'keeps' : 'leaves out'} what has not been written yet`, async () => {
+    test(`${request.join(' ')} ${keeps ? 'keeps' : 'drops'} the last changes`, async () => {
       const directory = temporaryDirectory()
       const server = await startOn(program, directory)
       const client = await visitPort(server.port)
@@ -188,7 +188,7 @@ describe('commands about what is on disk', () => {
     })
   }
 
-  test('a signal keeps what has not been written yet', async () => {
+  test('a signal keeps the last changes', async () => {
     const directory = temporaryDirectory()
     const server = await startOn(program, directory)
     await (await visitPort(server.port)).call('KSET', '/a', '1')
@@ -198,7 +198,7 @@ describe('commands about what is on disk', () => {
 })
 
 describe('CONFIG SET while clients write', () => {
-  /** Writes without pause until told to stop; tells how many writes were made. */
+  /** Writes without pause. @returns a function that stops that, and returns the number of writes */
   function writeOn(client: RawClient): () => Promise<number> {
     let going = true
     const writing = (async () => {
@@ -217,7 +217,7 @@ describe('CONFIG SET while clients write', () => {
     }
   }
 
-  test('durability may be changed to and fro, and nothing answered under always is lost', async () => {
+  test('durability can be changed back and forth, and no write acknowledged with always is lost', async () => {
     const directory = temporaryDirectory()
     const server = await startOn(program, directory)
     const [client, writer] = [await visitPort(server.port), await visitPort(server.port)]
@@ -233,7 +233,7 @@ describe('CONFIG SET while clients write', () => {
     expect((await startOn(program, directory)).loadedIndex).toBe(made)
   })
 
-  test('dir may be changed to and fro, and the last one has everything', async () => {
+  test('dir can be changed back and forth, and the last directory has every write', async () => {
     const top = temporaryDirectory()
     const directories = ['a', 'b', 'c'].map((name) => join(top, name))
     const server = await startOn(program, directories[0], ['--durability', 'always'])
@@ -249,7 +249,7 @@ describe('CONFIG SET while clients write', () => {
     expect((await startOn(program, directories[1])).loadedIndex).toBe(made)
   })
 
-  test('one change after the other is carried out, by whomever it is asked for', async () => {
+  test('changes by two clients are made one after the other', async () => {
     const top = temporaryDirectory()
     const server = await startOn(program, join(top, 'a'))
     const [one, other] = [await visitPort(server.port), await visitPort(server.port)]
@@ -267,7 +267,7 @@ describe('CONFIG SET while clients write', () => {
     }
   })
 
-  test('a directory that holds what this server has not read is refused, and left as it is', async () => {
+  test('a directory with a tree that this server has not read is refused, and not changed', async () => {
     const top = temporaryDirectory()
     const [mine, foreign] = [join(top, 'mine'), join(top, 'foreign')]
     const first = await startOn(program, foreign)

@@ -9,25 +9,25 @@ import { describeWithSmallDisk, SmallDisk } from './small-disk.ts'
 const program = useProgram()
 
 const VALUE = 'x'.repeat(10_000)
-/** How long a server may take to notice that there is room again, in milliseconds. */
-const PATIENCE = 10_000
+/** How long a server may take to notice that there is room again. */
+const MAX_RECOVERY_MS = 10_000
 
-/** What writes were answered with, by the path that each was to. */
+/** The paths of writes, by their reply. */
 interface Answers {
   readonly made: string[]
-  /** Made, but not on disk at the time. */
+  /** Made, but not on the disk at the time of the reply. */
   readonly unsaved: string[]
   readonly refused: string[]
 }
 
-/** Writes to ever new paths until some writes are refused. */
+/** Writes to new paths until some writes are refused. */
 async function writeUntilRefused(client: RawClient, prefix: string): Promise<Answers> {
   const answers: Answers = { made: [], unsaved: [], refused: [] }
   for (let i = 0; answers.refused.length === 0; i += 10) {
     const paths = Array.from({ length: 10 }, (_, k) => `${prefix}/${i + k}`)
     for (const path of paths) client.send('KSET', path, VALUE)
     for (const path of paths) sortIn(answers, path, await client.next())
-    // At this pace everysec fails before memory has more than the disk will ever hold.
+    // At this pace, everysec fails before the tree in memory is larger than the disk.
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   return answers
@@ -52,13 +52,13 @@ async function expectThere(client: RawClient, paths: readonly string[]): Promise
   }
 }
 
-/** Asks until the server takes a write. */
+/** Repeats a write until the server accepts it. */
 async function untilTaken(client: RawClient, path: string): Promise<void> {
-  const deadline = Date.now() + PATIENCE
+  const deadline = Date.now() + MAX_RECOVERY_MS
   for (;;) {
     const reply = await client.call('KSET', path, VALUE)
     if (!(reply instanceof ErrorReply)) return
-    if (Date.now() > deadline) expect.fail(`after ${PATIENCE} ms: ${reply.text}`)
+    if (Date.now() > deadline) expect.fail(`after ${MAX_RECOVERY_MS} ms: ${reply.text}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
@@ -67,7 +67,7 @@ describeWithSmallDisk('on a full disk', () => {
   for (const durability of ['always', 'everysec']) {
     const options = ['--durability', durability, '--watch-history', '20000']
 
-    test(`${durability}: writes are refused, reads and watches go on; with room they are taken again`, async () => {
+    test(`${durability}: writes are refused until there is room, reads and watches are served`, async () => {
       const disk = await SmallDisk.make('32m')
       const directory = join(disk.path, 'data')
       const server = await startOn(program, directory, options)
@@ -84,7 +84,7 @@ describeWithSmallDisk('on a full disk', () => {
       expect(full.get('rdb_last_bgsave_status')).toBe('err')
       expect(full.get('write_error')).toContain('No space left on device')
       expect(await client.call('SAVE')).toBeInstanceOf(ErrorReply)
-      // A watcher that comes now sees what is in memory.
+      // A watcher that starts now sees the tree in memory.
       await watcher.call('SUBSCRIBE', `/load?recursive=true&since=2`)
       const seen = (await watcher.take(made.length + unsaved.length)) as Reply[][]
       expect(seen.at(-1)?.[2]).toContain(`"index":${1 + made.length + unsaved.length}`)
@@ -100,7 +100,7 @@ describeWithSmallDisk('on a full disk', () => {
       await expectThere(reader, ['/before', ...made, ...unsaved, '/after'])
     })
 
-    test(`${durability}: what expires on a full disk expires with its event, and for good`, async () => {
+    test(`${durability}: a node that expires on a full disk expires with an event, and stays expired`, async () => {
       const disk = await SmallDisk.make('32m')
       const directory = join(disk.path, 'data')
       const server = await startOn(program, directory, options)
@@ -126,7 +126,7 @@ describeWithSmallDisk('on a full disk', () => {
       ])
     })
 
-    test(`${durability}: a tree that a KRECOVER has brought on a full disk is written when there is room`, async () => {
+    test(`${durability}: a tree recovered by KRECOVER on a full disk is written when there is room`, async () => {
       const disk = await SmallDisk.make('32m')
       const directory = join(disk.path, 'data')
       const server = await startOn(program, directory, options)
@@ -153,7 +153,7 @@ describeWithSmallDisk('on a full disk', () => {
       await expectThere(await visitPort(again.port), [...paths, '/after'])
     })
 
-    test(`${durability}: a server killed on a full disk starts when there is room, with all that was saved`, async () => {
+    test(`${durability}: a server killed on a full disk starts when there is room, with all saved writes`, async () => {
       const disk = await SmallDisk.make('32m')
       const directory = join(disk.path, 'data')
       const server = await startOn(program, directory, options)

@@ -6,7 +6,7 @@ import { eventOfMessage } from './tree-model.ts'
 
 const program = useProgram()
 
-test('after a crash the history holds what it held, and remembers where the dropped events were', async () => {
+test('after a crash the history has the same events, and knows where the dropped events were', async () => {
   const directory = temporaryDirectory()
   const options = ['--watch-history', '100']
   const server = await startOn(program, directory, options)

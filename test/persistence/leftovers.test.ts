@@ -9,7 +9,7 @@ const program = useProgram()
 
 const NODES = 4000
 
-/** The ids of the directories on disk, and for each file that of the directory it is in. */
+/** The ids of the directories on disk, and the id of each file's directory. */
 async function idsOnDisk(
   directory: string,
 ): Promise<{ directories: Set<number>; files: number[] }> {
@@ -26,7 +26,7 @@ async function idsOnDisk(
   return { directories, files }
 }
 
-/** Kills a server that has removed a directory before all that was in it has left the disk. */
+/** Kills a server that has removed a directory, but not yet deleted all its nodes from the disk. */
 async function crashWhileClearing(): Promise<string> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const directory = temporaryDirectory()
@@ -42,10 +42,10 @@ async function crashWhileClearing(): Promise<string> {
     await kill(server)
     if ((await idsOnDisk(directory)).files.length > 1) return directory
   }
-  expect.fail('the crash always came after all was cleared away')
+  expect.fail('the crash always came after all nodes were deleted')
 }
 
-test('what a removed directory held leaves the disk, if not before the crash then after it', async () => {
+test('the nodes of a removed directory are deleted from the disk, after the crash if not before', async () => {
   const directory = await crashWhileClearing()
   const again = await startOn(program, directory)
   expect(again.loadedIndex).toBe(NODES + 2)

@@ -4,7 +4,7 @@ import { fileName, KIND } from '../../src/persistence/keys.ts'
 import { Engine } from '../../src/persistence/level.ts'
 import { keep, putRecords, recordsOf } from './support.ts'
 
-/** A closed tree, and the record of one file as it was before its last change. */
+/** Makes a closed tree. @returns also the record of one file before its last change */
 async function makeTree() {
   const { store, persistence, directory } = await keep()
   const name = 'changed'
@@ -27,8 +27,8 @@ async function remove(directory: string, kind: number): Promise<void> {
   await engine.close()
 }
 
-// Of each record the checksum is right: that one is wrong or missing shows from the head alone.
-test('an older version of a node that has come back is noticed', async () => {
+// Every record has the right checksum: only the head shows that a record is old or missing.
+test('an older version of a node is detected', async () => {
   const { directory, before } = await makeTree()
   await putRecords(directory, before)
   await expect(keep({ directory })).rejects.toThrow(
@@ -40,7 +40,7 @@ test.each([
   ['a file', KIND.file, /it has 2 nodes and should have 3/],
   ['events', KIND.events, /a part of its history is missing/],
   ['the head', KIND.meta, /its head is missing/],
-])('that the record of %s is missing is noticed', async (_, kind, message) => {
+])('a missing record of %s is detected', async (_, kind, message) => {
   const { directory } = await makeTree()
   await remove(directory, kind)
   await expect(keep({ directory })).rejects.toThrow(message)

@@ -39,7 +39,7 @@ async function open(directory: string): Promise<Kept> {
   return { store, persistence }
 }
 
-/** All that must be the same after a start; children are in no order. */
+/** Everything that must be the same after a restart. Children have no order. */
 function contentOf(store: Store): object {
   const { watchers: _, ...stats } = JSON.parse(store.save()).Stats
   const { Root: root, WatcherHub: hub } = JSON.parse(store.save())
@@ -48,7 +48,7 @@ function contentOf(store: Store): object {
   return { root, hub, stats, index, files, leases, listed: fileList.length }
 }
 
-/** Saves, closes and reads the directory again: nothing is damaged, and all is as it was. */
+/** Saves, closes and reads the directory again, and expects the same content. */
 async function expectKept({ store, persistence }: Kept, directory: string): Promise<Kept> {
   store.reclaim(Number.POSITIVE_INFINITY)
   const before = contentOf(store)
@@ -58,7 +58,7 @@ async function expectKept({ store, persistence }: Kept, directory: string): Prom
   return again
 }
 
-test('a directory that has been moved is found at its new place, with all below it', async () => {
+test('a moved directory is at its new place, with everything below it', async () => {
   let kept = await open(base)
   kept.store.set('/old/sub/x', '1', { expireTime: clock.now() + 5000 })
   kept.store.set('/old/y', '2')
@@ -75,7 +75,7 @@ test('a directory that has been moved is found at its new place, with all below 
   await kept.persistence.close(true)
 })
 
-test('a name that another one has had, and a place that another one has left', async () => {
+test('nodes that take the former names and places of others', async () => {
   let kept = await open(base)
   for (const path of ['/a', '/b', '/c/x', '/d/x']) kept.store.set(path, path)
   kept = await expectKept(kept, base)
@@ -93,7 +93,7 @@ test('a name that another one has had, and a place that another one has left', a
   await kept.persistence.close(true)
 })
 
-test('what has been flushed does not come back, and what came after it stays', async () => {
+test('flushed nodes do not come back, and later nodes stay', async () => {
   let kept = await open(base)
   for (let i = 0; i < 500; i++) kept.store.set(`/d${i % 3}/k${i}`, 'x')
   kept = await expectKept(kept, base)
@@ -108,7 +108,7 @@ test('what has been flushed does not come back, and what came after it stays', a
   await kept.persistence.close(true)
 })
 
-test('any writes and moves, before commits and in the midst of them', async () => {
+test('any writes and moves, before and during commits', async () => {
   const step = fc.oneof(
     { weight: 12, arbitrary: writeOrMove },
     ...(['tick', 'save', 'restart'] as const).map((word) => fc.constant(word)),
@@ -117,7 +117,7 @@ test('any writes and moves, before commits and in the midst of them', async () =
   const steps = fc.array(step, { minLength: 5, maxLength: 60 })
   await fc.assert(
     fc.asyncProperty(steps, fc.boolean(), async (run, slow) => {
-      // A commit looks at the clock after each step, and each time its slice is over.
+      // A commit checks the clock after each step, and then its slice is always over.
       let now = 0
       if (slow) vi.spyOn(performance, 'now').mockImplementation(() => (now += 1e6))
       const directory = join(base, String(runs++))

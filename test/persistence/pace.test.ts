@@ -1,15 +1,15 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { keep, useDisk } from './support.ts'
 
-/** How long clients are served between two slices, and writing 64 nodes down takes: milliseconds. */
-const CLIENTS = 30
-const STEP = 0.4
+/** How long clients are served between two slices, and how long encoding 64 nodes takes. */
+const CLIENTS_MS = 30
+const STEP_MS = 0.4
 
-/** Lets time pass by what is done alone; every look at the clock stands for a step. */
+/** Replaces the clock by one on which each look takes the time of a step. */
 function useCountedTime(): { pass(milliseconds: number): void; now(): number } {
   let now = 0
   const spy = vi.spyOn(performance, 'now').mockImplementation(() => {
-    now += STEP
+    now += STEP_MS
     return now
   })
   onTestFinished(() => spy.mockRestore())
@@ -21,7 +21,7 @@ function useCountedTime(): { pass(milliseconds: number): void; now(): number } {
   }
 }
 
-test('a commit is made within half a second, however much clients write meanwhile', async () => {
+test('a commit ends within half a second, however much clients write meanwhile', async () => {
   const { store, persistence, directory } = await keep()
   const disk = useDisk()
   const time = useCountedTime()
@@ -33,9 +33,9 @@ test('a commit is made within half a second, however much clients write meanwhil
   disk.hold()
   const saved = persistence.save()
   const started = time.now()
-  // The turns of a loop in which clients always have more to write.
+  // In each turn of the event loop clients write more.
   for (let turns = 0; disk.waiting === 0 && turns < 200; turns++) {
-    time.pass(CLIENTS)
+    time.pass(CLIENTS_MS)
     write()
     await new Promise((resolve) => setImmediate(resolve))
   }

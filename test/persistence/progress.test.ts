@@ -2,15 +2,15 @@ import { pino } from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { keep } from './support.ts'
 
-/** More than are read at a time. */
+/** More than one read returns. */
 const FILES = 12_000
 
-test('while a large tree is read the log tells how far it has come', async () => {
+test('the log shows the progress of reading a large tree', async () => {
   const { store, persistence, directory } = await keep()
   for (let i = 0; i < FILES; i++) store.set(`/d${i % 10}/${i}`, 'value')
   await persistence.close(true)
   let now = 0
-  // Each look at the clock comes 600 ms after the one before.
+  // Each look at the clock is 600 ms after the last.
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 600))
   onTestFinished(() => clock.mockRestore())
   const lines: string[] = []

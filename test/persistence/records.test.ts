@@ -126,7 +126,7 @@ const metas: fc.Arbitrary<Meta> = fc
   })
 
 describe('the record of', () => {
-  test('a file brings back every byte, index and time', () => {
+  test('a file keeps every byte, index and time', () => {
     fc.assert(
       fc.property(files, ids, (file, parentId) => {
         const key = fileKey(parentId, file.name)
@@ -145,7 +145,7 @@ describe('the record of', () => {
     )
   })
 
-  test('a directory too, the root with its empty name included', () => {
+  test('a directory does too, including the root with its empty name', () => {
     fc.assert(
       fc.property(directories, ids, fc.oneof(ids, fc.constant(0)), (directory, id, parentId) => {
         const key = directoryKey(id)
@@ -164,7 +164,7 @@ describe('the record of', () => {
     )
   })
 
-  test('a run of events brings back each of them, in no more room than was counted', () => {
+  test('a run of events keeps each event, and is no longer than computed', () => {
     fc.assert(
       fc.property(fc.array(events, { maxLength: 5 }), index, (run, first) => {
         const key = eventsKey(first)
@@ -178,7 +178,7 @@ describe('the record of', () => {
     )
   })
 
-  test('what there is once brings back every number', () => {
+  test('the head keeps every number', () => {
     fc.assert(
       fc.property(metas, (meta) => {
         expect(decodeMeta(encodeMeta(meta))).toEqual(meta)
@@ -188,13 +188,13 @@ describe('the record of', () => {
 })
 
 describe('keys', () => {
-  test('are in the order of their numbers, whatever these are', () => {
+  test('sort by their numbers', () => {
     fc.assert(
       fc.property(ids, ids, names, (one, other, name) => {
         const order = Math.sign(one - other)
         expect(directoryKey(one).compare(directoryKey(other))).toBe(order)
         expect(firstFileKey(one).compare(firstFileKey(other))).toBe(order)
-        // The files of a directory lie between it and the next.
+        // The files of a directory lie between its first key and that of the next directory.
         if (one < other) expect(fileKey(one, name).compare(firstFileKey(other))).toBe(-1)
         expect(fileKey(one, name).compare(firstFileKey(one))).toBe(name === '' ? 0 : 1)
       }),
@@ -224,7 +224,7 @@ describe('damage', () => {
     metas.map((meta): [Buffer, Buffer] => [metaKey, encodeMeta(meta)]),
   )
 
-  test('to any byte of a record, or of its key, is noticed', () => {
+  test('to any byte of a record or its key is detected', () => {
     fc.assert(
       fc.property(anyRecord, fc.nat(), fc.integer({ min: 1, max: 255 }), ([key, value], at, by) => {
         const [damagedKey, damagedValue] = [Buffer.from(key), Buffer.from(value)]
@@ -237,7 +237,7 @@ describe('damage', () => {
     )
   })
 
-  test('to any byte of a small record is noticed', () => {
+  test('to any byte of a small record is detected', () => {
     const file = new FileNode('name', new DirectoryNode('', null, 0), 'value', 7)
     const key = fileKey(3, file.name)
     const value = encodeFile(file, key)
@@ -250,7 +250,7 @@ describe('damage', () => {
     }
   })
 
-  test('by which a record is cut short, or longer, is noticed', () => {
+  test('that makes a record shorter or longer is detected', () => {
     fc.assert(
       fc.property(anyRecord, fc.nat(), ([key, value], at) => {
         expect(isSealed(key, value.subarray(0, at % value.length))).toBe(false)
@@ -259,7 +259,7 @@ describe('damage', () => {
     )
   })
 
-  test('to a record whose checksum is right all the same is an error, and nothing worse', () => {
+  test('to a record with a right checksum is a DamagedDataError and nothing worse', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (array) => {
         const value = Buffer.from(array)

@@ -21,7 +21,7 @@ import {
   useDisk,
 } from './support.ts'
 
-/** What a watcher of each place is told, from every index on. */
+/** The first event that a watcher gets, for each path and each index to resume from. */
 type Told = readonly string[]
 
 const PLACES = ['/', '/a', '/ab', '/b', '/_h', '/a/b', '/a/_h', '/a/ab/b', '/a/_h/b', '/dir', '/x']
@@ -47,7 +47,7 @@ function tell(store: Store, path: string, recursive: boolean, since: number): st
   }
 }
 
-/** One store after another on the same directories, and what the disk has to hold. */
+/** A series of stores on the same directories, and the content that the disk must have. */
 class Scenario {
   readonly #base = mkdtempSync(join(tmpdir(), 'ktree-round-trip-'))
   readonly #disk: Disk
@@ -58,9 +58,9 @@ class Scenario {
   #directory = ''
   #onDisk: object = {}
   #toldOnDisk: Told = []
-  /** The places of dropped events are on the disk too, as they are. */
+  /** Whether the disk also has the current places of dropped events. */
   #exact = true
-  /** A state saved at some time, to be recovered. */
+  /** A state to recover. */
   #state: string | undefined
 
   constructor(disk: Disk, watchHistory: number) {
@@ -95,14 +95,14 @@ class Scenario {
     this.#exact = exact
   }
 
-  /** What the disk holds now is what it held at the last commit. */
+  /** Compares the store that was read with the store at the last commit. */
   #compare(): void {
     expect(contentOf(this.store)).toEqual(this.#onDisk)
     expect(this.store.leases).toBe(countNodes(this.store).countedLeases)
     const told = toldBy(this.store)
     if (this.#exact) expect(told).toEqual(this.#toldOnDisk)
     for (const [i, before] of this.#toldOnDisk.entries()) {
-      // After a crash a watcher may be refused to be safe; it is never told less than there was.
+      // After a crash a watcher may be refused, to be safe, but it never misses an event.
       if (told[i] !== before) expect(told[i]).toBe('401')
     }
   }
@@ -113,8 +113,8 @@ class Scenario {
   }
 
   /**
-   * Lets time pass, and with it the commits that come by themselves; they may leave the places of
-   * dropped events to later ones.
+   * Lets time pass, so that scheduled commits run. They may leave the places of dropped events to
+   * later commits.
    */
   async wait(ms: number): Promise<void> {
     const { persistence } = this.kept
@@ -136,7 +136,7 @@ class Scenario {
     this.#disk.failsLate = late
     await expect(this.kept.persistence.save()).rejects.toThrow('no space left')
     this.#disk.failure = undefined
-    // What the disk holds now is one thing or the other.
+    // The disk may or may not have the failed commit, so another one makes its content known.
     if (late) await this.save()
   }
 
@@ -175,7 +175,7 @@ class Scenario {
     this.#note(true)
   }
 
-  /** Keeps nothing for a while. */
+  /** Sets durability to no for a while. */
   async pause(then: Write): Promise<void> {
     await this.kept.persistence.change(this.#directory, 'no')
     then(this.store)
@@ -188,7 +188,7 @@ class Scenario {
     this.store.deleteExpiredKeys(this.#clock.now())
   }
 
-  /** Nothing but the tree may be on the disk once all that was removed has been cleared away. */
+  /** Checks that the disk holds only the tree once all removed nodes have been reclaimed. */
   async checkRecords(): Promise<void> {
     const { store, persistence } = this.kept
     store.reclaim(Number.POSITIVE_INFINITY)
@@ -225,13 +225,13 @@ const then: Write = (store) => {
   store.set(`/x/${store.index}/y`, 'new')
 }
 
-/** More than one operation clears away in passing. */
+/** Makes and removes more nodes than one operation reclaims in passing. */
 const fill: Write = (store) => {
   for (let i = 0; i < 90; i++) store.set(`/dir/${i % 9 === 0 ? `${i}/x` : i}`, String(i))
   store.delete('/dir', { recursive: true })
 }
 
-/** Few paths, so that what is removed often stands there again by the next commit. */
+/** Few paths, so that a removed path is often there again by the next commit. */
 const fewPaths = fc.constantFrom('/a', '/b', '/a/b', '/a/_h', '/a/b/a', '/b/a')
 
 const often = fc
@@ -286,7 +286,7 @@ const weights = [40, 20, 4, 2, 2, 4, 4, 4, 4, 2, 2, 1, 2, 2, 1, 1, 1, 1]
 
 const step = fc.oneof(...steps.map((arbitrary, i) => ({ arbitrary, weight: weights[i] })))
 
-test('what is read is what was last written, whatever happens in between', async () => {
+test('any sequence of writes, commits, failures and restarts keeps the tree', async () => {
   const disk = useDisk()
   const sequences = fc.array(step, { minLength: 5, maxLength: 60, size: 'max' })
   await fc.assert(

@@ -1,4 +1,4 @@
-/** Random numbers that come again from the same seed (mulberry32). */
+/** Random numbers that the same seed repeats (mulberry32). */
 export class SeededRandom {
   #state: number
 
@@ -6,7 +6,7 @@ export class SeededRandom {
     this.#state = seed >>> 0
   }
 
-  /** From 0 up to, not including, 1. */
+  /** At least 0 and less than 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let bits = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
@@ -14,7 +14,7 @@ export class SeededRandom {
     return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32
   }
 
-  /** An integer from one bound to another, both included. */
+  /** An integer between two bounds, both included. */
   between(least: number, most: number): number {
     return least + Math.floor(this.next() * (most - least + 1))
   }
@@ -24,7 +24,7 @@ export class SeededRandom {
   }
 }
 
-/** The seed of a run: `KTREE_SEED`, or one that has not been used yet. */
+/** The seed of a run: `KTREE_SEED`, or a new one. */
 export function seedOfRun(): number {
   return Number(process.env.KTREE_SEED ?? Date.now() % 1_000_000_000)
 }

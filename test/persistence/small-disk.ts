@@ -7,23 +7,23 @@ import { temporaryDirectory } from './data-server.ts'
 
 const MOUNT = 'mount -t tmpfs -o size="$2" tmpfs "$1"'
 
-/** Whether this user may make a disk of its own, which no one else sees. */
+/** Whether this user may mount a disk that only its own processes see. */
 function canMount(): boolean {
   return spawnSync('unshare', ['-rm', 'sh', '-c', MOUNT, 'sh', '/tmp', '1m']).status === 0
 }
 
 /**
- * A `describe` for tests that need a {@link SmallDisk}. Where the system lets no user mount one
- * (containers often do not, and no package mends that) they are skipped under a title that says so.
+ * A `describe` for tests that need a {@link SmallDisk}. If users may not mount one, as in many
+ * containers, the tests are skipped under a title that says so.
  */
 export function describeWithSmallDisk(title: string, suite: () => void): void {
   if (canMount()) describe(title, suite)
   else describe.skip(`${title} (to run these: allow 'unshare -rm mount -t tmpfs')`, suite)
 }
 
-/** A disk in memory that a test can fill; it goes away with the test, and with its process. */
+/** A disk in memory that a test can fill. It is removed with the test, and with its process. */
 export class SmallDisk {
-  /** Where everyone can reach it. */
+  /** A path to it that works for every process. */
   readonly path: string
   readonly #filler: string
 
@@ -32,10 +32,10 @@ export class SmallDisk {
     this.#filler = join(path, 'filler')
   }
 
-  /** @param size as mount takes it: `24m` */
+  /** @param size as in a mount option: `24m` */
   static async make(size: string): Promise<SmallDisk> {
     const directory = temporaryDirectory()
-    // The mount lives as long as a process in its namespace: `cat` ends with its standard input.
+    // The mount lives as long as a process in its namespace, and `cat` ends with its input.
     const script = `${MOUNT} && echo mounted && exec cat`
     const holder: ChildProcess = spawn('unshare', [
       '-rm',
@@ -54,19 +54,19 @@ export class SmallDisk {
     return new SmallDisk(`/proc/${holder.pid}/root${directory}`)
   }
 
-  /** Takes up all but so many bytes. */
+  /** Fills the disk except for this many bytes. */
   fill(left: number): void {
     const { bavail, bsize } = statfsSync(this.path)
     writeFileSync(this.#filler, Buffer.alloc(Math.max(0, bavail * bsize - left), 1))
   }
 
-  /** Takes up what is left by now. */
+  /** Fills the rest of the disk. */
   fillUp(): void {
     const { bavail, bsize } = statfsSync(this.path)
     writeFileSync(`${this.#filler}.rest`, Buffer.alloc(bavail * bsize, 1))
   }
 
-  /** Gives back what {@link fill} took. */
+  /** Frees what {@link fill} and {@link fillUp} have filled. */
   free(): void {
     truncateSync(this.#filler)
     rmSync(`${this.#filler}.rest`, { force: true })

@@ -10,62 +10,62 @@ import { type Durability, Persistence } from '../../src/persistence/persistence.
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store, type StoreOptions } from '../../src/store/store.ts'
 
-/** A directory that goes with the test. */
+/** A directory that is removed with the test. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'ktree-persistence-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
 
-/** A put, or a deletion, which has no value; and of what kind of record. */
+/** A put or a deletion of a record. A deletion has no value. */
 export interface Operation {
   readonly kind: number
   readonly key: Buffer
   readonly value: Buffer | undefined
 }
 
-/** Stands before the engines of a test: sees what they write, holds it up, refuses it. */
+/** Intercepts the writes of all engines in a test, to record, hold up or refuse them. */
 export class Disk {
-  /** What each write has brought, in turn, or would have if it had not failed. */
+  /** The operations of each write, in turn, including failed writes. */
   readonly writes: Operation[][] = []
-  /** How many writes the disk was to have before the promise resolves: each ends a commit. */
+  /** The number of synced writes: each ends a commit. */
   commits = 0
-  /** Writes fail with it while it is set. */
+  /** While it is set, writes fail with it. */
   failure: Error | undefined
-  /** Such a write fails only after it has been made: the disk has it, and nobody knows. */
+  /** Whether a failing write fails only after it has reached the disk. */
   failsLate = false
   #held: (() => void)[] | undefined
 
-  /** How many writes wait. */
+  /** How many writes are held. */
   get waiting(): number {
     return this.#held?.length ?? 0
   }
 
-  /** From now on writes wait. */
+  /** Holds writes from now on. */
   hold(): void {
     this.#held ??= []
   }
 
-  /** Lets those that wait go on, and all to come. */
+  /** Releases the held writes, and holds no more. */
   release(): void {
     const held = this.#held ?? []
     this.#held = undefined
     for (const resume of held) resume()
   }
 
-  /** Lets those that wait go on; those to come wait as before. */
+  /** Releases the held writes, and holds later ones. */
   step(): void {
     this.release()
     this.hold()
   }
 
-  /** What the last write has put of a kind of record. */
+  /** The puts of one kind of record in the last write. */
   puts(kind: keyof typeof KIND): Operation[] {
     const all = this.writes.at(-1) ?? []
     return all.filter((operation) => operation.kind === KIND[kind] && operation.value !== undefined)
   }
 
-  /** What the last write has deleted of a kind of record. */
+  /** The deletions of one kind of record in the last write. */
   deletions(kind: keyof typeof KIND): Operation[] {
     const all = this.writes.at(-1) ?? []
     return all.filter((operation) => operation.kind === KIND[kind] && operation.value === undefined)
@@ -78,8 +78,8 @@ export class Disk {
 }
 
 /**
- * Puts a {@link Disk} before all engines until the test has finished; to be called after what it
- * must let go of by then has been started.
+ * Installs a {@link Disk} until the test has finished. It must be called after all servers have
+ * been started, because it must be removed before they are closed.
  */
 export function useDisk(): Disk {
   const disk = new Disk()
@@ -132,7 +132,7 @@ function record(batch: Batch, into: WeakMap<Batch, Operation[]>): void {
   }
 }
 
-/** A store with its copy on disk. */
+/** A store that is kept on disk. */
 export interface Kept {
   readonly store: Store
   readonly clock: ManualClock
@@ -149,7 +149,7 @@ export interface KeepOptions extends StoreOptions {
   logger?: Logger
 }
 
-/** Opens a store on a directory, by default a new one; it is closed with the test. */
+/** Opens a store on a directory, by default a new one. It is closed with the test. */
 export async function keep(options: KeepOptions = {}): Promise<Kept> {
   const { clock = new ManualClock(), durability = 'everysec' } = options
   const directory = options.directory ?? temporaryDirectory()
@@ -166,7 +166,7 @@ export async function keep(options: KeepOptions = {}): Promise<Kept> {
   return { store, clock, persistence, directory }
 }
 
-/** All records that a closed directory holds. */
+/** All records in a closed directory. */
 export async function recordsOf(directory: string): Promise<RawRecord[]> {
   const engine = await Engine.open(treeOf(directory))
   try {
@@ -179,7 +179,7 @@ export async function recordsOf(directory: string): Promise<RawRecord[]> {
   }
 }
 
-/** Puts records into a closed directory, as they are. */
+/** Writes raw records into a closed directory. */
 export async function putRecords(directory: string, records: readonly RawRecord[]): Promise<void> {
   const engine = await Engine.open(treeOf(directory))
   try {
@@ -191,7 +191,7 @@ export async function putRecords(directory: string, records: readonly RawRecord[
   }
 }
 
-/** How many records there are of a kind. */
+/** The number of records of a kind. */
 export function countOf(records: readonly RawRecord[], kind: keyof typeof KIND): number {
   return records.filter(([key]) => key[0] === KIND[kind]).length
 }
@@ -201,7 +201,7 @@ export function directoryIds(records: readonly RawRecord[]): number[] {
   return records.filter(([key]) => key[0] === KIND.directory).map(([key]) => numberOf(key))
 }
 
-/** All that a store holds, for comparison: of the children of a directory the order is undefined. */
+/** The content of a store, for comparison. Children have no order. */
 export function contentOf(store: Store): object {
   const document = JSON.parse(Buffer.from(store.saveNoCopy(), 'latin1').toString('utf8'))
   const { watchers, ...stats } = store.statsMap()
@@ -216,7 +216,7 @@ export function contentOf(store: Store): object {
   }
 }
 
-/** How many nodes there are, whatever the store itself has counted; `/` is a directory too. */
+/** Counts nodes without the counters of the store. `/` counts as a directory. */
 export function countNodes(store: Store) {
   const counted = { countedFiles: 0, countedDirectories: 1, countedLeases: 0 }
   const open = [store.root]

@@ -1,7 +1,7 @@
 import { fromFlat } from '../clients/flat-reply.ts'
 import type { Reply } from '../server/raw-client.ts'
 
-/** A node as an event shows it; a value is a string of one byte a character. */
+/** A node in an event. Its value is a binary string. */
 export interface EventNode {
   readonly key: string
   readonly dir: boolean
@@ -25,7 +25,7 @@ type Fields = Record<string, unknown>
 const toBytes = (text: unknown): string => Buffer.from(String(text), 'utf8').toString('latin1')
 const fromBase64 = (text: unknown): string => Buffer.from(String(text), 'base64').toString('latin1')
 
-/** @param decode what makes bytes of a string; in JSON strings are text, in replies bytes */
+/** @param decode makes binary strings: in JSON strings are text, in replies bytes */
 function nodeOf(fields: Fields, decode: (text: unknown) => string): EventNode {
   const { value, encoding, key, keyEncoding } = fields
   return {
@@ -59,7 +59,7 @@ export function eventOfMessage(json: string): TreeEvent {
   return eventOf(JSON.parse(Buffer.from(json, 'latin1').toString('utf8')), toBytes)
 }
 
-/** What KSAVE tells. */
+/** The state that KSAVE returns. */
 export interface SavedState {
   readonly index: number
   readonly tree: TreeModel
@@ -91,7 +91,7 @@ interface ModelNode {
 
 const NEVER = '0001-01-01T00:00:00Z'
 const REMOVALS: readonly string[] = ['delete', 'compareAndDelete', 'expire']
-/** Which counter of KSTATS counts the events of an action. */
+/** The counter of KSTATS for each action. */
 const COUNTERS: Readonly<Record<string, string>> = {
   create: 'createSuccess',
   set: 'setsSuccess',
@@ -102,10 +102,10 @@ const COUNTERS: Readonly<Record<string, string>> = {
   expire: 'expireCount',
 }
 
-/** A tree that is made of events alone: what the server should hold after them. */
+/** A tree made from events alone: the tree that the server should have. */
 export class TreeModel {
   index = 0
-  /** How many events of each action there were, under the names of KSTATS. */
+  /** The number of events of each action, under the names of KSTATS. */
   readonly counters: Record<string, number> = {}
   readonly #root: ModelNode
 
@@ -114,12 +114,12 @@ export class TreeModel {
     for (const name of Object.values(COUNTERS)) this.counters[name] = 0
   }
 
-  /** The nodes of a saved state; without index and counters. */
+  /** The nodes of a saved state, without index and counters. */
   static ofSaved(root: Fields): TreeModel {
     return new TreeModel(savedNode(root))
   }
 
-  /** What a saved state holds. */
+  /** The tree, index and counters of a saved state. */
   static ofState(state: SavedState): TreeModel {
     const model = state.tree.clone()
     model.index = state.index
@@ -161,7 +161,7 @@ export class TreeModel {
       }
       return
     }
-    // A new node in the place of an old one comes last among its siblings, as it does in a Map.
+    // A node that replaces another is the last of its siblings, as in a Map.
     parent.children?.set(name, {
       value: node.value,
       expiration: node.expiration,
@@ -171,12 +171,12 @@ export class TreeModel {
     })
   }
 
-  /** How many nodes there are, without the root. */
+  /** The number of nodes, without the root. */
   get size(): number {
     return this.#lines().size - 1
   }
 
-  /** The first node that another tree has not, or has otherwise; undefined if they are equal. */
+  /** The first node that another tree lacks, or that differs there; undefined if they are equal. */
   difference(other: TreeModel): string | undefined {
     const mine = this.#lines()
     const others = other.#lines()

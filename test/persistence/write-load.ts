@@ -2,15 +2,15 @@ import { ErrorReply, type RawClient, type Reply } from '../server/raw-client.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { eventOfMessage, eventOfReply, type TreeEvent } from './tree-model.ts'
 
-/** How many requests each connection has under way. */
+/** How many requests each connection has in flight. */
 const DEPTH = 24
 
 type Request = readonly (string | number)[]
 
-/** What clients have learned of the server's writes: by a reply, or as watchers. */
+/** The events that clients have heard of, by a reply or as watchers. */
 export class WriteLog {
   readonly events = new Map<number, TreeEvent>()
-  /** When each event was first heard of, in Unix milliseconds. */
+  /** When a client first heard of each event, in Unix milliseconds. */
   readonly #heardAt = new Map<number, number>()
   readonly errors = new Set<string>()
 
@@ -20,7 +20,7 @@ export class WriteLog {
     this.#heardAt.set(event.index, Date.now())
   }
 
-  /** Takes back what lies after an index. */
+  /** Forgets the events after an index. */
   forgetAfter(index: number): void {
     for (const heard of this.events.keys()) {
       if (heard <= index) continue
@@ -29,7 +29,7 @@ export class WriteLog {
     }
   }
 
-  /** The highest index that has been heard of up to a time; 0 if there is none. */
+  /** The highest index that a client had heard of at a time; 0 if there is none. */
   highestBefore(time: number): number {
     let highest = 0
     for (const [index, at] of this.#heardAt) if (at <= time && index > highest) highest = index
@@ -38,11 +38,10 @@ export class WriteLog {
 }
 
 /**
- * A client that writes without pause until its connection ends; all that it is told goes into the
- * log.
+ * Lets a client write without pause until its connection ends, and logs the events in its replies.
  *
- * @param nextRequest undefined: no more
- * @param pause how long to wait between two bursts, in milliseconds
+ * @param nextRequest returns undefined when there are no more
+ * @param pause between two bursts, in milliseconds
  */
 export async function keepWriting(
   client: RawClient,
@@ -72,7 +71,7 @@ export async function keepWriting(
   }
 }
 
-/** A watcher of the whole tree until its connection ends. */
+/** Lets a client watch the whole tree until its connection ends, and logs the events. */
 export async function keepWatching(client: RawClient, log: WriteLog): Promise<void> {
   client.send('SUBSCRIBE', '/?recursive=true')
   await nextOrEnd(client)
@@ -83,7 +82,7 @@ export async function keepWatching(client: RawClient, log: WriteLog): Promise<vo
   }
 }
 
-/** The next reply; undefined if the connection ends before. */
+/** The next reply; undefined if the connection ends first. */
 async function nextOrEnd(client: RawClient): Promise<Reply | undefined> {
   try {
     return await client.next()
@@ -97,14 +96,14 @@ const NAMES = ['a', 'b', 'c', 'd', 'e', '_h', 'na\xc3\xafve', '\xff\x00']
 const VALUES = ['', 'one', 'two', 'na\xc3\xafve', '\x00\xff\r\n', 'x'.repeat(3000)]
 const MEGABYTE = 1024 * 1024
 
-/** A path of one to three components, few enough that writes meet. */
+/** A path of one to three components. There are few, so that writes often meet. */
 function randomPath(random: SeededRandom): string {
   let path = ''
   for (let depth = random.between(1, 3); depth > 0; depth--) path += `/${random.oneOf(NAMES)}`
   return random.next() < 0.5 ? path : `${path}/f${random.between(0, 20)}`
 }
 
-/** One write of any kind; some fail. */
+/** A write of any kind. Some writes fail. */
 export function randomWrite(random: SeededRandom): Request {
   const path = randomPath(random)
   const value = random.oneOf(VALUES)
@@ -137,19 +136,19 @@ export function randomWrite(random: SeededRandom): Request {
       return ['KSET', path, value, 'PXAT', Date.now() + random.between(100, 10_000_000)]
     case 13:
     case 14:
-      // One that is written all the time.
+      // A key that is written all the time.
       return ['KSET', '/hot', value]
     default:
       return ['KSET', path, value]
   }
 }
 
-/** A write of a value of a megabyte. */
+/** A write with a value of one megabyte. */
 export function largeWrite(random: SeededRandom): Request {
   return ['KSET', `/large/${random.between(0, 3)}`, random.oneOf(['x', '\xfe']).repeat(MEGABYTE)]
 }
 
-/** Fills a directory of some thousand nodes, then removes it with one command. */
+/** Fills a directory with some thousand nodes, then removes it with one command. */
 export function* wideDirectory(random: SeededRandom): Generator<Request, undefined> {
   const nodes = random.between(1000, 3000)
   for (let i = 0; i < nodes; i++) yield ['KSET', `/wide/${i % 50}/${i}`, 'x']

@@ -39,7 +39,7 @@ test('appending goes on after shift, join and clear', () => {
   expect(list.join(Buffer.alloc(0)).toString()).toBe('f')
 })
 
-test('what is held costs about its length', () => {
+test('the memory is about the number of bytes held', () => {
   const list = new ChunkList()
   for (let n = 0; n < 100; n++) list.append(Buffer.alloc(1_000_000).subarray(0, 10_000))
   for (let n = 0; n < 100_000; n++) list.append(Buffer.from('x'))
@@ -50,7 +50,7 @@ test('what is held costs about its length', () => {
   expect(blocks.length).toBeLessThan(120)
 })
 
-test('a chunk may be written to again', () => {
+test('an appended chunk may be overwritten', () => {
   const list = new ChunkList()
   const chunk = Buffer.alloc(65536, 'a')
   list.append(chunk)

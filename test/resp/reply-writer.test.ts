@@ -19,7 +19,7 @@ function textOf(writer: ReplyWriter): string {
 
 type Write = (writer: ReplyWriter) => void
 
-/** What is written in RESP2 and in RESP3. */
+/** The bytes written in RESP2 and in RESP3. */
 const cases: [what: string, write: Write, resp2: string, resp3?: string][] = [
   ['simple', (w) => w.simple('QUEUED'), '+QUEUED\r\n'],
   ['ok', (w) => w.ok(), '+OK\r\n'],
@@ -95,7 +95,7 @@ test.each(['clear', 'handOver'] as const)('%s empties the writer', (empty) => {
   expect(textOf(writer)).toBe('+OK\r\n')
 })
 
-test('what has been handed over is not written to again', () => {
+test('bytes that have been handed over are not overwritten', () => {
   const writer = new ReplyWriter()
   writer.bulk('kept')
   const { bytes } = writer
@@ -104,7 +104,7 @@ test('what has been handed over is not written to again', () => {
   expect(bytes.toString('latin1')).toBe('$4\r\nkept\r\n')
 })
 
-test('rewinding undoes what has been written since', () => {
+test('rewind undoes the writes since', () => {
   const writer = new ReplyWriter()
   writer.ok()
   const { length } = writer
@@ -114,7 +114,7 @@ test('rewinding undoes what has been written since', () => {
   expect(textOf(writer)).toBe('+OK\r\n:1\r\n')
 })
 
-test('the memory of an emptied writer serves the next one; what was handed over serves nobody', () => {
+test('clear frees the memory for the next writer, handOver does not', () => {
   const [first, second, third] = [new ReplyWriter(), new ReplyWriter(), new ReplyWriter()]
   first.bulk('a')
   const { buffer } = first.bytes
@@ -126,7 +126,7 @@ test('the memory of an emptied writer serves the next one; what was handed over 
   expect(third.bytes.buffer).not.toBe(buffer)
 })
 
-test('writers side by side, empty and full by turns, keep their bytes apart', () => {
+test('many writers, filled and emptied in turn, do not mix their bytes', () => {
   const turn = fc.tuple(fc.nat({ max: 3 }), fc.constantFrom('clear', 'handOver', 'bulk'), text)
   fc.assert(
     fc.property(fc.array(turn, { maxLength: 60 }), fc.constantFrom(1, 300), (turns, times) => {
@@ -162,7 +162,7 @@ test('texts and numbers of any length', () => {
   )
 })
 
-test('encodings that many connections share', () => {
+test('the parts of a shared message, encoded as strings', () => {
   expect(encodePushHeader(3) + encodeBulk('message') + encodeInteger(1)).toBe(
     '>3\r\n$7\r\nmessage\r\n:1\r\n',
   )

@@ -5,7 +5,7 @@ const multibulk = 'Protocol error: unauthenticated multibulk length'
 const bulk = 'Protocol error: unauthenticated bulk length'
 const eleven = Array.from({ length: 11 }, (_, n) => `${n}`)
 
-/** A reader whose connection authenticates with AUTH and loses that with RESET. */
+/** A reader whose connection is authenticated by AUTH, until RESET. */
 function unauthenticated(): RequestRecorder {
   const recorder = new RequestRecorder()
   recorder.reader.unauthenticated = true
@@ -17,7 +17,7 @@ function unauthenticated(): RequestRecorder {
 }
 
 describe('before authentication', () => {
-  test('10 arguments and 16384 bytes pass, more do not', () => {
+  test('10 arguments of 16384 bytes pass, more are refused', () => {
     expect(unauthenticated().push(frame(...eleven.slice(1))).told).toEqual([eleven.slice(1)])
     expect(unauthenticated().push(frame(...eleven)).told).toEqual([multibulk])
     const long = 'x'.repeat(16384)
@@ -29,7 +29,7 @@ describe('before authentication', () => {
     ])
   })
 
-  test('the general limits go first', () => {
+  test('the general limits are checked first', () => {
     expect(unauthenticated().push('*1048577\r\n').told).toEqual([
       'Protocol error: invalid multibulk length',
     ])
@@ -38,20 +38,23 @@ describe('before authentication', () => {
     ])
   })
 
-  test('inline requests are free of them', () => {
+  test('inline requests are not limited', () => {
     expect(unauthenticated().push(`${eleven.join(' ')}\r\n`).told).toEqual([eleven])
   })
 
-  test.each([1, 10, 100, 1e6])('AUTH lifts them for the next frame, in chunks of %i', (length) => {
-    const long = 'x'.repeat(16385)
-    const auth = [frame('AUTH', 'x'), 'AUTH x\r\n']
-    for (const how of auth) {
-      const recorder = unauthenticated().push(how + frame(...eleven) + frame(long), length)
-      expect(recorder.told).toEqual([['AUTH', 'x'], eleven, [long]])
-    }
-  })
+  test.each([1, 10, 100, 1e6])(
+    'AUTH lifts the limits for the next frame, in chunks of %i',
+    (length) => {
+      const long = 'x'.repeat(16385)
+      const auth = [frame('AUTH', 'x'), 'AUTH x\r\n']
+      for (const how of auth) {
+        const recorder = unauthenticated().push(how + frame(...eleven) + frame(long), length)
+        expect(recorder.told).toEqual([['AUTH', 'x'], eleven, [long]])
+      }
+    },
+  )
 
-  test.each([1, 10, 100, 1e6])('RESET brings them back, in chunks of %i', (length) => {
+  test.each([1, 10, 100, 1e6])('RESET restores the limits, in chunks of %i', (length) => {
     for (const reset of [frame('RESET'), 'RESET\r\n']) {
       const start = frame('AUTH') + frame('b') + reset
       const told = [['AUTH'], ['b'], ['RESET']]
@@ -70,7 +73,7 @@ describe('before authentication', () => {
     }
   })
 
-  test('RESET also reaches a frame that has only begun, and a later error', () => {
+  test('RESET restores the limits for an incomplete frame, and before a later error', () => {
     const recorder = unauthenticated().push(`${frame('AUTH') + frame('RESET')}*11\r\n$1\r\n`)
     expect(recorder.told).toEqual([['AUTH'], ['RESET'], multibulk])
     const other = unauthenticated().push(
@@ -79,7 +82,7 @@ describe('before authentication', () => {
     expect(other.told).toEqual([['AUTH'], ['RESET'], multibulk])
   })
 
-  test('an error found before RESET was obeyed is forgotten with its limit', () => {
+  test('RESET makes the reader forget an error that it found under the former limits', () => {
     const recorder = unauthenticated()
     recorder.limits.maxArguments = 2
     const obey = recorder.onRequest
@@ -93,7 +96,7 @@ describe('before authentication', () => {
     expect(recorder.told).toEqual([['AUTH'], ['RESET'], ['a', 'b', 'c'], ['d']])
   })
 
-  test('RESET and AUTH in turn', () => {
+  test('RESET and AUTH, 500 times in turn', () => {
     const input = (frame('AUTH') + frame(...eleven) + frame('RESET') + frame('b')).repeat(500)
     const turn = [['AUTH'], eleven, ['RESET'], ['b']]
     expect(unauthenticated().push(input).told).toEqual(Array(500).fill(turn).flat())
@@ -125,7 +128,7 @@ describe('pause and resume', () => {
   const input = `${frame('a') + frame('b')}c\r\n*0\r\n${frame('d')}*x\r\n${frame('never')}`
   const all = [['a'], ['b'], ['c'], ['d'], 'Protocol error: invalid multibulk length']
 
-  test.each([1, 2, 9, 1e6])('one request a resume, in chunks of %i', (chunkLength) => {
+  test.each([1, 2, 9, 1e6])('each resume delivers one request, in chunks of %i', (chunkLength) => {
     const recorder = new RequestRecorder()
     recorder.onRequest = () => recorder.reader.pause()
     recorder.push(input, chunkLength)
@@ -136,7 +139,7 @@ describe('pause and resume', () => {
     expect(recorder.told).toEqual(all)
   })
 
-  test('bytes not delivered are counted', () => {
+  test('bufferedBytes counts bytes that are not delivered', () => {
     const recorder = new RequestRecorder()
     recorder.onRequest = () => recorder.reader.pause()
     recorder.push(frame('a') + frame('b') + frame('c'))
@@ -153,7 +156,7 @@ describe('pause and resume', () => {
     expect(recorder.reader.bufferedBytes).toBe(0)
   })
 
-  test('paused before anything has come', () => {
+  test('paused before any input', () => {
     const recorder = new RequestRecorder()
     recorder.reader.pause()
     recorder.push(input, 3)
@@ -163,7 +166,7 @@ describe('pause and resume', () => {
     expect(recorder.told).toEqual(all)
   })
 
-  test('resume, and push, from within onRequest keep the order', () => {
+  test('resume and push from within onRequest keep the order', () => {
     const recorder = new RequestRecorder()
     recorder.onRequest = ([name]) => {
       recorder.reader.pause()
@@ -174,7 +177,7 @@ describe('pause and resume', () => {
     expect(recorder.told).toEqual([['a'], ['b'], ['pushed']])
   })
 
-  test('push from within onRequest, with a part of the chunk not walked', () => {
+  test('push from within onRequest, when a part of the chunk is not yet walked', () => {
     const recorder = unauthenticated()
     recorder.onRequest = ([name]) => {
       if (name === 'a') recorder.push(frame('pushed'))
@@ -192,7 +195,7 @@ describe('pause and resume', () => {
     expect(recorder.push('a\n'.repeat(100_000)).told).toHaveLength(100_000)
   })
 
-  test('large chunks kept whole and small ones gathered keep their order', () => {
+  test('large and small chunks keep their order while paused', () => {
     const recorder = new RequestRecorder()
     recorder.reader.pause()
     const requests = Array.from({ length: 12 }, (_, n) => [`${n}`, 'x'.repeat(n % 3 ? 10 : 20_000)])
@@ -201,7 +204,7 @@ describe('pause and resume', () => {
     expect(recorder.told).toEqual(requests)
   })
 
-  test('a handler that throws loses nothing after it', () => {
+  test('an error thrown by the handler loses no later request', () => {
     const recorder = new RequestRecorder()
     recorder.onRequest = ([name]) => {
       if (name === 'b') throw new Error('handler')

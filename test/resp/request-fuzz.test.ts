@@ -12,7 +12,7 @@ interface Piece {
   args: string[]
 }
 
-/** A part of a valid stream, and the request it stands for, if any. */
+/** A part of a valid stream, with the request that it encodes, if any. */
 const piece: fc.Arbitrary<Piece> = fc.oneof(
   { weight: 6, arbitrary: fc.array(binary, { minLength: 1, maxLength: 8 }).map(asFrame) },
   { weight: 2, arbitrary: fc.tuple(fc.array(word, { minLength: 1 }), endOfLine()).map(asInline) },
@@ -44,7 +44,7 @@ function asQuoted(args: string[]): Piece {
   return { bytes: `${quoted.join(' ')}\r\n`, args }
 }
 
-test('a valid stream gives the same requests whatever the chunks and pauses are', () => {
+test('a valid stream gives the same requests for any chunks and pauses', () => {
   fc.assert(
     fc.property(
       fc.array(piece, { maxLength: 20 }),
@@ -80,7 +80,7 @@ const edit = fc.record({
   insert: fc.oneof(binary, fc.constantFrom('*', '$', '\r', '\n', '\0', '-', '1', '99999', '"')),
 })
 
-test('a broken stream neither throws nor grows, and is judged alike under all chunkings', () => {
+test('a broken stream neither throws nor grows, and gives the same result for any chunks', () => {
   const limits = {
     maxFrameLength: 4096,
     maxInlineLength: 100,
@@ -108,7 +108,7 @@ test('a broken stream neither throws nor grows, and is judged alike under all ch
         expect(cut.told).toEqual(whole.told)
         expect(cut.reader.bufferedBytes).toBe(whole.reader.bufferedBytes)
 
-        // Whatever it waits for, it does not wait for more than the limit.
+        // It buffers no more than the limit, however long the request is.
         for (let count = 0; count < 100; count++) cut.push('x'.repeat(97))
         expect(cut.reader.bufferedBytes).toBeLessThanOrEqual(limits.maxFrameLength)
         const errors = cut.told.filter((told) => typeof told === 'string')

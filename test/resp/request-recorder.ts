@@ -1,10 +1,10 @@
 import { defaultRequestLimits, type RequestLimits } from '../../src/resp/request-limits.ts'
 import { RequestReader } from '../../src/resp/request-reader.ts'
 
-/** What a reader told: a request's arguments, a protocol error's text, or the word `overflow`. */
+/** One call of a reader: a request's arguments, a protocol error's text, or the word `overflow`. */
 export type Told = string[] | string
 
-/** A reader that writes down what it tells. Tests may hang `onRequest` in between. */
+/** A reader that records its calls. Tests may set `onRequest`, which runs after each request. */
 export class RequestRecorder {
   readonly told: Told[] = []
   readonly limits: RequestLimits
@@ -27,19 +27,19 @@ export class RequestRecorder {
     )
   }
 
-  /** Pushes a binary string in chunks of so many bytes, by default in one, all in the same memory. */
+  /** Pushes a binary string in chunks of `chunkLength` bytes, by default in one. */
   push(input: string, chunkLength = input.length): this {
     for (let at = 0; at < input.length; at += chunkLength) {
       const chunk = Buffer.from(input.slice(at, at + chunkLength), 'latin1')
       this.reader.push(chunk)
-      // Whatever the reader kept of it would now be wrong.
+      // Overwritten, because a reader must not keep references to the caller's memory.
       chunk.fill('!')
     }
     return this
   }
 }
 
-/** What a fresh reader tells of this input. */
+/** The calls of a new reader for this input. */
 export function read(
   input: string,
   limits: Partial<RequestLimits> = {},

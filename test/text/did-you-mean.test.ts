@@ -19,6 +19,6 @@ test.each([
   expect(didYouMean(word, directiveNames)).toBe(name)
 })
 
-test('a word of any length is answered', () => {
+test('a word of any length gets an answer', () => {
   expect(didYouMean('p'.repeat(1_000_000), directiveNames)).toBeUndefined()
 })

@@ -21,6 +21,6 @@ describe.each([
   })
 })
 
-test('a pattern made to take for ever is answered', () => {
+test('a pattern made to take forever ends soon', () => {
   expect(matchGlob(`${'a*'.repeat(1000)}b`, 'a'.repeat(10_000))).toBe(false)
 })

@@ -6,7 +6,7 @@ const bytes = fc.string({
   unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)),
 })
 
-test('any bytes are read back as they were written, and stay on one line', () => {
+test('any quoted bytes are on one line, and are read back the same', () => {
   fc.assert(
     fc.property(fc.array(bytes), (words) => {
       const line = words.map(quoteWord).join(' ')
@@ -16,6 +16,6 @@ test('any bytes are read back as they were written, and stay on one line', () =>
   )
 })
 
-test('a NUL ends the line, as it does for Redis', () => {
+test('a NUL ends the line, as in Redis', () => {
   expect(splitWords('port 1\0 2')).toEqual(['port', '1'])
 })

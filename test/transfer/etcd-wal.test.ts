@@ -25,7 +25,7 @@ const request = (method: string, key: string): Buffer =>
 /** What may stand around the entries: metadata, state, a checksum and a snapshot. */
 const others = [1, 3, 4, 5].map((type) => record(type, message([1, 3], [2, 1])))
 const SPACE = Buffer.alloc(1000)
-/** A record whose three bytes are no message. */
+/** A record of three bytes that are not a message. */
 const BROKEN = Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff])
 
 function writeLog(name: string, ...records: Buffer[]): void {
@@ -34,7 +34,7 @@ function writeLog(name: string, ...records: Buffer[]): void {
 const FIRST = '0000000000000000-0000000000000000.wal'
 const SECOND = '0000000000000001-0000000000000004.wal'
 
-test('the writes of clients to v2 keys count, and nothing else', async () => {
+test('only writes of clients to v2 keys count', async () => {
   const put = request('PUT', '/1/a')
   writeLog(
     FIRST,
@@ -59,7 +59,7 @@ test('the writes of clients to v2 keys count, and nothing else', async () => {
   expect(await countLaterWrites(path(), 13)).toBe(0)
 })
 
-test('an entry takes back those that stand at its place and after it', async () => {
+test('an entry replaces earlier entries from its index on', async () => {
   const put = request('PUT', '/1/a')
   const sync = request('SYNC', '')
   writeLog(FIRST, entry(1, put), entry(2, put), entry(3, put), entry(4, put), entry(2, sync))
@@ -67,7 +67,7 @@ test('an entry takes back those that stand at its place and after it', async () 
   expect(await countLaterWrites(path(), 2)).toBe(0)
 })
 
-test('a log goes on in the next file; files before the snapshot are not read', async () => {
+test('a log continues in the next file; files before the snapshot are not read', async () => {
   const put = request('PUT', '/1/a')
   writeLog(FIRST, entry(1, put), entry(2, put), entry(3, put))
   writeLog(SECOND, entry(4, put), entry(5, put), SPACE)
@@ -84,7 +84,7 @@ test('a torn record ends the log', async () => {
   expect(await countLaterWrites(path(), 0)).toBe(2)
 })
 
-test('nothing is told of a log that is missing or cannot be read', async () => {
+test('a missing or unreadable log gives undefined', async () => {
   expect(await countLaterWrites(path('none'), 0)).toBeUndefined()
   expect(await countLaterWrites(path(), 0)).toBeUndefined()
   writeFileSync(path(FIRST), BROKEN)

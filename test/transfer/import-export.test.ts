@@ -40,7 +40,7 @@ function sample(): Store {
   return store
 }
 
-test('what is exported is what was imported', async () => {
+test('an export gives the state that was imported', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(write, { maxLength: 30 }), async (writes) => {
       const store = new Store({ clock })
@@ -63,14 +63,14 @@ test('what is exported is what was imported', async () => {
 })
 
 describe('import', () => {
-  test('says in one line what it has brought', async () => {
+  test('reports in one line what it has imported', async () => {
     writeFileSync(path('state'), sample().saveNoCopy(), 'latin1')
     expect(await importFrom(path('state'))).toEqual([
       `imported into ${path('data')}: 5 nodes (3 files, 2 directories), index 4, 4 events, 2 with a TTL, 1 of them already due`,
     ])
   })
 
-  test('puts a tree that is there aside only when told to', async () => {
+  test('moves an existing tree aside only with --replace', async () => {
     const first = sample().saveNoCopy()
     await importFrom('-', { stdin: first })
     const before = await exported()
@@ -100,7 +100,7 @@ describe('import', () => {
     expect(await exported()).toBe(before)
   })
 
-  test('warns of a state without keys, and takes it', async () => {
+  test('warns of a state without keys, and imports it', async () => {
     const empty = new Store({ clock }).saveNoCopy()
     writeFileSync(path('state'), empty)
     expect(await importFrom(path('state'))).toEqual([
@@ -113,7 +113,7 @@ describe('import', () => {
     )
   })
 
-  test('a .snap file without the log beside it says what may be missing', async () => {
+  test('notes for a .snap file without a log what may be missing', async () => {
     const stdin = snapFile(sample().saveNoCopy(), 25).toString('latin1')
     const [note] = await importFrom('-', { stdin })
     expect(note).toBe(
@@ -123,7 +123,7 @@ describe('import', () => {
 })
 
 describe('export', () => {
-  test('writes a file, whole and under its own name only', async () => {
+  test('writes a file, and leaves no temporary file', async () => {
     await importFrom('-', { stdin: sample().saveNoCopy() })
     const { document, lines } = await exportTo(path('state'))
     expect(document).toBe('')
@@ -134,7 +134,7 @@ describe('export', () => {
     expect(readdirSync(path()).sort()).toEqual(['data', 'state'])
   })
 
-  test('overwrites a file only when told to, also behind a link', async () => {
+  test('overwrites a file only with --replace, also behind a link', async () => {
     await importFrom('-', { stdin: sample().saveNoCopy() })
     writeFileSync(path('state'), 'precious')
     symlinkSync('state', path('link'))
@@ -149,25 +149,25 @@ describe('export', () => {
     expect(readdirSync(path()).sort()).toEqual(['data', 'link', 'state'])
   })
 
-  test.each(['.', '/dev/null'])('%s is no file to write to', async (file) => {
+  test.each(['.', '/dev/null'])('refuses to write to %s', async (file) => {
     await expect(exportTo(file, { replace: true })).rejects.toThrow(
       `${file} is no file to write to`,
     )
   })
 
-  test('a directory that is missing is one clear line', async () => {
+  test('explains a missing directory in one line', async () => {
     await importFrom('-', { stdin: sample().saveNoCopy() })
     await expect(exportTo(path('none', 'state'))).rejects.toThrow(
       `cannot write to ${path('none', 'state')}: there is no such file or directory`,
     )
   })
 
-  test('without a tree there is no file', async () => {
+  test('writes no file if there is no tree', async () => {
     await expect(exportTo(path('state'))).rejects.toThrow('holds no tree')
     expect(readdirSync(path())).toEqual([])
   })
 
-  test('an output that is closed is an error', async () => {
+  test('fails if the output is closed', async () => {
     await importFrom('-', { stdin: sample().saveNoCopy() })
     const closed = {
       write(_: string | Uint8Array, done?: (error?: Error) => void): void {

@@ -27,7 +27,7 @@ async function read(file: string, stdin: Readable = Readable.from([]), maxBytes?
   return { ...rest, document: document.toString(), lines: output.lines }
 }
 
-describe('a file is known by its content, not by its name', () => {
+describe('the content of a file decides, not its name', () => {
   test('JSON', async () => {
     const file = write('really.snap', ' \n{"a":1}')
     expect(await read(file)).toEqual({ name: file, document: ' \n{"a":1}', lines: [] })
@@ -39,7 +39,7 @@ describe('a file is known by its content, not by its name', () => {
     expect(await read(file)).toEqual(expected)
   })
 
-  test('standard input is either', async () => {
+  test('standard input may be either', async () => {
     const name = 'standard input'
     const json = await read('-', Readable.from([Buffer.from('{"a"'), Buffer.from(':1}')]))
     expect(json).toEqual({ name, document: '{"a":1}', lines: [] })
@@ -72,7 +72,7 @@ describe('a directory of etcd', () => {
     })
   })
 
-  test('a damaged snapshot is passed over, and told of', async () => {
+  test('a damaged snapshot is skipped and reported', async () => {
     const whole = write(`snap/${older}`, snapFile('{"older":1}'))
     const damaged = write(`snap/${newer}`, snapFile('{"newer":1}').subarray(0, -1))
     const { document, lines } = await read(path())
@@ -83,13 +83,13 @@ describe('a directory of etcd', () => {
     ])
   })
 
-  test('if no snapshot is whole, the last one tried is named', async () => {
+  test('if all snapshots are damaged, the oldest is named', async () => {
     write(`snap/${older}`, '')
     write(`snap/${newer}`, 'x')
     await expect(read(path())).rejects.toThrow(`${path('snap', older)} is empty`)
   })
 
-  test('without a snapshot it says how to get one', async () => {
+  test('without a snapshot the error says how to get one', async () => {
     write('data/member/snap/db', 'x')
     for (const from of [path('data'), path('data/member'), path('data/member/snap')]) {
       await expect(read(from)).rejects.toThrow(
@@ -103,7 +103,7 @@ describe('a directory of etcd', () => {
   })
 })
 
-describe('what cannot be imported is refused with its reason', () => {
+describe('refused, with the reason:', () => {
   const bolt = Buffer.alloc(4096)
   bolt.writeUInt32LE(0xed0cdaed, 16)
 
@@ -118,13 +118,13 @@ describe('what cannot be imported is refused with its reason', () => {
     await expect(read(file)).rejects.toThrow(`${file}${reason.startsWith(':') ? '' : ' '}${reason}`)
   })
 
-  test('a file that is not there', async () => {
+  test('a missing file', async () => {
     await expect(read(path('none'))).rejects.toThrow(
       `cannot read ${path('none')}: there is no such file or directory`,
     )
   })
 
-  test('what is too large, as soon as that is known', async () => {
+  test('a file that is too large, as soon as that is known', async () => {
     const file = write('input', '{"a":1}')
     await expect(read(file, undefined, 6)).rejects.toThrow(`${file} is too large`)
     expect((await read(file, undefined, 7)).document).toBe('{"a":1}')

@@ -9,7 +9,7 @@ function setUp(isTTY: boolean) {
   return { clock, output, progress: new Progress(output, clock) }
 }
 
-test('on a terminal one line is written over, ten times a second at the most', () => {
+test('on a terminal one line is overwritten, at most ten times a second', () => {
   const { clock, output, progress } = setUp(true)
   progress.phase('checking x')
   expect(output.text).toBe('\rchecking x ...\x1b[K')
@@ -23,7 +23,7 @@ test('on a terminal one line is written over, ten times a second at the most', (
   )
 })
 
-test('a line that stays takes the place of the other', () => {
+test('a line that stays replaces the one that is overwritten', () => {
   const { output, progress } = setUp(true)
   progress.phase('checking x')
   progress.line('done')
@@ -33,7 +33,7 @@ test('a line that stays takes the place of the other', () => {
   expect(output.text).toBe('')
 })
 
-test('elsewhere there is a line every two seconds, and none for what is quick', () => {
+test('elsewhere there is a line every two seconds, and none for quick work', () => {
   const { clock, output, progress } = setUp(false)
   progress.phase('checking x')
   for (let ms = 0; ms < 5000; ms += 100) {

@@ -1,6 +1,6 @@
 import type { Output } from '../../src/transfer/progress.ts'
 
-/** An output that keeps what is written to it. */
+/** An output that records its text. */
 export class Recorder implements Output {
   text = ''
   readonly isTTY: boolean

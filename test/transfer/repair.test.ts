@@ -25,7 +25,7 @@ async function repair(dir: string): Promise<string> {
   return stderr.text
 }
 
-/** A tree of so many files, each in a commit of its own, and the last ones only in the log. */
+/** Makes a tree of `files` files, each in its own commit; the last ones are only in the log. */
 async function makeTree(dir: string, files: number): Promise<void> {
   const server = await start(dir)
   for (let i = 0; i < files; i++) {
@@ -43,13 +43,13 @@ function damageLog(dir: string): void {
   writeFileSync(join(tree, name), log)
 }
 
-test('what can be read of a damaged tree is put in its place, and the tree kept', async () => {
+test('the readable part of a damaged tree replaces it, and the damaged tree is kept', async () => {
   const dir = path('data')
   await makeTree(dir, 40)
   damageLog(dir)
   cpSync(join(dir, 'tree'), path('copy'), { recursive: true })
   await expect(start(dir)).rejects.toThrow(DamagedDataError)
-  // A refused start leaves everything as it was.
+  // A refused start changes nothing.
   for (const name of readdirSync(path('copy')).filter((each) => each !== 'LOCK')) {
     expect(readFileSync(join(dir, 'tree', name))).toEqual(readFileSync(path(`copy/${name}`)))
   }
@@ -60,10 +60,10 @@ test('what can be read of a damaged tree is put in its place, and the tree kept'
   const server = await start(dir)
   onTestFinished(() => server.close())
   const { files, index } = server.store
-  // Clients have seen events that are lost: no index may stand for another one.
+  // Clients have seen lost events, so their indexes must not name other events.
   expect(index).toBe(files + GAP)
   expect(files).toBeLessThan(40)
-  // New directories get numbers of their own.
+  // New directories get new ids.
   server.store.set('/b/c', 'x')
   await server.close()
   const again = await start(dir)
@@ -71,14 +71,14 @@ test('what can be read of a damaged tree is put in its place, and the tree kept'
   await again.close()
 })
 
-/** Takes the records of a directory away, as damage can. */
+/** Deletes the record of a directory, as damage can. */
 async function loseDirectory(dir: string, id: number): Promise<void> {
   const engine = await Engine.open(join(dir, 'tree'))
   await engine.clear({ gte: directoryKey(id), lt: directoryKey(id + 1) })
   await engine.close()
 }
 
-test('what has lost its directory is brought to /lost+found', async () => {
+test('nodes that have lost their directory are moved to /lost+found', async () => {
   const dir = path('data')
   const server = await start(dir)
   const { store } = server
@@ -106,14 +106,14 @@ test('what has lost its directory is brought to /lost+found', async () => {
   expect(repaired.store.get(`${place}/below/deep/file`).node.value).toBe('2')
 })
 
-test('a tree that lacks nothing is as it was, without what has been removed from it', async () => {
+test('an undamaged tree stays the same, without the rest of removed nodes', async () => {
   const { store, persistence, directory } = await keep({ durability: 'always' })
   store.set('/a/file', '1')
   for (let i = 0; i < 2000; i++) store.set(`/removed/${i}/file`, '2')
   await persistence.save()
   store.delete('/removed', { recursive: true })
   await persistence.save()
-  // What was below is cleared away in passing: as yet it is there.
+  // Removed nodes are deleted from the disk bit by bit: most are still there.
   cpSync(join(directory, 'tree'), path('copy/tree'), { recursive: true })
   const records = await recordsOf(path('copy'))
   expect(countOf(records, 'file')).toBeGreaterThan(1000)
@@ -125,14 +125,14 @@ test('a tree that lacks nothing is as it was, without what has been removed from
   expect(repaired.store.index).toBe(store.index)
 })
 
-test('a tree in use is not touched', async () => {
+test('a tree in use is not changed', async () => {
   const server = await start(path('data'))
   onTestFinished(() => server.close())
   await expect(repair(path('data'))).rejects.toThrow(/is in use/)
   expect(readdirSync(path('data'))).toEqual(['tree'])
 })
 
-test('where there is no tree, nothing is made', async () => {
+test('without a tree nothing is made', async () => {
   await expect(repair(path('none'))).rejects.toThrow(/holds no tree/)
   expect(existsSync(path('none'))).toBe(false)
 })

@@ -57,13 +57,13 @@ test('import and export take the data directory from the conf file or the comman
   expect(await ktree(['export', '-', '--dir', path('second')])).toEqual(exported)
 })
 
-test.each(['import', 'export'])('%s --help prints what it takes and ends with 0', async (kind) => {
+test.each(['import', 'export'])('%s --help prints its arguments and exits with 0', async (kind) => {
   const { code, out } = await ktree([kind, '--help'])
   expect(code).toBe(0)
   expect(out).toMatch(new RegExp(`^Usage: ktree ${kind} `))
 })
 
-test('what cannot be done is one line on stderr, and exit 1', async () => {
+test('a failure is one line on stderr, and exit code 1', async () => {
   const dir = path('data')
   const failures = [
     [['import'], 'ktree: import needs a FILE, or - for standard input'],
@@ -85,7 +85,7 @@ test('what cannot be done is one line on stderr, and exit 1', async () => {
   expect(existsSync(dir)).toBe(false)
 })
 
-test('a directory that a server is using is refused, and left alone', async () => {
+test('a directory in use is refused and not changed', async () => {
   const dir = path('data')
   server = await startServer({ directives: { dir, durability: 'everysec' } })
   server.store.set('/kept', '1')

@@ -1,6 +1,6 @@
 import CRC32C from 'crc-32/crc32c.js'
 
-/** A number in base 128, the lowest seven bits first. */
+/** A protobuf varint: seven bits a byte, the lowest first. */
 export function varint(value: number): Buffer {
   const bytes: number[] = []
   let rest = value
@@ -10,7 +10,7 @@ export function varint(value: number): Buffer {
 
 export type FieldValue = number | string | Buffer
 
-/** A protobuf message of fields by their numbers. */
+/** A protobuf message with these fields, by their numbers. */
 export function message(...fields: readonly (readonly [number, FieldValue])[]): Buffer {
   const parts = fields.map(([number, value]) => {
     if (typeof value === 'number') return Buffer.concat([varint(number * 8), varint(value)])

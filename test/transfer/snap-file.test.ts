@@ -7,7 +7,7 @@ import { envelope, message, snapFile } from './snap-envelope.ts'
 const indexes = fc.oneof(fc.nat(300), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }))
 const documents = fc.string({ unit: 'binary', minLength: 1 })
 
-/** What reading gives, or that it was refused; any other error is a crash. */
+/** The result of reading, or `refused`. Any other error is thrown. */
 function attempt(content: Buffer): object | 'refused' {
   try {
     return readSnapFile(content)
@@ -17,7 +17,7 @@ function attempt(content: Buffer): object | 'refused' {
   }
 }
 
-test('the document and the raft index come out as they went in', () => {
+test('the document and the raft index are read as they were written', () => {
   fc.assert(
     fc.property(documents, indexes, (document, raftIndex) => {
       const file = snapFile(document, raftIndex)
@@ -38,7 +38,7 @@ test('any changed byte is refused', () => {
   }
 })
 
-test('a part of a file is refused, and so is more than a file', () => {
+test('a truncated file is refused, and so is one with more bytes', () => {
   const file = snapFile('{"Root":{}}')
   for (let end = 0; end < file.length; end++) {
     expect(attempt(file.subarray(0, end))).toBe('refused')
@@ -46,19 +46,19 @@ test('a part of a file is refused, and so is more than a file', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 20 }), (more) => {
       const longer = attempt(Buffer.concat([file, more]))
-      // Whole fields that nobody knows are passed over, as protobuf demands.
+      // Unknown whole fields are skipped, as protobuf demands.
       if (longer !== 'refused') expect(longer).toEqual(readSnapFile(file))
     }),
   )
 })
 
-test('no bytes at all make it crash', () => {
+test('any bytes are read or refused', () => {
   const bytes = fc.uint8Array({ maxLength: 60 })
   fc.assert(fc.property(bytes, (content) => void attempt(Buffer.from(content))))
   fc.assert(fc.property(bytes, (data) => void attempt(envelope(Buffer.from(data)))))
 })
 
-describe('what holds no store is refused with its reason', () => {
+describe('a file without a store is refused, with the reason:', () => {
   const metadata = message([2, 25])
   const data = message([1, '{}'], [2, metadata])
   test.each([

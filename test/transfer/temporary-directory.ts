@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach } from 'vitest'
 
-/** A directory of its own for each test. @returns the path of a name in it */
+/** Makes a directory for each test. @returns a function for paths in it */
 export function useTemporaryDirectory(): (...names: string[]) => string {
   let directory = ''
   beforeEach(() => {

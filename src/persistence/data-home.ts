@@ -1,0 +1,183 @@
+import { resolve } from 'node:path'
+import type { Logger } from 'pino'
+import type { Store } from '../store/store.ts'
+import { type CopyState, emptyCopy } from './copy-state.ts'
+import { adviceOn, treeOf } from './data-directory.ts'
+import { DamagedDataError, PersistenceError } from './errors.ts'
+import { clearNodes, Engine } from './level.ts'
+import { eventRecordsOf, type Loaded, load, peek } from './load.ts'
+import { writeMarker } from './marker.ts'
+import { letGo, preserve, putBack } from './preserve.ts'
+
+/** How often progress is logged, in milliseconds. */
+const PROGRESS_INTERVAL_MS = 1000
+
+/**
+ * A data directory in use: its LevelDB, locked by this process, and what the copy in it is like.
+ */
+export class DataHome {
+  /** The data directory, absolute. */
+  readonly directory: string
+  /** The copy as of the last commit. */
+  copy: CopyState
+  readonly #logger: Logger
+  /** Undefined after a failure, until {@link reopen}. */
+  #engine: Engine | undefined
+
+  private constructor(directory: string, copy: CopyState, engine: Engine, logger: Logger) {
+    this.directory = resolve(directory)
+    this.copy = copy
+    this.#engine = engine
+    this.#logger = logger
+  }
+
+  /**
+   * Opens a directory and reads the tree in it into the store. On failure the files of the
+   * directory are as they were.
+   *
+   * @returns also what was read besides the tree; undefined if the directory held no tree
+   * @throws PersistenceError if the directory is in use, or its tree cannot be read
+   */
+  static async load(
+    directory: string,
+    store: Store,
+    logger: Logger,
+  ): Promise<{ home: DataHome; loaded: Loaded | undefined }> {
+    const tree = treeOf(directory)
+    let home: DataHome | undefined
+    try {
+      await preserve(tree)
+      home = new DataHome(directory, emptyCopy(), await Engine.open(tree), logger)
+      const loaded = await home.#load(store)
+      await letGo(tree)
+      return { home, loaded }
+    } catch (error) {
+      await home?.close()
+      if (error instanceof DamagedDataError) await putBack(tree)
+      else await letGo(tree).catch(() => {})
+      throw adviceOn(directory, error)
+    }
+  }
+
+  /**
+   * Opens a directory to write a whole tree into it.
+   *
+   * @param lastBatch the last commit of this process there, over which it may write
+   * @returns also the first id that no directory in it has
+   * @throws PersistenceError if the directory is in use, or holds a tree of another process
+   */
+  static async claim(
+    directory: string,
+    lastBatch: number | undefined,
+    logger: Logger,
+  ): Promise<{ home: DataHome; nextId: number }> {
+    const engine = await Engine.open(treeOf(directory))
+    try {
+      const held = await peek(engine)
+      if (held !== undefined && held.copy.batch !== lastBatch) {
+        throw new PersistenceError(
+          `${resolve(directory)} holds a tree that this server has not read; start a server on it, or choose another directory`,
+        )
+      }
+      const home = new DataHome(directory, held?.copy ?? emptyCopy(), engine, logger)
+      return { home, nextId: held?.nextId ?? 1 }
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
+  }
+
+  /** Whether the database is open: it is closed after a failure, until {@link reopen}. */
+  get isOpen(): boolean {
+    return this.#engine !== undefined
+  }
+
+  /** The open database. */
+  get engine(): Engine {
+    return this.#engine as Engine
+  }
+
+  /** Whether it holds no tree. */
+  get isEmpty(): boolean {
+    return this.copy.rootId === 0
+  }
+
+  /**
+   * Opens the database again if a failure has closed it. It is empty afterwards if somebody has
+   * removed the directory.
+   *
+   * @returns records of events that the failed commit may have left, and that must be deleted
+   */
+  async reopen(): Promise<number[]> {
+    if (this.#engine !== undefined) return []
+    const engine = await Engine.open(treeOf(this.directory))
+    this.#engine = engine
+    const found = await peek(engine)
+    const { batch, eventRecords } = this.copy
+    if (found === undefined) {
+      this.copy = emptyCopy()
+    } else if (found.copy.batch !== batch && found.copy.batch !== batch + 1) {
+      throw new PersistenceError('the directory holds another tree now')
+    }
+    return (await eventRecordsOf(engine)).filter((first) => !eventRecords.has(first))
+  }
+
+  /** Closes the database, and so unlocks the directory. A failure is logged. */
+  async close(): Promise<void> {
+    const engine = this.#engine
+    this.#engine = undefined
+    try {
+      await engine?.close()
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'could not close the data directory')
+    }
+  }
+
+  /**
+   * Notes in the marker how far the copy has come. A failure is logged: without the marker a later
+   * loss may go unnoticed, but nothing else is lost.
+   *
+   * @param exact whether the copy has every acknowledged write, also if the server ends right now
+   */
+  async mark(exact: boolean): Promise<void> {
+    try {
+      await writeMarker(treeOf(this.directory), { batch: this.copy.batch, exact })
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'could not note how far the data has come')
+    }
+  }
+
+  /**
+   * Deletes the rest of an earlier tree. A failure is logged: the rest takes up room but does no
+   * harm, and the next start deletes it.
+   */
+  async clearFormer(): Promise<void> {
+    try {
+      if (this.#engine !== undefined) await clearNodes(this.#engine, 0, this.copy.rootId)
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'could not clear an earlier tree')
+    }
+  }
+
+  async #load(store: Store): Promise<Loaded | undefined> {
+    const logger = this.#logger
+    const started = performance.now()
+    let loggedAt = started
+    const loaded = await load(this.engine, {
+      limits: store.history.limits,
+      onProgress(nodes, total) {
+        const now = performance.now()
+        if (now - loggedAt < PROGRESS_INTERVAL_MS) return
+        loggedAt = now
+        logger.info({ nodes, total }, `loading: ${nodes} of ${total} nodes`)
+      },
+    })
+    if (loaded === undefined) return undefined
+    this.copy = loaded.copy
+    store.restore(loaded.state)
+    const ms = Math.round(performance.now() - started)
+    const { files, index } = store
+    logger.info({ files, index, ms }, `loaded ${files} files up to index ${index}`)
+    return loaded
+  }
+}
