@@ -41,6 +41,29 @@ export interface Event {
   readonly index: number
   /** A refresh is kept in the history but shown to no watcher. */
   readonly refresh: boolean
+  /**
+   * The event in one object, if it wrote over a permanent file that stays permanent. Reading it is
+   * cheaper than reading `node` and `prevNode`, because those may have to be made first.
+   */
+  readonly overwrite?: Overwrite
+}
+
+/** A permanent file that was written over: its fields, and those it had before. */
+export interface Overwrite {
+  readonly action: Action
+  readonly key: string
+  readonly value: string
+  /** The store's index after the operation, and the file's `modifiedIndex`. */
+  readonly index: number
+  readonly createdIndex: number
+  readonly prevValue: string
+  readonly prevModifiedIndex: number
+  readonly prevCreatedIndex: number
+}
+
+/** The path of the event's node; does not make the node. */
+export function keyOf(event: Event): string {
+  return (event.overwrite ?? event.node).key
 }
 
 /**
@@ -101,7 +124,7 @@ function byKey(a: NodeExtern, b: NodeExtern): number {
   return a.key < b.key ? -1 : 1
 }
 
-/** Whether the event took away a directory, and with it all below. */
+/** Whether the event removed a directory with all below it. */
 export function removesDirectory(event: Event): boolean {
-  return event.node.dir && (event.action === 'delete' || event.action === 'expire')
+  return (event.action === 'delete' || event.action === 'expire') && event.node.dir
 }

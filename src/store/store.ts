@@ -3,7 +3,7 @@ import { PathError, StoreError } from './errors.ts'
 import { type Action, type Event, type NodeExtern, represent, representListing } from './event.ts'
 import { CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
-import { FileChange } from './history/short-event.ts'
+import { ShortEvent } from './history/short-event.ts'
 import {
   absolute,
   checkDepth,
@@ -279,28 +279,17 @@ export class Store {
    * {@link Store.set} without a TTL, for those who can do with the short form of its event, which it
    * returns where a permanent file is replaced by another: half the time, and a third of the memory.
    */
-  setFile(path: string, value: string): FileChange | Event {
+  setFile(path: string, value: string): Event {
     const file = this.#permanentFile(path)
     if (file === undefined || file.parent === null) return this.#set(path, value, PERMANENT)
     const index = this.#index + 1
-    const { modifiedIndex, createdIndex } = file
-    const key = absolute(path)
-    const change = new FileChange(
-      'set',
-      key,
-      value,
-      index,
-      index,
-      file.value,
-      modifiedIndex,
-      createdIndex,
-    )
+    const event = new ShortEvent(absolute(path), value, index, file)
     this.changes?.change(file, index)
     file.value = value
     file.createdIndex = file.modifiedIndex = index
-    this.#changed(change, isHidden(file) ? 0 : this.#crowdOf(file.parent))
+    this.#record(event, isHidden(file) ? 0 : this.#crowdOf(file.parent))
     this.stats.setsSuccess++
-    return change
+    return event
   }
 
   /**
@@ -826,27 +815,19 @@ export class Store {
     prevNode: NodeExtern | undefined,
     refresh: boolean,
   ): Event {
-    this.#index++
-    const event = newEvent(action, node, prevNode, this.#index, refresh)
-    this.#history.add(event)
-    // Before watchers are told: what they are sent may have to wait for the copy.
-    this.changes?.written()
-    if (!refresh) this.hub.notify(event)
-    this.#guards.notify(event)
-    if (this.#removed.length > 0) this.reclaim(RECLAIM_STEP)
+    const event = newEvent(action, node, prevNode, this.#index + 1, refresh)
+    this.#record(event, 0)
     return event
   }
 
-  /** What a change of a file ends with, as {@link Store.#written}. @param crowd of its directory */
-  #changed(change: FileChange, crowd: number): void {
-    this.#index = change.index
-    this.#history.add(change, crowd)
+  /** @param crowd the number that the history has for the node's directory; 0 for none */
+  #record(event: Event, crowd: number): void {
+    this.#index = event.index
+    this.#history.add(event, crowd)
+    // Before watchers are told: what they are sent may have to wait for the copy.
     this.changes?.written()
-    if (!this.hub.idle || !this.#guards.idle) {
-      const event = change.toEvent()
-      this.hub.notify(event)
-      this.#guards.notify(event)
-    }
+    if (!event.refresh) this.hub.notify(event)
+    this.#guards.notify(event)
     if (this.#removed.length > 0) this.reclaim(RECLAIM_STEP)
   }
 
