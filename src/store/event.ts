@@ -1,5 +1,5 @@
 import { joinPath } from './path.ts'
-import { isHidden, type Node } from './tree/node.ts'
+import { isHidden, isOverdue, type Node } from './tree/node.ts'
 
 /** What an event can tell of; their order is part of what is on disk, new ones go to the end. */
 export const ACTIONS = [
@@ -61,6 +61,16 @@ export interface Overwrite {
   readonly prevCreatedIndex: number
 }
 
+export function newEvent(
+  action: Action,
+  node: NodeExtern,
+  prevNode: NodeExtern | undefined,
+  index: number,
+  refresh = false,
+): Event {
+  return { action, node, prevNode, index, refresh }
+}
+
 /** The path of the event's node; does not make the node. */
 export function keyOf(event: Event): string {
   return (event.overwrite ?? event.node).key
@@ -108,7 +118,7 @@ export function representListing(
   if (!node.dir) return extern
   const nodes: NodeExtern[] = []
   for (const child of node.children.list) {
-    if (isHidden(child) || (child.lease !== null && child.lease.expireTime <= now)) continue
+    if (isHidden(child) || isOverdue(child, now)) continue
     const childPath = joinPath(path, child.name)
     nodes.push(
       recursive

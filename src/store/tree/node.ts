@@ -147,6 +147,11 @@ export function isHidden(node: Node): boolean {
   return isHiddenName(node.name)
 }
 
+/** Whether a node has expired. @param now Unix milliseconds */
+export function isOverdue(node: Node, now: number): boolean {
+  return node.lease !== null && node.lease.expireTime <= now
+}
+
 /**
  * Copies a subtree. Leases are copied by `copyLease`, which knows the heap they go into.
  *
