@@ -35,12 +35,13 @@ export function encodeEvents(events: readonly Event[], key: Buffer): Buffer {
 }
 
 function writeEvent(buffer: Buffer, start: number, event: Event): number {
+  const { action, node, prevNode, index, refresh } = event
   let at = start
-  buffer[at++] = ACTIONS.indexOf(event.action)
-  buffer[at++] = (event.refresh ? REFRESH : 0) | (event.prevNode === undefined ? 0 : PREVIOUS)
-  at = buffer.writeDoubleLE(event.index, at)
-  at = writeNode(buffer, at, event.node)
-  return event.prevNode === undefined ? at : writeNode(buffer, at, event.prevNode)
+  buffer[at++] = ACTIONS.indexOf(action)
+  buffer[at++] = (refresh ? REFRESH : 0) | (prevNode === undefined ? 0 : PREVIOUS)
+  at = buffer.writeDoubleLE(index, at)
+  at = writeNode(buffer, at, node)
+  return prevNode === undefined ? at : writeNode(buffer, at, prevNode)
 }
 
 function writeNode(buffer: Buffer, start: number, node: NodeExtern): number {

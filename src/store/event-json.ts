@@ -8,8 +8,9 @@ import { isText, toBase64 } from './text.ts'
  * key likewise, with `"keyEncoding"`.
  */
 export function eventToJson(event: Event): string {
-  const prevNode = event.prevNode === undefined ? '' : `,"prevNode":${nodeToJson(event.prevNode)}`
-  return `{"action":"${event.action}","node":${nodeToJson(event.node)}${prevNode},"index":${event.index}}`
+  const { action, node, prevNode, index } = event
+  const before = prevNode === undefined ? '' : `,"prevNode":${nodeToJson(prevNode)}`
+  return `{"action":"${action}","node":${nodeToJson(node)}${before},"index":${index}}`
 }
 
 /** A node as JSON; see {@link eventToJson}. */

@@ -1,5 +1,5 @@
 import { joinPath } from './path.ts'
-import { isHidden, type Node } from './tree/node.ts'
+import { isHidden, isOverdue, type Node } from './tree/node.ts'
 
 /** What an event can tell of; their order is part of what is on disk, new ones go to the end. */
 export const ACTIONS = [
@@ -41,6 +41,39 @@ export interface Event {
   readonly index: number
   /** A refresh is kept in the history but shown to no watcher. */
   readonly refresh: boolean
+  /**
+   * The event in one object, if it wrote over a permanent file that stays permanent. Reading it is
+   * cheaper than reading `node` and `prevNode`, because those may have to be made first.
+   */
+  readonly overwrite?: Overwrite
+}
+
+/** A permanent file that was written over: its fields, and those it had before. */
+export interface Overwrite {
+  readonly action: Action
+  readonly key: string
+  readonly value: string
+  /** The store's index after the operation, and the file's `modifiedIndex`. */
+  readonly index: number
+  readonly createdIndex: number
+  readonly prevValue: string
+  readonly prevModifiedIndex: number
+  readonly prevCreatedIndex: number
+}
+
+export function newEvent(
+  action: Action,
+  node: NodeExtern,
+  prevNode: NodeExtern | undefined,
+  index: number,
+  refresh = false,
+): Event {
+  return { action, node, prevNode, index, refresh }
+}
+
+/** The path of the event's node; does not make the node. */
+export function keyOf(event: Event): string {
+  return (event.overwrite ?? event.node).key
 }
 
 /**
@@ -85,7 +118,7 @@ export function representListing(
   if (!node.dir) return extern
   const nodes: NodeExtern[] = []
   for (const child of node.children.list) {
-    if (isHidden(child) || (child.lease !== null && child.lease.expireTime <= now)) continue
+    if (isHidden(child) || isOverdue(child, now)) continue
     const childPath = joinPath(path, child.name)
     nodes.push(
       recursive
@@ -101,7 +134,7 @@ function byKey(a: NodeExtern, b: NodeExtern): number {
   return a.key < b.key ? -1 : 1
 }
 
-/** Whether the event took away a directory, and with it all below. */
+/** Whether the event removed a directory with all below it. */
 export function removesDirectory(event: Event): boolean {
-  return event.node.dir && (event.action === 'delete' || event.action === 'expire')
+  return (event.action === 'delete' || event.action === 'expire') && event.node.dir
 }

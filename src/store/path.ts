@@ -42,6 +42,11 @@ export function absolute(tidy: string): string {
   return tidy.charCodeAt(0) === SLASH ? tidy : `/${tidy}`
 }
 
+/** Whether a tidy path is the root's. */
+export function isRoot(tidy: string): boolean {
+  return tidy.length === 1 && tidy === '/'
+}
+
 /** Where the first component begins: a slash in front may be left out. */
 export function firstComponent(path: string): 0 | 1 {
   return path.charCodeAt(0) === SLASH ? 1 : 0

@@ -8,6 +8,7 @@ import { KIND, numberOf } from '../../src/persistence/keys.ts'
 import { type Batch, Engine, type RawRecord } from '../../src/persistence/level.ts'
 import { type Durability, Persistence } from '../../src/persistence/persistence.ts'
 import { ManualClock } from '../../src/store/clock.ts'
+import type { Event } from '../../src/store/event.ts'
 import { Store, type StoreOptions } from '../../src/store/store.ts'
 
 /** A directory that is removed with the test. */
@@ -209,11 +210,16 @@ export function contentOf(store: Store): object {
   return {
     root: document.Root,
     stats,
-    history: [...store.history],
+    history: Array.from(store.history, fieldsOf),
     index,
     files,
     ...countNodes(store),
   }
+}
+
+/** An event in full, whatever form the history keeps it in. */
+function fieldsOf({ action, node, prevNode, index, refresh }: Event): Event {
+  return { action, node, prevNode, index, refresh }
 }
 
 /** Counts nodes without the counters of the store. `/` counts as a directory. */

@@ -7,8 +7,7 @@ import {
   putNumber,
 } from '../../resp/byte-encoding.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
-import { type Event, type NodeExtern, represent } from '../../store/event.ts'
-import { FileChange } from '../../store/history/short-event.ts'
+import { type Event, type NodeExtern, type Overwrite, represent } from '../../store/event.ts'
 import { absolute } from '../../store/path.ts'
 import type { FileNode } from '../../store/tree/node.ts'
 import {
@@ -45,13 +44,18 @@ const FILE_OVERHEAD =
   CREATED_INDEX.length +
   2 * (BULK_OVERHEAD + INTEGER_LENGTH)
 
-/** Of replies to changes of files, and of those without a node before. */
-const changes = newTemplates()
+/** For replies that tell of a file before and after. */
+const overwrites = newTemplates()
+/** For replies that tell of one file. */
 const files = newTemplates()
 
 /** Replies with an event: `action`, `node`, `prevNode` if there was one, `index`. */
 export function writeEvent(reply: ReplyWriter, event: Event): void {
   if (reply.muted) return
+  if (event.overwrite !== undefined) {
+    writeOverwrite(reply, event.overwrite, event)
+    return
+  }
   const { action, node, prevNode, index } = event
   const heads = prevNode === undefined ? HEADS : HEADS_WITH_PREVIOUS
   const head = heads[reply.protocol][action]
@@ -64,30 +68,25 @@ export function writeEvent(reply: ReplyWriter, event: Event): void {
     writeAny(reply, head, node, prevNode, index)
     learn(files, reply, start, head, node, undefined, index)
   } else if (isPlain(prevNode) && prevNode.key === node.key && node.modifiedIndex === index) {
-    const { key, value, createdIndex } = node
-    const { modifiedIndex: prevModified, createdIndex: prevCreated } = prevNode
-    writeChange(
-      reply,
-      new FileChange(
-        action,
-        key,
-        value,
-        index,
-        createdIndex,
-        prevNode.value,
-        prevModified,
-        prevCreated,
-      ),
-    )
+    const overwrite: Overwrite = {
+      action,
+      key: node.key,
+      value: node.value,
+      index,
+      createdIndex: node.createdIndex,
+      prevValue: prevNode.value,
+      prevModifiedIndex: prevNode.modifiedIndex,
+      prevCreatedIndex: prevNode.createdIndex,
+    }
+    writeOverwrite(reply, overwrite, event)
   } else {
     writeAny(reply, head, node, prevNode, index)
   }
 }
 
-/** {@link writeEvent} of what `Store.setFile` returns. */
-export function writeChange(reply: ReplyWriter, change: FileChange | Event): void {
-  if (!(change instanceof FileChange)) writeEvent(reply, change)
-  else if (!reply.muted && !putChange(reply, change)) learnChange(reply, change)
+/** @param event the same event with its nodes, which are read only if its shape is new */
+function writeOverwrite(reply: ReplyWriter, overwrite: Overwrite, event: Event): void {
+  if (!putOverwrite(reply, overwrite)) learnOverwrite(reply, event)
 }
 
 /** {@link writeEvent} of a `get` of a file without a TTL. */
@@ -126,16 +125,16 @@ function putFile(
 }
 
 /** @returns false if the reply is of another shape than the last one */
-function putChange(reply: ReplyWriter, change: FileChange): boolean {
-  const { action, key, value, index, createdIndex } = change
-  const { prevValue, prevModifiedIndex, prevCreatedIndex } = change
+function putOverwrite(reply: ReplyWriter, overwrite: Overwrite): boolean {
+  const { action, key, value, index, createdIndex } = overwrite
+  const { prevValue, prevModifiedIndex, prevCreatedIndex } = overwrite
   const head = HEADS_WITH_PREVIOUS[reply.protocol][action]
   const digits = digitsWithBefore(
     digitsIn(index, index, createdIndex),
     prevModifiedIndex,
     prevCreatedIndex,
   )
-  const template = changes[templateFor(digits, value.length)]
+  const template = overwrites[templateFor(digits, value.length)]
   const length = template.lengthFor(head, key.length, value.length, prevValue.length, digits)
   if (length === 0) return false
   const buffer = reply.room(length)
@@ -145,13 +144,12 @@ function putChange(reply: ReplyWriter, change: FileChange): boolean {
   return true
 }
 
-function learnChange(reply: ReplyWriter, change: FileChange): void {
-  const { action, node, prevNode, index } = change.toEvent()
+function learnOverwrite(reply: ReplyWriter, { action, node, prevNode, index }: Event): void {
   const head = HEADS_WITH_PREVIOUS[reply.protocol][action]
   const start = reply.length
   writeAny(reply, head, node, prevNode, index)
   if (!isPlain(node) || prevNode === undefined || !isPlain(prevNode)) return
-  learn(changes, reply, start, head, node, prevNode, index)
+  learn(overwrites, reply, start, head, node, prevNode, index)
 }
 
 /** @param start where the reply begins in `reply.bytes` */
@@ -252,8 +250,13 @@ export function replyEvent(client: Client, event: Event): void {
   writeEvent(client.reply, event)
 }
 
-/** Under the names that Redis has for what it does to strings. */
-export function notifyKeyspace({ server }: Client, { action, node, refresh }: Event): void {
+/** Notifies of an event under the names that Redis has for its own operations on strings. */
+function notifyKeyspace({ server }: Client, event: Event): void {
+  if (event.overwrite !== undefined) {
+    server.keyspace.notify('set', event.overwrite.key)
+    return
+  }
+  const { action, node, refresh } = event
   const { key } = node
   const expires = node.expiration !== undefined
   if (action === 'delete' || action === 'compareAndDelete') server.keyspace.notify('del', key)

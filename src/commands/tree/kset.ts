@@ -8,8 +8,7 @@ import {
   TTL_ARGUMENT,
 } from '../../request/arguments/expire-time.ts'
 import type { Command } from '../../request/command.ts'
-import { FileChange } from '../../store/history/short-event.ts'
-import { notifyKeyspace, replyEvent, writeChange } from './event-reply.ts'
+import { replyEvent } from './event-reply.ts'
 
 const UNIQUE: Argument = { name: 'unique', type: 'pure-token', token: 'UNIQUE', optional: true }
 const DEPTH = 'O(N) where N is the number of components of the path'
@@ -38,10 +37,7 @@ export const ksetCommands: readonly Command[] = [
     run(client, args, options) {
       const { store, clock } = client.server
       if (options.size === 0) {
-        const change = store.setFile(args[1], args[2])
-        if (change instanceof FileChange) client.server.keyspace.notify('set', change.key)
-        else notifyKeyspace(client, change)
-        writeChange(client.reply, change)
+        replyEvent(client, store.setFile(args[1], args[2]))
         return
       }
       const writeOptions = parseWriteOptions(options, clock, 'kset', args[2])

@@ -1,7 +1,6 @@
-import { type Event, removesDirectory } from '../event.ts'
+import { type Event, keyOf, removesDirectory } from '../event.ts'
 import { lastHidden } from '../path.ts'
 import { keptName } from '../tree/kept-name.ts'
-import { FileChange } from './short-event.ts'
 
 /**
  * How many paths are remembered before the oldest half is folded into their directories: as many as
@@ -123,10 +122,9 @@ export class DroppedEvents {
   }
 
   /** Takes note of an event that leaves the history. */
-  add(event: Event | FileChange): void {
-    if (event instanceof FileChange) this.#add(event.key, event.index, false)
-    // A refresh is shown to no watcher, so none can miss it.
-    else if (!event.refresh) this.#add(event.node.key, event.index, removesDirectory(event))
+  add(event: Event): void {
+    // No watcher is shown a refresh, so none can miss it.
+    if (!event.refresh) this.#add(keyOf(event), event.index, removesDirectory(event))
   }
 
   #add(key: string, index: number, removesDirectory: boolean): void {

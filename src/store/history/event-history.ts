@@ -1,7 +1,6 @@
 import { StoreError } from '../errors.ts'
 import type { Event } from '../event.ts'
 import { DroppedEvents } from './dropped-events.ts'
-import { FileChange } from './short-event.ts'
 import { isWatched } from './watched.ts'
 
 /** How much of the history is kept. */
@@ -16,7 +15,7 @@ export interface HistoryLimits {
 export class EventHistory {
   #limits: HistoryLimits
   /** The ring grows up to the limit as events come, so that a large limit costs nothing unused. */
-  #ring: (Event | FileChange | undefined)[] = new Array(16)
+  #ring: (Event | undefined)[] = new Array(16)
   // What is to be known of each event in the ring to drop it: by then the event itself has long
   // left the processor's cache.
   /** How many bytes it holds on to. */
@@ -60,7 +59,7 @@ export class EventHistory {
   }
 
   /** @param crowd what {@link DroppedEvents.crowdOf} has told of the directory; 0 if it was not asked */
-  add(event: Event | FileChange, crowd = 0): void {
+  add(event: Event, crowd = 0): void {
     const bytes = sizeOf(event)
     this.#trim(1, bytes)
     if (this.#size === this.#ring.length) this.#grow()
@@ -83,7 +82,8 @@ export class EventHistory {
     this.assertKept(path, recursive, since, storeIndex)
     if (since > this.#lastIndex) return undefined
     for (let i = this.#position(since); i < this.#size; i++) {
-      if (isWatched(this.#entry(i), path, recursive)) return this.#at(i)
+      const event = this.#at(i)
+      if (isWatched(event, path, recursive)) return event
     }
     return undefined
   }
@@ -169,13 +169,8 @@ export class EventHistory {
   }
 
   #at(i: number): Event {
-    const entry = this.#entry(i)
-    return entry instanceof FileChange ? entry.toEvent() : entry
-  }
-
-  #entry(i: number): Event | FileChange {
     // The ring's length is a power of two, and `i` is below the size.
-    return this.#ring[(this.#front + i) & (this.#ring.length - 1)] as Event | FileChange
+    return this.#ring[(this.#front + i) & (this.#ring.length - 1)] as Event
   }
 
   /** Where the first event at or after an index stands (indexes may have gaps). */
@@ -197,7 +192,7 @@ export class EventHistory {
         this.#bytes + roomForBytes > this.#limits.bytes)
     ) {
       const place = this.#front
-      const event = this.#ring[place] as Event | FileChange
+      const event = this.#ring[place] as Event
       this.#ring[place] = undefined
       this.#bytes -= this.#sizes[place]
       this.#front = (place + 1) & (this.#ring.length - 1)
@@ -229,8 +224,8 @@ export class EventHistory {
   }
 }
 
-/** What an event holds on to. Its previous value is the value of an earlier event, mostly. */
-function sizeOf(event: Event | FileChange): number {
-  if (event instanceof FileChange) return event.key.length + event.value.length
-  return event.node.key.length + (event.node.value?.length ?? 0)
+/** How many bytes an event holds. Its previous value counts as an earlier event's, which it mostly is. */
+function sizeOf(event: Event): number {
+  const { key, value } = event.overwrite ?? event.node
+  return key.length + (value === undefined ? 0 : value.length)
 }

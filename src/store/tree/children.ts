@@ -1,5 +1,9 @@
 import { hashOf } from './name-hash.ts'
-import type { Node } from './node.ts'
+
+/** What a directory needs to know of its children. */
+export interface Named {
+  readonly name: string
+}
 
 /** Up to so many children are looked through one by one, without a table. */
 const FEW = 8
@@ -17,8 +21,8 @@ const FIRST_SLOTS = 16
  *
  * A Map of names takes 29 to 57 bytes for each, this 17 to 31.
  */
-export class Children {
-  readonly #nodes: Node[] = []
+export class Children<Child extends Named> {
+  readonly #nodes: Child[] = []
   /** So many slots, then the hashes of `#nodes`; undefined as long as there are {@link FEW}. */
   #table: Int32Array | undefined
   /** The number of slots less one: the bits of a hash that choose the slot, and of a position. */
@@ -32,11 +36,11 @@ export class Children {
    * All of them, in order of their creation until one is removed: for those who go through them while
    * none is; the others have {@link values}.
    */
-  get list(): readonly Node[] {
+  get list(): readonly Child[] {
     return this.#nodes
   }
 
-  get(name: string): Node | undefined {
+  get(name: string): Child | undefined {
     return this.find(name, 0, name.length, hashOf(name))
   }
 
@@ -51,7 +55,7 @@ export class Children {
    * @param end where it ends, exclusive
    * @param hash what `scanComponent` has found
    */
-  find(path: string, start: number, end: number, hash: number): Node | undefined {
+  find(path: string, start: number, end: number, hash: number): Child | undefined {
     const nodes = this.#nodes
     const table = this.#table
     if (table === undefined) {
@@ -75,7 +79,7 @@ export class Children {
   }
 
   /** The child that most likely has a name of this hash, itself not looked at. */
-  likely(hash: number): Node | undefined {
+  likely(hash: number): Child | undefined {
     const table = this.#table
     // Of few children any will do: they lie close together.
     if (table === undefined) return this.#nodes[0]
@@ -89,7 +93,7 @@ export class Children {
   }
 
   /** @param node one whose name no other child has */
-  add(node: Node): void {
+  add(node: Child): void {
     const position = this.#nodes.length
     const slots = this.#mask + 1
     if (this.#table === undefined ? position === FEW : position === roomFor(slots)) {
@@ -100,7 +104,7 @@ export class Children {
   }
 
   /** In the place of the node comes the last one. Does nothing if it is not here. */
-  remove(node: Node): void {
+  remove(node: Child): void {
     const nodes = this.#nodes
     const table = this.#table
     const lastPosition = nodes.length - 1
@@ -133,7 +137,7 @@ export class Children {
    * from the end: what takes the place of a removed one comes from above. What is added is not met,
    * and some may be met twice.
    */
-  *values(): Generator<Node, undefined> {
+  *values(): Generator<Child, undefined> {
     for (let i = this.#nodes.length - 1; i >= 0; i--) {
       // Many may have been removed.
       if (i < this.#nodes.length) yield this.#nodes[i]
@@ -150,7 +154,7 @@ export class Children {
   }
 
   /** Where in the table a node's position is; -1 if the node is not here. */
-  #slotOf(table: Int32Array, hash: number, node: Node): number {
+  #slotOf(table: Int32Array, hash: number, node: Child): number {
     const mask = this.#mask
     for (let at = hash & mask; ; at = (at + 1) & mask) {
       const slot = table[at]
@@ -193,7 +197,7 @@ function roomFor(slots: number): number {
 }
 
 /** Whether a component of a path is the name of a node. */
-function isNamed({ name }: Node, path: string, start: number, end: number): boolean {
+function isNamed({ name }: Named, path: string, start: number, end: number): boolean {
   const { length } = name
   return (
     length === end - start &&

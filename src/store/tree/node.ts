@@ -1,8 +1,20 @@
 import { isHiddenName } from '../path.ts'
 import { Children } from './children.ts'
-import type { Lease } from './ttl-heap.ts'
 
 export type Node = FileNode | DirectoryNode
+
+/** When a node expires; an object of its own, so that a permanent node pays nothing for it. */
+export interface Lease {
+  readonly node: Node
+  /** Unix milliseconds. */
+  expireTime: number
+  /** Breaks ties: of two nodes that expire in the same millisecond, the earlier lease goes first. */
+  readonly sequence: number
+  /** The lease's position in the heap; -1 once it has been removed. */
+  position: number
+  /** The node's position in the list of files, if the node is a file. */
+  filePosition: number
+}
 
 /**
  * A file. A node knows its name and its parent, not its path: a million keys are a million of
@@ -60,7 +72,7 @@ export class DirectoryNode {
   /** Changes when it is moved. */
   name: string
   parent: DirectoryNode | null
-  readonly children = new Children()
+  readonly children = new Children<Node>()
   /** How many files lie at all levels below. */
   files = 0
   /** Its number in the copy on disk; 0 where there is none. */
@@ -133,6 +145,11 @@ export function* nodesBelow(directory: DirectoryNode): Generator<Node, undefined
 /** Left out of listings: its name begins with `_`. */
 export function isHidden(node: Node): boolean {
   return isHiddenName(node.name)
+}
+
+/** Whether a node has expired. @param now Unix milliseconds */
+export function isOverdue(node: Node, now: number): boolean {
+  return node.lease !== null && node.lease.expireTime <= now
 }
 
 /**

@@ -1,20 +1,7 @@
-import type { Node } from './node.ts'
+import type { Lease, Node } from './node.ts'
 
 /** The last time that RFC 3339 can tell, Unix milliseconds: whoever asks for more gets this. */
 export const MAX_EXPIRE_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
-
-/** When a node expires. Kept beside the node, so that a permanent one pays nothing for it. */
-export interface Lease {
-  readonly node: Node
-  /** Unix milliseconds. */
-  expireTime: number
-  /** Breaks ties: of two that expire in the same millisecond the earlier lease goes first. */
-  readonly sequence: number
-  /** Where in the heap it stands; -1 if it does not. */
-  position: number
-  /** Where the node stands in the store's list of files, if it is a file. */
-  filePosition: number
-}
 
 function before(a: Lease, b: Lease): boolean {
   return a.expireTime < b.expireTime || (a.expireTime === b.expireTime && a.sequence < b.sequence)

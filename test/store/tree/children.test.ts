@@ -8,7 +8,7 @@ const parent = new DirectoryNode('', null, 0)
 const file = (name: string): FileNode => new FileNode(name, parent, '', 0)
 
 /** As a walk finds it: a component somewhere in a path. */
-function findIn(children: Children, path: string, start: number) {
+function findIn(children: Children<FileNode>, path: string, start: number) {
   scanComponent(path, start)
   return children.find(path, start, component.end, component.hash)
 }
@@ -19,7 +19,7 @@ describe('Children', () => {
     const step = fc.tuple(fc.constantFrom('add', 'add', 'remove'), names)
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
-        const children = new Children()
+        const children = new Children<FileNode>()
         const model = new Map<string, FileNode>()
         for (const [what, name] of steps) {
           const there = model.get(name)
@@ -43,7 +43,7 @@ describe('Children', () => {
   })
 
   test('finds all of many, while it grows and shrinks', () => {
-    const children = new Children()
+    const children = new Children<FileNode>()
     const nodes = Array.from({ length: 5000 }, (_, i) => file(`${i}`))
     for (const node of nodes) children.add(node)
     for (const node of nodes) expect(children.get(node.name)).toBe(node)
@@ -60,7 +60,7 @@ describe('Children', () => {
   })
 
   test('does not find a name that is but the beginning or the end of another', () => {
-    const children = new Children()
+    const children = new Children<FileNode>()
     for (let i = 0; i < 3; i++) children.add(file(`ab${i}`))
     for (const name of ['', 'a', 'ab', 'ab10', 'xab1', 'b1']) {
       expect(children.get(name)).toBeUndefined()
@@ -69,7 +69,7 @@ describe('Children', () => {
   })
 
   test.each([4, 100])('removes nothing that is not there, with %i others', (count) => {
-    const children = new Children()
+    const children = new Children<FileNode>()
     for (let i = 0; i < count; i++) children.add(file(`${i}`))
     children.remove(file('1'))
     children.remove(file('none'))
@@ -85,7 +85,7 @@ describe('Children', () => {
     })
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60 }), fc.array(change), (count, changes) => {
-        const children = new Children()
+        const children = new Children<FileNode>()
         const first = Array.from({ length: count }, (_, i) => file(`${i}`))
         for (const node of first) children.add(node)
         const removed = new Set<FileNode>()

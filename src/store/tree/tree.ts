@@ -1,0 +1,405 @@
+import type { Clock } from '../clock.ts'
+import { StoreError } from '../errors.ts'
+import {
+  absolute,
+  checkLength,
+  cleanPath,
+  firstComponent,
+  isBelow,
+  isImproper,
+  isProper,
+  isRoot,
+  tidyPath,
+} from '../path.ts'
+import type { Changes } from './changes.ts'
+import { FileList } from './file-list.ts'
+import { keptName } from './kept-name.ts'
+import { LookAhead, type PathBatch } from './look-ahead.ts'
+import { component, scanComponent } from './name-hash.ts'
+import {
+  attach,
+  cloneTree,
+  DirectoryNode,
+  detach,
+  FileNode,
+  isOverdue,
+  type Node,
+  pathOf,
+} from './node.ts'
+import { byExpireTime, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
+
+/** With fewer files, most nodes are in the processor's cache anyway. */
+const MIN_FILES_TO_LOOK_AHEAD = 10_000
+
+/**
+ * The nodes of a store, and all that keeps track of them: the heap of leases, the list of files,
+ * the look-ahead, and the notes for a copy elsewhere. It knows nothing of events; a node that has
+ * expired stays until the store removes it, but no look-up finds it.
+ *
+ * Every path is one byte a character. A parameter called `tidy` is a clean path, with or without
+ * the slash in front (see {@link tidyPath}).
+ */
+export class Tree {
+  readonly #clock: Clock
+  /** The store's index: the store raises it, nodes get the next one. */
+  index = 0
+  /** Notes what changes, if a copy of the tree is kept elsewhere. */
+  changes: Changes | undefined
+  #root = new DirectoryNode('', null, 0)
+  #heap = new TtlHeap()
+  #fileList = new FileList()
+  readonly #ahead = new LookAhead()
+  /** The children of removed directories whose leases are still to be taken back. */
+  readonly #removed: Iterator<Node, undefined>[] = []
+  /** The first missing path of the last {@link walk} that found nothing. */
+  #stoppedAt = ''
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** The directory that contains all others. */
+  get root(): DirectoryNode {
+    return this.#root
+  }
+
+  /** All files; those that are not {@link isVisible} have expired or been removed. */
+  get fileList(): FileList {
+    return this.#fileList
+  }
+
+  /** How many nodes have a TTL. */
+  get leases(): number {
+    return this.#heap.size
+  }
+
+  /** Whether a node is in the tree, and neither it nor a directory above it has expired. */
+  isVisible(node: Node, now: number): boolean {
+    let at: Node = node
+    for (; at.parent !== null; at = at.parent) if (isOverdue(at, now)) return false
+    return at === this.#root
+  }
+
+  /** Whether a node is in the tree, and not below a removed directory. */
+  isAttached(node: Node): boolean {
+    let top: Node = node
+    while (top.parent !== null) top = top.parent
+    return top === this.#root
+  }
+
+  /**
+   * The time, for finding what has expired. Without leases nothing has, so 0 will do and the system
+   * is not asked.
+   *
+   * @param expireTime of the node that is about to be written, if it expires
+   */
+  now(expireTime?: number): number {
+    return expireTime === undefined && this.#heap.size === 0 ? 0 : this.#clock.now()
+  }
+
+  /** The node at any path, or undefined if there is none or it has expired. */
+  lookup(path: string): Node | undefined {
+    const known = this.#ahead.find(path)
+    if (known !== undefined) return this.#unlessOverdue(known)
+    checkLength(path)
+    let directory = this.#root
+    for (let start: number = firstComponent(path); ; start = component.end + 1) {
+      scanComponent(path, start)
+      const { end, hash } = component
+      const child = directory.children.find(path, start, end, hash)
+      const node = child === undefined ? undefined : this.#unlessOverdue(child)
+      if (node === undefined || (end < path.length && !node.dir)) {
+        // No node is called `..`, but the rest of the path may lead elsewhere: `missing/../there`.
+        const clean = end === path.length ? !isImproper(path, start, end) : isProper(path, start)
+        return clean ? undefined : this.#lookupUnclean(path)
+      }
+      if (end === path.length) return node
+      directory = node as DirectoryNode
+    }
+  }
+
+  /**
+   * The file at any path if neither it nor a directory above it has a lease: the most frequent case,
+   * which need not know the time.
+   *
+   * @returns undefined in every other case; then {@link lookup} or {@link walk} has the answer
+   */
+  permanentFile(path: string): FileNode | undefined {
+    const known = this.#ahead.find(path)
+    if (known !== undefined) return known.dir || known.lease !== null ? undefined : known
+    let directory = this.#root
+    for (let start: number = firstComponent(path); ; start = component.end + 1) {
+      scanComponent(path, start)
+      const { end, hash } = component
+      const node = directory.children.find(path, start, end, hash)
+      if (node === undefined || node.lease !== null) return undefined
+      if (end === path.length) return node.dir ? undefined : node
+      if (!node.dir) return undefined
+      directory = node
+    }
+  }
+
+  /**
+   * Follows the paths of the next requests side by side, so that their look-ups need not wait for
+   * the memory; see {@link LookAhead}. Call it for every batch, because it forgets the one before.
+   *
+   * @param minFiles a tree with fewer files is not worth it
+   */
+  lookAhead(batch: PathBatch, minFiles = MIN_FILES_TO_LOOK_AHEAD): void {
+    if (this.#root.files >= minFiles) this.#ahead.follow(this.#root, batch)
+    else this.#ahead.forget()
+  }
+
+  #unlessOverdue(node: Node): Node | undefined {
+    return node.lease !== null && isOverdue(node, this.#clock.now()) ? undefined : node
+  }
+
+  #lookupUnclean(path: string): Node | undefined {
+    const key = cleanPath(path)
+    return key.length === 1 ? this.#root : this.lookup(key)
+  }
+
+  /** @returns the path made tidy @throws StoreError ROOTRONLY for the root's path */
+  writable(path: string): string {
+    const tidy = tidyPath(path)
+    if (isRoot(tidy)) throw new StoreError(107, '/', this.index)
+    return tidy
+  }
+
+  /**
+   * Walks down to a node.
+   *
+   * @returns undefined if there is none, or it or a directory above it has expired
+   * @throws StoreError NOTDIR if a file stands on the way
+   */
+  walk(tidy: string, now: number): Node | undefined {
+    let node: Node = this.#root
+    if (isRoot(tidy)) return node
+    for (let start: number = firstComponent(tidy); ; start = component.end + 1) {
+      if (!node.dir) throw new StoreError(104, absolute(tidy.slice(0, start - 1)), this.index)
+      scanComponent(tidy, start)
+      const { end, hash } = component
+      const child: Node | undefined = node.children.find(tidy, start, end, hash)
+      if (child === undefined || isOverdue(child, now)) {
+        this.#stoppedAt = absolute(tidy.slice(0, end))
+        return undefined
+      }
+      if (end === tidy.length) return child
+      node = child
+    }
+  }
+
+  /** Like {@link walk}. @throws StoreError KEYNOTFOUND too, naming the first missing path */
+  find(tidy: string, now: number): Node {
+    const node = this.walk(tidy, now)
+    if (node === undefined) throw new StoreError(100, this.#stoppedAt, this.index)
+    return node
+  }
+
+  /** The first expired node on the way to a path, the node at the path included. */
+  overdueOn(tidy: string, now: number): Node | undefined {
+    if (this.#heap.size === 0 || isRoot(tidy)) return undefined
+    let directory = this.#root
+    for (let start: number = firstComponent(tidy); ; start = component.end + 1) {
+      scanComponent(tidy, start)
+      const { end, hash } = component
+      const node = directory.children.find(tidy, start, end, hash)
+      if (node === undefined) return undefined
+      if (isOverdue(node, now)) return node
+      if (end === tidy.length || !node.dir) return undefined
+      directory = node
+    }
+  }
+
+  /**
+   * Walks down to the directory that a node goes into, and makes missing directories on the way.
+   *
+   * @param tidy not too deep; nothing on the way has expired (see {@link overdueOn})
+   * @returns the directory, and the node's name, cut from the path
+   * @throws StoreError NOTDIR if a file stands on the way
+   */
+  makeParent(tidy: string): { parent: DirectoryNode; name: string } {
+    let parent = this.#root
+    let start: number = firstComponent(tidy)
+    for (let end = tidy.indexOf('/', start); end !== -1; end = tidy.indexOf('/', start)) {
+      const name = tidy.slice(start, end)
+      let child = parent.children.get(name)
+      if (child === undefined) {
+        child = new DirectoryNode(keptName(name), parent, this.index + 1)
+        attach(parent, child)
+        this.changes?.add(child)
+      }
+      if (!child.dir) throw new StoreError(104, absolute(tidy.slice(0, end)), this.index)
+      parent = child
+      start = end + 1
+    }
+    return { parent, name: tidy.slice(start) }
+  }
+
+  /**
+   * Makes a node. Its indexes are the next one.
+   *
+   * @param name one that no child of the parent has
+   * @param value absent for a directory
+   * @param expireTime in Unix milliseconds; absent makes it permanent
+   */
+  insert(
+    parent: DirectoryNode,
+    name: string,
+    value: string | undefined,
+    expireTime: number | undefined,
+  ): Node {
+    const index = this.index + 1
+    const own = keptName(name)
+    const node =
+      value === undefined
+        ? new DirectoryNode(own, parent, index)
+        : new FileNode(own, parent, value, index)
+    attach(parent, node)
+    if (!node.dir) this.#fileList.add(node)
+    this.changes?.add(node)
+    this.setExpiry(node, expireTime)
+    return node
+  }
+
+  /** Gives a node the next index as `modifiedIndex`. */
+  touch(node: Node): void {
+    this.changes?.change(node, this.index + 1)
+    node.modifiedIndex = this.index + 1
+  }
+
+  /** Gives a node the next index as `modifiedIndex` and `createdIndex`: as if it were made anew. */
+  renew(node: Node): void {
+    this.touch(node)
+    node.createdIndex = node.modifiedIndex
+  }
+
+  /** @param expireTime in Unix milliseconds; absent makes the node permanent */
+  setExpiry(node: Node, expireTime: number | undefined): void {
+    if (expireTime === undefined) {
+      this.#heap.remove(node)
+      return
+    }
+    if (node.dir) this.#ahead.forget()
+    // A time after the year 9999 would make a state that cannot be read back.
+    this.#heap.set(node, Math.min(Math.max(0, expireTime), MAX_EXPIRE_TIME))
+  }
+
+  /** Takes a node with all below it out of the tree. */
+  remove(node: Node): void {
+    if (node.parent !== null) this.changes?.remove(node, node.parent)
+    detach(node)
+    this.#heap.remove(node)
+    if (!node.dir) {
+      this.#fileList.remove(node)
+      return
+    }
+    this.#ahead.forget()
+    if (node.children.size > 0) this.#removed.push(node.children.values())
+  }
+
+  /** Takes a directory out of its place, for {@link hang}: all below it keeps its leases. */
+  lift(directory: DirectoryNode): void {
+    this.#ahead.forget()
+    detach(directory)
+  }
+
+  /** Puts a directory that has been lifted into another place. @param name one that is free there */
+  hang(directory: DirectoryNode, parent: DirectoryNode, name: string): void {
+    directory.name = keptName(name)
+    attach(parent, directory)
+  }
+
+  /** When the next node expires, in Unix milliseconds. */
+  nextExpiry(): number | undefined {
+    return this.#heap.top()?.expireTime
+  }
+
+  /** The node that expires first, if it is due; may be one below a removed directory. */
+  firstDue(cutoff: number): Node | undefined {
+    const lease = this.#heap.top()
+    return lease === undefined || lease.expireTime > cutoff ? undefined : lease.node
+  }
+
+  /** The nodes below a directory that have expired, oldest first. @param key absolute and clean */
+  dueBelow(key: string, now: number): Node[] {
+    if (this.lookup(key)?.dir !== true) return []
+    const due = [...this.#heap.due(now)].filter(({ node }) => isBelow(pathOf(node), key))
+    return due.sort(byExpireTime).map(({ node }) => node)
+  }
+
+  /**
+   * Whether a node at, above or below a path has expired after a time and is still in the tree.
+   *
+   * @param key absolute and clean
+   * @param since Unix milliseconds
+   */
+  hasOverdue(key: string, since: number): boolean {
+    for (const { node, expireTime } of this.#heap.due(this.#clock.now())) {
+      if (expireTime <= since || !this.isAttached(node)) continue
+      const path = pathOf(node)
+      if (path === key || isBelow(path, key) || isBelow(key, path)) return true
+    }
+    return false
+  }
+
+  /** Whether {@link reclaim} has something to do. */
+  get needsReclaim(): boolean {
+    return this.#removed.length > 0
+  }
+
+  /**
+   * Takes back the leases of nodes whose directory has been removed.
+   *
+   * @param limit how many nodes at the most
+   * @returns whether something is left to do
+   */
+  reclaim(limit: number): boolean {
+    for (let left = limit; left > 0; left--) {
+      const children = this.#removed.at(-1)
+      if (children === undefined) break
+      const { value: node, done } = children.next()
+      if (done === true) {
+        this.#removed.pop()
+        continue
+      }
+      this.#heap.remove(node)
+      if (node.parent !== null) this.changes?.remove(node, node.parent)
+      node.parent = null
+      if (node.dir) this.#removed.push(node.children.values())
+      else this.#fileList.remove(node)
+    }
+    return this.#removed.length > 0
+  }
+
+  /** Drops all nodes but the root, in constant time. */
+  clear(): void {
+    const root = new DirectoryNode('', null, this.#root.createdIndex)
+    root.modifiedIndex = this.#root.modifiedIndex
+    this.#replace(root, new TtlHeap(), new FileList())
+    this.changes?.replaceAll()
+  }
+
+  /** Replaces all nodes. @param leases when each of them expires, in Unix milliseconds */
+  restore(root: DirectoryNode, leases: Iterable<readonly [Node, number]>, index: number): void {
+    const heap = new TtlHeap()
+    for (const [node, expireTime] of leases) heap.set(node, expireTime)
+    this.#replace(root, heap, FileList.of(root))
+    this.index = index
+  }
+
+  #replace(root: DirectoryNode, heap: TtlHeap, fileList: FileList): void {
+    this.#ahead.forget()
+    this.#removed.length = 0
+    this.#root = root
+    this.#heap = heap
+    this.#fileList = fileList
+  }
+
+  /** A copy of all nodes, and when each copy expires, in Unix milliseconds. */
+  copyNodes(): { root: DirectoryNode; leases: [Node, number][] } {
+    const leases: [Node, number][] = []
+    const root = cloneTree(this.#root, null, (node, expireTime) => leases.push([node, expireTime]))
+    return { root, leases }
+  }
+}

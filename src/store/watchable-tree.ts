@@ -1,0 +1,333 @@
+import { type Clock, systemClock } from './clock.ts'
+import { type Action, type Event, type NodeExtern, newEvent, represent } from './event.ts'
+import { CROWD } from './history/dropped-events.ts'
+import { EventHistory } from './history/event-history.ts'
+import { checkDepth, cleanPath, isBelow } from './path.ts'
+import { Stats } from './stats.ts'
+import type { Changes } from './tree/changes.ts'
+import type { FileList } from './tree/file-list.ts'
+import type { PathBatch } from './tree/look-ahead.ts'
+import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
+import { Tree } from './tree/tree.ts'
+import { type Listener, type Watcher, WatcherHub } from './watcher-hub.ts'
+
+/** How many nodes of removed directories each write clears away in passing. */
+const RECLAIM_STEP = 64
+
+export interface StoreOptions {
+  clock?: Clock
+  /** How many events are kept for watchers that resume; 1000 by default. */
+  watchHistory?: number
+  /** How many bytes of keys and values those events may hold; 256 MiB by default. */
+  watchHistoryMemory?: number
+}
+
+export interface WatchOptions {
+  /** See what happens below the path too. */
+  recursive?: boolean | undefined
+  /** Go on after the first event. */
+  stream?: boolean | undefined
+  /** The first index wanted; absent or 0 means from now on. */
+  since?: number | undefined
+}
+
+/** All that a store holds. */
+export interface StoreState {
+  readonly root: DirectoryNode
+  /** When each node with a lease expires, in Unix milliseconds. */
+  readonly leases: readonly (readonly [Node, number])[]
+  readonly history: EventHistory
+  readonly index: number
+  readonly stats: Stats
+}
+
+/**
+ * A tree whose every change is an event: counted by the index, kept in the history, and shown to
+ * watchers. Expiry is here too, because it changes the tree without being asked for; the operations
+ * that clients ask for are in `Store`.
+ */
+export class WatchableTree {
+  readonly clock: Clock
+  readonly stats = new Stats()
+  readonly hub = new WatcherHub()
+  /** Told of every change, unlike watchers: see {@link guard}. */
+  readonly #guards = new WatcherHub({ showsHidden: true })
+  protected readonly tree: Tree
+  #history: EventHistory
+
+  constructor(options: StoreOptions = {}) {
+    this.clock = options.clock ?? systemClock
+    this.tree = new Tree(this.clock)
+    this.#history = new EventHistory({
+      events: options.watchHistory ?? 1000,
+      bytes: options.watchHistoryMemory ?? 256 * 1024 * 1024,
+    })
+  }
+
+  /** Raised by one by every successful write and every expiry; 0 when empty (seed: `Index`). */
+  get index(): number {
+    return this.tree.index
+  }
+
+  /** The directory that contains all others. */
+  get root(): DirectoryNode {
+    return this.tree.root
+  }
+
+  /** The events kept for watchers that resume. */
+  get history(): EventHistory {
+    return this.#history
+  }
+
+  /** Notes what changes, if a copy of the tree is kept elsewhere. */
+  get changes(): Changes | undefined {
+    return this.tree.changes
+  }
+
+  set changes(changes: Changes | undefined) {
+    this.tree.changes = changes
+  }
+
+  /** How many files there are, those that have expired but are not yet removed included. */
+  get files(): number {
+    return this.tree.root.files
+  }
+
+  /** How many nodes have a TTL. */
+  get leases(): number {
+    return this.tree.leases
+  }
+
+  /** All files, to be visited bit by bit; those that are not {@link isVisible} are as good as gone. */
+  get fileList(): FileList {
+    return this.tree.fileList
+  }
+
+  /** Whether a node is in the tree, and neither it nor a directory above it has expired. */
+  isVisible(node: Node, now: number): boolean {
+    return this.tree.isVisible(node, now)
+  }
+
+  /** The node at a path, or undefined if there is none. Counts nothing and makes no event. */
+  lookup(path: string): Node | undefined {
+    return this.tree.lookup(path)
+  }
+
+  /** See {@link Tree.lookAhead}. */
+  lookAhead(batch: PathBatch, minFiles?: number): void {
+    this.tree.lookAhead(batch, minFiles)
+  }
+
+  /**
+   * Shows events at a path to a listener: first those kept since the index asked for, at once,
+   * then those to come.
+   *
+   * @param listener called synchronously, in order of index; must not throw
+   * @throws StoreError EVENTINDEXCLEARED if an event asked for has been dropped
+   */
+  watch(path: string, options: WatchOptions, listener: Listener): Watcher {
+    const key = cleanPath(path)
+    checkDepth(key)
+    const recursive = options.recursive === true
+    const stream = options.stream === true
+    let since = options.since || this.index + 1
+    if (since <= this.index) {
+      let event = this.#history.find(key, recursive, since, this.index)
+      while (event !== undefined) {
+        listener(event)
+        if (!stream) return { path: key, recursive, remove() {} }
+        since = event.index + 1
+        event = this.#history.find(key, recursive, since, this.index)
+      }
+    }
+    return this.hub.add(key, recursive, stream, since, listener)
+  }
+
+  /**
+   * The first event, at or after an index, that a watcher of the path would see. A slow reader asks
+   * for one after the other.
+   *
+   * @throws StoreError EVENTINDEXCLEARED if it has been dropped
+   */
+  findEvent(path: string, recursive: boolean, since: number): Event | undefined {
+    if (since > this.index) return undefined
+    return this.#history.find(path, recursive, since, this.index)
+  }
+
+  /**
+   * Calls back at the first change at a path or below it. Refreshes count, and changes of hidden
+   * nodes, and the replacement of the whole store, though watchers are not shown them. Not a change:
+   * the removal of a node that had expired before this call, and the removal of a directory above
+   * where the path led to nothing.
+   *
+   * @param listener called once, synchronously; must not throw, and must not write
+   * @throws PathError
+   */
+  guard(path: string, listener: () => void): Watcher {
+    const key = cleanPath(path)
+    checkDepth(key)
+    const since = this.clock.now()
+    const existed = this.lookup(key) !== undefined
+    const watcher = this.#guards.add(key, true, true, 0, (event) => {
+      const expiration = event.action === 'expire' ? event.prevNode?.expiration : undefined
+      if (expiration !== undefined && expiration <= since) return
+      const above = isBelow(key, event.node.key)
+      if (above && !existed && this.lookup(key) === undefined) return
+      watcher.remove()
+      listener()
+    })
+    return watcher
+  }
+
+  /** When the next node expires, in Unix milliseconds (seed: the top of the TTL heap). */
+  nextExpiry(): number | undefined {
+    return this.tree.nextExpiry()
+  }
+
+  /** Whether any node has a TTL. */
+  hasTtlKeys(): boolean {
+    this.reclaim(Number.POSITIVE_INFINITY)
+    return this.tree.leases > 0
+  }
+
+  /**
+   * Expires what is due, oldest first: each node with an event of its own, a directory with all
+   * below it in one.
+   *
+   * @param cutoff Unix milliseconds
+   * @param limit how many at the most, so that a server can serve clients in between
+   * @returns how many have been expired
+   */
+  deleteExpiredKeys(cutoff: number, limit = Number.POSITIVE_INFINITY): number {
+    const tree = this.tree
+    let count = 0
+    for (let steps = 0; steps < limit; steps++) {
+      const node = tree.firstDue(cutoff)
+      if (node === undefined) break
+      if (tree.isAttached(node)) {
+        this.expire(node, cutoff)
+        count++
+      } else {
+        tree.setExpiry(node, undefined)
+      }
+    }
+    return count
+  }
+
+  /** See {@link Tree.hasOverdue}. */
+  hasOverdue(path: string, since: number): boolean {
+    return this.tree.hasOverdue(path, since)
+  }
+
+  /**
+   * Expires what a write to a path would expire first, so that no expiry comes in between several
+   * writes.
+   */
+  expireBefore(path: string): void {
+    const tree = this.tree
+    const next = tree.nextExpiry()
+    const now = this.clock.now()
+    if (next === undefined || next > now) return
+    const key = cleanPath(path)
+    this.expireAlong(key, now)
+    for (const node of tree.dueBelow(key, now)) if (tree.isAttached(node)) this.expire(node, now)
+  }
+
+  /** Whether {@link reclaim} has something to do. */
+  get needsReclaim(): boolean {
+    return this.tree.needsReclaim
+  }
+
+  /** See {@link Tree.reclaim}. Every write does a little of it; a server does the rest when idle. */
+  reclaim(limit: number): boolean {
+    return this.tree.reclaim(limit)
+  }
+
+  /**
+   * Goes on at a higher index, because events after the present one may have been shown and then
+   * lost. Adds an event to the history that nobody is shown.
+   */
+  skipTo(index: number): void {
+    this.#history.lose(this.index + 1, index)
+    this.tree.index = index - 1
+    const root = represent(this.root, '/', this.clock.now())
+    const node = { ...root, modifiedIndex: index }
+    this.record('update', node, undefined, true)
+  }
+
+  /** Replaces everything by another state. @param state nobody else uses it from now on */
+  restore(state: StoreState): void {
+    this.tree.restore(state.root, state.leases, state.index)
+    this.#history = state.history
+    Object.assign(this.stats, state.stats)
+    const root = represent(state.root, '/', this.clock.now())
+    this.#guards.notifyAll(newEvent('set', root, undefined, state.index))
+  }
+
+  /** Expires a node, with all below it. */
+  protected expire(node: Node, now: number): void {
+    this.remove('expire', node, pathOf(node), now)
+    this.stats.expireCount++
+  }
+
+  /** Expires the first node on the way to a path that is due. */
+  protected expireAlong(tidy: string, now: number): void {
+    const node = this.tree.overdueOn(tidy, now)
+    if (node !== undefined) this.expire(node, now)
+  }
+
+  /** Removes a node, with all below it, and records that. */
+  protected remove(action: Action, node: Node, key: string, now: number): Event {
+    const prevNode = represent(node, key, now)
+    this.tree.remove(node)
+    return this.recordRemoval(action, prevNode)
+  }
+
+  /** Records that a node has been removed. @param prevNode the node as it was */
+  protected recordRemoval(action: Action, prevNode: NodeExtern): Event {
+    const { key, dir, createdIndex } = prevNode
+    const node: NodeExtern = {
+      key,
+      dir,
+      value: undefined,
+      expiration: undefined,
+      ttl: undefined,
+      nodes: undefined,
+      modifiedIndex: this.index + 1,
+      createdIndex,
+    }
+    return this.record(action, node, prevNode, false)
+  }
+
+  /** Every write ends here, or in {@link recordEvent}: the index rises, and watchers are told. */
+  protected record(
+    action: Action,
+    node: NodeExtern,
+    prevNode: NodeExtern | undefined,
+    refresh: boolean,
+  ): Event {
+    const event = newEvent(action, node, prevNode, this.index + 1, refresh)
+    this.recordEvent(event, 0)
+    return event
+  }
+
+  /** @param crowd what {@link crowdOf} has returned for the node's directory; 0 if not asked */
+  protected recordEvent(event: Event, crowd: number): void {
+    const tree = this.tree
+    tree.index = event.index
+    this.#history.add(event, crowd)
+    // The copy comes before the watchers, because their messages may have to wait for it.
+    tree.changes?.written()
+    if (!event.refresh) this.hub.notify(event)
+    this.#guards.notify(event)
+    if (tree.needsReclaim) tree.reclaim(RECLAIM_STEP)
+  }
+
+  /** The number that the history has for a crowded directory; 0 for any other. */
+  protected crowdOf(directory: DirectoryNode): number {
+    if (directory.children.size < CROWD) return 0
+    const { dropped } = this.#history
+    if (!dropped.isCrowd(directory.crowd)) directory.crowd = dropped.crowdOf(pathOf(directory))
+    return directory.crowd
+  }
+}

@@ -1,0 +1,175 @@
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../../../src/store/clock.ts'
+import { Changes } from '../../../src/store/tree/changes.ts'
+import { type DirectoryNode, type Node, nodesBelow, pathOf } from '../../../src/store/tree/node.ts'
+import { Tree } from '../../../src/store/tree/tree.ts'
+
+/** A tree on a clock of its own. */
+function planted() {
+  const clock = new ManualClock()
+  const tree = new Tree(clock)
+  const put = (path: string, value?: string, ttl?: number): Node => {
+    const { parent, name } = tree.makeParent(path)
+    return tree.insert(parent, name, value, ttl === undefined ? undefined : clock.now() + ttl)
+  }
+  return { clock, tree, put }
+}
+
+const pathsIn = (tree: Tree): string[] => [...nodesBelow(tree.root)].map(pathOf).sort()
+
+describe('a look-up', () => {
+  test('finds a node by any path that leads to it', () => {
+    const { tree, put, clock } = planted()
+    const file = put('/a/b', '1')
+    for (const path of ['/a/b', 'a/b']) {
+      expect(tree.walk(path, clock.now())).toBe(file)
+      expect(tree.lookup(path)).toBe(file)
+      expect(tree.permanentFile(path)).toBe(file)
+    }
+    for (const path of ['//a/b/', 'missing/../a/b', 'a/./b']) expect(tree.lookup(path)).toBe(file)
+    expect(tree.lookup('/')).toBe(tree.root)
+    expect(tree.lookup('/a/missing')).toBeUndefined()
+    expect(tree.lookup('/a/b/c')).toBeUndefined()
+  })
+
+  test('does not find what has expired, nor what is below it', () => {
+    const { tree, put, clock } = planted()
+    put('/d', undefined, 10)
+    const file = put('/d/f', '1')
+    expect(tree.lookup('/d/f')).toBe(file)
+    expect(tree.permanentFile('/d/f')).toBeUndefined()
+    expect(tree.isVisible(file, clock.now())).toBe(true)
+    clock.advance(10)
+    expect(tree.lookup('/d/f')).toBeUndefined()
+    expect(tree.walk('/d/f', clock.now())).toBeUndefined()
+    expect([tree.isVisible(file, clock.now()), tree.isAttached(file)]).toEqual([false, true])
+  })
+
+  test('names the first missing path, or the file that stands on the way', () => {
+    const { tree, put } = planted()
+    put('/a/b', '1')
+    tree.index = 7
+    expect(() => tree.find('a/x/y', 0)).toThrow(
+      expect.objectContaining({ code: 100, cause: '/a/x', index: 7 }),
+    )
+    const notDirectory = expect.objectContaining({ code: 104, cause: '/a/b', index: 7 })
+    expect(() => tree.find('a/b/c', 0)).toThrow(notDirectory)
+    expect(() => tree.makeParent('a/b/c')).toThrow(notDirectory)
+    expect(() => tree.writable('/a/..')).toThrow(expect.objectContaining({ code: 107, index: 7 }))
+  })
+
+  test('asks for the time only where something has a TTL', () => {
+    const { tree, put, clock } = planted()
+    put('/a', '1')
+    expect(tree.now()).toBe(0)
+    expect(tree.now(clock.now() + 1)).toBe(clock.now())
+    const leased = put('/b', '1', 10)
+    expect(tree.now()).toBe(clock.now())
+    tree.setExpiry(leased, undefined)
+    expect(tree.now()).toBe(0)
+  })
+})
+
+test('the first expired node on the way is the one that a write has to expire', () => {
+  const { tree, put, clock } = planted()
+  const directory = put('/a/d', undefined, 10)
+  const file = put('/a/d/f', '1', 5)
+  const now = clock.now()
+  expect(tree.overdueOn('/a/d/f', now)).toBeUndefined()
+  expect(tree.overdueOn('a/d/f', now + 5)).toBe(file)
+  expect(tree.overdueOn('/a/d', now + 5)).toBeUndefined()
+  expect(tree.overdueOn('/a/d/f', now + 10)).toBe(directory)
+  expect(tree.overdueOn('/a/d/missing/g', now + 10)).toBe(directory)
+  expect(tree.overdueOn('/', now + 10)).toBeUndefined()
+})
+
+test('new nodes get the next index, and so do those that are touched or renewed', () => {
+  const { tree, put } = planted()
+  tree.index = 4
+  const file = put('/d/f', '1')
+  const indexes = (node: Node) => [node.createdIndex, node.modifiedIndex]
+  expect([indexes(file), indexes(file.parent as DirectoryNode)]).toEqual([
+    [5, 5],
+    [5, 5],
+  ])
+  tree.index = 5
+  tree.touch(file)
+  expect(indexes(file)).toEqual([5, 6])
+  tree.index = 6
+  tree.renew(file)
+  expect(indexes(file)).toEqual([7, 7])
+})
+
+describe('removal', () => {
+  test('of a directory takes the leases below back bit by bit', () => {
+    const { tree, put } = planted()
+    for (let i = 0; i < 10; i++) put(`/d/sub/${i}`, '1', 1000)
+    const directory = tree.find('/d', 0)
+    tree.remove(directory)
+    expect([tree.lookup('/d'), tree.root.files, tree.leases]).toEqual([undefined, 0, 10])
+    expect([tree.needsReclaim, tree.reclaim(5)]).toEqual([true, true])
+    expect(tree.leases).toBeGreaterThan(0)
+    expect(tree.reclaim(Number.POSITIVE_INFINITY)).toBe(false)
+    expect([tree.needsReclaim, tree.leases, tree.fileList.length]).toEqual([false, 0, 0])
+  })
+
+  test('leaves what is due below it in the heap, to be told from what is in the tree', () => {
+    const { tree, put, clock } = planted()
+    put('/d/f', '1', 10)
+    put('/e', '1', 20)
+    tree.remove(tree.find('/d', clock.now()))
+    clock.advance(20)
+    const due = tree.firstDue(clock.now())
+    expect(due?.name).toBe('f')
+    expect(tree.isAttached(due as Node)).toBe(false)
+    expect([tree.hasOverdue('/d/f', 0), tree.hasOverdue('/e', 0)]).toEqual([false, true])
+  })
+})
+
+test('what is due below a directory comes oldest first', () => {
+  const { tree, put, clock } = planted()
+  const second = put('/d/a', '1', 20)
+  const first = put('/d/sub/b', '1', 10)
+  put('/d/c', '1', 30)
+  put('/other', '1', 5)
+  clock.advance(20)
+  expect(tree.dueBelow('/d', clock.now())).toEqual([first, second])
+  expect(tree.dueBelow('/missing', clock.now())).toEqual([])
+})
+
+test('a directory that is lifted and hung elsewhere keeps all below it', () => {
+  const { tree, put } = planted()
+  put('/old/d/f', '1', 1000)
+  put('/new', undefined)
+  const directory = tree.find('/old/d', 0) as DirectoryNode
+  tree.lift(directory)
+  expect([tree.lookup('/old/d/f'), tree.root.files]).toEqual([undefined, 0])
+  tree.hang(directory, tree.find('/new', 0) as DirectoryNode, 'e')
+  expect(pathsIn(tree)).toEqual(['/new', '/new/e', '/new/e/f', '/old'])
+  expect([tree.root.files, tree.leases, tree.fileList.length]).toEqual([1, 1, 1])
+})
+
+test('clear drops all nodes, and notes for the copy that all are replaced', () => {
+  const { tree, put } = planted()
+  const changes = new Changes(() => {})
+  tree.changes = changes
+  tree.root.createdIndex = 3
+  put('/a/b', '1', 1000)
+  tree.clear()
+  expect([pathsIn(tree), tree.root.files, tree.leases, tree.fileList.length]).toEqual([[], 0, 0, 0])
+  expect([changes.replaced, tree.root.createdIndex]).toEqual([true, 3])
+})
+
+test('a copy of the nodes goes its own way', () => {
+  const { tree, put, clock } = planted()
+  put('/a/b', '1', 1000)
+  put('/c', '2')
+  const { root, leases } = tree.copyNodes()
+  const copy = new Tree(clock)
+  copy.restore(root, leases, 9)
+  expect([pathsIn(copy), copy.root.files, copy.index]).toEqual([pathsIn(tree), 2, 9])
+  expect(copy.nextExpiry()).toBe(tree.nextExpiry())
+  copy.remove(copy.find('/a', 0))
+  put('/d', '3')
+  expect([pathsIn(copy), pathsIn(tree)]).toEqual([['/c'], ['/a', '/a/b', '/c', '/d']])
+})
