@@ -1,0 +1,103 @@
+import { type Clock, systemClock } from '../store/clock.ts'
+import type { Journal } from './journal.ts'
+
+/** When the disk has a write: before its reply, about a second later, or when the system likes. */
+export type Durability = 'always' | 'everysec' | 'no'
+
+/**
+ * A sync begins so often under `everysec`. A write waits for the next sync to begin, and for its
+ * end, before later writes are held up: twice this is what a power cut can take.
+ */
+const PERIOD_MS = 500
+/** Under `no`, a sync ends a segment, so that it can be dropped one day, in bytes. */
+const MAX_UNSYNCED_BYTES = 64 * 1024 ** 2
+
+export interface SyncPolicyOptions {
+  readonly clock?: Clock
+  /** Gets the error of a sync that nobody waits for; the journal takes nothing more then. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Decides when a journal syncs, and whether writers wait for it. */
+export class SyncPolicy {
+  readonly #journal: Journal
+  readonly #clock: Clock
+  readonly #onFailure: (error: unknown) => void
+  #durability: Durability
+  #cancelTick: (() => void) | undefined
+  #syncing: Promise<void> | undefined
+  #mustWait = false
+
+  constructor(journal: Journal, durability: Durability, options: SyncPolicyOptions) {
+    this.#journal = journal
+    this.#clock = options.clock ?? systemClock
+    this.#onFailure = options.onFailure
+    this.#durability = durability
+    this.#schedule()
+  }
+
+  /** May change at any time; what was written before is synced at once. */
+  set durability(durability: Durability) {
+    this.#durability = durability
+    this.#schedule()
+    this.#sync()
+  }
+
+  get durability(): Durability {
+    return this.#durability
+  }
+
+  /** Whether new writes wait because the disk is too slow for the promise of `everysec`. */
+  get mustWait(): boolean {
+    return this.#mustWait
+  }
+
+  /** While {@link mustWait}: resolves when writes may go on, or the sync has failed. */
+  get ready(): Promise<void> | undefined {
+    return this.#mustWait ? this.#syncing : undefined
+  }
+
+  /**
+   * To be called after each append.
+   *
+   * @returns under `always`, resolves when the replies may leave and rejects if the sync fails;
+   *   otherwise undefined, for they may leave now
+   */
+  appended(): Promise<void> | undefined {
+    if (this.#durability === 'always') return this.#journal.sync()
+    const unsynced = this.#journal.written - this.#journal.synced
+    if (this.#durability === 'no' && unsynced > MAX_UNSYNCED_BYTES) this.#sync()
+    return undefined
+  }
+
+  /** Ends the timer. */
+  close(): void {
+    this.#cancelTick?.()
+    this.#cancelTick = undefined
+  }
+
+  #schedule(): void {
+    this.close()
+    if (this.#durability !== 'everysec') return
+    this.#cancelTick = this.#clock.schedule(() => {
+      if (this.#syncing !== undefined) this.#mustWait = true
+      else this.#sync()
+      this.#schedule()
+    }, PERIOD_MS)
+  }
+
+  #sync(): void {
+    const { written, synced, failure } = this.#journal
+    if (this.#syncing !== undefined || written === synced || failure !== undefined) return
+    this.#syncing = this.#journal
+      .sync()
+      .catch(this.#onFailure)
+      .then(() => {
+        this.#syncing = undefined
+        const isLate = this.#mustWait
+        this.#mustWait = false
+        // What was written meanwhile has waited for a period already.
+        if (isLate) this.#sync()
+      })
+  }
+}
