@@ -1,4 +1,4 @@
-/** A source of time, so that a test can move it by hand. */
+/** A source of time; a test can use one that it moves by hand. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number
@@ -10,7 +10,7 @@ export interface Clock {
   schedule(callback: () => void, delay: number): () => void
 }
 
-/** The time of the machine. */
+/** The system's time. */
 export const systemClock: Clock = {
   now: Date.now,
   schedule(callback, delay) {
@@ -24,7 +24,7 @@ interface Alarm {
   callback: () => void
 }
 
-/** A clock that stands still until it is advanced by hand: for tests of TTLs. */
+/** A clock that stands still until a test advances it. */
 export class ManualClock implements Clock {
   #now: number
   readonly #alarms = new Set<Alarm>()
@@ -45,7 +45,7 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves the clock forward and calls what falls due on the way, in order of time.
+   * Moves the clock forward, and calls the callbacks that are due on the way, in order of time.
    *
    * @param ms how far, in milliseconds
    */

@@ -16,14 +16,14 @@ export type ErrorName = (typeof ERRORS)[ErrorCode][0]
 /** An operation that the state of the tree does not allow. */
 export class StoreError extends Error {
   readonly code: ErrorCode
-  /** The offending path, or what did not compare equal. */
+  /** The offending path, or the values that did not compare equal. */
   override readonly cause: string
   /** The store's index when the operation failed. */
   readonly index: number
 
   constructor(code: ErrorCode, cause: string, index: number) {
-    // A failed compare-and-swap is an everyday answer: capturing a stack would cost more than
-    // the operation itself.
+    // No stack trace: a failed compare-and-swap is an everyday answer, and capturing the stack would
+    // cost more than the operation.
     const limit = Error.stackTraceLimit
     Error.stackTraceLimit = 0
     super(`${ERRORS[code][1]} (${cause})`)
@@ -44,12 +44,12 @@ export class StoreError extends Error {
   }
 }
 
-/** A path that no tree of ours may hold: too long or too deep. */
+/** A path that is too long or too deep. */
 export class PathError extends Error {
   override readonly name = 'PathError'
 }
 
-/** A saved state that cannot be loaded; the store is as it was. */
+/** A saved state that cannot be loaded; the store stays as it was. */
 export class SnapshotError extends Error {
   override readonly name = 'SnapshotError'
 }

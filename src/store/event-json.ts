@@ -2,10 +2,10 @@ import type { Event, NodeExtern } from './event.ts'
 import { isText, toBase64 } from './text.ts'
 
 /**
- * An event as JSON, the fields in the same order as in replies. The result is a one-byte string of
- * its UTF-8, ready for the wire: JSON escapes nothing above 0x7f, so bytes that are valid UTF-8
- * pass through as they are. A value that is not is base64, with `"encoding":"base64"` beside it; a
- * key likewise, with `"keyEncoding"`.
+ * An event as JSON, with the fields in the same order as in replies. The result is a one-byte string
+ * of the JSON's UTF-8. JSON escapes nothing above 0x7f, so valid UTF-8 passes through as it is. Any
+ * other value becomes base64, with `"encoding":"base64"` beside it; any other key becomes base64,
+ * with `"keyEncoding":"base64"`.
  */
 export function eventToJson(event: Event): string {
   const { action, node, prevNode, index } = event

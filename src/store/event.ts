@@ -1,7 +1,7 @@
 import { joinPath } from './path.ts'
 import { isHidden, isOverdue, type Node } from './tree/node.ts'
 
-/** What an event can tell of; their order is part of what is on disk, new ones go to the end. */
+/** The actions of events. The disk format uses their positions, so new ones go to the end. */
 export const ACTIONS = [
   'get',
   'create',
@@ -15,31 +15,31 @@ export const ACTIONS = [
 
 export type Action = (typeof ACTIONS)[number]
 
-/** A node as it was at one moment: what events and listings are made of. */
+/** A node as it was at one moment. Events and listings consist of them. */
 export interface NodeExtern {
   readonly key: string
   readonly dir: boolean
-  /** Absent on directories, and on files that have just been deleted. */
+  /** Absent on directories, and on files that the event removed. */
   readonly value: string | undefined
   /** Unix milliseconds; absent on permanent nodes. */
   readonly expiration: number | undefined
   /** Seconds left, rounded up; absent on permanent nodes. */
   readonly ttl: number | undefined
-  /** Absent where no listing was loaded. */
+  /** The listing; absent if none was asked for. */
   readonly nodes: readonly NodeExtern[] | undefined
   readonly modifiedIndex: number
   readonly createdIndex: number
 }
 
-/** What an operation did. */
+/** The result of an operation. */
 export interface Event {
   readonly action: Action
   readonly node: NodeExtern
-  /** The state before; absent where there was none. */
+  /** The node before the operation; absent if there was none. */
   readonly prevNode: NodeExtern | undefined
   /** The store's index after the operation. */
   readonly index: number
-  /** A refresh is kept in the history but shown to no watcher. */
+  /** A refresh is kept in the history, but no watcher is shown it. */
   readonly refresh: boolean
   /**
    * The event in one object, if it wrote over a permanent file that stays permanent. Reading it is
@@ -102,8 +102,8 @@ function ttlSeconds(expireTime: number, now: number): number {
 }
 
 /**
- * The node with a listing of its children: one level, or all of them. Hidden children, and those
- * whose time has passed, are left out.
+ * The node as it is now, with a listing of its children: one level or, if recursive, all. Hidden and
+ * expired children are left out.
  *
  * @param sorted order every level by key, bytewise
  */

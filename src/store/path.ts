@@ -2,7 +2,7 @@ import { PathError } from './errors.ts'
 
 /** The longest path, in bytes. */
 export const MAX_PATH_LENGTH = 65_536
-/** The most components of a path: bounds what one write can create and how deep a listing nests. */
+/** The most components of a path. Limits how much one write can create, and how deep listings nest. */
 export const MAX_PATH_DEPTH = 1024
 
 const SLASH = 47
@@ -20,8 +20,8 @@ export function cleanPath(path: string): string {
 }
 
 /**
- * Makes a path clean, and leaves out the slash in front where it was left out: what walks need, who
- * would only have to copy the path to put it there.
+ * Makes a path clean. Adds no slash in front, because walks down the tree do not need it, and adding
+ * it would copy the path.
  *
  * @param path any bytes, one a character
  * @throws PathError if it is longer than {@link MAX_PATH_LENGTH}
@@ -37,7 +37,7 @@ export function tidyPath(path: string): string {
   return `/${components.join('/')}`
 }
 
-/** A tidy path with the slash in front. V8 copies it only when somebody looks into it. */
+/** A tidy path with the slash in front. V8 copies the path only when its characters are read. */
 export function absolute(tidy: string): string {
   return tidy.charCodeAt(0) === SLASH ? tidy : `/${tidy}`
 }
@@ -47,14 +47,14 @@ export function isRoot(tidy: string): boolean {
   return tidy.length === 1 && tidy === '/'
 }
 
-/** Where the first component begins: a slash in front may be left out. */
+/** Where the first component begins; the slash in front may be left out. */
 export function firstComponent(path: string): 0 | 1 {
   return path.charCodeAt(0) === SLASH ? 1 : 0
 }
 
 /**
- * Whether nothing needs cleaning in a path from a component on: there is one, and none is empty,
- * `.` or `..`. A loop over the characters takes a fifth of the time of a regular expression.
+ * Whether a path is clean from a component on: it has a component there, and none is empty, `.` or
+ * `..`. A loop over the characters takes a fifth of the time of a regular expression.
  *
  * @param start where the first component begins
  */
@@ -88,21 +88,21 @@ export function joinPath(parent: string, name: string): string {
   return parent === '/' ? `/${name}` : `${parent}/${name}`
 }
 
-/** A hidden component is left out of listings and not seen by watchers above it. */
+/** Whether a component is hidden: left out of listings, and not seen by watchers above it. */
 export function isHiddenName(name: string): boolean {
   return name.charCodeAt(0) === UNDERSCORE
 }
 
-/** V8 copies a slice up to this length; a longer one keeps the whole string that it is cut from. */
-const SHORT_SLICE = 12
+/** V8 copies slices up to this length. A longer slice keeps the string that it is cut from. */
+const MAX_COPIED_SLICE = 12
 
 /**
- * A name to keep, cut from a path: a copy, where the slice would keep the path in memory.
+ * A name, cut from a path, that is about to be kept: copied if it would keep the path in memory.
  *
  * @param name bytes, one a character
  */
 export function ownCopy(name: string): string {
-  return name.length <= SHORT_SLICE ? name : Buffer.from(name, 'latin1').toString('latin1')
+  return name.length <= MAX_COPIED_SLICE ? name : Buffer.from(name, 'latin1').toString('latin1')
 }
 
 /** Whether `path` lies below the directory `above`; both clean. */
@@ -113,7 +113,7 @@ export function isBelow(path: string, above: string): boolean {
   )
 }
 
-/** Where in an absolute path the last hidden component begins; 0 if there is none. */
+/** Where the last hidden component of an absolute path begins; 0 if none is hidden. */
 export function lastHidden(path: string): number {
   for (let at = path.length - 1; at > 0; at--) {
     if (path.charCodeAt(at) === UNDERSCORE && path.charCodeAt(at - 1) === SLASH) return at
@@ -132,7 +132,7 @@ export function isHiddenBelow(path: string, above: string): boolean {
  * @throws PathError
  */
 export function checkDepth(path: string): void {
-  // Each level takes two bytes at least: most paths are too short to be too deep.
+  // Each level takes two bytes or more, so most paths are too short to be too deep.
   if (path.length <= 2 * MAX_PATH_DEPTH) return
   let depth = 0
   for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1)) depth++

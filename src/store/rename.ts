@@ -4,21 +4,20 @@ import { absolute, checkDepth, checkLength, isBelow, joinPath } from './path.ts'
 import { type DirectoryNode, type FileNode, isOverdue, type Node } from './tree/node.ts'
 import type { Tree } from './tree/tree.ts'
 
-/** The events of a rename, for the store to record: each method raises the index by one. */
+/** Records the events of a rename; each call raises the index by one. */
 export interface RenameEvents {
-  /** A node in the way has expired; this removes it. */
+  /** Removes an expired node. */
   expire(node: Node, now: number): void
-  /** A node has been taken out. */
+  /** Called when a node has been taken out of the tree. */
   deleted(prevNode: NodeExtern): void
-  /** A node has been put where it belongs. */
+  /** Called when a node is at its new path. */
   set(node: NodeExtern, prevNode: NodeExtern | undefined): void
 }
 
 /**
- * Moves a node, a directory with all below it, and tells of it as a `delete` at the old path and a
- * `set` of every node at its new one, parents first (docs/decisions/0008).
+ * Moves a node, a directory with all below it: `Store.rename` has the details.
  *
- * @throws StoreError and PathError, as `Store.rename` does; nothing has changed then
+ * @throws StoreError and PathError, as `Store.rename` does; then nothing has changed
  */
 export function rename(
   tree: Tree,
@@ -54,7 +53,7 @@ export function rename(
   }
 }
 
-/** Makes the file anew at its new path, or writes over the file there. */
+/** Makes the file at its new path, or writes over the file there. */
 function placeFile(
   tree: Tree,
   file: FileNode,
@@ -77,7 +76,7 @@ function placeFile(
   events.set(represent(there, key, now), prevNode)
 }
 
-/** Hangs a directory in at its new path, in place of a file if one stands there. */
+/** Hangs a directory at its new path, where it may replace a file. */
 function placeDirectory(
   tree: Tree,
   directory: DirectoryNode,
@@ -90,11 +89,11 @@ function placeDirectory(
   const prevNode = there === undefined ? undefined : represent(there, key, now)
   if (there !== undefined) tree.remove(there)
   tree.hang(directory, parent, name)
-  tellMoved(tree, directory, key, prevNode, now, events)
+  recordMoved(tree, directory, key, prevNode, now, events)
 }
 
-/** Tells of a moved node and of all below it as if each had been set. */
-function tellMoved(
+/** Records a moved node, and all below it, as if each had been set. */
+function recordMoved(
   tree: Tree,
   node: Node,
   key: string,
@@ -105,15 +104,15 @@ function tellMoved(
   tree.renew(node)
   events.set(represent(node, key, now), prevNode)
   if (!node.dir) return
-  // The number belongs to the old path.
+  // A crowd's number belongs to the old path.
   node.crowd = 0
   for (const child of node.children.list) {
-    tellMoved(tree, child, joinPath(key, child.name), undefined, now, events)
+    recordMoved(tree, child, joinPath(key, child.name), undefined, now, events)
   }
 }
 
 /**
- * The nodes below a directory that have expired, not counting those below one another.
+ * The expired nodes below a directory, without the nodes below them.
  *
  * @param path where the directory is about to be moved
  * @throws PathError if a path below would be too long or too deep there

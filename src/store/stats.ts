@@ -1,4 +1,4 @@
-/** Successes and failures by operation; the names are those of etcd's `/v2/stats/store`. */
+/** Successes and failures by operation, named as in etcd's `/v2/stats/store`. */
 export class Stats {
   getsSuccess = 0
   getsFail = 0

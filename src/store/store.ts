@@ -12,7 +12,6 @@ export type { StoreOptions, StoreState, WatchOptions } from './watchable-tree.ts
 
 /** The version of the data model, as etcd's v2 store counts it. */
 const STORE_VERSION = 2
-/** Without a TTL. */
 const PERMANENT: WriteOptions = {}
 
 export interface WriteOptions {
@@ -30,12 +29,12 @@ export interface Conditions {
 }
 
 /**
- * The tree: etcd's v2 store, in memory. Synchronous, without timers or I/O; time comes from the
- * clock. Keys and values are strings of one byte a character. A node whose time has passed is
- * invisible from that moment, whether or not {@link Store.deleteExpiredKeys} has run.
+ * etcd's v2 store, in memory: the operations. Synchronous, without timers or I/O; time comes from the
+ * clock. Keys and values are strings of one byte a character. A node is invisible from the moment
+ * that it expires, whether or not {@link Store.deleteExpiredKeys} has run.
  *
- * Operations throw {@link StoreError} where the state of the tree does not allow them, and
- * `PathError` for a path too long or too deep.
+ * Operations throw {@link StoreError} if the state of the tree does not allow them, and `PathError`
+ * if a path is too long or too deep.
  */
 export class Store extends WatchableTree {
   /** The version of the data model (seed: `Version`). */
@@ -62,10 +61,10 @@ export class Store extends WatchableTree {
   }
 
   /**
-   * Like {@link Store.get} of a file, but returns the file itself, without an event.
+   * Like {@link Store.get}, but returns the file itself, and makes no event.
    *
-   * @returns undefined if there is no file, or something on the way has a TTL; then `get` has the
-   * answer
+   * @returns undefined if no file is there, or if it or a directory above it has a TTL; then `get` has
+   * the answer
    */
   getFile(path: string): FileNode | undefined {
     const file = this.tree.permanentFile(path)
@@ -76,7 +75,7 @@ export class Store extends WatchableTree {
   /**
    * Makes a file; missing parents become permanent directories.
    *
-   * @param unique append the new index to the path, in-order keys
+   * @param unique append the new index to the path, which makes an in-order key
    */
   create(path: string, value: string, options: WriteOptions & { unique?: boolean } = {}): Event {
     return this.#create(path, value, options)
@@ -92,7 +91,7 @@ export class Store extends WatchableTree {
     return this.#set(path, value, options)
   }
 
-  /** Like {@link Store.set} without a TTL, but mostly makes a short event, in half the time. */
+  /** Like {@link Store.set} without a TTL, but mostly returns a short event, in half the time. */
   setFile(path: string, value: string): Event {
     const tree = this.tree
     const file = tree.permanentFile(path)
@@ -106,8 +105,8 @@ export class Store extends WatchableTree {
   }
 
   /**
-   * Checks that {@link Store.set} would succeed, and changes nothing. A command that writes several
-   * nodes or none checks them all first.
+   * Checks that {@link Store.set} would succeed, and changes nothing. A command that writes either
+   * all of several nodes or none calls this for each of them first.
    *
    * @returns the file at the path, if there is one
    * @throws what `set` would throw
@@ -121,7 +120,7 @@ export class Store extends WatchableTree {
     return node
   }
 
-  /** Makes a directory, where a file may stand (a directory may not). */
+  /** Makes a directory, which may replace a file, but not a directory. */
   setDirectory(path: string, options: WriteOptions = {}): Event {
     return this.#set(path, undefined, options)
   }
@@ -143,7 +142,7 @@ export class Store extends WatchableTree {
     }
   }
 
-  /** {@link Store.update}, of a file, if all conditions hold. */
+  /** Like {@link Store.update} of a file, if all conditions hold. */
   compareAndSwap(
     path: string,
     conditions: Conditions,
@@ -181,8 +180,8 @@ export class Store extends WatchableTree {
   }
 
   /**
-   * Deletes a file or, with `dir`, an empty directory or, with `recursive`, any directory with all
-   * below it.
+   * Deletes a file; with `dir` an empty directory too; with `recursive` any directory with all below
+   * it.
    */
   delete(path: string, options: { dir?: boolean; recursive?: boolean } = {}): Event {
     try {
@@ -232,8 +231,8 @@ export class Store extends WatchableTree {
   }
 
   /**
-   * Deletes all there is, in constant time: one `delete` of `/`, which every watcher sees. Does
-   * nothing where there is nothing.
+   * Deletes all nodes but the root, in constant time. The event is one `delete` of `/`, which every
+   * watcher sees; an empty tree makes none.
    */
   flush(): void {
     const { root } = this.tree
@@ -283,10 +282,10 @@ export class Store extends WatchableTree {
   }
 
   /**
-   * Replaces everything by a state saved here or by a real etcd (seed: `Recovery`). Watchers stay
-   * and see what happens from then on.
+   * Replaces everything by a state saved by a store or by a real etcd (seed: `Recovery`). Watchers
+   * stay, and see the events from then on.
    *
-   * @throws SnapshotError if anything is wrong with it; the store is then as it was
+   * @throws SnapshotError if anything is wrong with the state; the store then stays as it was
    */
   recovery(state: string): void {
     this.restore(loadSnapshot(state, this.history.limits))
@@ -328,7 +327,7 @@ export class Store extends WatchableTree {
       const content = refresh && value !== undefined && old !== undefined ? old.value : value
       let node: Node
       if (old !== undefined && content !== undefined) {
-        // The same as a new node in its place, without taking the old one out.
+        // Has the same effect as a new node, without taking the old one out.
         node = old
         tree.renew(node)
         node.value = content
@@ -363,21 +362,22 @@ export class Store extends WatchableTree {
     return this.record(action, represent(node, key, now), prevNode, refresh)
   }
 
-  /** A directory counts as empty when all that is in it has expired. */
+  /** Expires children until one has not expired: a directory of expired nodes counts as empty. */
   #expireChildren(directory: DirectoryNode, now: number): void {
     const { list } = directory.children
     const alive = list.findIndex((child) => !isOverdue(child, now))
     for (const child of list.slice(0, alive === -1 ? list.length : alive)) this.expire(child, now)
   }
 
-  /** Makes the directory that a node goes into: see {@link Tree.makeParent}. */
+  /** Like {@link Tree.makeParent}, for any depth, and expires the node in the way. */
   #makeParent(tidy: string, now: number): { parent: DirectoryNode; name: string } {
-    // Before the first directory is made, so that a refused path leaves nothing behind.
+    // The check comes before any change, so that a refused path leaves nothing behind.
     checkDepth(absolute(tidy))
     this.expireAlong(tidy, now)
     return this.tree.makeParent(tidy)
   }
 
+  /** The file at a path, if all conditions hold. @throws StoreError NOTFILE, TESTFAILED */
   #findEqual(tidy: string, conditions: Conditions, now: number): FileNode {
     const node = this.tree.find(tidy, now)
     if (node.dir) throw new StoreError(102, absolute(tidy), this.index)

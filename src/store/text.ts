@@ -2,9 +2,9 @@ import { isAscii, isUtf8 } from 'node:buffer'
 
 const ASCII = /^[\0-\x7f]*$/
 
-/** Whether the bytes of a one-byte string are valid UTF-8, and so may stand in JSON as they are. */
+/** Whether the bytes of a one-byte string are valid UTF-8, so that JSON can hold them as they are. */
 export function isText(bytes: string): boolean {
-  // The pattern is the faster for short strings, the native check for long ones.
+  // The pattern is faster for short strings, the native check for long ones.
   if (bytes.length < 64) return ASCII.test(bytes) || isUtf8(Buffer.from(bytes, 'latin1'))
   const buffer = Buffer.from(bytes, 'latin1')
   return isAscii(buffer) || isUtf8(buffer)
@@ -18,12 +18,12 @@ export function fromBase64(text: string): string {
   return Buffer.from(text, 'base64').toString('latin1')
 }
 
-/** One byte a character, from text: what a one-byte string of its UTF-8 is. */
+/** Text as a one-byte string of its UTF-8. */
 export function textToBytes(text: string): string {
   return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
 }
 
-/** Text, from the one-byte string of its UTF-8. */
+/** The text whose UTF-8 a one-byte string holds. */
 export function bytesToText(bytes: string): string {
   return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8')
 }

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from './clock.ts'
 import { type Action, type Event, type NodeExtern, newEvent, represent } from './event.ts'
-import { CROWD } from './history/dropped-events.ts'
+import { MIN_CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
 import { checkDepth, cleanPath, isBelow } from './path.ts'
 import { Stats } from './stats.ts'
@@ -11,27 +11,27 @@ import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
 import { Tree } from './tree/tree.ts'
 import { type Listener, type Watcher, WatcherHub } from './watcher-hub.ts'
 
-/** How many nodes of removed directories each write clears away in passing. */
+/** The number of nodes of removed directories that each write reclaims. */
 const RECLAIM_STEP = 64
 
 export interface StoreOptions {
   clock?: Clock
-  /** How many events are kept for watchers that resume; 1000 by default. */
+  /** The most events kept for watchers that resume; 1000 by default. */
   watchHistory?: number
-  /** How many bytes of keys and values those events may hold; 256 MiB by default. */
+  /** The most bytes of keys and values that those events hold; 256 MiB by default. */
   watchHistoryMemory?: number
 }
 
 export interface WatchOptions {
-  /** See what happens below the path too. */
+  /** See events below the path too. */
   recursive?: boolean | undefined
-  /** Go on after the first event. */
+  /** See more than the first event. */
   stream?: boolean | undefined
   /** The first index wanted; absent or 0 means from now on. */
   since?: number | undefined
 }
 
-/** All that a store holds. */
+/** The contents of a store. */
 export interface StoreState {
   readonly root: DirectoryNode
   /** When each node with a lease expires, in Unix milliseconds. */
@@ -42,9 +42,9 @@ export interface StoreState {
 }
 
 /**
- * A tree whose every change is an event: counted by the index, kept in the history, and shown to
- * watchers. Expiry is here too, because it changes the tree without being asked for; the operations
- * that clients ask for are in `Store`.
+ * A tree whose every change is an event, which raises the index, goes into the history and is shown
+ * to watchers. Expiry is here too, because it changes the tree by itself. `Store` adds the operations
+ * that clients ask for.
  */
 export class WatchableTree {
   readonly clock: Clock
@@ -64,7 +64,7 @@ export class WatchableTree {
     })
   }
 
-  /** Raised by one by every successful write and every expiry; 0 when empty (seed: `Index`). */
+  /** Every successful write and every expiry raises it by one; it begins at 0 (seed: `Index`). */
   get index(): number {
     return this.tree.index
   }
@@ -88,17 +88,17 @@ export class WatchableTree {
     this.tree.changes = changes
   }
 
-  /** How many files there are, those that have expired but are not yet removed included. */
+  /** The number of files, including expired ones that are not yet removed. */
   get files(): number {
     return this.tree.root.files
   }
 
-  /** How many nodes have a TTL. */
+  /** The number of nodes with a TTL. */
   get leases(): number {
     return this.tree.leases
   }
 
-  /** All files, to be visited bit by bit; those that are not {@link isVisible} are as good as gone. */
+  /** All files, to be visited bit by bit; a visitor skips those that are not {@link isVisible}. */
   get fileList(): FileList {
     return this.tree.fileList
   }
@@ -119,8 +119,8 @@ export class WatchableTree {
   }
 
   /**
-   * Shows events at a path to a listener: first those kept since the index asked for, at once,
-   * then those to come.
+   * Shows events at a path to a listener. Events kept since the index asked for are shown before this
+   * returns, later ones as they happen.
    *
    * @param listener called synchronously, in order of index; must not throw
    * @throws StoreError EVENTINDEXCLEARED if an event asked for has been dropped
@@ -191,12 +191,12 @@ export class WatchableTree {
   }
 
   /**
-   * Expires what is due, oldest first: each node with an event of its own, a directory with all
-   * below it in one.
+   * Expires the nodes that are due, oldest first. Each has an event of its own; a directory goes with
+   * all below it in one event.
    *
    * @param cutoff Unix milliseconds
-   * @param limit how many at the most, so that a server can serve clients in between
-   * @returns how many have been expired
+   * @param limit the most leases that are looked at, so that a server can serve clients in between
+   * @returns the number of events
    */
   deleteExpiredKeys(cutoff: number, limit = Number.POSITIVE_INFINITY): number {
     const tree = this.tree
@@ -220,8 +220,8 @@ export class WatchableTree {
   }
 
   /**
-   * Expires what a write to a path would expire first, so that no expiry comes in between several
-   * writes.
+   * Expires the nodes that a write to a path would expire first, so that no expiry comes in between
+   * the writes of one command.
    */
   expireBefore(path: string): void {
     const tree = this.tree
@@ -325,7 +325,7 @@ export class WatchableTree {
 
   /** The number that the history has for a crowded directory; 0 for any other. */
   protected crowdOf(directory: DirectoryNode): number {
-    if (directory.children.size < CROWD) return 0
+    if (directory.children.size < MIN_CROWD) return 0
     const { dropped } = this.#history
     if (!dropped.isCrowd(directory.crowd)) directory.crowd = dropped.crowdOf(pathOf(directory))
     return directory.crowd

@@ -1,14 +1,14 @@
 import { type Event, keyOf, removesDirectory } from './event.ts'
 import { isHiddenName } from './path.ts'
 
-/** Called with each event that a watcher sees. Must not throw. */
+/** Called with each event that a watcher sees; must not throw. */
 export type Listener = (event: Event) => void
 
-/** A place in the tree that somebody watches. */
+/** A watch of a place in the tree. */
 export interface Watcher {
   readonly path: string
   readonly recursive: boolean
-  /** Ends the watch; harmless when it has ended. */
+  /** Ends the watch; does nothing if it has ended. */
   remove(): void
 }
 
@@ -19,7 +19,7 @@ interface LiveWatcher extends Watcher {
   ended: boolean
 }
 
-/** One path component on the way to watched places. */
+/** A path component on the way to watched places. */
 class WatchedPath {
   readonly parent: WatchedPath | null
   readonly name: string
@@ -33,12 +33,12 @@ class WatchedPath {
 }
 
 /**
- * Brings each event to those who watch its place. Watched places form a tree of their own, so that
- * an event costs only as many steps as someone watches above it, and the removal of a directory
- * reaches the watchers below without a look at the nodes.
+ * Shows each event to the watchers of its place. Watched places form a tree of their own, so that an
+ * event takes no more steps than there are watched places above it, and the removal of a directory
+ * reaches the watchers below without visiting the nodes.
  */
 export class WatcherHub {
-  /** Do recursive watchers see what lies behind hidden components too? */
+  /** Whether recursive watchers see nodes behind hidden components too. */
   readonly #showsHidden: boolean
   readonly #root = new WatchedPath(null, '')
   readonly #everywhere = new Set<Listener>()
@@ -48,13 +48,13 @@ export class WatcherHub {
     this.#showsHidden = options.showsHidden === true
   }
 
-  /** How many watchers there are. */
+  /** The number of watchers. */
   get count(): number {
     return this.#count
   }
 
   /**
-   * @param since events before this index are not shown
+   * @param since the first index shown
    * @param stream go on after the first event
    */
   add(
@@ -95,21 +95,21 @@ export class WatcherHub {
     return () => this.#everywhere.delete(listener)
   }
 
-  /** Shows an event to all watchers, wherever they are. */
+  /** Shows an event to all watchers of all places. */
   notifyAll(event: Event): void {
     const reached = [...this.#root.watchers]
     collectBelow(this.#root, reached)
     this.#show(event, reached)
   }
 
-  /** Whether nobody watches anything. */
+  /** Whether there are no watchers. */
   get idle(): boolean {
     return this.#count === 0 && this.#everywhere.size === 0
   }
 
-  /** Shows an event to all who watch its place. */
+  /** Shows an event to the watchers of its place. */
   notify(event: Event): void {
-    // Apart, so that V8 inlines this.
+    // The rest is a method of its own, so that V8 inlines this one.
     if (!this.idle) this.#notify(event)
   }
 
@@ -121,7 +121,7 @@ export class WatcherHub {
     const key = keyOf(event)
     const components = key === '/' ? [] : key.slice(1).split('/')
     const visibleFrom = this.#showsHidden ? 0 : components.findLastIndex(isHiddenName) + 1
-    // Collected first: a listener may add and remove watchers.
+    // Watchers are collected first, because a listener may add and remove some.
     const reached: LiveWatcher[] = []
     let place: WatchedPath | undefined = this.#root
     for (let depth = 0; place !== undefined; depth++) {

@@ -3,54 +3,71 @@ import { lastHidden } from '../path.ts'
 import { keptName } from '../tree/kept-name.ts'
 
 /**
- * How many paths are remembered before the oldest half is folded into their directories: as many as
- * can be folded in a few milliseconds.
+ * With more paths, the older half is folded into their directories. Folding this number takes a few
+ * milliseconds.
  */
 const MAX_PATHS = 16_384
-/** How many bytes of names they may have. */
-const MAX_BYTES = 8 * 1024 * 1024
-/** A directory in which so many names had events counts as a whole from then on, for a while. */
-export const CROWD = 4096
-/** How many events that while lasts. */
-const CROWDED_FOR = 262_144
+/** The most bytes that the names of those paths may have together. */
+const MAX_NAME_BYTES = 8 * 1024 * 1024
+/** A directory becomes crowded when this number of names in it had events. */
+export const MIN_CROWD = 4096
+/** A directory stays crowded for this number of events. */
+const CROWDED_EVENTS = 262_144
 
 class PathRecord {
   /** The last dropped event at this very path. */
   last = 0
-  /** The last dropped event below, as a recursive watcher here would have seen it. */
+  /** The last dropped event below that a recursive watcher here would have seen. */
   below = 0
   /** The last dropped removal of a directory at this path. */
   removed = 0
-  /** The last dropped event at some path below that is no longer remembered by itself. */
+  /** The last dropped event at any path below that is no longer remembered by itself. */
   folded = 0
   /** The last dropped event here or anywhere below, behind hidden components too. */
   newest = 0
   children: Map<string, Remembered> | null = null
-  /** For so many events the names of its children are not remembered: there are too many. */
+  /** The number of events for which the directory is still crowded. */
   crowded = 0
 }
 
-/** A directory whose names are not remembered, so that nobody need look for it. */
+/** A crowded directory, with all that {@link DroppedEvents.addCrowded} has to update. */
 interface Crowd {
   readonly record: PathRecord
   /** The records above it, from the root on. */
   readonly above: readonly PathRecord[]
-  /** From which of those on what happens below it is seen: there is no hidden component between. */
+  /** The first of them whose recursive watchers see the directory: no hidden component between. */
   readonly visibleFrom: number
 }
 
 /**
- * What is remembered of a path. Of most there is but {@link PathRecord.last} to tell, which is then
- * kept as it is: a record for each file written would live just long enough to end among the
+ * The memory of a path: a record or, if `last` would be all that the record tells, just that index.
+ * Most paths are files, and a record for each would live just long enough to end among the
  * collector's old objects.
  */
 type Remembered = PathRecord | number
 
 /**
- * Remembers of each event that the history has dropped only where and when it was, so that a
- * watcher is refused when something it watches was dropped, and only then: a quiet key can be
- * watched from an index long past. Memory is bounded by forgetting which of many paths in one
- * directory it was, oldest first; a watcher of such a path may then be refused to be safe.
+ * Remembers the path and the index of each event that the history has dropped, and nothing else of
+ * it. A watcher is refused if and only if an event that it would have seen was dropped; a quiet key
+ * can be watched from an index long past.
+ *
+ * Memory is bounded, because the older half of too many paths is folded: their directory remembers
+ * only that there was an event at some path in it. A watcher of such a path may be refused without
+ * need.
+ *
+ * Problem: with more than {@link MIN_CROWD} busy files in one directory, every write would remember
+ * a name that is soon folded again.
+ *
+ * Trick: such a directory is crowded. For the next {@link CROWDED_EVENTS} events its names are not
+ * remembered, as if folded at once. A crowd has a number, which its node in the tree keeps, so that
+ * {@link DroppedEvents.addCrowded} updates its records without a look at the key.
+ *
+ * Price: watchers of quiet files in a crowded directory are refused without need.
+ *
+ * Gain: a tenth of the time for each dropped event; see bench/RESULTS.md.
+ *
+ * Can be deleted by deleting `Crowd`, `crowded` and `addCrowded`, with `crowdOf` in `WatchableTree`
+ * and the `#crowds` of the history.
  */
 export class DroppedEvents {
   readonly #maxPaths: number
@@ -58,24 +75,24 @@ export class DroppedEvents {
   #paths = 0
   #bytes = 0
   #crowds: Crowd[] = []
-  /** The number of the first of them; lower ones have been given out earlier, and are void. */
+  /** The number of the first crowd. Lower numbers are void: their crowds are forgotten. */
   #firstCrowd = 1
 
-  /** @param maxPaths how many paths are remembered at the most */
+  /** @param maxPaths the most paths that are remembered */
   constructor(maxPaths: number = MAX_PATHS) {
     this.#maxPaths = maxPaths
   }
 
-  /** How many paths are remembered, the directories on the way to them included. */
+  /** The number of paths remembered, the directories on the way to them included. */
   get paths(): number {
     return this.#paths
   }
 
   /**
-   * A number by which {@link addCrowded} knows a directory.
+   * The number of a crowded directory, for {@link addCrowded}.
    *
    * @param path absolute
-   * @returns 0 if its names are remembered just now
+   * @returns 0 if the directory is not crowded
    */
   crowdOf(path: string): number {
     const hidden = lastHidden(path)
@@ -99,21 +116,21 @@ export class DroppedEvents {
     return this.#firstCrowd + this.#crowds.length - 1
   }
 
-  /** Whether a number that {@link crowdOf} has given is still that of a crowd. */
+  /** Whether a number from {@link crowdOf} still belongs to a crowd. */
   isCrowd(crowd: number): boolean {
     return crowd >= this.#firstCrowd && this.#crowds[crowd - this.#firstCrowd].record.crowded > 0
   }
 
   /**
-   * {@link add} for an event of a file that is neither removed nor hidden, by the number of its
-   * directory: a tenth of the time, since its key need not be looked at.
+   * Like {@link add} for an event of a file in a crowded directory, but does not read the key. The
+   * file is not hidden, and was not removed.
    *
-   * @returns false if the number is void, and nothing has been done
+   * @returns false if the number is void; then nothing has been done
    */
   addCrowded(crowd: number, index: number): boolean {
     if (crowd < this.#firstCrowd) return false
     const { record, above, visibleFrom } = this.#crowds[crowd - this.#firstCrowd]
-    if (!isCrowded(record, index)) return false
+    if (!addIfCrowded(record, index)) return false
     for (let i = 0; i < above.length; i++) {
       above[i].newest = index
       if (i >= visibleFrom) above[i].below = index
@@ -121,7 +138,7 @@ export class DroppedEvents {
     return true
   }
 
-  /** Takes note of an event that leaves the history. */
+  /** Remembers an event that leaves the history. */
   add(event: Event): void {
     // No watcher is shown a refresh, so none can miss it.
     if (!event.refresh) this.#add(keyOf(event), event.index, removesDirectory(event))
@@ -129,9 +146,9 @@ export class DroppedEvents {
 
   #add(key: string, index: number, removesDirectory: boolean): void {
     let record = this.#root
-    // The most frequent case: many keys, all in the root. The key need not be looked into.
-    if (key.length > 1 && isCrowded(record, index)) return
-    // Watchers above a hidden component do not see what happens behind it.
+    // The most frequent case: many keys, all in the root.
+    if (key.length > 1 && addIfCrowded(record, index)) return
+    // Watchers above a hidden component do not see events behind it.
     const hidden = lastHidden(key)
     for (let start = 1; start < key.length; ) {
       const slash = key.indexOf('/', start)
@@ -156,7 +173,7 @@ export class DroppedEvents {
         record.children.set(known === undefined ? keptName(name) : name, child)
       }
       record = child
-      if (end < key.length && isCrowded(record, index)) return
+      if (end < key.length && addIfCrowded(record, index)) return
       start = end + 1
     }
     record.last = record.newest = index
@@ -164,18 +181,18 @@ export class DroppedEvents {
     this.#limit()
   }
 
-  /** All events up to an index are gone, and it is not known where they were. */
+  /** Remembers that all events up to an index were dropped at unknown paths. */
   addAllUpTo(index: number): void {
     this.#root.folded = Math.max(this.#root.folded, index)
   }
 
   /**
-   * Whether an event that a watcher would have seen may have been dropped.
+   * Whether an event may have been dropped that a watcher would have seen.
    *
    * @param since the first index that the watcher wants
    */
   hasSince(path: string, recursive: boolean, since: number): boolean {
-    // 0 stands for "never" in the records.
+    // The records use 0 for "never".
     if (since < 1) return this.hasSince(path, recursive, 1)
     let record = this.#root
     if (path !== '/') {
@@ -190,12 +207,12 @@ export class DroppedEvents {
     return recursive && (record.below >= since || record.folded >= since)
   }
 
-  /** All that is remembered, as JSON of one-byte characters; {@link DroppedEvents.load} reads it. */
+  /** All records as JSON of one-byte characters, for {@link DroppedEvents.load}. */
   save(): string {
     return JSON.stringify(savedRecord(this.#root))
   }
 
-  /** @throws Error if it is not what {@link save} has written */
+  /** @param saved the result of {@link save} @throws Error if it is anything else */
   static load(saved: string): DroppedEvents {
     const dropped = new DroppedEvents()
     dropped.#root = loadRecord(JSON.parse(saved))
@@ -211,9 +228,9 @@ export class DroppedEvents {
     return copy
   }
 
-  /** Counts a new name in a directory. @returns false if there are too many names to be remembered */
+  /** Counts a new name in a directory. @returns false if the directory has become crowded */
   #makeRoom(record: PathRecord, name: string): boolean {
-    if (record.children !== null && record.children.size >= CROWD) {
+    if (record.children !== null && record.children.size >= MIN_CROWD) {
       this.#crowd(record)
       return false
     }
@@ -223,17 +240,17 @@ export class DroppedEvents {
   }
 
   #limit(): void {
-    while (this.#paths > this.#maxPaths || this.#bytes > MAX_BYTES) this.#fold()
+    while (this.#paths > this.#maxPaths || this.#bytes > MAX_NAME_BYTES) this.#fold()
   }
 
-  /** Remembering each of many names in turn, only to forget it again, would cost every write. */
+  /** Makes a directory crowded: folds all its names. */
   #crowd(record: PathRecord): void {
     foldBelow(record, Number.POSITIVE_INFINITY)
-    record.crowded = CROWDED_FOR
+    record.crowded = CROWDED_EVENTS
     this.#count()
   }
 
-  /** Forgets the older half of the paths, each with all below it into the directory above. */
+  /** Folds the older half of the paths, each with all below it, into the directory above. */
   #fold(): void {
     const newest: number[] = []
     forEach(this.#root, '', (remembered) => newest.push(newestOf(remembered)))
@@ -242,7 +259,7 @@ export class DroppedEvents {
     this.#count()
   }
 
-  /** Called when records have been taken out, those of crowds perhaps among them. */
+  /** Counts the paths anew after a fold, which may have removed records of crowds. */
   #count(): void {
     this.#firstCrowd += this.#crowds.length
     this.#crowds = []
@@ -255,13 +272,11 @@ export class DroppedEvents {
   }
 }
 
-/**
- * Whether the names in a directory are not remembered just now. Then this notes an event below it,
- * hidden or not: for `folded` tells of both.
- */
-function isCrowded(record: PathRecord, index: number): boolean {
+/** Notes an event below a directory, if the directory is crowded. @returns whether it is */
+function addIfCrowded(record: PathRecord, index: number): boolean {
   if (record.crowded === 0) return false
   record.crowded--
+  // Hidden or not: `folded` stands for both.
   record.newest = record.folded = index
   return true
 }
@@ -284,7 +299,7 @@ function newestOf(remembered: Remembered): number {
   return typeof remembered === 'number' ? remembered : remembered.newest
 }
 
-/** A record that tells of nothing but the last event at the very path; of none if that is 0. */
+/** A record of the last event at the very path; 0 means that there was none. */
 function recordOf(last: number): PathRecord {
   const record = new PathRecord()
   record.last = record.newest = last
@@ -303,7 +318,7 @@ function forEach(
 
 type SavedRecord = [number, number, number, number, number, ...(string | SavedRecord)[]]
 
-/** Its five indexes, then the name and the record of each child in turn. */
+/** A record as an array: its five indexes, then the name and the record of each child in turn. */
 function savedRecord(remembered: Remembered): SavedRecord {
   if (typeof remembered === 'number') return [remembered, 0, 0, 0, remembered]
   const { last, below, removed, folded, newest } = remembered

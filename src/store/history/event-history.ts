@@ -3,22 +3,22 @@ import type { Event } from '../event.ts'
 import { DroppedEvents } from './dropped-events.ts'
 import { isWatched } from './watched.ts'
 
-/** How much of the history is kept. */
+/** The size of a history. */
 export interface HistoryLimits {
   /** The most events. */
   events: number
-  /** The most bytes of keys and values that those events hold on to. */
+  /** The most bytes of keys and values that those events hold. */
   bytes: number
 }
 
-/** The last events in order of index, in a ring; older ones are dropped. */
+/** The last events in order of index, in a ring. Older events are dropped. */
 export class EventHistory {
   #limits: HistoryLimits
-  /** The ring grows up to the limit as events come, so that a large limit costs nothing unused. */
+  /** The ring grows up to the limit as events are added, so that a large limit costs nothing unused. */
   #ring: (Event | undefined)[] = new Array(16)
-  // What is to be known of each event in the ring to drop it: by then the event itself has long
-  // left the processor's cache.
-  /** How many bytes it holds on to. */
+  // The next three arrays hold all that dropping an event needs, because by then the event itself
+  // has long left the processor's cache.
+  /** The bytes that each event in the ring holds. */
   #sizes = new Float64Array(16)
   #indexes = new Float64Array(16)
   #crowds = new Int32Array(16)
@@ -27,7 +27,7 @@ export class EventHistory {
   #bytes = 0
   #lastIndex = 0
   #dropped = new DroppedEvents()
-  /** From and up to which indexes events have been lost, some of which were shown to watchers. */
+  /** Ranges of indexes whose events were lost, though watchers may have been shown them. */
   #lost: (readonly [from: number, upTo: number])[] = []
 
   constructor(limits: HistoryLimits) {
@@ -42,7 +42,7 @@ export class EventHistory {
     return this.#size
   }
 
-  /** The index of the oldest event kept; 0 where there is none. */
+  /** The index of the oldest event kept; 0 if there is none. */
   get startIndex(): number {
     return this.#size === 0 ? 0 : this.#indexes[this.#front]
   }
@@ -52,13 +52,13 @@ export class EventHistory {
     return this.#lastIndex
   }
 
-  /** Changes how much is kept; what no longer fits is dropped at once. */
+  /** Changes the limits; events that no longer fit are dropped at once. */
   resize(limits: HistoryLimits): void {
     this.#limits = limits
     this.#trim(0, 0)
   }
 
-  /** @param crowd what {@link DroppedEvents.crowdOf} has told of the directory; 0 if it was not asked */
+  /** @param crowd the result of {@link DroppedEvents.crowdOf} for the directory; 0 if not asked */
   add(event: Event, crowd = 0): void {
     const bytes = sizeOf(event)
     this.#trim(1, bytes)
@@ -102,7 +102,10 @@ export class EventHistory {
     throw new StoreError(401, cause, storeIndex)
   }
 
-  /** Whether who wants this index next has seen an event that is lost: not so the first of them. */
+  /**
+   * Whether a watcher that wants this index next has seen a lost event. A watcher that wants the first
+   * lost index has not.
+   */
   #followsLost(since: number): boolean {
     return this.#lost.some(([from, upTo]) => since > from && since <= upTo)
   }
@@ -116,7 +119,7 @@ export class EventHistory {
    * Events in order.
    *
    * @param since the first index wanted
-   * @param limit how many at the most
+   * @param limit the most events
    */
   slice(since: number, limit: number): Event[] {
     const from = this.#position(since)
@@ -124,30 +127,30 @@ export class EventHistory {
     return Array.from({ length: count }, (_, i) => this.#at(from + i))
   }
 
-  /** The ranges of indexes that {@link lose} was told of. */
+  /** The ranges of indexes that {@link lose} was called with. */
   get lost(): readonly (readonly [from: number, upTo: number])[] {
     return this.#lost
   }
 
   /**
-   * Declares events lost that may have been shown: who has seen one of them may not go on from
-   * there, for what it knows is not so any more.
+   * Declares events lost that watchers may have been shown. A watcher that has seen one of them may
+   * not go on from there, because what it knows is no longer true.
    */
   lose(from: number, upTo: number): void {
     this.#lost.push([from, upTo])
   }
 
-  /** What it remembers of the events that it has dropped. */
+  /** The memory of the events that were dropped. */
   get dropped(): DroppedEvents {
     return this.#dropped
   }
 
-  /** Makes a history, empty so far, remember what another one had dropped. */
+  /** Makes an empty history remember the events that another one had dropped. */
   adoptDropped(dropped: DroppedEvents): void {
     this.#dropped = dropped
   }
 
-  /** Declares what came before the first event to be dropped, no one knows where. */
+  /** Declares all events up to an index dropped, at unknown paths. */
   forgetUpTo(index: number): void {
     this.#dropped.addAllUpTo(index)
     if (this.#lastIndex < index) this.#lastIndex = index
@@ -173,7 +176,7 @@ export class EventHistory {
     return this.#ring[(this.#front + i) & (this.#ring.length - 1)] as Event
   }
 
-  /** Where the first event at or after an index stands (indexes may have gaps). */
+  /** The position of the first event at or after an index; indexes may have gaps. */
   #position(index: number): number {
     let low = 0
     let high = this.#size
@@ -204,7 +207,7 @@ export class EventHistory {
     }
   }
 
-  /** Makes room for twice as many; the ring is full. */
+  /** Doubles the ring, which is full. */
   #grow(): void {
     const length = this.#size
     const places = Array.from({ length }, (_, i) => (this.#front + i) & (length - 1))

@@ -2,9 +2,9 @@ import { type Event, keyOf, removesDirectory } from '../event.ts'
 import { isBelow, isHiddenBelow } from '../path.ts'
 
 /**
- * Whether a watcher at `path` sees an event: one at the path itself; if recursive, one below it
- * that is not behind a hidden component; and the removal of a directory above it. A refresh is
- * seen by nobody.
+ * Whether a watcher at `path` sees an event. It sees events at the path itself; if recursive, events
+ * below it that are not behind a hidden component; and the removal of a directory above it. Nobody
+ * sees a refresh.
  */
 export function isWatched(event: Event, path: string, recursive: boolean): boolean {
   if (event.refresh) return false

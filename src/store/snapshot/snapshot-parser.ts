@@ -8,10 +8,10 @@ import { keptName } from '../tree/kept-name.ts'
 import { attach, DirectoryNode, FileNode, type Node } from '../tree/node.ts'
 import { MAX_EXPIRE_TIME } from '../tree/ttl-heap.ts'
 
-/** A saved state, read and checked. */
+/** A saved state that has been read and checked. */
 export interface Snapshot {
   root: DirectoryNode
-  /** Who expires when, in Unix milliseconds. */
+  /** When each node with a lease expires, in Unix milliseconds. */
   leases: [Node, number][]
   history: EventHistory
   index: number
@@ -22,16 +22,16 @@ type Fields = Record<string, unknown>
 
 const KNOWN_ACTIONS: ReadonlySet<string> = new Set(ACTIONS)
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
-/** Go's zero time lies this far before 1970: no expiry. */
+/** Go's zero time, which means that there is no expiry. */
 const ZERO_TIME = Date.parse('0001-01-01T00:00:00Z')
-/** Seconds until the last time that can be told in four digits of a year. */
+/** Seconds from Go's zero time to the last time whose year has four digits. */
 const MAX_TTL = Math.ceil((MAX_EXPIRE_TIME - ZERO_TIME) / 1000)
 
 /** etcd's server keeps its clients' keys below this directory, and its own below `/0`. */
 const KEYS_NAMESPACE = '/1'
 
 /**
- * Checks a parsed document from top to bottom before anything is made of it.
+ * Checks a parsed document from top to bottom and makes a state of it.
  *
  * @throws SnapshotError
  */
@@ -57,8 +57,9 @@ export function parseSnapshot(document: unknown, limits: HistoryLimits): Snapsho
 }
 
 /**
- * A state of a whole etcd server: two directories made at index 0, before any write. No other
- * node but the root can have that index. A third one is there if the server has users.
+ * The clients' keys in the state of a whole etcd server, or undefined in any other state. A server
+ * has made two directories at index 0, before any write, and a third one if it has users. In other
+ * states only the root can have that index.
  */
 function keysNamespace(root: Fields): { node: Fields } | undefined {
   const children = root.Children
@@ -124,13 +125,13 @@ function readHistory(history: EventHistory, hub: unknown, index: number, prefix:
     history.add(event.node.key === '' ? unseen(event) : event)
   }
   if (last !== 0 && last !== index) {
-    // A watcher that resumes in between would miss events without a word.
+    // A watcher that resumes in between would miss events without being told.
     throw new SnapshotError(`the history ends at ${last}, but CurrentIndex is ${index}`)
   }
   if (last === 0) history.forgetUpTo(index)
 }
 
-/** What happened outside the keys' namespace keeps its index, and is shown to nobody. */
+/** An event outside the clients' namespace: keeps its index, and is shown to nobody. */
 function unseen(event: Event): Event {
   return { ...event, node: { ...event.node, key: '/' }, prevNode: undefined, refresh: true }
 }
@@ -161,7 +162,7 @@ function readEvent(saved: Fields, at: string, prefix: string): Event {
   return { action: action as Action, node, prevNode, index: node.modifiedIndex, refresh }
 }
 
-/** Outside the namespace, which is nobody's business here, the key is ''. */
+/** A node of an event; outside the clients' namespace its key is ''. */
 function readExtern(saved: Fields, at: string, prefix: string): NodeExtern {
   if (typeof saved.key !== 'string') throw new SnapshotError(`${at}: its key is ${show(saved.key)}`)
   const key = saved.keyEncoding === 'base64' ? fromBase64(saved.key) : textToBytes(saved.key)
@@ -179,7 +180,7 @@ function readExtern(saved: Fields, at: string, prefix: string): NodeExtern {
   }
 }
 
-/** etcd leaves out a 0, and goes below it where a node expired late or its log was read again. */
+/** etcd leaves out a TTL of 0. Late expiry, or reading its log again, makes it write negative ones. */
 function ttlField(ttl: unknown): unknown {
   return typeof ttl === 'number' && ttl < 0 ? 0 : (ttl ?? 0)
 }
@@ -204,7 +205,7 @@ function valueField(value: unknown, encoding: unknown, at: string): string {
   return encoding === 'base64' ? fromBase64(value) : textToBytes(value)
 }
 
-/** Unix milliseconds; undefined for a permanent node. Go writes up to nine decimals. */
+/** Unix milliseconds, or undefined for a permanent node. Go writes up to nine decimals. */
 function expiry(time: unknown, at: string): number | undefined {
   if (time === undefined || time === null) return undefined
   const ms = typeof time === 'string' && TIME.test(time) ? Date.parse(time) : Number.NaN
@@ -228,7 +229,7 @@ function asIndex(value: unknown, what: string, max: number): number {
   throw new SnapshotError(`${what} is ${show(value)}, expected a whole number up to ${max}`)
 }
 
-/** A value in an error message: short, whatever it is, and however deep it nests. */
+/** A value for an error message: always short, even if the value is long or deep. */
 function show(value: unknown): string {
   if (value === undefined) return 'missing'
   if (Array.isArray(value)) return 'an array'

@@ -8,12 +8,12 @@ import { isText, toBase64 } from '../text.ts'
 import type { DirectoryNode, Node } from '../tree/node.ts'
 import { parseSnapshot, type Snapshot } from './snapshot-parser.ts'
 
-/** How Go writes the time that means "never". */
+/** Go's zero time, which means "never". */
 const ZERO_TIME = '0001-01-01T00:00:00Z'
 /** The capacity of etcd's own event queue. */
 const ETCD_CAPACITY = 1000
 
-/** What goes into a saved state. */
+/** The parts of a saved state. */
 export interface SavedParts {
   root: DirectoryNode
   history: EventHistory
@@ -24,8 +24,8 @@ export interface SavedParts {
 }
 
 /**
- * A store as etcd's own JSON document, so that what one has saved the other can load. A one-byte
- * string of its UTF-8.
+ * A store as etcd's own JSON document, so that each can load what the other has saved. The result is
+ * a one-byte string of the document's UTF-8.
  */
 export function saveSnapshot(parts: SavedParts): string {
   const events: string[] = []
@@ -33,7 +33,7 @@ export function saveSnapshot(parts: SavedParts): string {
   const { startIndex, lastIndex } = parts.history
   const size = events.length
   const capacity = Math.max(size, ETCD_CAPACITY)
-  // etcd inserts at a position into this array, so it has to be as long as it says.
+  // etcd inserts at a position into this array, so the array must be as long as its capacity.
   while (events.length < capacity) events.push('null')
   const queue = `{"Events":[${events.join(',')}],"Size":${size},"Front":0,"Back":${size % capacity},"Capacity":${capacity}}`
   const history = `{"Queue":${queue},"StartIndex":${startIndex},"LastIndex":${lastIndex}}`
@@ -45,7 +45,7 @@ export function saveSnapshot(parts: SavedParts): string {
   )
 }
 
-/** A refresh is marked as etcd marks it, after the other fields. */
+/** An event; a refresh is marked after the other fields, as etcd does. */
 function savedEvent(event: Event): string {
   const json = eventToJson(event)
   return event.refresh ? `${json.slice(0, -1)},"refresh":true}` : json
@@ -77,17 +77,17 @@ function savedNode(node: Node, path: string): string {
   )
 }
 
-/** No component holds a slash, so a name that is not text cannot be taken for another. */
+/** A name that is not text gets a prefix with a slash, which no other name can have. */
 function childKey(name: string): string {
   return isText(name) ? JSON.stringify(name) : `"base64/${toBase64(name)}"`
 }
 
 /**
- * Reads a saved state: one of ours, one of etcd's store, or one of a whole etcd server, whose keys
- * lie in a namespace of their own.
+ * Reads a state saved by ktree, by etcd's store, or by a whole etcd server, which keeps its clients'
+ * keys in a namespace of their own.
  *
  * @param state a one-byte string of the document's UTF-8
- * @param limits how much of the history to keep
+ * @param limits of the history
  * @throws SnapshotError naming what is wrong and where
  */
 export function loadSnapshot(state: string, limits: HistoryLimits): Snapshot {

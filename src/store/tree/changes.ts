@@ -1,19 +1,19 @@
 import type { DirectoryNode, Node } from './node.ts'
 
-/** A file that is gone: which it was, in the terms of the copy. */
+/** A removed file, as the copy knows it. */
 export interface RemovedFile {
-  /** The `id` of the directory that it was in. */
+  /** The `id` of the directory that the file was in. */
   readonly parentId: number
   readonly name: string
 }
 
-/** Sums are kept below this, so that adding to them stays exact. */
+/** Sums stay below this, so that adding to them stays exact. */
 const SUM_LIMIT = 2 ** 51
 
-/** How many nodes a copy holds, and which versions of them: what can be compared when it is read. */
+/** The number of nodes in a copy, and a sum of their versions. A reader compares both. */
 export class Tally {
   count = 0
-  /** Of all `modifiedIndex`es, in any order. */
+  /** The sum of every `modifiedIndex`, modulo {@link SUM_LIMIT}. */
   sum = 0
 
   clone(): Tally {
@@ -40,9 +40,9 @@ export class Tally {
   }
 }
 
-/** What is to be brought into a copy of the tree. */
+/** The changes that a copy of the tree lacks. */
 export interface ChangeSet {
-  /** New or changed nodes; some may be gone again by now. */
+  /** New and changed nodes; some may have been removed since. */
   readonly nodes: Node[]
   readonly removedFiles: RemovedFile[]
   /** The `id`s of removed directories. */
@@ -50,55 +50,55 @@ export interface ChangeSet {
 }
 
 /**
- * Takes note of what changes in a tree, for whoever keeps a copy of it elsewhere: each node once
- * between two looks, however often it changes. A permanent note on every node would cost memory;
- * instead a node's `modifiedIndex` tells whether it is noted already.
+ * Notes the changes of a tree that a copy elsewhere lacks. A node that changes several times between
+ * two calls of {@link take} is noted once: its `modifiedIndex` tells whether it has been noted, because
+ * a mark on every node would cost memory.
  */
 export class Changes {
-  /** Whether there was a write, or an expiry, since the last look. */
+  /** Whether there was a write or an expiry since the last {@link take}. */
   pending = false
-  /** Counts the writes. */
+  /** The number of writes so far. */
   writes = 0
-  /** The whole tree has been replaced: what was noted before is void. */
+  /** Whether the whole tree has been replaced; the notes from before are dropped then. */
   replaced = false
-  /** Directories with a smaller `id` are unknown to the copy. */
+  /** The copy has no directories with a lower `id`. */
   firstId = 1
-  /** What the next directory is called there: no `id` is given twice, in whatever copy. */
+  /** The next directory's `id`; none is given twice, not even in different copies. */
   nextId = 1
-  /** Of the nodes that the copy has after the next look: those in the tree, and some just removed. */
+  /** The tally that the copy will have: the nodes in the tree, and some that are just removed. */
   tally = new Tally()
   readonly #wake: () => void
-  /** The index at the last look: nodes modified after it are noted. */
+  /** The index at the last {@link take}; nodes modified after it have been noted. */
   #seenIndex = 0
   #set: ChangeSet = emptySet()
 
-  /** @param wake called at the first write after a look; must not write to the tree */
+  /** @param wake called at the first write after a {@link take}; must not write to the tree */
   constructor(wake: () => void) {
     this.#wake = wake
   }
 
-  /** Whether there is something to copy that {@link pending} does not tell of. */
+  /** Whether removals have been noted; `Tree.reclaim` notes some without setting {@link pending}. */
   get hasRemovals(): boolean {
     return this.#set.removedFiles.length > 0 || this.#set.removedDirectories.length > 0
   }
 
-  /** A new node. */
+  /** Notes a new node. */
   add(node: Node): void {
     this.#set.nodes.push(node)
     this.tally.add(node.modifiedIndex)
   }
 
   /**
-   * A node that is about to change: its `modifiedIndex` is still the old one.
+   * Notes a node that is about to change; its `modifiedIndex` is still the old one.
    *
-   * @param index the one that it gets
+   * @param index its new `modifiedIndex`
    */
   change(node: Node, index: number): void {
     if (node.modifiedIndex <= this.#seenIndex) this.#set.nodes.push(node)
     this.tally.change(node.modifiedIndex, index)
   }
 
-  /** A node that is taken out of the tree, or was below one that has been. */
+  /** Notes a node that has been removed, by itself or with a directory above it. */
   remove(node: Node, parent: DirectoryNode): void {
     this.tally.remove(node.modifiedIndex)
     if (node.dir) {
@@ -108,7 +108,7 @@ export class Changes {
     }
   }
 
-  /** The index has been raised. */
+  /** Called when the index has been raised. */
   written(): void {
     this.writes++
     if (this.pending) return
@@ -116,6 +116,7 @@ export class Changes {
     this.#wake()
   }
 
+  /** Notes that the whole tree has been replaced. */
   replaceAll(): void {
     this.replaced = true
     this.#set = emptySet()
@@ -123,7 +124,7 @@ export class Changes {
   }
 
   /**
-   * Hands over what has been noted and begins anew.
+   * Hands over the notes, and begins anew.
    *
    * @param index the store's index now
    */
@@ -136,7 +137,7 @@ export class Changes {
   }
 }
 
-/** Nothing to be brought. */
+/** No changes. */
 export function emptySet(): ChangeSet {
   return { nodes: [], removedFiles: [], removedDirectories: [] }
 }

@@ -5,27 +5,34 @@ export interface Named {
   readonly name: string
 }
 
-/** Up to so many children are looked through one by one, without a table. */
-const FEW = 8
-/** The number of slots that the first table has; always a power of two. */
-const FIRST_SLOTS = 16
+/** Up to this number, children are searched one by one, without a table. */
+const MAX_WITHOUT_TABLE = 8
+/** The slots of the smallest table; every table has a power of two. */
+const MIN_SLOTS = 16
 
 /**
  * The nodes in a directory, by name.
  *
- * They stand in an array, in no order. Beside it, in one array of 32-bit integers, are an
- * open-addressing hash table of their positions and then the hash of each. A slot holds a position,
- * plus one, in its lower bits, and in the others those of the hash that did not choose the slot: so
- * only a node that is almost certainly the right one is looked at. That counts, since every place in
- * memory that a look-up visits is a wait for the memory: of many keys none is in the cache.
+ * Problem: with many keys, none is in the processor's cache, so a look-up waits for the memory at
+ * every place that it visits. A Map visits several, and takes 29 to 57 bytes a name.
  *
- * A Map of names takes 29 to 57 bytes for each, this 17 to 31.
+ * Trick: the nodes stand in an array, in no order. Beside it, one array of 32-bit integers holds an
+ * open-addressing hash table, and after it the hash of each node's name. The lower bits of a slot
+ * hold the node's position plus one; the upper bits hold the bits of the hash that did not choose
+ * the slot. A look-up therefore visits a slot, and then almost certainly the right node.
+ *
+ * Price: adding, removing and resizing are written out here. The order of the children is lost.
+ *
+ * Gain: 17 to 31 bytes a name; for the time see bench/RESULTS.md.
+ *
+ * Can be deleted by keeping a Map from names to nodes, with `slotAt` and `likely` removed together
+ * with the look-ahead, their only user.
  */
 export class Children<Child extends Named> {
   readonly #nodes: Child[] = []
-  /** So many slots, then the hashes of `#nodes`; undefined as long as there are {@link FEW}. */
+  /** The slots, then the hashes of `#nodes`; undefined up to {@link MAX_WITHOUT_TABLE} nodes. */
   #table: Int32Array | undefined
-  /** The number of slots less one: the bits of a hash that choose the slot, and of a position. */
+  /** The number of slots minus one. Masks the bits of a hash that choose a slot, and a position. */
   #mask = 0
 
   get size(): number {
@@ -33,8 +40,8 @@ export class Children<Child extends Named> {
   }
 
   /**
-   * All of them, in order of their creation until one is removed: for those who go through them while
-   * none is; the others have {@link values}.
+   * All children, in order of creation until one is removed. A loop that removes children uses
+   * {@link values} instead.
    */
   get list(): readonly Child[] {
     return this.#nodes
@@ -53,7 +60,7 @@ export class Children<Child extends Named> {
    *
    * @param start where in the path the component begins
    * @param end where it ends, exclusive
-   * @param hash what `scanComponent` has found
+   * @param hash from `scanComponent`
    */
   find(path: string, start: number, end: number, hash: number): Child | undefined {
     const nodes = this.#nodes
@@ -73,15 +80,15 @@ export class Children<Child extends Named> {
     }
   }
 
-  /** What {@link likely} reads first: for those who want it in the cache by then. */
+  /** The slot that {@link likely} reads first; reading it brings it into the processor's cache. */
   slotAt(hash: number): number {
     return this.#table === undefined ? 0 : this.#table[hash & this.#mask]
   }
 
-  /** The child that most likely has a name of this hash, itself not looked at. */
+  /** The child whose name most likely has this hash; does not read the child itself. */
   likely(hash: number): Child | undefined {
     const table = this.#table
-    // Of few children any will do: they lie close together.
+    // Few children lie close together, so that any of them will do.
     if (table === undefined) return this.#nodes[0]
     const mask = this.#mask
     const tag = hash & ~mask
@@ -92,18 +99,20 @@ export class Children<Child extends Named> {
     }
   }
 
-  /** @param node one whose name no other child has */
+  /** @param node its name must not be taken */
   add(node: Child): void {
     const position = this.#nodes.length
     const slots = this.#mask + 1
-    if (this.#table === undefined ? position === FEW : position === roomFor(slots)) {
-      this.#resize(Math.max(FIRST_SLOTS, 2 * slots))
+    if (
+      this.#table === undefined ? position === MAX_WITHOUT_TABLE : position === capacityOf(slots)
+    ) {
+      this.#resize(Math.max(MIN_SLOTS, 2 * slots))
     }
     this.#nodes.push(node)
     if (this.#table !== undefined) this.#enter(this.#table, position, hashOf(node.name))
   }
 
-  /** In the place of the node comes the last one. Does nothing if it is not here. */
+  /** Puts the last child in the place of the removed one. Does nothing if the node is not here. */
   remove(node: Child): void {
     const nodes = this.#nodes
     const table = this.#table
@@ -129,17 +138,17 @@ export class Children<Child extends Named> {
       nodes[position] = last
     }
     nodes.pop()
-    if (nodes.length < roomFor(slots) >> 2) this.#resize(slots >> 1)
+    if (nodes.length < capacityOf(slots) >> 2) this.#resize(slots >> 1)
   }
 
   /**
-   * All children. Whatever is added and removed meanwhile, each that stays is met, for it goes down
-   * from the end: what takes the place of a removed one comes from above. What is added is not met,
-   * and some may be met twice.
+   * All children, while some are added and removed. A child that stays is visited at least once,
+   * because the loop goes down from the end, and a child that takes the place of a removed one comes
+   * from above. A child that is added is not visited; some may be visited twice.
    */
   *values(): Generator<Child, undefined> {
     for (let i = this.#nodes.length - 1; i >= 0; i--) {
-      // Many may have been removed.
+      // More than one may have been removed since the last step.
       if (i < this.#nodes.length) yield this.#nodes[i]
     }
   }
@@ -153,7 +162,7 @@ export class Children<Child extends Named> {
     table[mask + 1 + position] = hash
   }
 
-  /** Where in the table a node's position is; -1 if the node is not here. */
+  /** The slot that holds the node's position; -1 if the node is not here. */
   #slotOf(table: Int32Array, hash: number, node: Child): number {
     const mask = this.#mask
     for (let at = hash & mask; ; at = (at + 1) & mask) {
@@ -163,13 +172,13 @@ export class Children<Child extends Named> {
     }
   }
 
-  /** Empties a slot, moving up those after it that would not be found behind a free one. */
+  /** Empties a slot, and moves up the slots after it that a search would no longer reach. */
   #vacate(table: Int32Array, slot: number): void {
     const mask = this.#mask
     let free = slot
     for (let at = (slot + 1) & mask; table[at] !== 0; at = (at + 1) & mask) {
       const home = table[mask + (table[at] & mask)] & mask
-      // From its home on, one comes to the free slot before this one.
+      // A search that begins at its home does not pass the free slot.
       if (((at - home) & mask) < ((at - free) & mask)) continue
       table[free] = table[at]
       free = at
@@ -177,12 +186,12 @@ export class Children<Child extends Named> {
     table[free] = 0
   }
 
-  /** Makes another table; none where that would be smaller than the first. */
+  /** Makes another table; none if it would be smaller than {@link MIN_SLOTS}. */
   #resize(slots: number): void {
     const old = this.#table
     const oldSlots = this.#mask + 1
-    this.#table = slots < FIRST_SLOTS ? undefined : new Int32Array(slots + roomFor(slots))
-    this.#mask = slots < FIRST_SLOTS ? 0 : slots - 1
+    this.#table = slots < MIN_SLOTS ? undefined : new Int32Array(slots + capacityOf(slots))
+    this.#mask = slots < MIN_SLOTS ? 0 : slots - 1
     if (this.#table === undefined) return
     for (let i = 0; i < this.#nodes.length; i++) {
       const hash = old === undefined ? hashOf(this.#nodes[i].name) : old[oldSlots + i]
@@ -191,12 +200,12 @@ export class Children<Child extends Named> {
   }
 }
 
-/** How many children so many slots are for. */
-function roomFor(slots: number): number {
+/** How many children a table takes before it grows. */
+function capacityOf(slots: number): number {
   return (slots >> 2) * 3
 }
 
-/** Whether a component of a path is the name of a node. */
+/** Whether a component of a path is the node's name. */
 function isNamed({ name }: Named, path: string, start: number, end: number): boolean {
   const { length } = name
   return (

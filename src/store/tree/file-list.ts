@@ -1,22 +1,22 @@
 import type { DirectoryNode, FileNode } from './node.ts'
 
-/** Epochs are below this: with a position below 2^32 they make a number that a double can hold. */
+/** Epochs are lower. A double holds an epoch and a position below 2^32 in one number. */
 const MAX_EPOCH = 2 ** 20
 
-/** So many files are in one piece of the list: 2 to the power of this. */
+/** The list's pieces have 2 to the power of this places. */
 const PIECE_BITS = 10
-const PIECE = 2 ** PIECE_BITS
+const PIECE_LENGTH = 2 ** PIECE_BITS
 
 /**
- * All files of a tree in one list, in no order: for those who go through them bit by bit, or take
- * one at random. A file that is removed is replaced by the last one. So whoever goes down from the
- * end meets every file that stays, whatever comes and goes meanwhile: what takes the place of a
- * removed file comes from above (docs/decisions/0009).
+ * All files of a tree in one list, in no order. SCAN goes through it bit by bit, and RANDOMKEY picks
+ * from it. The last file takes the place of a removed one. A loop that goes down from the end
+ * therefore meets every file that stays, even while others come and go: the file that takes the
+ * place of a removed one comes from above (docs/decisions/0009).
  */
 export class FileList {
-  /** Tells this list from an earlier one, in which positions meant something else; not 0. */
+  /** Tells this list from an earlier one, in which positions meant other files; never 0. */
   readonly epoch = 1 + Math.floor(Math.random() * (MAX_EPOCH - 1))
-  /** In pieces, all of them full but the last: one array would be copied whenever it grows. */
+  /** The list in pieces, because one large array would be copied each time it grows. */
   readonly #pieces: (FileNode | undefined)[][] = []
   #length = 0
 
@@ -39,12 +39,12 @@ export class FileList {
 
   /** @param position below the length */
   at(position: number): FileNode {
-    return this.#pieces[position >> PIECE_BITS][position & (PIECE - 1)] as FileNode
+    return this.#pieces[position >> PIECE_BITS][position & (PIECE_LENGTH - 1)] as FileNode
   }
 
   add(file: FileNode): void {
     const position = this.#length++
-    if ((position & (PIECE - 1)) === 0) this.#pieces.push(new Array(PIECE))
+    if ((position & (PIECE_LENGTH - 1)) === 0) this.#pieces.push(new Array(PIECE_LENGTH))
     file.position = position
     this.#put(file, position)
   }
@@ -53,13 +53,13 @@ export class FileList {
     if (this.#length === 0) return
     const last = this.at(--this.#length)
     this.#put(undefined, this.#length)
-    if ((this.#length & (PIECE - 1)) === 0) this.#pieces.pop()
+    if ((this.#length & (PIECE_LENGTH - 1)) === 0) this.#pieces.pop()
     if (last === file) return
     last.position = file.position
     this.#put(last, last.position)
   }
 
   #put(file: FileNode | undefined, position: number): void {
-    this.#pieces[position >> PIECE_BITS][position & (PIECE - 1)] = file
+    this.#pieces[position >> PIECE_BITS][position & (PIECE_LENGTH - 1)] = file
   }
 }

@@ -1,17 +1,18 @@
 import { component, scanBytes } from './name-hash.ts'
 import type { DirectoryNode, Node } from './node.ts'
 
-/** So many paths are followed side by side. */
+/** How many paths are followed side by side. */
 const GROUP = 64
-/** Fewer are not worth it. */
-const LEAST = 4
-/** Of no more requests the nodes found are kept. */
-const MAX_FOUND = 512
-/** Longer paths are not followed: reading them twice would cost more than it saves. */
-const LONGEST = 256
+/** A smaller batch is not worth it. */
+const MIN_REQUESTS = 4
+/** The requests of a batch after these are not followed. */
+const MAX_REQUESTS = 512
+/** Longer paths are not followed, because reading them twice would cost more than it saves. */
+const MAX_PATH_BYTES = 256
 const SLASH = 47
 
-// Where each path of a group has come to; kept, so that a group makes no garbage.
+// How far each path of a group has been followed. The arrays are reused, so that a group makes no
+// garbage.
 const requestOf = new Int32Array(GROUP)
 const starts = new Int32Array(GROUP)
 const ends = new Int32Array(GROUP)
@@ -19,44 +20,59 @@ const hashes = new Int32Array(GROUP)
 const directories = new Array<DirectoryNode | undefined>(GROUP).fill(undefined)
 const nodes = new Array<Node | undefined>(GROUP).fill(undefined)
 
-/** Requests that have come together, as far as their paths are concerned. */
+/** The paths of requests that have arrived together. */
 export interface PathBatch {
-  /** How many requests there are. */
+  /** The number of requests. */
   readonly count: number
-  /** The bytes that they have come as. */
+  /** The bytes that the requests were read from. */
   readonly bytes: Uint8Array
-  /** Each with its command's name and then, perhaps, a path. */
+  /** Each begins with a command's name, and then perhaps a path. */
   readonly requests: readonly (readonly string[])[]
-  /** Where in the bytes what may be a path begins and ends, in turn. */
+  /** For each request, where in the bytes its first argument begins and ends: it may be a path. */
   readonly bounds: Int32Array
 }
 
-/** What the walks have read; without a use of it the compiler would leave the reading out. */
+/** The sum of all that the walks have read. Without this use, V8 would leave the reading out. */
 let read = 0
 
 /**
- * Follows the paths of many requests side by side, step by step, so that all that they will read is
- * in the cache when they come, and remembers what it has found. One look-up waits for the memory
- * three to five times, each time for what the wait before has brought; of many at once the
- * processor does the waiting at one go.
+ * Finds the nodes of many requests before the requests run.
+ *
+ * Problem: with many keys, one look-up waits for the memory three to five times, and each wait needs
+ * the result of the one before.
+ *
+ * Trick: the paths of a batch are followed side by side, one level of the tree at a time. Walking
+ * many paths together overlaps their cache misses. The nodes found are remembered in the order of
+ * the requests, so that {@link find} mostly compares one path.
+ *
+ *     level 1    slots of all paths  ─▶  children of all paths  ─▶  names and values of all paths
+ *     level 2    the same, for the paths that go on
+ *
+ * Price: the paths are scanned and compared a second way here. Every removal or move of a directory
+ * has to call {@link forget}. A small tree, which the cache holds, gains nothing.
+ *
+ * Gain: see bench/RESULTS.md.
+ *
+ * Can be deleted by deleting this file, with `Tree.lookAhead`, the calls of `#ahead` in `Tree`, and
+ * `slotAt` and `likely` in `Children`.
  */
 export class LookAhead {
   #requests: PathBatch['requests'] = []
-  readonly #found = new Array<Node | undefined>(MAX_FOUND).fill(undefined)
-  /** Those at and after this one are yet to be asked for. */
+  readonly #found = new Array<Node | undefined>(MAX_REQUESTS).fill(undefined)
+  /** The first request that {@link find} has not been asked for yet. */
   #next = 0
   #count = 0
-  /** What the path of a node found lately begins with, up to its name: most that follow do so, too. */
-  readonly #prefix = new Uint8Array(LONGEST)
+  /** The path of a recent node up to its name, because most paths that follow begin with it too. */
+  readonly #prefix = new Uint8Array(MAX_PATH_BYTES)
   #prefixLength = 0
-  /** Where it leads; undefined if it is not known. */
+  /** The directory that the prefix leads to, if it is known. */
   #prefixDirectory: DirectoryNode | undefined
 
-  /** @param batch good until {@link forget}; anything in it that is no path does no harm */
+  /** @param batch must not change until {@link forget}; an argument that is no path does no harm */
   follow(root: DirectoryNode, batch: PathBatch): void {
     this.#next = this.#count = 0
-    if (batch.count < LEAST) return
-    const count = Math.min(batch.count, MAX_FOUND)
+    if (batch.count < MIN_REQUESTS) return
+    const count = Math.min(batch.count, MAX_REQUESTS)
     for (let i = 0; i < count; i++) this.#found[i] = undefined
     this.#requests = batch.requests
     this.#count = count
@@ -69,26 +85,27 @@ export class LookAhead {
   }
 
   /**
-   * The node at a path, if it was found there and is there still. Whoever asks has to look whether
-   * its own time has passed; on the way to it nothing expires.
+   * The node at a path, if it was found and is still in the tree. The caller checks whether the node
+   * itself has expired; no directory above it has a lease.
    *
-   * @param path one of those followed, in their order; some may be left out
-   * @returns undefined if it is not known
+   * @param path paths are asked for in the order of the requests; some may be left out
+   * @returns undefined if the node is not known
    */
   find(path: string): Node | undefined {
     let at = this.#next
     if (this.#count === 0) return undefined
     if (at < this.#count && this.#requests[at][1] === path) this.#next++
-    // One request may ask more than once. That it is another string shows by its first bytes, mostly.
+    // One request may ask for its path more than once. Comparing is cheap, because other paths
+    // mostly differ in their first bytes.
     else if (at === 0 || this.#requests[--at][1] !== path) return this.#skipTo(path)
     const node = this.#found[at]
     return node !== undefined && node.parent !== null ? node : undefined
   }
 
-  /** The one after the next, if that is it: the next one has not been asked for. */
+  /** Tries the request after the next one, in case the next one did not ask for its path. */
   #skipTo(path: string): Node | undefined {
     const at = this.#next + 1
-    // All have been asked for, and something else is asked for now.
+    // All requests have asked for their paths, so the rest of this batch is of no use.
     if (at > this.#count) this.#count = 0
     if (at >= this.#count || this.#requests[at][1] !== path) return undefined
     this.#next = at
@@ -96,22 +113,22 @@ export class LookAhead {
   }
 
   /**
-   * To be called when a directory has been moved, taken out or is to expire, and when the batch is used
-   * for other requests.
+   * Forgets all nodes. Called when a directory is moved, removed or gets a lease, and when the batch is
+   * reused for other requests.
    */
   forget(): void {
     this.#count = 0
     this.#prefixDirectory = undefined
   }
 
-  /** @returns how many paths there are to follow */
+  /** Collects a group of paths. @returns the number of paths to follow */
   #begin(root: DirectoryNode, batch: PathBatch, from: number, to: number): number {
     const { bytes, requests, bounds } = batch
     let count = 0
     for (let i = from; i < to; i++) {
       const end = bounds[2 * i + 1]
       const length = requests[i].length > 1 ? end - bounds[2 * i] : 0
-      if (length === 0 || length > LONGEST) continue
+      if (length === 0 || length > MAX_PATH_BYTES) continue
       const start = firstName(bytes, bounds[2 * i])
       const known = this.#prefixDirectory
       const fits = known !== undefined && this.#hasPrefix(bytes, start, end)
@@ -129,7 +146,7 @@ export class LookAhead {
     return true
   }
 
-  /** @param request which one has led to the node */
+  /** @param request the number of the request whose path led to the node */
   #keepPrefix(node: Node, root: DirectoryNode, batch: PathBatch, request: number): void {
     const { parent } = node
     if (parent === null || parent === root || parent === this.#prefixDirectory) return
@@ -142,10 +159,10 @@ export class LookAhead {
   }
 
   /**
-   * Goes one level down. Each loop reads what the one before has asked for, and so none of its rounds
-   * waits for another.
+   * Goes one level down. Each loop reads from memory that the loop before has pointed to, and its
+   * rounds are independent, so that the processor overlaps their waits.
    *
-   * @returns how many paths go on
+   * @returns the number of paths that go on
    */
   #step({ bytes, bounds }: PathBatch, count: number): number {
     for (let i = 0; i < count; i++) {
@@ -180,12 +197,12 @@ export class LookAhead {
   }
 }
 
-/** Where a path's first name begins: a slash in front may be left out. */
+/** Where a path's first name begins; the slash in front may be left out. */
 function firstName(bytes: Uint8Array, start: number): number {
   return bytes[start] === SLASH ? start + 1 : start
 }
 
-/** Whether a component of a path is the name of a node. */
+/** Whether a component of a path is the node's name. */
 function isNamed({ name }: Node, bytes: Uint8Array, start: number, end: number): boolean {
   const { length } = name
   if (length !== end - start) return false

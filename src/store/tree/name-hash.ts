@@ -2,30 +2,29 @@ import { randomBytes } from '../../text/random-bytes.ts'
 
 const SLASH = 47
 
-/**
- * What the hashes of this process begin with and are multiplied by, the latter odd so that no bit
- * is lost: random, so that nobody can prepare names that all hash alike.
- */
+/** Hashes are random in each process, so that nobody can prepare names that all hash alike. */
 const random = randomBytes(8)
+/** Every hash begins with it. */
 const SEED = random.readInt32LE(0)
+/** Every step multiplies by it; odd, so that no bit is lost. */
 const FACTOR = random.readInt32LE(4) | 1
 
 /** A component of a path, as {@link scanComponent} leaves it. */
 export interface Component {
-  /** Where in the path it ends: at a slash, or at the path's end. */
+  /** Its end in the path: a slash, or the path's end. */
   end: number
   /** 32 bits, every one of which depends on the whole name. */
   hash: number
 }
 
-/** The one last scanned. There is but one, so that a walk down a path makes no objects. */
+/** The component scanned last. There is only one, so that a walk down a path makes no objects. */
 export const component: Component = { end: 0, hash: 0 }
 
 /**
- * Finds the end and the hash of a component in one pass; the results are in {@link component}.
+ * Finds the end and the hash of a component in one pass, and leaves them in {@link component}.
  *
- * Written for V8: a loop over `charCodeAt` of a flat string becomes a few machine instructions a
- * character, where `indexOf`, `slice` and a Map's hash of the slice are three calls.
+ * V8 compiles this loop to a few machine instructions a character. `indexOf`, `slice` and the hash
+ * that a Map computes would be three calls.
  *
  * @param path bytes, one a character
  * @param start where the component begins
@@ -44,8 +43,8 @@ export function scanComponent(path: string, start: number): void {
 }
 
 /**
- * {@link scanComponent} of a path that is still among the bytes that have come: reading those is
- * several times as fast as reading a string that is cut from another one.
+ * Like {@link scanComponent}, but reads the path from the received bytes: several times as fast as
+ * reading a string that is cut from another one.
  *
  * @param end where the path ends, exclusive
  */
@@ -62,7 +61,7 @@ export function scanBytes(bytes: Uint8Array, start: number, end: number): void {
   component.hash = hash
 }
 
-/** The hash of a whole name, as {@link scanComponent} finds it. */
+/** The hash of a whole name; the same as {@link scanComponent} finds. */
 export function hashOf(name: string): number {
   scanComponent(name, 0)
   return component.hash

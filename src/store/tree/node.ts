@@ -17,8 +17,8 @@ export interface Lease {
 }
 
 /**
- * A file. A node knows its name and its parent, not its path: a million keys are a million of
- * these, and the path of each can be put together when it is asked for.
+ * A file. A million keys are a million of these, so a node holds its name and its parent, and
+ * {@link pathOf} makes its path when it is needed.
  */
 export class FileNode {
   readonly name: string
@@ -27,8 +27,9 @@ export class FileNode {
   createdIndex: number
   modifiedIndex: number
   /**
-   * Where it stands in the store's list of files or, if it expires, its lease, which then knows that
-   * too: few files do, and of a million files each field takes 8 MB.
+   * The file's position in the list of files or, if the file has a lease, the lease, which then holds
+   * the position. One field serves both, because few files have a lease, and a field of a million
+   * files takes 8 MB.
    */
   #place: number | Lease = 0
 
@@ -51,7 +52,7 @@ export class FileNode {
     if (lease !== null) lease.filePosition = position
   }
 
-  /** Where it stands in the store's list of files. */
+  /** The file's position in the list of files. */
   get position(): number {
     return typeof this.#place === 'number' ? this.#place : this.#place.filePosition
   }
@@ -61,7 +62,7 @@ export class FileNode {
     else this.#place.filePosition = position
   }
 
-  /** Tells files from directories; on the prototype, so that it costs no memory. */
+  /** Tells files from directories; a getter on the prototype takes no memory. */
   get dir(): false {
     return false
   }
@@ -75,9 +76,9 @@ export class DirectoryNode {
   readonly children = new Children<Node>()
   /** How many files lie at all levels below. */
   files = 0
-  /** Its number in the copy on disk; 0 where there is none. */
+  /** The directory's number in the copy on disk; 0 if it has none yet. */
   id = 0
-  /** Its number among the dropped events, while its names are too many to be remembered there. */
+  /** The directory's number in `DroppedEvents` while it is crowded; 0 at first. */
   crowd = 0
   createdIndex: number
   modifiedIndex: number
@@ -103,7 +104,7 @@ export function attach(parent: DirectoryNode, node: Node): void {
   countFiles(parent, node.dir ? node.files : 1)
 }
 
-/** Takes a node, with all below it, out of its directory. */
+/** Takes a node with all below it out of its directory. */
 export function detach(node: Node): void {
   const parent = node.parent
   if (parent === null) return
@@ -126,8 +127,8 @@ export function pathOf(node: Node): string {
 }
 
 /**
- * All nodes below a directory, each before those below it. The tree may change on the way: what stays
- * is met, some of it twice where something beside it has been removed.
+ * All nodes below a directory, each before the nodes below it. The tree may change on the way: a node
+ * that stays is visited, perhaps twice if a node beside it is removed.
  */
 export function* nodesBelow(directory: DirectoryNode): Generator<Node, undefined> {
   const open: Iterator<Node, undefined>[] = [directory.children.values()]
@@ -142,7 +143,7 @@ export function* nodesBelow(directory: DirectoryNode): Generator<Node, undefined
   }
 }
 
-/** Left out of listings: its name begins with `_`. */
+/** Whether listings leave the node out, because its name begins with `_`. */
 export function isHidden(node: Node): boolean {
   return isHiddenName(node.name)
 }
@@ -153,10 +154,9 @@ export function isOverdue(node: Node, now: number): boolean {
 }
 
 /**
- * Copies a subtree. Leases are copied by `copyLease`, which knows the heap they go into.
+ * Copies a directory and all below it, leases excepted.
  *
- * @param node the top of what is copied
- * @param copyLease called for each copy of a node that has a lease
+ * @param copyLease called with the copy of each node that has a lease, and its expiry time
  */
 export function cloneTree(
   node: DirectoryNode,

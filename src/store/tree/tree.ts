@@ -32,16 +32,16 @@ import { byExpireTime, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
 const MIN_FILES_TO_LOOK_AHEAD = 10_000
 
 /**
- * The nodes of a store, and all that keeps track of them: the heap of leases, the list of files,
- * the look-ahead, and the notes for a copy elsewhere. It knows nothing of events; a node that has
- * expired stays until the store removes it, but no look-up finds it.
+ * The nodes of a store, with the heap of leases, the list of files, the look-ahead, and the notes for
+ * a copy elsewhere. It knows nothing of events. An expired node stays until the store removes it, but
+ * no look-up finds it.
  *
- * Every path is one byte a character. A parameter called `tidy` is a clean path, with or without
- * the slash in front (see {@link tidyPath}).
+ * A parameter called `tidy` is a clean path, with or without the slash in front (see
+ * {@link tidyPath}).
  */
 export class Tree {
   readonly #clock: Clock
-  /** The store's index: the store raises it, nodes get the next one. */
+  /** The store's index. The store raises it after a change; the changed nodes got the next index. */
   index = 0
   /** Notes what changes, if a copy of the tree is kept elsewhere. */
   changes: Changes | undefined
@@ -63,12 +63,12 @@ export class Tree {
     return this.#root
   }
 
-  /** All files; those that are not {@link isVisible} have expired or been removed. */
+  /** All files, including those that are not {@link isVisible}. */
   get fileList(): FileList {
     return this.#fileList
   }
 
-  /** How many nodes have a TTL. */
+  /** The number of nodes with a TTL. */
   get leases(): number {
     return this.#heap.size
   }
@@ -88,8 +88,8 @@ export class Tree {
   }
 
   /**
-   * The time, for finding what has expired. Without leases nothing has, so 0 will do and the system
-   * is not asked.
+   * The time that decides which nodes have expired. Without leases it is 0, because then no node has,
+   * and asking the system takes time.
    *
    * @param expireTime of the node that is about to be written, if it expires
    */
@@ -119,8 +119,8 @@ export class Tree {
   }
 
   /**
-   * The file at any path if neither it nor a directory above it has a lease: the most frequent case,
-   * which need not know the time.
+   * The file at any path, if neither it nor a directory above it has a lease. This is the most
+   * frequent case, and does not need the time.
    *
    * @returns undefined in every other case; then {@link lookup} or {@link walk} has the answer
    */
@@ -140,8 +140,8 @@ export class Tree {
   }
 
   /**
-   * Follows the paths of the next requests side by side, so that their look-ups need not wait for
-   * the memory; see {@link LookAhead}. Call it for every batch, because it forgets the one before.
+   * Finds the nodes of the next requests ahead; see {@link LookAhead}. Must be called for every batch,
+   * because it forgets the one before.
    *
    * @param minFiles a tree with fewer files is not worth it
    */
@@ -268,7 +268,7 @@ export class Tree {
     node.modifiedIndex = this.index + 1
   }
 
-  /** Gives a node the next index as `modifiedIndex` and `createdIndex`: as if it were made anew. */
+  /** Gives a node the next index as `modifiedIndex` and `createdIndex`, as if it were new. */
   renew(node: Node): void {
     this.touch(node)
     node.createdIndex = node.modifiedIndex
@@ -298,7 +298,7 @@ export class Tree {
     if (node.children.size > 0) this.#removed.push(node.children.values())
   }
 
-  /** Takes a directory out of its place, for {@link hang}: all below it keeps its leases. */
+  /** Takes a directory out of its place, for {@link hang}. The nodes below keep their leases. */
   lift(directory: DirectoryNode): void {
     this.#ahead.forget()
     detach(directory)
@@ -351,8 +351,8 @@ export class Tree {
   /**
    * Takes back the leases of nodes whose directory has been removed.
    *
-   * @param limit how many nodes at the most
-   * @returns whether something is left to do
+   * @param limit the most nodes
+   * @returns whether some are left
    */
   reclaim(limit: number): boolean {
     for (let left = limit; left > 0; left--) {

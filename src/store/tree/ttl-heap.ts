@@ -1,18 +1,18 @@
 import type { Lease, Node } from './node.ts'
 
-/** The last time that RFC 3339 can tell, Unix milliseconds: whoever asks for more gets this. */
+/** The last time that RFC 3339 can express, in Unix milliseconds; later expiry times become it. */
 export const MAX_EXPIRE_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 function before(a: Lease, b: Lease): boolean {
   return a.expireTime < b.expireTime || (a.expireTime === b.expireTime && a.sequence < b.sequence)
 }
 
-/** For sorting: the next to expire first. */
+/** Sorts leases: the next to expire comes first. */
 export function byExpireTime(a: Lease, b: Lease): number {
   return before(a, b) ? -1 : 1
 }
 
-/** A binary heap of leases, the next to expire on top; any can be moved or removed in place. */
+/** A binary heap of leases, the next to expire on top. Any lease can be moved or removed. */
 export class TtlHeap {
   readonly #leases: Lease[] = []
   #sequence = 0
@@ -30,7 +30,7 @@ export class TtlHeap {
     const open = [0]
     for (let at = open.pop(); at !== undefined; at = open.pop()) {
       const lease = this.#leases[at]
-      // What is below a lease in the heap is due no earlier.
+      // The leases below this one in the heap are due no earlier.
       if (lease === undefined || lease.expireTime > cutoff) continue
       yield lease
       open.push(2 * at + 1, 2 * at + 2)
@@ -38,7 +38,7 @@ export class TtlHeap {
   }
 
   /**
-   * Gives a node a lease, or moves the one that it has.
+   * Gives a node a lease, or changes the lease that it has.
    *
    * @param expireTime Unix milliseconds
    */
