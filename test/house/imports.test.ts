@@ -17,7 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/keyspace/'],
   ['src/pubsub/'],
   ['src/access/', 'src/metrics/'],
-  ['src/persistence/'],
+  ['src/persistence/', 'src/log/'],
   ['src/config/'],
   ['src/request/arguments/'],
   ['src/resp/', 'src/store/', 'src/rdb/'],
