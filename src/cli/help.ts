@@ -22,7 +22,6 @@ export function helpText(): string {
     'line; later ones override. The values of one reach to the next --. Defaults:',
     '',
     ...directiveNames.map(option),
-    '',
     '  -h, --help  -v, --version         More in docs/configuration.md',
     '',
   ].join('\n')

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Store } from '../store/store.ts'
+import { bootId } from './boot.ts'
+import type { JournalPlace } from './checkpoint.ts'
 import { type CopyState, emptyCopy } from './copy-state.ts'
 import { adviceOn, treeOf } from './data-directory.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
@@ -32,7 +34,7 @@ export class DataHome {
   }
 
   /**
-   * Opens a directory and reads the tree in it into the store. On failure the files of the
+   * Opens a directory and reads the tree in it into the store, then the journal. On failure the files of the
    * directory are as they were.
    *
    * @returns also what was read besides the tree; undefined if the directory held no tree
@@ -42,6 +44,7 @@ export class DataHome {
     directory: string,
     store: Store,
     logger: Logger,
+    readJournal: (home: DataHome, loaded: Loaded | undefined) => Promise<void>,
   ): Promise<{ home: DataHome; loaded: Loaded | undefined }> {
     const tree = treeOf(directory)
     let home: DataHome | undefined
@@ -49,6 +52,7 @@ export class DataHome {
       await preserve(tree)
       home = new DataHome(directory, emptyCopy(), await Engine.open(tree), logger)
       const loaded = await home.#load(store)
+      await readJournal(home, loaded)
       await letGo(tree)
       return { home, loaded }
     } catch (error) {
@@ -70,7 +74,7 @@ export class DataHome {
     directory: string,
     lastBatch: number | undefined,
     logger: Logger,
-  ): Promise<{ home: DataHome; nextId: number }> {
+  ): Promise<{ home: DataHome; nextId: number; journal: JournalPlace | undefined }> {
     const engine = await Engine.open(treeOf(directory))
     try {
       const held = await peek(engine)
@@ -80,7 +84,7 @@ export class DataHome {
         )
       }
       const home = new DataHome(directory, held?.copy ?? emptyCopy(), engine, logger)
-      return { home, nextId: held?.nextId ?? 1 }
+      return { home, nextId: held?.nextId ?? 1, journal: held?.journal }
     } catch (error) {
       await engine.close()
       throw error
@@ -137,11 +141,13 @@ export class DataHome {
    * Notes in the marker how far the copy has come. A failure is logged: without the marker a later
    * loss may go unnoticed, but nothing else is lost.
    *
-   * @param exact whether the copy has every acknowledged write, also if the server ends right now
+   * @param exact whether every acknowledged write is on the disk, also if the power fails right now
+   * @param outlives whether the system has every acknowledged write, also if the server ends right now
    */
-  async mark(exact: boolean): Promise<void> {
+  async mark(exact: boolean, outlives = true): Promise<void> {
     try {
-      await writeMarker(treeOf(this.directory), { batch: this.copy.batch, exact })
+      const boot = outlives ? bootId() : ''
+      await writeMarker(treeOf(this.directory), { batch: this.copy.batch, exact, boot })
     } catch (error) {
       this.#logger.warn({ err: error }, 'could not note how far the data has come')
     }
@@ -176,8 +182,10 @@ export class DataHome {
     this.copy = loaded.copy
     store.restore(loaded.state)
     const ms = Math.round(performance.now() - started)
-    const { files, index } = store
-    logger.info({ files, index, ms }, `loaded ${files} files up to index ${index}`)
+    logger.info(
+      { nodes: loaded.tally.count, ms },
+      `read a checkpoint of ${loaded.tally.count} nodes`,
+    )
     return loaded
   }
 }

@@ -1,7 +1,7 @@
 import { type ChainedBatch, ClassicLevel } from 'classic-level'
 import { makeDirectory } from './data-directory.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
-import { directoryKey, firstFileKey } from './keys.ts'
+import { directoryKey, firstFileKey, firstValueKey } from './keys.ts'
 import { hasMarker } from './marker.ts'
 
 /** Records are read in pieces of at most this many records, and about this many bytes. */
@@ -125,10 +125,11 @@ export class Engine {
   }
 }
 
-/** Deletes the directories with these ids, and the files in them; `toId` is not included. */
+/** Deletes the directories and values with these ids, and the files in them; `toId` is not included. */
 export async function clearNodes(engine: Engine, fromId: number, toId: number): Promise<void> {
   await engine.clear({ gte: directoryKey(fromId), lt: directoryKey(toId) })
   await engine.clear({ gte: firstFileKey(fromId), lt: firstFileKey(toId) })
+  await engine.clear({ gte: firstValueKey(fromId), lt: firstValueKey(toId) })
 }
 
 function explainOpenError(location: string, error: unknown): PersistenceError {

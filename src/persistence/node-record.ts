@@ -1,3 +1,4 @@
+import type { StoredValue } from '../store/tree/changes.ts'
 import type { DirectoryNode, FileNode, Node } from '../store/tree/node.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 import { DamagedDataError } from './errors.ts'
@@ -5,6 +6,8 @@ import { NUMBER_LENGTH, readNumber, writeNumber } from './keys.ts'
 
 /** Flag of a node that expires. */
 const HAS_LEASE = 1
+/** Flag of a file whose value lies in records of its own. */
+const HAS_STORED_VALUE = 2
 const FLAGS_AT = CHECKSUM_LENGTH
 const CREATED_AT = FLAGS_AT + 1
 const MODIFIED_AT = CREATED_AT + 8
@@ -22,6 +25,8 @@ export interface NodeFields {
   readonly expireTime: number | undefined
   /** Where in the record the body begins. */
   readonly bodyAt: number
+  /** Whether the body tells where the value is: see {@link decodeStoredValue}. */
+  readonly isStored: boolean
 }
 
 function allocate(node: Node, bodyLength: number): { value: Buffer; bodyAt: number } {
@@ -43,6 +48,24 @@ export function encodeFile(file: FileNode, key: Buffer): Buffer {
   return value
 }
 
+/** The record of a file whose value lies in records of its own. Its body is their id, and a length. */
+export function encodeStoredFile(file: FileNode, key: Buffer, stored: StoredValue): Buffer {
+  const { value, bodyAt } = allocate(file, 2 * NUMBER_LENGTH)
+  value[FLAGS_AT] |= HAS_STORED_VALUE
+  writeNumber(value, stored.id, bodyAt)
+  writeNumber(value, stored.length, bodyAt + NUMBER_LENGTH)
+  seal(key, value)
+  return value
+}
+
+/** @throws DamagedDataError if it is not readable */
+export function decodeStoredValue(value: Buffer, bodyAt: number): StoredValue {
+  if (value.length !== bodyAt + 2 * NUMBER_LENGTH) {
+    throw new DamagedDataError('the record of a file is not readable')
+  }
+  return { id: readNumber(value, bodyAt), length: readNumber(value, bodyAt + NUMBER_LENGTH) }
+}
+
 /**
  * The record of a directory. Its body is its parent and name: moving it changes no other record.
  */
@@ -56,9 +79,10 @@ export function encodeDirectory(directory: DirectoryNode, key: Buffer, parentId:
 
 /** @throws DamagedDataError if it is not readable */
 export function decodeNode(value: Buffer): NodeFields {
-  const hasLease = value[FLAGS_AT] === HAS_LEASE
+  const flags = value[FLAGS_AT]
+  const hasLease = (flags & HAS_LEASE) !== 0
   const bodyAt = hasLease ? BODY_AT + TIME_LENGTH : BODY_AT
-  if (value.length < bodyAt || value[FLAGS_AT] > HAS_LEASE) {
+  if (value.length < bodyAt || flags > (HAS_LEASE | HAS_STORED_VALUE)) {
     throw new DamagedDataError('the record of a node is not readable')
   }
   return {
@@ -66,6 +90,7 @@ export function decodeNode(value: Buffer): NodeFields {
     modifiedIndex: value.readDoubleLE(MODIFIED_AT),
     expireTime: hasLease ? value.readDoubleLE(BODY_AT) : undefined,
     bodyAt,
+    isStored: (flags & HAS_STORED_VALUE) !== 0,
   }
 }
 

@@ -43,6 +43,16 @@ export class ServerClock implements Clock {
     }
   }
 
+  /** Stops the clock. @param time Unix milliseconds */
+  stopAt(time: number): void {
+    this.#stoppedAt = time
+  }
+
+  /** Lets the clock go on after {@link stopAt}. */
+  goOn(): void {
+    this.#stoppedAt = -1
+  }
+
   /** End of the last request, in milliseconds since the process began. */
   get lastLap(): number {
     return this.#lap

@@ -68,11 +68,28 @@ export class Dispatcher {
     else this.#queue(client, client.transaction, entry, args)
   }
 
+  /**
+   * Runs a request again that has run before, without checks and counters. The clock must stand at the
+   * time at which it ran. An error is the outcome that it had, or shows in the store's index.
+   */
+  apply(client: Client, args: readonly string[]): void {
+    try {
+      const entry = this.#find(args)
+      const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
+      entry.run?.(client, args, options)
+    } catch (error) {
+      this.#errorReply(error)
+    }
+    client.reply.rewind(0)
+  }
+
   /** Runs a client's queued requests, and writes EXEC's reply: an array of all replies. */
   execute(client: Client, { requests }: Transaction): void {
     const { reply } = client
+    const { recorder } = this.#server.persistence
     this.#expireBefore(requests)
     client.executing = true
+    recorder.beginTransaction()
     const before = reply.length
     let tooLong = false
     reply.array(requests.length)
@@ -86,6 +103,7 @@ export class Dispatcher {
         reply.muted = true
       }
     }
+    recorder.endTransaction(this.#server.clock.now())
     client.executing = false
     if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY_BYTES} bytes`)
   }
@@ -205,8 +223,9 @@ export class Dispatcher {
   #call(client: Client, entry: PreparedCommand, args: readonly string[]): void {
     const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
-    const { clock } = this.#server
+    const { clock, persistence } = this.#server
     const started = clock.lastLap
+    if (entry.writes) persistence.recorder.begin()
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       entry.run?.(client, args, options)
@@ -214,6 +233,7 @@ export class Dispatcher {
       stats.failedCalls++
       this.#fail(client, before, error)
     }
+    if (entry.writes) persistence.recorder.end(args, clock.now())
     // Counting and monitoring come after the call, as in Redis: INFO does not count itself, and a
     // client that monitors gets its reply before the line about the request.
     const time = (clock.lap() - started) * 1000

@@ -152,7 +152,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     const writesBefore = persistence.writes
     const start = this.reply.length
     this.#context.dispatcher.dispatch(this, args)
-    if (persistence.writes !== writesBefore && persistence.holding) {
+    if (persistence.writes !== writesBefore && persistence.recorder.active) {
       // Messages delivered by the command stand before its reply, and are not part of it.
       this.#output.noteWrite(start + this.#deliveredBytes, this.reply.length)
     }
@@ -214,6 +214,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
 
   deliverShared(bytes: Buffer): void {
     const { persistence } = this.server
+    persistence.append()
     const waits = this.#serving || this.executing || this.reply.length > 0 || this.#output.holds
     if (waits || this.#closing || persistence.holding) this.deliver(bytes)
     else this.#output.send(bytes)

@@ -1,3 +1,4 @@
+import type { Recorder } from '../log/recorder.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 
@@ -15,6 +16,7 @@ const MAX_SLEEP_MS = 60_000
  */
 export class ExpiryTimer {
   readonly #store: Store
+  readonly #recorder: Recorder
   readonly #clock: Clock
   readonly #onExpired: (duration: number) => void
   /** When the timer fires, in Unix milliseconds; never while it is not set. */
@@ -25,8 +27,14 @@ export class ExpiryTimer {
   #paused = false
 
   /** @param onExpired called after each slice, with its milliseconds; sends the slice's events */
-  constructor(store: Store, clock: Clock, onExpired: (duration: number) => void) {
+  constructor(
+    store: Store,
+    recorder: Recorder,
+    clock: Clock,
+    onExpired: (duration: number) => void,
+  ) {
     this.#store = store
+    this.#recorder = recorder
     this.#clock = clock
     this.#onExpired = onExpired
   }
@@ -77,7 +85,10 @@ export class ExpiryTimer {
     let more = true
     while (more && performance.now() < end) {
       const left = this.#store.reclaim(NODES_PER_STEP)
-      const expired = this.#store.deleteExpiredKeys(this.#clock.now(), NODES_PER_STEP)
+      const now = this.#clock.now()
+      this.#recorder.begin()
+      const expired = this.#store.deleteExpiredKeys(now, NODES_PER_STEP)
+      this.#recorder.endExpiry(expired, now)
       more = expired === NODES_PER_STEP || left
     }
     this.#onExpired(performance.now() - start)

@@ -4,15 +4,15 @@ import { ReplyWriter } from '../resp/reply-writer.ts'
 import { OutputLimitGuard } from './output-limit.ts'
 import { DirectOutput } from './socket/output.ts'
 
-/** The reply to a write whose commit has failed. */
+/** The reply to a write whose record the journal has not taken. */
 const UNSAVED_ERROR = Buffer.from(
   '-MISCONF the write was made, but could not be put on disk yet: it is lost if the server ends now\r\n',
 )
 
-/** Output that is held until a commit. */
+/** Output that is held until a record of the journal is kept. */
 interface HeldOutput {
-  /** The commit that releases it. */
-  readonly commit: number
+  /** The record of the journal that releases it, when it is kept. */
+  readonly record: number
   readonly bytes: Buffer
   /** Start and end offsets, in turn, of the replies to writes. */
   readonly writes: readonly number[]
@@ -28,7 +28,7 @@ export interface OutputOwner {
   onReleased(): void
 }
 
-/** Sends a client's replies and messages; holds them until the writes before them are on disk. */
+/** Sends a client's replies and messages; holds them until the writes before them are kept. */
 export class Output {
   readonly reply = new ReplyWriter()
   readonly #server: ServerContext
@@ -57,7 +57,7 @@ export class Output {
     return this.#socket.writableLength + this.reply.length + this.#heldBytes
   }
 
-  /** Whether output is held until a commit. */
+  /** Whether output is held until a record is kept. */
   get holds(): boolean {
     return this.#held.length > 0
   }
@@ -67,15 +67,17 @@ export class Output {
     return this.#socket.writableLength === 0
   }
 
-  /** Marks a part of `reply` as the reply to a write, which waits for the write's commit. */
+  /** Marks a part of `reply` as the reply to a write, which waits for the write's record. */
   noteWrite(start: number, end: number): void {
     this.#writes.push(start, end)
   }
 
-  /** Sends the replies, or holds them until the writes before them are on disk. */
+  /** Sends the replies, or holds them until the writes before them are kept. */
   flush(): void {
     if (this.reply.length === 0) return
-    if (this.#held.length > 0 || this.#server.persistence.holding) this.#hold()
+    const { persistence } = this.#server
+    persistence.append()
+    if (this.#held.length > 0 || persistence.holding) this.#hold()
     else this.#sendReplies()
   }
 
@@ -93,9 +95,9 @@ export class Output {
     if (this.#socket.writableLength > 0 || this.#limit.isOver || this.#owner.closing) this.check()
   }
 
-  /** Sends the output held until this commit or an earlier one. */
-  release(commit: number): void {
-    const kept = this.#held.findIndex((held) => held.commit > commit)
+  /** Sends the output held until this record or an earlier one. */
+  release(record: number): void {
+    const kept = this.#held.findIndex((held) => held.record > record)
     const released = this.#held.splice(0, kept < 0 ? this.#held.length : kept)
     for (const { bytes } of released) {
       this.#heldBytes -= bytes.length
@@ -104,7 +106,7 @@ export class Output {
     this.#afterRelease()
   }
 
-  /** Sends all held output after a commit has failed, with an error in place of each write's reply. */
+  /** Sends all held output after the journal has failed, with an error in place of each write's reply. */
   releaseUnsaved(): void {
     const held = this.#held
     this.#held = []
@@ -136,7 +138,7 @@ export class Output {
     const { reply } = this
     const writes = this.#writes
     if (writes.length > 0) this.#writes = []
-    // The commit may have failed between the request and now.
+    // The journal may have failed between the request and now.
     if (writes.length > 0 && this.#server.persistence.failure !== undefined) {
       this.send(withUnsaved(reply.bytes, writes))
       reply.clear()
@@ -156,8 +158,8 @@ export class Output {
 
   #hold(): void {
     const { reply } = this
-    const commit = this.#server.persistence.coveringCommit
-    this.#held.push({ commit, bytes: Buffer.from(reply.bytes), writes: this.#writes })
+    const record = this.#server.persistence.covering
+    this.#held.push({ record, bytes: Buffer.from(reply.bytes), writes: this.#writes })
     this.#heldBytes += reply.length
     reply.clear()
     this.#writes = []

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { commandTable } from '../commands/table.ts'
 import { type Config, pathFromBytes } from '../config/config.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
+import { Applier } from '../log/apply.ts'
 import { type CommandStats, newServerStats } from '../metrics/counters.ts'
 import { LatencyMonitor } from '../metrics/latency-monitor.ts'
 import { MemoryGauge } from '../metrics/memory-gauge.ts'
@@ -11,7 +12,9 @@ import { Persistence } from '../persistence/persistence.ts'
 import { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { Client, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
+import { DiskGate } from '../request/disk-gate.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
+import { firstOf, type Gate } from '../request/gate.ts'
 import { Pause } from '../request/pause.ts'
 import type { Transaction } from '../request/transaction.ts'
 import { FrameDecoder } from '../resp/frame-decoder.ts'
@@ -65,6 +68,8 @@ export class Server implements ServerContext {
   readonly closed: Promise<void>
   readonly #listenPort: number | undefined
   readonly #dispatcher: Dispatcher
+  readonly #applier: Applier
+  readonly #diskGate = new DiskGate()
   readonly #expiry: ExpiryTimer
   readonly #turn: Turn
   readonly #admission: Admission
@@ -88,14 +93,22 @@ export class Server implements ServerContext {
       watchHistoryMemory: config.get('watch-history-memory'),
     })
     this.keyspace = new Keyspace(this.store, this.stats)
+    this.#applier = new Applier(this.store)
     this.persistence = new Persistence({
       store: this.store,
       clock,
       logger,
+      applyRecord: (record) => this.#applier.applyRecord(record),
       crashIndexGap: () => config.get('crash-index-gap'),
-      onCommit: (number) => {
-        this.latency.add('commit', this.persistence.lastDuration ?? 0)
+      journalMaxSize: () => config.get('journal-max-size'),
+      onKept: (number) => {
         for (const output of this.#holding) output.release(number)
+      },
+      onCheckpoint: () =>
+        this.latency.add('checkpoint', this.persistence.status.checkpointDuration ?? 0),
+      onMustWait: (mustWait) => {
+        this.#diskGate.closed = mustWait
+        this.#setGate()
       },
       onFailure: () => {
         for (const output of this.#holding) output.releaseUnsaved()
@@ -106,17 +119,20 @@ export class Server implements ServerContext {
     this.slowlog = new SlowLog(config, this.clock)
     this.latency = new LatencyMonitor(config, this.clock)
     this.#dispatcher = new Dispatcher(this, commandTable)
-    this.#expiry = new ExpiryTimer(this.store, this.clock, (duration) => {
+    const { recorder } = this.persistence
+    this.#expiry = new ExpiryTimer(this.store, recorder, this.clock, (duration) => {
       this.latency.add('expire-cycle', duration)
       this.#turn.flush()
     })
     this.pause = new Pause(this.clock, (paused) => {
-      this.#dispatcher.gate = paused ? this.pause : undefined
+      this.#setGate()
       this.#expiry.paused = paused
     })
     const frameDecoder = new FrameDecoder(this.requestLimits)
     const onServed = (): void => this.#expiry.arm()
-    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed)
+    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed, () =>
+      this.persistence.append(),
+    )
     this.#admission = new Admission({
       server: this,
       dispatcher: this.#dispatcher,
@@ -203,6 +219,14 @@ export class Server implements ServerContext {
 
   execute(client: Client, transaction: Transaction): void {
     this.#dispatcher.execute(client, transaction)
+  }
+
+  /** Has the dispatcher ask the gates that may hold requests back now. */
+  #setGate(): void {
+    const gates: Gate[] = []
+    if (this.pause.end !== undefined) gates.push(this.pause)
+    if (this.#diskGate.closed) gates.push(this.#diskGate)
+    this.#dispatcher.gate = gates.length > 1 ? firstOf(gates) : gates[0]
   }
 
   persistenceChange(): Promise<void> | undefined {

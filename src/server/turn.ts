@@ -45,6 +45,7 @@ export class Turn {
   readonly #decoder: FrameDecoder
   readonly #pubsub: Subscriptions
   readonly #onServed: () => void
+  readonly #beforeFlush: () => void
   readonly #bytes = Buffer.allocUnsafeSlow(MAX_GATHERED_BYTES)
   #length = 0
   /** The clients whose input was gathered. */
@@ -65,6 +66,7 @@ export class Turn {
   /**
    * @param decoder shared by all connections
    * @param onServed called when requests have been served
+   * @param beforeFlush called before replies and messages are sent
    */
   constructor(
     store: Store,
@@ -72,12 +74,14 @@ export class Turn {
     decoder: FrameDecoder,
     pubsub: Subscriptions,
     onServed: () => void,
+    beforeFlush: () => void,
   ) {
     this.#store = store
     this.#clock = clock
     this.#decoder = decoder
     this.#pubsub = pubsub
     this.#onServed = onServed
+    this.#beforeFlush = beforeFlush
   }
 
   /**
@@ -133,6 +137,7 @@ export class Turn {
 
   /** Sends all replies and messages now. */
   flush(): void {
+    this.#beforeFlush()
     this.#pubsub.flush()
     const dirty = this.#dirty
     this.#dirty = []

@@ -5,7 +5,7 @@ import { absolute, checkDepth, cleanPath, joinPath, tidyPath } from './path.ts'
 import { rename } from './rename.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
 import { STAT_NAMES } from './stats.ts'
-import { type DirectoryNode, type FileNode, isHidden, isOverdue, type Node } from './tree/node.ts'
+import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
 import { WatchableTree } from './watchable-tree.ts'
 
 export type { StoreOptions, StoreState, WatchOptions } from './watchable-tree.ts'
@@ -98,7 +98,7 @@ export class Store extends WatchableTree {
     if (file === undefined || file.parent === null) return this.#set(path, value, PERMANENT)
     const event = new ShortEvent(absolute(path), value, tree.index + 1, file)
     tree.renew(file)
-    file.value = value
+    tree.setValue(file, value)
     this.recordEvent(event, isHidden(file) ? 0 : this.crowdOf(file.parent))
     this.stats.setsSuccess++
     return event
@@ -191,7 +191,8 @@ export class Store extends WatchableTree {
       const node = this.tree.find(tidy, now)
       if (node.dir && options.recursive !== true) {
         if (options.dir !== true) throw new StoreError(102, key, this.index)
-        this.#expireChildren(node, now)
+        // A directory of expired nodes counts as empty.
+        for (const child of this.tree.dueIn(node, now)) this.expire(child, now)
         if (node.children.size > 0) throw new StoreError(108, key, this.index)
       }
       const event = this.remove('delete', node, key, now)
@@ -289,7 +290,7 @@ export class Store extends WatchableTree {
    */
   recovery(state: string): void {
     this.restore(loadSnapshot(state, this.history.limits))
-    this.tree.changes?.replaceAll()
+    this.tree.changes?.recover(this.root)
   }
 
   #create(path: string, value: string | undefined, options: WriteOptions & { unique?: boolean }) {
@@ -330,7 +331,7 @@ export class Store extends WatchableTree {
         // Has the same effect as a new node, without taking the old one out.
         node = old
         tree.renew(node)
-        node.value = content
+        tree.setValue(node, content)
         tree.setExpiry(node, options.expireTime)
       } else {
         const { parent, name } = this.#makeParent(tidy, now)
@@ -356,17 +357,10 @@ export class Store extends WatchableTree {
   ): Event {
     const prevNode = represent(node, key, now)
     const refresh = options.refresh === true
-    if (!node.dir && !refresh) node.value = value
     this.tree.touch(node)
+    if (!node.dir && !refresh) this.tree.setValue(node, value)
     this.tree.setExpiry(node, options.expireTime)
     return this.record(action, represent(node, key, now), prevNode, refresh)
-  }
-
-  /** Expires children until one has not expired: a directory of expired nodes counts as empty. */
-  #expireChildren(directory: DirectoryNode, now: number): void {
-    const { list } = directory.children
-    const alive = list.findIndex((child) => !isOverdue(child, now))
-    for (const child of list.slice(0, alive === -1 ? list.length : alive)) this.expire(child, now)
   }
 
   /** Like {@link Tree.makeParent}, for any depth, and expires the node in the way. */

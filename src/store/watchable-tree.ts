@@ -214,6 +214,12 @@ export class WatchableTree {
     return count
   }
 
+  /** Expires the node at a path, whose time has come. */
+  expireNode(path: string): void {
+    const node = this.tree.nodeAt(cleanPath(path))
+    if (node !== undefined) this.expire(node, this.clock.now())
+  }
+
   /** See {@link Tree.hasOverdue}. */
   hasOverdue(path: string, since: number): boolean {
     return this.tree.hasOverdue(path, since)
@@ -316,8 +322,8 @@ export class WatchableTree {
     const tree = this.tree
     tree.index = event.index
     this.#history.add(event, crowd)
-    // The copy comes before the watchers, because their messages may have to wait for it.
-    tree.changes?.written()
+    // The log comes before the watchers, because their messages may have to wait for it.
+    tree.changes?.written(event)
     if (!event.refresh) this.hub.notify(event)
     this.#guards.notify(event)
     if (tree.needsReclaim) tree.reclaim(RECLAIM_STEP)

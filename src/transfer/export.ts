@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { syncDirectory } from '../persistence/data-directory.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
 import type { Store } from '../store/store.ts'
+import { recordApplier } from './apply-record.ts'
 import { fileError, TransferError } from './errors.ts'
 import { type Output, Progress } from './progress.ts'
 import { summarize } from './tree-summary.ts'
@@ -35,6 +36,7 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
   try {
     const target = file === '-' ? undefined : await checkTarget(file, replace)
     await readDataDirectory(dir, store, {
+      applyRecord: recordApplier(store),
       onProgress: (nodes, total) => progress.update('reading:', nodes, total, 'nodes'),
     })
     progress.phase('saving')

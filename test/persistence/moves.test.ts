@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Applier } from '../../src/log/apply.ts'
 import { Persistence } from '../../src/persistence/persistence.ts'
+import { ServerClock } from '../../src/request/clock.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
 import { type Write, writeOrMove } from '../store/random-writes.ts'
@@ -27,12 +29,14 @@ interface Kept {
 }
 
 async function open(directory: string): Promise<Kept> {
-  const store = new Store({ clock, watchHistory: 20 })
+  const store = new Store({ clock: new ServerClock(clock), watchHistory: 20 })
+  const applier = new Applier(store)
   const persistence = new Persistence({
     store,
     clock,
     logger: pino({ level: 'silent' }),
-    onCommit() {},
+    applyRecord: (record) => applier.applyRecord(record),
+    onKept() {},
     onFailure() {},
   })
   await persistence.start(directory, 'everysec')

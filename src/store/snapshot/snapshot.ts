@@ -61,7 +61,8 @@ function savedNode(node: Node, path: string): string {
   let children = 'null'
   if (node.dir) {
     const parts: string[] = []
-    for (const child of node.children.list) {
+    // By name, as in etcd: equal stores have equal documents, whatever happened on the way.
+    for (const child of [...node.children.list].sort(byName)) {
       parts.push(`${childKey(child.name)}:${savedNode(child, joinPath(path, child.name))}`)
     }
     children = `{${parts.join(',')}}`
@@ -75,6 +76,10 @@ function savedNode(node: Node, path: string): string {
     `{${pathField},"CreatedIndex":${node.createdIndex},"ModifiedIndex":${node.modifiedIndex},` +
     `"ExpireTime":"${expireTime}","Value":${value}${encoding},"Children":${children}}`
   )
+}
+
+function byName(a: Node, b: Node): number {
+  return a.name < b.name ? -1 : 1
 }
 
 /** A name that is not text gets a prefix with a slash, which no other name can have. */
