@@ -203,7 +203,7 @@ const fill: Write = (store) => {
 const fewPaths = fc.constantFrom('/a', '/b', '/a/b', '/a/_h', '/a/b/a', '/b/a')
 
 const often = fc
-  .tuple(fewPaths, fc.nat({ max: 5 }), fc.option(fc.integer({ min: 1, max: 300 })))
+  .tuple(fewPaths, fc.nat({ max: 7 }), fc.option(fc.integer({ min: 1, max: 300 })))
   .map(([path, kind, ttl]): Write => {
     const run: Write = (store) => {
       const options = ttl === null ? {} : { expireTime: store.clock.now() + ttl }
@@ -212,6 +212,8 @@ const often = fc
         else if (kind === 1) store.setDirectory(path, options)
         else if (kind === 2) store.update(path, '', options)
         else if (kind === 3) store.set(path, '', { ...options, refresh: true })
+        // Long enough for a record of its own.
+        else if (kind === 4) store.set(path, `${store.index} `.repeat(10_000), options)
         else store.set(path, `at ${store.index}`, options)
       } catch (error) {
         if (!(error instanceof StoreError)) throw error

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { onTestFinished, vi } from 'vitest'
 import { Applier } from '../../src/log/apply.ts'
-import { systemFiles } from '../../src/log/journal-files.ts'
+import { type JournalFiles, systemFiles } from '../../src/log/journal-files.ts'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { KIND, numberOf } from '../../src/persistence/keys.ts'
 import { type Batch, Engine, type RawRecord } from '../../src/persistence/level.ts'
@@ -181,6 +181,8 @@ export interface KeepOptions extends StoreOptions {
   directory?: string
   onKept?: (number: number) => void
   onFailure?: () => void
+  onMustWait?: (mustWait: boolean) => void
+  files?: JournalFiles
   logger?: Logger
 }
 
@@ -197,6 +199,8 @@ export async function keep(options: KeepOptions = {}): Promise<Kept> {
     applyRecord: (record) => applier.applyRecord(record),
     onKept: options.onKept ?? (() => {}),
     onFailure: options.onFailure ?? (() => {}),
+    onMustWait: options.onMustWait ?? (() => {}),
+    ...(options.files && { files: options.files }),
   })
   await persistence.start(directory, durability)
   onTestFinished(() => persistence.close(false))
