@@ -18,6 +18,8 @@ export class Recorder implements DirectWrites {
   readonly #entries = new EntryWriter()
   /** The requests of the EXEC that is running, as far as they have changed something. */
   #transaction: (readonly EntryArgument[])[] | undefined
+  /** How many entries there have been. */
+  count = 0
   #active = false
   /** Of `changes` when the running command began. */
   #writesBefore = 0
@@ -69,7 +71,9 @@ export class Recorder implements DirectWrites {
       return
     }
     this.#changes.covered = false
-    if (changed && this.#active) this.#entries.command(args, time)
+    if (!changed || !this.#active) return
+    this.count++
+    this.#entries.command(args, time)
   }
 
   /** Called before the requests of an EXEC, each of which has its {@link begin} and {@link end}. */
@@ -83,16 +87,21 @@ export class Recorder implements DirectWrites {
     const requests = this.#transaction ?? []
     this.#transaction = undefined
     this.#changes.covered = false
-    if (requests.length > 0 && this.#active) this.#entries.transaction(requests, time)
+    if (requests.length === 0 || !this.#active) return
+    this.count += requests.length
+    this.#entries.transaction(requests, time)
   }
 
   /** Called after {@link begin} and `deleteExpiredKeys`. @param count what that has returned */
   endExpiry(count: number, time: number): void {
     this.#changes.covered = false
-    if (count > 0 && this.#active) this.#entries.expire(count, time)
+    if (count === 0 || !this.#active) return
+    this.count += count
+    this.#entries.expire(count, time)
   }
 
   onEvent(event: Event): void {
+    this.count++
     this.#entries.direct(event, this.#store.clock.now())
     this.#onDirect()
   }

@@ -113,6 +113,10 @@ export class Checkpoint implements FrozenCopy {
   /** A long value that is being written. */
   #value: { readonly text: string; readonly id: number; done: number } | undefined
   readonly #waitingValues: { readonly text: string; readonly id: number; done: number }[] = []
+  /** How many of them have been begun. */
+  #valuesBegun = 0
+  /** Each record of a file in turn, until the batch has copied it. */
+  readonly #memory = Buffer.allocUnsafeSlow(2 * MAX_INLINE_BYTES)
 
   /** @param copy the copy as it is on disk; not changed */
   constructor(
@@ -293,7 +297,7 @@ export class Checkpoint implements FrozenCopy {
     const known = values.get(file)
     if (known !== undefined) return encodeStoredFile(file, key, known)
     if (length <= (isLarge ? MAX_INLINE_BYTES_IN_LARGE_BATCH : MAX_INLINE_BYTES)) {
-      return encodeFile(file, key)
+      return encodeFile(file, key, this.#memory)
     }
     const stored = { id: this.#changes.nextId++, length }
     values.set(file, stored)
@@ -304,8 +308,13 @@ export class Checkpoint implements FrozenCopy {
 
   /** Values are immutable, so they need not be written before their file changes. */
   #encodeValues(): boolean {
-    this.#value ??= this.#waitingValues.shift()
-    if (this.#value === undefined) return true
+    if (this.#value === undefined) {
+      if (this.#valuesBegun === this.#waitingValues.length) {
+        this.#waitingValues.length = this.#valuesBegun = 0
+        return true
+      }
+      this.#value = this.#waitingValues[this.#valuesBegun++]
+    }
     const { text, id, done } = this.#value
     const key = valueKey(id, done)
     this.#putPiece(key, encodeValuePiece(text, done, key))
@@ -324,7 +333,7 @@ export class Checkpoint implements FrozenCopy {
     // A whole tree counts when its root does, which is in the head.
     if (this.whole) this.#putPiece(key, value)
     else if (this.#removalsDone) this.#put(key, value)
-    else this.#late.push([key, value])
+    else this.#late.push([key, Buffer.from(value)])
   }
 
   #put(key: Buffer, value: Buffer): void {

@@ -29,10 +29,24 @@ export interface NodeFields {
   readonly isStored: boolean
 }
 
-function allocate(node: Node, bodyLength: number): { value: Buffer; bodyAt: number } {
+/** A method of Buffer that its types lack: `write` without the look-up of the encoding. */
+interface Latin1Target {
+  latin1Write(text: string, at: number): number
+}
+
+/** @param memory for the record, if it is long enough */
+function allocate(
+  node: Node,
+  bodyLength: number,
+  memory: Buffer | undefined,
+): { value: Buffer; bodyAt: number } {
   const { lease } = node
   const bodyAt = lease === null ? BODY_AT : BODY_AT + TIME_LENGTH
-  const value = Buffer.allocUnsafe(bodyAt + bodyLength)
+  const length = bodyAt + bodyLength
+  const value =
+    memory !== undefined && length <= memory.length
+      ? memory.subarray(0, length)
+      : Buffer.allocUnsafe(length)
   value[FLAGS_AT] = lease === null ? 0 : HAS_LEASE
   value.writeDoubleLE(node.createdIndex, CREATED_AT)
   value.writeDoubleLE(node.modifiedIndex, MODIFIED_AT)
@@ -40,17 +54,21 @@ function allocate(node: Node, bodyLength: number): { value: Buffer; bodyAt: numb
   return { value, bodyAt }
 }
 
-/** The record of a file. Its body is the value. */
-export function encodeFile(file: FileNode, key: Buffer): Buffer {
-  const { value, bodyAt } = allocate(file, file.value.length)
-  value.write(file.value, bodyAt, 'latin1')
+/**
+ * The record of a file. Its body is the value.
+ *
+ * @param memory for the record, if it is long enough; the next record may use it, too
+ */
+export function encodeFile(file: FileNode, key: Buffer, memory?: Buffer): Buffer {
+  const { value, bodyAt } = allocate(file, file.value.length, memory)
+  ;(value as unknown as Latin1Target).latin1Write(file.value, bodyAt)
   seal(key, value)
   return value
 }
 
 /** The record of a file whose value lies in records of its own. Its body is their id, and a length. */
 export function encodeStoredFile(file: FileNode, key: Buffer, stored: StoredValue): Buffer {
-  const { value, bodyAt } = allocate(file, 2 * NUMBER_LENGTH)
+  const { value, bodyAt } = allocate(file, 2 * NUMBER_LENGTH, undefined)
   value[FLAGS_AT] |= HAS_STORED_VALUE
   writeNumber(value, stored.id, bodyAt)
   writeNumber(value, stored.length, bodyAt + NUMBER_LENGTH)
@@ -70,7 +88,7 @@ export function decodeStoredValue(value: Buffer, bodyAt: number): StoredValue {
  * The record of a directory. Its body is its parent and name: moving it changes no other record.
  */
 export function encodeDirectory(directory: DirectoryNode, key: Buffer, parentId: number): Buffer {
-  const { value, bodyAt } = allocate(directory, NUMBER_LENGTH + directory.name.length)
+  const { value, bodyAt } = allocate(directory, NUMBER_LENGTH + directory.name.length, undefined)
   writeNumber(value, parentId, bodyAt)
   value.write(directory.name, bodyAt + NUMBER_LENGTH, 'latin1')
   seal(key, value)

@@ -22,6 +22,10 @@ export type { Durability } from '../log/sync-policy.ts'
 
 /** A checkpoint begins when the journal has this length, in bytes, unless the parts say otherwise. */
 const MAX_JOURNAL_BYTES = 64 * 1024 ** 2
+/** ... and this many times the length of what the last checkpoint wrote, which is then bytes well spent. */
+const MIN_GAIN = 2
+/** A start applies this many entries in a few seconds, so a checkpoint is due whatever it costs. */
+const MAX_ENTRIES = 2_000_000
 
 export interface PersistenceParts {
   readonly store: Store
@@ -59,8 +63,9 @@ export class Persistence {
   #journal: Journal | undefined
   /** The journal of the directory that is about to become the data directory. */
   #nextJournal: Journal | undefined
-  /** Up to where the last checkpoint has everything. */
+  /** Up to where the last checkpoint has everything, and how many entries there were before. */
   #position = 0
+  #countBefore = 0
   #isAppendScheduled = false
   #lostWrites = 0
   /**
@@ -143,13 +148,13 @@ export class Persistence {
     this.#log.append()
     const journal = this.#journal
     if (journal === undefined || this.#loop.isRunning || this.#log.failure !== undefined) return
+    const length = journal.written - this.#position
     const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
-    // What a checkpoint writes should not be more than what it makes needless.
-    if (journal.written - this.#position >= Math.max(max, this.#loop.lastBytes)) this.#requestOnce()
-  }
-
-  #requestOnce(): void {
-    if (this.#loop.failure === undefined) this.#loop.request()
+    // One that has failed is tried again by itself.
+    if (length < max || this.#loop.failure !== undefined) return
+    const isWorthIt = length >= MIN_GAIN * this.#loop.lastBytes
+    const isSlowToApply = this.recorder.count - this.#countBefore > MAX_ENTRIES
+    if (isWorthIt || isSlowToApply) this.#loop.request()
   }
 
   /**
@@ -281,6 +286,7 @@ export class Persistence {
 
   #beginCheckpoint(): JournalPlace {
     this.#log.cover()
+    this.#countBefore = this.recorder.count
     const journal = this.#nextJournal ?? (this.#journal as Journal)
     return { id: journal.id.toString('hex'), position: journal.written }
   }

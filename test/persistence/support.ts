@@ -149,21 +149,15 @@ export function useDisk(): Disk {
 function record(batch: Batch, into: WeakMap<Batch, Operation[]>): void {
   const operations: Operation[] = []
   into.set(batch, operations)
-  const { put, del, clear } = batch
+  const { put, del } = batch
   batch.put = (key: Buffer, value: Buffer) => {
-    operations.push({ kind: key[0], key, value })
-    put.call(batch, key, value, {})
-    return batch
+    // The memory is used again for the next record.
+    operations.push({ kind: key[0], key, value: Buffer.from(value) })
+    return put.call(batch, key, value)
   }
   batch.del = (key: Buffer) => {
     operations.push({ kind: key[0], key, value: undefined })
-    del.call(batch, key, {})
-    return batch
-  }
-  batch.clear = () => {
-    operations.length = 0
-    clear.call(batch)
-    return batch
+    return del.call(batch, key)
   }
 }
 
