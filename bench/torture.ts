@@ -115,7 +115,26 @@ const trials: readonly Trial[] = [
     what: `${number(REDIS_OPERATIONS)} generated operations on strings and keys, and as many in transactions, compared with redis-server`,
     run: () => vitest('test/conformance/redis', 'KTREE_CONFORMANCE_OPS', REDIS_OPERATIONS),
   },
+  {
+    name: 'nodes',
+    what: 'The whole suite on Node.js 22, 24 and 26',
+    run: otherNodes,
+  },
 ]
+
+/** Runs the whole suite on the other versions of Node.js. */
+async function otherNodes(): Promise<string> {
+  const child = spawn('.ci/other-nodes', { stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk
+  })
+  const [code] = await once(child, 'exit')
+  if (code !== 0) throw new Error(`the tests failed on another Node.js:\n${output}`)
+  const versions = output.match(/^Node\.js v\S+/gm) ?? []
+  const totals = output.match(/^\d+ passed.*$/gm) ?? []
+  return versions.map((version, i) => `${version}: ${totals[i]}`).join('; ')
+}
 
 const wanted = process.argv.slice(2)
 const results: string[] = []
