@@ -39,6 +39,8 @@ const USUAL: Readonly<Record<string, string>> = {
 
 /** Commands that wait, or make all others wait, for as long as they are told to. */
 const WAITS = new Set(['wait', 'kwait', 'client pause'])
+/** What a usual request needs, so that it does not wait for ever. */
+const SUFFIX: Readonly<Record<string, readonly string[]>> = { kwait: ['TIMEOUT', '1'] }
 /** Commands whose usual request ends the server, the connection or its replies. */
 const ONLY_WRONG = new Set(['shutdown', 'quit', 'client reply', 'monitor'])
 
@@ -70,7 +72,8 @@ class Shape {
 
   /** The shortest right request; with a leaf one that holds this argument, with this value. */
   request(leaf?: Leaf, value?: Word): Word[] {
-    return [...this.#words, ...this.expand(this.#args, leaf, value)]
+    const suffix = (leaf?.arg.optional === true ? undefined : SUFFIX[this.name]) ?? []
+    return [...this.#words, ...this.expand(this.#args, leaf, value), ...suffix]
   }
 
   expand(args: readonly Argument[], leaf?: Leaf, value?: Word): Word[] {

@@ -9,6 +9,7 @@ const MB = 1024 ** 2
 const DEEP = '/d'.repeat(1000)
 const LIMIT_MS = 120_000
 const VALUE = 'x'.repeat(100_000)
+const HUNG_UP = 'the server hung up'
 /** Of V8's heap, in MB, so that its end comes soon. */
 const HEAP = 512
 
@@ -59,8 +60,12 @@ async function press(
     }
     const code = target.ended()
     if (code !== undefined) finding.note(`${name} died (${code ?? 'signal'})`, name !== 'ktree')
-    else if (failure !== undefined) finding.note(`${name}: ${failure}`, name !== 'ktree')
-    else if (name === 'ktree') await notePing(finding, target.port, 'afterwards')
+    else if (failure !== undefined) {
+      // To be cut off is a way to be limited.
+      finding.note(`${name}: ${failure}`, name !== 'ktree' || failure === HUNG_UP)
+    }
+    if (code !== undefined) return
+    if (name === 'ktree') await notePing(finding, target.port, 'afterwards')
   }).catch((error: Error) => finding.note(`${name}: ${error.message.slice(0, 80)}`, false))
   return beyond
 }

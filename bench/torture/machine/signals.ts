@@ -39,8 +39,11 @@ async function reopensLog(finding: Finding): Promise<void> {
     const log = join(target.directory, 'log')
     renameSync(log, `${log}.1`)
     process.kill(target.child.pid, 'SIGHUP')
-    await sleep(REACTION_MS / 2)
-    if (!(await notePing(finding, target.port, 'after it'))) return
+    if (await endsWithin(REACTION_MS, target)) {
+      finding.note(`it ended (exit ${target.ended()})`, false)
+      return
+    }
+    await notePing(finding, target.port, 'after it')
     await visitByHttp(target.port)
     await sleep(REACTION_MS / 2)
     const fresh = existsSync(log) && readFileSync(log, 'utf8').includes('HTTP')

@@ -146,7 +146,7 @@ export function* theRest(): Generator<Case> {
   yield scene(
     'krecover',
     '60 MB of `{},` within Children',
-    () => [['KRECOVER', state(around('"a":[', repeated('{},', 59 * MB), '{}]'))]],
+    () => [['KRECOVER', state(around('"a":[', repeated('{},', 60_000_000), '{}]'))]],
     undefined,
     OURS,
   )
