@@ -123,7 +123,7 @@ async function onlooker(port: number, request: Request): Promise<Attacker> {
 const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
 
 function describe(
-  { replies, errors, firstError }: ReplySkimmer,
+  { replies, errors, firstError, inReply }: ReplySkimmer,
   closed: boolean,
   late: boolean,
 ): string {
@@ -137,7 +137,7 @@ function describe(
   } else if (!closed) {
     parts.push(answers === 1 ? 'a reply' : `${number(answers)} replies`)
   }
-  if (closed) parts.push('cut off')
+  if (closed) parts.push(inReply ? 'cut off within a reply' : 'cut off')
   return parts.join('; ')
 }
 
@@ -149,7 +149,6 @@ function faultOf(target: Target, attacker: Attacker): string | undefined {
     const shown = why.replaceAll('|', '/').slice(0, 90)
     return `it died (${code === null ? 'signal' : `exit ${code}`}) ${shown}`.trim()
   }
-  if (attacker.closed && attacker.skimmer.inReply) return 'the reply was torn'
   if (/internal error|Invalid string/.test(attacker.skimmer.firstError)) return 'internal error'
   return undefined
 }

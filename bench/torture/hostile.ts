@@ -36,9 +36,9 @@ function marksOf(ktree: Outcome, redis: Outcome | undefined): string[] {
   if (ktree.held > usualWait) marks.push('wait')
   const usual = beside ? redis.memory : ktree.sent + ktree.received
   if (ktree.memory > Math.max(NOTICED_BYTES, FACTOR * usual)) marks.push('memory')
-  if (beside && ktree.answer.includes('cut off') && !redis.answer.includes('cut off')) {
-    marks.push('cut off')
-  }
+  // Where Redis cuts off, too, a limit has done its work.
+  const cutOff = (outcome: Outcome): boolean => outcome.answer.includes('cut off')
+  if (cutOff(ktree) && !(redis !== undefined && cutOff(redis))) marks.push('cut off')
   return marks
 }
 
