@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
+import type { Value } from './value.ts'
 
 const ASCII = /^[\0-\x7f]*$/
 
@@ -23,7 +24,8 @@ export function textToBytes(text: string): string {
   return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
 }
 
-/** Text, from the one-byte string of its UTF-8. */
-export function bytesToText(bytes: string): string {
+/** Text, from its UTF-8. */
+export function bytesToText(bytes: Value): string {
+  if (typeof bytes !== 'string') return bytes.toString('utf8')
   return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8')
 }

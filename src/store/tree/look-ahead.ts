@@ -1,3 +1,4 @@
+import type { Value } from '../value.ts'
 import { component, scanBytes } from './name-hash.ts'
 import type { DirectoryNode, Node } from './node.ts'
 
@@ -26,7 +27,7 @@ export interface PathBatch {
   /** The bytes that they have come as. */
   readonly bytes: Uint8Array
   /** Each with its command's name and then, perhaps, a path. */
-  readonly requests: readonly (readonly string[])[]
+  readonly requests: readonly (readonly Value[])[]
   /** Where in the bytes what may be a path begins and ends, in turn. */
   readonly bounds: Int32Array
 }
