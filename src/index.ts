@@ -21,4 +21,5 @@ export {
   type WatchOptions,
   type WriteOptions,
 } from './store/store.ts'
+export type { Value } from './store/value.ts'
 export type { Listener, Watcher } from './store/watcher-hub.ts'

@@ -1,5 +1,6 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { Value } from '../store/value.ts'
 
 /** A request that grows the tree takes about this much memory besides its arguments' bytes. */
 const REQUEST_OVERHEAD_BYTES = 256
@@ -55,7 +56,7 @@ export class MemoryGauge {
   }
 
   /** Whether to refuse a request that takes memory. */
-  isExceeded(args: readonly string[]): boolean {
+  isExceeded(args: readonly Value[]): boolean {
     this.#added += REQUEST_OVERHEAD_BYTES
     for (const arg of args) this.#added += arg.length
     if (this.#added >= this.#step) this.survey()

@@ -5,6 +5,7 @@ import type { StoreState } from '../store/store.ts'
 import { type ChangeSet, emptySet, Tally } from '../store/tree/changes.ts'
 import { keptName } from '../store/tree/kept-name.ts'
 import { attach, DirectoryNode, FileNode, type Node } from '../store/tree/node.ts'
+import { copyValue } from '../store/value.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
 import { type CopyState, emptyCopy } from './copy-state.ts'
 import { DamagedDataError } from './errors.ts'
@@ -317,7 +318,7 @@ class Loader {
       this.damage(`a file and a directory have one name: ${name}`)
       return
     }
-    const body = value.toString('latin1', fields.bodyAt)
+    const body = copyValue(value, fields.bodyAt)
     const file = new FileNode(name, parent ?? NOWHERE, body, fields.createdIndex)
     file.modifiedIndex = fields.modifiedIndex
     if (parent === undefined) this.#orphans?.add(numberOf(key), file)

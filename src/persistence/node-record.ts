@@ -1,4 +1,5 @@
 import type { DirectoryNode, FileNode, Node } from '../store/tree/node.ts'
+import { writeValue } from '../store/value.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 import { DamagedDataError } from './errors.ts'
 import { NUMBER_LENGTH, readNumber, writeNumber } from './keys.ts'
@@ -38,7 +39,7 @@ function allocate(node: Node, bodyLength: number): { value: Buffer; bodyAt: numb
 /** The record of a file. Its body is the value. */
 export function encodeFile(file: FileNode, key: Buffer): Buffer {
   const { value, bodyAt } = allocate(file, file.value.length)
-  value.write(file.value, bodyAt, 'latin1')
+  writeValue(value, bodyAt, file.value)
   seal(key, value)
   return value
 }

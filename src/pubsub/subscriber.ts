@@ -10,6 +10,11 @@ export interface Subscriber {
   readonly patternCount: number
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
+  /**
+   * Whether a message of this many bytes may be sent. Disconnects the client if not, because its
+   * unread output would be over `client-output-buffer-limit`.
+   */
+  mayGet(length: number): boolean
   /** Sends a message or a MONITOR line, after all bytes written before. */
   deliver(bytes: Uint8Array): void
   /** Like {@link Subscriber.deliver}, but without a copy, because the bytes never change. */

@@ -1,11 +1,13 @@
-import { Message } from '../resp/message.ts'
+import { messageOf } from '../resp/message.ts'
 import { encodeBulk } from '../resp/reply-encoding.ts'
 import type { Event } from '../store/event.ts'
 import type { Store } from '../store/store.ts'
+import type { Value } from '../store/value.ts'
 import { matchGlob } from '../text/glob.ts'
+import { deliverTo } from './deliver.ts'
 import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
-import { type Burst, encodeEventMessage, TreeStream } from './tree-stream.ts'
+import { type Burst, encodeOnce, TreeStream } from './tree-stream.ts'
 
 /** The subscriptions of all clients: to channels and patterns of Redis, and of the tree. */
 export class Subscriptions implements Burst {
@@ -118,23 +120,18 @@ export class Subscriptions implements Burst {
   }
 
   /** Sends a message to a channel of Redis. @returns the number of deliveries */
-  publish(channel: string, message: string): number {
+  publish(channel: string, message: Value): number {
     const bulkChannel = encodeBulk(channel)
-    const bulkMessage = encodeBulk(message)
-    const body = encodeBulk('message') + bulkChannel + bulkMessage
     const subscribers = this.#channels.get(channel)
     let count = 0
     if (subscribers !== undefined) {
-      deliver(subscribers, 3, body)
+      deliverTo(subscribers, messageOf(3, encodeBulk('message') + bulkChannel, message))
       count += subscribers.size
     }
     for (const [pattern, listeners] of this.#patterns) {
       if (!matchGlob(pattern, channel)) continue
-      deliver(
-        listeners,
-        4,
-        encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel + bulkMessage,
-      )
+      const head = encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel
+      deliverTo(listeners, messageOf(4, head, message))
       count += listeners.size
     }
     return count
@@ -204,7 +201,7 @@ export class Subscriptions implements Burst {
     for (const [pattern, listeners] of this.#treePatterns) {
       if (!matchGlob(pattern, key)) continue
       const head = encodeBulk('pmessage') + encodeBulk(pattern) + encodeBulk(key)
-      deliver(listeners, 4, head + encodeEventMessage(event))
+      deliverTo(listeners, messageOf(4, head, encodeOnce(event)))
     }
   }
 }
@@ -221,11 +218,6 @@ function listenersOf(map: Map<string, Set<Subscriber>>, name: string): Set<Subsc
 function leave(map: Map<string, Set<Subscriber>>, name: string, client: Subscriber): void {
   const listeners = map.get(name)
   if (listeners?.delete(client) && listeners.size === 0) map.delete(name)
-}
-
-function deliver(listeners: Iterable<Subscriber>, size: number, body: string): void {
-  const message = new Message(size, body)
-  for (const client of listeners) client.deliver(message.encoded(client.reply.protocol))
 }
 
 function confirm(client: Subscriber, kind: string, name: string | null): void {

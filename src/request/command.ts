@@ -90,4 +90,9 @@ export interface Command {
    * @throws CommandError, StoreError and others that become error replies
    */
   run?(client: Client, args: readonly string[], options: Options): void
+  /**
+   * Instead of `run`, for a command with arguments that are declared as values: these come as
+   * `Value`s, all others as strings. The type of `args` must say which are which.
+   */
+  runWithValues?(client: Client, args: never, options: Options): void
 }

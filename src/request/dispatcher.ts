@@ -1,8 +1,9 @@
 import { pathOfKey } from '../keyspace/key.ts'
 import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
-import { quoteWord } from '../text/quoting.ts'
+import { textOfValue } from '../store/value.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
@@ -10,8 +11,11 @@ import { endTransaction, isUnixSocket, limitQueue } from './client.ts'
 import type { Command } from './command.ts'
 import type { Gate } from './gate.ts'
 import { requestKeys } from './key-specs.ts'
-import { NO_OPTIONS, type PreparedCommand, prepareCommand } from './prepared-command.ts'
+import { monitorLine } from './monitor-line.ts'
+import { NO_OPTIONS } from './option-parser.ts'
+import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import type { Transaction } from './transaction.ts'
+import { hasLarge, withoutLarge } from './value-places.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
 const MAX_SHOWN_CHARACTERS = 128
@@ -51,13 +55,15 @@ export class Dispatcher {
   /**
    * Serves one request: runs it, queues it, or writes an error reply.
    *
-   * @param args the request, one character per byte; at least the command's name
+   * @param sent the request
    */
-  dispatch(client: Client, args: readonly string[]): void {
+  dispatch(client: Client, sent: RequestArguments): void {
+    let args = sent
     let entry: PreparedCommand | undefined
     try {
       entry = this.#find(args)
       client.lastCommand = entry.fullName
+      if (hasLarge(args)) args = withoutLarge(args, entry.values)
       this.#check(client, entry, args)
     } catch (error) {
       this.#refuse(client, entry, error)
@@ -90,7 +96,7 @@ export class Dispatcher {
     if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY_BYTES} bytes`)
   }
 
-  #find(args: readonly string[]): PreparedCommand {
+  #find(args: RequestArguments): PreparedCommand {
     // Most pipelines repeat one command, and comparing a name costs less than looking it up.
     if (args[0] === this.#lastName) return this.#lastEntry as PreparedCommand
     // A name in lower case, as many clients send it, needs no conversion.
@@ -102,7 +108,7 @@ export class Dispatcher {
       return entry
     }
     if (args.length < 2) return entry
-    const subcommand = entry.subcommands.get(args[1].toLowerCase())
+    const subcommand = entry.subcommands.get(textOfValue(args[1]).toLowerCase())
     if (subcommand !== undefined) return subcommand
     const name = textOf(args[1], MAX_SHOWN_CHARACTERS)
     throw new CommandError(
@@ -111,7 +117,7 @@ export class Dispatcher {
   }
 
   /** Checks in Redis's order, which decides the error reply for a request with several faults. */
-  #check(client: Client, entry: PreparedCommand, args: readonly string[]): void {
+  #check(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const { arity } = entry
     const wrong = arity >= 0 ? args.length !== arity : args.length < -arity
     if (wrong || entry.run === undefined) throw wrongArity(entry.fullName)
@@ -172,7 +178,7 @@ export class Dispatcher {
     client: Client,
     transaction: Transaction,
     entry: PreparedCommand,
-    args: readonly string[],
+    args: RequestArguments,
   ): void {
     // A transaction that will not run need not keep its requests (Redis).
     if (!transaction.failed && client.watched?.touched !== true) {
@@ -202,14 +208,14 @@ export class Dispatcher {
     }
   }
 
-  #call(client: Client, entry: PreparedCommand, args: readonly string[]): void {
+  #call(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
     const { clock } = this.#server
     const started = clock.lastLap
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
-      entry.run?.(client, args, options)
+      entry.run?.(client, args as never, options)
     } catch (error) {
       stats.failedCalls++
       this.#fail(client, before, error)
@@ -280,30 +286,35 @@ export class Dispatcher {
   }
 
   /** @param time microseconds */
-  #noteSlow(client: Client, entry: PreparedCommand, args: readonly string[], time: number): void {
+  #noteSlow(client: Client, entry: PreparedCommand, args: RequestArguments, time: number): void {
     const { slowlog, latency } = this.#server
     const { flags } = entry.command
     latency.add(flags.includes('fast') ? 'fast-command' : 'command', time / 1000)
     if (!flags.includes('skip_slowlog')) {
-      slowlog.add(client, args, entry.command.secrets?.(args) ?? [], time)
+      slowlog.add(client, args, secretsOf(entry, args), time)
     }
   }
 
-  #monitor(client: Client, entry: PreparedCommand, args: readonly string[]): void {
+  #monitor(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     if (entry.command.flags.includes('admin') || entry.command.flags.includes('skip_monitor'))
       return
     const now = this.#server.clock.now()
     const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
     const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
-    const secrets = entry.command.secrets?.(args) ?? []
-    const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quoteWord(arg)))
-    const line = Buffer.from(`+${time} [0 ${address}] ${shown.join(' ')}\r\n`, 'latin1')
-    for (const monitor of this.#server.monitors) {
+    const monitors = [...this.#server.monitors].filter((monitor) => {
       // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
       const skipped = monitor === client && client.reply.muted
-      if (monitor.replyMode !== 'off' && !skipped) monitor.deliver(line)
+      return monitor.replyMode !== 'off' && !skipped
+    })
+    for (const piece of monitorLine(`${time} [0 ${address}]`, args, secretsOf(entry, args))) {
+      for (const monitor of monitors) monitor.deliver(piece)
     }
   }
+}
+
+/** The positions of arguments that nobody must be shown. */
+function secretsOf({ command }: PreparedCommand, args: RequestArguments): readonly number[] {
+  return command.secrets?.(args.map(textOfValue)) ?? []
 }
 
 /** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */
@@ -313,7 +324,7 @@ function mayWrite({ transaction }: Client, entry: PreparedCommand): boolean {
 }
 
 /** Redis's error for an unknown command, including the blank after each argument. */
-function unknownCommand(args: readonly string[]): CommandError {
+function unknownCommand(args: RequestArguments): CommandError {
   let shown = ''
   for (let i = 1; i < args.length && shown.length < MAX_SHOWN_CHARACTERS; i++) {
     shown += `'${textOf(args[i], MAX_SHOWN_CHARACTERS - shown.length)}' `

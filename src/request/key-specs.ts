@@ -1,3 +1,4 @@
+import { textOfValue, type Value } from '../store/value.ts'
 import type { Command } from './command.ts'
 
 /** Redis's key specification: the positions of keys in a request, and their flags. */
@@ -50,9 +51,9 @@ export function usedKeys(command: Command, request: readonly string[]): UsedKey[
  *
  * @param args the whole request, the command's name first
  */
-export function requestKeys({ keys }: Command, args: readonly string[]): string[] {
+export function requestKeys({ keys }: Command, args: readonly Value[]): string[] {
   if (keys === undefined) return []
   const [first, last, step] = keys
   const end = last < 0 ? args.length + last : last
-  return args.filter((_, i) => i >= first && i <= end && (i - first) % step === 0)
+  return args.filter((_, i) => i >= first && i <= end && (i - first) % step === 0).map(textOfValue)
 }

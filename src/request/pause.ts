@@ -1,3 +1,4 @@
+import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Gate, Waiter } from './gate.ts'
 
@@ -56,7 +57,7 @@ export class Pause implements Gate {
     this.#resumeAll()
   }
 
-  holds(client: Waiter, args: readonly string[], mayWrite: boolean): boolean {
+  holds(client: Waiter, args: RequestArguments, mayWrite: boolean): boolean {
     if (this.#writesOnly && !mayWrite) return false
     const resume = client.postpone(args, () => this.#waiting.delete(resume))
     this.#waiting.add(resume)

@@ -13,6 +13,7 @@
  *
  * @module
  */
+import type { Value } from '../store/value.ts'
 
 const CARRIAGE_RETURN = 13
 const LINE_FEED = 10
@@ -93,8 +94,12 @@ export function digitsOf(n: number): number {
   return n >= POWERS[least] ? least + 1 : Math.max(1, least)
 }
 
-/** A bulk string. @param text a binary string */
-export function putBulk(buffer: Buffer, at: number, text: string): number {
+/** A bulk string. */
+export function putBulk(buffer: Buffer, at: number, value: Value): number {
   buffer[at] = DOLLAR
-  return putEnd(buffer, putText(buffer, putNumber(buffer, at + 1, text.length), text))
+  const start = putNumber(buffer, at + 1, value.length)
+  return putEnd(
+    buffer,
+    typeof value === 'string' ? putText(buffer, start, value) : putBytes(buffer, start, value),
+  )
 }

@@ -20,6 +20,8 @@
  *
  * @module
  */
+import { copyBytes, LARGE_VALUE_BYTES, type Value } from '../store/value.ts'
+import type { RequestArguments } from './request-arguments.ts'
 import type { RequestLimits } from './request-limits.ts'
 
 const CARRIAGE_RETURN = 13
@@ -85,9 +87,9 @@ export class FrameDecoder {
    * @param bytes hold the chunk, and others beside it
    * @param from where the frame begins
    * @param length where the chunk ends
-   * @returns its arguments as binary strings; undefined if it is not an ordinary frame
+   * @returns its arguments; undefined if it is not an ordinary frame
    */
-  decode(bytes: Buffer, from: number, length: number): string[] | undefined {
+  decode(bytes: Buffer, from: number, length: number): RequestArguments | undefined {
     // The shortest header has four bytes, so that none is read beyond the end.
     if (length - from < 4 || bytes[from] !== STAR) return undefined
     let at = from + 2
@@ -128,17 +130,21 @@ export class FrameDecoder {
     return this.#cut(bytes, count, from)
   }
 
-  #cut(bytes: Buffer, count: number, from: number): string[] {
-    const args = new Array<string>(count)
+  #cut(bytes: Buffer, count: number, from: number): RequestArguments {
+    const args = new Array<Value>(count)
     for (let i = 0; i < count; i++) {
       const start = bounds[2 * i]
       const end = bounds[2 * i + 1]
+      if (end - start >= LARGE_VALUE_BYTES && i > 0) {
+        args[i] = copyBytes(bytes, start, end)
+        continue
+      }
       args[i] =
         i < 2 || end - start <= MAX_COPIED_SLICE
           ? this.#slice(bytes, start, end, from)
           : (bytes as unknown as Latin1Source).latin1Slice(start, end)
     }
-    return args
+    return args as unknown as RequestArguments
   }
 
   /** @param from where the frame begins: new text begins there, to serve the next frames too */

@@ -15,14 +15,15 @@
  * @module
  */
 import RedisParser from 'redis-parser'
+import type { RequestArguments } from './request-arguments.ts'
 
-let requests: string[][] = []
+let requests: RequestArguments[] = []
 
 // One parser serves every connection, because it gets whole frames only and so keeps nothing
 // between two calls. Requests are gathered first, because redis-parser must not be re-entered.
 const parser = new RedisParser({
   returnReply(reply) {
-    requests.push(reply as string[])
+    requests.push(reply as unknown as RequestArguments)
   },
   returnError: rethrow,
   returnFatalError: rethrow,
@@ -46,12 +47,12 @@ function latin1Range(this: Latin1Source, _encoding: string, start: number, end: 
 }
 
 /**
- * Parses whole frames of the form `*N $len …`, N > 0, with redis-parser.
+ * Parses whole frames of the form `*N $len …`, N > 0, without large arguments, with redis-parser.
  *
  * @param frames bytes that the frame walker has passed; not changed
  * @returns the arguments of each frame as binary strings, which share no memory with `frames`
  */
-export function parseFrames(frames: Buffer): string[][] {
+export function parseFrames(frames: Buffer): RequestArguments[] {
   const latin1Frames = Object.assign(frames.subarray(), { toString: latin1Range })
   requests = []
   parser.execute(latin1Frames as unknown as Buffer)

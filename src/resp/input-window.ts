@@ -78,9 +78,9 @@ export class InputWindow {
     return this.#head.length === 0 ? bytes : this.#head.join(bytes)
   }
 
-  /** Copies the chunk's bytes from `start` on to the head. */
-  keepAsHead(start: number): void {
-    this.#head.append(this.bytes.subarray(start))
+  /** Copies the chunk's bytes from `start` to `end` to the head. */
+  keepAsHead(start: number, end: number): void {
+    this.#head.append(this.bytes.subarray(start, end))
   }
 
   dropHead(): void {

@@ -1,3 +1,5 @@
+import type { Pieces } from '../store/pieces.ts'
+import type { Value } from '../store/value.ts'
 import { giveBuffer, takeBuffer } from './buffer-pool.ts'
 import {
   BULK_OVERHEAD,
@@ -95,16 +97,23 @@ export class ReplyWriter {
     this.encoded(OK)
   }
 
-  /** @param s a binary string */
-  bulk(s: string): void {
+  bulk(value: Value): void {
     if (this.muted) return
-    const buffer = this.room(s.length + BULK_OVERHEAD)
-    this.#length = putBulk(buffer, this.#length, s)
+    const buffer = this.room(value.length + BULK_OVERHEAD)
+    this.#length = putBulk(buffer, this.#length, value)
   }
 
-  bulkOrNull(s: string | null): void {
-    if (s === null) this.null()
-    else this.bulk(s)
+  /** A bulk string in pieces. */
+  bulkOf(pieces: Pieces): void {
+    if (this.muted) return
+    this.#header('$', pieces.length)
+    for (const piece of pieces) this.append(piece)
+    this.raw('\r\n')
+  }
+
+  bulkOrNull(value: Value | null): void {
+    if (value === null) this.null()
+    else this.bulk(value)
   }
 
   integer(n: ReplyInteger): void {

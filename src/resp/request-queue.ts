@@ -1,8 +1,9 @@
+import type { RequestArguments } from './request-arguments.ts'
 import { RequestBatch } from './request-batch.ts'
 
-const NO_REQUESTS: string[][] = []
+const NO_REQUESTS: RequestArguments[] = []
 const NO_ENDS = new Int32Array(0)
-const NO_ARGUMENTS: string[] = []
+const NO_ARGUMENTS: RequestArguments = ['']
 
 /** The batch that queues borrow, one at a time, to decode requests just before their delivery. */
 const sharedBatch = new RequestBatch()
@@ -22,7 +23,7 @@ export class RequestQueue {
   error = ''
 
   // The queue is a range of these arrays; `#next` lies in it.
-  #requests: string[][] = NO_REQUESTS
+  #requests: RequestArguments[] = NO_REQUESTS
   /** Where each request ends in the input window's bytes. */
   #ends: Int32Array = NO_ENDS
   #start = 0
@@ -46,7 +47,7 @@ export class RequestQueue {
   }
 
   /** Takes the first request. The queue must not be empty. */
-  take(): string[] {
+  take(): RequestArguments {
     const index = this.#next++
     const args = this.#requests[index]
     // The array must not keep arguments alive that the handler has let go.
@@ -55,7 +56,7 @@ export class RequestQueue {
   }
 
   /** Fills the empty queue with requests of its own. */
-  fill(requests: string[][], ends: readonly number[]): void {
+  fill(requests: RequestArguments[], ends: readonly number[]): void {
     this.#requests = requests
     this.#ends = Int32Array.from(ends)
     this.#end = requests.length

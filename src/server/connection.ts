@@ -4,6 +4,7 @@ import type { Dispatcher } from '../request/dispatcher.ts'
 import type { FrameDecoder } from '../resp/frame-decoder.ts'
 import { isHttp } from '../resp/http-request.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import type { RequestLimits } from '../resp/request-limits.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
@@ -73,7 +74,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   #deferred: Uint8Array[] = []
   #deferredBytes = 0
   /** The request that a gate has postponed. */
-  #postponed: string[] | undefined
+  #postponed: RequestArguments | undefined
   #onDrained: (() => void)[] = []
 
   constructor(
@@ -139,7 +140,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     }
   }
 
-  onRequest(args: string[]): void {
+  onRequest(args: RequestArguments): void {
     if (this.#closing) return
     this.reply.muted = this.replyMode !== 'on'
     if (this.replyMode === 'skip') this.replyMode = 'on'
@@ -188,6 +189,10 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
 
   onOverflow(): void {
     this.disconnect('a request is larger than client-query-buffer-limit')
+  }
+
+  mayGet(length: number): boolean {
+    return !this.#closing && this.#output.hasRoomFor(length)
   }
 
   deliver(bytes: Uint8Array): void {
@@ -250,7 +255,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     }
   }
 
-  postpone(args: string[], onGone: () => void): () => void {
+  postpone(args: RequestArguments, onGone: () => void): () => void {
     this.#postponed = args
     // CLIENT REPLY SKIP still applies to this request.
     if (this.reply.muted && this.replyMode === 'on') this.replyMode = 'skip'

@@ -115,12 +115,19 @@ export class Output {
 
   /** Disconnects the client if its unread output exceeds a limit. */
   check(): void {
+    this.hasRoomFor(0)
+  }
+
+  /** Whether so many bytes more are within the limits; if not, disconnects the client. */
+  hasRoomFor(length: number): boolean {
     const limits = this.#server.config.get('client-output-buffer-limit')
     const limit = limits[this.#owner.listens ? 'pubsub' : 'normal']
-    const reason = this.#limit.check(this.unsentBytes, limit, this.#server.clock.now())
-    if (reason === undefined) return
+    const unread = this.unsentBytes + length
+    const reason = this.#limit.check(unread, limit, this.#server.clock.now())
+    if (reason === undefined) return true
     this.#server.stats.outputLimitDisconnections++
     this.#owner.disconnect(reason)
+    return false
   }
 
   /** Drops all output: the connection has ended. */

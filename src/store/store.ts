@@ -2,16 +2,21 @@ import { StoreError } from './errors.ts'
 import { type Action, type Event, newEvent, represent, representListing } from './event.ts'
 import { ShortEvent } from './history/short-event.ts'
 import { absolute, checkDepth, cleanPath, joinPath, tidyPath } from './path.ts'
+import type { Pieces } from './pieces.ts'
 import { rename } from './rename.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
 import { STAT_NAMES } from './stats.ts'
 import { type DirectoryNode, type FileNode, isHidden, isOverdue, type Node } from './tree/node.ts'
+import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
 import { WatchableTree } from './watchable-tree.ts'
 
 export type { StoreOptions, StoreState, WatchOptions } from './watchable-tree.ts'
 
 /** The version of the data model, as etcd's v2 store counts it. */
 const STORE_VERSION = 2
+/** An error message shows this much of a large value. */
+const MAX_SHOWN_BYTES = 128
+/** Without a TTL. */
 const PERMANENT: WriteOptions = {}
 
 export interface WriteOptions {
@@ -23,7 +28,7 @@ export interface WriteOptions {
 
 export interface Conditions {
   /** The value that the file must have. */
-  prevValue?: string | undefined
+  prevValue?: Value | undefined
   /** The `modifiedIndex` that the file must have. */
   prevIndex?: number | undefined
 }
@@ -77,7 +82,7 @@ export class Store extends WatchableTree {
    *
    * @param unique append the new index to the path, which makes an in-order key
    */
-  create(path: string, value: string, options: WriteOptions & { unique?: boolean } = {}): Event {
+  create(path: string, value: Value, options: WriteOptions & { unique?: boolean } = {}): Event {
     return this.#create(path, value, options)
   }
 
@@ -87,12 +92,12 @@ export class Store extends WatchableTree {
   }
 
   /** Makes or replaces a file. */
-  set(path: string, value: string, options: WriteOptions = {}): Event {
+  set(path: string, value: Value, options: WriteOptions = {}): Event {
     return this.#set(path, value, options)
   }
 
   /** Like {@link Store.set} without a TTL, but mostly returns a short event, in half the time. */
-  setFile(path: string, value: string): Event {
+  setFile(path: string, value: Value): Event {
     const tree = this.tree
     const file = tree.permanentFile(path)
     if (file === undefined || file.parent === null) return this.#set(path, value, PERMANENT)
@@ -126,7 +131,7 @@ export class Store extends WatchableTree {
   }
 
   /** Changes the value and TTL of a file, or the TTL of a directory. */
-  update(path: string, value: string, options: WriteOptions = {}): Event {
+  update(path: string, value: Value, options: WriteOptions = {}): Event {
     try {
       const tidy = this.tree.writable(path)
       const key = absolute(tidy)
@@ -146,7 +151,7 @@ export class Store extends WatchableTree {
   compareAndSwap(
     path: string,
     conditions: Conditions,
-    value: string,
+    value: Value,
     options: WriteOptions = {},
   ): Event {
     try {
@@ -261,8 +266,8 @@ export class Store extends WatchableTree {
     return this.clone().saveNoCopy()
   }
 
-  /** The whole store as etcd's JSON document, read in place (seed: `SaveNoCopy`). */
-  saveNoCopy(): string {
+  /** {@link Store.saveNoCopy} in pieces: the document may be longer than a string can be. */
+  saveInPieces(): Pieces {
     return saveSnapshot({
       root: this.root,
       history: this.history,
@@ -271,6 +276,11 @@ export class Store extends WatchableTree {
       watchers: this.hub.count,
       version: STORE_VERSION,
     })
+  }
+
+  /** The whole store as etcd's JSON document, read in place (seed: `SaveNoCopy`). */
+  saveNoCopy(): string {
+    return this.saveInPieces().toText()
   }
 
   /** A store of its own with the same nodes, history and stats, and no watchers (seed: `Clone`). */
@@ -287,12 +297,12 @@ export class Store extends WatchableTree {
    *
    * @throws SnapshotError if anything is wrong with the state; the store then stays as it was
    */
-  recovery(state: string): void {
+  recovery(state: Value): void {
     this.restore(loadSnapshot(state, this.history.limits))
     this.tree.changes?.replaceAll()
   }
 
-  #create(path: string, value: string | undefined, options: WriteOptions & { unique?: boolean }) {
+  #create(path: string, value: Value | undefined, options: WriteOptions & { unique?: boolean }) {
     try {
       const now = this.clock.now()
       let key = cleanPath(path)
@@ -314,7 +324,7 @@ export class Store extends WatchableTree {
     }
   }
 
-  #set(path: string, value: string | undefined, options: WriteOptions): Event {
+  #set(path: string, value: Value | undefined, options: WriteOptions): Event {
     const tree = this.tree
     try {
       const tidy = tree.writable(path)
@@ -350,7 +360,7 @@ export class Store extends WatchableTree {
     action: Action,
     node: Node,
     key: string,
-    value: string,
+    value: Value,
     options: WriteOptions,
     now: number,
   ): Event {
@@ -382,12 +392,19 @@ export class Store extends WatchableTree {
     const node = this.tree.find(tidy, now)
     if (node.dir) throw new StoreError(102, absolute(tidy), this.index)
     const { prevValue, prevIndex } = conditions
-    const valueDiffers = prevValue !== undefined && prevValue !== node.value
+    const valueDiffers = prevValue !== undefined && !equalValues(prevValue, node.value)
     const indexDiffers = prevIndex !== undefined && prevIndex !== node.modifiedIndex
     if (!valueDiffers && !indexDiffers) return node
     const causes: string[] = []
-    if (valueDiffers) causes.push(`[${prevValue} != ${node.value}]`)
+    if (valueDiffers) causes.push(`[${shownValue(prevValue)} != ${shownValue(node.value)}]`)
     if (indexDiffers) causes.push(`[${prevIndex} != ${node.modifiedIndex}]`)
     throw new StoreError(101, causes.join(' '), this.index)
   }
+}
+
+/** A value in an error message: the beginning of a large one. */
+function shownValue(value: Value): string {
+  if (typeof value === 'string') return value
+  const start = textOfValue(sliceValue(value, 0, MAX_SHOWN_BYTES))
+  return `${start}... (${value.length} bytes)`
 }

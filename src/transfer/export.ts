@@ -1,8 +1,8 @@
-import { constants } from 'node:buffer'
 import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncDirectory } from '../persistence/data-directory.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
+import type { Pieces } from '../store/pieces.ts'
 import type { Store } from '../store/store.ts'
 import { fileError, TransferError } from './errors.ts'
 import { type Output, Progress } from './progress.ts'
@@ -38,7 +38,7 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
       onProgress: (nodes, total) => progress.update('reading:', nodes, total, 'nodes'),
     })
     progress.phase('saving')
-    const document = save(store)
+    const document = store.saveInPieces()
     if (target === undefined) await writeOut(stdout, pieces(document, progress))
     else await writeAtomically(target, pieces(document, progress))
     progress.line(`exported${target === undefined ? '' : ` to ${file}`}: ${summarize(store)}`)
@@ -61,21 +61,13 @@ async function checkTarget(path: string, replace: boolean): Promise<string> {
   return target
 }
 
-function save(store: Store): string {
-  try {
-    return store.saveNoCopy()
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    const limit = Math.floor(constants.MAX_STRING_LENGTH / MB)
-    throw new TransferError(`the tree is too large: a state can have no more than ${limit} MB`)
-  }
-}
-
-function* pieces(document: string, progress: Progress): Generator<Buffer> {
+function* pieces(document: Pieces, progress: Progress): Generator<Buffer> {
   const total = Math.ceil(document.length / MB)
-  for (let at = 0; at < document.length; at += MB) {
-    progress.update('writing:', Math.floor(at / MB), total, 'MB')
-    yield Buffer.from(document.slice(at, at + MB), 'latin1')
+  let bytes = 0
+  for (const piece of document) {
+    progress.update('writing:', Math.floor(bytes / MB), total, 'MB')
+    yield piece
+    bytes += piece.length
   }
   yield Buffer.from('\n')
 }

@@ -59,7 +59,7 @@ function check(store: Store, { name, document, raftIndex }: Input, progress: Pro
   }
   progress.phase(`checking ${name}`)
   try {
-    store.recovery(document.toString('latin1'))
+    store.recovery(document)
   } catch (error) {
     throw error instanceof SnapshotError ? new TransferError(`${name}: ${error.message}`) : error
   }

@@ -2,6 +2,7 @@
 
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import type { Value } from '../../store/value.ts'
 import { matchGlob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
 
@@ -85,9 +86,9 @@ export const subscribeCommands: readonly Command[] = [
     flags: ['pubsub', 'loading', 'stale', 'fast'],
     args: [
       { name: 'channel', type: 'string' },
-      { name: 'message', type: 'string' },
+      { name: 'message', type: 'string', value: true },
     ],
-    run(client, args) {
+    runWithValues(client, args: readonly [name: string, channel: string, message: Value]) {
       if (args[1].startsWith('/')) {
         throw new CommandError(
           'ERR a channel that begins with a slash carries the events of the tree; write the node instead',

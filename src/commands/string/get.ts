@@ -5,7 +5,7 @@ import { KEY, VALUE } from '../../request/arguments/argument.ts'
 import { parseExpiry } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { FAST_WRITES } from './set.ts'
+import { FAST_WRITES, type KeyValue } from './set.ts'
 import { GETEX_OPTIONS, parseStringOptions } from './set-options.ts'
 
 /** Shared by the commands that only read. */
@@ -92,7 +92,7 @@ export const getCommands: readonly Command[] = [
     arity: 3,
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY, VALUE],
-    run(client, args) {
+    runWithValues(client, args: KeyValue) {
       const before = client.server.keyspace.read(args[1])
       client.server.keyspace.set(args[1], args[2])
       client.server.keyspace.notify('set', args[1])

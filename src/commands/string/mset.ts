@@ -1,12 +1,14 @@
 // MSET · MSETNX
 
 import { pathOfKey } from '../../keyspace/key.ts'
-import type { Argument } from '../../request/arguments/argument.ts'
+import { type Argument, KEY, VALUE } from '../../request/arguments/argument.ts'
 import { wrongArity } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import type { RequestArguments } from '../../resp/request-arguments.ts'
 import { StoreError } from '../../store/errors.ts'
 import { cleanPath, isBelow } from '../../store/path.ts'
+import { textOfValue } from '../../store/value.ts'
 
 const SLASH = 47
 
@@ -15,10 +17,7 @@ const PAIRS: readonly Argument[] = [
     name: 'key-value',
     type: 'block',
     multiple: true,
-    args: [
-      { name: 'key', type: 'key' },
-      { name: 'value', type: 'string' },
-    ],
+    args: [KEY, VALUE],
   },
 ]
 
@@ -34,7 +33,7 @@ const WRITES = {
 } as const
 
 /** @throws CommandError if a key has no value */
-function checkPairs(args: readonly string[], name: string): void {
+function checkPairs(args: RequestArguments, name: string): void {
   if (args.length % 2 === 0) throw wrongArity(name)
 }
 
@@ -46,21 +45,22 @@ function checkPairs(args: readonly string[], name: string): void {
  * @throws StoreError NOTDIR if a parent of a key is a file, or is another key of this request
  * @throws PathError if a path is too long or too deep
  */
-function checkWrites(client: Client, args: readonly string[]): boolean {
+function checkWrites(client: Client, args: RequestArguments): boolean {
   let exists = false
   let nested = false
   for (let i = 1; i < args.length; i += 2) {
-    if (client.server.keyspace.checkSet(args[i])) exists = true
-    if (args[i].includes('/', 1)) nested = true
+    const key = textOfValue(args[i])
+    if (client.server.keyspace.checkSet(key)) exists = true
+    if (key.includes('/', 1)) nested = true
   }
   if (nested) checkNesting(client, args)
   return exists
 }
 
 /** @throws StoreError NOTDIR if a key lies below another one, because that will be a file */
-function checkNesting({ server }: Client, args: readonly string[]): void {
+function checkNesting({ server }: Client, args: RequestArguments): void {
   const paths: string[] = []
-  for (let i = 1; i < args.length; i += 2) paths.push(cleanPath(pathOfKey(args[i])))
+  for (let i = 1; i < args.length; i += 2) paths.push(cleanPath(pathOfKey(textOfValue(args[i]))))
   paths.sort(compareAsTree)
   for (let i = 1; i < paths.length; i++) {
     if (isBelow(paths[i], paths[i - 1])) throw new StoreError(104, paths[i - 1], server.store.index)
@@ -80,10 +80,11 @@ function compareAsTree(a: string, b: string): number {
   return a.length - b.length
 }
 
-function setAll(client: Client, args: readonly string[]): void {
+function setAll(client: Client, args: RequestArguments): void {
   for (let i = 1; i < args.length; i += 2) {
-    client.server.keyspace.set(args[i], args[i + 1])
-    client.server.keyspace.notify('set', args[i])
+    const key = textOfValue(args[i])
+    client.server.keyspace.set(key, args[i + 1])
+    client.server.keyspace.notify('set', key)
   }
 }
 
@@ -94,7 +95,7 @@ export const msetCommands: readonly Command[] = [
     summary: 'Sets several keys; if one of them cannot be set, none is.',
     ...WRITES,
     keyFlags: [['OW', 'update']],
-    run(client, args) {
+    runWithValues(client, args: RequestArguments) {
       checkPairs(args, 'mset')
       checkWrites(client, args)
       setAll(client, args)
@@ -106,7 +107,7 @@ export const msetCommands: readonly Command[] = [
     summary: 'Sets several keys, but only if none of them exists.',
     ...WRITES,
     keyFlags: [['OW', 'insert']],
-    run(client, args) {
+    runWithValues(client, args: RequestArguments) {
       checkPairs(args, 'msetnx')
       const exists = checkWrites(client, args)
       if (!exists) setAll(client, args)

@@ -10,6 +10,7 @@ import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { type Event, type NodeExtern, type Overwrite, represent } from '../../store/event.ts'
 import { absolute } from '../../store/path.ts'
 import type { FileNode } from '../../store/tree/node.ts'
+import type { Value } from '../../store/value.ts'
 import {
   CREATED_INDEX,
   DIR,
@@ -110,11 +111,13 @@ function putFile(
   reply: ReplyWriter,
   head: Buffer,
   key: string,
-  value: string,
+  value: Value,
   modifiedIndex: number,
   createdIndex: number,
   index: number,
 ): boolean {
+  // A reply with a large value is no template.
+  if (typeof value !== 'string') return false
   const digits = digitsIn(index, modifiedIndex, createdIndex)
   const template = files[templateFor(digits, value.length)]
   const length = template.lengthFor(head, key.length, value.length, -1, digits)
@@ -128,6 +131,7 @@ function putFile(
 function putOverwrite(reply: ReplyWriter, overwrite: Overwrite): boolean {
   const { action, key, value, index, createdIndex } = overwrite
   const { prevValue, prevModifiedIndex, prevCreatedIndex } = overwrite
+  if (typeof value !== 'string' || typeof prevValue !== 'string') return false
   const head = HEADS_WITH_PREVIOUS[reply.protocol][action]
   const digits = digitsWithBefore(
     digitsIn(index, index, createdIndex),

@@ -1,6 +1,7 @@
 // KSAVE · KRECOVER
 
 import type { Command } from '../../request/command.ts'
+import type { Value } from '../../store/value.ts'
 
 /** Saving and recovering the whole store. */
 export const ksaveCommands: readonly Command[] = [
@@ -12,8 +13,8 @@ export const ksaveCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes and events in the state',
     arity: 2,
     flags: ['write', 'admin', 'denyoom'],
-    args: [{ name: 'state', type: 'string' }],
-    run(client, args) {
+    args: [{ name: 'state', type: 'string', value: true }],
+    runWithValues(client, args: readonly [name: string, state: Value]) {
       client.server.store.recovery(args[1])
       client.server.pubsub.closeWatchers()
       client.reply.ok()
@@ -29,7 +30,7 @@ export const ksaveCommands: readonly Command[] = [
     flags: ['readonly', 'admin'],
     run(client) {
       // No copy is needed, because nothing can change the store while it is being written.
-      client.reply.bulk(client.server.store.saveNoCopy())
+      client.reply.bulkOf(client.server.store.saveInPieces())
     },
   },
 ]

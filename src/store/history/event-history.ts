@@ -1,6 +1,8 @@
 import { StoreError } from '../errors.ts'
-import type { Event } from '../event.ts'
+import { type Event, keyOf } from '../event.ts'
+import type { Value } from '../value.ts'
 import { DroppedEvents } from './dropped-events.ts'
+import { LargeMemory } from './large-memory.ts'
 import { isWatched } from './watched.ts'
 
 /** The size of a history. */
@@ -24,7 +26,9 @@ export class EventHistory {
   #crowds = new Int32Array(16)
   #front = 0
   #size = 0
+  /** How many bytes the events keep alive. */
   #bytes = 0
+  readonly #memory = new LargeMemory()
   #lastIndex = 0
   #dropped = new DroppedEvents()
   /** Ranges of indexes whose events were lost, though watchers may have been shown them. */
@@ -55,13 +59,19 @@ export class EventHistory {
   /** Changes the limits; events that no longer fit are dropped at once. */
   resize(limits: HistoryLimits): void {
     this.#limits = limits
-    this.#trim(0, 0)
+    this.#trim(0)
   }
 
   /** @param crowd the result of {@link DroppedEvents.crowdOf} for the directory; 0 if not asked */
   add(event: Event, crowd = 0): void {
-    const bytes = sizeOf(event)
-    this.#trim(1, bytes)
+    const { overwrite } = event
+    const value = overwrite === undefined ? event.node.value : overwrite.value
+    const prevValue = overwrite === undefined ? event.prevNode?.value : overwrite.prevValue
+    const bytes = keyOf(event).length + smallLength(value) + smallLength(prevValue)
+    this.#bytes += bytes
+    if (isLarge(value)) this.#bytes += this.#memory.hold(value, event.index)
+    if (isLarge(prevValue)) this.#bytes += this.#memory.hold(prevValue, event.index)
+    this.#trim(1)
     if (this.#size === this.#ring.length) this.#grow()
     const place = (this.#front + this.#size) & (this.#ring.length - 1)
     this.#ring[place] = event
@@ -69,7 +79,6 @@ export class EventHistory {
     this.#indexes[place] = event.index
     this.#crowds[place] = crowd
     this.#size++
-    this.#bytes += bytes
     this.#lastIndex = event.index
   }
 
@@ -165,6 +174,7 @@ export class EventHistory {
     copy.#front = this.#front
     copy.#size = this.#size
     copy.#bytes = this.#bytes
+    for (const event of this) copy.#memory.holdAll(event)
     copy.#lastIndex = this.#lastIndex
     copy.#dropped = this.#dropped.clone()
     copy.#lost = [...this.#lost]
@@ -188,16 +198,17 @@ export class EventHistory {
     return low
   }
 
-  #trim(roomForEvents: number, roomForBytes: number): void {
+  /** @param coming how many events are about to be added: their bytes count already */
+  #trim(coming: number): void {
     while (
       this.#size > 0 &&
-      (this.#size + roomForEvents > this.#limits.events ||
-        this.#bytes + roomForBytes > this.#limits.bytes)
+      (this.#size + coming > this.#limits.events || this.#bytes > this.#limits.bytes)
     ) {
       const place = this.#front
       const event = this.#ring[place] as Event
       this.#ring[place] = undefined
       this.#bytes -= this.#sizes[place]
+      if (!this.#memory.isEmpty) this.#bytes -= this.#memory.releaseAll(event)
       this.#front = (place + 1) & (this.#ring.length - 1)
       this.#size--
       const crowd = this.#crowds[place]
@@ -227,8 +238,10 @@ export class EventHistory {
   }
 }
 
-/** How many bytes an event holds. Its previous value counts as an earlier event's, which it mostly is. */
-function sizeOf(event: Event): number {
-  const { key, value } = event.overwrite ?? event.node
-  return key.length + (value === undefined ? 0 : value.length)
+function isLarge(value: Value | undefined): value is Buffer {
+  return typeof value === 'object'
+}
+
+function smallLength(value: Value | undefined): number {
+  return typeof value === 'string' ? value.length : 0
 }

@@ -1,5 +1,6 @@
 import type { Event, NodeExtern, Overwrite } from '../event.ts'
 import type { FileNode } from '../tree/node.ts'
+import type { Value } from '../value.ts'
 
 /**
  * The event of a permanent file that was set and stays permanent.
@@ -19,14 +20,14 @@ import type { FileNode } from '../tree/node.ts'
  */
 export class ShortEvent implements Event, Overwrite {
   readonly key: string
-  readonly value: string
+  readonly value: Value
   readonly index: number
-  readonly prevValue: string
+  readonly prevValue: Value
   readonly prevModifiedIndex: number
   readonly prevCreatedIndex: number
 
   /** @param before the file that is about to be set: as yet it has its old value and indexes */
-  constructor(key: string, value: string, index: number, before: FileNode) {
+  constructor(key: string, value: Value, index: number, before: FileNode) {
     this.key = key
     this.value = value
     this.index = index
@@ -63,7 +64,7 @@ export class ShortEvent implements Event, Overwrite {
 
 function permanentFile(
   key: string,
-  value: string,
+  value: Value,
   modifiedIndex: number,
   createdIndex: number,
 ): NodeExtern {

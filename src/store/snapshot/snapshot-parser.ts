@@ -7,6 +7,7 @@ import { fromBase64, textToBytes } from '../text.ts'
 import { keptName } from '../tree/kept-name.ts'
 import { attach, DirectoryNode, FileNode, type Node } from '../tree/node.ts'
 import { MAX_EXPIRE_TIME } from '../tree/ttl-heap.ts'
+import { toValue, type Value } from '../value.ts'
 
 /** A saved state that has been read and checked. */
 export interface Snapshot {
@@ -200,9 +201,9 @@ function pathField(saved: Fields): string | undefined {
   return saved.pathEncoding === 'base64' ? fromBase64(saved.Path) : textToBytes(saved.Path)
 }
 
-function valueField(value: unknown, encoding: unknown, at: string): string {
+function valueField(value: unknown, encoding: unknown, at: string): Value {
   if (typeof value !== 'string') throw new SnapshotError(`${at}: its value is ${show(value)}`)
-  return encoding === 'base64' ? fromBase64(value) : textToBytes(value)
+  return toValue(encoding === 'base64' ? fromBase64(value) : textToBytes(value))
 }
 
 /** Unix milliseconds, or undefined for a permanent node. Go writes up to nine decimals. */

@@ -1,11 +1,14 @@
+import { constants } from 'node:buffer'
 import { SnapshotError } from '../errors.ts'
-import type { Event } from '../event.ts'
-import { eventToJson } from '../event-json.ts'
+import { addEvent } from '../event-json.ts'
 import type { EventHistory, HistoryLimits } from '../history/event-history.ts'
+import { JsonValue } from '../json-value.ts'
 import { joinPath } from '../path.ts'
+import { PieceList, type Pieces } from '../pieces.ts'
 import { STAT_NAMES, type Stats } from '../stats.ts'
 import { isText, toBase64 } from '../text.ts'
-import type { DirectoryNode, Node } from '../tree/node.ts'
+import type { DirectoryNode, FileNode, Node } from '../tree/node.ts'
+import { bytesOf, isTextValue, type Value } from '../value.ts'
 import { parseSnapshot, type Snapshot } from './snapshot-parser.ts'
 
 /** Go's zero time, which means "never". */
@@ -24,57 +27,77 @@ export interface SavedParts {
 }
 
 /**
- * A store as etcd's own JSON document, so that each can load what the other has saved. The result is
- * a one-byte string of the document's UTF-8.
+ * A store as etcd's own JSON document, so that what one has saved the other can load: its UTF-8, in
+ * pieces, because it may be longer than a string can be.
  */
-export function saveSnapshot(parts: SavedParts): string {
-  const events: string[] = []
-  for (const event of parts.history) events.push(savedEvent(event))
-  const { startIndex, lastIndex } = parts.history
-  const size = events.length
-  const capacity = Math.max(size, ETCD_CAPACITY)
-  // etcd inserts at a position into this array, so the array must be as long as its capacity.
-  while (events.length < capacity) events.push('null')
-  const queue = `{"Events":[${events.join(',')}],"Size":${size},"Front":0,"Back":${size % capacity},"Capacity":${capacity}}`
-  const history = `{"Queue":${queue},"StartIndex":${startIndex},"LastIndex":${lastIndex}}`
+export function saveSnapshot(parts: SavedParts): Pieces {
+  const pieces = new PieceList()
+  pieces.add('{"Root":')
+  addNode(pieces, parts.root, '/')
+  pieces.add(',"WatcherHub":{"EventHistory":')
+  addHistory(pieces, parts.history)
   const counters = STAT_NAMES.map((name) => `"${name}":${parts.stats[name]}`)
   counters.push(`"watchers":${parts.watchers}`)
-  return (
-    `{"Root":${savedNode(parts.root, '/')},"WatcherHub":{"EventHistory":${history}},` +
-    `"CurrentIndex":${parts.index},"Stats":{${counters.join(',')}},"CurrentVersion":${parts.version}}`
+  pieces.add(
+    `},"CurrentIndex":${parts.index},"Stats":{${counters.join(',')}},"CurrentVersion":${parts.version}}`,
+  )
+  return pieces
+}
+
+function addHistory(pieces: PieceList, history: EventHistory): void {
+  const { size, startIndex, lastIndex } = history
+  pieces.add('{"Queue":{"Events":[')
+  let separator = ''
+  for (const event of history) {
+    pieces.add(separator)
+    // A refresh is marked as etcd marks it.
+    addEvent(pieces, event, event.refresh ? ',"refresh":true' : '')
+    separator = ','
+  }
+  // etcd inserts at a position into this array, so it has to be as long as it says.
+  const capacity = Math.max(size, ETCD_CAPACITY)
+  const nulls = new Array(capacity - size).fill('null').join(',')
+  pieces.add(
+    `${nulls === '' ? '' : separator}${nulls}],"Size":${size},"Front":0,"Back":${size % capacity},"Capacity":${capacity}}` +
+      `,"StartIndex":${startIndex},"LastIndex":${lastIndex}}`,
   )
 }
 
-/** An event; a refresh is marked after the other fields, as etcd does. */
-function savedEvent(event: Event): string {
-  const json = eventToJson(event)
-  return event.refresh ? `${json.slice(0, -1)},"refresh":true}` : json
-}
-
-function savedNode(node: Node, path: string): string {
+function addNode(pieces: PieceList, node: Node, path: string): void {
   const expireTime = node.lease === null ? ZERO_TIME : new Date(node.lease.expireTime).toISOString()
   const pathField = isText(path)
     ? `"Path":${JSON.stringify(path)}`
     : `"Path":"${toBase64(path)}","pathEncoding":"base64"`
-  let value = '""'
-  let encoding = ''
-  let children = 'null'
-  if (node.dir) {
-    const parts: string[] = []
-    for (const child of node.children.list) {
-      parts.push(`${childKey(child.name)}:${savedNode(child, joinPath(path, child.name))}`)
-    }
-    children = `{${parts.join(',')}}`
-  } else if (isText(node.value)) {
-    value = JSON.stringify(node.value)
-  } else {
-    value = `"${toBase64(node.value)}"`
-    encoding = ',"encoding":"base64"'
-  }
-  return (
+  pieces.add(
     `{${pathField},"CreatedIndex":${node.createdIndex},"ModifiedIndex":${node.modifiedIndex},` +
-    `"ExpireTime":"${expireTime}","Value":${value}${encoding},"Children":${children}}`
+      `"ExpireTime":"${expireTime}","Value":`,
   )
+  if (!node.dir) {
+    addValue(pieces, node)
+    return
+  }
+  let separator = '"","Children":{'
+  for (const child of node.children.list) {
+    pieces.add(`${separator}${childKey(child.name)}:`)
+    addNode(pieces, child, joinPath(path, child.name))
+    separator = ','
+  }
+  pieces.add(separator === ',' ? '}}' : `${separator}}}`)
+}
+
+/** The value of a file, and the fields behind it. */
+function addValue(pieces: PieceList, { value }: FileNode): void {
+  if (typeof value === 'string') {
+    pieces.add(
+      isText(value)
+        ? `${JSON.stringify(value)},"Children":null}`
+        : `"${toBase64(value)}","encoding":"base64","Children":null}`,
+    )
+    return
+  }
+  const json = new JsonValue(value)
+  pieces.add(json)
+  pieces.add(json.isText ? ',"Children":null}' : ',"encoding":"base64","Children":null}')
 }
 
 /** A name that is not text gets a prefix with a slash, which no other name can have. */
@@ -90,11 +113,15 @@ function childKey(name: string): string {
  * @param limits of the history
  * @throws SnapshotError naming what is wrong and where
  */
-export function loadSnapshot(state: string, limits: HistoryLimits): Snapshot {
-  if (!isText(state)) throw new SnapshotError('the state is not valid UTF-8')
+export function loadSnapshot(state: Value, limits: HistoryLimits): Snapshot {
+  const bytes = bytesOf(state)
+  if (bytes.length > constants.MAX_STRING_LENGTH) {
+    throw new SnapshotError(`the state is larger than ${constants.MAX_STRING_LENGTH} bytes`)
+  }
+  if (!isTextValue(bytes)) throw new SnapshotError('the state is not valid UTF-8')
   let document: unknown
   try {
-    document = JSON.parse(Buffer.from(state, 'latin1').toString('utf8'))
+    document = JSON.parse(bytes.toString('utf8'))
   } catch (error) {
     throw new SnapshotError(`the state is not JSON: ${(error as Error).message}`)
   }

@@ -11,6 +11,7 @@ import {
   isRoot,
   tidyPath,
 } from '../path.ts'
+import type { Value } from '../value.ts'
 import type { Changes } from './changes.ts'
 import { FileList } from './file-list.ts'
 import { keptName } from './kept-name.ts'
@@ -246,7 +247,7 @@ export class Tree {
   insert(
     parent: DirectoryNode,
     name: string,
-    value: string | undefined,
+    value: Value | undefined,
     expireTime: number | undefined,
   ): Node {
     const index = this.index + 1

@@ -1,0 +1,24 @@
+import { LargeMessage, type Message } from '../resp/message.ts'
+import type { Subscriber } from './subscriber.ts'
+
+/**
+ * Sends a message to clients. Of a large one the pieces are made once, and each is sent to all
+ * before the next is made; a client that may not have so much unread is disconnected before.
+ */
+export function deliverTo(clients: Iterable<Subscriber>, message: Message | LargeMessage): void {
+  if (message instanceof LargeMessage) {
+    deliverInPieces(clients, message)
+    return
+  }
+  for (const client of clients) client.deliver(message.encoded(client.reply.protocol))
+}
+
+function deliverInPieces(clients: Iterable<Subscriber>, message: LargeMessage): void {
+  let readers = [...clients].filter((client) => client.mayGet(message.leastLength))
+  if (readers.length === 0) return
+  // Counting may mean encoding, so it comes second.
+  readers = readers.filter((client) => client.mayGet(message.length))
+  if (readers.length === 0) return
+  for (const reader of readers) reader.deliver(message.start(reader.reply.protocol))
+  for (const piece of message.rest()) for (const reader of readers) reader.deliverShared(piece)
+}
