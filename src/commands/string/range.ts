@@ -58,7 +58,7 @@ function parseOffset(text: string): bigint {
  * byte.
  */
 function rangeOf(value: string, start: bigint, end: bigint): string {
-  // Redis compares negative offsets before it moves those that lie before the first byte to it.
+  // Redis compares two negative offsets as given, before it clamps them to 0.
   if (start < 0n && end < 0n && start > end) return ''
   return value.slice(positionOf(value, start), positionOf(value, end) + 1)
 }
