@@ -1,16 +1,16 @@
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 
-/** A client, as {@link Subscriptions} see it. */
+/** A client, as {@link Subscriptions} sees it. */
 export interface Subscriber {
   readonly reply: ReplyWriter
-  /** The subscribed channels, tree channels included; only {@link Subscriptions} change them. */
+  /** The subscribed channels, tree channels included; only {@link Subscriptions} changes them. */
   readonly channels: Set<string>
   readonly patterns: Set<string>
   readonly channelCount: number
   readonly patternCount: number
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
-  /** Sends a message or a MONITOR line, after all bytes written before. */
+  /** Sends a message or a MONITOR line, after all bytes written before it. */
   deliver(bytes: Uint8Array): void
   /** Like {@link Subscriber.deliver}, but without a copy, because the bytes never change. */
   deliverShared(bytes: Buffer): void

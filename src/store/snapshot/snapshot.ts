@@ -24,8 +24,8 @@ export interface SavedParts {
 }
 
 /**
- * A store as etcd's own JSON document, so that each can load what the other has saved. The result is
- * a one-byte string of the document's UTF-8.
+ * A store as etcd's own JSON document, so ktree and etcd can load each other's. The result is a
+ * one-byte string of the document's UTF-8.
  */
 export function saveSnapshot(parts: SavedParts): string {
   const events: string[] = []
@@ -45,7 +45,7 @@ export function saveSnapshot(parts: SavedParts): string {
   )
 }
 
-/** An event; a refresh is marked after the other fields, as etcd does. */
+/** An event; a refresh is marked after the other fields, as in etcd. */
 function savedEvent(event: Event): string {
   const json = eventToJson(event)
   return event.refresh ? `${json.slice(0, -1)},"refresh":true}` : json
