@@ -5,7 +5,7 @@ import { orderEventFlags, showEventFlags } from './event-flags.ts'
 export interface OutputLimit {
   /** Bytes at which the client is disconnected at once. */
   readonly hard: number
-  /** Bytes at which the client is disconnected if it stays above for `seconds`. */
+  /** Bytes at which the client is disconnected if it stays above them for `seconds`. */
   readonly soft: number
   readonly seconds: number
 }
@@ -115,7 +115,7 @@ function parseInteger(directive: IntegerDirective, text: string): number {
     }
     return Number.parseInt(text, 8)
   }
-  // For Redis, a number of more than 64 bits is not an integer, rather than out of range.
+  // Redis calls a number of more than 64 bits not an integer, rather than out of range.
   if (!/^(0|-?[1-9]\d{0,18})$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) {
     throw new ValueError("argument couldn't be parsed into an integer")
   }

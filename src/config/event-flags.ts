@@ -1,4 +1,4 @@
-/** The classes of events that `A` stands for. ktree has no lists, sets and so on. */
+/** The classes of events that `A` stands for, including those of types that ktree does not have. */
 const ALL = 'g$lshzxetd'
 /** The letters that `A` does not include. */
 const OTHERS = 'KEmn'
@@ -16,7 +16,10 @@ export function orderEventFlags(text: string): string | undefined {
   return (kept(ALL) === ALL ? 'A' : kept(ALL)) + kept('nKEm')
 }
 
-/** The letters as Redis shows them: without n beside A, although n is in effect. */
+/**
+ * The letters as CONFIG GET shows them. Like Redis, leaves out `n` if `A` is shown, even though `n`
+ * is on.
+ */
 export function showEventFlags(ordered: string): string {
   return ordered.startsWith('A') ? ordered.replace('n', '') : ordered
 }

@@ -46,7 +46,7 @@ export class Keyspace {
     if (this.notifier !== undefined) this.notifier.notify(event, key)
   }
 
-  /** The node of a key, a file or a directory; undefined if there is none. */
+  /** The node that a key names, whether file or directory; undefined if there is none. */
   lookup(key: string): Node | undefined {
     return this.#store.lookup(pathOfKey(key))
   }
@@ -120,7 +120,7 @@ export class Keyspace {
     former: Node | undefined,
   ): void {
     this.set(key, value, expireTime)
-    // The store's own event reports a key that did not exist.
+    // If there was no key, the store's own event already leads to `new`.
     if (former !== undefined) this.notify('new', key)
   }
 
@@ -166,7 +166,7 @@ function isDirectoryError(error: unknown): boolean {
   return error instanceof StoreError && (error.code === 102 || error.code === 107)
 }
 
-/** Ignores that a key has expired since it was found: the command counts as run just before. */
+/** Ignores that a key expired after it was found: the command counts as run just before that. */
 function ignoreExpired(error: unknown): void {
   if (!(error instanceof StoreError && error.code === 100)) throw error
 }

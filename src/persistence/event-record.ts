@@ -83,7 +83,7 @@ export function decodeEvents(value: Buffer): Event[] {
   return events
 }
 
-/** Reads a record from its beginning. Throws a RangeError beyond its end. */
+/** Reads a record from its beginning. Throws a RangeError beyond the record's end. */
 class EventReader {
   readonly #buffer: Buffer
   #at = CHECKSUM_LENGTH

@@ -1,9 +1,9 @@
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 
-/** A client, as {@link Subscriptions} see it. */
+/** A client, as {@link Subscriptions} sees it. */
 export interface Subscriber {
   readonly reply: ReplyWriter
-  /** The subscribed channels, tree channels included; only {@link Subscriptions} change them. */
+  /** The subscribed channels, tree channels included; only {@link Subscriptions} changes them. */
   readonly channels: Set<string>
   readonly patterns: Set<string>
   readonly channelCount: number

@@ -10,7 +10,7 @@ export interface TreeChannelName {
   readonly since: number
 }
 
-/** Whether a channel or pattern is one of the tree rather than one of Redis. */
+/** Whether a channel or pattern belongs to the tree rather than to Redis's channels. */
 export function isTreeChannel(channel: string): boolean {
   return channel.startsWith('/')
 }

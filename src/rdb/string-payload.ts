@@ -10,7 +10,7 @@ const FOOTER_LENGTH = VERSION_LENGTH + 8
 /** The type byte of a string. */
 const STRING = 0
 
-/** The upper bits of a length: how many bits it has, or that an encoded string follows. */
+/** The upper bits of a length: how many bits the length has, or that an encoded string follows. */
 const BITS_14 = 0x40
 const BITS_32 = 0x80
 const BITS_64 = 0x81
@@ -27,7 +27,7 @@ const INTEGER = /^(?:0|-?[1-9]\d*)$/
 const MAX_UNCOMPRESSED_BYTES = 20
 /** A string is compressed only if that saves at least this much. */
 const MIN_SAVED_BYTES = 4
-/** How many bytes one compressed byte can expand to at most: three expand to 264. */
+/** The most bytes that one compressed byte can expand to: three bytes expand to 264. */
 const MAX_BYTES_PER_BYTE = 88
 
 /** A payload of RESTORE that is not valid; the message is Redis's. */
@@ -83,7 +83,7 @@ function lengthOf(length: number): Buffer {
  * Decodes the string in a payload of DUMP, from Redis or from ktree.
  *
  * @param limit the longest string that is accepted, in bytes
- * @throws PayloadError if it is damaged, from a newer Redis, not a string, or too long
+ * @throws PayloadError if the payload is damaged, from a newer Redis, not a string, or too long
  */
 export function decodeString(payload: Value, limit: number): Value {
   const bytes = bytesOf(payload)

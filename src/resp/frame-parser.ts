@@ -1,12 +1,12 @@
 /**
  * The problem: redis-parser makes UTF-8 strings, `buffer.toString('utf8', start, end)`, but a
- * binary string needs latin1. Its buffer mode is exact too, but every argument then has to be
+ * binary string needs latin1. Its buffer mode is exact, but then every argument has to be
  * converted.
  *
- * The trick: the Buffer given to it answers that call with latin1, so its string mode is exact for
- * all bytes.
+ * The trick: the Buffer that redis-parser gets answers that call with latin1, so string mode is
+ * exact for all bytes.
  *
- * The price: it depends on how redis-parser calls Buffer. The tests send all 256 bytes.
+ * The price: this depends on how redis-parser calls Buffer. The tests send all 256 bytes.
  *
  * Gain: 145 ns a command, for pipelined commands of three arguments on Node 20. String mode for
  * ASCII chunks takes 230 ns, buffer mode with a conversion for all others 250 ns, and the method on

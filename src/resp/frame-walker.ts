@@ -8,10 +8,10 @@ const DOLLAR = 36
 const STAR = 42
 const ZERO = 48
 
-/** Two bytes follow a bulk; as in Redis, they may be any. */
+/** Two bytes follow a bulk string. Like Redis, ktree does not check them. */
 const BULK_END_LENGTH = 2
 
-/** How many bytes of a header line are kept: more than any number has digits. */
+/** How many bytes of a header line are kept; this is longer than any valid number. */
 const MAX_KEPT_LINE = 32
 
 /** The result of one step of the walk. */
@@ -40,7 +40,7 @@ type Phase = 'request' | 'count' | 'length' | 'body' | 'inline'
  * It holds no bytes except the beginning of a header line that a chunk's end has cut in two, and
  * looks at no byte twice. Two oddities of Redis are kept. Redis looks for the end of a line with
  * strchr, so a NUL byte hides the rest of the input until the line is too long. The byte after `\r`
- * in a header may be any.
+ * in a header is not checked.
  */
 export class FrameWalker {
   /** Where in the chunk the last step ended. */

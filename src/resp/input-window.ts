@@ -44,7 +44,8 @@ export class InputWindow {
   }
 
   /**
-   * Receives bytes: as the chunk, borrowed, or as a copy in the backlog while there is a chunk.
+   * Receives bytes: borrows them as the chunk or, while there is a chunk, copies them to the
+   * backlog.
    *
    * @returns whether they are the chunk
    */

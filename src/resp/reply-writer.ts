@@ -11,10 +11,10 @@ import {
   putText,
 } from './byte-encoding.ts'
 
-/** A number a reply can carry as an integer: a safe integer, or any 64-bit one as a bigint. */
+/** A number that a reply can carry as an integer: a safe one, or any 64-bit one as a bigint. */
 export type ReplyInteger = number | bigint
 
-/** A Buffer of at most this length is taken before it is needed, in bytes. */
+/** The longest Buffer that is taken because the last turn needed as much, in bytes. */
 const MAX_USUAL_BYTES = 64 * 1024
 
 const COLON = 58
@@ -74,7 +74,7 @@ export class ReplyWriter {
   }
 
   /**
-   * Makes room for bytes that the caller puts at {@link length}, and then reports to {@link wrote}.
+   * Makes room for bytes. The caller puts them at {@link length}, and then calls {@link wrote}.
    *
    * @param count the most bytes that the caller puts
    */
@@ -83,7 +83,7 @@ export class ReplyWriter {
     return needed <= this.#buffer.length ? this.#buffer : this.#grow(needed)
   }
 
-  /** @param end where the bytes that the caller has put end */
+  /** @param end the position after the caller's bytes */
   wrote(end: number): void {
     this.#length = end
   }
@@ -128,7 +128,7 @@ export class ReplyWriter {
   }
 
   /**
-   * An error. CR and LF become spaces, as in Redis, so that it may quote what a client sent.
+   * An error, which may quote a client's text: CR and LF become spaces, as in Redis.
    *
    * @param text the code and the message, without the leading `-`
    */
@@ -161,7 +161,7 @@ export class ReplyWriter {
     this.#header(this.protocol === 3 ? '~' : '*', n)
   }
 
-  /** The header of a push, in RESP2 of an array. @param n its elements, which follow */
+  /** The header of a push; in RESP2, of an array. @param n its elements, which follow */
   push(n: number): void {
     this.#header(this.protocol === 3 ? '>' : '*', n)
   }
@@ -177,13 +177,13 @@ export class ReplyWriter {
     else this.bulk(text)
   }
 
-  /** Text for people, in RESP2 a bulk string. */
+  /** Text for people; in RESP2, a bulk string. */
   verbatim(format: 'txt' | 'mkd', s: string): void {
     if (this.protocol === 3) this.raw(`=${s.length + 4}\r\n${format}:${s}\r\n`)
     else this.bulk(s)
   }
 
-  /** An integer of any size, in RESP2 a bulk string. */
+  /** An integer of any size; in RESP2, a bulk string. */
   bigNumber(n: bigint): void {
     if (this.protocol === 3) this.#line('(', n.toString())
     else this.bulk(n.toString())

@@ -9,14 +9,14 @@
  *     bounds               └┘               └┘   the first argument after the name
  *     ends                   ▲                     ▲        where each request ends
  *
- * One connection after the other uses the same arrays. Arrays of their own would give the garbage
- * collector work, because it scans each old array into which a new object has been stored.
+ * All connections share these arrays. Arrays for each connection would give the garbage collector
+ * work, because it scans each old array into which a new object has been stored.
  *
  * The price: the arguments of the last batch stay in memory, up to 16 KB of requests. Those of a
  * larger batch are dropped when the next one begins.
  *
- * Gain: see bench/RESULTS.md. Can be deleted by delivering each request as soon as it is decoded,
- * with `Store.lookAhead` and `onBatch`.
+ * Gain: see bench/RESULTS.md. To delete it: deliver each request once decoded, and remove
+ * `Store.lookAhead` and `onBatch`.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import type { RequestArguments } from './request-arguments.ts'
 /** How many requests a batch holds at most. */
 const MAX_REQUESTS = 512
 /**
- * The arguments of a batch of more bytes are dropped rather than kept until they are overwritten.
+ * If a batch has more bytes than this, its arguments are dropped at the next batch.
  */
 const MAX_KEPT_BYTES = 16 * 1024
 

@@ -14,7 +14,7 @@ let borrower: RequestQueue | undefined
  * The decoded requests of one connection, in order, and the protocol error that may end them.
  *
  * The requests lie in a batch as long as they are delivered in the same call. A queue that is not
- * empty at its end copies them, because the batch serves the next connection.
+ * empty when the call ends copies them, because the batch then serves the next connection.
  */
 export class RequestQueue {
   /** Whether the requests were decoded under the limits for unauthenticated connections. */
@@ -41,7 +41,7 @@ export class RequestQueue {
     return this.#next > this.#start
   }
 
-  /** Where the request that {@link take} returned last ends in the input window's bytes. */
+  /** The end, in the input window's bytes, of the request that {@link take} returned last. */
   get takenUpTo(): number {
     return this.#ends[this.#next - 1]
   }

@@ -10,7 +10,7 @@ import type { RequestBatch } from './request-batch.ts'
 import type { RequestLimits } from './request-limits.ts'
 import { RequestQueue } from './request-queue.ts'
 
-/** What a reader tells. All calls come from within `push`, `deliver` and `resume`. */
+/** What a reader reports. All calls come from within `push`, `deliver` and `resume`. */
 export interface RequestHandler {
   /** A request. */
   onRequest(args: RequestArguments): void
@@ -25,8 +25,8 @@ export interface RequestHandler {
 }
 
 /**
- * How many bytes are parsed ahead of delivery. It starts low after a RESET, because a RESET undoes
- * the work and a client may send RESET and AUTH in turn, and doubles with each batch.
+ * How many bytes are parsed ahead of delivery. After a RESET the number starts low and doubles with
+ * each batch, because a RESET undoes the work, and a client may send RESET and AUTH in turn.
  */
 const MIN_BATCH_BYTES = 256
 const MAX_BATCH_BYTES = 64 * 1024
@@ -231,8 +231,8 @@ export class RequestReader {
     const ends: number[] = []
     let framesEnd = start
     let step = this.#walker.step(chunk, start, this.unauthenticated)
-    // A frame that began in an earlier chunk goes alone, because it is copied; so does every frame
-    // before authentication.
+    // A frame that began in an earlier chunk is parsed alone, because it is copied; so is every
+    // frame before authentication.
     const batchBytes = this.unauthenticated || window.hasHead ? 0 : this.#batchBytes
     this.#growBatch()
     while (step === 'frame') {

@@ -29,13 +29,13 @@ function matchClass(pattern: string, at: number, char: number): { taken: boolean
 
 /**
  * Matches a whole string against a glob as Redis does (PSUBSCRIBE, CONFIG GET): `*`, `?`,
- * `[abc]`, `[a-z]`, `[^a]`, and `\` before a literal. Its time is at most the product of both
- * lengths, so that no client's pattern can hold up the server.
+ * `[abc]`, `[a-z]`, `[^a]`, and `\` before a literal. The time grows at most with the product of
+ * both lengths, so no client's pattern can hold up the server.
  */
 export function matchGlob(pattern: string, text: string): boolean {
   let p = 0
   let t = 0
-  // Where the match goes on after the last `*` if the rest does not match here.
+  // Where matching resumes after the last `*` if the rest does not match here.
   let starPattern = -1
   let starText = 0
   while (t < text.length) {
@@ -59,7 +59,11 @@ export function matchGlob(pattern: string, text: string): boolean {
 
 const STAR = -2
 
-/** Matches one character. @returns the next position in the pattern; -1 if not; STAR for a `*` */
+/**
+ * Matches one character.
+ *
+ * @returns the next position in the pattern; -1 without a match; STAR for `*`
+ */
 function step(pattern: string, at: number, char: number): number {
   switch (pattern[at]) {
     case '*':

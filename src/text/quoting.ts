@@ -1,7 +1,7 @@
 import { splitInlineRequest } from './split-words.ts'
 
 /**
- * Splits a line of a conf file into words. Redis quotes there as in inline requests.
+ * Splits a line of a conf file into words. As in Redis, the rules are those of inline requests.
  * @returns undefined if the quotes are unbalanced
  */
 export function splitWords(line: string): string[] | undefined {

@@ -13,8 +13,8 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 /**
- * Finds the snapshots below etcd's data directory, its `member` or its `member/snap`. The newest is
- * first, because etcd's names sort by time.
+ * Finds the snapshots in etcd's data directory; the path may also be its `member` or `member/snap`.
+ * The newest comes first, because etcd's names sort by time.
  *
  * @throws TransferError if there are no snapshots
  */
@@ -44,7 +44,7 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-/** Finds the write-ahead log of a snapshot, if it is in the place where etcd puts it. */
+/** Finds the write-ahead log of a snapshot, if both are where etcd puts them. */
 export async function findWal(snapFile: string): Promise<string | undefined> {
   const directory = dirname(resolve(snapFile))
   if (basename(directory) !== 'snap') return undefined

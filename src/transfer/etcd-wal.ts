@@ -6,15 +6,15 @@ import { ProtobufError, readMessage } from './protobuf.ts'
 const WAL_FILE = /^[0-9a-f]{16}-([0-9a-f]{16})\.wal$/
 const ENTRY_RECORD = 2
 const WRITES = new Set(['PUT', 'POST', 'DELETE'])
-/** The directory of its v2 store in which etcd keeps clients' keys. */
+/** The directory of etcd's v2 store that holds the clients' keys. */
 const KEYS_NAMESPACE = '/1'
 
 /**
- * Counts the writes of clients to v2 keys in etcd's write-ahead log after a raft index, including
- * failed ones. Checksums are not verified, because the count is only for a warning.
+ * Counts clients' writes to v2 keys that follow a raft index in etcd's write-ahead log, failed
+ * writes included. Checksums are not verified, because the count is only for a warning.
  *
  * @param directory etcd's `member/wal`
- * @param raftIndex of the snapshot
+ * @param raftIndex the snapshot's
  * @returns undefined if there is no readable log
  */
 export async function countLaterWrites(
@@ -44,11 +44,11 @@ function firstIndex(name: string): number {
   return Number.parseInt(WAL_FILE.exec(name)?.[1] ?? '', 16)
 }
 
-/** The raft entries of a file, up to its end, the space that is reserved, or a torn record. */
+/** The raft entries of a file, up to its end, its reserved space, or a torn record. */
 function* entries(file: Buffer): Generator<{ index: number; data: Buffer }> {
   let at = 0
   while (at + 8 <= file.length) {
-    // The length has 56 bits, of which 48 are enough; the top byte is the padding.
+    // The length has 56 bits, of which 48 are enough; the top byte has the padding.
     const length = file.readUIntLE(at, 6)
     const padding = file[at + 7] & 0x80 ? file[at + 7] & 7 : 0
     const end = at + 8 + length
@@ -68,7 +68,10 @@ function* entries(file: Buffer): Generator<{ index: number; data: Buffer }> {
   }
 }
 
-/** Whether an entry is a `Request` that writes to a key, or an `InternalRaftRequest` with one. */
+/**
+ * Whether an entry is a `Request` that writes to a key, or an `InternalRaftRequest` that contains
+ * one.
+ */
 function isClientWrite(data: Buffer): boolean {
   const fields = readRequest(data)
   const method = fields?.get(2)

@@ -25,7 +25,7 @@ export interface ExportOptions {
  * `ktree export`: writes the tree of a data directory as etcd's JSON document. A file is written
  * whole, or not at all.
  *
- * @param store an empty store, which brings the limits of the history and the clock
+ * @param store an empty store; its history limits and clock are used
  * @throws TransferError if the document cannot be written; PersistenceError if the tree cannot be
  *   read
  */
@@ -47,7 +47,7 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
   }
 }
 
-/** @returns the file that the path leads to through symbolic links */
+/** @returns the file that the path leads to, after any symbolic links */
 async function checkTarget(path: string, replace: boolean): Promise<string> {
   let target: string
   try {

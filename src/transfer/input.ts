@@ -20,13 +20,13 @@ export interface Input {
   readonly name: string
   /** A JSON document in UTF-8. */
   readonly document: Buffer
-  /** Its last raft entry, if it comes from a .snap file. */
+  /** The index of its last raft entry, if the state comes from a .snap file. */
   readonly raftIndex?: number
 }
 
 /**
  * Reads a state to import: a JSON document or one of etcd's .snap files, which are told apart by
- * their content. From a directory it takes the newest .snap file that is not damaged.
+ * their content. From a directory, takes the newest .snap file that is not damaged.
  *
  * @param path of a file or a directory; `-` is standard input
  * @param maxBytes the size of the largest state that is accepted
@@ -78,7 +78,7 @@ async function statFile(path: string) {
 }
 
 async function readFile(path: string, progress: Progress, maxBytes: number): Promise<Input> {
-  // The size is 0 unless it is a regular file.
+  // The size is 0 if this is not a regular file.
   const { size } = await statFile(path)
   if (size > maxBytes) throw tooLarge(path, maxBytes)
   const stream = createReadStream(path, { highWaterMark: MB })

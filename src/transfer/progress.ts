@@ -11,8 +11,8 @@ const TERMINAL_PAUSE_MS = 100
 const PIPE_PAUSE_MS = 2000
 
 /**
- * Reports the progress of slow work: on a terminal in one line that is overwritten, elsewhere in a
- * line now and then. Quick work reports nothing there.
+ * Reports the progress of slow work. On a terminal, one line is overwritten. Elsewhere, a new line
+ * is written now and then, and none for quick work.
  */
 export class Progress {
   readonly #output: Output

@@ -11,7 +11,7 @@ import { replyKeys } from './scan.ts'
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
 
-/** RANDOMKEY draws this often before it goes through the files in order. */
+/** RANDOMKEY draws at most this many times, then takes the next visible file in the list. */
 const MAX_DRAWS = 100
 
 /** All keys that match a glob, in the order of the list of files. */
@@ -29,7 +29,12 @@ function allKeys(client: Client, pattern: string): string[] {
   return keys
 }
 
-/** A random file, each as likely as any other, or undefined if there is none. @param now Unix ms */
+/**
+ * A random file, or undefined if there is none. All files are equally likely, unless no draw
+ * succeeds.
+ *
+ * @param now Unix ms
+ */
 function randomFile(store: Store, now: number): FileNode | undefined {
   const { fileList } = store
   const { length } = fileList
@@ -39,7 +44,7 @@ function randomFile(store: Store, now: number): FileNode | undefined {
     const file = fileList.at(position)
     if (store.isVisible(file, now)) return file
   }
-  // Most of the list is expired or deleted files that have not been removed yet.
+  // Most files in the list have expired or been deleted, and have not been removed from it yet.
   for (let i = 0; i < length; i++) {
     const file = fileList.at((position + i) % length)
     if (store.isVisible(file, now)) return file

@@ -11,7 +11,7 @@ import { matchGlob } from '../../text/glob.ts'
 
 /** The COUNT of a request that gives none (Redis). */
 const DEFAULT_COUNT = 10
-/** SCAN looks at most at COUNT times this many files (Redis). */
+/** One SCAN looks at no more than COUNT times this many files, as in Redis. */
 const MAX_LOOKS_PER_KEY = 10
 
 /** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
@@ -30,8 +30,8 @@ function parseCursor(text: string): number {
 }
 
 /**
- * How many files of the list a cursor leaves to look at. An unknown cursor, and one for an earlier
- * list, leaves all of them.
+ * How many files are still to be scanned from this cursor on. For an unknown cursor, or one of an
+ * earlier list, these are all files.
  */
 function filesLeft({ fileList }: Store, cursor: number): number {
   if (Math.floor(cursor / POSITIONS) !== fileList.epoch) return fileList.length

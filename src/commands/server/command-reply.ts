@@ -23,7 +23,9 @@ const FLAG_ORDER: readonly Flag[] = [
   'allow_busy',
 ]
 
-/** A command, and its name together with its container's: `client|list`. */
+/**
+ * A command with its full name; a subcommand's full name includes its container's: `client|list`.
+ */
 export interface NamedCommand {
   readonly fullName: string
   readonly command: Command
@@ -156,7 +158,8 @@ function replyKeySpecs(reply: ReplyWriter, command: Command): void {
     reply.bulk('begin_search')
     replySpec(reply, 'index', { index: first })
     reply.bulk('find_keys')
-    // Here Redis counts the last key from the first one, unless it counts from the end.
+    // In a key spec, `lastkey` is relative to the first key, except that a negative one counts from
+    // the last argument.
     replySpec(reply, 'range', { lastkey: last < 0 ? last : last - first, keystep: step, limit: 0 })
   }
 }

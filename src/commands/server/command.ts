@@ -58,7 +58,11 @@ class Catalogue {
   }
 }
 
-/** Whether COMMAND LIST's options select a command. @throws CommandError a syntax error */
+/**
+ * Parses COMMAND LIST's options into a test that says whether a command is listed.
+ *
+ * @throws CommandError a syntax error
+ */
 function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean {
   if (args.length === 2) return () => true
   if (args.length !== 5 || tokenOf(args[2]) !== 'FILTERBY') throw syntaxError()

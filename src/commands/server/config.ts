@@ -13,7 +13,10 @@ import { withHelp } from '../subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
-/** Marks a CONFIG GET argument as a glob. Any other one is a name, and is repeated as given. */
+/**
+ * Marks a CONFIG GET argument as a glob. An argument without these characters is a directive's
+ * name; the reply repeats it in the client's spelling.
+ */
 const GLOB = /[*?[]/
 
 /** Directives whose change starts work on the disk, for which the reply waits. */

@@ -31,7 +31,7 @@ function serverFields(server: ServerContext): Fields {
   const now = server.clock.now()
   const uptime = Math.max(0, Math.floor((now - server.startedAt) / 1000))
   return [
-    // Clients deduce from it what they may use.
+    // Clients choose the commands they use by `redis_version`.
     ['redis_version', redisVersion],
     ['ktree_version', version],
     ['redis_mode', 'standalone'],
@@ -93,7 +93,7 @@ function memoryFields({ config, memory }: ServerContext): Fields {
     ['heap_used', heapUsed],
     ['total_system_memory', system],
     ['total_system_memory_human', humanBytes(system)],
-    // There are no scripts, but programs that display a server display these fields.
+    // ktree has no scripts, but monitoring programs expect these fields.
     ['used_memory_lua', 0],
     ['used_memory_lua_human', humanBytes(0)],
     ['maxmemory', limit],
@@ -105,7 +105,7 @@ function memoryFields({ config, memory }: ServerContext): Fields {
   ]
 }
 
-/** Redis's fields, where a save is a commit of what has changed. */
+/** Redis's fields. What they call a save is a commit here. */
 function persistenceFields({ persistence }: ServerContext): Fields {
   const { durability, failure, committing, lastDuration } = persistence
   const status = failure === undefined ? 'ok' : 'err'

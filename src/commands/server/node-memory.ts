@@ -11,7 +11,7 @@ const DIRECTORY_BYTES = 96
 /** A child's share of its directory's table and of the list of all files. */
 const CHILD_BYTES = 32
 const EMPTY_TABLE_BYTES = 80
-/** At most this many directories are visited for each file to sample. */
+/** Estimating visits at most this many nodes times the number of files to sample. */
 const MAX_DIRECTORIES_PER_FILE = 64
 const LEASE_BYTES = 88
 
@@ -36,7 +36,7 @@ function ownBytes(node: Node): number {
 }
 
 /**
- * Estimates the memory that a node takes, a directory with all nodes below it.
+ * Estimates the memory of a node; for a directory, that of all nodes below it, too.
  *
  * @param samples how many files of a directory are measured; they stand for the others
  * @returns bytes

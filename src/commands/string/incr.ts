@@ -25,7 +25,7 @@ const WRITES = {
 
 const MIN_64 = -(2n ** 63n)
 const MAX_64 = 2n ** 63n - 1n
-/** An integer so short that a number holds it, and its sum with another, exactly. */
+/** An integer of at most 15 digits. A JavaScript number holds the sum of two of them exactly. */
 const SHORT_INTEGER = /^(?:0|-?[1-9]\d{0,14})$/
 
 /** @throws CommandError unless the text is an integer of 64 bits */

@@ -53,8 +53,9 @@ export const GETEX_OPTIONS: readonly Argument[] = [
 ]
 
 /**
- * Parses the options as Redis 7.0 does, not by the declaration: an option given twice is no error, and
- * the last one counts. IFEQ and IFNE are from Redis 8.4, and exclude any other condition.
+ * Parses the options by hand, because Redis 7.0 accepts an option twice and takes the last; the
+ * declared parser would refuse it. IFEQ and IFNE are from Redis 8.4, and exclude any other
+ * condition.
  *
  * @param args the whole request
  * @param from the position of the first option

@@ -18,7 +18,8 @@ function execute(client: Client): void {
     if (transaction.failed) {
       throw new CommandError('EXECABORT Transaction discarded because of previous errors.')
     }
-    // Watches end before the queue runs, so that its own writes touch only other clients' watches.
+    // This client's watches end before its queue runs, so that its own writes do not count as
+    // changes.
     const touched = watched?.check() === true
     watched?.clear()
     if (touched) client.reply.nullArray()

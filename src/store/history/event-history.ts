@@ -16,7 +16,7 @@ export interface HistoryLimits {
 /** The last events in order of index, in a ring. Older events are dropped. */
 export class EventHistory {
   #limits: HistoryLimits
-  /** The ring grows up to the limit as events are added, so that a large limit costs nothing unused. */
+  /** The ring grows with the events, up to the limit, so a large limit costs nothing until used. */
   #ring: (Event | undefined)[] = new Array(16)
   // The next three arrays hold all that dropping an event needs, because by then the event itself
   // has long left the processor's cache.
@@ -31,7 +31,7 @@ export class EventHistory {
   readonly #memory = new LargeMemory()
   #lastIndex = 0
   #dropped = new DroppedEvents()
-  /** Ranges of indexes whose events were lost, though watchers may have been shown them. */
+  /** Ranges of indexes whose events were lost, although watchers may have seen them. */
   #lost: (readonly [from: number, upTo: number])[] = []
 
   constructor(limits: HistoryLimits) {
@@ -62,7 +62,7 @@ export class EventHistory {
     this.#trim(0)
   }
 
-  /** @param crowd the result of {@link DroppedEvents.crowdOf} for the directory; 0 if not asked */
+  /** @param crowd the result of {@link DroppedEvents.crowdOf} for the directory; 0 if unknown */
   add(event: Event, crowd = 0): void {
     const { overwrite } = event
     const value = overwrite === undefined ? event.node.value : overwrite.value
@@ -85,7 +85,7 @@ export class EventHistory {
   /**
    * The first event kept, at or after an index, that a watcher of `path` sees.
    *
-   * @throws StoreError EVENTINDEXCLEARED if one that it would have seen was dropped
+   * @throws StoreError EVENTINDEXCLEARED if an event that the watcher would have seen was dropped
    */
   find(path: string, recursive: boolean, since: number, storeIndex: number): Event | undefined {
     this.assertKept(path, recursive, since, storeIndex)
@@ -98,8 +98,8 @@ export class EventHistory {
   }
 
   /**
-   * @throws StoreError EVENTINDEXCLEARED if an event at or after `since` that a watcher of `path`
-   * would have seen was dropped
+   * @throws StoreError EVENTINDEXCLEARED if an event at or after `since` was dropped that a watcher
+   * of `path` would have seen
    */
   assertKept(path: string, recursive: boolean, since: number, storeIndex: number): void {
     const start = this.startIndex
@@ -142,8 +142,8 @@ export class EventHistory {
   }
 
   /**
-   * Declares events lost that watchers may have been shown. A watcher that has seen one of them may
-   * not go on from there, because what it knows is no longer true.
+   * Declares that events are lost, although watchers may have seen them. A watcher that has seen
+   * one of them may not go on from there, because what it knows is no longer true.
    */
   lose(from: number, upTo: number): void {
     this.#lost.push([from, upTo])

@@ -28,7 +28,7 @@ const ZERO_TIME = Date.parse('0001-01-01T00:00:00Z')
 /** Seconds from Go's zero time to the last time whose year has four digits. */
 const MAX_TTL = Math.ceil((MAX_EXPIRE_TIME - ZERO_TIME) / 1000)
 
-/** etcd's server keeps its clients' keys below this directory, and its own below `/0`. */
+/** etcd's server keeps the clients' keys below this directory, and its own keys below `/0`. */
 const KEYS_NAMESPACE = '/1'
 
 /**
@@ -59,7 +59,7 @@ export function parseSnapshot(document: unknown, limits: HistoryLimits): Snapsho
 
 /**
  * The clients' keys in the state of a whole etcd server, or undefined in any other state. A server
- * has made two directories at index 0, before any write, and a third one if it has users. In other
+ * makes two directories at index 0, before any write, and a third one if it has users. In other
  * states only the root can have that index.
  */
 function keysNamespace(root: Fields): { node: Fields } | undefined {
@@ -163,7 +163,7 @@ function readEvent(saved: Fields, at: string, prefix: string): Event {
   return { action: action as Action, node, prevNode, index: node.modifiedIndex, refresh }
 }
 
-/** A node of an event; outside the clients' namespace its key is ''. */
+/** A node of an event. The key of a node outside the clients' namespace is ''. */
 function readExtern(saved: Fields, at: string, prefix: string): NodeExtern {
   if (typeof saved.key !== 'string') throw new SnapshotError(`${at}: its key is ${show(saved.key)}`)
   const key = saved.keyEncoding === 'base64' ? fromBase64(saved.key) : textToBytes(saved.key)
@@ -181,7 +181,9 @@ function readExtern(saved: Fields, at: string, prefix: string): NodeExtern {
   }
 }
 
-/** etcd leaves out a TTL of 0. Late expiry, or reading its log again, makes it write negative ones. */
+/**
+ * etcd leaves out a TTL of 0. After a late expiry, or a replay of its log, it writes negative ones.
+ */
 function ttlField(ttl: unknown): unknown {
   return typeof ttl === 'number' && ttl < 0 ? 0 : (ttl ?? 0)
 }

@@ -27,8 +27,8 @@ export interface SavedParts {
 }
 
 /**
- * A store as etcd's own JSON document, so that what one has saved the other can load: its UTF-8, in
- * pieces, because it may be longer than a string can be.
+ * A store as etcd's own JSON document, so ktree and etcd can load each other's. The result is a
+ * one-byte string of the document's UTF-8.
  */
 export function saveSnapshot(parts: SavedParts): Pieces {
   const pieces = new PieceList()
