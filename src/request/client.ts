@@ -27,7 +27,7 @@ export interface Client extends Subscriber, Waiter {
   readonly isLocal: boolean
   /** Unix milliseconds. */
   readonly createdAt: number
-  /** Time of the last request, in Unix milliseconds. */
+  /** Time of the last request, on the scale of `Clock.elapsed`. */
   lastRequestAt: number
   /** Full name of the last command (`client|list`). */
   lastCommand: string

@@ -117,7 +117,7 @@ export class Output {
   check(): void {
     const limits = this.#server.config.get('client-output-buffer-limit')
     const limit = limits[this.#owner.listens ? 'pubsub' : 'normal']
-    const reason = this.#limit.check(this.unsentBytes, limit, this.#server.clock.now())
+    const reason = this.#limit.check(this.unsentBytes, limit, this.#server.clock.elapsed())
     if (reason === undefined) return
     this.#server.stats.outputLimitDisconnections++
     this.#owner.disconnect(reason)

@@ -125,6 +125,7 @@ export class Server implements ServerContext {
       frameDecoder,
       holding: this.#holding,
       onServed,
+      onSurvey: () => this.#expiry.look(),
       onClosed: (client) => this.#admission.remove(client),
     })
     this.closed = new Promise((resolve) => {
