@@ -68,6 +68,8 @@ export interface ServerContext {
   readonly configFile: string | undefined
   readonly clock: ServerClock
   readonly logger: Logger
+  /** Count of the lines that the log has lost, because it could not be written. */
+  lostLogLines(): number
   readonly pubsub: Subscriptions
   readonly stats: ServerStats
   /** Counters of INFO commandstats, by full name (`client|list`). */

@@ -35,6 +35,9 @@ export interface ServerParts {
   readonly config: Config
   readonly configFile: string | undefined
   readonly logger: Logger
+  readonly lostLogLines: () => number
+  /** The mask for the mode of a Unix socket; undefined for that of the process. */
+  readonly umask: number | undefined
   readonly clock: Clock
   /** The TCP port, 0 for a free one; undefined for none. */
   readonly listenPort: number | undefined
@@ -45,6 +48,7 @@ export class Server implements ServerContext {
   readonly config: Config
   readonly configFile: string | undefined
   readonly logger: Logger
+  readonly lostLogLines: () => number
   readonly clock: ServerClock
   readonly store: Store
   readonly keyspace: Keyspace
@@ -64,6 +68,7 @@ export class Server implements ServerContext {
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
   readonly closed: Promise<void>
   readonly #listenPort: number | undefined
+  readonly #umask: number | undefined
   readonly #dispatcher: Dispatcher
   readonly #expiry: ExpiryTimer
   readonly #turn: Turn
@@ -75,13 +80,16 @@ export class Server implements ServerContext {
   #closing = false
   #resolveClosed: () => void = () => {}
 
-  constructor({ config, configFile, logger, clock, listenPort }: ServerParts) {
+  constructor(parts: ServerParts) {
+    const { config, configFile, logger, clock } = parts
     this.config = config
     this.configFile = configFile
     this.logger = logger
+    this.lostLogLines = parts.lostLogLines
     this.clock = new ServerClock(clock)
     this.startedAt = clock.now()
-    this.#listenPort = listenPort
+    this.#listenPort = parts.listenPort
+    this.#umask = parts.umask
     this.store = new Store({
       clock: this.clock,
       watchHistory: config.get('watch-history'),
@@ -157,9 +165,13 @@ export class Server implements ServerContext {
     const { config, persistence } = this
     await persistence.start(pathFromBytes(config.get('dir')), config.get('durability'))
     try {
-      this.#listeners = await listen(config, this.#listenPort, (socket, unixPath) =>
-        this.#admission.accept(socket, unixPath),
-      )
+      this.#listeners = await listen({
+        config,
+        logger: this.logger,
+        port: this.#listenPort,
+        umask: this.#umask,
+        onSocket: (socket, unixPath) => this.#admission.accept(socket, unixPath),
+      })
     } catch (error) {
       await persistence.close(false)
       throw error
