@@ -21,6 +21,7 @@ import { Store } from '../store/store.ts'
 import { randomBytes } from '../text/random-bytes.ts'
 import { Admission } from './admission.ts'
 import type { Connection } from './connection.ts'
+import { descriptorLimit, limitClients } from './descriptors.ts'
 import { ExpiryTimer } from './expiry-timer.ts'
 import { followConfig, PersistenceConfig } from './follow-config.ts'
 import { type Listeners, listen } from './listeners.ts'
@@ -158,16 +159,18 @@ export class Server implements ServerContext {
   /**
    * Loads the data from disk, and begins to serve.
    *
+   * @throws Error if the system lets the process have too few descriptors
    * @throws PersistenceError if the data cannot be read
    * @throws the system's error if an address cannot be listened on
    */
   async listen(): Promise<void> {
-    const { config, persistence } = this
+    const { config, logger, persistence } = this
+    limitClients(config, logger, descriptorLimit())
     await persistence.start(pathFromBytes(config.get('dir')), config.get('durability'))
     try {
       this.#listeners = await listen({
         config,
-        logger: this.logger,
+        logger,
         port: this.#listenPort,
         umask: this.#umask,
         onSocket: (socket, unixPath) => this.#admission.accept(socket, unixPath),
