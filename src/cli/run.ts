@@ -96,6 +96,7 @@ async function transfer(commandLine: Transfer, host: Host): Promise<void> {
   const config = await readConfig(commandLine, host)
   const { kind, file, replace } = commandLine
   const { stdin, stdout, stderr } = host
+  if (kind !== 'export') host.umask?.(UMASK)
   const dir = pathFromBytes(config.get('dir'))
   const store = new Store({
     watchHistory: config.get('watch-history'),

@@ -9,7 +9,7 @@ export function treeOf(directory: string): string {
 }
 
 /**
- * Makes a directory and its parents. Node's recursive mkdir never ends below `/proc`, where a
+ * Makes a directory and its parents, for the present user alone. Node's recursive mkdir never ends below `/proc`, where a
  * directory can exist in which none can be made.
  *
  * @throws the system's error
@@ -18,7 +18,7 @@ export async function makeDirectory(path: string): Promise<void> {
   if (existsSync(path)) return
   await makeDirectory(dirname(path))
   try {
-    await mkdir(path)
+    await mkdir(path, { mode: 0o700 })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }

@@ -3,6 +3,7 @@ import { makeDirectory } from './data-directory.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
 import { directoryKey, firstFileKey } from './keys.ts'
 import { hasMarker } from './marker.ts'
+import { assertCurrent, assertOwnFiles } from './tree-files.ts'
 
 /** Records are read in pieces of at most this many records, and about this many bytes. */
 const READ_RECORDS = 5000
@@ -40,9 +41,12 @@ export class Engine {
    * Opens a database.
    *
    * @param create make it if it does not exist
-   * @throws PersistenceError if it is in use or damaged, or if the system refuses
+   * @throws PersistenceError if it is in use or damaged, holds anything but files, or if the system
+   *   refuses
    */
   static async open(location: string, create = true): Promise<Engine> {
+    assertOwnFiles(location)
+    assertCurrent(location)
     const level: Level = new ClassicLevel(location, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
@@ -64,6 +68,7 @@ export class Engine {
    * intact.
    */
   static async repair(location: string): Promise<void> {
+    assertOwnFiles(location)
     try {
       await ClassicLevel.repair(location)
     } catch (error) {

@@ -1,4 +1,12 @@
-import { existsSync, readFileSync, renameSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -181,6 +189,55 @@ describe('signals', () => {
       expect(await (await visitPort(third.port)).call('DBSIZE')).toBe(100_000)
     },
   )
+})
+
+describe('files', () => {
+  test('what the server writes is for its user alone, the log as the umask says', async () => {
+    const log = join(temporaryDirectory(), 'a.log')
+    const started = await launch({ args: ['--logfile', log], shell: 'umask 022' })
+    const client = await untilServed(started)
+    for (let i = 0; i < 300; i++) client.send('SET', `k${i}`, 'x'.repeat(100_000))
+    await client.take(300)
+    expect(await client.call('SAVE')).toBe('OK')
+    started.child.process.kill('SIGTERM')
+    expect(await started.child.ended).toBe(0)
+    const modeOf = (path: string): number => statSync(path).mode & 0o777
+    const tree = join(started.dir, 'tree')
+    expect([modeOf(started.dir), modeOf(tree), modeOf(log)]).toEqual([0o700, 0o700, 0o644])
+    const files = readdirSync(tree)
+    expect(files.length).toBeGreaterThan(6)
+    for (const name of files) expect([name, modeOf(join(tree, name))]).toEqual([name, 0o600])
+  })
+
+  test.each([
+    ['0', '022', 0o755],
+    ['0', '007', 0o770],
+    ['777', '077', 0o777],
+    ['600', '000', 0o600],
+  ])(
+    'unixsocketperm %s with a umask of %s gives a socket of mode %d',
+    async (perm, umask, mode) => {
+      const path = join(temporaryDirectory(), 'a.sock')
+      const args = ['--unixsocket', path, '--unixsocketperm', perm]
+      await serve({ args, shell: `umask ${umask}` })
+      expect(statSync(path).mode & 0o777).toBe(mode)
+    },
+  )
+
+  test('CONFIG REWRITE keeps the mode of the conf file', async () => {
+    const file = join(temporaryDirectory(), 'a.conf')
+    writeFileSync(file, 'maxclients 20\n')
+    chmodSync(file, 0o640)
+    const [port] = await freePorts(1)
+    const args = [file, '--port', String(port), '--dir', temporaryDirectory()]
+    const child = program.start(join(program.dist, 'main.js'), args)
+    await child.says(/"ready on /)
+    const client = await visitPort(port)
+    await client.call('CONFIG', 'SET', 'maxclients', '21')
+    expect(await client.call('CONFIG', 'REWRITE')).toBe('OK')
+    expect(readFileSync(file, 'utf8')).toContain('maxclients 21')
+    expect(statSync(file).mode & 0o777).toBe(0o640)
+  })
 })
 
 describe('few descriptors', () => {
