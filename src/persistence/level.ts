@@ -47,6 +47,8 @@ export class Engine {
   static async open(location: string, create = true): Promise<Engine> {
     assertOwnFiles(location)
     assertCurrent(location)
+    // First, because classic-level would make the directory for all users to read.
+    if (create) await makeDirectory(location).catch((error) => fail(location, error))
     const level: Level = new ClassicLevel(location, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
@@ -55,10 +57,9 @@ export class Engine {
       createIfMissing: create && !hasMarker(location),
     })
     try {
-      if (create) await makeDirectory(location)
       await level.open()
     } catch (error) {
-      throw explainOpenError(location, error)
+      fail(location, error)
     }
     return new Engine(location, level)
   }
@@ -134,6 +135,10 @@ export class Engine {
 export async function clearNodes(engine: Engine, fromId: number, toId: number): Promise<void> {
   await engine.clear({ gte: directoryKey(fromId), lt: directoryKey(toId) })
   await engine.clear({ gte: firstFileKey(fromId), lt: firstFileKey(toId) })
+}
+
+function fail(location: string, error: unknown): never {
+  throw explainOpenError(location, error)
 }
 
 function explainOpenError(location: string, error: unknown): PersistenceError {

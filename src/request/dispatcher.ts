@@ -1,7 +1,7 @@
 import { pathOfKey } from '../keyspace/key.ts'
 import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
-import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
+import { IndexError, PathError, SnapshotError, StoreError } from '../store/errors.ts'
 import { quoteWord } from '../text/quoting.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
@@ -15,6 +15,8 @@ import type { Transaction } from './transaction.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
 const MAX_SHOWN_CHARACTERS = 128
+/** The store's errors besides StoreError, which are no bugs. */
+const REFUSALS = [PathError, SnapshotError, IndexError]
 /** The replies of one EXEC are bounded, because they are gathered before they are sent. */
 const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
@@ -272,7 +274,8 @@ export class Dispatcher {
     // The message may end in line breaks that the client sent, and an error reply must not (Redis).
     if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
     if (error instanceof StoreError) return error.toReply()
-    if (error instanceof PathError || error instanceof SnapshotError) return `ERR ${error.message}`
+    if (REFUSALS.some((refusal) => error instanceof refusal))
+      return `ERR ${(error as Error).message}`
     // A bug, or a string longer than V8 allows, goes to the client and to the log.
     this.#server.stats.unexpectedErrors++
     this.#server.logger.error({ err: error }, 'a command failed unexpectedly')

@@ -4,6 +4,7 @@ import { type Action, type Event, type NodeExtern, represent, representListing }
 import { CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
 import { FileChange } from './history/short-event.ts'
+import { checkIndex, INDEX_CEILING } from './index-ceiling.ts'
 import {
   absolute,
   checkDepth,
@@ -92,7 +93,7 @@ export interface WatchOptions {
  * invisible from that moment, whether or not {@link Store.deleteExpiredKeys} has run.
  *
  * Operations throw {@link StoreError} where the state of the tree does not allow them, and
- * `PathError` for a path too long or too deep.
+ * `PathError` for a path too long or too deep. Writes throw `IndexError` at the ceiling of the index.
  */
 export class Store {
   readonly clock: Clock
@@ -282,6 +283,7 @@ export class Store {
   setFile(path: string, value: string): FileChange | Event {
     const file = this.#permanentFile(path)
     if (file === undefined || file.parent === null) return this.#set(path, value, PERMANENT)
+    checkIndex(this.#index)
     const index = this.#index + 1
     const { modifiedIndex, createdIndex } = file
     const key = absolute(path)
@@ -364,6 +366,7 @@ export class Store {
   /** Deletes a file if all conditions hold. */
   compareAndDelete(path: string, conditions: Conditions): Event {
     try {
+      checkIndex(this.#index)
       const tidy = tidyPath(path)
       const key = absolute(tidy)
       const now = this.#now()
@@ -440,6 +443,7 @@ export class Store {
   flush(): void {
     const full = this.#root
     if (full.children.size === 0) return
+    checkIndex(this.#index)
     const prevNode = represent(full, '/', this.clock.now())
     this.#ahead.forget()
     this.#root = new DirectoryNode('', null, full.createdIndex)
@@ -546,7 +550,8 @@ export class Store {
 
   /** When the next node expires, in Unix milliseconds (seed: the top of the TTL heap). */
   nextExpiry(): number | undefined {
-    return this.#heap.top()?.expireTime
+    // At the ceiling nothing is expired any more; what is due stays hidden.
+    return this.#index < INDEX_CEILING ? this.#heap.top()?.expireTime : undefined
   }
 
   /** Whether any node has a TTL. */
@@ -568,6 +573,7 @@ export class Store {
     for (let steps = 0; steps < limit; steps++) {
       const lease = this.#heap.top()
       if (lease === undefined || lease.expireTime > cutoff) break
+      if (this.#index >= INDEX_CEILING) break
       if (this.#isAttached(lease.node)) {
         this.#expire(lease.node, cutoff)
         count++
@@ -692,6 +698,7 @@ export class Store {
 
   #create(path: string, value: string | undefined, options: WriteOptions & { unique?: boolean }) {
     try {
+      checkIndex(this.#index)
       const now = this.clock.now()
       let key = cleanPath(path)
       if (options.unique === true) {
@@ -919,6 +926,7 @@ export class Store {
 
   /** @returns the path made tidy @throws StoreError ROOTRONLY if it is the root's */
   #writable(path: string): string {
+    checkIndex(this.#index)
     const tidy = tidyPath(path)
     if (isRoot(tidy)) throw new StoreError(107, '/', this.#index)
     return tidy

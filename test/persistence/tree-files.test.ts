@@ -109,7 +109,8 @@ describe('what is no file of the tree', () => {
 
 describe('modes', () => {
   test('a new directory is for its user alone', async () => {
-    const directory = await makeTree()
+    const umask = process.umask(0)
+    const directory = await makeTree().finally(() => process.umask(umask))
     expect([modeOf(directory), modeOf(join(directory, 'tree'))]).toEqual([0o700, 0o700])
   })
 
