@@ -9,6 +9,7 @@ export { type Clock, ManualClock, systemClock } from './store/clock.ts'
 export {
   type ErrorCode,
   type ErrorName,
+  IndexError,
   PathError,
   SnapshotError,
   StoreError,

@@ -105,7 +105,8 @@ export const directives = {
     default: 10000,
     mutable: true,
     help: 'Clients connected at the same time',
-    comment: 'Further clients get an error and are disconnected.',
+    comment:
+      "Further clients get an error and are disconnected. 64 open files are kept for the server itself: if 'ulimit -n' does not allow so many clients beside them, there are fewer, and the log says so.",
   },
   databases: {
     group: 'Clients',

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Clock } from '../store/clock.ts'
+import { type Clock, elapsedOf } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import { type ChangeSet, type Changes, isEmpty } from '../store/tree/changes.ts'
 import { Commit } from './commit.ts'
@@ -62,7 +62,7 @@ export class CommitLoop {
   /** Cancels the commit that is scheduled. */
   #cancel: (() => void) | undefined
   #waiters: Waiter[] = []
-  /** When the places of dropped events were last written. */
+  /** When the places of dropped events were last written, on the scale of `Clock.elapsed`. */
   #placesAt = 0
   #lastSave: number
   #lastDuration: number | undefined
@@ -181,7 +181,7 @@ export class CommitLoop {
   startFrom(loaded: Loaded | undefined): void {
     const { store, clock } = this.#parts
     this.#durableIndex = store.index
-    this.#placesAt = clock.now()
+    this.#placesAt = elapsedOf(clock)
     if (loaded === undefined) return
     this.#unsaved = isEmpty(loaded.leftovers) ? undefined : loaded.leftovers
     this.#lastSave = loaded.savedAt
@@ -222,10 +222,11 @@ export class CommitLoop {
         whole: this.#whole,
         unsaved: this.#unsaved,
         strayEvents,
-        withPlaces: this.#waiters.length > 0 || clock.now() - this.#placesAt >= PLACES_INTERVAL_MS,
+        withPlaces:
+          this.#waiters.length > 0 || elapsedOf(clock) - this.#placesAt >= PLACES_INTERVAL_MS,
       })
       await commit.write(true)
-      if (commit.withPlaces) this.#placesAt = clock.now()
+      if (commit.withPlaces) this.#placesAt = elapsedOf(clock)
     } catch (error) {
       await this.#fail(home, error, commit)
       return

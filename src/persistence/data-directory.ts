@@ -18,7 +18,7 @@ export async function makeDirectory(path: string): Promise<void> {
   if (existsSync(path)) return
   await makeDirectory(dirname(path))
   try {
-    await mkdir(path)
+    await mkdir(path, { mode: 0o700 })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { INDEX_CEILING } from '../store/index-ceiling.ts'
 import { Changes } from '../store/tree/changes.ts'
 import { CommitLoop, type CommitLoopParts, type Durability } from './commit-loop.ts'
 import { treeOf } from './data-directory.ts'
@@ -199,7 +200,9 @@ export class Persistence {
   async #skipLost(gap: number): Promise<void> {
     const { store, logger } = this.#parts
     const last = store.index
-    store.skipTo(last + gap)
+    // Above the ceiling no write follows, and none was lost.
+    if (last >= INDEX_CEILING) return
+    store.skipTo(Math.min(last + gap, INDEX_CEILING))
     logger.warn(
       { from: last, index: store.index },
       'the last run did not end in order: what came after index ' +

@@ -27,7 +27,7 @@ export interface Client extends Subscriber, Waiter {
   readonly isLocal: boolean
   /** Unix milliseconds. */
   readonly createdAt: number
-  /** Time of the last request, in Unix milliseconds. */
+  /** Time of the last request, on the scale of `Clock.elapsed`. */
   lastRequestAt: number
   /** Full name of the last command (`client|list`). */
   lastCommand: string
@@ -68,6 +68,8 @@ export interface ServerContext {
   readonly configFile: string | undefined
   readonly clock: ServerClock
   readonly logger: Logger
+  /** Count of the lines that the log has lost, because it could not be written. */
+  lostLogLines(): number
   readonly pubsub: Subscriptions
   readonly stats: ServerStats
   /** Counters of INFO commandstats, by full name (`client|list`). */

@@ -29,6 +29,12 @@ export class ServerClock implements Clock {
     return this.#read >= 0 ? this.#read : this.#clock.now()
   }
 
+  /** While requests are served, this is the reading that {@link now} goes back to. */
+  elapsed(): number {
+    if (this.#clock.elapsed !== undefined) return this.#clock.elapsed()
+    return this.#read >= 0 ? this.#readAt : performance.now()
+  }
+
   schedule(callback: () => void, delay: number): () => void {
     return this.#clock.schedule(callback, delay)
   }

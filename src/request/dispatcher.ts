@@ -2,7 +2,7 @@ import { pathOfKey } from '../keyspace/key.ts'
 import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
-import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
+import { IndexError, PathError, SnapshotError, StoreError } from '../store/errors.ts'
 import { textOfValue } from '../store/value.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
@@ -19,6 +19,8 @@ import { hasLarge, withoutLarge } from './value-places.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
 const MAX_SHOWN_CHARACTERS = 128
+/** The store's errors, besides StoreError, that are no bugs. */
+const REFUSALS = [PathError, SnapshotError, IndexError]
 /** The replies of one EXEC are bounded, because they are gathered before they are sent. */
 const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
@@ -278,7 +280,9 @@ export class Dispatcher {
     // The message may end in line breaks that the client sent, and an error reply must not (Redis).
     if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
     if (error instanceof StoreError) return error.toReply()
-    if (error instanceof PathError || error instanceof SnapshotError) return `ERR ${error.message}`
+    if (REFUSALS.some((refusal) => error instanceof refusal)) {
+      return `ERR ${(error as Error).message}`
+    }
     // A bug, or a string longer than V8 allows, goes to the client and to the log.
     this.#server.stats.unexpectedErrors++
     this.#server.logger.error({ err: error }, 'a command failed unexpectedly')

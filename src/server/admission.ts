@@ -92,8 +92,9 @@ export class Admission {
   #survey(): void {
     this.start()
     const { clock, config, memory } = this.#context.server
+    this.#context.onSurvey()
     if (memory.limited) memory.survey()
-    const idleSince = clock.now() - config.get('timeout') * 1000
+    const idleSince = clock.elapsed() - config.get('timeout') * 1000
     const hasTimeout = config.get('timeout') > 0
     for (const client of this.clients.values()) {
       client.survey()

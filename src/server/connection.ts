@@ -37,6 +37,8 @@ export interface ConnectionContext {
   readonly holding: Set<Output>
   /** Called after requests have been served outside a turn. */
   onServed(): void
+  /** Called every second. */
+  onSurvey(): void
   /** Called when a connection has ended. */
   onClosed(connection: Connection): void
 }
@@ -53,7 +55,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   /** A flush is queued for the end of the turn. */
   #flushQueued = false
   #closing = false
-  /** Unix milliseconds. */
+  /** On the scale of `Clock.elapsed`. */
   #closingSince = 0
   /** The socket has closed. */
   #gone = false
@@ -123,7 +125,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
 
   serveTaken(): void {
     if (this.#gone) return
-    this.lastRequestAt = this.server.clock.now()
+    this.lastRequestAt = this.server.clock.elapsed()
     this.#begin()
     try {
       this.#reader.deliver()
@@ -228,7 +230,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     if (this.#closing) return
     if (this.channels.size > 0) this.server.pubsub.flush()
     this.#closing = true
-    this.#closingSince = this.server.clock.now()
+    this.#closingSince = this.server.clock.elapsed()
     this.#reader.destroy()
     this.#leave()
     this.#queueFlush()
@@ -290,7 +292,7 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   /** Checks the limits on output and on closing. Called every second. */
   survey(): void {
     this.#output.check()
-    const closingFor = this.server.clock.now() - this.#closingSince
+    const closingFor = this.server.clock.elapsed() - this.#closingSince
     if (this.#closing && closingFor > CLOSING_GRACE_MS) this.#socket.destroy()
     // A paused socket does not report that its client has gone, so it is read from a little.
     if (this.blocked && this.#socket.isPaused()) this.#socket.resume()

@@ -5,9 +5,6 @@ import type { Store } from '../store/store.ts'
 const MAX_SLICE_MS = 4
 /** Nodes that are expired, and nodes that are reclaimed, between two readings of the clock. */
 const NODES_PER_STEP = 64
-/** The longest sleep, bounded because timers follow elapsed time and TTLs the wall clock. */
-const MAX_SLEEP_MS = 60_000
-
 /**
  * Drives {@link Store.deleteExpiredKeys}: sleeps until the next expiry, then works in slices, so
  * that a million keys due at once do not hold up other clients. The store hides a key that is due
@@ -42,12 +39,26 @@ export class ExpiryTimer {
     if (next === undefined || next >= this.#armedFor) return
     this.#cancel?.()
     this.#armedFor = next
-    const delay = Math.min(Math.max(0, next - this.#clock.now()), MAX_SLEEP_MS)
+    const delay = Math.max(0, next - this.#clock.now())
     this.#cancel = this.#clock.schedule(() => {
       this.#cancel = undefined
       this.#armedFor = Number.POSITIVE_INFINITY
       this.#work()
     }, delay)
+  }
+
+  /**
+   * Looks at the clock, and works if a key is due: the timer follows elapsed time, which says nothing
+   * of a clock that was set ahead, or of a machine that slept. Called every second. Cheap.
+   */
+  look(): void {
+    if (this.#stopped || this.#paused || this.#slice !== undefined) return
+    const next = this.#store.nextExpiry()
+    if (next === undefined || next > this.#clock.now()) return
+    this.#cancel?.()
+    this.#cancel = undefined
+    this.#armedFor = Number.POSITIVE_INFINITY
+    this.#work()
   }
 
   /** Stops deleting due keys, which the store still hides, or goes on deleting them. */

@@ -123,7 +123,7 @@ export class Output {
     const limits = this.#server.config.get('client-output-buffer-limit')
     const limit = limits[this.#owner.listens ? 'pubsub' : 'normal']
     const unread = this.unsentBytes + length
-    const reason = this.#limit.check(unread, limit, this.#server.clock.now())
+    const reason = this.#limit.check(unread, limit, this.#server.clock.elapsed())
     if (reason === undefined) return true
     this.#server.stats.outputLimitDisconnections++
     this.#owner.disconnect(reason)

@@ -21,6 +21,7 @@ import { Store } from '../store/store.ts'
 import { randomBytes } from '../text/random-bytes.ts'
 import { Admission } from './admission.ts'
 import type { Connection } from './connection.ts'
+import { descriptorLimit, limitClients } from './descriptors.ts'
 import { ExpiryTimer } from './expiry-timer.ts'
 import { followConfig, PersistenceConfig } from './follow-config.ts'
 import { type Listeners, listen } from './listeners.ts'
@@ -35,6 +36,9 @@ export interface ServerParts {
   readonly config: Config
   readonly configFile: string | undefined
   readonly logger: Logger
+  readonly lostLogLines: () => number
+  /** The mask for the mode of a Unix socket; undefined for that of the process. */
+  readonly umask: number | undefined
   readonly clock: Clock
   /** The TCP port, 0 for a free one; undefined for none. */
   readonly listenPort: number | undefined
@@ -45,6 +49,7 @@ export class Server implements ServerContext {
   readonly config: Config
   readonly configFile: string | undefined
   readonly logger: Logger
+  readonly lostLogLines: () => number
   readonly clock: ServerClock
   readonly store: Store
   readonly keyspace: Keyspace
@@ -64,6 +69,7 @@ export class Server implements ServerContext {
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
   readonly closed: Promise<void>
   readonly #listenPort: number | undefined
+  readonly #umask: number | undefined
   readonly #dispatcher: Dispatcher
   readonly #expiry: ExpiryTimer
   readonly #turn: Turn
@@ -75,13 +81,16 @@ export class Server implements ServerContext {
   #closing = false
   #resolveClosed: () => void = () => {}
 
-  constructor({ config, configFile, logger, clock, listenPort }: ServerParts) {
+  constructor(parts: ServerParts) {
+    const { config, configFile, logger, clock } = parts
     this.config = config
     this.configFile = configFile
     this.logger = logger
+    this.lostLogLines = parts.lostLogLines
     this.clock = new ServerClock(clock)
     this.startedAt = clock.now()
-    this.#listenPort = listenPort
+    this.#listenPort = parts.listenPort
+    this.#umask = parts.umask
     this.store = new Store({
       clock: this.clock,
       watchHistory: config.get('watch-history'),
@@ -125,6 +134,7 @@ export class Server implements ServerContext {
       frameDecoder,
       holding: this.#holding,
       onServed,
+      onSurvey: () => this.#expiry.look(),
       onClosed: (client) => this.#admission.remove(client),
     })
     this.closed = new Promise((resolve) => {
@@ -149,16 +159,22 @@ export class Server implements ServerContext {
   /**
    * Loads the data from disk, and begins to serve.
    *
+   * @throws Error if the system lets the process have too few descriptors
    * @throws PersistenceError if the data cannot be read
    * @throws the system's error if an address cannot be listened on
    */
   async listen(): Promise<void> {
-    const { config, persistence } = this
+    const { config, logger, persistence } = this
+    limitClients(config, logger, descriptorLimit())
     await persistence.start(pathFromBytes(config.get('dir')), config.get('durability'))
     try {
-      this.#listeners = await listen(config, this.#listenPort, (socket, unixPath) =>
-        this.#admission.accept(socket, unixPath),
-      )
+      this.#listeners = await listen({
+        config,
+        logger,
+        port: this.#listenPort,
+        umask: this.#umask,
+        onSocket: (socket, unixPath) => this.#admission.accept(socket, unixPath),
+      })
     } catch (error) {
       await persistence.close(false)
       throw error

@@ -14,7 +14,7 @@ export class Session {
   readonly createdAt: number
   readonly channels = new Set<string>()
   readonly patterns = new Set<string>()
-  /** Unix milliseconds. */
+  /** On the scale of `Clock.elapsed`. */
   lastRequestAt: number
   lastCommand = 'NULL'
   name = ''
@@ -34,7 +34,8 @@ export class Session {
     this.id = id
     this.address = address
     this.localAddress = localAddress
-    this.createdAt = this.lastRequestAt = server.clock.now()
+    this.createdAt = server.clock.now()
+    this.lastRequestAt = server.clock.elapsed()
     this.authenticated = server.config.get('requirepass') === ''
   }
 

@@ -1,6 +1,7 @@
 import { StoreError } from './errors.ts'
 import { type Action, type Event, newEvent, represent, representListing } from './event.ts'
 import { ShortEvent } from './history/short-event.ts'
+import { checkIndex } from './index-ceiling.ts'
 import { absolute, checkDepth, cleanPath, joinPath, tidyPath } from './path.ts'
 import type { Pieces } from './pieces.ts'
 import { rename } from './rename.ts'
@@ -39,7 +40,7 @@ export interface Conditions {
  * that it expires, whether or not {@link Store.deleteExpiredKeys} has run.
  *
  * Operations throw {@link StoreError} if the state of the tree does not allow them, and `PathError`
- * if a path is too long or too deep.
+ * if a path is too long or too deep. Writes throw `IndexError` at the ceiling of the index.
  */
 export class Store extends WatchableTree {
   /** The version of the data model (seed: `Version`). */
@@ -101,6 +102,7 @@ export class Store extends WatchableTree {
     const tree = this.tree
     const file = tree.permanentFile(path)
     if (file === undefined || file.parent === null) return this.#set(path, value, PERMANENT)
+    checkIndex(tree.index)
     const event = new ShortEvent(absolute(path), value, tree.index + 1, file)
     tree.renew(file)
     file.value = value
@@ -171,6 +173,7 @@ export class Store extends WatchableTree {
   /** Deletes a file if all conditions hold. */
   compareAndDelete(path: string, conditions: Conditions): Event {
     try {
+      checkIndex(this.tree.index)
       const tidy = tidyPath(path)
       const key = absolute(tidy)
       const now = this.tree.now()
@@ -242,6 +245,7 @@ export class Store extends WatchableTree {
   flush(): void {
     const { root } = this.tree
     if (root.children.size === 0) return
+    checkIndex(this.tree.index)
     const prevNode = represent(root, '/', this.clock.now())
     this.tree.clear()
     this.recordRemoval('delete', prevNode)
@@ -304,6 +308,7 @@ export class Store extends WatchableTree {
 
   #create(path: string, value: Value | undefined, options: WriteOptions & { unique?: boolean }) {
     try {
+      checkIndex(this.tree.index)
       const now = this.clock.now()
       let key = cleanPath(path)
       if (options.unique === true) {

@@ -22,7 +22,7 @@ export async function findSnapFiles(path: string): Promise<string[]> {
   const places = [join(path, 'member', 'snap'), join(path, 'snap'), path]
   for (const place of places) {
     if (!(await isDirectory(place))) continue
-    const names = await namesIn(place)
+    const names = await filesIn(place)
     const snapshots = names
       .filter((name) => name.endsWith(SNAPSHOT_SUFFIX))
       .sort()
@@ -36,9 +36,11 @@ export async function findSnapFiles(path: string): Promise<string[]> {
   throw new TransferError(`${path} is a directory without snapshots of etcd`)
 }
 
-async function namesIn(directory: string): Promise<string[]> {
+/** The names of the files in a directory: a link, a pipe or a device is no snapshot of etcd's. */
+async function filesIn(directory: string): Promise<string[]> {
   try {
-    return await readdir(directory)
+    const entries = await readdir(directory, { withFileTypes: true })
+    return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
   } catch (error) {
     throw fileError('read', directory, error)
   }

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ProtobufError, readMessage } from './protobuf.ts'
 
@@ -6,7 +6,9 @@ import { ProtobufError, readMessage } from './protobuf.ts'
 const WAL_FILE = /^[0-9a-f]{16}-([0-9a-f]{16})\.wal$/
 const ENTRY_RECORD = 2
 const WRITES = new Set(['PUT', 'POST', 'DELETE'])
-/** The directory of etcd's v2 store that holds the clients' keys. */
+/** No file of etcd's is larger; it begins a new one after 64 MB. */
+const MAX_FILE_BYTES = 1024 ** 3
+/** The directory of its v2 store in which etcd keeps clients' keys. */
 const KEYS_NAMESPACE = '/1'
 
 /**
@@ -22,14 +24,20 @@ export async function countLaterWrites(
   raftIndex: number,
 ): Promise<number | undefined> {
   try {
-    const names = (await readdir(directory)).filter((name) => WAL_FILE.test(name)).sort()
+    const found = await readdir(directory, { withFileTypes: true })
+    const files = found.filter((entry) => entry.isFile() && WAL_FILE.test(entry.name))
+    const names = files.map(({ name }) => name).sort()
     if (names.length === 0) return undefined
     const first = names.findLastIndex((name) => firstIndex(name) <= raftIndex + 1)
     /** By distance from the snapshot. An entry replaces earlier entries from its index on. */
     const isWrite: boolean[] = []
     for (const name of names.slice(Math.max(first, 0))) {
-      for (const entry of entries(await readFile(join(directory, name)))) {
+      const path = join(directory, name)
+      if ((await stat(path)).size > MAX_FILE_BYTES) return undefined
+      for (const entry of entries(await readFile(path))) {
         const place = entry.index - raftIndex - 1
+        // The entries of a log have no gaps.
+        if (place > isWrite.length) return undefined
         isWrite.length = Math.max(0, place)
         if (place >= 0) isWrite[place] = isClientWrite(entry.data)
       }

@@ -46,8 +46,10 @@ function flagsOf(client: Client): string {
  * @returns the line without a line feed
  */
 export function describeClient(client: Client): string {
-  const now = client.server.clock.now()
-  const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000))
+  const { clock } = client.server
+  const seconds = (ms: number): number => Math.max(0, Math.floor(ms / 1000))
+  const age = seconds(clock.now() - client.createdAt)
+  const idle = seconds(clock.elapsed() - client.lastRequestAt)
   const input = client.bufferedInput
   const output = client.bufferedOutput
   const { transaction } = client
@@ -57,7 +59,7 @@ export function describeClient(client: Client): string {
   const unread = output - gathered
   return [
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1`,
-    `name=${client.name} age=${seconds(client.createdAt)} idle=${seconds(client.lastRequestAt)}`,
+    `name=${client.name} age=${age} idle=${idle}`,
     `flags=${flagsOf(client)} db=0 sub=${client.channelCount} psub=${client.patternCount} ssub=0`,
     `multi=${transaction?.requests.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0`,
     `multi-mem=${queued} rbs=0 rbp=0`,

@@ -129,7 +129,8 @@ function persistenceFields({ persistence }: ServerContext): Fields {
   ]
 }
 
-function statsFields({ stats, store, pubsub, throughput }: ServerContext): Fields {
+function statsFields(server: ServerContext): Fields {
+  const { stats, store, pubsub, throughput } = server
   const rates = throughput.measure()
   return [
     ['total_connections_received', stats.connectionsReceived],
@@ -150,6 +151,7 @@ function statsFields({ stats, store, pubsub, throughput }: ServerContext): Field
     ['unexpected_error_replies', stats.unexpectedErrors],
     ['total_error_replies', stats.errorReplies],
     ['client_output_buffer_limit_disconnections', stats.outputLimitDisconnections],
+    ['lost_log_lines', server.lostLogLines()],
   ]
 }
 

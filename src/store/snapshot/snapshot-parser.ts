@@ -1,6 +1,7 @@
 import { SnapshotError } from '../errors.ts'
 import { ACTIONS, type Action, type Event, type NodeExtern } from '../event.ts'
 import { EventHistory, type HistoryLimits } from '../history/event-history.ts'
+import { MAX_SAVED_COUNT, MAX_SAVED_INDEX } from '../index-ceiling.ts'
 import { joinPath, MAX_PATH_DEPTH, MAX_PATH_LENGTH } from '../path.ts'
 import { STAT_NAMES, Stats } from '../stats.ts'
 import { fromBase64, textToBytes } from '../text.ts'
@@ -40,7 +41,7 @@ export function parseSnapshot(document: unknown, limits: HistoryLimits): Snapsho
   const fields = asFields(document, 'the state')
   const version = fields.CurrentVersion
   if (version !== 2) throw new SnapshotError(`CurrentVersion is ${show(version)}, expected 2`)
-  const index = asIndex(fields.CurrentIndex, 'CurrentIndex', Number.MAX_SAFE_INTEGER)
+  const index = asIndex(fields.CurrentIndex, 'CurrentIndex', MAX_SAVED_INDEX)
   const leases: [Node, number][] = []
   const saved = asFields(fields.Root, 'Root')
   const namespace = keysNamespace(saved)
@@ -176,8 +177,8 @@ function readExtern(saved: Fields, at: string, prefix: string): NodeExtern {
     expiration,
     ttl: expiration === undefined ? undefined : asIndex(ttlField(saved.ttl), `${at}: ttl`, MAX_TTL),
     nodes: undefined,
-    modifiedIndex: asIndex(saved.modifiedIndex, `${at}: modifiedIndex`, Number.MAX_SAFE_INTEGER),
-    createdIndex: asIndex(saved.createdIndex ?? 0, `${at}: createdIndex`, Number.MAX_SAFE_INTEGER),
+    modifiedIndex: asIndex(saved.modifiedIndex, `${at}: modifiedIndex`, MAX_SAVED_INDEX),
+    createdIndex: asIndex(saved.createdIndex ?? 0, `${at}: createdIndex`, MAX_SAVED_INDEX),
   }
 }
 
@@ -193,7 +194,8 @@ function readStats(saved: unknown): Stats {
   if (saved === undefined || saved === null) return stats
   const fields = asFields(saved, 'Stats')
   for (const name of STAT_NAMES) {
-    stats[name] = asIndex(fields[name] ?? 0, `Stats: ${name}`, Number.MAX_SAFE_INTEGER)
+    const count = asIndex(fields[name] ?? 0, `Stats: ${name}`, Number.MAX_SAFE_INTEGER)
+    stats[name] = Math.min(count, MAX_SAVED_COUNT)
   }
   return stats
 }

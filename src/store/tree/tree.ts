@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { StoreError } from '../errors.ts'
+import { checkIndex, INDEX_CEILING } from '../index-ceiling.ts'
 import {
   absolute,
   checkLength,
@@ -162,6 +163,7 @@ export class Tree {
 
   /** @returns the path made tidy @throws StoreError ROOTRONLY for the root's path */
   writable(path: string): string {
+    checkIndex(this.index)
     const tidy = tidyPath(path)
     if (isRoot(tidy)) throw new StoreError(107, '/', this.index)
     return tidy
@@ -313,13 +315,15 @@ export class Tree {
 
   /** When the next node expires, in Unix milliseconds. */
   nextExpiry(): number | undefined {
-    return this.#heap.top()?.expireTime
+    // At the ceiling nothing expires any more; nodes that are due stay hidden.
+    return this.index < INDEX_CEILING ? this.#heap.top()?.expireTime : undefined
   }
 
   /** The node that expires first, if it is due; may be one below a removed directory. */
   firstDue(cutoff: number): Node | undefined {
     const lease = this.#heap.top()
-    return lease === undefined || lease.expireTime > cutoff ? undefined : lease.node
+    if (lease === undefined || lease.expireTime > cutoff) return undefined
+    return this.index < INDEX_CEILING ? lease.node : undefined
   }
 
   /** The nodes below a directory that have expired, oldest first. @param key absolute and clean */
