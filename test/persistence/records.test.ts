@@ -26,6 +26,7 @@ import { MAX_PATH_LENGTH } from '../../src/store/path.ts'
 import { STAT_NAMES, Stats } from '../../src/store/stats.ts'
 import { DirectoryNode, FileNode } from '../../src/store/tree/node.ts'
 import { MAX_EXPIRE_TIME, TtlHeap } from '../../src/store/tree/ttl-heap.ts'
+import { toValue } from '../../src/store/value.ts'
 
 const latin1 = (array: Uint8Array): string => Buffer.from(array).toString('latin1')
 const bytes = fc.oneof(
@@ -77,7 +78,7 @@ const externs: fc.Arbitrary<NodeExtern> = fc
   .record({
     key: bytes.map((path) => `/${path}`),
     dir: fc.boolean(),
-    value: fc.option(bytes, { nil: undefined }),
+    value: fc.option(bytes.map(toValue), { nil: undefined }),
     expiration: times,
     ttl: fc.nat(),
     modifiedIndex: index,
