@@ -26,7 +26,7 @@ import { MAX_PATH_LENGTH } from '../../src/store/path.ts'
 import { STAT_NAMES, Stats } from '../../src/store/stats.ts'
 import { DirectoryNode, FileNode } from '../../src/store/tree/node.ts'
 import { MAX_EXPIRE_TIME, TtlHeap } from '../../src/store/tree/ttl-heap.ts'
-import { toValue } from '../../src/store/value.ts'
+import { textOfValue, toValue } from '../../src/store/value.ts'
 
 const latin1 = (array: Uint8Array): string => Buffer.from(array).toString('latin1')
 const bytes = fc.oneof(
@@ -106,6 +106,15 @@ const events: fc.Arbitrary<Event> = fc.record({
   refresh: fc.boolean(),
 })
 
+/** Large values in a form that is compared at once, because Buffers are compared byte by byte. */
+function comparable(event: Event): unknown {
+  const node = (extern: NodeExtern | undefined): unknown =>
+    Buffer.isBuffer(extern?.value)
+      ? { ...extern, value: { bytes: textOfValue(extern.value) } }
+      : extern
+  return { ...event, node: node(event.node), prevNode: node(event.prevNode) }
+}
+
 const metas: fc.Arbitrary<Meta> = fc
   .record({
     batch: index,
@@ -171,7 +180,7 @@ describe('the record of', () => {
         const key = eventsKey(first)
         const value = encodeEvents(run, key)
         expect(isSealed(key, value)).toBe(true)
-        expect(decodeEvents(value)).toEqual(run)
+        expect(decodeEvents(value).map(comparable)).toEqual(run.map(comparable))
         const most = run.reduce((sum, event) => sum + eventLength(event), CHECKSUM_LENGTH)
         expect(value.length).toBeLessThanOrEqual(most)
       }),
