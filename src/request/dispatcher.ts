@@ -1,12 +1,13 @@
 import { pathOfKey } from '../keyspace/key.ts'
 import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
+import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
 import { quoteWord } from '../text/quoting.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
-import { endTransaction, isUnixSocket, limitQueue } from './client.ts'
+import { endTransaction, isUnixSocket, limitKept } from './client.ts'
 import type { Command } from './command.ts'
 import type { Gate } from './gate.ts'
 import { requestKeys } from './key-specs.ts'
@@ -15,6 +16,8 @@ import type { Transaction } from './transaction.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
 const MAX_SHOWN_CHARACTERS = 128
+/** An argument that a client makes the server keep, such as a channel, takes about this much. */
+const KEPT_ARGUMENT_BYTES = 512
 /** The replies of one EXEC are bounded, because they are gathered before they are sent. */
 const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
@@ -129,7 +132,7 @@ export class Dispatcher {
       throw new CommandError('ERR Command not allowed inside a transaction')
     }
     const { memory, persistence } = this.#server
-    if (memory.limited && this.#needsMemory(client, entry) && memory.isExceeded(args)) {
+    if (memory.limited && this.#needsMemory(client, entry) && isShort(memory, entry, args)) {
       throw new CommandError("OOM command not allowed when used memory > 'maxmemory'.")
     }
     const writes = entry.writes || (entry.isExec && transaction?.writes === true)
@@ -177,7 +180,7 @@ export class Dispatcher {
     // A transaction that will not run need not keep its requests (Redis).
     if (!transaction.failed && client.watched?.touched !== true) {
       transaction.add(args, entry)
-      limitQueue(client)
+      limitKept(client)
     }
     client.reply.simple('QUEUED')
     this.#server.clock.lap()
@@ -205,14 +208,16 @@ export class Dispatcher {
   #call(client: Client, entry: PreparedCommand, args: readonly string[]): void {
     const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
-    const { clock } = this.#server
+    const { clock, store } = this.#server
     const started = clock.lastLap
+    const { index } = store
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       entry.run?.(client, args, options)
     } catch (error) {
       stats.failedCalls++
-      this.#fail(client, before, error)
+      if (store.index !== index && !isExpected(error)) this.#cutOff(client, before, error)
+      else this.#fail(client, before, error)
     }
     // Counting and monitoring come after the call, as in Redis: INFO does not count itself, and a
     // client that monitors gets its reply before the line about the request.
@@ -268,14 +273,25 @@ export class Dispatcher {
     client.reply.error(text)
   }
 
+  /** Ends the connection instead of replying, because an error would deny a write that was made. */
+  #cutOff(client: Client, before: number, error: unknown): void {
+    client.reply.rewind(before)
+    this.#noteUnexpected(error)
+    client.disconnect('its write was made, but the reply could not')
+  }
+
+  #noteUnexpected(error: unknown): void {
+    this.#server.stats.unexpectedErrors++
+    this.#server.logger.error({ err: error }, 'a command failed unexpectedly')
+  }
+
   #errorReply(error: unknown): string {
     // The message may end in line breaks that the client sent, and an error reply must not (Redis).
     if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
     if (error instanceof StoreError) return error.toReply()
     if (error instanceof PathError || error instanceof SnapshotError) return `ERR ${error.message}`
     // A bug, or a string longer than V8 allows, goes to the client and to the log.
-    this.#server.stats.unexpectedErrors++
-    this.#server.logger.error({ err: error }, 'a command failed unexpectedly')
+    this.#noteUnexpected(error)
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
   }
 
@@ -295,8 +311,8 @@ export class Dispatcher {
     const now = this.#server.clock.now()
     const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
     const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
-    const secrets = entry.command.secrets?.(args) ?? []
-    const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quoteWord(arg)))
+    const secrets = new Set(entry.command.secrets?.(args))
+    const shown = args.map((arg, i) => (secrets.has(i) ? '"(redacted)"' : quoteWord(arg)))
     const line = Buffer.from(`+${time} [0 ${address}] ${shown.join(' ')}\r\n`, 'latin1')
     for (const monitor of this.#server.monitors) {
       // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
@@ -304,6 +320,25 @@ export class Dispatcher {
       if (monitor.replyMode !== 'off' && !skipped) monitor.deliver(line)
     }
   }
+}
+
+/** Whether to refuse a request that takes memory. */
+function isShort(
+  memory: MemoryGauge,
+  { keeps }: PreparedCommand,
+  args: readonly string[],
+): boolean {
+  return memory.isExceeded(args) || (keeps && !memory.hasRoomFor(args.length * KEPT_ARGUMENT_BYTES))
+}
+
+/** Whether an error says why a request was refused. All others are bugs, or limits of V8. */
+function isExpected(error: unknown): boolean {
+  return (
+    error instanceof CommandError ||
+    error instanceof StoreError ||
+    error instanceof PathError ||
+    error instanceof SnapshotError
+  )
 }
 
 /** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */
