@@ -1,4 +1,4 @@
-import { matchGlob } from '../text/glob.ts'
+import { Glob } from '../text/glob.ts'
 import {
   formatValue,
   parseValue,
@@ -111,8 +111,8 @@ export class Config {
 
   /** The names that match any of the globs, in any case, in the order of the table (CONFIG GET). */
   match(globs: readonly string[]): DirectiveName[] {
-    const lower = globs.map((glob) => glob.toLowerCase())
-    return directiveNames.filter((name) => lower.some((glob) => matchGlob(glob, name)))
+    const lower = globs.map((glob) => new Glob(glob.toLowerCase()))
+    return directiveNames.filter((name) => lower.some((glob) => glob.matches(name)))
   }
 
   /** Calls `listener` whenever the value changes. @returns a function that ends the calls */

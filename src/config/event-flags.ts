@@ -2,6 +2,7 @@
 const ALL = 'g$lshzxetd'
 /** The letters that `A` does not include. */
 const OTHERS = 'KEmn'
+const KNOWN = new RegExp(`^[A${ALL}${OTHERS}]*$`)
 
 /**
  * Sorts the letters of `notify-keyspace-events` as Redis does: `AKE` for `KEg$lshzxetd`.
@@ -10,7 +11,7 @@ const OTHERS = 'KEmn'
  * @returns undefined if a letter is unknown
  */
 export function orderEventFlags(text: string): string | undefined {
-  for (const letter of text) if (!`A${ALL}${OTHERS}`.includes(letter)) return undefined
+  if (!KNOWN.test(text)) return undefined
   const flags = parseEventFlags(text)
   const kept = (letters: string): string => [...letters].filter((each) => flags.has(each)).join('')
   return (kept(ALL) === ALL ? 'A' : kept(ALL)) + kept('nKEm')
@@ -26,5 +27,7 @@ export function showEventFlags(ordered: string): string {
 
 /** The set of letters, with `A` replaced by its letters. */
 export function parseEventFlags(text: string): ReadonlySet<string> {
-  return new Set(text.replace('A', ALL))
+  const known = [...ALL, ...OTHERS]
+  const all = text.includes('A')
+  return new Set(known.filter((each) => text.includes(each) || (all && ALL.includes(each))))
 }

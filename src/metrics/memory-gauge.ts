@@ -63,6 +63,14 @@ export class MemoryGauge {
     return this.#exceeded
   }
 
+  /** Whether a request may make the server keep this many bytes, about. */
+  hasRoomFor(bytes: number): boolean {
+    if (this.#limit === 0 || bytes < MIN_STEP_BYTES) return true
+    this.measure()
+    if (this.#used + bytes > this.#limit && performance.now() >= this.#collectAt) this.collect()
+    return this.#used + bytes <= this.#limit
+  }
+
   /** Measures the bytes in use; takes some microseconds. */
   measure(): number {
     const { used_heap_size: heap, external_memory: external } = getHeapStatistics()

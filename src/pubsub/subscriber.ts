@@ -8,6 +8,8 @@ export interface Subscriber {
   readonly patterns: Set<string>
   readonly channelCount: number
   readonly patternCount: number
+  /** Memory that the subscriptions take, about; only {@link Subscriptions} change it. */
+  subscriptionBytes: number
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
   /**
@@ -15,7 +17,10 @@ export interface Subscriber {
    * unread output would be over `client-output-buffer-limit`.
    */
   mayGet(length: number): boolean
-  /** Sends a message or a MONITOR line, after all bytes written before. */
+  /**
+   * Sends a message or a MONITOR line, after all bytes written before. Never throws: a client that
+   * cannot be sent a message is disconnected, because it would miss one.
+   */
   deliver(bytes: Uint8Array): void
   /** Like {@link Subscriber.deliver}, but without a copy, because the bytes never change. */
   deliverShared(bytes: Buffer): void

@@ -58,8 +58,7 @@ interface Replay {
 export class TreeStream {
   readonly #store: Store
   readonly #channel: TreeChannelName
-  /** The beginning of each message: its kind and the channel. */
-  readonly #head: string
+  readonly #name: string
   /** The event that was sent last, unless it was large. */
   #event: Event | undefined
   /** The message of the event that was sent last. */
@@ -86,7 +85,7 @@ export class TreeStream {
     this.#store = store
     this.#burst = burst
     this.#channel = channel
-    this.#head = encodeBulk('message') + encodeBulk(name)
+    this.#name = name
   }
 
   get size(): number {
@@ -153,7 +152,8 @@ export class TreeStream {
     else this.#live.set(subscriber, since)
     if (this.#watcher !== undefined) return
     const { path, recursive } = this.#channel
-    this.#watcher = this.#store.watch(path, { recursive, stream: true }, (event) => {
+    const onFailure = (error: unknown): void => this.#cutOff(error)
+    this.#watcher = this.#store.watch(path, { recursive, stream: true, onFailure }, (event) => {
       // Events of a client's own requests come in order with their replies.
       if (this.#burst.served !== undefined) this.separate(this.#burst.served)
       const message = this.#messageOf(event)
@@ -174,6 +174,16 @@ export class TreeStream {
     const readers = [...this.#together]
     for (const [reader, from] of this.#live) if (index >= from) readers.push(reader)
     deliverTo(readers, message)
+  }
+
+  /** Disconnects the live subscribers, because they have missed an event. */
+  #cutOff(error: unknown): void {
+    this.#watcher = undefined
+    for (const readers of [this.#live.keys(), this.#together]) {
+      for (const subscriber of readers) {
+        subscriber.disconnect(`an event could not be sent to it: ${error}`)
+      }
+    }
   }
 
   #gather(message: Message): void {
@@ -200,15 +210,20 @@ export class TreeStream {
         replay.next = event.index + 1
       }
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      // The history has dropped the next event: a closed connection is better than a silent gap.
-      subscriber.disconnect(`a watcher replays too slowly: ${error.message}`)
+      // A closed connection is better than a silent gap.
+      subscriber.disconnect(
+        error instanceof StoreError
+          ? `a watcher replays too slowly: ${error.message}`
+          : `an event could not be sent to it: ${error}`,
+      )
     }
   }
 
   #messageOf(event: Event): Message | LargeMessage {
     if (this.#message !== undefined && this.#event === event) return this.#message
-    const message = messageOf(3, this.#head, encodeOnce(event))
+    // Not kept, because the name of a channel may be long.
+    const head = encodeBulk('message') + encodeBulk(this.#name)
+    const message = messageOf(3, head, encodeOnce(event))
     if (message instanceof LargeMessage) return message
     this.#event = event
     this.#message = message

@@ -118,14 +118,21 @@ export function endTransaction(client: Client): void {
   client.watched = undefined
 }
 
-/**
- * Disconnects a client whose transaction, watched keys and buffered input together exceed
- * `client-query-buffer-limit`. Redis counts them as one buffer, too.
- */
-export function limitQueue(client: Client): void {
+/** Memory that a client's queued requests, watched keys and subscriptions take, about, in bytes. */
+export function keptBytes(client: Client): number {
   const queue = client.transaction?.bytes ?? 0
   const watched = client.watched?.bytes ?? 0
+  return queue + watched + client.subscriptionBytes
+}
+
+/**
+ * Disconnects a client that makes the server keep more than `client-query-buffer-limit`, its buffered
+ * input included. Redis counts queued requests and input as one buffer, too.
+ */
+export function limitKept(client: Client): void {
   const limit = client.server.config.get('client-query-buffer-limit')
-  if (queue + watched + client.bufferedInput <= limit) return
-  client.disconnect('what it has queued or watches is larger than client-query-buffer-limit')
+  if (keptBytes(client) + client.bufferedInput <= limit) return
+  client.disconnect(
+    'what it has queued, watches or listens to is larger than client-query-buffer-limit',
+  )
 }

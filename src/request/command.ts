@@ -78,6 +78,11 @@ export interface Command {
   readonly inPubSub?: true
   /** The command runs at once inside MULTI instead of being queued. */
   readonly inMulti?: true
+  /**
+   * The command makes the server keep its arguments for the client. Above `maxmemory` it is refused,
+   * though not in Redis: what a client may keep would otherwise have no limit that `maxmemory` sets.
+   */
+  readonly keeps?: true
   /** The directive that has to allow the command: one of Redis's protected commands. */
   readonly protectedBy?: 'enable-debug-command'
   /** Positions of the arguments that MONITOR and the slow log must not show: passwords. */

@@ -1,13 +1,14 @@
 import { pathOfKey } from '../keyspace/key.ts'
 import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
+import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { IndexError, PathError, SnapshotError, StoreError } from '../store/errors.ts'
 import { textOfValue } from '../store/value.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
-import { endTransaction, isUnixSocket, limitQueue } from './client.ts'
+import { endTransaction, isUnixSocket, limitKept } from './client.ts'
 import type { Command } from './command.ts'
 import type { Gate } from './gate.ts'
 import { requestKeys } from './key-specs.ts'
@@ -21,6 +22,8 @@ import { hasLarge, withoutLarge } from './value-places.ts'
 const MAX_SHOWN_CHARACTERS = 128
 /** The store's errors, besides StoreError, that are no bugs. */
 const REFUSALS = [PathError, SnapshotError, IndexError]
+/** An argument that a client makes the server keep, such as a channel, takes about this much. */
+const KEPT_ARGUMENT_BYTES = 512
 /** The replies of one EXEC are bounded, because they are gathered before they are sent. */
 const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
@@ -137,7 +140,7 @@ export class Dispatcher {
       throw new CommandError('ERR Command not allowed inside a transaction')
     }
     const { memory, persistence } = this.#server
-    if (memory.limited && this.#needsMemory(client, entry) && memory.isExceeded(args)) {
+    if (memory.limited && this.#needsMemory(client, entry) && isShort(memory, entry, args)) {
       throw new CommandError("OOM command not allowed when used memory > 'maxmemory'.")
     }
     const writes = entry.writes || (entry.isExec && transaction?.writes === true)
@@ -185,7 +188,7 @@ export class Dispatcher {
     // A transaction that will not run need not keep its requests (Redis).
     if (!transaction.failed && client.watched?.touched !== true) {
       transaction.add(args, entry)
-      limitQueue(client)
+      limitKept(client)
     }
     client.reply.simple('QUEUED')
     this.#server.clock.lap()
@@ -213,14 +216,16 @@ export class Dispatcher {
   #call(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
-    const { clock } = this.#server
+    const { clock, store } = this.#server
     const started = clock.lastLap
+    const { index } = store
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       entry.run?.(client, args as never, options)
     } catch (error) {
       stats.failedCalls++
-      this.#fail(client, before, error)
+      if (store.index !== index && !isExpected(error)) this.#cutOff(client, before, error)
+      else this.#fail(client, before, error)
     }
     // Counting and monitoring come after the call, as in Redis: INFO does not count itself, and a
     // client that monitors gets its reply before the line about the request.
@@ -276,6 +281,18 @@ export class Dispatcher {
     client.reply.error(text)
   }
 
+  /** Ends the connection instead of replying, because an error would deny a write that was made. */
+  #cutOff(client: Client, before: number, error: unknown): void {
+    client.reply.rewind(before)
+    this.#noteUnexpected(error)
+    client.disconnect('its write was made, but the reply could not')
+  }
+
+  #noteUnexpected(error: unknown): void {
+    this.#server.stats.unexpectedErrors++
+    this.#server.logger.error({ err: error }, 'a command failed unexpectedly')
+  }
+
   #errorReply(error: unknown): string {
     // The message may end in line breaks that the client sent, and an error reply must not (Redis).
     if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
@@ -284,8 +301,7 @@ export class Dispatcher {
       return `ERR ${(error as Error).message}`
     }
     // A bug, or a string longer than V8 allows, goes to the client and to the log.
-    this.#server.stats.unexpectedErrors++
-    this.#server.logger.error({ err: error }, 'a command failed unexpectedly')
+    this.#noteUnexpected(error)
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
   }
 
@@ -319,6 +335,20 @@ export class Dispatcher {
 /** The positions of arguments that nobody must be shown. */
 function secretsOf({ command }: PreparedCommand, args: RequestArguments): readonly number[] {
   return command.secrets?.(args.map(textOfValue)) ?? []
+}
+
+/** Whether to refuse a request that takes memory. */
+function isShort(memory: MemoryGauge, { keeps }: PreparedCommand, args: RequestArguments): boolean {
+  return memory.isExceeded(args) || (keeps && !memory.hasRoomFor(args.length * KEPT_ARGUMENT_BYTES))
+}
+
+/** Whether an error says why a request was refused. All others are bugs, or limits of V8. */
+function isExpected(error: unknown): boolean {
+  return (
+    error instanceof CommandError ||
+    error instanceof StoreError ||
+    REFUSALS.some((refusal) => error instanceof refusal)
+  )
 }
 
 /** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */

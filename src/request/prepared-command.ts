@@ -19,6 +19,8 @@ export interface PreparedCommand {
   readonly writes: boolean
   /** Whether the command may take more memory. */
   readonly grows: boolean
+  /** Whether the command makes the server keep its arguments for the client. */
+  readonly keeps: boolean
   /** Whether the command runs at once inside MULTI instead of being queued. */
   readonly inMulti: boolean
   /** Whether the command ends a transaction, and so must not be refused for lack of memory. */
@@ -49,7 +51,8 @@ export function prepareCommand(command: Command, fullName: string): PreparedComm
     arity: command.arity,
     options: command.parsed === true ? new OptionParser(command) : undefined,
     writes: command.flags.includes('write'),
-    grows: command.flags.includes('denyoom'),
+    grows: command.flags.includes('denyoom') || command.keeps === true,
+    keeps: command.keeps === true,
     inMulti: command.inMulti === true,
     endsMulti: ENDS_MULTI.includes(fullName),
     noMulti: command.flags.includes('no_multi'),

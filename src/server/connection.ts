@@ -199,6 +199,14 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
 
   deliver(bytes: Uint8Array): void {
     if (this.#closing) return
+    try {
+      this.#deliver(bytes)
+    } catch (error) {
+      this.disconnect(`a message could not be sent to it: ${error}`)
+    }
+  }
+
+  #deliver(bytes: Uint8Array): void {
     if (this.executing) {
       this.#deferred.push(bytes)
       this.#deferredBytes += bytes.length
@@ -222,8 +230,15 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   deliverShared(bytes: Buffer): void {
     const { persistence } = this.server
     const waits = this.#serving || this.executing || this.reply.length > 0 || this.#output.holds
-    if (waits || this.#closing || persistence.holding) this.deliver(bytes)
-    else this.#output.send(bytes)
+    if (waits || this.#closing || persistence.holding) {
+      this.deliver(bytes)
+      return
+    }
+    try {
+      this.#output.send(bytes)
+    } catch (error) {
+      this.disconnect(`a message could not be sent to it: ${error}`)
+    }
   }
 
   close(): void {

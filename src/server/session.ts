@@ -14,6 +14,7 @@ export class Session {
   readonly createdAt: number
   readonly channels = new Set<string>()
   readonly patterns = new Set<string>()
+  subscriptionBytes = 0
   /** On the scale of `Clock.elapsed`. */
   lastRequestAt: number
   lastCommand = 'NULL'

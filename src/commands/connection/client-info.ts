@@ -1,7 +1,7 @@
 import { DEFAULT_USER } from '../../access/password.ts'
 import { textOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { isSubscriber, isUnixSocket } from '../../request/client.ts'
+import { isSubscriber, isUnixSocket, keptBytes } from '../../request/client.ts'
 
 /** The types of clients that CLIENT LIST and CLIENT KILL select by (Redis). */
 export type ClientType = 'normal' | 'pubsub' | 'replica' | 'master'
@@ -63,7 +63,7 @@ export function describeClient(client: Client): string {
     `flags=${flagsOf(client)} db=0 sub=${client.channelCount} psub=${client.patternCount} ssub=0`,
     `multi=${transaction?.requests.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0`,
     `multi-mem=${queued} rbs=0 rbp=0`,
-    `obl=${gathered} oll=${unread > 0 ? 1 : 0} omem=${unread} tot-mem=${input + output + queued} events=r`,
+    `obl=${gathered} oll=${unread > 0 ? 1 : 0} omem=${unread} tot-mem=${input + output + keptBytes(client)} events=r`,
     `cmd=${client.lastCommand || 'NULL'} user=${DEFAULT_USER} redir=-1`,
     `resp=${client.reply.protocol} lib-name=${client.libraryName} lib-ver=${client.libraryVersion}`,
   ].join(' ')

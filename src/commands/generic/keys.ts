@@ -1,11 +1,11 @@
 // KEYS · RANDOMKEY
 
 import { keyOf } from '../../keyspace/key.ts'
+import { keyGlob } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { Store } from '../../store/store.ts'
 import type { FileNode } from '../../store/tree/node.ts'
-import { matchGlob } from '../../text/glob.ts'
 import { replyKeys } from './scan.ts'
 
 /** Shared by both commands. */
@@ -19,12 +19,13 @@ function allKeys(client: Client, pattern: string): string[] {
   const { store, clock } = client.server
   const { fileList } = store
   const now = clock.now()
+  const glob = pattern === '*' ? undefined : keyGlob(pattern)
   const keys: string[] = []
   for (let i = 0; i < fileList.length; i++) {
     const file = fileList.at(i)
     if (!store.isVisible(file, now)) continue
     const key = keyOf(file)
-    if (pattern === '*' || matchGlob(pattern, key)) keys.push(key)
+    if (glob === undefined || glob.matches(key)) keys.push(key)
   }
   return keys
 }

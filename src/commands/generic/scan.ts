@@ -3,11 +3,12 @@
 import { keyOf } from '../../keyspace/key.ts'
 import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
+import { keyGlob } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { Store } from '../../store/store.ts'
-import { matchGlob } from '../../text/glob.ts'
+import type { Glob } from '../../text/glob.ts'
 
 /** The COUNT of a request that gives none (Redis). */
 const DEFAULT_COUNT = 10
@@ -17,8 +18,11 @@ const MAX_LOOKS_PER_KEY = 10
 /** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
 const POSITIONS = 2 ** 32
 
-/** A cursor as C's strtoul reads it: with or without a sign, possibly empty, ended by a NUL. */
-const CURSOR = /^(?:([+-]?)(\d+))?(?:$|\0)/
+/**
+ * A cursor as C's strtoul reads it: with or without a sign, possibly empty, ended by a NUL. No 64-bit
+ * number has more digits.
+ */
+const CURSOR = /^(?:([+-]?)(\d{1,20}))?(?:$|\0)/
 const MAX_CURSOR = 2n ** 64n - 1n
 
 /** @throws CommandError unless Redis would take the cursor */
@@ -39,7 +43,7 @@ function filesLeft({ fileList }: Store, cursor: number): number {
 }
 
 interface ScanOptions {
-  pattern: string | undefined
+  pattern: Glob | undefined
   count: number
   type: string | undefined
 }
@@ -56,7 +60,7 @@ function parseScanOptions(args: readonly string[]): ScanOptions {
     if (value === undefined) throw syntaxError()
     switch (tokenOf(args[i])) {
       case 'MATCH':
-        options.pattern = value === '*' ? undefined : value
+        options.pattern = value === '*' ? undefined : keyGlob(value)
         break
       case 'COUNT':
         options.count = parseCount(value)
@@ -101,7 +105,7 @@ function scan(client: Client, args: readonly string[]): void {
     counted++
     if (type !== undefined && type !== 'STRING') continue
     const key = keyOf(file)
-    if (pattern === undefined || matchGlob(pattern, key)) keys.push(key)
+    if (pattern === undefined || pattern.matches(key)) keys.push(key)
   }
   client.reply.array(2)
   client.reply.bulk(left === 0 ? '0' : String(fileList.epoch * POSITIONS + left))

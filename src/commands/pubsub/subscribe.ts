@@ -1,9 +1,11 @@
 // SUBSCRIBE · UNSUBSCRIBE · PSUBSCRIBE · PUNSUBSCRIBE · PUBLISH · PUBSUB
 
 import { CommandError } from '../../request/arguments/errors.ts'
+import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
+import { limitKept } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import type { Value } from '../../store/value.ts'
-import { matchGlob } from '../../text/glob.ts'
+import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stale']
@@ -28,9 +30,11 @@ export const subscribeCommands: readonly Command[] = [
     arity: -2,
     flags: SUBSCRIBE_FLAGS,
     args: [CHANNELS],
+    keeps: true,
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.subscribe(client, args.slice(1))
+      limitKept(client)
     },
   },
   {
@@ -57,9 +61,11 @@ export const subscribeCommands: readonly Command[] = [
     arity: -2,
     flags: SUBSCRIBE_FLAGS,
     args: [PATTERNS],
+    keeps: true,
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.patternSubscribe(client, args.slice(1))
+      limitKept(client)
     },
   },
   {
@@ -94,6 +100,7 @@ export const subscribeCommands: readonly Command[] = [
           'ERR a channel that begins with a slash carries the events of the tree; write the node instead',
         )
       }
+      checkChannel(args[1])
       client.reply.integer(client.server.pubsub.publish(args[1], args[2]))
     },
   },
@@ -117,8 +124,10 @@ export const subscribeCommands: readonly Command[] = [
         run(client, args) {
           if (args.length > 3) throw wrongSubcommandArguments(args[1])
           const pattern = args[2]
+          if (pattern !== undefined) checkPattern(pattern)
+          const glob = pattern === undefined ? undefined : new Glob(pattern)
           const channels = [...client.server.pubsub.channels()].filter(
-            (channel) => pattern === undefined || matchGlob(pattern, channel),
+            (channel) => glob === undefined || glob.matches(channel),
           )
           client.reply.array(channels.length)
           for (const channel of channels) client.reply.bulk(channel)

@@ -1,13 +1,15 @@
 // COMMAND
 
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
+import { checkPattern } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { type UsedKey, usedKeys } from '../../request/key-specs.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
-import { matchGlob } from '../../text/glob.ts'
+import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
 import {
+  CommandReplies,
   categoriesOf,
   type NamedCommand,
   replyCommandDocs,
@@ -19,10 +21,15 @@ const FLAGS: readonly Flag[] = ['loading', 'stale']
 
 const NAMES = [{ name: 'command-name', type: 'string', optional: true, multiple: true }] as const
 
+const infos = new CommandReplies(replyCommandInfo)
+const docs = new CommandReplies(replyCommandDocs)
+
 /** Finds commands and subcommands by name. */
 class Catalogue {
   readonly #all: () => readonly Command[]
   #byName: ReadonlyMap<string, NamedCommand> | undefined
+  /** Subcommands too, by their full names. */
+  #byAnyName: ReadonlyMap<string, NamedCommand> | undefined
 
   constructor(all: () => readonly Command[]) {
     this.#all = all
@@ -43,11 +50,8 @@ class Catalogue {
 
   /** @param name in any case, `container|subcommand` for a subcommand */
   find(name: string): NamedCommand | undefined {
-    const [first, second, ...rest] = name.toLowerCase().split('|')
-    const found = this.commands.get(first)
-    if (found === undefined || second === undefined) return found
-    if (rest.length > 0) return undefined
-    return subcommandsOf(found).find(({ command }) => command.name === second)
+    this.#byAnyName ??= new Map(this.everything().map((named) => [named.fullName, named]))
+    return this.#byAnyName.get(name) ?? this.#byAnyName.get(name.toLowerCase())
   }
 
   /** The command or subcommand that a request calls. */
@@ -73,8 +77,11 @@ function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean 
       return () => false
     case 'ACLCAT':
       return ({ command }) => categoriesOf(command).some(isValue)
-    case 'PATTERN':
-      return ({ fullName }) => matchGlob(value, fullName)
+    case 'PATTERN': {
+      checkPattern(value)
+      const glob = new Glob(value)
+      return ({ fullName }) => glob.matches(fullName)
+    }
     default:
       throw syntaxError()
   }
@@ -98,7 +105,7 @@ function keysOf(found: NamedCommand | undefined, request: readonly string[]): Us
 /** COMMAND and COMMAND INFO without names. */
 function replyAllInfo(reply: ReplyWriter, catalogue: Catalogue): void {
   reply.array(catalogue.commands.size)
-  for (const named of catalogue.commands.values()) replyCommandInfo(reply, named)
+  for (const named of catalogue.commands.values()) infos.write(reply, named)
 }
 
 /**
@@ -166,7 +173,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         for (const name of args.slice(2)) {
           const named = catalogue.find(name)
           if (named === undefined) reply.null()
-          else replyCommandInfo(reply, named)
+          else infos.write(reply, named)
         }
       },
     },
@@ -190,7 +197,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         reply.map(chosen.length)
         for (const named of chosen) {
           reply.bulk(named.fullName)
-          replyCommandDocs(reply, named)
+          docs.write(reply, named)
         }
       },
     },

@@ -7,10 +7,9 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { RequestArguments } from '../../resp/request-arguments.ts'
 import { StoreError } from '../../store/errors.ts'
-import { cleanPath, isBelow } from '../../store/path.ts'
+import { cleanPath } from '../../store/path.ts'
+import { PathTree, type Place } from '../../store/path-tree.ts'
 import { textOfValue } from '../../store/value.ts'
-
-const SLASH = 47
 
 const PAIRS: readonly Argument[] = [
   {
@@ -57,27 +56,30 @@ function checkWrites(client: Client, args: RequestArguments): boolean {
   return exists
 }
 
-/** @throws StoreError NOTDIR if a key lies below another one, because that will be a file */
+/**
+ * Checks that no key is the directory of another one, because it will be a file.
+ *
+ * @throws StoreError NOTDIR
+ */
 function checkNesting({ server }: Client, args: RequestArguments): void {
   const paths: string[] = []
-  for (let i = 1; i < args.length; i += 2) paths.push(cleanPath(pathOfKey(textOfValue(args[i]))))
-  paths.sort(compareAsTree)
-  for (let i = 1; i < paths.length; i++) {
-    if (isBelow(paths[i], paths[i - 1])) throw new StoreError(104, paths[i - 1], server.store.index)
+  const directories = new PathTree<true>()
+  const seen = new Set<string>()
+  for (let i = 1; i < args.length; i += 2) {
+    const path = cleanPath(pathOfKey(textOfValue(args[i])))
+    paths.push(path)
+    const directory = path.slice(0, Math.max(1, path.lastIndexOf('/')))
+    if (seen.has(directory)) continue
+    seen.add(directory)
+    directories.at(directory)
   }
-}
-
-/** Sorts the slash before all other characters, so that the paths below a path follow it directly. */
-function compareAsTree(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i)
-    const y = b.charCodeAt(i)
-    if (x === y) continue
-    if (x === SLASH) return -1
-    return y === SLASH ? 1 : x - y
+  for (const path of paths) {
+    let place: Place<true> | undefined = directories.root
+    while (place !== undefined && place.path.length < path.length) {
+      place = directories.next(place, path)
+    }
+    if (place !== undefined) throw new StoreError(104, path, server.store.index)
   }
-  return a.length - b.length
 }
 
 function setAll(client: Client, args: RequestArguments): void {

@@ -3,7 +3,7 @@
 import { pathOfKey } from '../../keyspace/key.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
-import { endTransaction, limitQueue } from '../../request/client.ts'
+import { endTransaction, limitKept } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { Transaction } from '../../request/transaction.ts'
 import { WatchedKeys } from '../../request/watched-keys.ts'
@@ -87,6 +87,7 @@ export const multiCommands: readonly Command[] = [
     keys: [1, -1, 1],
     keyFlags: [['RO']],
     args: [{ name: 'key', type: 'key', multiple: true }],
+    keeps: true,
     inMulti: true,
     run(client, args) {
       if (client.transaction !== undefined) {
@@ -96,7 +97,7 @@ export const multiCommands: readonly Command[] = [
       client.watched = watched
       for (let i = 1; i < args.length; i++) watched.add(pathOfKey(args[i]))
       client.reply.ok()
-      limitQueue(client)
+      limitKept(client)
     },
   },
   {

@@ -3,7 +3,9 @@
 import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
+import { limitKept } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { ownCopy } from '../../store/path.ts'
 import { writeEvent } from './event-reply.ts'
 
 /** Watching the tree. */
@@ -31,8 +33,12 @@ export const kwatchCommands: readonly Command[] = [
       let answered = false
       let unblock: (() => void) | undefined
       let cancelTimer: (() => void) | undefined
-      const watchOptions = { recursive: options.has('recursive'), since }
-      const watcher = store.watch(args[1], watchOptions, (event) => {
+      const watchOptions = {
+        recursive: options.has('recursive'),
+        since,
+        onFailure: (error: unknown) => client.disconnect(`its event could not be sent: ${error}`),
+      }
+      const watcher = store.watch(ownCopy(args[1]), watchOptions, (event) => {
         answered = true
         cancelTimer?.()
         writeEvent(client.reply, event)
@@ -66,6 +72,7 @@ export const kwatchCommands: readonly Command[] = [
     arity: -2,
     flags: ['pubsub', 'readonly'],
     args: [{ name: 'channel', type: 'string', multiple: true }],
+    keeps: true,
     inPubSub: true,
     run(client, args) {
       for (const channel of args.slice(1)) {
@@ -75,6 +82,7 @@ export const kwatchCommands: readonly Command[] = [
         )
       }
       client.server.pubsub.subscribe(client, args.slice(1))
+      limitKept(client)
     },
   },
   {
