@@ -23,6 +23,8 @@ const collectGarbage = runInNewContext('gc') as () => void
 
 function usedMemory(): number {
   collectGarbage()
+  // The memory of Buffers is given back on another thread, which the next collection waits for.
+  collectGarbage()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }
