@@ -2,7 +2,6 @@ import { pathOfKey } from '../keyspace/key.ts'
 import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
 import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
-import { quoteWord } from '../text/quoting.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
@@ -10,12 +9,16 @@ import { endTransaction, isUnixSocket, limitQueue } from './client.ts'
 import type { Command } from './command.ts'
 import type { Gate } from './gate.ts'
 import { requestKeys } from './key-specs.ts'
+import { monitorLine } from './monitor-line.ts'
 import { NO_OPTIONS, type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import type { Transaction } from './transaction.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
 const MAX_SHOWN_CHARACTERS = 128
-/** The replies of one EXEC are bounded, because they are gathered before they are sent. */
+/**
+ * The replies of one EXEC are bounded, because they are gathered before they are sent. Values that are
+ * not copied do not count.
+ */
 const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
 /** Finds the command for a request, checks whether it may run, and runs it. */
@@ -74,12 +77,13 @@ export class Dispatcher {
     this.#expireBefore(requests)
     client.executing = true
     const before = reply.length
+    const ownBefore = reply.ownLength
     let tooLong = false
     reply.array(requests.length)
     for (const args of requests) {
       this.#call(client, this.#find(args), args)
       if (client.replyMode === 'off') reply.muted = true
-      if (reply.length - before > MAX_EXEC_REPLY_BYTES) {
+      if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
         // A transaction is all or nothing, so the remaining requests run, too.
         tooLong = true
         reply.rewind(before)
@@ -296,12 +300,18 @@ export class Dispatcher {
     const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
     const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
     const secrets = entry.command.secrets?.(args) ?? []
-    const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quoteWord(arg)))
-    const line = Buffer.from(`+${time} [0 ${address}] ${shown.join(' ')}\r\n`, 'latin1')
+    const shown = args.map((arg, i) => (secrets.includes(i) ? undefined : arg))
+    const line = monitorLine(`${time} [0 ${address}]`, shown)
     for (const monitor of this.#server.monitors) {
       // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
       const skipped = monitor === client && client.reply.muted
-      if (monitor.replyMode !== 'off' && !skipped) monitor.deliver(line)
+      if (monitor.replyMode === 'off' || skipped) continue
+      try {
+        monitor.deliver(typeof line === 'function' ? line() : line)
+      } catch (error) {
+        // The client that monitors ends, and not the one whose request is shown.
+        monitor.fail(error)
+      }
     }
   }
 }

@@ -15,9 +15,7 @@ export function eventToJson(event: Event): string {
 
 /** A node as JSON; see {@link eventToJson}. */
 export function nodeToJson(node: NodeExtern): string {
-  let json = isText(node.key)
-    ? `{"key":${JSON.stringify(node.key)}`
-    : `{"key":"${toBase64(node.key)}","keyEncoding":"base64"`
+  let json = keyToJson(node.key)
   if (node.dir) json += ',"dir":true'
   if (node.value !== undefined) {
     json += isText(node.value)
@@ -29,4 +27,11 @@ export function nodeToJson(node: NodeExtern): string {
   }
   if (node.nodes !== undefined) json += `,"nodes":[${node.nodes.map(nodeToJson).join(',')}]`
   return `${json},"modifiedIndex":${node.modifiedIndex},"createdIndex":${node.createdIndex}}`
+}
+
+/** The beginning of a node as JSON: its key. */
+export function keyToJson(key: string): string {
+  return isText(key)
+    ? `{"key":${JSON.stringify(key)}`
+    : `{"key":"${toBase64(key)}","keyEncoding":"base64"`
 }

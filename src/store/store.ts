@@ -4,8 +4,10 @@ import { ShortEvent } from './history/short-event.ts'
 import { absolute, checkDepth, cleanPath, joinPath, tidyPath } from './path.ts'
 import { rename } from './rename.ts'
 import { loadSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
+import { type SavedParts, SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
 import { type DirectoryNode, type FileNode, isHidden, isOverdue, type Node } from './tree/node.ts'
+import { TreeCopy } from './tree/tree-copy.ts'
 import { WatchableTree } from './watchable-tree.ts'
 
 export type { StoreOptions, StoreState, WatchOptions } from './watchable-tree.ts'
@@ -27,6 +29,17 @@ export interface Conditions {
   prevValue?: string | undefined
   /** The `modifiedIndex` that the file must have. */
   prevIndex?: number | undefined
+}
+
+/** A directory with its children as they are at one moment. */
+export interface Listing {
+  /** Of the directory. */
+  readonly path: string
+  readonly nodes: TreeCopy
+  /** The moment, in Unix milliseconds; 0 if no node has a TTL. */
+  readonly now: number
+  /** The store's index. */
+  readonly index: number
 }
 
 /**
@@ -55,6 +68,26 @@ export class Store extends WatchableTree {
         : represent(node, key, now)
       this.stats.getsSuccess++
       return newEvent('get', extern, undefined, this.index)
+    } catch (error) {
+      this.stats.getsFail++
+      throw error
+    }
+  }
+
+  /**
+   * Like {@link Store.get} of a directory, but copies less: for a reply that is made as it is sent.
+   *
+   * @returns undefined if a file is at the path; then `get` has the answer
+   */
+  getListing(path: string, recursive: boolean): Listing | undefined {
+    try {
+      const tidy = tidyPath(path)
+      const now = this.tree.now()
+      const node = this.tree.find(tidy, now)
+      if (!node.dir) return undefined
+      const nodes = new TreeCopy(node, { recursive, now })
+      this.stats.getsSuccess++
+      return { path: absolute(tidy), nodes, now, index: this.index }
     } catch (error) {
       this.stats.getsFail++
       throw error
@@ -264,14 +297,12 @@ export class Store extends WatchableTree {
 
   /** The whole store as etcd's JSON document, read in place (seed: `SaveNoCopy`). */
   saveNoCopy(): string {
-    return saveSnapshot({
-      root: this.root,
-      history: this.history,
-      index: this.index,
-      stats: this.stats,
-      watchers: this.hub.count,
-      version: STORE_VERSION,
-    })
+    return saveSnapshot(this.#savedParts)
+  }
+
+  /** A copy of the whole store, to be saved in pieces: the document may be too long for a string. */
+  snapshotCopy(): SnapshotCopy {
+    return new SnapshotCopy(this.#savedParts)
   }
 
   /** A store of its own with the same nodes, history and stats, and no watchers (seed: `Clone`). */
@@ -291,6 +322,17 @@ export class Store extends WatchableTree {
   recovery(state: string): void {
     this.restore(loadSnapshot(state, this.history.limits))
     this.tree.changes?.replaceAll()
+  }
+
+  get #savedParts(): SavedParts {
+    return {
+      root: this.root,
+      history: this.history,
+      index: this.index,
+      stats: this.stats,
+      watchers: this.hub.count,
+      version: STORE_VERSION,
+    }
   }
 
   #create(path: string, value: string | undefined, options: WriteOptions & { unique?: boolean }) {
