@@ -4,6 +4,8 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
 import type { Command } from '../../request/command.ts'
+import { guarded } from '../../request/guard.ts'
+import type { Event } from '../../store/event.ts'
 import { writeEvent } from './event-reply.ts'
 
 /** Watching the tree. */
@@ -32,12 +34,13 @@ export const kwatchCommands: readonly Command[] = [
       let unblock: (() => void) | undefined
       let cancelTimer: (() => void) | undefined
       const watchOptions = { recursive: options.has('recursive'), since }
-      const watcher = store.watch(args[1], watchOptions, (event) => {
+      const onEvent = guarded(client, (event: Event) => {
         answered = true
         cancelTimer?.()
         writeEvent(client.reply, event)
         unblock?.()
       })
+      const watcher = store.watch(args[1], watchOptions, onEvent)
       if (answered) return
       if (client.executing) {
         // Like BLPOP, it does not wait in EXEC, because nobody else can write before EXEC ends.
@@ -50,11 +53,12 @@ export const kwatchCommands: readonly Command[] = [
         cancelTimer?.()
       })
       if (timeout === 0) return
-      cancelTimer = clock.schedule(() => {
+      const giveUp = guarded(client, () => {
         watcher.remove()
         client.reply.nullArray()
         unblock?.()
-      }, timeout)
+      })
+      cancelTimer = clock.schedule(giveUp, timeout)
     },
   },
   {
