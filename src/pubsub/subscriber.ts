@@ -17,10 +17,7 @@ export interface Subscriber {
    * unread output would be over `client-output-buffer-limit`.
    */
   mayGet(length: number): boolean
-  /**
-   * Sends a message or a MONITOR line, after all bytes written before. Never throws: a client that
-   * cannot be sent a message is disconnected, because it would miss one.
-   */
+  /** Sends a message or a MONITOR line, after all bytes written before. */
   deliver(bytes: Uint8Array): void
   /** Like {@link Subscriber.deliver}, but without a copy, because the bytes never change. */
   deliverShared(bytes: Buffer): void

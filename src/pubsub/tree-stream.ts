@@ -6,7 +6,7 @@ import { encodeEvent } from '../store/event-json.ts'
 import type { Pieces } from '../store/pieces.ts'
 import type { Store } from '../store/store.ts'
 import type { Watcher } from '../store/watcher-hub.ts'
-import { deliverTo } from './deliver.ts'
+import { deliverTo, send, sendShared } from './deliver.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { TreeChannelName } from './tree-channel.ts'
 
@@ -139,7 +139,7 @@ export class TreeStream {
     for (const subscriber of this.#together) {
       const { protocol } = subscriber.reply
       encoded[protocol] ??= joined(messages, protocol)
-      subscriber.deliverShared(encoded[protocol])
+      sendShared(subscriber, encoded[protocol])
     }
   }
 
@@ -162,7 +162,7 @@ export class TreeStream {
         return
       }
       for (const [reader, from] of this.#live) {
-        if (event.index >= from) reader.deliver(message.encoded(reader.reply.protocol))
+        if (event.index >= from) send(reader, message.encoded(reader.reply.protocol))
       }
       if (this.#together.size > 0) this.#gather(message)
     })

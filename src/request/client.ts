@@ -9,15 +9,17 @@ import type { Throughput } from '../metrics/throughput.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Subscriber } from '../pubsub/subscriber.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
+import type { ReplySource } from '../resp/reply-writer.ts'
 import type { Store } from '../store/store.ts'
 import type { ServerClock } from './clock.ts'
 import type { Waiter } from './gate.ts'
+import type { Accountable } from './guard.ts'
 import type { Pause } from './pause.ts'
 import type { Transaction } from './transaction.ts'
 import type { WatchedKeys } from './watched-keys.ts'
 
 /** A client, as commands see it: commands do not know its connection. */
-export interface Client extends Subscriber, Waiter {
+export interface Client extends Subscriber, Waiter, Accountable {
   readonly server: ServerContext
   readonly id: number
   /** `host:port`, or `path:0` of a Unix socket. */
@@ -57,6 +59,8 @@ export interface Client extends Subscriber, Waiter {
    * @param onGone called if the client leaves first
    */
   block(onGone: () => void): () => void
+  /** Sends a message, bytes or made as it is sent, after all bytes written before. */
+  deliver(message: Uint8Array | ReplySource): void
 }
 
 /** The server, as commands see it. */

@@ -24,7 +24,10 @@ const MAX_SHOWN_CHARACTERS = 128
 const REFUSALS = [PathError, SnapshotError, IndexError]
 /** An argument that a client makes the server keep, such as a channel, takes about this much. */
 const KEPT_ARGUMENT_BYTES = 512
-/** The replies of one EXEC are bounded, because they are gathered before they are sent. */
+/**
+ * The replies of one EXEC are bounded, because they are gathered before they are sent. Values that are
+ * not copied do not count.
+ */
 const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
 /** Finds the command for a request, checks whether it may run, and runs it. */
@@ -85,12 +88,13 @@ export class Dispatcher {
     this.#expireBefore(requests)
     client.executing = true
     const before = reply.length
+    const ownBefore = reply.ownLength
     let tooLong = false
     reply.array(requests.length)
     for (const args of requests) {
       this.#call(client, this.#find(args), args)
       if (client.replyMode === 'off') reply.muted = true
-      if (reply.length - before > MAX_EXEC_REPLY_BYTES) {
+      if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
         // A transaction is all or nothing, so the remaining requests run, too.
         tooLong = true
         reply.rewind(before)
@@ -321,13 +325,19 @@ export class Dispatcher {
     const now = this.#server.clock.now()
     const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
     const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
-    const monitors = [...this.#server.monitors].filter((monitor) => {
+    const secrets = secretsOf(entry, args)
+    const shown = args.map((arg, i) => (secrets.includes(i) ? undefined : arg))
+    const line = monitorLine(`${time} [0 ${address}]`, shown)
+    for (const monitor of this.#server.monitors) {
       // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
       const skipped = monitor === client && client.reply.muted
-      return monitor.replyMode !== 'off' && !skipped
-    })
-    for (const piece of monitorLine(`${time} [0 ${address}]`, args, secretsOf(entry, args))) {
-      for (const monitor of monitors) monitor.deliver(piece)
+      if (monitor.replyMode === 'off' || skipped) continue
+      try {
+        monitor.deliver(typeof line === 'function' ? line() : line)
+      } catch (error) {
+        // The client that monitors ends, and not the one whose request is shown.
+        monitor.fail(error)
+      }
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { commandTable } from '../commands/table.ts'
 import { type Config, pathFromBytes } from '../config/config.ts'
@@ -12,6 +13,7 @@ import { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { Client, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
+import { guarded } from '../request/guard.ts'
 import { Pause } from '../request/pause.ts'
 import type { Transaction } from '../request/transaction.ts'
 import { FrameDecoder } from '../resp/frame-decoder.ts'
@@ -20,12 +22,14 @@ import type { Clock } from '../store/clock.ts'
 import { Store } from '../store/store.ts'
 import { randomBytes } from '../text/random-bytes.ts'
 import { Admission } from './admission.ts'
+import { ClientMemory } from './client-memory.ts'
 import type { Connection } from './connection.ts'
 import { descriptorLimit, limitClients } from './descriptors.ts'
 import { ExpiryTimer } from './expiry-timer.ts'
 import { followConfig, PersistenceConfig } from './follow-config.ts'
 import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
+import { Pump } from './pump.ts'
 import { Turn } from './turn.ts'
 
 /** When the server closes, connections may take this long to read their last replies. */
@@ -87,7 +91,7 @@ export class Server implements ServerContext {
     this.configFile = configFile
     this.logger = logger
     this.lostLogLines = parts.lostLogLines
-    this.clock = new ServerClock(clock)
+    this.clock = new ServerClock(clock, this)
     this.startedAt = clock.now()
     this.#listenPort = parts.listenPort
     this.#umask = parts.umask
@@ -102,20 +106,20 @@ export class Server implements ServerContext {
       clock,
       logger,
       crashIndexGap: () => config.get('crash-index-gap'),
-      onCommit: (number) => {
+      onCommit: guarded(this, (number: number) => {
         this.latency.add('commit', this.persistence.lastDuration ?? 0)
-        for (const output of this.#holding) output.release(number)
-      },
-      onFailure: () => {
-        for (const output of this.#holding) output.releaseUnsaved()
-      },
+        for (const output of this.#holding) guarded(output, () => output.release(number))()
+      }),
+      onFailure: guarded(this, () => {
+        for (const output of this.#holding) guarded(output, () => output.releaseUnsaved())()
+      }),
     })
     this.pubsub = new Subscriptions(this.store, () => this.#turn.scheduleFlush())
     this.throughput = new Throughput(this.stats, this.clock)
     this.slowlog = new SlowLog(config, this.clock)
     this.latency = new LatencyMonitor(config, this.clock)
     this.#dispatcher = new Dispatcher(this, commandTable)
-    this.#expiry = new ExpiryTimer(this.store, this.clock, (duration) => {
+    this.#expiry = new ExpiryTimer(this.store, this.clock, this, (duration) => {
       this.latency.add('expire-cycle', duration)
       this.#turn.flush()
     })
@@ -125,11 +129,13 @@ export class Server implements ServerContext {
     })
     const frameDecoder = new FrameDecoder(this.requestLimits)
     const onServed = (): void => this.#expiry.arm()
-    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed)
+    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed, this)
     this.#admission = new Admission({
       server: this,
       dispatcher: this.#dispatcher,
       turn: this.#turn,
+      pump: new Pump(),
+      clientMemory: new ClientMemory(config),
       requestLimits: this.requestLimits,
       frameDecoder,
       holding: this.#holding,
@@ -173,7 +179,7 @@ export class Server implements ServerContext {
         logger,
         port: this.#listenPort,
         umask: this.#umask,
-        onSocket: (socket, unixPath) => this.#admission.accept(socket, unixPath),
+        onSocket: (socket, unixPath) => this.#accept(socket, unixPath),
       })
     } catch (error) {
       await persistence.close(false)
@@ -203,14 +209,21 @@ export class Server implements ServerContext {
     this.#expiry.stop()
     for (const client of this.clients.values()) client.close()
     this.#turn.flush()
-    const overdue = setTimeout(() => {
+    const destroyAll = (): void => {
       for (const client of this.clients.values()) client.destroy()
-    }, CLOSE_GRACE_MS)
+    }
+    const overdue = setTimeout(guarded(this, destroyAll), CLOSE_GRACE_MS)
     this.#admission.whenEmpty(() => {
       clearTimeout(overdue)
       this.#release(save)
     })
     return this.closed
+  }
+
+  /** Logs an unexpected error that is no client's. */
+  fail(error: unknown): void {
+    this.stats.unexpectedErrors++
+    this.logger.error({ err: error }, 'an unexpected error')
   }
 
   shutdown(save: boolean): void {
@@ -223,6 +236,15 @@ export class Server implements ServerContext {
 
   persistenceChange(): Promise<void> | undefined {
     return this.#persistenceConfig.requested
+  }
+
+  #accept(socket: Socket, unixPath: string | undefined): void {
+    try {
+      this.#admission.accept(socket, unixPath)
+    } catch (error) {
+      socket.destroy()
+      this.fail(error)
+    }
   }
 
   #release(save: boolean): void {

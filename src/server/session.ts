@@ -52,9 +52,14 @@ export class Session {
     return this.patterns.size
   }
 
+  /** Whether the client has subscriptions. */
+  get subscribes(): boolean {
+    return this.channels.size + this.patterns.size > 0
+  }
+
   /** Whether the client has subscriptions, or monitors. */
   get listens(): boolean {
-    return this.channels.size + this.patterns.size > 0 || this.monitor
+    return this.subscribes || this.monitor
   }
 
   /** Whether the client has to authenticate before its requests are served. */

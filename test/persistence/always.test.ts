@@ -325,6 +325,8 @@ describe('replies that wait', () => {
     const client = await join(server)
     await client.call('KSET', '/large', 'x'.repeat(100_000))
     await holdWrite(always)
+    // The limit for one client is a quarter of it.
+    server.config.set('maxmemory', ['4mb'])
     for (let i = 0; i < 100; i++) client.send('KGET', '/large')
     await settled()
     expect(server.store.stats.getsSuccess).toBeLessThan(30)

@@ -136,6 +136,20 @@ export class RawClient {
     }
   }
 
+  /** All bytes up to and including `end`, which come last, as they were received. */
+  async bytesUntil(end: string): Promise<string> {
+    while (!this.#input.endsWith(end)) {
+      if (this.ended) throw new Error('the connection has ended')
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    const bytes = this.unread
+    this.#input = ''
+    this.#at = 0
+    return bytes
+  }
+
   async take(count: number): Promise<Reply[]> {
     const replies: Reply[] = []
     while (replies.length < count) replies.push(await this.next())

@@ -4,6 +4,7 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
 import { limitKept } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Value } from '../../store/value.ts'
 import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -130,7 +131,7 @@ export const subscribeCommands: readonly Command[] = [
             (channel) => glob === undefined || glob.matches(channel),
           )
           client.reply.array(channels.length)
-          for (const channel of channels) client.reply.bulk(channel)
+          writeList(client.reply, channels, writeBulk)
         },
       },
       {
@@ -144,10 +145,13 @@ export const subscribeCommands: readonly Command[] = [
         args: [{ ...CHANNELS, optional: true }],
         run(client, args) {
           client.reply.array(2 * (args.length - 2))
-          for (const channel of args.slice(2)) {
-            client.reply.bulk(channel)
-            client.reply.integer(client.server.pubsub.subscribers(channel))
-          }
+          const counts = args
+            .slice(2)
+            .map((channel) => [channel, client.server.pubsub.subscribers(channel)] as const)
+          writeList(client.reply, counts, (reply, [channel, count]) => {
+            reply.bulk(channel)
+            reply.integer(count)
+          })
         },
       },
       {

@@ -5,6 +5,8 @@ import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
 import { limitKept } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { guarded } from '../../request/guard.ts'
+import type { Event } from '../../store/event.ts'
 import { ownCopy } from '../../store/path.ts'
 import { writeEvent } from './event-reply.ts'
 
@@ -38,12 +40,13 @@ export const kwatchCommands: readonly Command[] = [
         since,
         onFailure: (error: unknown) => client.disconnect(`its event could not be sent: ${error}`),
       }
-      const watcher = store.watch(ownCopy(args[1]), watchOptions, (event) => {
+      const onEvent = guarded(client, (event: Event) => {
         answered = true
         cancelTimer?.()
         writeEvent(client.reply, event)
         unblock?.()
       })
+      const watcher = store.watch(ownCopy(args[1]), watchOptions, onEvent)
       if (answered) return
       if (client.executing) {
         // Like BLPOP, it does not wait in EXEC, because nobody else can write before EXEC ends.
@@ -56,11 +59,12 @@ export const kwatchCommands: readonly Command[] = [
         cancelTimer?.()
       })
       if (timeout === 0) return
-      cancelTimer = clock.schedule(() => {
+      const giveUp = guarded(client, () => {
         watcher.remove()
         client.reply.nullArray()
         unblock?.()
-      }, timeout)
+      })
+      cancelTimer = clock.schedule(giveUp, timeout)
     },
   },
   {
