@@ -360,7 +360,7 @@ export class Connection
     if (this.#yielding) return
     let reads = true
     if (this.blocked) reads = this.bufferedInput <= MAX_BLOCKED_INPUT_BYTES
-    else if (!this.#closing) reads = this.#unread.admitsInput(this.bufferedInput)
+    else if (this.#unread.waits && !this.#closing) reads = this.#unread.admits(this.bufferedInput)
     if (reads === this.#socket.isPaused()) {
       if (reads) this.#socket.resume()
       else this.#socket.pause()

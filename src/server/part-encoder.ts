@@ -69,10 +69,6 @@ export class PartEncoder {
     this.#queue.add(part)
   }
 
-  addCopy(bytes: Buffer): void {
-    this.#queue.addCopy(bytes)
-  }
-
   /**
    * Encodes the next bytes; none, if a source has only prepared its next piece.
    *

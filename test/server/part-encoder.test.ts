@@ -130,13 +130,17 @@ describe('a queue', () => {
     const after = process.memoryUsage()
     expect(queue.length).toBe(5_000_000)
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(6 * MB)
-    let length = 0
-    while (!queue.isEmpty) {
-      const taken = queue.shift() as Buffer
-      expect(taken.length).toBeGreaterThan(16_000 - 5)
-      length += taken.length
-      if (length > 4_900_000) break
-    }
+    let [parts, length] = [0, 0]
+    for (; !queue.isEmpty; parts++) length += queue.shift().length
+    expect([length, queue.length]).toEqual([5_000_000, 0])
+    expect(parts).toBeLessThan(320)
+  })
+
+  test('of a few bytes takes a few bytes', () => {
+    const queues = Array.from({ length: 2000 }, () => new OutputQueue())
+    const before = process.memoryUsage().arrayBuffers
+    for (const queue of queues) queue.add(Buffer.from('+OK\r\n'))
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * MB)
   })
 
   test('does not keep what has been taken, and may be added to meanwhile', () => {
