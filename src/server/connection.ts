@@ -160,7 +160,7 @@ export class Connection
       // Messages delivered by the command stand before its reply, and are not part of it.
       this.#output.noteWrite(start + this.#messages.deliveredBytes, this.reply.length)
     }
-    this.#messages.afterCommand(stats.errorReplies !== errorsBefore)
+    if (this.#messages.some) this.#messages.afterCommand(stats.errorReplies !== errorsBefore)
     this.#reader.unauthenticated = this.needsPassword
     if (this.reply.length >= EARLY_FLUSH_BYTES) {
       this.flush()
