@@ -147,7 +147,7 @@ export const directives = {
     mutable: true,
     help: 'Unread output at which a client is closed',
     comment:
-      'Written as <class> <hard> <soft> <seconds>. A client is disconnected at once above the hard limit, and after <seconds> above the soft limit. 0 switches a limit off. The class pubsub is for clients that watch or subscribe, normal for all others. The class replica (or slave) has no effect; it is there for Redis tools. One line may hold several classes. A class that is not named keeps its limits.',
+      'Written as <class> <hard> <soft> <seconds>. A client is disconnected at once above the hard limit, and after <seconds> above the soft limit. 0 switches a limit off. The class pubsub is for clients that watch or subscribe, normal for all others. Without a limit for the class normal, memory decides: a client that leaves too much unread is not served until it has read. The class replica (or slave) has no effect; it is there for Redis tools. One line may hold several classes. A class that is not named keeps its limits.',
   },
   maxmemory: {
     group: 'Limits',

@@ -161,7 +161,7 @@ export class Connection
       // Messages delivered by the command stand before its reply, and are not part of it.
       this.#output.noteWrite(start + this.#messages.deliveredBytes, this.reply.length)
     }
-    this.#messages.afterCommand(stats.errorReplies !== errorsBefore)
+    if (this.#messages.some) this.#messages.afterCommand(stats.errorReplies !== errorsBefore)
     this.#reader.unauthenticated = this.needsPassword
     if (this.reply.length >= EARLY_FLUSH_BYTES) {
       this.flush()
@@ -361,7 +361,7 @@ export class Connection
     if (this.#yielding) return
     let reads = true
     if (this.blocked) reads = this.bufferedInput <= MAX_BLOCKED_INPUT_BYTES
-    else if (!this.#closing) reads = this.#unread.admitsInput(this.bufferedInput)
+    else if (this.#unread.waits && !this.#closing) reads = this.#unread.admits(this.bufferedInput)
     if (reads === this.#socket.isPaused()) {
       if (reads) this.#socket.resume()
       else this.#socket.pause()

@@ -1,8 +1,12 @@
 import { ValuePart } from '../resp/reply-parts.ts'
 import type { ReplyPart } from '../resp/reply-writer.ts'
 
-/** Short pieces are gathered in blocks of this length, because each object takes memory of its own. */
-const BLOCK_BYTES = 16 * 1024
+/**
+ * Short pieces are gathered in blocks, because each object takes memory of its own. A block is about as
+ * long as the queue, so that a few bytes do not cost a large block.
+ */
+const MIN_BLOCK_BYTES = 512
+const MAX_BLOCK_BYTES = 16 * 1024
 /** Places of parts that have been taken are given back when there are this many. */
 const MAX_TAKEN_PLACES = 1024
 
@@ -11,8 +15,8 @@ export class OutputQueue {
   #parts: (ReplyPart | undefined)[] = []
   /** Position of the first part. */
   #first = 0
-  /** How many bytes of the last part are used, while short pieces are added to it; 0 if none are. */
-  #blockLength = 0
+  /** How many bytes at the end of the last part are free for short pieces. */
+  #blockRoom = 0
   #length = 0
   #referenced = 0
 
@@ -32,25 +36,12 @@ export class OutputQueue {
 
   /** Adds a part at the end. @param part bytes that never change, if it is bytes */
   add(part: ReplyPart): void {
-    if (Buffer.isBuffer(part) && part.length < BLOCK_BYTES) {
-      this.addCopy(part)
+    if (Buffer.isBuffer(part) && part.length < MAX_BLOCK_BYTES) {
+      this.#addCopy(part)
       return
     }
     this.#closeBlock()
     this.#push(part)
-  }
-
-  /** Adds a copy of bytes at the end. */
-  addCopy(bytes: Buffer): void {
-    if (bytes.length >= BLOCK_BYTES) {
-      this.add(Buffer.from(bytes))
-      return
-    }
-    if (this.#blockLength + bytes.length > BLOCK_BYTES) this.#closeBlock()
-    if (this.#blockLength === 0) this.#parts.push(Buffer.allocUnsafeSlow(BLOCK_BYTES))
-    bytes.copy(this.#parts.at(-1) as Buffer, this.#blockLength)
-    this.#blockLength += bytes.length
-    this.#length += bytes.length
   }
 
   /** Takes the first part. The queue must not be empty. */
@@ -68,7 +59,19 @@ export class OutputQueue {
 
   clear(): void {
     this.#parts = []
-    this.#first = this.#blockLength = this.#length = this.#referenced = 0
+    this.#first = this.#blockRoom = this.#length = this.#referenced = 0
+  }
+
+  #addCopy(bytes: Buffer): void {
+    let copied = 0
+    while (copied < bytes.length) {
+      if (this.#blockRoom === 0) this.#openBlock(bytes.length - copied)
+      const block = this.#parts[this.#parts.length - 1] as Buffer
+      const count = bytes.copy(block, block.length - this.#blockRoom, copied)
+      this.#blockRoom -= count
+      copied += count
+    }
+    this.#length += bytes.length
   }
 
   #push(part: ReplyPart): void {
@@ -82,11 +85,18 @@ export class OutputQueue {
     if (part instanceof ValuePart) this.#referenced += sign * part.length
   }
 
+  #openBlock(needed: number): void {
+    const length = Math.max(needed, MIN_BLOCK_BYTES, Math.min(this.ownLength, MAX_BLOCK_BYTES))
+    this.#parts.push(Buffer.allocUnsafeSlow(length))
+    this.#blockRoom = length
+  }
+
   /** Cuts the block to the bytes that are used. */
   #closeBlock(): void {
-    if (this.#blockLength === 0) return
+    if (this.#blockRoom === 0) return
     const last = this.#parts.length - 1
-    this.#parts[last] = (this.#parts[last] as Buffer).subarray(0, this.#blockLength)
-    this.#blockLength = 0
+    const block = this.#parts[last] as Buffer
+    this.#parts[last] = block.subarray(0, block.length - this.#blockRoom)
+    this.#blockRoom = 0
   }
 }

@@ -9,6 +9,8 @@ const MAX_DEFERRED_BYTES = 64 * 1024 * 1024
 
 /** The messages that a client's own request brings it. */
 export class OwnMessages {
+  /** Whether there are any, so that an ordinary request pays for one look only. */
+  some = false
   readonly #reply: ReplyWriter
   /** Messages written during the present command: kept here because an error discards its reply. */
   #delivered: MessageBytes[] = []
@@ -28,12 +30,14 @@ export class OwnMessages {
 
   /** Notes a message that has been written before the reply of the present command. */
   delivered(message: MessageBytes): void {
+    this.some = true
     this.#delivered.push(message)
     this.#deliveredBytes += lengthOf(message)
   }
 
   /** Keeps a message back until EXEC ends. @returns why the client must be disconnected, if it must */
   defer(message: MessageBytes): string | undefined {
+    this.some = true
     this.#deferred.push(message)
     this.#deferredBytes += lengthOf(message)
     if (this.#deferredBytes <= MAX_DEFERRED_BYTES) return undefined
@@ -42,16 +46,12 @@ export class OwnMessages {
 
   /** Called when a command has run. @param failed whether an error has replaced all that it wrote */
   afterCommand(failed: boolean): void {
-    if (this.#deliveredBytes > 0) {
-      if (failed) this.#writeAll(this.#delivered)
-      this.#delivered = []
-      this.#deliveredBytes = 0
-    }
-    if (this.#deferredBytes > 0) {
-      this.#writeAll(this.#deferred)
-      this.#deferred = []
-      this.#deferredBytes = 0
-    }
+    if (failed) this.#writeAll(this.#delivered)
+    this.#writeAll(this.#deferred)
+    this.#delivered = []
+    this.#deferred = []
+    this.#deliveredBytes = this.#deferredBytes = 0
+    this.some = false
   }
 
   #writeAll(messages: readonly MessageBytes[]): void {

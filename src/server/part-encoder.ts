@@ -70,10 +70,6 @@ export class PartEncoder {
     this.#queue.add(part)
   }
 
-  addCopy(bytes: Buffer): void {
-    this.#queue.addCopy(bytes)
-  }
-
   /**
    * Encodes the next bytes; none, if a source has only prepared its next piece.
    *
@@ -82,9 +78,14 @@ export class PartEncoder {
   next(): EncodedBytes {
     let length = 0
     while (length < SCRATCH_BYTES) {
-      if (this.#value === undefined && !this.#begin(length > 0)) break
-      const value = this.#value as Value | undefined
-      if (value === undefined) continue
+      const value = this.#value ?? this.#begin()
+      if (value === undefined) {
+        // What a source makes is sent by itself.
+        if (this.#source === undefined || length > 0) break
+        length = this.#makePiece(this.#source)
+        if (this.#pieces.length === 0) break
+        continue
+      }
       const left = value.length - this.#offset
       if (typeof value !== 'string' && left >= MIN_REFERENCED_BYTES) {
         if (length > 0) break
@@ -114,49 +115,38 @@ export class PartEncoder {
     return length
   }
 
-  /**
-   * Turns to the next part.
-   *
-   * @param hasBytes whether bytes are to be sent first; then no source makes its next piece
-   * @returns false if there is nothing more to encode now
-   */
-  #begin(hasBytes: boolean): boolean {
-    const part = this.#pieces.pop()
-    if (part !== undefined) {
-      this.#beginPart(part)
-      return true
-    }
-    if (this.#source !== undefined) {
-      if (hasBytes) return false
-      this.#makePiece(this.#source)
-      return this.#pieces.length > 0
-    }
-    if (this.#queue.isEmpty) return false
-    this.#beginPart(this.#queue.shift())
-    return true
-  }
-
-  #beginPart(part: ReplyPart): void {
+  /** Turns to the next part. @returns what is to be encoded; undefined if a source comes, or nothing */
+  #begin(): Value | undefined {
+    const part = this.#pieces.pop() ?? this.#shift()
+    if (part === undefined) return undefined
     if (part instanceof SourcePart) {
       this.#source = part
-      return
+      return undefined
     }
     this.#value = part instanceof ValuePart ? part.value : part
     this.#offset = 0
+    return this.#value
   }
 
-  #makePiece(part: SourcePart<ReplySource>): void {
+  #shift(): ReplyPart | undefined {
+    return this.#source !== undefined || this.#queue.isEmpty ? undefined : this.#queue.shift()
+  }
+
+  /** @returns how many bytes it has put into the scratch; 0 if it has made parts, or nothing */
+  #makePiece(part: SourcePart<ReplySource>): number {
     maker.protocol = part.protocol
-    let more = false
     try {
-      more = part.source.next(maker)
+      if (!part.source.next(maker)) {
+        this.#source = undefined
+        this.#sources--
+      }
+      const { length } = maker
+      if (maker.isPlain && length <= SCRATCH_BYTES) return maker.bytes.copy(scratch)
       this.#pieces = maker.takeParts().reverse()
+      return 0
     } finally {
-      maker.handOver()
+      maker.clear()
     }
-    if (more) return
-    this.#source = undefined
-    this.#sources--
   }
 
   #sliceOf(value: Buffer): Buffer {

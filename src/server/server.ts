@@ -107,8 +107,8 @@ export class Server implements ServerContext {
       logger,
       crashIndexGap: () => config.get('crash-index-gap'),
       onCommit: guarded(this, (number: number) => {
-        this.latency.add('commit', this.persistence.lastDuration ?? 0)
         for (const output of this.#holding) guarded(output, () => output.release(number))()
+        this.latency.add('commit', this.persistence.lastDuration ?? 0)
       }),
       onFailure: guarded(this, () => {
         for (const output of this.#holding) guarded(output, () => output.releaseUnsaved())()

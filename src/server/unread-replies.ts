@@ -57,9 +57,9 @@ export class UnreadReplies {
     return waited
   }
 
-  /** Whether more input may be read. @param input bytes that are buffered */
-  admitsInput(input: number): boolean {
-    return !this.#waits || input <= this.#maxInput
+  /** Whether more input may be read while requests wait. @param input bytes that are buffered */
+  admits(input: number): boolean {
+    return input <= this.#maxInput
   }
 
   /** Called every second. @returns whether the client has read replies since the last call */
