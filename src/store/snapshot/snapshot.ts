@@ -6,6 +6,7 @@ import { joinPath } from '../path.ts'
 import { STAT_NAMES, type Stats } from '../stats.ts'
 import { isText, toBase64 } from '../text.ts'
 import type { DirectoryNode, Node } from '../tree/node.ts'
+import { checkDensity } from './json-density.ts'
 import { parseSnapshot, type Snapshot } from './snapshot-parser.ts'
 
 /** Go's zero time, which means "never". */
@@ -92,9 +93,11 @@ function childKey(name: string): string {
  */
 export function loadSnapshot(state: string, limits: HistoryLimits): Snapshot {
   if (!isText(state)) throw new SnapshotError('the state is not valid UTF-8')
+  const bytes = Buffer.from(state, 'latin1')
+  checkDensity(bytes)
   let document: unknown
   try {
-    document = JSON.parse(Buffer.from(state, 'latin1').toString('utf8'))
+    document = JSON.parse(bytes.toString('utf8'))
   } catch (error) {
     throw new SnapshotError(`the state is not JSON: ${(error as Error).message}`)
   }
