@@ -65,7 +65,8 @@ export const kwatchCommands: readonly Command[] = [
   },
   {
     name: 'kwatch',
-    summary: 'Streams the events of tree channels: a path, then ?recursive=true&since=index.',
+    summary:
+      'Streams the events of tree channels, like SUBSCRIBE, which every client can use: a path, then ?recursive=true&since=index.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of kept events since the index',
