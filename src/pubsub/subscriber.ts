@@ -12,6 +12,8 @@ export interface Subscriber {
   subscriptionBytes: number
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
+  /** Disconnects the client if it makes the server keep too much. @returns whether it may go on */
+  limitKept(): boolean
   /**
    * Sends a message or a MONITOR line, after all bytes written before. Never throws: a client that
    * cannot be sent a message is disconnected, because it would miss one.

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { type Client, endTransaction, type ServerContext } from '../request/client.ts'
+import { type Client, endTransaction, limitKept, type ServerContext } from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { FrameDecoder } from '../resp/frame-decoder.ts'
 import { isHttp } from '../resp/http-request.ts'
@@ -188,6 +188,10 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
 
   onOverflow(): void {
     this.disconnect('a request is larger than client-query-buffer-limit')
+  }
+
+  limitKept(): boolean {
+    return limitKept(this)
   }
 
   deliver(bytes: Uint8Array): void {

@@ -2,7 +2,6 @@
 
 import { CommandError } from '../../request/arguments/errors.ts'
 import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
-import { limitKept } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -33,7 +32,6 @@ export const subscribeCommands: readonly Command[] = [
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.subscribe(client, args.slice(1))
-      limitKept(client)
     },
   },
   {
@@ -64,7 +62,6 @@ export const subscribeCommands: readonly Command[] = [
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.patternSubscribe(client, args.slice(1))
-      limitKept(client)
     },
   },
   {

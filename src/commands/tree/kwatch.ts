@@ -3,7 +3,6 @@
 import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
-import { limitKept } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { ownCopy } from '../../store/path.ts'
 import { writeEvent } from './event-reply.ts'
@@ -83,7 +82,6 @@ export const kwatchCommands: readonly Command[] = [
         )
       }
       client.server.pubsub.subscribe(client, args.slice(1))
-      limitKept(client)
     },
   },
   {
