@@ -134,7 +134,8 @@ export const directives = {
     default: 128 * MB,
     mutable: true,
     help: 'Size of the largest request',
-    comment: 'The size of all arguments together. A client that sends more is disconnected.',
+    comment:
+      'The size of all arguments together, and of all that a client makes the server keep: queued requests, watched keys, channels and patterns. A client that exceeds it is disconnected.',
   },
   'client-output-buffer-limit': {
     group: 'Limits',
@@ -158,7 +159,7 @@ export const directives = {
     mutable: true,
     help: 'Most memory to use; 0 for no limit',
     comment:
-      'Above the limit, commands that may need more memory get an error. All others are served, and nothing is evicted. The limit is for the whole heap of the process: about 20mb of its own, the tree, and watch-history. The heap is measured every second and as the tree grows, so it may exceed the limit by a little.',
+      'Above the limit, commands that may need more memory get an error, among them WATCH, SUBSCRIBE and PSUBSCRIBE. All others are served, and nothing is evicted. The limit is for the whole heap of the process: about 20mb of its own, the tree, and watch-history. The heap is measured every second and as the tree grows, so it may exceed the limit by a little.',
   },
   'maxmemory-policy': {
     group: 'Limits',

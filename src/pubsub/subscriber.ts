@@ -12,6 +12,8 @@ export interface Subscriber {
   subscriptionBytes: number
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
+  /** Disconnects the client if it makes the server keep too much. @returns whether it may go on */
+  limitKept(): boolean
   /**
    * Whether a message of this many bytes may be sent. Disconnects the client if not, because its
    * unread output would be over `client-output-buffer-limit`.

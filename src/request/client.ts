@@ -132,11 +132,17 @@ export function keptBytes(client: Client): number {
 /**
  * Disconnects a client that makes the server keep more than `client-query-buffer-limit`, its buffered
  * input included. Redis counts queued requests and input as one buffer, too.
+ *
+ * @returns whether the client may go on
  */
-export function limitKept(client: Client): void {
+export function limitKept(client: Client): boolean {
   const limit = client.server.config.get('client-query-buffer-limit')
-  if (keptBytes(client) + client.bufferedInput <= limit) return
+  if (keptBytes(client) + client.bufferedInput <= limit) return true
   client.disconnect(
     'what it has queued, watches or listens to is larger than client-query-buffer-limit',
   )
+  return false
 }
+
+/** So many names of one request are kept between two calls of {@link limitKept}. */
+export const NAMES_PER_CHECK = 256

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { type Client, endTransaction } from '../request/client.ts'
+import { type Client, endTransaction, limitKept } from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import { guarded, takeSteps } from '../request/guard.ts'
 import type { FrameDecoder } from '../resp/frame-decoder.ts'
@@ -190,6 +190,10 @@ export class Connection
     return !this.#closing && this.#output.hasRoomFor(length)
   }
 
+  limitKept(): boolean {
+    return limitKept(this)
+  }
+
   deliver(message: MessageBytes): void {
     if (this.#closing) return
     if (this.executing) {
@@ -222,18 +226,14 @@ export class Connection
   }
 
   disconnect(reason: string): void {
-    const { id: client, address, name } = this
-    this.server.logger.warn({ client, address, name }, `client disconnected: ${reason}`)
+    this.logEnd(reason)
     this.#closing = true
     this.#reader.destroy()
     this.#socket.destroy()
   }
 
   fail(error: unknown): void {
-    const { id: client, address, name } = this
-    const { stats, logger } = this.server
-    stats.unexpectedErrors++
-    logger.error({ err: error, client, address, name }, 'client disconnected: an unexpected error')
+    this.logFailure(error)
     this.#closing = true
     this.#reader.destroy()
     this.#socket.destroy()

@@ -66,4 +66,17 @@ export class Session {
   get needsPassword(): boolean {
     return !this.authenticated && this.server.config.get('requirepass') !== ''
   }
+
+  protected logEnd(reason: string): void {
+    const { id: client, address, name } = this
+    this.server.logger.warn({ client, address, name }, `client disconnected: ${reason}`)
+  }
+
+  /** Logs and counts an error that ends the connection. */
+  protected logFailure(error: unknown): void {
+    const { id: client, address, name } = this
+    const { stats, logger } = this.server
+    stats.unexpectedErrors++
+    logger.error({ err: error, client, address, name }, 'client disconnected: an unexpected error')
+  }
 }

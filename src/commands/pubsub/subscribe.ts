@@ -2,7 +2,6 @@
 
 import { CommandError } from '../../request/arguments/errors.ts'
 import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
-import { limitKept } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Value } from '../../store/value.ts'
@@ -35,7 +34,6 @@ export const subscribeCommands: readonly Command[] = [
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.subscribe(client, args.slice(1))
-      limitKept(client)
     },
   },
   {
@@ -66,7 +64,6 @@ export const subscribeCommands: readonly Command[] = [
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.patternSubscribe(client, args.slice(1))
-      limitKept(client)
     },
   },
   {

@@ -3,7 +3,6 @@
 import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
-import { limitKept } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { guarded } from '../../request/guard.ts'
 import type { Event } from '../../store/event.ts'
@@ -69,7 +68,8 @@ export const kwatchCommands: readonly Command[] = [
   },
   {
     name: 'kwatch',
-    summary: 'Streams the events of tree channels: a path, then ?recursive=true&since=index.',
+    summary:
+      'Streams the events of tree channels, like SUBSCRIBE, which every client can use: a path, then ?recursive=true&since=index.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of kept events since the index',
@@ -86,7 +86,6 @@ export const kwatchCommands: readonly Command[] = [
         )
       }
       client.server.pubsub.subscribe(client, args.slice(1))
-      limitKept(client)
     },
   },
   {

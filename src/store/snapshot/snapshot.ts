@@ -2,6 +2,7 @@ import { constants } from 'node:buffer'
 import { SnapshotError } from '../errors.ts'
 import type { HistoryLimits } from '../history/event-history.ts'
 import { bytesOf, isTextValue, type Value } from '../value.ts'
+import { checkDensity } from './json-density.ts'
 import { parseSnapshot, type Snapshot } from './snapshot-parser.ts'
 
 /**
@@ -18,6 +19,7 @@ export function loadSnapshot(state: Value, limits: HistoryLimits): Snapshot {
     throw new SnapshotError(`the state is larger than ${constants.MAX_STRING_LENGTH} bytes`)
   }
   if (!isTextValue(bytes)) throw new SnapshotError('the state is not valid UTF-8')
+  checkDensity(bytes)
   let document: unknown
   try {
     document = JSON.parse(bytes.toString('utf8'))
