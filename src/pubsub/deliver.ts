@@ -31,7 +31,7 @@ export function send(client: Subscriber, bytes: Uint8Array): void {
   try {
     client.deliver(bytes)
   } catch (error) {
-    client.disconnect(`a message could not be sent to it: ${error}`)
+    client.fail(error)
   }
 }
 
@@ -40,6 +40,6 @@ export function sendShared(client: Subscriber, bytes: Buffer): void {
   try {
     client.deliverShared(bytes)
   } catch (error) {
-    client.disconnect(`a message could not be sent to it: ${error}`)
+    client.fail(error)
   }
 }

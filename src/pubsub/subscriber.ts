@@ -29,4 +29,6 @@ export interface Subscriber {
   close(): void
   /** Ends the connection at once and logs why. */
   disconnect(reason: string): void
+  /** Ends the connection at once because of an error that is no fault of the client's. */
+  fail(error: unknown): void
 }

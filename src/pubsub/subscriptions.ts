@@ -16,7 +16,7 @@ const NAMES_PER_CHECK = 256
 /** Memory that a subscription takes besides its name, about, in bytes. */
 const SUBSCRIPTION_BYTES = 350
 /** The same of a subscription to a tree channel, which has a watcher. */
-const TREE_SUBSCRIPTION_BYTES = 1000
+const TREE_SUBSCRIPTION_BYTES = 900
 
 /** The subscriptions of all clients: to channels and patterns of Redis, and of the tree. */
 export class Subscriptions implements Burst {

@@ -181,7 +181,7 @@ export class TreeStream {
     this.#watcher = undefined
     for (const readers of [this.#live.keys(), this.#together]) {
       for (const subscriber of readers) {
-        subscriber.disconnect(`an event could not be sent to it: ${error}`)
+        subscriber.fail(error)
       }
     }
   }
@@ -211,11 +211,8 @@ export class TreeStream {
       }
     } catch (error) {
       // A closed connection is better than a silent gap.
-      subscriber.disconnect(
-        error instanceof StoreError
-          ? `a watcher replays too slowly: ${error.message}`
-          : `an event could not be sent to it: ${error}`,
-      )
+      if (!(error instanceof StoreError)) subscriber.fail(error)
+      else subscriber.disconnect(`a watcher replays too slowly: ${error.message}`)
     }
   }
 

@@ -53,6 +53,7 @@ async function setScene(): Promise<Scene> {
     'enable-debug-command': 'local',
     durability: 'always',
     dir: temporaryDirectory(),
+    'watch-history-memory': '64mb',
   }
   const server = await start({ clock, logger: pino({ level: 'error' }, log), directives })
   const [victim, other] = [await visit(server), await join(server)]

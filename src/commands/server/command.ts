@@ -1,12 +1,13 @@
 // COMMAND
 
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
+import { checkPattern } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { type UsedKey, usedKeys } from '../../request/key-specs.ts'
 import { writeList } from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
-import { matchGlob } from '../../text/glob.ts'
+import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
 import {
   CommandReplies,
@@ -77,8 +78,11 @@ function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean 
       return () => false
     case 'ACLCAT':
       return ({ command }) => categoriesOf(command).some(isValue)
-    case 'PATTERN':
-      return ({ fullName }) => matchGlob(value, fullName)
+    case 'PATTERN': {
+      checkPattern(value)
+      const glob = new Glob(value)
+      return ({ fullName }) => glob.matches(fullName)
+    }
     default:
       throw syntaxError()
   }

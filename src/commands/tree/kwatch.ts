@@ -37,7 +37,7 @@ export const kwatchCommands: readonly Command[] = [
       const watchOptions = {
         recursive: options.has('recursive'),
         since,
-        onFailure: (error: unknown) => client.disconnect(`its event could not be sent: ${error}`),
+        onFailure: (error: unknown) => client.fail(error),
       }
       const onEvent = guarded(client, (event: Event) => {
         answered = true
