@@ -182,7 +182,7 @@ export const directives = {
     type: 'memory',
     min: MB,
     max: Number.MAX_SAFE_INTEGER,
-    default: 16 * MB,
+    default: 32 * MB,
     mutable: true,
     help: 'Size of the values kept in the history',
     comment: 'Above it the oldest events are dropped, even if there are fewer than watch-history.',
