@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CHECKSUM_LENGTH, isSealed } from '../../src/persistence/checksum.ts'
@@ -27,7 +26,7 @@ import { MAX_PATH_LENGTH } from '../../src/store/path.ts'
 import { STAT_NAMES, Stats } from '../../src/store/stats.ts'
 import { DirectoryNode, FileNode } from '../../src/store/tree/node.ts'
 import { MAX_EXPIRE_TIME, TtlHeap } from '../../src/store/tree/ttl-heap.ts'
-import { toValue } from '../../src/store/value.ts'
+import { textOfValue, toValue } from '../../src/store/value.ts'
 
 const latin1 = (array: Uint8Array): string => Buffer.from(array).toString('latin1')
 const bytes = fc.oneof(
@@ -90,6 +89,18 @@ const externs: fc.Arbitrary<NodeExtern> = fc
     ttl: node.expiration === undefined ? undefined : ttl,
     nodes: undefined,
   }))
+
+/** The same event with all values as strings, which are compared in less time. */
+function withText(event: Event): unknown {
+  const [node, prevNode] = [event.node, event.prevNode].map(
+    (each) =>
+      each && {
+        ...each,
+        value: each.value === undefined ? undefined : [typeof each.value, textOfValue(each.value)],
+      },
+  )
+  return { ...event, node, prevNode }
+}
 
 const events: fc.Arbitrary<Event> = fc.record({
   action: fc.constantFrom(
@@ -172,7 +183,7 @@ describe('the record of', () => {
         const key = eventsKey(first)
         const value = encodeEvents(run, key)
         expect(isSealed(key, value)).toBe(true)
-        expect(isDeepStrictEqual(decodeEvents(value), run)).toBe(true)
+        expect(decodeEvents(value).map(withText)).toEqual(run.map(withText))
         const most = run.reduce((sum, event) => sum + eventLength(event), CHECKSUM_LENGTH)
         expect(value.length).toBeLessThanOrEqual(most)
       }),
