@@ -186,8 +186,9 @@ export const directives = {
     max: Number.MAX_SAFE_INTEGER,
     default: 16 * MB,
     mutable: true,
-    help: 'Size of the values kept in the history',
-    comment: 'Above it the oldest events are dropped, even if there are fewer than watch-history.',
+    help: 'Memory that the history keeps alive',
+    comment:
+      'Above it the oldest events are dropped, even if there are fewer than watch-history. An event keeps its key alive, its value and the value before; what several events share counts once, if it is large (8 kb or more). So by default watchers can resume over some 160 writes of values of 100 kb.',
   },
   'notify-keyspace-events': {
     group: 'Watching',

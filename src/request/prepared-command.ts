@@ -58,8 +58,8 @@ export function prepareCommand(command: Command, fullName: string): PreparedComm
     noMulti: command.flags.includes('no_multi'),
     isExec: fullName === 'exec',
     protectedBy: command.protectedBy,
-    values: command.runWithValues === undefined ? undefined : new ValuePlaces(command),
-    run: command.runWithValues ?? (command.run as Run | undefined),
+    values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
+    run: command.run as Run | undefined,
     subcommands: subcommands === undefined ? undefined : new Map(subcommands),
     stats: undefined,
   }

@@ -147,6 +147,7 @@ export const dumpCommands: readonly Command[] = [
       { name: 'seconds', type: 'integer', token: 'IDLETIME', optional: true },
       { name: 'frequency', type: 'integer', token: 'FREQ', optional: true },
     ],
-    runWithValues: restore,
+    takesValues: true,
+    run: restore,
   },
 ]

@@ -92,7 +92,8 @@ export const subscribeCommands: readonly Command[] = [
       { name: 'channel', type: 'string' },
       { name: 'message', type: 'string', value: true },
     ],
-    runWithValues(client, args: readonly [name: string, channel: string, message: Value]) {
+    takesValues: true,
+    run(client, args: readonly [name: string, channel: string, message: Value]) {
       if (args[1].startsWith('/')) {
         throw new CommandError(
           'ERR a channel that begins with a slash carries the events of the tree; write the node instead',

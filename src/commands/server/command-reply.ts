@@ -55,9 +55,9 @@ const CATEGORY_ORDER: readonly Category[] = [
 
 /** A command's ACL categories, in Redis's order and without their `@`. */
 export function categoriesOf(command: Command): readonly Category[] {
-  const { flags, group, keys, run, runWithValues } = command
+  const { flags, group, keys, run } = command
   const has = (flag: Flag): boolean => flags.includes(flag)
-  const ofGroup = (run ?? runWithValues) === undefined ? undefined : GROUP_CATEGORY[group]
+  const ofGroup = run === undefined ? undefined : GROUP_CATEGORY[group]
   const all = new Set(command.categories ?? (ofGroup === undefined ? [] : [ofGroup]))
   if (group === 'tree' && keys !== undefined) all.add('keyspace')
   if (has('readonly')) all.add('read')

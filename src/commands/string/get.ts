@@ -102,7 +102,8 @@ export const getCommands: readonly Command[] = [
     arity: 3,
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY, VALUE],
-    runWithValues(client, args: KeyValue) {
+    takesValues: true,
+    run(client, args: KeyValue) {
       const before = client.server.keyspace.read(args[1])
       client.server.keyspace.set(args[1], args[2])
       client.server.keyspace.notify('set', args[1])

@@ -78,7 +78,8 @@ export const setCommands: readonly Command[] = [
         ? ['RW', 'access', 'update']
         : ['OW', 'update'],
     args: [KEY, VALUE, ...SET_OPTIONS],
-    runWithValues(client, args: SetArguments) {
+    takesValues: true,
+    run(client, args: SetArguments) {
       if (args.length > 3) {
         setWithOptions(client, args)
         return
@@ -95,7 +96,8 @@ export const setCommands: readonly Command[] = [
     arity: 3,
     keyFlags: [['OW', 'insert']],
     args: [KEY, VALUE],
-    runWithValues(client, args: KeyValue) {
+    takesValues: true,
+    run(client, args: KeyValue) {
       const missing = client.server.keyspace.find(args[1]) === undefined
       if (missing) {
         client.server.keyspace.set(args[1], args[2])
@@ -111,7 +113,8 @@ export const setCommands: readonly Command[] = [
     arity: 4,
     keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'seconds', type: 'integer' }, VALUE],
-    runWithValues(client, args: SetExArguments) {
+    takesValues: true,
+    run(client, args: SetExArguments) {
       setWithTtl(client, args, 'EX', 'setex')
     },
   },
@@ -122,7 +125,8 @@ export const setCommands: readonly Command[] = [
     arity: 4,
     keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'milliseconds', type: 'integer' }, VALUE],
-    runWithValues(client, args: SetExArguments) {
+    takesValues: true,
+    run(client, args: SetExArguments) {
       setWithTtl(client, args, 'PX', 'psetex')
     },
   },

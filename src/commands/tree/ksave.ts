@@ -63,7 +63,8 @@ export const ksaveCommands: readonly Command[] = [
     arity: 2,
     flags: ['write', 'admin', 'denyoom'],
     args: [{ name: 'state', type: 'string', value: true }],
-    runWithValues(client, args: readonly [name: string, state: Value]) {
+    takesValues: true,
+    run(client, args: readonly [name: string, state: Value]) {
       client.server.store.recovery(args[1])
       client.server.pubsub.closeWatchers()
       client.reply.ok()

@@ -38,7 +38,8 @@ export const ksetCommands: readonly Command[] = [
     ...GROWS,
     arity: -3,
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
-    runWithValues(client, args: PathValue, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       if (options.size === 0) {
         replyEvent(client, store.setFile(args[1], args[2]))
@@ -54,7 +55,8 @@ export const ksetCommands: readonly Command[] = [
     ...GROWS,
     arity: -3,
     args: [PATH, VALUE, UNIQUE, TTL_ARGUMENT],
-    runWithValues(client, args: PathValue, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       const expireTime = parseExpireTime(options, clock, 'kcreate')
       const unique = options.has('unique')
@@ -67,7 +69,8 @@ export const ksetCommands: readonly Command[] = [
     ...GROWS,
     arity: -3,
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
-    runWithValues(client, args: PathValue, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       const writeOptions = parseWriteOptions(options, clock, 'kupdate', args[2])
       replyEvent(client, store.update(args[1], args[2], writeOptions))
