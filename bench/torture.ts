@@ -2,11 +2,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { cpus, release, totalmem, type } from 'node:os'
+import { parseArgs } from 'node:util'
 import { expireAtOnce, listAll, type Measurement, removeDirectory, watchWithMany } from './scale.ts'
 import { ServerProcess } from './server-process.ts'
+import { hostile, type Verdict } from './torture/hostile.ts'
+import { machine } from './torture/machine.ts'
 
 // `make torture` runs loads and failures that take too long for the tests. Arguments select trials by
-// name; only a run of all trials is written to docs/torture.md.
+// name; only a run of all trials is written to docs/torture.md. `hostile` and `machine` print tables of
+// their own; `--only mset` leaves out the rows of all other commands.
 
 const CONNECTIONS = 10_000
 const KEYS = 1_000_000
@@ -26,6 +30,17 @@ interface Trial {
   readonly name: string
   readonly what: string
   run(): Promise<string>
+}
+
+const { values: options, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string' } },
+})
+
+/** Sets the exit code if a chapter has marked rows. */
+function judge({ summary, failed }: Verdict): string {
+  if (failed > 0) process.exitCode = 1
+  return summary
 }
 
 /** Runs some work with a new server process. */
@@ -115,9 +130,37 @@ const trials: readonly Trial[] = [
     what: `${number(REDIS_OPERATIONS)} generated operations on strings and keys, and as many in transactions, compared with redis-server`,
     run: () => vitest('test/conformance/redis', 'KTREE_CONFORMANCE_OPS', REDIS_OPERATIONS),
   },
+  {
+    name: 'nodes',
+    what: 'The whole suite on Node.js 22, 24 and 26',
+    run: otherNodes,
+  },
+  {
+    name: 'hostile',
+    what: 'The largest requests of each command, beside redis-server: waits of others, and memory',
+    run: async () => judge(await hostile(options.only)),
+  },
+  {
+    name: 'machine',
+    what: 'Full disks, few descriptors, signals, clocks, strange files, little memory',
+    run: async () => judge(await machine(options.only)),
+  },
 ]
 
-const wanted = process.argv.slice(2)
+/** Runs the whole suite on the other versions of Node.js. */
+async function otherNodes(): Promise<string> {
+  const child = spawn('.ci/other-nodes', { stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk
+  })
+  const [code] = await once(child, 'exit')
+  if (code !== 0) throw new Error(`the tests failed on another Node.js:\n${output}`)
+  const versions = output.match(/^Node\.js v\S+/gm) ?? []
+  const totals = output.match(/^\d+ passed.*$/gm) ?? []
+  return versions.map((version, i) => `${version}: ${totals[i]}`).join('; ')
+}
+
 const results: string[] = []
 for (const trial of trials) {
   if (wanted.length > 0 && !wanted.includes(trial.name)) continue

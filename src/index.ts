@@ -9,6 +9,7 @@ export { type Clock, ManualClock, systemClock } from './store/clock.ts'
 export {
   type ErrorCode,
   type ErrorName,
+  IndexError,
   PathError,
   SnapshotError,
   StoreError,
@@ -21,4 +22,5 @@ export {
   type WatchOptions,
   type WriteOptions,
 } from './store/store.ts'
+export type { Value } from './store/value.ts'
 export type { Listener, Watcher } from './store/watcher-hub.ts'

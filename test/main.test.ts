@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -176,10 +176,10 @@ describe('a running server', () => {
     expect(server.closes).toBe(0)
   })
 
-  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'])('closes on %s and ends with 0', async (signal) => {
+  test.each(['SIGINT', 'SIGTERM', 'SIGQUIT'])('closes on %s and ends with 0', async (signal) => {
     const ending = runWith()
     await server.started
-    await untilListened(signal)
+    await untilStarted()
     host.emit(signal)
     expect(await ending).toBe(0)
     expect(server.closes).toBe(1)
@@ -190,7 +190,7 @@ describe('a running server', () => {
     server.close = () => new Promise(() => {})
     void runWith()
     await server.started
-    await untilListened('SIGINT')
+    await untilStarted()
     host.emit('SIGINT')
     expect(host.exits).toEqual([])
     host.emit('SIGTERM')
@@ -210,7 +210,7 @@ describe('a running server', () => {
     server.close = () => Promise.reject(new Error('disk full'))
     void runWith()
     await server.started
-    await untilListened('SIGTERM')
+    await untilStarted()
     const exited = once(host, 'exited')
     host.emit('SIGTERM')
     await exited
@@ -226,8 +226,50 @@ describe('a running server', () => {
     expect(readFileSync(logfile, 'utf8')).toContain('a bug')
   })
 
-  /** Signals are listened for once `start` has resolved, a few turns after `started`. */
-  async function untilListened(signal: string): Promise<void> {
-    while (host.listenerCount(signal) === 0) await Promise.resolve()
+  test.each(['SIGINT', 'SIGTERM', 'SIGQUIT'])(
+    '%s during the start ends it with 0',
+    async (signal) => {
+      void run(quiet, host, () => new Promise(() => {}))
+      await untilStarted()
+      host.emit(signal)
+      expect(host.exits).toEqual([0])
+    },
+  )
+
+  test.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2'])('%s ends nothing', async (signal) => {
+    host.emit(signal)
+    const ending = runWith()
+    await server.started
+    host.emit(signal)
+    await untilStarted()
+    host.emit(signal)
+    expect([server.closes, host.exits]).toEqual([0, []])
+    server.end()
+    expect(await ending).toBe(0)
+  })
+
+  test('SIGHUP opens the log file anew, and goes on with the old one if it cannot', async () => {
+    const logfile = join(directory, 'a.log')
+    const ending = run(['--logfile', logfile], host, server.start)
+    const { logger, lostLogLines } = await server.started
+    logger?.info('before')
+    renameSync(logfile, `${logfile}.1`)
+    host.emit('SIGHUP')
+    logger?.info('after')
+    expect(readFileSync(`${logfile}.1`, 'utf8')).toMatch(/before"}\n$/)
+    expect(readFileSync(logfile, 'utf8')).toMatch(/after"}\n$/)
+    renameSync(logfile, `${logfile}.2`)
+    mkdirSync(logfile)
+    host.emit('SIGHUP')
+    logger?.info('still')
+    expect(readFileSync(`${logfile}.2`, 'utf8')).toMatch(/cannot open the log file anew.*still/s)
+    expect(lostLogLines?.()).toBe(0)
+    server.end()
+    await ending
+  })
+
+  /** `start` resolves a few turns after `started`. */
+  async function untilStarted(): Promise<void> {
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve()
   }
 })

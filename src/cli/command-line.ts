@@ -59,7 +59,8 @@ function unknownOption(option: string, others: readonly string[]): CommandLineEr
 type Given = [name: DirectiveName, args: string[]]
 
 /**
- * Whether the next word is the value of a text, such as a password, which may begin with a dash.
+ * Whether the directive still lacks its text value. Such a value, a password for example, may begin
+ * with a dash.
  */
 function awaitsText([name, args]: Given): boolean {
   return args.length === 0 && directives[name].type === 'string'
@@ -74,10 +75,10 @@ function isHelp(word: string): boolean {
 }
 
 /**
- * Parses the arguments as redis-server does: a conf file, then `--directive value ...`. The values
- * of a directive reach to the next `--`. A `-` in the first or last place means standard input.
- * Values are not checked. A first word `import`, `export` or `repair` is a command, not a conf
- * file.
+ * Parses the arguments as redis-server does: a conf file, then `--directive value ...`. A directive
+ * takes all words up to the next one that begins with `--`. A `-` in the first or last place means
+ * standard input. Values are not checked. A first word `import`, `export` or `repair` is a command,
+ * not a conf file.
  * @param argv without node and the script
  * @throws CommandLineError
  */
@@ -117,8 +118,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 
 /**
  * Parses the arguments of `import`, `export` and `repair`: a file, except for `repair`, then the
- * arguments that the server is started with. A directive of one value takes only one, so that the
- * files may follow it too.
+ * arguments that the server is started with. A directive that takes one value ends after it, so a
+ * file name may come next.
  */
 function parseTransfer(kind: TransferKind, words: readonly string[]): CommandLine {
   const files: string[] = []

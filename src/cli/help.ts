@@ -19,7 +19,7 @@ export function helpText(): string {
     '',
     "A tree of keys that can be watched, served over Redis's protocol.",
     'Directives are read from the file, from standard input (-), and from the command',
-    'line; later ones override. The values of one reach to the next --. Defaults:',
+    'line; later ones override. Values end at the next --directive. Defaults:',
     '',
     ...directiveNames.map(option),
     '  -h, --help  -v, --version         More in docs/configuration.md',

@@ -1,8 +1,7 @@
-import { openSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { type DestinationStream, destination, type Level, type Logger, pino } from 'pino'
-import { pathFromBytes } from '../config/config.ts'
+import { type Level, type Logger, pino } from 'pino'
 import type { LogLevel } from '../config/directives.ts'
+import { LogOutput } from './log-output.ts'
 
 const levels: Readonly<Record<LogLevel, Level | 'silent'>> = {
   debug: 'trace',
@@ -20,39 +19,43 @@ export function pinoLevel(level: LogLevel): Level | 'silent' {
   return levels[level]
 }
 
-/** How much log may wait for a reader that has stopped; further lines are dropped. */
-const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024
+export interface LoggerOptions {
+  readonly level: LogLevel
+  /** The directive `logfile`: a path as a binary string; empty for standard output. */
+  readonly file: string
+  /** The umask of the program's start. */
+  readonly umask: number
+}
 
-function openLogFile(file: string): number {
+/** The server's log, and where it goes. */
+export interface Log {
+  readonly logger: Logger
+  readonly output: LogOutput
+}
+
+/**
+ * Makes the server's log: JSON, one object a line, or coloured text on a terminal.
+ *
+ * @throws Error with a one-line message if the file cannot be opened
+ */
+export function createLog({ level, file, umask }: LoggerOptions): Log {
+  const output = openOutput(file, umask)
+  const options = { level: pinoLevel(level), base: { pid: process.pid } }
+  return { output, logger: pino(options, output.isTerminal ? coloured(output) : output) }
+}
+
+function openOutput(file: string, umask: number): LogOutput {
   try {
-    return openSync(pathFromBytes(file), 'a')
+    return new LogOutput(file, umask)
   } catch (error) {
     throw new Error(`cannot open the log file: ${(error as Error).message}`)
   }
 }
 
-function openDestination(file: string): DestinationStream {
-  if (file === '' && process.stdout.isTTY) {
-    // Loaded only for a terminal, because it takes a fifth of the time of a start.
-    const require = createRequire(import.meta.url)
-    const { build: pretty } = require('pino-pretty') as typeof import('pino-pretty')
-    return pretty({ colorize: true, sync: true })
-  }
-  const dest = file === '' ? 1 : openLogFile(file)
-  // Not sync, because a full pipe must not hold up clients. pino writes the rest when node exits.
-  return destination({ dest, sync: false, maxLength: MAX_UNWRITTEN_BYTES })
-}
-
-export interface LoggerOptions {
-  readonly level: LogLevel
-  /** The directive `logfile`: a path as a binary string; empty for standard output. */
-  readonly file: string
-}
-
-/**
- * Makes the server's log: JSON, one object a line, or coloured text on a terminal.
- * @throws Error with a one-line message if the file cannot be opened
- */
-export function createLogger({ level, file }: LoggerOptions): Logger {
-  return pino({ level: pinoLevel(level), base: { pid: process.pid } }, openDestination(file))
+function coloured(output: LogOutput): { write(line: string): void } {
+  // Loaded only for a terminal, because it takes a fifth of the time of a start.
+  const require = createRequire(import.meta.url)
+  const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty')
+  const format = prettyFactory({ colorize: true })
+  return { write: (line) => output.write(format(line)) }
 }

@@ -4,25 +4,32 @@ import type { Logger } from 'pino'
 import { applyConfigText, loadConfigFile } from '../config/conf-file.ts'
 import { Config, pathFromBytes } from '../config/config.ts'
 import { ServerClock } from '../request/clock.ts'
-import type { RunningServer, startServer } from '../server/start.ts'
+import type { startServer } from '../server/start.ts'
 import { systemClock } from '../store/clock.ts'
 import { Store } from '../store/store.ts'
 import type { Output } from '../transfer/progress.ts'
 import { version } from '../version.ts'
 import { parseCommandLine, type Run, type Transfer } from './command-line.ts'
 import { helpText, transferHelpText } from './help.ts'
-import { createLogger, pinoLevel } from './logger.ts'
+import { createLog, pinoLevel } from './logger.ts'
+import { type SignalHost, Signals } from './signals.ts'
 import { explainStartError } from './start-error.ts'
 
 /** The parts of `process` that `run` uses. */
-export interface Host {
+export interface Host extends SignalHost {
   readonly stdin: Readable
-  readonly stdout: Output
-  readonly stderr: Output
-  on(event: string, listener: (cause: unknown) => void): unknown
-  /** Ends the process at once. */
-  exit(code: number): void
+  readonly stdout: HostOutput
+  readonly stderr: HostOutput
+  /** Sets the mask of the modes of new files. @returns the former one */
+  umask?(mask: number): number
 }
+
+/** What the program writes is for its user alone: the tree holds what its clients keep secret. */
+const UMASK = 0o077
+/** The mask if the host has none. */
+const USUAL_UMASK = 0o022
+
+type HostOutput = Output & { on?(event: 'error', listener: () => void): unknown }
 
 async function readAll(stream: Readable): Promise<string> {
   const chunks: Buffer[] = []
@@ -45,46 +52,44 @@ async function readConfig(commandLine: Run | Transfer, host: Host): Promise<Conf
 function exitOnBug(host: Host, logger: Logger): void {
   for (const event of ['uncaughtException', 'unhandledRejection']) {
     host.on(event, (cause) => {
-      logger.fatal({ err: cause, event }, 'ended by an error in ktree')
-      host.exit(1)
+      try {
+        logger.fatal({ err: cause, event }, 'ended by an error in ktree')
+      } finally {
+        // Nothing may keep it, an error in the log neither: the next error would come here again.
+        host.exit(1)
+      }
     })
   }
 }
 
-/** Closes on the first signal; a second one ends the process at once. */
-function closeOnSignal(host: Host, server: RunningServer, logger: Logger): void {
-  let closing = false
-  const onSignal = (signal: string): void => {
-    if (closing) {
-      host.exit(1)
-      return
-    }
-    closing = true
-    logger.warn({ signal }, 'received a signal, closing')
-    server.close().catch((error: unknown) => {
-      logger.fatal({ err: error }, 'could not close cleanly')
-      host.exit(1)
-    })
-  }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) host.on(signal, () => onSignal(signal))
+/** Writes text for the terminal; that its reader has gone is no error of ours. */
+function print(output: HostOutput, text: string): void {
+  output.on?.('error', () => {})
+  output.write(text)
 }
 
 /** @returns the exit code: 1 if the last writes could not be put on disk */
 async function serve(commandLine: Run, host: Host, start: typeof startServer): Promise<number> {
   const config = await readConfig(commandLine, host)
-  const logger = createLogger({ level: config.get('loglevel'), file: config.get('logfile') })
+  const umask = host.umask?.(UMASK) ?? USUAL_UMASK
+  const log = { level: config.get('loglevel'), file: config.get('logfile'), umask }
+  const { logger, output } = createLog(log)
   config.onChange('loglevel', (level) => {
     logger.level = pinoLevel(level)
   })
   const { configFile } = commandLine
   exitOnBug(host, logger)
+  const signals = new Signals(host, logger, output)
   const server = await start({
     config,
     logger,
+    lostLogLines: () => output.lost,
+    umask,
     ...(configFile && { configFile: resolve(configFile) }),
   })
-  closeOnSignal(host, server, logger)
+  signals.server = server
   await server.closed
+  await output.end()
   return server.lostWrites > 0 ? 1 : 0
 }
 
@@ -93,6 +98,7 @@ async function transfer(commandLine: Transfer, host: Host): Promise<void> {
   const config = await readConfig(commandLine, host)
   const { kind, file, replace } = commandLine
   const { stdin, stdout, stderr } = host
+  if (kind !== 'export') host.umask?.(UMASK)
   const dir = pathFromBytes(config.get('dir'))
   const store = new Store({
     clock: new ServerClock(systemClock),
@@ -126,10 +132,10 @@ export async function run(
     const commandLine = parseCommandLine(argv)
     switch (commandLine.kind) {
       case 'help':
-        host.stdout.write(commandLine.about ? transferHelpText(commandLine.about) : helpText())
+        print(host.stdout, commandLine.about ? transferHelpText(commandLine.about) : helpText())
         break
       case 'version':
-        host.stdout.write(`ktree ${version}\n`)
+        print(host.stdout, `ktree ${version}\n`)
         break
       case 'run':
         return await serve(commandLine, host, start)
@@ -138,7 +144,7 @@ export async function run(
     }
     return 0
   } catch (error) {
-    host.stderr.write(`${explainStartError(error)}\n`)
+    print(host.stderr, `${explainStartError(error)}\n`)
     return 1
   }
 }

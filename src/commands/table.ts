@@ -16,6 +16,7 @@ import { waitCommands } from './generic/wait.ts'
 import { subscribeCommands } from './pubsub/subscribe.ts'
 import { commandFamily } from './server/command.ts'
 import { configCommands } from './server/config.ts'
+import { dbsizeCommands } from './server/dbsize.ts'
 import { debugCommands } from './server/debug.ts'
 import { flushCommands } from './server/flush.ts'
 import { infoCommands } from './server/info.ts'
@@ -27,6 +28,7 @@ import { roleCommands } from './server/role.ts'
 import { saveCommands } from './server/save.ts'
 import { shutdownCommands } from './server/shutdown.ts'
 import { slowlogCommands } from './server/slowlog.ts'
+import { timeCommands } from './server/time.ts'
 import { getCommands } from './string/get.ts'
 import { incrCommands } from './string/incr.ts'
 import { msetCommands } from './string/mset.ts'
@@ -74,6 +76,8 @@ export const commandTable: readonly Command[] = [
   ...configCommands,
   ...infoCommands,
   ...saveCommands,
+  ...timeCommands,
+  ...dbsizeCommands,
   ...monitorCommands,
   ...shutdownCommands,
   ...multiCommands,

@@ -1,4 +1,4 @@
-import { matchGlob } from '../text/glob.ts'
+import { Glob } from '../text/glob.ts'
 import {
   formatValue,
   parseValue,
@@ -41,7 +41,8 @@ const unknown = (name: string): ConfigError =>
   )
 
 /**
- * Called after a change. An error thrown by it refuses the change, with its message as the reason.
+ * Called after a change. It refuses the change by throwing an error, whose message becomes the
+ * reason.
  */
 export type ChangeListener<N extends DirectiveName> = (
   value: DirectiveValue<N>,
@@ -65,7 +66,7 @@ export class Config {
   }
 
   /**
-   * Sets one directive from the arguments of a line of a conf file or of an option on the command
+   * Sets one directive from the arguments of a conf file's line, or of an option on the command
    * line. Immutable directives can be set too.
    * @throws ConfigError
    */
@@ -77,7 +78,7 @@ export class Config {
 
   /**
    * CONFIG SET: sets all of the directives or, if one is refused, none.
-   * @param pairs names in any case, each with one argument, such as a Map
+   * @param pairs names in any case, each with one argument; a Map, for example
    * @throws ConfigError whose message is the reply without `ERR`
    */
   setMany(pairs: Iterable<readonly [name: string, value: string]>): void {
@@ -110,11 +111,11 @@ export class Config {
 
   /** The names that match any of the globs, in any case, in the order of the table (CONFIG GET). */
   match(globs: readonly string[]): DirectiveName[] {
-    const lower = globs.map((glob) => glob.toLowerCase())
-    return directiveNames.filter((name) => lower.some((glob) => matchGlob(glob, name)))
+    const lower = globs.map((glob) => new Glob(glob.toLowerCase()))
+    return directiveNames.filter((name) => lower.some((glob) => glob.matches(name)))
   }
 
-  /** Calls `listener` whenever the value changes. @returns a function that ends that */
+  /** Calls `listener` whenever the value changes. @returns a function that ends the calls */
   onChange<N extends DirectiveName>(name: N, listener: ChangeListener<N>): () => void {
     const listeners = this.#listeners.get(name) ?? new Set()
     this.#listeners.set(name, listeners)
@@ -152,7 +153,7 @@ export class Config {
     }
   }
 
-  /** Undoes a refused change, and tells the listeners that have already followed it. */
+  /** Undoes a refused change, and tells the listeners that had already been told of it. */
   #restore(
     previous: ReadonlyMap<DirectiveName, Value>,
     refused: ReadonlyMap<DirectiveName, Value>,

@@ -5,7 +5,7 @@ import { orderEventFlags, showEventFlags } from './event-flags.ts'
 export interface OutputLimit {
   /** Bytes at which the client is disconnected at once. */
   readonly hard: number
-  /** Bytes at which the client is disconnected if it stays above for `seconds`. */
+  /** Bytes at which the client is disconnected if it stays above them for `seconds`. */
   readonly soft: number
   readonly seconds: number
 }
@@ -78,16 +78,19 @@ export class ValueError extends Error {
   override name = 'ValueError'
 }
 
-const units: Readonly<Record<string, number>> = {
-  '': 1,
-  b: 1,
-  k: 1000,
-  kb: 1024,
-  m: 1000 ** 2,
-  mb: 1024 ** 2,
-  g: 1000 ** 3,
-  gb: 1024 ** 3,
-}
+/** Bytes by unit. A map, because a client's word may be the name of a property of every object. */
+const units: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['b', 1],
+  ['k', 1000],
+  ['kb', 1024],
+  ['m', 1000 ** 2],
+  ['mb', 1024 ** 2],
+  ['g', 1000 ** 3],
+  ['gb', 1024 ** 3],
+])
+
+const binaryUnits = [...units].filter(([unit]) => /^.b$/.test(unit)).reverse()
 
 /**
  * Parses an amount of memory as in redis.conf: `1k` is 1000 bytes, `1kb` is 1024. A unit without
@@ -96,14 +99,14 @@ const units: Readonly<Record<string, number>> = {
  */
 export function parseMemory(text: string): number | undefined {
   const match = /^(\d*)([a-z]*)$/i.exec(text)
-  const unit = match && units[match[2].toLowerCase()]
+  const unit = match && units.get(match[2].toLowerCase())
   return unit ? Number(match[1]) * unit : undefined
 }
 
 /** Formats bytes in the largest binary unit that is exact, as CONFIG REWRITE does. */
 export function formatMemory(bytes: number): string {
-  for (const unit of ['gb', 'mb', 'kb']) {
-    if (bytes > 0 && bytes % units[unit] === 0) return `${bytes / units[unit]}${unit}`
+  for (const [unit, size] of binaryUnits) {
+    if (bytes > 0 && bytes % size === 0) return `${bytes / size}${unit}`
   }
   return String(bytes)
 }
@@ -115,7 +118,7 @@ function parseInteger(directive: IntegerDirective, text: string): number {
     }
     return Number.parseInt(text, 8)
   }
-  // For Redis, a number of more than 64 bits is not an integer, rather than out of range.
+  // Redis calls a number of more than 64 bits not an integer, rather than out of range.
   if (!/^(0|-?[1-9]\d{0,18})$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) {
     throw new ValueError("argument couldn't be parsed into an integer")
   }

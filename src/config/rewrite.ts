@@ -104,7 +104,7 @@ export function rewriteConfigText(content: string, config: Config): string {
   for (const [index, { name, unbalanced }] of parsed.entries()) {
     const known = name === undefined ? undefined : findDirective(name)
     if (known) places.set(known, [...(places.get(known) ?? []), index])
-    // Commented out, as in Redis, because the file would not load again.
+    // Commented out, as in Redis, because otherwise the file would not load again.
     else if (unbalanced || name !== undefined) lines[index] = `# ??? ${lines[index]}`
   }
   const appended: string[] = []
@@ -133,7 +133,7 @@ export function rewriteConfigText(content: string, config: Config): string {
   return kept.length > 0 ? `${kept.join('\n')}\n` : ''
 }
 
-/** The file that a path leads to, because a symbolic link must not be replaced. */
+/** The file that a path leads to. A symbolic link on the way must not be replaced. */
 function resolveLink(path: string): string {
   try {
     return realpathSync(path)

@@ -52,7 +52,7 @@ In three places. Later places override earlier ones.
 
 1. In a file, given as the first argument: \`ktree conf/ktree.conf\`. [conf/ktree.conf](../conf/ktree.conf) holds every directive with its default.
 2. On standard input, if \`-\` is the first or last argument: \`echo 'port 6390' | ktree -\`.
-3. On the command line: \`ktree conf/ktree.conf --port 6390 --bind 127.0.0.1 ::1\`, or \`make run ARGS="--port 6390"\`. The values of a directive reach to the next \`--\`.
+3. On the command line: \`ktree conf/ktree.conf --port 6390 --bind 127.0.0.1 ::1\`, or \`make run ARGS="--port 6390"\`. A directive's values end at the next \`--directive\`.
 
 ## How do I change them while the server runs?
 

@@ -5,7 +5,7 @@ const SLASH = 47
 /**
  * The path of a key: `/user:1` for `user:1`, `/a/b` for both `a/b` and `/a/b`.
  *
- * The path is not cleaned, because the store does that: in half the time if it begins with a slash.
+ * The store cleans the path. The slash is added because cleaning then takes half the time.
  */
 export function pathOfKey(key: string): string {
   return key.charCodeAt(0) === SLASH ? key : `/${key}`

@@ -4,6 +4,7 @@ import { StoreError } from '../store/errors.ts'
 import { cleanPath } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import type { FileNode, Node } from '../store/tree/node.ts'
+import type { Value } from '../store/value.ts'
 import type { KeyspaceEvent } from './events.ts'
 import { pathOfKey } from './key.ts'
 import type { KeyspaceNotifier } from './notifier.ts'
@@ -45,7 +46,7 @@ export class Keyspace {
     if (this.notifier !== undefined) this.notifier.notify(event, key)
   }
 
-  /** The node of a key, a file or a directory; undefined if there is none. */
+  /** The node that a key names, whether file or directory; undefined if there is none. */
   lookup(key: string): Node | undefined {
     return this.#store.lookup(pathOfKey(key))
   }
@@ -74,7 +75,7 @@ export class Keyspace {
    *
    * @throws CommandError WRONGTYPE if it is a directory
    */
-  read(key: string): string | undefined {
+  read(key: string): Value | undefined {
     const file = this.find(key)
     this.noteRead(key, file !== undefined)
     return file?.value
@@ -97,7 +98,7 @@ export class Keyspace {
    * @throws CommandError WRONGTYPE if the key is a directory
    * @throws StoreError NOTDIR if a parent is a file
    */
-  set(key: string, value: string, expireTime?: number): void {
+  set(key: string, value: Value, expireTime?: number): void {
     try {
       if (expireTime === undefined) this.#store.setFile(key, value)
       else this.#store.set(key, value, { expireTime })
@@ -114,12 +115,12 @@ export class Keyspace {
    */
   replace(
     key: string,
-    value: string,
+    value: Value,
     expireTime: number | undefined,
     former: Node | undefined,
   ): void {
     this.set(key, value, expireTime)
-    // The store's own event reports a key that did not exist.
+    // If there was no key, the store's own event already leads to `new`.
     if (former !== undefined) this.notify('new', key)
   }
 
@@ -142,7 +143,7 @@ export class Keyspace {
    *
    * @param expireTime Unix milliseconds; undefined makes it permanent
    */
-  update(key: string, value: string, expireTime: number | undefined): void {
+  update(key: string, value: Value, expireTime: number | undefined): void {
     try {
       this.#store.update(key, value, { expireTime })
     } catch (error) {
@@ -165,7 +166,7 @@ function isDirectoryError(error: unknown): boolean {
   return error instanceof StoreError && (error.code === 102 || error.code === 107)
 }
 
-/** Ignores that a key has expired since it was found: the command counts as run just before. */
+/** Ignores that a key expired after it was found: the command counts as run just before that. */
 function ignoreExpired(error: unknown): void {
   if (!(error instanceof StoreError && error.code === 100)) throw error
 }

@@ -170,6 +170,9 @@ export function silentClient(server: ServerContext): Client {
     patterns: new Set(),
     channelCount: 0,
     patternCount: 0,
+    subscriptionBytes: 0,
+    limitKept: () => true,
+    mayGet: () => true,
     block: () => nothing,
     postpone: () => nothing,
     deliver: nothing,
@@ -177,5 +180,6 @@ export function silentClient(server: ServerContext): Client {
     whenDrained: nothing,
     close: nothing,
     disconnect: nothing,
+    fail: nothing,
   }
 }

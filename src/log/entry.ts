@@ -1,5 +1,7 @@
+import type { RequestArguments } from '../resp/request-arguments.ts'
 import { ACTIONS, type Action, type Event } from '../store/event.ts'
 import { STAT_NAMES, type Stats } from '../store/stats.ts'
+import { bytesOf, copyValue, textIn, type Value, writeValue } from '../store/value.ts'
 import { DamagedJournalError, JournalError } from './journal-errors.ts'
 
 /**
@@ -18,9 +20,6 @@ import { DamagedJournalError, JournalError } from './journal-errors.ts'
  */
 export const ENTRY_VERSION = 1
 
-/** An argument of a request: one byte a character, or bytes. */
-export type EntryArgument = string | Buffer
-
 /** A write that no command has made, as the store's event tells of it. */
 export interface DirectWrite {
   readonly action: Action
@@ -28,14 +27,14 @@ export interface DirectWrite {
   readonly dir: boolean
   readonly refresh: boolean
   /** Empty for a directory, and where the action takes no value. */
-  readonly value: string
+  readonly value: Value
   /** Unix milliseconds. */
   readonly expireTime: number | undefined
 }
 
 /** What has changed the store, and when, in Unix milliseconds. */
 export type Entry =
-  | { kind: 'requests'; time: number; requests: readonly (readonly string[])[] }
+  | { kind: 'requests'; time: number; requests: readonly RequestArguments[] }
   | { kind: 'expire'; time: number; count: number }
   | { kind: 'direct'; time: number; write: DirectWrite }
   | { kind: 'stats'; time: number; values: readonly number[] }
@@ -65,16 +64,6 @@ const LENGTH_BYTES = 5
 /** The most bytes of an entry without its arguments. */
 const ENTRY_BYTES = 1 + 8 + 2 * LENGTH_BYTES
 
-/** A method of Buffer that its types lack: `write` without the look-up of the encoding. */
-interface Latin1Target {
-  latin1Write(text: string, at: number): number
-}
-
-/** Another one: `toString('latin1')` without the look-up of the encoding. */
-interface Latin1Source {
-  latin1Slice(start: number, end: number): string
-}
-
 /** Encodes the entries of one record. */
 export class EntryWriter {
   #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
@@ -91,14 +80,14 @@ export class EntryWriter {
   }
 
   /** A command. @param time when it ran, in Unix milliseconds */
-  command(args: readonly EntryArgument[], time: number): void {
+  command(args: readonly Value[], time: number): void {
     this.#begin(REQUESTS, time)
     this.#length(1)
     this.#request(args)
   }
 
   /** An EXEC. @param requests those that have changed something, in order */
-  transaction(requests: readonly (readonly EntryArgument[])[], time: number): void {
+  transaction(requests: readonly (readonly Value[])[], time: number): void {
     this.#begin(REQUESTS, time)
     this.#length(requests.length)
     for (const args of requests) this.#request(args)
@@ -163,26 +152,25 @@ export class EntryWriter {
     this.#number(time)
   }
 
-  #request(args: readonly EntryArgument[]): void {
+  #request(args: readonly Value[]): void {
     this.#room(LENGTH_BYTES)
     this.#length(args.length)
     for (const arg of args) this.#argument(arg)
   }
 
-  #argument(arg: EntryArgument): void {
+  #argument(arg: Value): void {
     const { length } = arg
     if (length > MAX_COPIED_BYTES) {
       this.#room(LENGTH_BYTES)
       this.#length(length)
-      this.#piece(typeof arg === 'string' ? Buffer.from(arg, 'latin1') : arg)
+      this.#piece(typeof arg === 'string' ? bytesOf(arg) : arg)
       return
     }
     this.#room(LENGTH_BYTES + length)
     this.#length(length)
     const chunk = this.#chunk
     const at = this.#at
-    if (typeof arg !== 'string') chunk.set(arg, at)
-    else if (length > MAX_LOOP_CHARACTERS) (chunk as unknown as Latin1Target).latin1Write(arg, at)
+    if (typeof arg !== 'string' || length > MAX_LOOP_CHARACTERS) writeValue(chunk, at, arg)
     else for (let i = 0; i < length; i++) chunk[at + i] = arg.charCodeAt(i)
     this.#at = at + length
   }
@@ -257,7 +245,7 @@ export class EntryReader {
     const time = this.#time
     switch (kind & ~SAME_TIME) {
       case REQUESTS: {
-        const requests: string[][] = []
+        const requests: RequestArguments[] = []
         for (let left = this.#length(); left > 0; left--) requests.push(this.#request())
         return { kind: 'requests', time, requests }
       }
@@ -271,17 +259,17 @@ export class EntryReader {
     throw new DamagedJournalError('the journal', `an entry has an unknown kind: ${kind}`)
   }
 
-  #request(): string[] {
-    const args = new Array<string>(this.#length())
-    for (let i = 0; i < args.length; i++) args[i] = this.#text()
-    return args
+  #request(): RequestArguments {
+    const args = new Array<Value>(this.#length())
+    for (let i = 0; i < args.length; i++) args[i] = this.#value()
+    return args as unknown as RequestArguments
   }
 
   #direct(): DirectWrite {
     const action = ACTIONS[this.#byte()]
     const flags = this.#byte()
     const path = this.#text()
-    const value = this.#text()
+    const value = this.#value()
     const expireTime = (flags & EXPIRES) === 0 ? undefined : this.#number()
     const dir = (flags & DIR) !== 0
     return { action, path, dir, refresh: (flags & REFRESH) !== 0, value, expireTime }
@@ -304,10 +292,21 @@ export class EntryReader {
   }
 
   #text(): string {
+    const start = this.#skip()
+    return textIn(this.#record, start, this.#at)
+  }
+
+  #value(): Value {
+    const start = this.#skip()
+    return copyValue(this.#record, start, this.#at)
+  }
+
+  /** Goes behind a text or value. @returns where its bytes begin */
+  #skip(): number {
     const length = this.#length()
     const start = this.#at
     this.#at += length
     if (this.#at > this.#record.length) throw new RangeError('beyond the record')
-    return (this.#record as unknown as Latin1Source).latin1Slice(start, this.#at)
+    return start
   }
 }

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 const fdatasync = promisify(fs.fdatasync)
 
 /**
- * What the journal asks of the file system. Tests put a simulation in its place, which takes
+ * The calls that the journal makes to the file system. Tests simulate a file system that takes
  * writes in part, fails, or loses power. Every function may throw the system's error.
  */
 export interface JournalFiles {
@@ -14,7 +14,7 @@ export interface JournalFiles {
   list(directory: string): string[]
   /** Opens a file that exists, for reading and writing. */
   open(path: string): number
-  /** In bytes. */
+  /** The size of a file, in bytes. */
   size(file: number): number
   /** @returns the number of bytes read; 0 at the end of the file */
   read(file: number, into: Buffer, position: number): number

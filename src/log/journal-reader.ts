@@ -15,7 +15,7 @@ import {
 import { findSynced, SegmentInput } from './segment-input.ts'
 
 export interface ReadOptions {
-  /** Which journal is expected; without it, the one that the first segment belongs to. */
+  /** The id of the expected journal; without it, the first segment's id is expected. */
   readonly id?: Buffer
   /** Where to begin: a position that `append` has returned, or 0. */
   readonly from?: number
@@ -35,7 +35,7 @@ export interface TornEnd {
   readonly path: string
   /** Where in that file the last whole record ends, in bytes. */
   readonly offset: number
-  /** What follows the last whole record, in bytes, in this segment and in later ones. */
+  /** How many bytes follow the last whole record, in this segment and in later ones. */
   readonly bytes: number
 }
 
@@ -45,12 +45,12 @@ export interface FoundSegment {
   readonly sequence: number
   readonly size: number
   readonly seed: number
-  /** The position of its first record; undefined if it has none, or not a whole one. */
+  /** The position of its first record; undefined if that record or its whole header is missing. */
   readonly start: number | undefined
 }
 
 /**
- * Reads the records of a journal in order, in memory that only a long record raises. Changes
+ * Reads the records of a journal in order, in little memory unless a record is long. Changes
  * nothing on the disk. `end`, `torn` and `segments` are final when {@link records} has ended.
  */
 export class JournalReader {
@@ -62,9 +62,9 @@ export class JournalReader {
   id: Buffer | undefined
   /** All segments that are whole, in order. */
   readonly segments: FoundSegment[] = []
-  /** A last segment whose making was cut short; it never held a record. */
+  /** A last segment that was never finished; it never held a record. */
   unfinished: string | undefined
-  /** Of the segments to be read, in bytes. */
+  /** The size of the segments to be read, in bytes. */
   totalBytes = 0
 
   readonly #directory: string
@@ -96,7 +96,7 @@ export class JournalReader {
       try {
         const header = decodeSegmentHeader(input.upTo(0, SEGMENT_HEADER_BYTES), path)
         if (header !== undefined) this.#addSegment(input, header, sequenceIn(name)!)
-        // A segment is used when its header is on the disk: this one was not used yet.
+        // A segment gets records only once its header is on the disk, so this one never had any.
         else if (name === names.at(-1) && input.size <= SEGMENT_HEADER_BYTES) this.unfinished = path
         else throw new DamagedJournalError(path, 'it does not begin with the header of a segment')
       } finally {
@@ -127,8 +127,8 @@ export class JournalReader {
   }
 
   /**
-   * Finds the segment to begin with. Older ones may be there in any number: a power cut can bring
-   * back files that were removed.
+   * Finds the segment to begin with. Any number of older ones may be there, because a power cut can
+   * bring back files that were removed.
    *
    * @throws DamagedJournalError if a later segment is missing
    */
@@ -199,7 +199,7 @@ export class JournalReader {
     }
   }
 
-  /** @returns undefined if it is not whole; nothing is read of records before `from` */
+  /** @returns undefined if the payload is not whole; before `from`, payloads are not read */
   #payload(input: SegmentInput, offset: number, header: RecordHeader): Buffer | undefined {
     if (offset + header.length > input.size) return undefined
     if (header.position < this.#from) return Buffer.alloc(0)
@@ -208,8 +208,8 @@ export class JournalReader {
   }
 
   /**
-   * Decides what a fault is. A power cut cannot tear what the disk had, so a fault is damage if any
-   * later record was written when the disk already had the faulty place.
+   * Decides whether a fault is a torn end or damage. A power cut cannot tear what the disk had, so
+   * a fault is damage if any later record was written when the disk already had the faulty place.
    *
    * @param found the position of a whole record that does not belong here
    */

@@ -14,24 +14,25 @@ import {
   segmentSeed,
 } from './segment.ts'
 
-/** A segment that has reached this length ends with the next sync, in bytes. */
+/** A segment that has reached this many bytes ends with the next sync. */
 const SEGMENT_BYTES = 64 * 1024 ** 2
 /**
  * A write to a file waits up to some 20 ms while an fsync of that file has many bytes to write. So
- * a sync of more than these bytes begins a new segment, and syncs the one that is not written any more.
+ * a sync of more bytes than this begins a new segment, and syncs the old one, which is no longer
+ * written to.
  */
 const MAX_SYNC_BEHIND_WRITER_BYTES = 4 * 1024 ** 2
 
 export interface JournalOptions {
-  /** Which journal is expected, as the checkpoint knows it. */
+  /** The id of the expected journal, from the checkpoint. */
   readonly id?: Buffer
   /** The position up to which a checkpoint has everything; 0 without one. */
   readonly from?: number
   /** Gets each record after `from`. */
   readonly apply: (record: JournalRecord) => void
-  /** Gets how much has been read, and of how much, in bytes, about once a megabyte. */
+  /** Gets the number of bytes read so far and the total, about once a megabyte. */
   readonly onProgress?: (bytes: number, totalBytes: number) => void
-  /** Tells that an end was torn, and has been cut off. */
+  /** Called if the end is torn, before it is cut off. */
   readonly onTorn?: (torn: TornEnd) => void
   readonly files?: JournalFiles
   /** In bytes; for tests. */
@@ -81,12 +82,12 @@ export class Journal {
   }
 
   /**
-   * Reads the journal of a directory, which must exist, and opens it for appending; makes it where
-   * there is none. Everything that was applied is on the disk when the promise is kept.
+   * Reads the journal of a directory, which must exist, and opens it for appending; makes a journal
+   * if there is none. When the promise resolves, everything that was applied is on the disk.
    *
    * @throws DamagedJournalError if part of what the disk had is missing or changed
    * @throws JournalError if segments do not belong together
-   * @throws the system's error, for example where there is no room for a new segment
+   * @throws the system's error, for example if there is no room for a new segment
    */
   static async open(directory: string, options: JournalOptions): Promise<Journal> {
     const { from = 0, files = systemFiles } = options
@@ -185,9 +186,9 @@ export class Journal {
   }
 
   /**
-   * Hands one record to the operating system: a process that dies does not lose it any more. If it
-   * throws, nothing was appended, and the same pieces may be given again, with more or without; only a
-   * power cut before the next sync may leave the refused record in their place.
+   * Hands one record to the operating system, which keeps it even if the process dies. If this
+   * throws, nothing was appended, and the same pieces may be given again, alone or with more. Only
+   * a power cut before the next sync may leave the refused record in their place.
    *
    * @param pieces the payload, up to 4 GB; may be changed after the call
    * @returns the position after the record
@@ -222,7 +223,7 @@ export class Journal {
    * takes nothing until {@link reset}.
    */
   sync(): Promise<void> {
-    // One that has not begun yet covers everything written by now.
+    // A sync that has not begun yet covers everything written so far.
     if (this.#nextSync !== undefined) return this.#nextSync
     if (this.#syncing === undefined) return this.#startSync()
     this.#nextSync = this.#syncing
@@ -281,8 +282,8 @@ export class Journal {
   }
 
   /**
-   * Removes the segments that end at or before a position, which a checkpoint has made needless. The
-   * one being written and those not on the disk yet stay.
+   * Removes the segments that end at or before a position, because a checkpoint has their records.
+   * The segment being written stays, and so do those not on the disk yet.
    */
   async drop(position: number): Promise<void> {
     while (this.#segments.length > 1 && this.#segments[1].start <= position) {
@@ -294,7 +295,7 @@ export class Journal {
   /**
    * Begins anew after a failed sync.
    *
-   * @param position up to which a checkpoint, which is on the disk, has everything: all that was written
+   * @param position up to which a checkpoint on the disk has everything; not below {@link written}
    */
   async reset(position: number): Promise<void> {
     if (position < this.#written) {

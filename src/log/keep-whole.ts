@@ -9,14 +9,14 @@ export interface Segment {
   readonly seed: number
   /** The position of its first record. */
   start: number
-  /** Undefined when everything is on the disk and nothing will follow. */
+  /** Undefined once everything in the segment is on the disk and nothing will follow. */
   file: number | undefined
 }
 
 /**
- * Makes what was read whole on the disk: cuts off a torn end, and has the disk know the rest.
+ * Leaves on the disk exactly what was read: cuts off a torn end, and syncs the rest.
  *
- * @returns the segments; of those without records at the end only the first
+ * @returns the segments kept; of several at the end without records, only the first
  */
 export async function keepWhole(
   directory: string,
@@ -29,7 +29,7 @@ export async function keepWhole(
     (torn !== undefined && segments[last].path > torn.path) ||
     (last > 0 && isEmpty(last) && isEmpty(last - 1))
   let count = segments.length
-  // The last first, so that what a power cut leaves still ends where the torn end begins.
+  // The last goes first: after a power cut, the journal still ends where the torn end begins.
   if (unfinished !== undefined) await files.remove(unfinished)
   while (count > 0 && isNeedless(count - 1)) await files.remove(segments[--count].path)
   if (count < segments.length) await files.syncDirectory(directory)

@@ -3,7 +3,7 @@ import { JournalError } from './journal-errors.ts'
 import type { JournalFiles } from './journal-files.ts'
 import { encodeRecordHeader, MAX_PAYLOAD_BYTES, RECORD_HEADER_BYTES } from './segment.ts'
 
-/** Shorter pieces are copied together, because a piece of its own costs more than the copy. */
+/** Pieces up to this length are copied together, because writing each by itself costs more. */
 const MAX_COPIED_BYTES = 4096
 const SCRATCH_BYTES = 256 * 1024
 
@@ -16,7 +16,7 @@ export interface RecordPlace {
   readonly offset: number
   /** In the journal. */
   readonly position: number
-  /** Up to where the journal is on the disk. */
+  /** The position up to which the journal is on the disk. */
   readonly synced: number
 }
 
@@ -30,18 +30,18 @@ export class RecordWriter {
     this.#files = files
   }
 
-  /** Whether part of a record follows the last one, which could not be cut off yet. */
+  /** Whether part of a record, which could not be cut off yet, follows the last record. */
   get hasFragment(): boolean {
     return this.#hasFragment
   }
 
-  /** The file that it is in does not matter any more. */
+  /** Forgets the fragment, because its file will not be written to any more. */
   forgetFragment(): void {
     this.#hasFragment = false
   }
 
   /**
-   * If it throws, what was written in part has been cut off, or will be before the next record.
+   * Writes one record. If this throws, a part already written is cut off before the next record.
    *
    * @returns the length of the record, in bytes
    */
@@ -70,7 +70,7 @@ export class RecordWriter {
     return RECORD_HEADER_BYTES + length
   }
 
-  /** Room for the header, and the pieces, short ones copied together. */
+  /** The chunks to write: room for the header, then the pieces, short ones copied together. */
   #gather(pieces: readonly Uint8Array[]): Uint8Array[] {
     const chunks: Uint8Array[] = []
     let begin = 0

@@ -1,7 +1,8 @@
 import type { Event } from '../store/event.ts'
 import type { Store } from '../store/store.ts'
 import type { Changes, DirectWrites } from '../store/tree/changes.ts'
-import { type EntryArgument, EntryWriter } from './entry.ts'
+import type { Value } from '../store/value.ts'
+import { EntryWriter } from './entry.ts'
 
 /**
  * Gathers the entries of one turn: what has changed the store since the last {@link clear}.
@@ -17,7 +18,7 @@ export class Recorder implements DirectWrites {
   readonly #onDirect: () => void
   readonly #entries = new EntryWriter()
   /** The requests of the EXEC that is running, as far as they have changed something. */
-  #transaction: (readonly EntryArgument[])[] | undefined
+  #transaction: (readonly Value[])[] | undefined
   /** How many entries there have been. */
   count = 0
   #active = false
@@ -64,7 +65,7 @@ export class Recorder implements DirectWrites {
   }
 
   /** Called after the command. @param time when it ran, in Unix milliseconds */
-  end(args: readonly EntryArgument[], time: number): void {
+  end(args: readonly Value[], time: number): void {
     const changed = this.#changes.writes !== this.#writesBefore
     if (this.#transaction !== undefined) {
       if (changed) this.#transaction.push(args)

@@ -2,15 +2,15 @@ import { JournalError } from './journal-errors.ts'
 import type { JournalFiles } from './journal-files.ts'
 import { decodeRecordHeader, RECORD_HEADER_BYTES, RECORD_MAGIC } from './segment.ts'
 
-/** How much is read at once, in bytes; longer records are read by themselves. */
+/** How many bytes are read at once. A piece longer than half of this is read by itself. */
 const WINDOW_BYTES = 1024 * 1024
-/** The longest piece of one system call, in bytes. */
+/** The most bytes that one system call reads. */
 const MAX_READ_BYTES = 1024 ** 3
 
 /** A segment's file, read from its beginning to its end through a window. */
 export class SegmentInput {
   readonly path: string
-  /** In bytes, when the file was opened. */
+  /** The size of the file when it was opened, in bytes. */
   readonly size: number
   readonly #files: JournalFiles
   readonly #file: number
@@ -32,12 +32,12 @@ export class SegmentInput {
     this.#files.close(this.#file)
   }
 
-  /** Up to so many bytes, fewer at the end of the file. */
+  /** `length` bytes, or fewer at the end of the file. */
   upTo(offset: number, length: number): Buffer {
     return this.bytes(offset, Math.max(0, Math.min(length, this.size - offset)))
   }
 
-  /** So many bytes, which must lie in the file. What was returned before stays as it is. */
+  /** `length` bytes, which must lie in the file. Bytes returned before are not overwritten. */
   bytes(offset: number, length: number): Buffer {
     if (length > WINDOW_BYTES / 2) return this.#read(offset, length)
     const start = offset - this.#windowOffset
@@ -65,7 +65,7 @@ export class SegmentInput {
 /**
  * Looks for headers of records behind a fault, at any offset.
  *
- * @returns the highest position that one of them names as being on the disk; 0 without any
+ * @returns the highest `synced` in one of those headers; 0 if there are none
  */
 export function findSynced(
   files: JournalFiles,

@@ -9,11 +9,11 @@ import { JournalError } from './journal-errors.ts'
  *
  * A position counts the bytes of all records since the journal was made, headers of records
  * included. `synced` is the position up to which the journal was on the disk when the record was
- * written: a fault before it is damage, because a power cut cannot have caused it.
+ * written: a fault before that position is damage, because a power cut cannot have caused it.
  *
- * Checksums are CRC-32. A record's begins with its segment's, so that a record is valid only in the
- * segment that it was written to, and, by its position, only in one place. Every version keeps the
- * header of a segment.
+ * Checksums are CRC-32. A record's checksum continues its segment's. A record is therefore valid
+ * only in the segment that it was written to and, by its position, only in one place. The header of
+ * a segment is the same in every version.
  */
 export const SEGMENT_VERSION = 1
 
@@ -40,14 +40,14 @@ export function sequenceIn(name: string): number | undefined {
 }
 
 export interface SegmentHeader {
-  /** The journal's, which all of its segments share. */
+  /** The journal's id, which all of its segments share. */
   readonly id: Buffer
   readonly sequence: number
-  /** Where the checksums of its records begin. */
+  /** The seed of its records' checksums. */
   readonly seed: number
 }
 
-/** Where the checksums of a segment's records begin. */
+/** The seed of the checksums of a segment's records. */
 export function segmentSeed(header: Buffer): number {
   return header.readUInt32LE(12)
 }
@@ -92,9 +92,9 @@ export function decodeSegmentHeader(header: Buffer, path: string): SegmentHeader
 export interface RecordHeader {
   /** Where the record begins, in bytes since the journal was made. */
   readonly position: number
-  /** Up to where the journal was on the disk when the record was written. */
+  /** The position up to which the journal was on the disk when the record was written. */
   readonly synced: number
-  /** Of the payload, in bytes. */
+  /** The length of the payload, in bytes. */
   readonly length: number
   /** CRC-32 of the payload. */
   readonly checksum: number

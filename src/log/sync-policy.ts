@@ -5,11 +5,14 @@ import type { Journal } from './journal.ts'
 export type Durability = 'always' | 'everysec' | 'no'
 
 /**
- * A sync begins so often under `everysec`. A write waits for the next sync to begin, and for its
- * end, before later writes are held up: twice this is what a power cut can take.
+ * The time between two syncs under `everysec`. Later writes are held up once a write has waited
+ * twice as long: for its sync to begin, then to end. So a power cut loses the writes of at most
+ * twice this time.
  */
 const PERIOD_MS = 500
-/** Under `no`, a sync ends a segment, so that it can be dropped one day, in bytes. */
+/**
+ * Under `no`, the journal syncs above this many unsynced bytes, so that segments can be dropped.
+ */
 const MAX_UNSYNCED_BYTES = 64 * 1024 ** 2
 
 export interface SyncPolicyOptions {
@@ -65,7 +68,7 @@ export class SyncPolicy {
    * To be called after each append.
    *
    * @returns under `always`, resolves when the replies may leave and rejects if the sync fails;
-   *   otherwise undefined, for they may leave now
+   *   otherwise undefined, because they may leave now
    */
   appended(): Promise<void> | undefined {
     if (this.#durability === 'always') return this.#journal.sync()

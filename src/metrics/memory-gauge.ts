@@ -1,5 +1,6 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { Value } from '../store/value.ts'
 
 /** A request that grows the tree takes about this much memory besides its arguments' bytes. */
 const REQUEST_OVERHEAD_BYTES = 256
@@ -55,11 +56,19 @@ export class MemoryGauge {
   }
 
   /** Whether to refuse a request that takes memory. */
-  isExceeded(args: readonly string[]): boolean {
+  isExceeded(args: readonly Value[]): boolean {
     this.#added += REQUEST_OVERHEAD_BYTES
     for (const arg of args) this.#added += arg.length
     if (this.#added >= this.#step) this.survey()
     return this.#exceeded
+  }
+
+  /** Whether a request may make the server keep this many bytes, about. */
+  hasRoomFor(bytes: number): boolean {
+    if (this.#limit === 0 || bytes < MIN_STEP_BYTES) return true
+    this.measure()
+    if (this.#used + bytes > this.#limit && performance.now() >= this.#collectAt) this.collect()
+    return this.#used + bytes <= this.#limit
   }
 
   /** Measures the bytes in use; takes some microseconds. */

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../store/clock.ts'
 import { ownCopy } from '../store/path.ts'
+import { sliceValue, textOfValue, type Value } from '../store/value.ts'
 
 /** Arguments kept of a slow request (Redis). */
 const MAX_ARGUMENTS = 32
@@ -52,7 +53,7 @@ export class SlowLog {
    */
   add(
     client: NamedClient,
-    args: readonly string[],
+    args: readonly Value[],
     secrets: readonly number[],
     duration: number,
   ): void {
@@ -81,13 +82,13 @@ export class SlowLog {
 }
 
 /** A request's arguments, with words in place of those that are secret or too long (Redis). */
-function shortened(args: readonly string[], secrets: readonly number[]): string[] {
+function shortened(args: readonly Value[], secrets: readonly number[]): string[] {
   const kept = args.length > MAX_ARGUMENTS ? MAX_ARGUMENTS - 1 : args.length
   const shown = args.slice(0, kept).map((arg, i) => {
     if (secrets.includes(i)) return '(redacted)'
-    if (arg.length <= MAX_ARGUMENT_BYTES) return arg
+    if (arg.length <= MAX_ARGUMENT_BYTES) return textOfValue(arg)
     const more = arg.length - MAX_ARGUMENT_BYTES
-    return `${ownCopy(arg.slice(0, MAX_ARGUMENT_BYTES))}... (${more} more bytes)`
+    return `${ownCopy(textOfValue(sliceValue(arg, 0, MAX_ARGUMENT_BYTES)))}... (${more} more bytes)`
   })
   if (kept < args.length) shown.push(`... (${args.length - kept} more arguments)`)
   return shown

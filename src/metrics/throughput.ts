@@ -1,4 +1,4 @@
-import type { Clock } from '../store/clock.ts'
+import { type Clock, elapsedOf } from '../store/clock.ts'
 import type { ServerStats } from './counters.ts'
 
 /** Averages per second. */
@@ -27,13 +27,13 @@ export class Throughput {
   constructor(stats: Counts, clock: Clock) {
     this.#stats = stats
     this.#clock = clock
-    this.#at = clock.now()
+    this.#at = elapsedOf(clock)
     this.#counts = { ...stats }
   }
 
   /** Measures the rates anew, or returns the last ones if they are less than a second old. */
   measure(): Rates {
-    const now = this.#clock.now()
+    const now = elapsedOf(this.#clock)
     const elapsed = now - this.#at
     if (elapsed < MIN_SPAN_MS) return this.#rates
     // A count may have fallen, because CONFIG RESETSTAT sets the counts to 0.

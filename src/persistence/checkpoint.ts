@@ -10,6 +10,7 @@ import {
   type Tally,
 } from '../store/tree/changes.ts'
 import { type DirectoryNode, type FileNode, type Node, nodesBelow } from '../store/tree/node.ts'
+import type { Value } from '../store/value.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 import type { CopyState } from './copy-state.ts'
 import { encodeEvents, eventLength } from './event-record.ts'
@@ -111,8 +112,8 @@ export class Checkpoint implements FrozenCopy {
   /** The files that have got a record for their value. */
   readonly #newValues: [FileNode, StoredValue][] = []
   /** A long value that is being written. */
-  #value: { readonly text: string; readonly id: number; done: number } | undefined
-  readonly #waitingValues: { readonly text: string; readonly id: number; done: number }[] = []
+  #value: { readonly whole: Value; readonly id: number; done: number } | undefined
+  readonly #waitingValues: { readonly whole: Value; readonly id: number; done: number }[] = []
   /** How many of them have been begun. */
   #valuesBegun = 0
   /** Each record of a file in turn, until the batch has copied it. */
@@ -302,7 +303,7 @@ export class Checkpoint implements FrozenCopy {
     const stored = { id: this.#changes.nextId++, length }
     values.set(file, stored)
     this.#newValues.push([file, stored])
-    this.#waitingValues.push({ text: file.value, id: stored.id, done: 0 })
+    this.#waitingValues.push({ whole: file.value, id: stored.id, done: 0 })
     return encodeStoredFile(file, key, stored)
   }
 
@@ -315,11 +316,11 @@ export class Checkpoint implements FrozenCopy {
       }
       this.#value = this.#waitingValues[this.#valuesBegun++]
     }
-    const { text, id, done } = this.#value
+    const { whole, id, done } = this.#value
     const key = valueKey(id, done)
-    this.#putPiece(key, encodeValuePiece(text, done, key))
+    this.#putPiece(key, encodeValuePiece(whole, done, key))
     this.#value.done++
-    if (this.#value.done === piecesOf(text.length)) this.#value = undefined
+    if (this.#value.done === piecesOf(whole.length)) this.#value = undefined
     return false
   }
 

@@ -9,8 +9,8 @@ export function treeOf(directory: string): string {
 }
 
 /**
- * Makes a directory and its parents. Node's recursive mkdir never ends below `/proc`, where a
- * directory can exist in which none can be made.
+ * Makes a directory and its parents. Node's recursive mkdir never ends below `/proc`, because
+ * directories exist there in which none can be made.
  *
  * @throws the system's error
  */
@@ -18,7 +18,7 @@ export async function makeDirectory(path: string): Promise<void> {
   if (existsSync(path)) return
   await makeDirectory(dirname(path))
   try {
-    await mkdir(path)
+    await mkdir(path, { mode: 0o700 })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
@@ -52,7 +52,7 @@ export async function setAside(tree: string, why: string): Promise<string> {
   return path
 }
 
-/** Moves a finished tree to its place. It is still there after a power cut. */
+/** Moves a finished tree to its place. The move survives a power cut. */
 export async function putInPlace(from: string, tree: string): Promise<void> {
   await rename(from, tree)
   await syncDirectory(dirname(tree))

@@ -10,6 +10,7 @@ import { clearNodes, Engine } from './level.ts'
 import { eventRecordsOf, type Loaded, load, peek } from './load.ts'
 import { writeMarker } from './marker.ts'
 import { letGo, preserve, putBack } from './preserve.ts'
+import { tighten } from './tree-files.ts'
 
 /** How often progress is logged, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 1000
@@ -51,6 +52,7 @@ export class DataHome {
     try {
       await preserve(tree)
       home = new DataHome(directory, emptyCopy(), await Engine.open(tree), logger)
+      await tighten(tree, logger)
       const loaded = await home.#load(store)
       await readJournal(home, loaded)
       await letGo(tree)
@@ -77,6 +79,7 @@ export class DataHome {
   ): Promise<{ home: DataHome; nextId: number; journal: JournalPlace | undefined }> {
     const engine = await Engine.open(treeOf(directory))
     try {
+      await tighten(treeOf(directory), logger)
       const held = await peek(engine)
       if (held !== undefined && held.copy.batch !== lastBatch) {
         throw new PersistenceError(

@@ -1,4 +1,5 @@
 import { ACTIONS, type Event, type NodeExtern } from '../store/event.ts'
+import { copyValue, textIn, type Value, writeValue } from '../store/value.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 import { DamagedDataError } from './errors.ts'
 
@@ -60,9 +61,9 @@ function writeNode(buffer: Buffer, start: number, node: NodeExtern): number {
   return buffer.writeDoubleLE(node.ttl ?? 0, at)
 }
 
-function writeString(buffer: Buffer, at: number, text: string): number {
+function writeString(buffer: Buffer, at: number, text: Value): number {
   buffer.writeUInt32LE(text.length, at)
-  return at + 4 + buffer.write(text, at + 4, 'latin1')
+  return writeValue(buffer, at + 4, text)
 }
 
 /**
@@ -82,7 +83,7 @@ export function decodeEvents(value: Buffer): Event[] {
   return events
 }
 
-/** Reads a record from its beginning. Throws a RangeError beyond its end. */
+/** Reads a record from its beginning. Throws a RangeError beyond the record's end. */
 class EventReader {
   readonly #buffer: Buffer
   #at = CHECKSUM_LENGTH
@@ -107,10 +108,10 @@ class EventReader {
 
   #node(): NodeExtern {
     const flags = this.#byte()
-    const key = this.#string()
+    const key = textIn(this.#buffer, ...this.#string())
     const modifiedIndex = this.#number()
     const createdIndex = this.#number()
-    const value = (flags & VALUE) === 0 ? undefined : this.#string()
+    const value = (flags & VALUE) === 0 ? undefined : copyValue(this.#buffer, ...this.#string())
     const expiration = (flags & EXPIRES) === 0 ? undefined : this.#number()
     const ttl = (flags & EXPIRES) === 0 ? undefined : this.#number()
     const dir = (flags & DIR) !== 0
@@ -126,11 +127,12 @@ class EventReader {
     return this.#buffer.readDoubleLE(this.#at - 8)
   }
 
-  #string(): string {
+  /** Where a string begins and ends. */
+  #string(): [start: number, end: number] {
     const start = this.#at + 4
     const end = start + this.#buffer.readUInt32LE(this.#at)
     if (end > this.#buffer.length) throw new RangeError('a string is longer than its record')
     this.#at = end
-    return this.#buffer.toString('latin1', start, end)
+    return [start, end]
   }
 }

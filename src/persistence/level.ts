@@ -3,6 +3,7 @@ import { makeDirectory } from './data-directory.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
 import { directoryKey, firstFileKey, firstValueKey } from './keys.ts'
 import { hasMarker } from './marker.ts'
+import { assertCurrent, assertOwnFiles } from './tree-files.ts'
 
 /** Records are read in pieces of at most this many records, and about this many bytes. */
 const READ_RECORDS = 5000
@@ -80,9 +81,14 @@ export class Engine {
    * Opens a database.
    *
    * @param create make it if it does not exist
-   * @throws PersistenceError if it is in use or damaged, or if the system refuses
+   * @throws PersistenceError if it is in use or damaged, holds anything but files, or if the system
+   *   refuses
    */
   static async open(location: string, create = true): Promise<Engine> {
+    assertOwnFiles(location)
+    assertCurrent(location)
+    // First, because classic-level would make the directory for all users to read.
+    if (create) await makeDirectory(location).catch((error) => fail(location, error))
     const level: Level = new ClassicLevel(location, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
@@ -91,10 +97,9 @@ export class Engine {
       createIfMissing: create && !hasMarker(location),
     })
     try {
-      if (create) await makeDirectory(location)
       await level.open()
     } catch (error) {
-      throw explainOpenError(location, error)
+      fail(location, error)
     }
     return new Engine(location, level)
   }
@@ -104,6 +109,7 @@ export class Engine {
    * intact.
    */
   static async repair(location: string): Promise<void> {
+    assertOwnFiles(location)
     try {
       await ClassicLevel.repair(location)
     } catch (error) {
@@ -170,6 +176,10 @@ export async function clearNodes(engine: Engine, fromId: number, toId: number): 
   await engine.clear({ gte: directoryKey(fromId), lt: directoryKey(toId) })
   await engine.clear({ gte: firstFileKey(fromId), lt: firstFileKey(toId) })
   await engine.clear({ gte: firstValueKey(fromId), lt: firstValueKey(toId) })
+}
+
+function fail(location: string, error: unknown): never {
+  throw explainOpenError(location, error)
 }
 
 function explainOpenError(location: string, error: unknown): PersistenceError {

@@ -1,10 +1,12 @@
 import type { Event } from '../store/event.ts'
 import { DroppedEvents } from '../store/history/dropped-events.ts'
 import { EventHistory, type HistoryLimits } from '../store/history/event-history.ts'
+import { allocateLarge } from '../store/large-allocation.ts'
 import type { StoreState } from '../store/store.ts'
 import { type ChangeSet, emptySet, type StoredValue, Tally } from '../store/tree/changes.ts'
 import { keptName } from '../store/tree/kept-name.ts'
 import { attach, DirectoryNode, FileNode, type Node } from '../store/tree/node.ts'
+import { copyValue, writeValue } from '../store/value.ts'
 import { bootId } from './boot.ts'
 import type { JournalPlace } from './checkpoint.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
@@ -341,7 +343,7 @@ class Loader {
       return
     }
     const stored = fields.isStored ? decodeStoredValue(value, fields.bodyAt) : undefined
-    const body = stored === undefined ? value.toString('latin1', fields.bodyAt) : ''
+    const body = stored === undefined ? copyValue(value, fields.bodyAt) : ''
     const file = new FileNode(name, parent ?? NOWHERE, body, fields.createdIndex)
     file.modifiedIndex = fields.modifiedIndex
     if (stored !== undefined) this.#values.set(file, stored)
@@ -365,7 +367,7 @@ class Loader {
       pieces.push(decodeValuePiece(record))
       const { length } = this.#values.get(file) as StoredValue
       if (pieces.length < piecesOf(length)) continue
-      file.value = Buffer.concat(pieces).toString('latin1')
+      file.value = pieces.length === 1 ? copyValue(pieces[0]) : joined(pieces, length)
       files.delete(numberOf(key))
     }
     for (const [id, file] of files) {
@@ -420,4 +422,11 @@ class Loader {
   #forgetBefore(history: EventHistory, first: Event): void {
     if (first.index - 1 > this.#meta.placesUpTo) history.forgetUpTo(first.index - 1)
   }
+}
+
+function joined(pieces: readonly Buffer[], length: number): Buffer {
+  const whole = allocateLarge(length)
+  let at = 0
+  for (const piece of pieces) at = writeValue(whole, at, piece)
+  return whole
 }

@@ -20,10 +20,10 @@ export interface Meta {
   /** The number of records of events, and the sum of their last indexes. */
   readonly eventRecords: number
   readonly eventsSum: number
-  /** The record of dropped events' places is complete up to this index. */
+  /** Up to this index, the paths of all dropped events are recorded. */
   readonly placesUpTo: number
   readonly stats: Stats
-  /** Ranges of indexes whose events are lost: first and last, in turn. */
+  /** Ranges of indexes whose events are lost: `[first, last, first, last, ...]`. */
   readonly lost: readonly number[]
   /** When it was written, in Unix milliseconds. */
   readonly savedAt: number

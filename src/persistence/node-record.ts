@@ -1,5 +1,6 @@
 import type { StoredValue } from '../store/tree/changes.ts'
 import type { DirectoryNode, FileNode, Node } from '../store/tree/node.ts'
+import { writeValue } from '../store/value.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 import { DamagedDataError } from './errors.ts'
 import { NUMBER_LENGTH, readNumber, writeNumber } from './keys.ts'
@@ -29,11 +30,6 @@ export interface NodeFields {
   readonly isStored: boolean
 }
 
-/** A method of Buffer that its types lack: `write` without the look-up of the encoding. */
-interface Latin1Target {
-  latin1Write(text: string, at: number): number
-}
-
 /** @param memory for the record, if it is long enough */
 function allocate(
   node: Node,
@@ -61,7 +57,7 @@ function allocate(
  */
 export function encodeFile(file: FileNode, key: Buffer, memory?: Buffer): Buffer {
   const { value, bodyAt } = allocate(file, file.value.length, memory)
-  ;(value as unknown as Latin1Target).latin1Write(file.value, bodyAt)
+  writeValue(value, bodyAt, file.value)
   seal(key, value)
   return value
 }

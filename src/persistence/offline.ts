@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { cp, rename, rm } from 'node:fs/promises'
+import { cp, realpath, rename, rm } from 'node:fs/promises'
 import type { Store } from '../store/store.ts'
 import { Changes } from '../store/tree/changes.ts'
 import { nodesBelow } from '../store/tree/node.ts'
@@ -13,6 +13,7 @@ import { Engine } from './level.ts'
 import { load } from './load.ts'
 import { writeMarker } from './marker.ts'
 import { decodeMeta } from './meta.ts'
+import { assertOwnFiles } from './tree-files.ts'
 
 /** Called now and then with the number of nodes that are done, and of all nodes. */
 export type OnProgress = (done: number, total: number) => void
@@ -96,7 +97,9 @@ export async function repairDataDirectory(
   try {
     await rm(repairing, { recursive: true, force: true })
     await rm(repaired, { recursive: true, force: true })
-    await cp(tree, repairing, { recursive: true })
+    assertOwnFiles(tree)
+    // The tree itself may be a link to where it lies.
+    await cp(await realpath(tree), repairing, { recursive: true })
     await Engine.repair(repairing)
     let exact = true
     const onDamage = (what: string): void => {

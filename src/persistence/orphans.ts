@@ -16,7 +16,7 @@ export class Orphans {
 
   /**
    * Puts the nodes into `/lost+found`. Nodes of one directory stay together, in a directory named
-   * after its id, and keep their names.
+   * after the lost one's id, and keep their names.
    *
    * @param index for the new directories
    * @returns the path of `/lost+found`; undefined if there are no orphans

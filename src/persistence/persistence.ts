@@ -6,9 +6,11 @@ import type { Recorder } from '../log/recorder.ts'
 import type { Durability } from '../log/sync-policy.ts'
 import { WriteLog } from '../log/write-log.ts'
 import type { Clock } from '../store/clock.ts'
+import { INDEX_CEILING } from '../store/index-ceiling.ts'
 import type { Store } from '../store/store.ts'
 import { Changes } from '../store/tree/changes.ts'
 import type { JournalPlace } from './checkpoint.ts'
+import { CheckpointDue } from './checkpoint-due.ts'
 import { CheckpointLoop } from './checkpoint-loop.ts'
 import { treeOf } from './data-directory.ts'
 import { DataHome } from './data-home.ts'
@@ -22,10 +24,6 @@ export type { Durability } from '../log/sync-policy.ts'
 
 /** A checkpoint begins when the journal has this length, in bytes, unless the parts say otherwise. */
 const MAX_JOURNAL_BYTES = 64 * 1024 ** 2
-/** ... and this many times the length of what the last checkpoint wrote, which is then bytes well spent. */
-const MIN_GAIN = 2
-/** A start applies this many entries in a few seconds, so a checkpoint is due whatever it costs. */
-const MAX_ENTRIES = 2_000_000
 
 export interface PersistenceParts {
   readonly store: Store
@@ -63,9 +61,7 @@ export class Persistence {
   #journal: Journal | undefined
   /** The journal of the directory that is about to become the data directory. */
   #nextJournal: Journal | undefined
-  /** Up to where the last checkpoint has everything, and how many entries there were before. */
-  #position = 0
-  #countBefore = 0
+  readonly #due = new CheckpointDue()
   #isAppendScheduled = false
   #lostWrites = 0
   /**
@@ -148,13 +144,11 @@ export class Persistence {
     this.#log.append()
     const journal = this.#journal
     if (journal === undefined || this.#loop.isRunning || this.#log.failure !== undefined) return
-    const length = journal.written - this.#position
-    const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
     // One that has failed is tried again by itself.
-    if (length < max || this.#loop.failure !== undefined) return
-    const isWorthIt = length >= MIN_GAIN * this.#loop.lastBytes
-    const isSlowToApply = this.recorder.count - this.#countBefore > MAX_ENTRIES
-    if (isWorthIt || isSlowToApply) this.#loop.request()
+    if (this.#loop.failure !== undefined) return
+    const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
+    const { count } = this.recorder
+    if (this.#due.isDue(journal.written, count, max, this.#loop.lastBytes)) this.#loop.request()
   }
 
   /**
@@ -168,7 +162,7 @@ export class Persistence {
     const { store, logger } = this.#parts
     const { home, loaded, journal } = await readDirectory(directory, this.#changes, this.#parts)
     this.#journal = journal
-    this.#position = loaded?.journal?.position ?? 0
+    this.#due.position = loaded?.journal?.position ?? 0
     this.#loop.home = home
     const { files, index } = store
     if (loaded !== undefined)
@@ -286,7 +280,7 @@ export class Persistence {
 
   #beginCheckpoint(): JournalPlace {
     this.#log.cover()
-    this.#countBefore = this.recorder.count
+    this.#due.entries = this.recorder.count
     const journal = this.#nextJournal ?? (this.#journal as Journal)
     return { id: journal.id.toString('hex'), position: journal.written }
   }
@@ -295,7 +289,7 @@ export class Persistence {
     const journal = this.#nextJournal ?? this.#journal
     await this.#log.covered(isWritten, position)
     if (!isWritten) return
-    this.#position = position
+    this.#due.position = position
     await journal?.drop(position)
     this.#parts.onCheckpoint?.()
   }
@@ -323,9 +317,11 @@ export class Persistence {
   #skipLost(gap: number): void {
     const { store, logger } = this.#parts
     const last = store.index
+    // Above the ceiling no write follows, and none was lost.
+    if (last >= INDEX_CEILING) return
     // The checkpoint that follows has it, so it need not be an entry.
     this.#changes.covered = true
-    store.skipTo(last + gap)
+    store.skipTo(Math.min(last + gap, INDEX_CEILING))
     this.#changes.covered = false
     logger.warn(
       { from: last, index: store.index },
@@ -359,7 +355,7 @@ export class Persistence {
     const left = this.#left.get(resolve(directory))
     const { home, nextId, journal: place } = await DataHome.claim(directory, left?.batch, logger)
     await loop.finish()
-    const former = { home: loop.home, journal: this.#journal, position: this.#position }
+    const former = { home: loop.home, journal: this.#journal, position: this.#due.position }
     try {
       const from = home.isEmpty
         ? 'new'
@@ -412,7 +408,7 @@ export class Persistence {
       this.#keepIn(former.home)
     }
     this.#journal = former.journal
-    this.#position = former.position
+    this.#due.position = former.position
     await journal?.close().catch(() => {})
     await failed.close()
     if (former.home !== undefined) this.#loop.saveWhole().catch(() => {})

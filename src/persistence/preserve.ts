@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { DamagedDataError } from './errors.ts'
 import { journalOf } from './journal-home.ts'
 import { hasMarker } from './marker.ts'
+import { assertCurrent, assertOwnFiles } from './tree-files.ts'
 
 /** Between the name of the tree and the id of the process, in the name of the links' directory. */
 const SUFFIX = '.before-start-'
@@ -29,10 +30,13 @@ function linksOf(location: string, pid = process.pid): string {
  * Links the files of a tree into a directory beside it, if the file system can do that.
  *
  * @throws DamagedDataError if a file is missing that every LevelDB has
+ * @throws PersistenceError if it holds anything but files
  */
 export async function preserve(location: string): Promise<void> {
   await clearLeftovers(location)
   if (!existsSync(location)) return
+  assertOwnFiles(location)
+  assertCurrent(location)
   const names = await readdir(location)
   // Without a marker, LevelDB's very first start may have been cut short.
   if (hasMarker(location) && !names.some((name) => name.endsWith('.log'))) {
@@ -40,7 +44,7 @@ export async function preserve(location: string): Promise<void> {
   }
   const links = linksOf(location)
   try {
-    await mkdir(links)
+    await mkdir(links, { mode: 0o700 })
     let copied = 0
     for (const name of names.sort(newestFirst)) {
       if (name === 'LOCK') continue

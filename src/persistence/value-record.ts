@@ -1,3 +1,4 @@
+import { sliceValue, type Value, writeValue } from '../store/value.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 
 /** A long value lies on the disk in pieces of this size. */
@@ -9,11 +10,11 @@ export function piecesOf(length: number): number {
 }
 
 /** The record of a piece of a long value. @param piece counts from 0 */
-export function encodeValuePiece(text: string, piece: number, key: Buffer): Buffer {
+export function encodeValuePiece(whole: Value, piece: number, key: Buffer): Buffer {
   const start = piece * PIECE_BYTES
-  const end = Math.min(start + PIECE_BYTES, text.length)
+  const end = Math.min(start + PIECE_BYTES, whole.length)
   const record = Buffer.allocUnsafe(CHECKSUM_LENGTH + end - start)
-  record.write(text.slice(start, end), CHECKSUM_LENGTH, 'latin1')
+  writeValue(record, CHECKSUM_LENGTH, sliceValue(whole, start, end))
   seal(key, record)
   return record
 }

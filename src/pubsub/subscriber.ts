@@ -1,15 +1,24 @@
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 
-/** A client, as {@link Subscriptions} see it. */
+/** A client, as {@link Subscriptions} sees it. */
 export interface Subscriber {
   readonly reply: ReplyWriter
-  /** The subscribed channels, tree channels included; only {@link Subscriptions} change them. */
+  /** The subscribed channels, tree channels included; only {@link Subscriptions} changes them. */
   readonly channels: Set<string>
   readonly patterns: Set<string>
   readonly channelCount: number
   readonly patternCount: number
+  /** Memory that the subscriptions take, about; only {@link Subscriptions} change it. */
+  subscriptionBytes: number
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
+  /** Disconnects the client if it makes the server keep too much. @returns whether it may go on */
+  limitKept(): boolean
+  /**
+   * Whether a message of this many bytes may be sent. Disconnects the client if not, because its
+   * unread output would be over `client-output-buffer-limit`.
+   */
+  mayGet(length: number): boolean
   /** Sends a message or a MONITOR line, after all bytes written before. */
   deliver(bytes: Uint8Array): void
   /** Like {@link Subscriber.deliver}, but without a copy, because the bytes never change. */
@@ -20,4 +29,6 @@ export interface Subscriber {
   close(): void
   /** Ends the connection at once and logs why. */
   disconnect(reason: string): void
+  /** Ends the connection at once because of an error that is no fault of the client's. */
+  fail(error: unknown): void
 }

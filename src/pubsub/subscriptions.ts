@@ -1,11 +1,22 @@
-import { Message } from '../resp/message.ts'
+import { checkChannel, checkPattern } from '../request/arguments/pattern.ts'
+import { messageOf } from '../resp/message.ts'
 import { encodeBulk } from '../resp/reply-encoding.ts'
 import type { Event } from '../store/event.ts'
+import { ownCopy } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
+import type { Value } from '../store/value.ts'
 import { matchGlob } from '../text/glob.ts'
+import { deliverTo } from './deliver.ts'
 import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
-import { type Burst, encodeEventMessage, TreeStream } from './tree-stream.ts'
+import { type Burst, encodeOnce, TreeStream } from './tree-stream.ts'
+
+/** So many names of one request are kept between two looks at the client's limit. */
+const NAMES_PER_CHECK = 256
+/** Memory that a subscription takes besides its name, about, in bytes. */
+const SUBSCRIPTION_BYTES = 350
+/** The same of a subscription to a tree channel, which has a watcher. */
+const TREE_SUBSCRIPTION_BYTES = 900
 
 /** The subscriptions of all clients: to channels and patterns of Redis, and of the tree. */
 export class Subscriptions implements Burst {
@@ -35,23 +46,30 @@ export class Subscriptions implements Burst {
   /**
    * Subscribes a client to channels, tree channels included, and confirms each.
    *
-   * @throws CommandError for a bad tree channel; then no channel is subscribed
+   * @throws CommandError for a bad tree channel, or a channel that is too long; then no channel is
+   * subscribed
    * @throws PathError for a path that is too long or too deep; likewise
    * @throws StoreError EVENTINDEXCLEARED if the history has dropped an event that `since` asks for;
    * likewise
    */
   subscribe(client: Subscriber, channels: readonly string[]): void {
-    const parsed = channels.map((channel) => this.#check(channel))
-    for (const [i, channel] of channels.entries()) {
+    const names = channels.map(ownCopy)
+    const parsed = names.map((name) => this.#check(name))
+    for (const [i, channel] of names.entries()) {
+      if (i % NAMES_PER_CHECK === 0 && !client.limitKept()) return
       const fresh = !client.channels.has(channel)
-      if (fresh) this.#separate(client)
-      client.channels.add(channel)
+      if (fresh) {
+        this.#separate(client)
+        client.channels.add(channel)
+        client.subscriptionBytes += channelBytes(channel)
+      }
       confirm(client, 'subscribe', channel)
       if (!fresh) continue
       const tree = parsed[i]
       if (tree === undefined) listenersOf(this.#channels, channel).add(client)
       else this.#streamOf(channel, tree).add(client)
     }
+    client.limitKept()
   }
 
   /** Ends subscriptions, all if no channel is named, and confirms each. */
@@ -64,17 +82,35 @@ export class Subscriptions implements Burst {
     if (all.length === 0) confirm(client, 'unsubscribe', null)
   }
 
-  /** Subscribes a client to patterns, and confirms each. */
+  /**
+   * Subscribes a client to patterns, and confirms each.
+   *
+   * @throws CommandError for a pattern that is too long; then no pattern is subscribed
+   */
   patternSubscribe(client: Subscriber, patterns: readonly string[]): void {
+    for (const pattern of patterns) checkPattern(pattern)
     this.#separate(client)
-    for (const pattern of patterns) {
-      client.patterns.add(pattern)
-      listenersOf(this.#patternsLike(pattern), pattern).add(client)
+    for (const [i, given] of patterns.entries()) {
+      if (i % NAMES_PER_CHECK === 0 && !client.limitKept()) break
+      const pattern = ownCopy(given)
+      if (!client.patterns.has(pattern)) {
+        client.patterns.add(pattern)
+        client.subscriptionBytes += patternBytes(pattern)
+        listenersOf(this.#patternsLike(pattern), pattern).add(client)
+      }
       confirm(client, 'psubscribe', pattern)
     }
     if (this.#treePatterns.size > 0 && this.#endTreePatterns === undefined) {
-      this.#endTreePatterns = this.#store.hub.addEverywhere((event) => this.#matchEvent(event))
+      const onFailure = (error: unknown): void => {
+        this.#endTreePatterns = undefined
+        for (const listeners of this.#treePatterns.values()) cutOff(listeners, error)
+      }
+      this.#endTreePatterns = this.#store.hub.addEverywhere(
+        (event) => this.#matchEvent(event),
+        onFailure,
+      )
     }
+    client.limitKept()
   }
 
   /** Ends subscriptions to patterns, all if none is named, and confirms each. */
@@ -117,24 +153,32 @@ export class Subscriptions implements Burst {
     for (const client of watchers) client.close()
   }
 
-  /** Sends a message to a channel of Redis. @returns the number of deliveries */
-  publish(channel: string, message: string): number {
+  /**
+   * Sends a message to a channel of Redis. Does not throw: clients for whom the message is too long to
+   * be made are disconnected, because they miss it.
+   *
+   * @returns the number of deliveries
+   */
+  publish(channel: string, message: Value): number {
     const bulkChannel = encodeBulk(channel)
-    const bulkMessage = encodeBulk(message)
-    const body = encodeBulk('message') + bulkChannel + bulkMessage
     const subscribers = this.#channels.get(channel)
     let count = 0
     if (subscribers !== undefined) {
-      deliver(subscribers, 3, body)
+      try {
+        deliverTo(subscribers, messageOf(3, encodeBulk('message') + bulkChannel, message))
+      } catch (error) {
+        cutOff(subscribers, error)
+      }
       count += subscribers.size
     }
     for (const [pattern, listeners] of this.#patterns) {
       if (!matchGlob(pattern, channel)) continue
-      deliver(
-        listeners,
-        4,
-        encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel + bulkMessage,
-      )
+      try {
+        const head = encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel
+        deliverTo(listeners, messageOf(4, head, message))
+      } catch (error) {
+        cutOff(listeners, error)
+      }
       count += listeners.size
     }
     return count
@@ -153,7 +197,10 @@ export class Subscriptions implements Burst {
 
   /** The parsed name of a tree channel; undefined for a channel of Redis. */
   #check(channel: string): TreeChannelName | undefined {
-    if (!isTreeChannel(channel)) return undefined
+    if (!isTreeChannel(channel)) {
+      checkChannel(channel)
+      return undefined
+    }
     const tree = parseTreeChannel(channel)
     if (tree.since !== 0 && tree.since <= this.#store.index) {
       const { history, index } = this.#store
@@ -171,13 +218,18 @@ export class Subscriptions implements Burst {
     return stream
   }
 
-  /** Separates a client from its streams, because it is about to get another subscription. */
+  /**
+   * Separates a client from its stream, because it is about to get another subscription. With more
+   * than one it is separate already.
+   */
   #separate(client: Subscriber): void {
+    if (client.channelCount + client.patternCount !== 1) return
     for (const channel of client.channels) this.#streams.get(channel)?.separate(client)
   }
 
   #leaveChannel(client: Subscriber, channel: string): void {
     if (!client.channels.delete(channel)) return
+    client.subscriptionBytes -= channelBytes(channel)
     const stream = this.#streams.get(channel)
     if (stream === undefined) {
       leave(this.#channels, channel, client)
@@ -189,6 +241,7 @@ export class Subscriptions implements Burst {
 
   #leavePattern(client: Subscriber, pattern: string): void {
     if (!client.patterns.delete(pattern)) return
+    client.subscriptionBytes -= patternBytes(pattern)
     leave(this.#patternsLike(pattern), pattern, client)
     if (this.#treePatterns.size > 0) return
     this.#endTreePatterns?.()
@@ -203,8 +256,12 @@ export class Subscriptions implements Burst {
     const { key } = event.node
     for (const [pattern, listeners] of this.#treePatterns) {
       if (!matchGlob(pattern, key)) continue
-      const head = encodeBulk('pmessage') + encodeBulk(pattern) + encodeBulk(key)
-      deliver(listeners, 4, head + encodeEventMessage(event))
+      try {
+        const head = encodeBulk('pmessage') + encodeBulk(pattern) + encodeBulk(key)
+        deliverTo(listeners, messageOf(4, head, encodeOnce(event)))
+      } catch (error) {
+        cutOff(listeners, error)
+      }
     }
   }
 }
@@ -223,9 +280,20 @@ function leave(map: Map<string, Set<Subscriber>>, name: string, client: Subscrib
   if (listeners?.delete(client) && listeners.size === 0) map.delete(name)
 }
 
-function deliver(listeners: Iterable<Subscriber>, size: number, body: string): void {
-  const message = new Message(size, body)
-  for (const client of listeners) client.deliver(message.encoded(client.reply.protocol))
+/** Disconnects clients that miss a message, because it could not be made. */
+function cutOff(listeners: Iterable<Subscriber>, error: unknown): void {
+  for (const client of listeners) client.disconnect(`a message to it could not be made: ${error}`)
+}
+
+function channelBytes(channel: string): number {
+  // The name is kept by the client, and the path in it by the watcher.
+  return isTreeChannel(channel)
+    ? TREE_SUBSCRIPTION_BYTES + channel.length
+    : SUBSCRIPTION_BYTES + channel.length
+}
+
+function patternBytes(pattern: string): number {
+  return SUBSCRIPTION_BYTES + pattern.length
 }
 
 function confirm(client: Subscriber, kind: string, name: string | null): void {

@@ -2,6 +2,9 @@ import { CommandError } from '../request/arguments/errors.ts'
 import { parseInteger } from '../request/arguments/integer.ts'
 import { checkDepth, cleanPath } from '../store/path.ts'
 
+/** The longest options of a tree channel, in bytes. */
+const MAX_OPTIONS_BYTES = 1024
+
 /** The parts of a tree channel's name. */
 export interface TreeChannelName {
   readonly path: string
@@ -10,7 +13,7 @@ export interface TreeChannelName {
   readonly since: number
 }
 
-/** Whether a channel or pattern is one of the tree rather than one of Redis. */
+/** Whether a channel or pattern belongs to the tree rather than to Redis's channels. */
 export function isTreeChannel(channel: string): boolean {
   return channel.startsWith('/')
 }
@@ -27,10 +30,14 @@ export function parseTreeChannel(channel: string): TreeChannelName {
   const path = cleanPath(question === -1 ? channel : channel.slice(0, question))
   checkDepth(path)
   if (question === -1) return { path, recursive: false, since: 0 }
+  const options = channel.slice(question + 1)
+  if (options.length > MAX_OPTIONS_BYTES) {
+    throw badOption(`options are longer than ${MAX_OPTIONS_BYTES} bytes`)
+  }
   let recursive = false
   let since = 0
   const seen = new Set<string>()
-  for (const option of channel.slice(question + 1).split('&')) {
+  for (const option of options.split('&')) {
     if (option === '') continue
     const equals = option.indexOf('=')
     const name = equals === -1 ? option : option.slice(0, equals)

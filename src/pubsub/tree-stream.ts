@@ -1,10 +1,12 @@
-import { Message } from '../resp/message.ts'
+import { LargeMessage, type Message, messageOf } from '../resp/message.ts'
 import { encodeBulk } from '../resp/reply-encoding.ts'
 import { StoreError } from '../store/errors.ts'
 import type { Event } from '../store/event.ts'
-import { eventToJson } from '../store/event-json.ts'
+import { encodeEvent } from '../store/event-json.ts'
+import type { Pieces } from '../store/pieces.ts'
 import type { Store } from '../store/store.ts'
 import type { Watcher } from '../store/watcher-hub.ts'
+import { deliverTo, send, sendShared } from './deliver.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { TreeChannelName } from './tree-channel.ts'
 
@@ -15,14 +17,23 @@ const GATHERED = 256 * 1024
 
 let encodedEvent: Event | undefined
 let encodedJson = ''
+/** The last event with a large value, and its pieces: neither is kept alive, because they are large. */
+let largeEvent: WeakRef<Event> | undefined
+let largeJson: WeakRef<Pieces> | undefined
 
-/** An event as a bulk string of JSON, encoded once for all streams and patterns in a row. */
-export function encodeEventMessage(event: Event): string {
-  if (event !== encodedEvent) {
-    encodedJson = encodeBulk(eventToJson(event))
+/** An event as JSON, encoded once for all streams and patterns in a row. */
+export function encodeOnce(event: Event): string | Pieces {
+  if (event === encodedEvent) return encodedJson
+  const known = event === largeEvent?.deref() ? largeJson?.deref() : undefined
+  const json = known ?? encodeEvent(event)
+  if (typeof json === 'string') {
+    encodedJson = json
     encodedEvent = event
+  } else if (known === undefined) {
+    largeEvent = new WeakRef(event)
+    largeJson = new WeakRef(json)
   }
-  return encodedJson
+  return json
 }
 
 /** The turn of the event loop, as a stream sees it: its requests are served before it sends. */
@@ -47,9 +58,8 @@ interface Replay {
 export class TreeStream {
   readonly #store: Store
   readonly #channel: TreeChannelName
-  /** The beginning of each message: its kind and the channel. */
-  readonly #head: string
-  /** The event that was sent last. */
+  readonly #name: string
+  /** The event that was sent last, unless it was large. */
   #event: Event | undefined
   /** The message of the event that was sent last. */
   #message: Message | undefined
@@ -75,7 +85,7 @@ export class TreeStream {
     this.#store = store
     this.#burst = burst
     this.#channel = channel
-    this.#head = encodeBulk('message') + encodeBulk(name)
+    this.#name = name
   }
 
   get size(): number {
@@ -129,7 +139,7 @@ export class TreeStream {
     for (const subscriber of this.#together) {
       const { protocol } = subscriber.reply
       encoded[protocol] ??= joined(messages, protocol)
-      subscriber.deliverShared(encoded[protocol])
+      sendShared(subscriber, encoded[protocol])
     }
   }
 
@@ -142,12 +152,38 @@ export class TreeStream {
     else this.#live.set(subscriber, since)
     if (this.#watcher !== undefined) return
     const { path, recursive } = this.#channel
-    this.#watcher = this.#store.watch(path, { recursive, stream: true }, (event) => {
+    const onFailure = (error: unknown): void => this.#cutOff(error)
+    this.#watcher = this.#store.watch(path, { recursive, stream: true, onFailure }, (event) => {
       // Events of a client's own requests come in order with their replies.
       if (this.#burst.served !== undefined) this.separate(this.#burst.served)
-      for (const [reader, from] of this.#live) if (event.index >= from) this.#send(reader, event)
-      if (this.#together.size > 0) this.#gather(this.#messageOf(event))
+      const message = this.#messageOf(event)
+      if (message instanceof LargeMessage) {
+        this.#sendLarge(message, event.index)
+        return
+      }
+      for (const [reader, from] of this.#live) {
+        if (event.index >= from) send(reader, message.encoded(reader.reply.protocol))
+      }
+      if (this.#together.size > 0) this.#gather(message)
     })
+  }
+
+  #sendLarge(message: LargeMessage, index: number): void {
+    // The gathered messages are those of earlier events.
+    this.flush()
+    const readers = [...this.#together]
+    for (const [reader, from] of this.#live) if (index >= from) readers.push(reader)
+    deliverTo(readers, message)
+  }
+
+  /** Disconnects the live subscribers, because they have missed an event. */
+  #cutOff(error: unknown): void {
+    this.#watcher = undefined
+    for (const readers of [this.#live.keys(), this.#together]) {
+      for (const subscriber of readers) {
+        subscriber.fail(error)
+      }
+    }
   }
 
   #gather(message: Message): void {
@@ -170,25 +206,25 @@ export class TreeStream {
           this.#goLive(subscriber, 0)
           return
         }
-        this.#send(subscriber, event)
+        deliverTo([subscriber], this.#messageOf(event))
         replay.next = event.index + 1
       }
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      // The history has dropped the next event: a closed connection is better than a silent gap.
-      subscriber.disconnect(`a watcher replays too slowly: ${error.message}`)
+      // A closed connection is better than a silent gap.
+      if (!(error instanceof StoreError)) subscriber.fail(error)
+      else subscriber.disconnect(`a watcher replays too slowly: ${error.message}`)
     }
   }
 
-  #send(subscriber: Subscriber, event: Event): void {
-    subscriber.deliver(this.#messageOf(event).encoded(subscriber.reply.protocol))
-  }
-
-  #messageOf(event: Event): Message {
+  #messageOf(event: Event): Message | LargeMessage {
     if (this.#message !== undefined && this.#event === event) return this.#message
+    // Not kept, because the name of a channel may be long.
+    const head = encodeBulk('message') + encodeBulk(this.#name)
+    const message = messageOf(3, head, encodeOnce(event))
+    if (message instanceof LargeMessage) return message
     this.#event = event
-    this.#message = new Message(3, this.#head + encodeEventMessage(event))
-    return this.#message
+    this.#message = message
+    return message
   }
 }
 

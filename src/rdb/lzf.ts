@@ -1,4 +1,4 @@
-/** The limits of the format: a run of literal bytes, how far back a repetition is, its length. */
+/** The format's longest run of literals, farthest offset and longest repetition. */
 const MAX_LITERALS = 32
 const MAX_OFFSET = 8192
 const MAX_REPEAT = 264
@@ -6,7 +6,7 @@ const MAX_REPEAT = 264
 const UNCHECKED_BYTES = 16
 
 const SLOTS = 2 ** 16
-/** Where three bytes with a hash were last seen. All calls share it, because it is large. */
+/** Where three bytes with each hash were last seen. All calls share this array: it is large. */
 const seen = new Int32Array(SLOTS)
 
 /** The hash of the three bytes at a position, as in liblzf's VERY_FAST mode with 16 bits. */
@@ -22,9 +22,9 @@ class Output {
   #run = 0
   #end = 1
 
-  /** @param limit the most bytes that it may take */
+  /** @param limit the most bytes that the output may take */
   constructor(limit: number) {
-    // Two more, because a run may be begun at the limit.
+    // Two bytes more, because a run may begin at the limit.
     this.#bytes = Buffer.allocUnsafe(limit + 2)
   }
 
@@ -74,10 +74,10 @@ class Output {
 }
 
 /**
- * Compresses bytes in the LZF format. It chooses the same repetitions as liblzf in Redis.
+ * Compresses bytes in the LZF format, with the same repetitions as Redis's liblzf.
  *
- * @param limit the most bytes that it may take
- * @returns undefined if it takes more
+ * @param limit the most bytes that the result may take
+ * @returns undefined if the result takes more
  */
 export function compress(input: Buffer, limit: number): Buffer | undefined {
   const { length } = input
@@ -100,7 +100,7 @@ export function compress(input: Buffer, limit: number): Buffer | undefined {
     output.repeat(offset, repeated - 2)
     at += repeated
     if (at >= length - 2) break
-    // Of the bytes in a repetition, only the last two positions are remembered.
+    // Of a repetition's positions, only the last two are remembered.
     for (const passed of [at - 2, at - 1]) seen[slotOf(input, passed)] = passed
   }
   if (output.end + 3 > limit) return undefined

@@ -1,3 +1,4 @@
+import { bytesOf, copyValue, type Value } from '../store/value.ts'
 import { crc64 } from './crc64.ts'
 import { compress, decompress } from './lzf.ts'
 
@@ -9,7 +10,7 @@ const FOOTER_LENGTH = VERSION_LENGTH + 8
 /** The type byte of a string. */
 const STRING = 0
 
-/** The upper bits of a length: how many bits it has, or that an encoded string follows. */
+/** The upper bits of a length: how many bits the length has, or that an encoded string follows. */
 const BITS_14 = 0x40
 const BITS_32 = 0x80
 const BITS_64 = 0x81
@@ -26,7 +27,7 @@ const INTEGER = /^(?:0|-?[1-9]\d*)$/
 const MAX_UNCOMPRESSED_BYTES = 20
 /** A string is compressed only if that saves at least this much. */
 const MIN_SAVED_BYTES = 4
-/** How many bytes one compressed byte can expand to at most: three expand to 264. */
+/** The most bytes that one compressed byte can expand to: three bytes expand to 264. */
 const MAX_BYTES_PER_BYTE = 88
 
 /** A payload of RESTORE that is not valid; the message is Redis's. */
@@ -34,17 +35,18 @@ export class PayloadError extends Error {
   override readonly name = 'PayloadError'
 }
 
-/** Encodes a string as Redis's DUMP does, byte for byte. @param value a binary string */
-export function encodeString(value: string): string {
-  const bytes = Buffer.from(value, 'latin1')
+/** Encodes a string as Redis's DUMP does, byte for byte. */
+export function encodeString(value: Value): Value {
+  const bytes = bytesOf(value)
   const object = integerObject(value) ?? compressedObject(bytes) ?? [lengthOf(bytes.length), bytes]
   const version = Buffer.from([VERSION & 0xff, VERSION >> 8])
   const payload = Buffer.concat([Buffer.from([STRING]), ...object, version])
-  return payload.toString('latin1') + crc64(payload).toString('latin1')
+  return copyValue(Buffer.concat([payload, crc64(payload)]))
 }
 
-function integerObject(value: string): Buffer[] | undefined {
-  if (value.length > MAX_INTEGER_LENGTH || !INTEGER.test(value)) return undefined
+function integerObject(value: Value): Buffer[] | undefined {
+  if (typeof value !== 'string' || value.length > MAX_INTEGER_LENGTH) return undefined
+  if (!INTEGER.test(value)) return undefined
   const integer = Number(value)
   const object = Buffer.alloc(5)
   if (integer === (integer << 24) >> 24) {
@@ -80,12 +82,11 @@ function lengthOf(length: number): Buffer {
 /**
  * Decodes the string in a payload of DUMP, from Redis or from ktree.
  *
- * @param payload a binary string
  * @param limit the longest string that is accepted, in bytes
- * @throws PayloadError if it is damaged, from a newer Redis, not a string, or too long
+ * @throws PayloadError if the payload is damaged, from a newer Redis, not a string, or too long
  */
-export function decodeString(payload: string, limit: number): string {
-  const bytes = Buffer.from(payload, 'latin1')
+export function decodeString(payload: Value, limit: number): Value {
+  const bytes = bytesOf(payload)
   const end = bytes.length - FOOTER_LENGTH
   const summed = bytes.subarray(0, end + VERSION_LENGTH)
   if (
@@ -117,7 +118,7 @@ class ObjectReader {
     this.#limit = limit
   }
 
-  string(): string {
+  string(): Value {
     if (this.#take(1)[0] !== STRING) throw new RangeError('not a string')
     const first = this.#take(1)[0]
     switch (first) {
@@ -130,11 +131,11 @@ class ObjectReader {
       case COMPRESSED:
         return this.#compressed()
       default:
-        return this.#take(this.#length(first)).toString('latin1')
+        return copyValue(this.#take(this.#length(first)))
     }
   }
 
-  #compressed(): string {
+  #compressed(): Value {
     const compressed = this.#length(this.#take(1)[0])
     const length = this.#length(this.#take(1)[0])
     const input = this.#take(compressed)
@@ -142,7 +143,7 @@ class ObjectReader {
       throw new RangeError('too long')
     const bytes = decompress(input, length)
     if (bytes === undefined) throw new RangeError('not compressed')
-    return bytes.toString('latin1')
+    return copyValue(bytes)
   }
 
   #length(first: number): number {

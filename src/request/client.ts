@@ -9,15 +9,17 @@ import type { Throughput } from '../metrics/throughput.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Subscriber } from '../pubsub/subscriber.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
+import type { ReplySource } from '../resp/reply-writer.ts'
 import type { Store } from '../store/store.ts'
 import type { ServerClock } from './clock.ts'
 import type { Waiter } from './gate.ts'
+import type { Accountable } from './guard.ts'
 import type { Pause } from './pause.ts'
 import type { Transaction } from './transaction.ts'
 import type { WatchedKeys } from './watched-keys.ts'
 
 /** A client, as commands see it: commands do not know its connection. */
-export interface Client extends Subscriber, Waiter {
+export interface Client extends Subscriber, Waiter, Accountable {
   readonly server: ServerContext
   readonly id: number
   /** `host:port`, or `path:0` of a Unix socket. */
@@ -27,7 +29,7 @@ export interface Client extends Subscriber, Waiter {
   readonly isLocal: boolean
   /** Unix milliseconds. */
   readonly createdAt: number
-  /** Time of the last request, in Unix milliseconds. */
+  /** Time of the last request, on the scale of `Clock.elapsed`. */
   lastRequestAt: number
   /** Full name of the last command (`client|list`). */
   lastCommand: string
@@ -57,6 +59,8 @@ export interface Client extends Subscriber, Waiter {
    * @param onGone called if the client leaves first
    */
   block(onGone: () => void): () => void
+  /** Sends a message, bytes or made as it is sent, after all bytes written before. */
+  deliver(message: Uint8Array | ReplySource): void
 }
 
 /** The server, as commands see it. */
@@ -68,6 +72,8 @@ export interface ServerContext {
   readonly configFile: string | undefined
   readonly clock: ServerClock
   readonly logger: Logger
+  /** Count of the lines that the log has lost, because it could not be written. */
+  lostLogLines(): number
   readonly pubsub: Subscriptions
   readonly stats: ServerStats
   /** Counters of INFO commandstats, by full name (`client|list`). */
@@ -116,14 +122,27 @@ export function endTransaction(client: Client): void {
   client.watched = undefined
 }
 
-/**
- * Disconnects a client whose transaction, watched keys and buffered input together exceed
- * `client-query-buffer-limit`. Redis counts them as one buffer, too.
- */
-export function limitQueue(client: Client): void {
+/** Memory that a client's queued requests, watched keys and subscriptions take, about, in bytes. */
+export function keptBytes(client: Client): number {
   const queue = client.transaction?.bytes ?? 0
   const watched = client.watched?.bytes ?? 0
-  const limit = client.server.config.get('client-query-buffer-limit')
-  if (queue + watched + client.bufferedInput <= limit) return
-  client.disconnect('what it has queued or watches is larger than client-query-buffer-limit')
+  return queue + watched + client.subscriptionBytes
 }
+
+/**
+ * Disconnects a client that makes the server keep more than `client-query-buffer-limit`, its buffered
+ * input included. Redis counts queued requests and input as one buffer, too.
+ *
+ * @returns whether the client may go on
+ */
+export function limitKept(client: Client): boolean {
+  const limit = client.server.config.get('client-query-buffer-limit')
+  if (keptBytes(client) + client.bufferedInput <= limit) return true
+  client.disconnect(
+    'what it has queued, watches or listens to is larger than client-query-buffer-limit',
+  )
+  return false
+}
+
+/** So many names of one request are kept between two calls of {@link limitKept}. */
+export const NAMES_PER_CHECK = 256

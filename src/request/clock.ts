@@ -1,8 +1,15 @@
 import { performance } from 'node:perf_hooks'
 import type { Clock } from '../store/clock.ts'
+import { type Accountable, guarded } from './guard.ts'
 
 /** While requests are served, a reading of the time of day is used for at most this long. */
 const MAX_AGE_MS = 0.25
+/** Without a server, errors go to the event loop. */
+const NO_SERVER: Accountable = {
+  fail(error) {
+    throw error
+  },
+}
 
 /**
  * The server's time. While requests are served, several of them share one reading of the machine's
@@ -11,6 +18,7 @@ const MAX_AGE_MS = 0.25
  */
 export class ServerClock implements Clock {
   readonly #clock: Clock
+  readonly #server: Accountable
   /** The shared reading, in Unix milliseconds; -1 while {@link now} reads the machine's clock. */
   #read = -1
   /** Time of the shared reading, in milliseconds since the process began. */
@@ -20,8 +28,10 @@ export class ServerClock implements Clock {
   /** Milliseconds since the process began. */
   #lap = 0
 
-  constructor(clock: Clock) {
+  /** @param server answers for errors of scheduled callbacks, if there is one */
+  constructor(clock: Clock, server = NO_SERVER) {
     this.#clock = clock
+    this.#server = server
   }
 
   now(): number {
@@ -29,8 +39,14 @@ export class ServerClock implements Clock {
     return this.#read >= 0 ? this.#read : this.#clock.now()
   }
 
+  /** While requests are served, this is the reading that {@link now} goes back to. */
+  elapsed(): number {
+    if (this.#clock.elapsed !== undefined) return this.#clock.elapsed()
+    return this.#read >= 0 ? this.#readAt : performance.now()
+  }
+
   schedule(callback: () => void, delay: number): () => void {
-    return this.#clock.schedule(callback, delay)
+    return this.#clock.schedule(guarded(this.#server, callback), delay)
   }
 
   /** Runs an action while the clock stands still. */

@@ -49,7 +49,10 @@ export type Category =
  * The declaration of a command. The arity check, option parsing, COMMAND, COMMAND DOCS and the page
  * in docs/ all use it.
  */
-export interface Command {
+export type Command = PlainCommand | ValueCommand
+
+/** What all declarations have. */
+interface Declaration {
   /** In lower case; a subcommand's name is without that of its container. */
   readonly name: string
   readonly summary: string
@@ -78,10 +81,20 @@ export interface Command {
   readonly inPubSub?: true
   /** The command runs at once inside MULTI instead of being queued. */
   readonly inMulti?: true
+  /**
+   * The command makes the server keep its arguments for the client. Above `maxmemory` it is refused,
+   * though not in Redis: what a client may keep would otherwise have no limit that `maxmemory` sets.
+   */
+  readonly keeps?: true
   /** The directive that has to allow the command: one of Redis's protected commands. */
   readonly protectedBy?: 'enable-debug-command'
   /** Positions of the arguments that MONITOR and the slow log must not show: passwords. */
   secrets?(args: readonly string[]): readonly number[]
+}
+
+/** A command all of whose arguments are strings. */
+interface PlainCommand extends Declaration {
+  readonly takesValues?: undefined
   /**
    * Runs the command, and writes the reply. A container of subcommands has no `run`.
    *
@@ -90,4 +103,13 @@ export interface Command {
    * @throws CommandError, StoreError and others that become error replies
    */
   run?(client: Client, args: readonly string[], options: Options): void
+}
+
+/**
+ * A command with arguments that are declared as values: these come as `Value`s, all others as
+ * strings. The type of `args` in its `run` must say which are which.
+ */
+interface ValueCommand extends Declaration {
+  readonly takesValues: true
+  run(client: Client, args: never, options: Options): void
 }

@@ -1,3 +1,4 @@
+import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Gate, Waiter } from './gate.ts'
 
 /** Holds writes back while the disk is too slow for the promise of `durability everysec`. */
@@ -17,7 +18,7 @@ export class DiskGate implements Gate {
     for (const resume of waiting) resume()
   }
 
-  holds(client: Waiter, args: readonly string[], mayWrite: boolean): boolean {
+  holds(client: Waiter, args: RequestArguments, mayWrite: boolean): boolean {
     if (!mayWrite) return false
     const resume = client.postpone(args, () => this.#waiting.delete(resume))
     this.#waiting.add(resume)

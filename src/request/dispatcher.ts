@@ -1,21 +1,33 @@
 import { pathOfKey } from '../keyspace/key.ts'
 import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
-import { PathError, SnapshotError, StoreError } from '../store/errors.ts'
-import { quoteWord } from '../text/quoting.ts'
+import type { MemoryGauge } from '../metrics/memory-gauge.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
+import { IndexError, PathError, SnapshotError, StoreError } from '../store/errors.ts'
+import { textOfValue } from '../store/value.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
-import { endTransaction, isUnixSocket, limitQueue } from './client.ts'
+import { endTransaction, isUnixSocket, limitKept } from './client.ts'
 import type { Command } from './command.ts'
 import type { Gate } from './gate.ts'
 import { requestKeys } from './key-specs.ts'
-import { NO_OPTIONS, type PreparedCommand, prepareCommand } from './prepared-command.ts'
+import { monitorLine } from './monitor-line.ts'
+import { NO_OPTIONS } from './option-parser.ts'
+import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import type { Transaction } from './transaction.ts'
+import { hasLarge, withoutLarge } from './value-places.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
 const MAX_SHOWN_CHARACTERS = 128
-/** The replies of one EXEC are bounded, because they are gathered before they are sent. */
+/** The store's errors, besides StoreError, that are no bugs. */
+const REFUSALS = [PathError, SnapshotError, IndexError]
+/** An argument that a client makes the server keep, such as a channel, takes about this much. */
+const KEPT_ARGUMENT_BYTES = 512
+/**
+ * The replies of one EXEC are bounded, because they are gathered before they are sent. Values that are
+ * not copied do not count.
+ */
 const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
 /** Finds the command for a request, checks whether it may run, and runs it. */
@@ -51,13 +63,15 @@ export class Dispatcher {
   /**
    * Serves one request: runs it, queues it, or writes an error reply.
    *
-   * @param args the request, one character per byte; at least the command's name
+   * @param sent the request
    */
-  dispatch(client: Client, args: readonly string[]): void {
+  dispatch(client: Client, sent: RequestArguments): void {
+    let args = sent
     let entry: PreparedCommand | undefined
     try {
       entry = this.#find(args)
       client.lastCommand = entry.fullName
+      if (hasLarge(args)) args = withoutLarge(args, entry.values)
       this.#check(client, entry, args)
     } catch (error) {
       this.#refuse(client, entry, error)
@@ -72,11 +86,12 @@ export class Dispatcher {
    * Runs a request again that has run before, without checks and counters. The clock must stand at the
    * time at which it ran. An error is the outcome that it had, or shows in the store's index.
    */
-  apply(client: Client, args: readonly string[]): void {
+  apply(client: Client, sent: RequestArguments): void {
     try {
-      const entry = this.#find(args)
+      const entry = this.#find(sent)
+      const args = hasLarge(sent) ? withoutLarge(sent, entry.values) : sent
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
-      entry.run?.(client, args, options)
+      entry.run?.(client, args as never, options)
     } catch (error) {
       this.#errorReply(error)
     }
@@ -91,12 +106,13 @@ export class Dispatcher {
     client.executing = true
     recorder.beginTransaction()
     const before = reply.length
+    const ownBefore = reply.ownLength
     let tooLong = false
     reply.array(requests.length)
     for (const args of requests) {
       this.#call(client, this.#find(args), args)
       if (client.replyMode === 'off') reply.muted = true
-      if (reply.length - before > MAX_EXEC_REPLY_BYTES) {
+      if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
         // A transaction is all or nothing, so the remaining requests run, too.
         tooLong = true
         reply.rewind(before)
@@ -108,7 +124,7 @@ export class Dispatcher {
     if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY_BYTES} bytes`)
   }
 
-  #find(args: readonly string[]): PreparedCommand {
+  #find(args: RequestArguments): PreparedCommand {
     // Most pipelines repeat one command, and comparing a name costs less than looking it up.
     if (args[0] === this.#lastName) return this.#lastEntry as PreparedCommand
     // A name in lower case, as many clients send it, needs no conversion.
@@ -120,7 +136,7 @@ export class Dispatcher {
       return entry
     }
     if (args.length < 2) return entry
-    const subcommand = entry.subcommands.get(args[1].toLowerCase())
+    const subcommand = entry.subcommands.get(textOfValue(args[1]).toLowerCase())
     if (subcommand !== undefined) return subcommand
     const name = textOf(args[1], MAX_SHOWN_CHARACTERS)
     throw new CommandError(
@@ -129,7 +145,7 @@ export class Dispatcher {
   }
 
   /** Checks in Redis's order, which decides the error reply for a request with several faults. */
-  #check(client: Client, entry: PreparedCommand, args: readonly string[]): void {
+  #check(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const { arity } = entry
     const wrong = arity >= 0 ? args.length !== arity : args.length < -arity
     if (wrong || entry.run === undefined) throw wrongArity(entry.fullName)
@@ -147,7 +163,7 @@ export class Dispatcher {
       throw new CommandError('ERR Command not allowed inside a transaction')
     }
     const { memory, persistence } = this.#server
-    if (memory.limited && this.#needsMemory(client, entry) && memory.isExceeded(args)) {
+    if (memory.limited && this.#needsMemory(client, entry) && isShort(memory, entry, args)) {
       throw new CommandError("OOM command not allowed when used memory > 'maxmemory'.")
     }
     const writes = entry.writes || (entry.isExec && transaction?.writes === true)
@@ -190,12 +206,12 @@ export class Dispatcher {
     client: Client,
     transaction: Transaction,
     entry: PreparedCommand,
-    args: readonly string[],
+    args: RequestArguments,
   ): void {
     // A transaction that will not run need not keep its requests (Redis).
     if (!transaction.failed && client.watched?.touched !== true) {
       transaction.add(args, entry)
-      limitQueue(client)
+      limitKept(client)
     }
     client.reply.simple('QUEUED')
     this.#server.clock.lap()
@@ -220,18 +236,20 @@ export class Dispatcher {
     }
   }
 
-  #call(client: Client, entry: PreparedCommand, args: readonly string[]): void {
+  #call(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
-    const { clock, persistence } = this.#server
+    const { clock, persistence, store } = this.#server
     const started = clock.lastLap
+    const { index } = store
     if (entry.writes) persistence.recorder.begin()
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
-      entry.run?.(client, args, options)
+      entry.run?.(client, args as never, options)
     } catch (error) {
       stats.failedCalls++
-      this.#fail(client, before, error)
+      if (store.index !== index && !isExpected(error)) this.#cutOff(client, before, error)
+      else this.#fail(client, before, error)
     }
     if (entry.writes) persistence.recorder.end(args, clock.now())
     // Counting and monitoring come after the call, as in Redis: INFO does not count itself, and a
@@ -288,42 +306,80 @@ export class Dispatcher {
     client.reply.error(text)
   }
 
+  /** Ends the connection instead of replying, because an error would deny a write that was made. */
+  #cutOff(client: Client, before: number, error: unknown): void {
+    client.reply.rewind(before)
+    this.#noteUnexpected(error)
+    client.disconnect('its write was made, but the reply could not')
+  }
+
+  #noteUnexpected(error: unknown): void {
+    this.#server.stats.unexpectedErrors++
+    this.#server.logger.error({ err: error }, 'a command failed unexpectedly')
+  }
+
   #errorReply(error: unknown): string {
     // The message may end in line breaks that the client sent, and an error reply must not (Redis).
     if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
     if (error instanceof StoreError) return error.toReply()
-    if (error instanceof PathError || error instanceof SnapshotError) return `ERR ${error.message}`
+    if (REFUSALS.some((refusal) => error instanceof refusal)) {
+      return `ERR ${(error as Error).message}`
+    }
     // A bug, or a string longer than V8 allows, goes to the client and to the log.
-    this.#server.stats.unexpectedErrors++
-    this.#server.logger.error({ err: error }, 'a command failed unexpectedly')
+    this.#noteUnexpected(error)
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
   }
 
   /** @param time microseconds */
-  #noteSlow(client: Client, entry: PreparedCommand, args: readonly string[], time: number): void {
+  #noteSlow(client: Client, entry: PreparedCommand, args: RequestArguments, time: number): void {
     const { slowlog, latency } = this.#server
     const { flags } = entry.command
     latency.add(flags.includes('fast') ? 'fast-command' : 'command', time / 1000)
     if (!flags.includes('skip_slowlog')) {
-      slowlog.add(client, args, entry.command.secrets?.(args) ?? [], time)
+      slowlog.add(client, args, secretsOf(entry, args), time)
     }
   }
 
-  #monitor(client: Client, entry: PreparedCommand, args: readonly string[]): void {
+  #monitor(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     if (entry.command.flags.includes('admin') || entry.command.flags.includes('skip_monitor'))
       return
     const now = this.#server.clock.now()
     const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
     const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
-    const secrets = entry.command.secrets?.(args) ?? []
-    const shown = args.map((arg, i) => (secrets.includes(i) ? '"(redacted)"' : quoteWord(arg)))
-    const line = Buffer.from(`+${time} [0 ${address}] ${shown.join(' ')}\r\n`, 'latin1')
+    const secrets = secretsOf(entry, args)
+    const shown = args.map((arg, i) => (secrets.includes(i) ? undefined : arg))
+    const line = monitorLine(`${time} [0 ${address}]`, shown)
     for (const monitor of this.#server.monitors) {
       // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
       const skipped = monitor === client && client.reply.muted
-      if (monitor.replyMode !== 'off' && !skipped) monitor.deliver(line)
+      if (monitor.replyMode === 'off' || skipped) continue
+      try {
+        monitor.deliver(typeof line === 'function' ? line() : line)
+      } catch (error) {
+        // The client that monitors ends, and not the one whose request is shown.
+        monitor.fail(error)
+      }
     }
   }
+}
+
+/** The positions of arguments that nobody must be shown. */
+function secretsOf({ command }: PreparedCommand, args: RequestArguments): readonly number[] {
+  return command.secrets?.(args.map(textOfValue)) ?? []
+}
+
+/** Whether to refuse a request that takes memory. */
+function isShort(memory: MemoryGauge, { keeps }: PreparedCommand, args: RequestArguments): boolean {
+  return memory.isExceeded(args) || (keeps && !memory.hasRoomFor(args.length * KEPT_ARGUMENT_BYTES))
+}
+
+/** Whether an error says why a request was refused. All others are bugs, or limits of V8. */
+function isExpected(error: unknown): boolean {
+  return (
+    error instanceof CommandError ||
+    error instanceof StoreError ||
+    REFUSALS.some((refusal) => error instanceof refusal)
+  )
 }
 
 /** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */
@@ -333,7 +389,7 @@ function mayWrite({ transaction }: Client, entry: PreparedCommand): boolean {
 }
 
 /** Redis's error for an unknown command, including the blank after each argument. */
-function unknownCommand(args: readonly string[]): CommandError {
+function unknownCommand(args: RequestArguments): CommandError {
   let shown = ''
   for (let i = 1; i < args.length && shown.length < MAX_SHOWN_CHARACTERS; i++) {
     shown += `'${textOf(args[i], MAX_SHOWN_CHARACTERS - shown.length)}' `

@@ -1,3 +1,5 @@
+import type { RequestArguments } from '../resp/request-arguments.ts'
+
 /** A client whose request a gate can hold back. */
 export interface Waiter {
   /**
@@ -5,7 +7,7 @@ export interface Waiter {
    *
    * @param onGone called if the client leaves first
    */
-  postpone(args: readonly string[], onGone: () => void): () => void
+  postpone(args: RequestArguments, onGone: () => void): () => void
 }
 
 /**
@@ -19,7 +21,7 @@ export interface Gate {
    * @param mayWrite whether the request may change the tree or, in Redis's view, a replica
    * @returns true if the gate has postponed the request
    */
-  holds(client: Waiter, args: readonly string[], mayWrite: boolean): boolean
+  holds(client: Waiter, args: RequestArguments, mayWrite: boolean): boolean
 }
 
 /** Several gates as one: the first that holds a request back has it. */

@@ -1,3 +1,4 @@
+import { textOfValue, type Value } from '../store/value.ts'
 import type { Command } from './command.ts'
 
 /** Redis's key specification: the positions of keys in a request, and their flags. */
@@ -36,13 +37,13 @@ export interface UsedKey {
  * @param request the whole request, the command's name first
  */
 export function usedKeys(command: Command, request: readonly string[]): UsedKey[] {
-  return keySpecsOf(command).flatMap(({ first, last, step, flags }) => {
-    const end = last < 0 ? request.length + last : last
+  const keys: UsedKey[] = []
+  for (const { first, last, step, flags } of keySpecsOf(command)) {
+    const end = last < 0 ? request.length + last : Math.min(last, request.length - 1)
     const used = command.keyFlagsOf?.(request) ?? flags
-    return request
-      .filter((_, i) => i >= first && i <= end && (i - first) % step === 0)
-      .map((key) => ({ key, flags: used }))
-  })
+    for (let i = first; i <= end; i += step) keys.push({ key: request[i], flags: used })
+  }
+  return keys
 }
 
 /**
@@ -50,9 +51,11 @@ export function usedKeys(command: Command, request: readonly string[]): UsedKey[
  *
  * @param args the whole request, the command's name first
  */
-export function requestKeys({ keys }: Command, args: readonly string[]): string[] {
+export function requestKeys({ keys }: Command, args: readonly Value[]): string[] {
   if (keys === undefined) return []
   const [first, last, step] = keys
-  const end = last < 0 ? args.length + last : last
-  return args.filter((_, i) => i >= first && i <= end && (i - first) % step === 0)
+  const end = last < 0 ? args.length + last : Math.min(last, args.length - 1)
+  const found: string[] = []
+  for (let i = first; i <= end; i += step) found.push(textOfValue(args[i]))
+  return found
 }

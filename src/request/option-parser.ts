@@ -1,3 +1,4 @@
+import { textOfValue, type Value } from '../store/value.ts'
 import type { Argument, Options } from './arguments/argument.ts'
 import { syntaxError } from './arguments/errors.ts'
 import type { Command } from './command.ts'
@@ -9,7 +10,33 @@ interface Option {
   group: string
 }
 
-const NONE: Options = new Map()
+/** The options that a request has. */
+class FoundOptions implements Options {
+  readonly #found = new Map<string, Value>()
+
+  get size(): number {
+    return this.#found.size
+  }
+
+  has(name: string): boolean {
+    return this.#found.has(name)
+  }
+
+  get(name: string): string | undefined {
+    const value = this.#found.get(name)
+    return value === undefined ? undefined : textOfValue(value)
+  }
+
+  value(name: string): Value | undefined {
+    return this.#found.get(name)
+  }
+
+  set(name: string, value: Value): void {
+    this.#found.set(name, value)
+  }
+}
+
+export const NO_OPTIONS: Options = new FoundOptions()
 
 /** Reads a command's optional arguments by the tokens in its declaration. */
 export class OptionParser {
@@ -30,12 +57,12 @@ export class OptionParser {
    * @throws CommandError a syntax error, if an option is unknown, given twice, excluded by another,
    * or without its value
    */
-  parse(args: readonly string[]): Options {
-    if (args.length === this.#first) return NONE
-    const found = new Map<string, string>()
+  parse(args: readonly Value[]): Options {
+    if (args.length === this.#first) return NO_OPTIONS
+    const found = new FoundOptions()
     const groups = new Set<string>()
     for (let i = this.#first; i < args.length; i++) {
-      const option = this.#options.get(args[i].toUpperCase())
+      const option = this.#options.get(textOfValue(args[i]).toUpperCase())
       if (option === undefined || groups.has(option.group)) throw syntaxError()
       groups.add(option.group)
       if (option.takesValue && ++i === args.length) throw syntaxError()

@@ -1,4 +1,5 @@
-import type { Clock } from '../store/clock.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
+import { type Clock, elapsedOf } from '../store/clock.ts'
 import type { Gate, Waiter } from './gate.ts'
 
 /** CLIENT PAUSE: a gate that holds requests back until a given time. */
@@ -7,7 +8,7 @@ export class Pause implements Gate {
   readonly #onChange: (paused: boolean) => void
   readonly #waiting = new Set<() => void>()
   #paused = false
-  /** Unix milliseconds. */
+  /** On the scale of `Clock.elapsed`. */
   #end = 0
   #writesOnly = false
   #cancelEnd: (() => void) | undefined
@@ -18,7 +19,7 @@ export class Pause implements Gate {
     this.#onChange = onChange
   }
 
-  /** End of the pause, in Unix milliseconds; undefined while there is none. */
+  /** End of the pause, on the scale of `Clock.elapsed`; undefined while there is none. */
   get end(): number | undefined {
     return this.#paused ? this.#end : undefined
   }
@@ -31,16 +32,18 @@ export class Pause implements Gate {
   /**
    * Begins a pause. Two pauses at once have the later end and the stricter kind (Redis).
    *
-   * @param end Unix milliseconds
+   * @param duration milliseconds
    */
-  begin(end: number, writesOnly: boolean): void {
+  begin(duration: number, writesOnly: boolean): void {
     // Redis allows a pause of 0 milliseconds, which holds no request.
-    if (!this.#paused && end <= this.#clock.now()) return
+    if (!this.#paused && duration <= 0) return
+    const now = elapsedOf(this.#clock)
+    const end = now + duration
     this.#end = this.#paused ? Math.max(end, this.#end) : end
     this.#writesOnly = writesOnly && (!this.#paused || this.#writesOnly)
     this.#paused = true
     this.#cancelEnd?.()
-    this.#cancelEnd = this.#clock.schedule(() => this.finish(), this.#end - this.#clock.now())
+    this.#cancelEnd = this.#clock.schedule(() => this.finish(), this.#end - now)
     this.#onChange(true)
     // Waiting requests are dispatched anew, because the new pause may let them through.
     this.#resumeAll()
@@ -56,7 +59,7 @@ export class Pause implements Gate {
     this.#resumeAll()
   }
 
-  holds(client: Waiter, args: readonly string[], mayWrite: boolean): boolean {
+  holds(client: Waiter, args: RequestArguments, mayWrite: boolean): boolean {
     if (this.#writesOnly && !mayWrite) return false
     const resume = client.postpone(args, () => this.#waiting.delete(resume))
     this.#waiting.add(resume)

@@ -1,7 +1,12 @@
 import type { CommandStats } from '../metrics/counters.ts'
 import type { Options } from './arguments/argument.ts'
+import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import { OptionParser } from './option-parser.ts'
+import { ValuePlaces } from './value-places.ts'
+
+/** What runs a command: whether it takes Buffers is known from its declaration. */
+type Run = (client: Client, args: never, options: Options) => void
 
 /** A command or subcommand with the parts of its declaration that each request needs. */
 export interface PreparedCommand {
@@ -14,6 +19,8 @@ export interface PreparedCommand {
   readonly writes: boolean
   /** Whether the command may take more memory. */
   readonly grows: boolean
+  /** Whether the command makes the server keep its arguments for the client. */
+  readonly keeps: boolean
   /** Whether the command runs at once inside MULTI instead of being queued. */
   readonly inMulti: boolean
   /** Whether the command ends a transaction, and so must not be refused for lack of memory. */
@@ -21,7 +28,9 @@ export interface PreparedCommand {
   readonly noMulti: boolean
   readonly isExec: boolean
   readonly protectedBy: Command['protectedBy']
-  readonly run: Command['run']
+  /** The arguments that may be large; absent if none may. */
+  readonly values: ValuePlaces | undefined
+  readonly run: Run | undefined
   readonly subcommands: ReadonlyMap<string, PreparedCommand> | undefined
   /** Absent until the first call. */
   stats: CommandStats | undefined
@@ -29,8 +38,6 @@ export interface PreparedCommand {
 
 /** The commands that end a transaction. EXEC is not here: the queued requests decide (Redis). */
 const ENDS_MULTI = ['discard', 'quit', 'reset']
-
-export const NO_OPTIONS: Options = new Map<string, string>()
 
 /** Prepares a command and its subcommands. @param fullName `client|list` for a subcommand */
 export function prepareCommand(command: Command, fullName: string): PreparedCommand {
@@ -44,13 +51,15 @@ export function prepareCommand(command: Command, fullName: string): PreparedComm
     arity: command.arity,
     options: command.parsed === true ? new OptionParser(command) : undefined,
     writes: command.flags.includes('write'),
-    grows: command.flags.includes('denyoom'),
+    grows: command.flags.includes('denyoom') || command.keeps === true,
+    keeps: command.keeps === true,
     inMulti: command.inMulti === true,
     endsMulti: ENDS_MULTI.includes(fullName),
     noMulti: command.flags.includes('no_multi'),
     isExec: fullName === 'exec',
     protectedBy: command.protectedBy,
-    run: command.run,
+    values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
+    run: command.run as Run | undefined,
     subcommands: subcommands === undefined ? undefined : new Map(subcommands),
     stats: undefined,
   }

@@ -1,3 +1,5 @@
+import type { RequestArguments } from '../resp/request-arguments.ts'
+
 /** A queued request takes about this much memory besides its arguments. */
 const REQUEST_OVERHEAD_BYTES = 96
 /** An argument takes about this much memory besides its bytes. */
@@ -5,7 +7,7 @@ const ARGUMENT_OVERHEAD_BYTES = 32
 
 /** The requests that a client has sent since MULTI, as they were sent. */
 export class Transaction {
-  readonly requests: (readonly string[])[] = []
+  readonly requests: RequestArguments[] = []
   /** Whether a request has been refused, because EXEC is then refused, too. */
   failed = false
   /** Memory that the queue takes, about. */
@@ -16,7 +18,7 @@ export class Transaction {
   grows = false
 
   /** Queues a request. @param command the flags of the request's command */
-  add(args: readonly string[], command: { writes: boolean; grows: boolean }): void {
+  add(args: RequestArguments, command: { writes: boolean; grows: boolean }): void {
     this.requests.push(args)
     if (command.writes) this.writes = true
     if (command.grows) this.grows = true

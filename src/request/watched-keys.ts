@@ -1,15 +1,7 @@
+import type { Guard } from '../store/guard.ts'
 import { cleanPath } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
-import type { Watcher } from '../store/watcher-hub.ts'
-
-/** A watched key takes about this much memory besides its path. */
-const WATCH_OVERHEAD_BYTES = 512
-
-interface WatchedKey {
-  readonly watcher: Watcher
-  /** Earlier expiries do not count, in Unix milliseconds; none counts if the key did not exist. */
-  readonly since: number
-}
+import { WATCHER_BYTES } from '../store/watcher-hub.ts'
 
 /**
  * The keys that a client watches (WATCH). The first change at or below one of them, by any client,
@@ -17,7 +9,8 @@ interface WatchedKey {
  */
 export class WatchedKeys {
   readonly #store: Store
-  readonly #keys = new Map<string, WatchedKey>()
+  readonly #keys = new Map<string, Guard>()
+  readonly #onChange = (): void => this.#touch()
   #touched = false
   /** Memory that the watches take, about. */
   bytes = 0
@@ -35,28 +28,23 @@ export class WatchedKeys {
   add(path: string): void {
     // EXEC will do nothing anyway, so further keys need no watching (Redis).
     if (this.#touched) return
-    const key = cleanPath(path)
-    if (this.#keys.has(key)) return
-    const watcher = this.#store.guard(key, () => this.#touch())
-    const existed = this.#store.lookup(key) !== undefined
-    const since = existed ? this.#store.clock.now() : Number.POSITIVE_INFINITY
-    this.#keys.set(key, { watcher, since })
-    this.bytes += WATCH_OVERHEAD_BYTES + key.length
+    if (this.#keys.has(cleanPath(path))) return
+    const guard = this.#store.guard(path, this.#onChange)
+    this.#keys.set(guard.path, guard)
+    this.bytes += WATCHER_BYTES + guard.path.length
   }
 
   /** Whether a watched key has changed, or is due. */
   check(): boolean {
     const next = this.#store.nextExpiry()
     if (this.#touched || next === undefined || next > this.#store.clock.now()) return this.#touched
-    for (const [key, { since }] of this.#keys) {
-      if (this.#store.hasOverdue(key, since)) return true
-    }
+    for (const guard of this.#keys.values()) if (guard.isOverdue) return true
     return false
   }
 
   /** Ends all watches. */
   clear(): void {
-    for (const { watcher } of this.#keys.values()) watcher.remove()
+    for (const guard of this.#keys.values()) guard.remove()
     this.#keys.clear()
     this.bytes = 0
   }

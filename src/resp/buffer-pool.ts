@@ -2,10 +2,11 @@
  * The problem: replies need a Buffer for a moment, on every connection. A Buffer per connection
  * would have left the processor's cache by the next request, and a new Buffer costs an allocation.
  *
- * The trick: a Buffer given back last is taken first, because it is most likely still in the cache.
+ * The trick: the Buffer given back last is taken first, because it is most likely still in the
+ * cache.
  *
  * The price: up to 512 KB of each length stay allocated, and a Buffer given back too early would be
- * overwritten by somebody else's reply.
+ * overwritten by another client's reply.
  *
  * Gain: see bench/RESULTS.md. Can be deleted by calling `Buffer.allocUnsafe` in `ReplyWriter`.
  *
@@ -15,7 +16,7 @@
 /** Lengths of pooled Buffers, as powers of two: from 1 KB to 256 KB. */
 const MIN_POWER = 10
 const MAX_POWER = 18
-/** How many bytes of each length are kept free at most. */
+/** The most bytes of free Buffers that are kept of each length. */
 const MAX_FREE_BYTES = 512 * 1024
 
 /** Buffers not in use, by the power of two. */

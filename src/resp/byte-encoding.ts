@@ -1,6 +1,6 @@
 /**
  * Functions that put the parts of a reply into a Buffer, which must have room for them. Each
- * returns the position after the bytes that it has put.
+ * returns the position after the bytes that it has written.
  *
  * The problem: a call that leaves JavaScript, such as `buffer.write`, costs as much as about forty
  * steps of a loop, and most parts of a reply are shorter.
@@ -13,6 +13,7 @@
  *
  * @module
  */
+import type { Value } from '../store/value.ts'
 
 const CARRIAGE_RETURN = 13
 const LINE_FEED = 10
@@ -28,9 +29,9 @@ export const MAX_SMALL = 2 ** 31
 const LOG10_OF_2 = 1233
 const POWERS = Float64Array.from({ length: 11 }, (_, i) => 10 ** i)
 
-/** How many bytes a bulk string takes at most beside its text. */
+/** The most bytes that a bulk string takes besides its text. */
 export const BULK_OVERHEAD = 16
-/** How many bytes a line with an integer takes at most. */
+/** The most bytes that a line with an integer takes. */
 export const INTEGER_LENGTH = 24
 
 /** A method of Buffer that its types lack: `write` without the look-up of the encoding. */
@@ -87,14 +88,18 @@ export function putDigits(buffer: Buffer, at: number, end: number, n: number): v
   }
 }
 
-/** How many decimal digits a number below {@link MAX_SMALL} has, from its bits, without a loop. */
+/** Counts the decimal digits of a number below {@link MAX_SMALL} from its bits, without a loop. */
 export function digitsOf(n: number): number {
   const least = ((32 - Math.clz32(n | 1)) * LOG10_OF_2) >> 12
   return n >= POWERS[least] ? least + 1 : Math.max(1, least)
 }
 
-/** A bulk string. @param text a binary string */
-export function putBulk(buffer: Buffer, at: number, text: string): number {
+/** A bulk string. */
+export function putBulk(buffer: Buffer, at: number, value: Value): number {
   buffer[at] = DOLLAR
-  return putEnd(buffer, putText(buffer, putNumber(buffer, at + 1, text.length), text))
+  const start = putNumber(buffer, at + 1, value.length)
+  return putEnd(
+    buffer,
+    typeof value === 'string' ? putText(buffer, start, value) : putBytes(buffer, start, value),
+  )
 }

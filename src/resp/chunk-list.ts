@@ -1,13 +1,13 @@
-/** Smallest and largest block that short chunks are gathered in, in bytes. */
+/** The shortest and the longest block into which short chunks are gathered, in bytes. */
 const MIN_BLOCK_LENGTH = 64
 const MAX_BLOCK_LENGTH = 16384
 
 /**
- * Bytes that wait for more bytes.
+ * Chunks of bytes that cannot be decoded yet.
  *
- * Its memory is about the number of bytes held: a client that sends one byte a packet does not cost
- * a Buffer object per byte, and the last few bytes of a 64 KB chunk do not keep that chunk alive.
- * Every byte is copied at most once in `append`, and once in `join`.
+ * It takes about as much memory as the bytes held: a client that sends one byte a packet does not
+ * cost a Buffer object per byte, and the last few bytes of a 64 KB chunk do not keep that chunk
+ * alive. Every byte is copied at most once in `append`, and once in `join`.
  */
 export class ChunkList {
   /** Bytes held. */
@@ -54,7 +54,7 @@ export class ChunkList {
   }
 
   /**
-   * A new block is as long as the bytes held, so that half a header does not cost a large block.
+   * A new block is about as long as the bytes already held, so half a header costs no large block.
    */
   #openBlock(needed: number): void {
     const doubled = Math.min(Math.max(this.length, MIN_BLOCK_LENGTH), MAX_BLOCK_LENGTH)

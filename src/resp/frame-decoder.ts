@@ -20,6 +20,8 @@
  *
  * @module
  */
+import { copyBytes, LARGE_VALUE_BYTES, type Value } from '../store/value.ts'
+import type { RequestArguments } from './request-arguments.ts'
 import type { RequestLimits } from './request-limits.ts'
 
 const CARRIAGE_RETURN = 13
@@ -29,11 +31,11 @@ const ZERO = 48
 
 /** A frame with more arguments is not ordinary. */
 const MAX_ARGUMENTS = 99
-/** An ordinary header has no more digits, so that adding its number to an offset stays exact. */
+/** An ordinary header's number has no more digits, so its sum with an offset is always exact. */
 const MAX_LENGTH_DIGITS = 7
-/** How many bytes become text at a time, to cut arguments from. */
+/** How many bytes become text at a time; arguments are cut from that text. */
 const TEXT_BYTES = 4096
-/** V8 copies slices up to this length; a longer slice keeps the text that it is cut from alive. */
+/** V8 copies slices up to this length; a longer slice keeps alive the text that it is cut from. */
 const MAX_COPIED_SLICE = 12
 
 /** Where each argument of the current frame begins and ends, in turn. All decoders share it. */
@@ -50,7 +52,7 @@ interface Latin1Source {
 export class FrameDecoder {
   /** Where in the bytes the last decoded frame ends. */
   end = 0
-  // Where in the bytes its first argument after the command's name begins and ends.
+  // Where in the bytes that frame's first argument after the command's name begins and ends.
   firstStart = 0
   firstEnd = 0
   readonly #limits: RequestLimits
@@ -82,12 +84,12 @@ export class FrameDecoder {
   /**
    * Decodes one frame.
    *
-   * @param bytes hold the chunk, and others beside it
+   * @param bytes the memory that holds the chunk, among other bytes
    * @param from where the frame begins
    * @param length where the chunk ends
-   * @returns its arguments as binary strings; undefined if it is not an ordinary frame
+   * @returns its arguments; undefined if it is not an ordinary frame
    */
-  decode(bytes: Buffer, from: number, length: number): string[] | undefined {
+  decode(bytes: Buffer, from: number, length: number): RequestArguments | undefined {
     // The shortest header has four bytes, so that none is read beyond the end.
     if (length - from < 4 || bytes[from] !== STAR) return undefined
     let at = from + 2
@@ -122,23 +124,27 @@ export class FrameDecoder {
       if (at > length) return undefined
     }
     this.end = at
-    // For a frame with one argument, an earlier frame has left these; nobody uses them.
+    // For a frame with one argument, these are left over from an earlier frame, and are not used.
     this.firstStart = bounds[2]
     this.firstEnd = bounds[3]
     return this.#cut(bytes, count, from)
   }
 
-  #cut(bytes: Buffer, count: number, from: number): string[] {
-    const args = new Array<string>(count)
+  #cut(bytes: Buffer, count: number, from: number): RequestArguments {
+    const args = new Array<Value>(count)
     for (let i = 0; i < count; i++) {
       const start = bounds[2 * i]
       const end = bounds[2 * i + 1]
+      if (end - start >= LARGE_VALUE_BYTES && i > 0) {
+        args[i] = copyBytes(bytes, start, end)
+        continue
+      }
       args[i] =
         i < 2 || end - start <= MAX_COPIED_SLICE
           ? this.#slice(bytes, start, end, from)
           : (bytes as unknown as Latin1Source).latin1Slice(start, end)
     }
-    return args
+    return args as unknown as RequestArguments
   }
 
   /** @param from where the frame begins: new text begins there, to serve the next frames too */

@@ -1,3 +1,4 @@
+import { LARGE_VALUE_BYTES } from '../store/value.ts'
 import { parseRequestLength } from './request-length.ts'
 import { longestBulk, type RequestLimits, unauthenticatedLimits } from './request-limits.ts'
 
@@ -7,10 +8,10 @@ const DOLLAR = 36
 const STAR = 42
 const ZERO = 48
 
-/** Two bytes follow a bulk; as in Redis, they may be any. */
+/** Two bytes follow a bulk string. Like Redis, ktree does not check them. */
 const BULK_END_LENGTH = 2
 
-/** How many bytes of a header line are kept: more than any number has digits. */
+/** How many bytes of a header line are kept; this is longer than any valid number. */
 const MAX_KEPT_LINE = 32
 
 /** The result of one step of the walk. */
@@ -19,6 +20,8 @@ export type Step =
   | 'incomplete'
   /** A request `*N` with N > 0 ends at `position`. */
   | 'frame'
+  /** The header of a large argument ends at `position`: `largeLength` bytes follow. */
+  | 'large'
   /** A request without arguments, which is skipped silently, ends at `position`. */
   | 'empty'
   /** An inline request, its line feed included, ends at `position`. */
@@ -32,10 +35,12 @@ type Phase = 'request' | 'count' | 'length' | 'body' | 'inline'
  * Finds where requests end by reading only their headers. It refuses the input that Redis 7.0
  * refuses (networking.c: processInlineBuffer, processMultibulkBuffer), with the same errors.
  *
+ * The body of a large argument is not walked over: the caller takes it, and goes on behind it.
+ *
  * It holds no bytes except the beginning of a header line that a chunk's end has cut in two, and
  * looks at no byte twice. Two oddities of Redis are kept. Redis looks for the end of a line with
  * strchr, so a NUL byte hides the rest of the input until the line is too long. The byte after `\r`
- * in a header may be any.
+ * in a header is not checked.
  */
 export class FrameWalker {
   /** Where in the chunk the last step ended. */
@@ -45,7 +50,11 @@ export class FrameWalker {
 
   readonly #limits: RequestLimits
   #phase: Phase = 'request'
+  /** How many bytes the large argument has whose header was read last. */
+  largeLength = 0
   #argumentsLeft = 0
+  /** Whether the next argument is the command's name, which is never large. */
+  #atName = false
   #bodyLeft = 0
 
   // The line that a chunk's end has cut in two.
@@ -98,6 +107,7 @@ export class FrameWalker {
         return 'empty'
       }
       this.#argumentsLeft = count
+      this.#atName = true
       this.#phase = 'length'
     }
     return this.#walkArguments(chunk, unauthenticated)
@@ -108,15 +118,22 @@ export class FrameWalker {
       if (this.#phase === 'length') {
         const length = this.#readHeader(chunk, DOLLAR)
         if (length === undefined) return this.error === '' ? 'incomplete' : 'error'
-        const longest = Math.min(this.#limits.maxBulkLength, longestBulk)
+        const { maxBulkLength } = this.#limits
+        const longest = this.#atName ? Math.min(maxBulkLength, longestBulk) : maxBulkLength
         if (Number.isNaN(length) || length < 0 || length > longest) {
           return this.#fail('invalid bulk length')
         }
         if (unauthenticated && length > unauthenticatedLimits.maxBulkLength) {
           return this.#fail('unauthenticated bulk length')
         }
-        this.#bodyLeft = length + BULK_END_LENGTH
         this.#phase = 'body'
+        const isLarge = length >= LARGE_VALUE_BYTES && !this.#atName
+        this.#atName = false
+        this.#bodyLeft = isLarge ? BULK_END_LENGTH : length + BULK_END_LENGTH
+        if (isLarge) {
+          this.largeLength = length
+          return 'large'
+        }
       }
       const available = chunk.length - this.position
       if (available < this.#bodyLeft) {

@@ -1,6 +1,6 @@
 /**
- * Whether a request's first word comes from an HTTP request that a browser can send: a web page
- * must not write to the tree.
+ * Whether a request's first word comes from an HTTP request that a browser can send. Such a request
+ * is refused, because a web page must not write to the tree.
  */
 export function isHttp(word: string): boolean {
   if (word.length !== 4 && word.length !== 5) return false

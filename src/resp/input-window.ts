@@ -44,7 +44,8 @@ export class InputWindow {
   }
 
   /**
-   * Receives bytes: as the chunk, borrowed, or as a copy in the backlog while there is a chunk.
+   * Receives bytes: borrows them as the chunk or, while there is a chunk, copies them to the
+   * backlog.
    *
    * @returns whether they are the chunk
    */
@@ -78,9 +79,9 @@ export class InputWindow {
     return this.#head.length === 0 ? bytes : this.#head.join(bytes)
   }
 
-  /** Copies the chunk's bytes from `start` on to the head. */
-  keepAsHead(start: number): void {
-    this.#head.append(this.bytes.subarray(start))
+  /** Copies the chunk's bytes from `start` to `end` to the head. */
+  keepAsHead(start: number, end: number): void {
+    this.#head.append(this.bytes.subarray(start, end))
   }
 
   dropHead(): void {

@@ -9,24 +9,27 @@
  *     bounds               └┘               └┘   the first argument after the name
  *     ends                   ▲                     ▲        where each request ends
  *
- * One connection after the other uses the same arrays. Arrays of their own would give the garbage
- * collector work, because it scans each old array into which a new object has been stored.
+ * All connections share these arrays. Arrays for each connection would give the garbage collector
+ * work, because it scans each old array into which a new object has been stored.
  *
  * The price: the arguments of the last batch stay in memory, up to 16 KB of requests. Those of a
  * larger batch are dropped when the next one begins.
  *
- * Gain: see bench/RESULTS.md. Can be deleted by delivering each request as soon as it is decoded,
- * with `Store.lookAhead` and `onBatch`.
+ * Gain: see bench/RESULTS.md. To delete it: deliver each request once decoded, and remove
+ * `Store.lookAhead` and `onBatch`.
  *
  * @module
  */
+import type { RequestArguments } from './request-arguments.ts'
 
 /** How many requests a batch holds at most. */
 const MAX_REQUESTS = 512
 /**
- * The arguments of a batch of more bytes are dropped rather than kept until they are overwritten.
+ * If a batch has more bytes than this, its arguments are dropped at the next batch.
  */
 const MAX_KEPT_BYTES = 16 * 1024
+
+const NO_ARGUMENTS: RequestArguments = ['']
 
 /** Decoded requests that are served next, in the order of their bytes. */
 export class RequestBatch {
@@ -35,7 +38,7 @@ export class RequestBatch {
   /** The bytes that they were decoded from. */
   bytes: Uint8Array = new Uint8Array(0)
   /** The arguments of each. */
-  readonly requests: string[][] = new Array<string[]>(MAX_REQUESTS).fill([])
+  readonly requests: RequestArguments[] = new Array(MAX_REQUESTS).fill(NO_ARGUMENTS)
   /** Where in the bytes each request's first argument after the command's name begins and ends. */
   readonly bounds = new Int32Array(2 * MAX_REQUESTS)
   /** Where in the bytes each request ends. */
@@ -50,7 +53,7 @@ export class RequestBatch {
 
   /** Empties the batch. @param bytes that the next requests are decoded from */
   clear(bytes: Uint8Array): void {
-    if (this.#length > MAX_KEPT_BYTES) this.requests.fill([])
+    if (this.#length > MAX_KEPT_BYTES) this.requests.fill(NO_ARGUMENTS)
     this.#length = 0
     this.count = 0
     this.bytes = bytes
@@ -62,7 +65,13 @@ export class RequestBatch {
    * @param start where in the bytes it begins
    * @param firstStart where the first argument after the command's name begins
    */
-  add(args: string[], start: number, end: number, firstStart: number, firstEnd: number): void {
+  add(
+    args: RequestArguments,
+    start: number,
+    end: number,
+    firstStart: number,
+    firstEnd: number,
+  ): void {
     const { count } = this
     this.#length += end - start
     this.requests[count] = args

@@ -23,5 +23,5 @@ export const defaultRequestLimits: Readonly<RequestLimits> = {
 /** Redis's limits for unauthenticated connections; not configurable in Redis either. */
 export const unauthenticatedLimits = { maxArguments: 10, maxBulkLength: 16384 } as const
 
-/** A longer bulk would not fit in a string. Node 20: 24 bytes below 512 MB. */
+/** A longer bulk string would not fit in a string. Node 20: 24 bytes below 512 MB. */
 export const longestBulk: number = constants.MAX_STRING_LENGTH

@@ -1,8 +1,9 @@
+import type { RequestArguments } from './request-arguments.ts'
 import { RequestBatch } from './request-batch.ts'
 
-const NO_REQUESTS: string[][] = []
+const NO_REQUESTS: RequestArguments[] = []
 const NO_ENDS = new Int32Array(0)
-const NO_ARGUMENTS: string[] = []
+const NO_ARGUMENTS: RequestArguments = ['']
 
 /** The batch that queues borrow, one at a time, to decode requests just before their delivery. */
 const sharedBatch = new RequestBatch()
@@ -13,7 +14,7 @@ let borrower: RequestQueue | undefined
  * The decoded requests of one connection, in order, and the protocol error that may end them.
  *
  * The requests lie in a batch as long as they are delivered in the same call. A queue that is not
- * empty at its end copies them, because the batch serves the next connection.
+ * empty when the call ends copies them, because the batch then serves the next connection.
  */
 export class RequestQueue {
   /** Whether the requests were decoded under the limits for unauthenticated connections. */
@@ -22,7 +23,7 @@ export class RequestQueue {
   error = ''
 
   // The queue is a range of these arrays; `#next` lies in it.
-  #requests: string[][] = NO_REQUESTS
+  #requests: RequestArguments[] = NO_REQUESTS
   /** Where each request ends in the input window's bytes. */
   #ends: Int32Array = NO_ENDS
   #start = 0
@@ -40,13 +41,13 @@ export class RequestQueue {
     return this.#next > this.#start
   }
 
-  /** Where the request that {@link take} returned last ends in the input window's bytes. */
+  /** The end, in the input window's bytes, of the request that {@link take} returned last. */
   get takenUpTo(): number {
     return this.#ends[this.#next - 1]
   }
 
   /** Takes the first request. The queue must not be empty. */
-  take(): string[] {
+  take(): RequestArguments {
     const index = this.#next++
     const args = this.#requests[index]
     // The array must not keep arguments alive that the handler has let go.
@@ -55,7 +56,7 @@ export class RequestQueue {
   }
 
   /** Fills the empty queue with requests of its own. */
-  fill(requests: string[][], ends: readonly number[]): void {
+  fill(requests: RequestArguments[], ends: readonly number[]): void {
     this.#requests = requests
     this.#ends = Int32Array.from(ends)
     this.#end = requests.length

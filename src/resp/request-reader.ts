@@ -1,16 +1,19 @@
+import { toValue } from '../store/value.ts'
 import { splitInlineRequest } from '../text/split-words.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { parseFrames } from './frame-parser.ts'
 import { FrameWalker } from './frame-walker.ts'
 import { InputWindow } from './input-window.ts'
+import { LargeFrame } from './large-frame.ts'
+import type { RequestArguments } from './request-arguments.ts'
 import type { RequestBatch } from './request-batch.ts'
 import type { RequestLimits } from './request-limits.ts'
 import { RequestQueue } from './request-queue.ts'
 
-/** What a reader tells. All calls come from within `push`, `deliver` and `resume`. */
+/** What a reader reports. All calls come from within `push`, `deliver` and `resume`. */
 export interface RequestHandler {
-  /** A request; at least one argument, each a binary string. */
-  onRequest(args: string[]): void
+  /** A request. */
+  onRequest(args: RequestArguments): void
   /** The requests that come next, unless the reader stops; valid until the call returns. */
   onBatch(batch: RequestBatch): void
   /** The input is broken; `message` says how (without `ERR `). The reader ignores the rest. */
@@ -22,8 +25,8 @@ export interface RequestHandler {
 }
 
 /**
- * How many bytes are parsed ahead of delivery. It starts low after a RESET, because a RESET undoes
- * the work and a client may send RESET and AUTH in turn, and doubles with each batch.
+ * How many bytes are parsed ahead of delivery. After a RESET the number starts low and doubles with
+ * each batch, because a RESET undoes the work, and a client may send RESET and AUTH in turn.
  */
 const MIN_BATCH_BYTES = 256
 const MAX_BATCH_BYTES = 64 * 1024
@@ -53,6 +56,7 @@ export class RequestReader {
   readonly #walker: FrameWalker
   readonly #decoder: FrameDecoder
   readonly #window = new InputWindow()
+  readonly #large = new LargeFrame()
   readonly #queue = new RequestQueue()
   #batchBytes = MAX_BATCH_BYTES
 
@@ -131,6 +135,7 @@ export class RequestReader {
     this.#stopped = true
     this.#queue.clear()
     this.#window.clear()
+    this.#large.clear()
   }
 
   #deliverAll(): void {
@@ -204,13 +209,30 @@ export class RequestReader {
   #walk(): void {
     const window = this.#window
     window.trim()
+    try {
+      this.#walkFrom(this.#large.isFilling ? this.#fillLarge() : window.position)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      this.#queue.error = 'Protocol error: there is no memory for a bulk of this length'
+    }
+  }
+
+  /** Takes the chunk's bytes that belong to a large argument. @returns where they end */
+  #fillLarge(): number {
+    const window = this.#window
+    window.position = this.#large.fill(window.bytes, window.position)
+    return window.position
+  }
+
+  #walkFrom(start: number): void {
+    if (this.#large.isFilling) return
+    const window = this.#window
     const chunk = window.bytes
-    const start = window.position
     const ends: number[] = []
     let framesEnd = start
     let step = this.#walker.step(chunk, start, this.unauthenticated)
-    // A frame that began in an earlier chunk goes alone, because it is copied; so does every frame
-    // before authentication.
+    // A frame that began in an earlier chunk is parsed alone, because it is copied; so is every
+    // frame before authentication.
     const batchBytes = this.unauthenticated || window.hasHead ? 0 : this.#batchBytes
     this.#growBatch()
     while (step === 'frame') {
@@ -219,7 +241,7 @@ export class RequestReader {
       if (framesEnd - start >= batchBytes) break
       step = this.#walker.step(chunk, framesEnd, this.unauthenticated)
     }
-    const requests = framesEnd > start ? parseFrames(window.joinHead(start, framesEnd)) : []
+    const requests = framesEnd > start ? this.#parse(window.joinHead(start, framesEnd)) : []
     window.position = this.#walker.position
     if (step === 'inline') {
       this.#addInline(framesEnd, requests, ends)
@@ -227,14 +249,22 @@ export class RequestReader {
       window.dropHead()
       this.#skipToPosition(ends)
     } else if (step === 'incomplete') {
-      window.keepAsHead(framesEnd)
+      window.keepAsHead(framesEnd, window.position)
+    } else if (step === 'large') {
+      window.keepAsHead(framesEnd, window.position)
+      this.#large.begin(this.#walker.largeLength)
     } else if (step === 'error') {
       this.#queue.error = this.#walker.error
     }
     this.#queue.fill(requests, ends)
   }
 
-  #addInline(start: number, requests: string[][], ends: number[]): void {
+  /** @param frames one frame, if it has large arguments */
+  #parse(frames: Buffer): RequestArguments[] {
+    return this.#large.isEmpty ? parseFrames(frames) : [this.#large.parse(frames)]
+  }
+
+  #addInline(start: number, requests: RequestArguments[], ends: number[]): void {
     const { position } = this.#window
     const args = splitInlineRequest(this.#window.joinHead(start, position))
     if (args === undefined) {
@@ -242,7 +272,8 @@ export class RequestReader {
     } else if (args.length === 0) {
       this.#skipToPosition(ends)
     } else {
-      requests.push(args)
+      const [name, ...rest] = args
+      requests.push([name, ...rest.map(toValue)])
       ends.push(position)
     }
   }
@@ -262,6 +293,7 @@ export class RequestReader {
     this.#batchBytes = MIN_BATCH_BYTES
     this.#window.position = this.#queue.takenUpTo
     this.#window.dropHead()
+    this.#large.clear()
     this.#queue.clear()
     this.#walker.reset()
   }

@@ -1,4 +1,5 @@
 import type { Recorder } from '../log/recorder.ts'
+import { type Accountable, guarded } from '../request/guard.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 
@@ -6,8 +7,8 @@ import type { Store } from '../store/store.ts'
 const MAX_SLICE_MS = 4
 /** Nodes that are expired, and nodes that are reclaimed, between two readings of the clock. */
 const NODES_PER_STEP = 64
-/** The longest sleep, bounded because timers follow elapsed time and TTLs the wall clock. */
-const MAX_SLEEP_MS = 60_000
+/** After an unexpected error the next slice comes so late that the log stays readable. */
+const RETRY_MS = 1000
 
 /**
  * Drives {@link Store.deleteExpiredKeys}: sleeps until the next expiry, then works in slices, so
@@ -18,6 +19,7 @@ export class ExpiryTimer {
   readonly #store: Store
   readonly #recorder: Recorder
   readonly #clock: Clock
+  readonly #server: Accountable
   readonly #onExpired: (duration: number) => void
   /** When the timer fires, in Unix milliseconds; never while it is not set. */
   #armedFor = Number.POSITIVE_INFINITY
@@ -26,16 +28,21 @@ export class ExpiryTimer {
   #stopped = false
   #paused = false
 
-  /** @param onExpired called after each slice, with its milliseconds; sends the slice's events */
+  /**
+   * @param server answers for unexpected errors
+   * @param onExpired called after each slice, with its milliseconds; sends the slice's events
+   */
   constructor(
     store: Store,
     recorder: Recorder,
     clock: Clock,
+    server: Accountable,
     onExpired: (duration: number) => void,
   ) {
     this.#store = store
     this.#recorder = recorder
     this.#clock = clock
+    this.#server = server
     this.#onExpired = onExpired
   }
 
@@ -48,14 +55,22 @@ export class ExpiryTimer {
     }
     const next = this.#store.nextExpiry()
     if (next === undefined || next >= this.#armedFor) return
-    this.#cancel?.()
     this.#armedFor = next
-    const delay = Math.min(Math.max(0, next - this.#clock.now()), MAX_SLEEP_MS)
-    this.#cancel = this.#clock.schedule(() => {
-      this.#cancel = undefined
-      this.#armedFor = Number.POSITIVE_INFINITY
-      this.#work()
-    }, delay)
+    this.#sleep(Math.max(0, next - this.#clock.now()))
+  }
+
+  /**
+   * Looks at the clock, and works if a key is due: the timer follows elapsed time, which says nothing
+   * of a clock that was set ahead, or of a machine that slept. Called every second. Cheap.
+   */
+  look(): void {
+    if (this.#stopped || this.#paused || this.#slice !== undefined) return
+    const next = this.#store.nextExpiry()
+    if (next === undefined || next > this.#clock.now()) return
+    this.#cancel?.()
+    this.#cancel = undefined
+    this.#armedFor = Number.POSITIVE_INFINITY
+    this.#workAgain()
   }
 
   /** Stops deleting due keys, which the store still hides, or goes on deleting them. */
@@ -71,11 +86,34 @@ export class ExpiryTimer {
     if (this.#slice !== undefined) clearImmediate(this.#slice)
   }
 
+  #sleep(delay: number): void {
+    this.#cancel?.()
+    this.#cancel = this.#clock.schedule(() => {
+      this.#cancel = undefined
+      this.#armedFor = Number.POSITIVE_INFINITY
+      this.#workAgain()
+    }, delay)
+  }
+
   #continue(): void {
     this.#slice = setImmediate(() => {
       this.#slice = undefined
-      this.#work()
+      this.#workAgain()
     })
+  }
+
+  /** Works, and comes back whatever happens. */
+  #workAgain(): void {
+    const retry = { fail: (error: unknown) => this.#retry(error) }
+    guarded(retry, () => this.#work())()
+  }
+
+  #retry(error: unknown): void {
+    this.#server.fail(error)
+    if (this.#stopped) return
+    // No key that is due arms the timer earlier.
+    this.#armedFor = Number.NEGATIVE_INFINITY
+    this.#sleep(RETRY_MS)
   }
 
   #work(): void {

@@ -1,5 +1,6 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
+import type { Logger } from 'pino'
 import { type Config, pathFromBytes } from '../config/config.ts'
 
 /** Error codes of a machine that has no IPv6 or lacks the address. */
@@ -18,19 +19,25 @@ export interface Listeners {
   close(): void
 }
 
+export interface ListenOptions {
+  readonly config: Config
+  readonly logger: Logger
+  /** The TCP port; 0 takes a free one, undefined listens on no TCP port. */
+  readonly port: number | undefined
+  /** The mask for the mode of a Unix socket; undefined for that of the process. */
+  readonly umask: number | undefined
+  onSocket(socket: Socket, unixPath: string | undefined): void
+}
+
 /**
  * Listens on the addresses of the directives `bind` and `unixsocket`.
  *
  * An address that begins with `-` may be missing on this machine (Redis).
  *
- * @param port the TCP port; 0 takes a free one, undefined listens on no TCP port
  * @throws the system's error if an address cannot be listened on; then none is
  */
-export async function listen(
-  config: Config,
-  port: number | undefined,
-  onSocket: (socket: Socket, unixPath: string | undefined) => void,
-): Promise<Listeners> {
+export async function listen(options: ListenOptions): Promise<Listeners> {
+  const { config, port, onSocket } = options
   const open: NetServer[] = []
   const addresses: string[] = []
   let boundPort = port
@@ -54,7 +61,7 @@ export async function listen(
     const path = pathFromBytes(config.get('unixsocket'))
     if (path !== '') {
       const server = createServer(SOCKET_OPTIONS, (socket) => onSocket(socket, path))
-      await listenUnix(server, path, config.get('unixsocketperm'))
+      await listenUnix(server, path, socketMode(config, options.umask))
       open.push(server)
       addresses.push(path)
     }
@@ -62,7 +69,18 @@ export async function listen(
     close()
     throw error
   }
+  for (const server of open) {
+    // Without a listener, a connection that the system cannot hand over would end the process.
+    server.on('error', (error) => options.logger.warn({ err: error }, 'cannot accept a connection'))
+  }
   return { port: port === undefined ? undefined : boundPort, addresses, close }
+}
+
+/** The mode of a Unix socket; undefined for what the umask of the process makes it. */
+function socketMode(config: Config, umask: number | undefined): number | undefined {
+  const mode = config.get('unixsocketperm')
+  if (mode !== 0) return mode
+  return umask === undefined ? undefined : 0o777 & ~umask
 }
 
 async function listenTcp(
@@ -77,11 +95,15 @@ async function listenTcp(
   return typeof address === 'object' && address !== null ? address.port : port
 }
 
-async function listenUnix(server: NetServer, path: string, mode: number): Promise<void> {
+async function listenUnix(
+  server: NetServer,
+  path: string,
+  mode: number | undefined,
+): Promise<void> {
   // An earlier server may have left its socket; any other kind of file at the path is kept.
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path)
   await listening(server, () => server.listen({ path }))
-  if (mode !== 0) chmodSync(path, mode)
+  if (mode !== undefined) chmodSync(path, mode)
 }
 
 function listening(server: NetServer, start: () => void): Promise<void> {

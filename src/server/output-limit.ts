@@ -2,7 +2,7 @@ import type { OutputLimit } from '../config/config.ts'
 
 /** Watches one connection's unread output against `client-output-buffer-limit`. */
 export class OutputLimitGuard {
-  /** Since when the soft limit has been exceeded, in Unix milliseconds. */
+  /** Since when the soft limit has been exceeded, on the scale of `Clock.elapsed`. */
   #overSince: number | undefined
 
   /** Whether the last check found the soft limit exceeded. */
@@ -14,7 +14,7 @@ export class OutputLimitGuard {
    * Checks both limits: the hard one at once, the soft one over its seconds (Redis).
    *
    * @param unread bytes written and not yet sent
-   * @param now Unix milliseconds
+   * @param now on the scale of `Clock.elapsed`
    * @returns the reason to disconnect the client, or undefined
    */
   check(unread: number, limit: OutputLimit, now: number): string | undefined {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { commandTable } from '../commands/table.ts'
 import { type Config, pathFromBytes } from '../config/config.ts'
@@ -15,6 +16,7 @@ import { ServerClock } from '../request/clock.ts'
 import { DiskGate } from '../request/disk-gate.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
 import { firstOf, type Gate } from '../request/gate.ts'
+import { guarded } from '../request/guard.ts'
 import { Pause } from '../request/pause.ts'
 import type { Transaction } from '../request/transaction.ts'
 import { FrameDecoder } from '../resp/frame-decoder.ts'
@@ -23,11 +25,14 @@ import type { Clock } from '../store/clock.ts'
 import { Store } from '../store/store.ts'
 import { randomBytes } from '../text/random-bytes.ts'
 import { Admission } from './admission.ts'
+import { ClientMemory } from './client-memory.ts'
 import type { Connection } from './connection.ts'
+import { descriptorLimit, limitClients } from './descriptors.ts'
 import { ExpiryTimer } from './expiry-timer.ts'
 import { followConfig, PersistenceConfig } from './follow-config.ts'
 import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
+import { Pump } from './pump.ts'
 import { Turn } from './turn.ts'
 
 /** When the server closes, connections may take this long to read their last replies. */
@@ -38,6 +43,9 @@ export interface ServerParts {
   readonly config: Config
   readonly configFile: string | undefined
   readonly logger: Logger
+  readonly lostLogLines: () => number
+  /** The mask for the mode of a Unix socket; undefined for that of the process. */
+  readonly umask: number | undefined
   readonly clock: Clock
   /** The TCP port, 0 for a free one; undefined for none. */
   readonly listenPort: number | undefined
@@ -48,6 +56,7 @@ export class Server implements ServerContext {
   readonly config: Config
   readonly configFile: string | undefined
   readonly logger: Logger
+  readonly lostLogLines: () => number
   readonly clock: ServerClock
   readonly store: Store
   readonly keyspace: Keyspace
@@ -67,6 +76,7 @@ export class Server implements ServerContext {
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
   readonly closed: Promise<void>
   readonly #listenPort: number | undefined
+  readonly #umask: number | undefined
   readonly #dispatcher: Dispatcher
   readonly #applier: Applier
   readonly #diskGate = new DiskGate()
@@ -80,13 +90,16 @@ export class Server implements ServerContext {
   #closing = false
   #resolveClosed: () => void = () => {}
 
-  constructor({ config, configFile, logger, clock, listenPort }: ServerParts) {
+  constructor(parts: ServerParts) {
+    const { config, configFile, logger, clock } = parts
     this.config = config
     this.configFile = configFile
     this.logger = logger
-    this.clock = new ServerClock(clock)
+    this.lostLogLines = parts.lostLogLines
+    this.clock = new ServerClock(clock, this)
     this.startedAt = clock.now()
-    this.#listenPort = listenPort
+    this.#listenPort = parts.listenPort
+    this.#umask = parts.umask
     this.store = new Store({
       clock: this.clock,
       watchHistory: config.get('watch-history'),
@@ -101,18 +114,18 @@ export class Server implements ServerContext {
       applyRecord: (record) => this.#applier.applyRecord(record),
       crashIndexGap: () => config.get('crash-index-gap'),
       journalMaxSize: () => config.get('journal-max-size'),
-      onKept: (number) => {
-        for (const output of this.#holding) output.release(number)
-      },
+      onKept: guarded(this, (number: number) => {
+        for (const output of this.#holding) guarded(output, () => output.release(number))()
+      }),
       onCheckpoint: () =>
         this.latency.add('checkpoint', this.persistence.status.checkpointDuration ?? 0),
       onMustWait: (mustWait) => {
         this.#diskGate.closed = mustWait
         this.#setGate()
       },
-      onFailure: () => {
-        for (const output of this.#holding) output.releaseUnsaved()
-      },
+      onFailure: guarded(this, () => {
+        for (const output of this.#holding) guarded(output, () => output.releaseUnsaved())()
+      }),
     })
     this.pubsub = new Subscriptions(this.store, () => this.#turn.scheduleFlush())
     this.throughput = new Throughput(this.stats, this.clock)
@@ -120,7 +133,7 @@ export class Server implements ServerContext {
     this.latency = new LatencyMonitor(config, this.clock)
     this.#dispatcher = new Dispatcher(this, commandTable)
     const { recorder } = this.persistence
-    this.#expiry = new ExpiryTimer(this.store, recorder, this.clock, (duration) => {
+    this.#expiry = new ExpiryTimer(this.store, recorder, this.clock, this, (duration) => {
       this.latency.add('expire-cycle', duration)
       this.#turn.flush()
     })
@@ -130,17 +143,19 @@ export class Server implements ServerContext {
     })
     const frameDecoder = new FrameDecoder(this.requestLimits)
     const onServed = (): void => this.#expiry.arm()
-    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed, () =>
-      this.persistence.append(),
-    )
+    const append = (): void => this.persistence.append()
+    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed, append, this)
     this.#admission = new Admission({
       server: this,
       dispatcher: this.#dispatcher,
       turn: this.#turn,
+      pump: new Pump(),
+      clientMemory: new ClientMemory(config),
       requestLimits: this.requestLimits,
       frameDecoder,
       holding: this.#holding,
       onServed,
+      onSurvey: () => this.#expiry.look(),
       onClosed: (client) => this.#admission.remove(client),
     })
     this.closed = new Promise((resolve) => {
@@ -165,16 +180,22 @@ export class Server implements ServerContext {
   /**
    * Loads the data from disk, and begins to serve.
    *
+   * @throws Error if the system lets the process have too few descriptors
    * @throws PersistenceError if the data cannot be read
    * @throws the system's error if an address cannot be listened on
    */
   async listen(): Promise<void> {
-    const { config, persistence } = this
+    const { config, logger, persistence } = this
+    limitClients(config, logger, descriptorLimit())
     await persistence.start(pathFromBytes(config.get('dir')), config.get('durability'))
     try {
-      this.#listeners = await listen(config, this.#listenPort, (socket, unixPath) =>
-        this.#admission.accept(socket, unixPath),
-      )
+      this.#listeners = await listen({
+        config,
+        logger,
+        port: this.#listenPort,
+        umask: this.#umask,
+        onSocket: (socket, unixPath) => this.#accept(socket, unixPath),
+      })
     } catch (error) {
       await persistence.close(false)
       throw error
@@ -203,14 +224,21 @@ export class Server implements ServerContext {
     this.#expiry.stop()
     for (const client of this.clients.values()) client.close()
     this.#turn.flush()
-    const overdue = setTimeout(() => {
+    const destroyAll = (): void => {
       for (const client of this.clients.values()) client.destroy()
-    }, CLOSE_GRACE_MS)
+    }
+    const overdue = setTimeout(guarded(this, destroyAll), CLOSE_GRACE_MS)
     this.#admission.whenEmpty(() => {
       clearTimeout(overdue)
       this.#release(save)
     })
     return this.closed
+  }
+
+  /** Logs an unexpected error that is no client's. */
+  fail(error: unknown): void {
+    this.stats.unexpectedErrors++
+    this.logger.error({ err: error }, 'an unexpected error')
   }
 
   shutdown(save: boolean): void {
@@ -231,6 +259,15 @@ export class Server implements ServerContext {
 
   persistenceChange(): Promise<void> | undefined {
     return this.#persistenceConfig.requested
+  }
+
+  #accept(socket: Socket, unixPath: string | undefined): void {
+    try {
+      this.#admission.accept(socket, unixPath)
+    } catch (error) {
+      socket.destroy()
+      this.fail(error)
+    }
   }
 
   #release(save: boolean): void {

@@ -14,7 +14,8 @@ export class Session {
   readonly createdAt: number
   readonly channels = new Set<string>()
   readonly patterns = new Set<string>()
-  /** Unix milliseconds. */
+  subscriptionBytes = 0
+  /** On the scale of `Clock.elapsed`. */
   lastRequestAt: number
   lastCommand = 'NULL'
   name = ''
@@ -34,7 +35,8 @@ export class Session {
     this.id = id
     this.address = address
     this.localAddress = localAddress
-    this.createdAt = this.lastRequestAt = server.clock.now()
+    this.createdAt = server.clock.now()
+    this.lastRequestAt = server.clock.elapsed()
     this.authenticated = server.config.get('requirepass') === ''
   }
 
@@ -50,13 +52,31 @@ export class Session {
     return this.patterns.size
   }
 
+  /** Whether the client has subscriptions. */
+  get subscribes(): boolean {
+    return this.channels.size + this.patterns.size > 0
+  }
+
   /** Whether the client has subscriptions, or monitors. */
   get listens(): boolean {
-    return this.channels.size + this.patterns.size > 0 || this.monitor
+    return this.subscribes || this.monitor
   }
 
   /** Whether the client has to authenticate before its requests are served. */
   get needsPassword(): boolean {
     return !this.authenticated && this.server.config.get('requirepass') !== ''
+  }
+
+  protected logEnd(reason: string): void {
+    const { id: client, address, name } = this
+    this.server.logger.warn({ client, address, name }, `client disconnected: ${reason}`)
+  }
+
+  /** Logs and counts an error that ends the connection. */
+  protected logFailure(error: unknown): void {
+    const { id: client, address, name } = this
+    const { stats, logger } = this.server
+    stats.unexpectedErrors++
+    logger.error({ err: error, client, address, name }, 'client disconnected: an unexpected error')
   }
 }

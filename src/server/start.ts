@@ -20,6 +20,10 @@ export interface StartOptions {
   configFile?: string
   /** Silent by default. */
   logger?: Logger
+  /** Count of the lines that the log has lost, for INFO. */
+  lostLogLines?: () => number
+  /** The mask for the mode of a Unix socket, if it is not that of the process. */
+  umask?: number
   /** The source of time; a test can move that of a `ManualClock`. */
   clock?: Clock
 }
@@ -40,7 +44,16 @@ export interface RunningServer {
   readonly lostWrites: number
 }
 
-const OPTION_NAMES = ['config', 'directives', 'port', 'configFile', 'logger', 'clock']
+const OPTION_NAMES = [
+  'config',
+  'directives',
+  'port',
+  'configFile',
+  'logger',
+  'lostLogLines',
+  'umask',
+  'clock',
+]
 
 /**
  * Starts a server in this process.
@@ -68,6 +81,8 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     config,
     configFile: options.configFile,
     logger: options.logger ?? pino({ level: 'silent' }),
+    lostLogLines: options.lostLogLines ?? (() => 0),
+    umask: options.umask,
     clock: options.clock ?? systemClock,
     listenPort: listenPort(options, config),
   })

@@ -53,3 +53,14 @@ export class PathError extends Error {
 export class SnapshotError extends Error {
   override readonly name = 'SnapshotError'
 }
+
+/** A write that would raise the index too far. */
+export class IndexError extends Error {
+  override readonly name = 'IndexError'
+
+  constructor(index: number) {
+    super(
+      `the index ${index} is as high as it may be: only KRECOVER of a state with a lower one helps`,
+    )
+  }
+}

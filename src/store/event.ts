@@ -1,5 +1,6 @@
 import { joinPath } from './path.ts'
 import { isHidden, isOverdue, type Node } from './tree/node.ts'
+import type { Value } from './value.ts'
 
 /** The actions of events. The disk format uses their positions, so new ones go to the end. */
 export const ACTIONS = [
@@ -20,7 +21,7 @@ export interface NodeExtern {
   readonly key: string
   readonly dir: boolean
   /** Absent on directories, and on files that the event removed. */
-  readonly value: string | undefined
+  readonly value: Value | undefined
   /** Unix milliseconds; absent on permanent nodes. */
   readonly expiration: number | undefined
   /** Seconds left, rounded up; absent on permanent nodes. */
@@ -52,11 +53,11 @@ export interface Event {
 export interface Overwrite {
   readonly action: Action
   readonly key: string
-  readonly value: string
+  readonly value: Value
   /** The store's index after the operation, and the file's `modifiedIndex`. */
   readonly index: number
   readonly createdIndex: number
-  readonly prevValue: string
+  readonly prevValue: Value
   readonly prevModifiedIndex: number
   readonly prevCreatedIndex: number
 }
@@ -97,7 +98,7 @@ export function represent(node: Node, path: string, now: number): NodeExtern {
 }
 
 /** Whole seconds until a time, rounded up (etcd's `expirationAndTTL`); 0 when it has passed. */
-function ttlSeconds(expireTime: number, now: number): number {
+export function ttlSeconds(expireTime: number, now: number): number {
   return Math.ceil(Math.max(0, expireTime - now) / 1000)
 }
 

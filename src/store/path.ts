@@ -30,9 +30,12 @@ export function tidyPath(path: string): string {
   checkLength(path)
   if (isProper(path, firstComponent(path))) return path
   const components: string[] = []
-  for (const component of path.split('/')) {
-    if (component === '..') components.pop()
-    else if (component !== '' && component !== '.') components.push(component)
+  let start = 0
+  for (let at = 0; at <= path.length; at++) {
+    if (at < path.length && path.charCodeAt(at) !== SLASH) continue
+    if (!isImproper(path, start, at)) components.push(path.slice(start, at))
+    else if (at - start === 2) components.pop()
+    start = at + 1
   }
   return `/${components.join('/')}`
 }

@@ -1,17 +1,24 @@
 import { StoreError } from './errors.ts'
 import { type Action, type Event, newEvent, represent, representListing } from './event.ts'
 import { ShortEvent } from './history/short-event.ts'
+import { checkIndex } from './index-ceiling.ts'
 import { absolute, checkDepth, cleanPath, joinPath, tidyPath } from './path.ts'
 import { rename } from './rename.ts'
-import { loadSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
+import { loadSnapshot } from './snapshot/snapshot.ts'
+import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
 import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
+import { TreeCopy } from './tree/tree-copy.ts'
+import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
 import { WatchableTree } from './watchable-tree.ts'
 
 export type { StoreOptions, StoreState, WatchOptions } from './watchable-tree.ts'
 
 /** The version of the data model, as etcd's v2 store counts it. */
 const STORE_VERSION = 2
+/** An error message shows this much of a large value. */
+const MAX_SHOWN_BYTES = 128
+/** Without a TTL. */
 const PERMANENT: WriteOptions = {}
 
 export interface WriteOptions {
@@ -23,9 +30,20 @@ export interface WriteOptions {
 
 export interface Conditions {
   /** The value that the file must have. */
-  prevValue?: string | undefined
+  prevValue?: Value | undefined
   /** The `modifiedIndex` that the file must have. */
   prevIndex?: number | undefined
+}
+
+/** A directory with its children as they are at one moment. */
+export interface Listing {
+  /** Of the directory. */
+  readonly path: string
+  readonly nodes: TreeCopy
+  /** The moment, in Unix milliseconds; 0 if no node has a TTL. */
+  readonly now: number
+  /** The store's index. */
+  readonly index: number
 }
 
 /**
@@ -34,7 +52,7 @@ export interface Conditions {
  * that it expires, whether or not {@link Store.deleteExpiredKeys} has run.
  *
  * Operations throw {@link StoreError} if the state of the tree does not allow them, and `PathError`
- * if a path is too long or too deep.
+ * if a path is too long or too deep. Writes throw `IndexError` at the ceiling of the index.
  */
 export class Store extends WatchableTree {
   /** The version of the data model (seed: `Version`). */
@@ -61,6 +79,26 @@ export class Store extends WatchableTree {
   }
 
   /**
+   * Like {@link Store.get} of a directory, but copies less: for a reply that is made as it is sent.
+   *
+   * @returns undefined if a file is at the path; then `get` has the answer
+   */
+  getListing(path: string, recursive: boolean): Listing | undefined {
+    try {
+      const tidy = tidyPath(path)
+      const now = this.tree.now()
+      const node = this.tree.find(tidy, now)
+      if (!node.dir) return undefined
+      const nodes = new TreeCopy(node, { recursive, now })
+      this.stats.getsSuccess++
+      return { path: absolute(tidy), nodes, now, index: this.index }
+    } catch (error) {
+      this.stats.getsFail++
+      throw error
+    }
+  }
+
+  /**
    * Like {@link Store.get}, but returns the file itself, and makes no event.
    *
    * @returns undefined if no file is there, or if it or a directory above it has a TTL; then `get` has
@@ -77,7 +115,7 @@ export class Store extends WatchableTree {
    *
    * @param unique append the new index to the path, which makes an in-order key
    */
-  create(path: string, value: string, options: WriteOptions & { unique?: boolean } = {}): Event {
+  create(path: string, value: Value, options: WriteOptions & { unique?: boolean } = {}): Event {
     return this.#create(path, value, options)
   }
 
@@ -87,15 +125,16 @@ export class Store extends WatchableTree {
   }
 
   /** Makes or replaces a file. */
-  set(path: string, value: string, options: WriteOptions = {}): Event {
+  set(path: string, value: Value, options: WriteOptions = {}): Event {
     return this.#set(path, value, options)
   }
 
   /** Like {@link Store.set} without a TTL, but mostly returns a short event, in half the time. */
-  setFile(path: string, value: string): Event {
+  setFile(path: string, value: Value): Event {
     const tree = this.tree
     const file = tree.permanentFile(path)
     if (file === undefined || file.parent === null) return this.#set(path, value, PERMANENT)
+    checkIndex(tree.index)
     const event = new ShortEvent(absolute(path), value, tree.index + 1, file)
     tree.renew(file)
     tree.setValue(file, value)
@@ -126,7 +165,7 @@ export class Store extends WatchableTree {
   }
 
   /** Changes the value and TTL of a file, or the TTL of a directory. */
-  update(path: string, value: string, options: WriteOptions = {}): Event {
+  update(path: string, value: Value, options: WriteOptions = {}): Event {
     try {
       const tidy = this.tree.writable(path)
       const key = absolute(tidy)
@@ -146,7 +185,7 @@ export class Store extends WatchableTree {
   compareAndSwap(
     path: string,
     conditions: Conditions,
-    value: string,
+    value: Value,
     options: WriteOptions = {},
   ): Event {
     try {
@@ -166,6 +205,7 @@ export class Store extends WatchableTree {
   /** Deletes a file if all conditions hold. */
   compareAndDelete(path: string, conditions: Conditions): Event {
     try {
+      checkIndex(this.tree.index)
       const tidy = tidyPath(path)
       const key = absolute(tidy)
       const now = this.tree.now()
@@ -238,6 +278,7 @@ export class Store extends WatchableTree {
   flush(): void {
     const { root } = this.tree
     if (root.children.size === 0) return
+    checkIndex(this.tree.index)
     const prevNode = represent(root, '/', this.clock.now())
     this.tree.clear()
     this.recordRemoval('delete', prevNode)
@@ -262,9 +303,9 @@ export class Store extends WatchableTree {
     return this.clone().saveNoCopy()
   }
 
-  /** The whole store as etcd's JSON document, read in place (seed: `SaveNoCopy`). */
-  saveNoCopy(): string {
-    return saveSnapshot({
+  /** A copy of the whole store, to be saved in pieces: the document may be too long for a string. */
+  snapshotCopy(): SnapshotCopy {
+    return new SnapshotCopy({
       root: this.root,
       history: this.history,
       index: this.index,
@@ -272,6 +313,11 @@ export class Store extends WatchableTree {
       watchers: this.hub.count,
       version: STORE_VERSION,
     })
+  }
+
+  /** The whole store as etcd's JSON document, without a clone (seed: `SaveNoCopy`). */
+  saveNoCopy(): string {
+    return this.snapshotCopy().toText()
   }
 
   /** A store of its own with the same nodes, history and stats, and no watchers (seed: `Clone`). */
@@ -288,13 +334,14 @@ export class Store extends WatchableTree {
    *
    * @throws SnapshotError if anything is wrong with the state; the store then stays as it was
    */
-  recovery(state: string): void {
+  recovery(state: Value): void {
     this.restore(loadSnapshot(state, this.history.limits))
     this.tree.changes?.recover(this.root)
   }
 
-  #create(path: string, value: string | undefined, options: WriteOptions & { unique?: boolean }) {
+  #create(path: string, value: Value | undefined, options: WriteOptions & { unique?: boolean }) {
     try {
+      checkIndex(this.tree.index)
       const now = this.clock.now()
       let key = cleanPath(path)
       if (options.unique === true) {
@@ -315,7 +362,7 @@ export class Store extends WatchableTree {
     }
   }
 
-  #set(path: string, value: string | undefined, options: WriteOptions): Event {
+  #set(path: string, value: Value | undefined, options: WriteOptions): Event {
     const tree = this.tree
     try {
       const tidy = tree.writable(path)
@@ -351,7 +398,7 @@ export class Store extends WatchableTree {
     action: Action,
     node: Node,
     key: string,
-    value: string,
+    value: Value,
     options: WriteOptions,
     now: number,
   ): Event {
@@ -376,12 +423,19 @@ export class Store extends WatchableTree {
     const node = this.tree.find(tidy, now)
     if (node.dir) throw new StoreError(102, absolute(tidy), this.index)
     const { prevValue, prevIndex } = conditions
-    const valueDiffers = prevValue !== undefined && prevValue !== node.value
+    const valueDiffers = prevValue !== undefined && !equalValues(prevValue, node.value)
     const indexDiffers = prevIndex !== undefined && prevIndex !== node.modifiedIndex
     if (!valueDiffers && !indexDiffers) return node
     const causes: string[] = []
-    if (valueDiffers) causes.push(`[${prevValue} != ${node.value}]`)
+    if (valueDiffers) causes.push(`[${shownValue(prevValue)} != ${shownValue(node.value)}]`)
     if (indexDiffers) causes.push(`[${prevIndex} != ${node.modifiedIndex}]`)
     throw new StoreError(101, causes.join(' '), this.index)
   }
+}
+
+/** A value in an error message: the beginning of a large one. */
+function shownValue(value: Value): string {
+  if (typeof value === 'string') return value
+  const start = textOfValue(sliceValue(value, 0, MAX_SHOWN_BYTES))
+  return `${start}... (${value.length} bytes)`
 }

@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
+import type { Value } from './value.ts'
 
 const ASCII = /^[\0-\x7f]*$/
 
@@ -24,6 +25,7 @@ export function textToBytes(text: string): string {
 }
 
 /** The text whose UTF-8 a one-byte string holds. */
-export function bytesToText(bytes: string): string {
+export function bytesToText(bytes: Value): string {
+  if (typeof bytes !== 'string') return bytes.toString('utf8')
   return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8')
 }

@@ -1,15 +1,16 @@
 import { type Clock, systemClock } from './clock.ts'
 import { type Action, type Event, type NodeExtern, newEvent, represent } from './event.ts'
+import { Guard } from './guard.ts'
 import { MIN_CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
-import { checkDepth, cleanPath, isBelow } from './path.ts'
+import { checkDepth, cleanPath, ownCopy } from './path.ts'
 import { Stats } from './stats.ts'
 import type { Changes } from './tree/changes.ts'
 import type { FileList } from './tree/file-list.ts'
 import type { PathBatch } from './tree/look-ahead.ts'
 import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
 import { Tree } from './tree/tree.ts'
-import { type Listener, type Watcher, WatcherHub } from './watcher-hub.ts'
+import { type Listener, type OnFailure, type Watcher, WatcherHub } from './watcher-hub.ts'
 
 /** The number of nodes of removed directories that each write reclaims. */
 const RECLAIM_STEP = 64
@@ -29,6 +30,11 @@ export interface WatchOptions {
   stream?: boolean | undefined
   /** The first index wanted; absent or 0 means from now on. */
   since?: number | undefined
+  /**
+   * Called when the listener has thrown. The watch has then ended, because it has missed an event.
+   * Without it the error is thrown later, by itself.
+   */
+  onFailure?: OnFailure | undefined
 }
 
 /** The contents of a store. */
@@ -122,7 +128,8 @@ export class WatchableTree {
    * Shows events at a path to a listener. Events kept since the index asked for are shown before this
    * returns, later ones as they happen.
    *
-   * @param listener called synchronously, in order of index; must not throw
+   * @param path kept as long as the watch lasts
+   * @param listener called synchronously, in order of index
    * @throws StoreError EVENTINDEXCLEARED if an event asked for has been dropped
    */
   watch(path: string, options: WatchOptions, listener: Listener): Watcher {
@@ -140,7 +147,7 @@ export class WatchableTree {
         event = this.#history.find(key, recursive, since, this.index)
       }
     }
-    return this.hub.add(key, recursive, stream, since, listener)
+    return this.hub.add(key, { recursive, stream, since, onFailure: options.onFailure }, listener)
   }
 
   /**
@@ -155,28 +162,20 @@ export class WatchableTree {
   }
 
   /**
-   * Calls back at the first change at a path or below it. Refreshes count, and changes of hidden
-   * nodes, and the replacement of the whole store, though watchers are not shown them. Not a change:
-   * the removal of a node that had expired before this call, and the removal of a directory above
-   * where the path led to nothing.
+   * Calls back at the first change at a path or below it, before any watcher is shown the change.
+   * Refreshes count, and changes of hidden nodes, and the replacement of the whole store, though
+   * watchers are not shown them. Not a change: the removal of a node that had expired before this call,
+   * and the removal of a directory above where the path led to nothing.
    *
-   * @param listener called once, synchronously; must not throw, and must not write
+   * @param onChange called once, synchronously; must not throw, and must not write
    * @throws PathError
    */
-  guard(path: string, listener: () => void): Watcher {
+  guard(path: string, onChange: () => void): Guard {
     const key = cleanPath(path)
     checkDepth(key)
-    const since = this.clock.now()
-    const existed = this.lookup(key) !== undefined
-    const watcher = this.#guards.add(key, true, true, 0, (event) => {
-      const expiration = event.action === 'expire' ? event.prevNode?.expiration : undefined
-      if (expiration !== undefined && expiration <= since) return
-      const above = isBelow(key, event.node.key)
-      if (above && !existed && this.lookup(key) === undefined) return
-      watcher.remove()
-      listener()
-    })
-    return watcher
+    const guard = new Guard(this, ownCopy(key), this.clock.now(), onChange)
+    this.#guards.attach(guard)
+    return guard
   }
 
   /** When the next node expires, in Unix milliseconds (seed: the top of the TTL heap). */
@@ -324,8 +323,9 @@ export class WatchableTree {
     this.#history.add(event, crowd)
     // The log comes before the watchers, because their messages may have to wait for it.
     tree.changes?.written(event)
-    if (!event.refresh) this.hub.notify(event)
+    // Guards come first, because a transaction must fail whatever happens to a watcher.
     this.#guards.notify(event)
+    if (!event.refresh) this.hub.notify(event)
     if (tree.needsReclaim) tree.reclaim(RECLAIM_STEP)
   }
 

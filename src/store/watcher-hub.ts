@@ -1,8 +1,12 @@
 import { type Event, keyOf, removesDirectory } from './event.ts'
-import { isHiddenName } from './path.ts'
+import { lastHidden } from './path.ts'
+import { PathTree, type Place } from './path-tree.ts'
 
-/** Called with each event that a watcher sees; must not throw. */
+/** Called with each event that a watcher sees. One that throws is called no more. */
 export type Listener = (event: Event) => void
+
+/** Called when a listener has thrown, and so has missed an event. */
+export type OnFailure = (error: unknown) => void
 
 /** A watch of a place in the tree. */
 export interface Watcher {
@@ -12,36 +16,80 @@ export interface Watcher {
   remove(): void
 }
 
-interface LiveWatcher extends Watcher {
-  readonly since: number
+/** How a watcher watches. */
+export interface WatcherOptions {
+  readonly recursive: boolean
+  /** Go on after the first event. */
   readonly stream: boolean
-  readonly listener: Listener
-  ended: boolean
-}
-
-/** A path component on the way to watched places. */
-class WatchedPath {
-  readonly parent: WatchedPath | null
-  readonly name: string
-  readonly children = new Map<string, WatchedPath>()
-  readonly watchers = new Set<LiveWatcher>()
-
-  constructor(parent: WatchedPath | null, name: string) {
-    this.parent = parent
-    this.name = name
-  }
+  /** The first index shown. */
+  readonly since: number
+  readonly onFailure?: OnFailure | undefined
 }
 
 /**
- * Shows each event to the watchers of its place. Watched places form a tree of their own, so that an
- * event takes no more steps than there are watched places above it, and the removal of a directory
- * reaches the watchers below without visiting the nodes.
+ * A watcher that a hub knows. Without a closure of its own, because a client may have hundreds of
+ * thousands.
+ */
+export abstract class HubWatcher implements Watcher {
+  readonly path: string
+  readonly recursive: boolean
+  readonly stream: boolean
+  readonly since: number
+  readonly onFailure: OnFailure | undefined
+  /** Set while the hub knows the watcher. */
+  hub: WatcherHub | undefined = undefined
+  place: Place<HubWatcher> | undefined = undefined
+  /** The watchers of a place form a ring, in the order in which they came. */
+  next: HubWatcher = this
+  previous: HubWatcher = this
+
+  /** @param path absolute and clean; kept, so it must not be cut from a longer string */
+  constructor(path: string, { recursive, stream, since, onFailure }: WatcherOptions) {
+    this.path = path
+    this.recursive = recursive
+    this.stream = stream
+    this.since = since
+    this.onFailure = onFailure
+  }
+
+  abstract show(event: Event): void
+
+  remove(): void {
+    this.hub?.remove(this)
+  }
+}
+
+/** A watcher that calls a listener. */
+class ListeningWatcher extends HubWatcher {
+  readonly #listener: Listener
+
+  constructor(path: string, options: WatcherOptions, listener: Listener) {
+    super(path, options)
+    this.#listener = listener
+  }
+
+  override show(event: Event): void {
+    this.#listener(event)
+  }
+}
+
+/** Memory that a watcher takes besides its path, about, in bytes. */
+export const WATCHER_BYTES = 350
+
+/**
+ * Shows each event to the watchers of its place, which it finds in time proportional to the path. The
+ * removal of a directory reaches the watchers below without visiting the nodes, nor other watchers.
+ *
+ * Each watcher is shown the event, whatever others do with it. One whose listener throws is ended,
+ * because it has missed an event, and `onFailure` is told. Without `onFailure` the error is thrown
+ * later, by itself, as an EventTarget does.
  */
 export class WatcherHub {
   /** Whether recursive watchers see nodes behind hidden components too. */
   readonly #showsHidden: boolean
-  readonly #root = new WatchedPath(null, '')
-  readonly #everywhere = new Set<Listener>()
+  /** The first watcher of each place. */
+  readonly #tree = new PathTree<HubWatcher>()
+  readonly #everywhere = new Map<Listener, OnFailure | undefined>()
   #count = 0
 
   constructor(options: { showsHidden?: boolean } = {}) {
@@ -53,52 +101,56 @@ export class WatcherHub {
     return this.#count
   }
 
-  /**
-   * @param since the first index shown
-   * @param stream go on after the first event
-   */
-  add(
-    path: string,
-    recursive: boolean,
-    stream: boolean,
-    since: number,
-    listener: Listener,
-  ): Watcher {
-    let place = this.#root
-    if (path !== '/') {
-      for (const name of path.slice(1).split('/')) {
-        let child = place.children.get(name)
-        if (child === undefined) {
-          child = new WatchedPath(place, name)
-          place.children.set(name, child)
-        }
-        place = child
-      }
-    }
-    const watcher: LiveWatcher = {
-      path,
-      recursive,
-      since,
-      stream,
-      listener,
-      ended: false,
-      remove: () => this.#remove(place, watcher),
-    }
-    place.watchers.add(watcher)
-    this.#count++
+  /** @param path absolute and clean; kept, so it must not be cut from a longer string */
+  add(path: string, options: WatcherOptions, listener: Listener): Watcher {
+    const watcher = new ListeningWatcher(path, options, listener)
+    this.attach(watcher)
     return watcher
   }
 
+  /** Adds a watcher that no hub knows. */
+  attach(watcher: HubWatcher): void {
+    const place = this.#tree.at(watcher.path)
+    const first = place.item
+    if (first === undefined) place.item = watcher
+    else {
+      watcher.next = first
+      watcher.previous = first.previous
+      first.previous.next = watcher
+      first.previous = watcher
+    }
+    watcher.place = place
+    watcher.hub = this
+    this.#count++
+  }
+
+  /** Ends a watch; does nothing if it has ended. */
+  remove(watcher: HubWatcher): void {
+    const { place, next } = watcher
+    if (place === undefined) return
+    if (next === watcher) place.item = undefined
+    else {
+      watcher.previous.next = next
+      next.previous = watcher.previous
+      if (place.item === watcher) place.item = next
+      watcher.next = watcher.previous = watcher
+    }
+    watcher.place = undefined
+    watcher.hub = undefined
+    this.#count--
+    if (place.item === undefined) this.#tree.prune(place)
+  }
+
   /** Shows every event, refreshes excepted, to a listener. @returns a function that ends it */
-  addEverywhere(listener: Listener): () => void {
-    this.#everywhere.add(listener)
+  addEverywhere(listener: Listener, onFailure?: OnFailure): () => void {
+    this.#everywhere.set(listener, onFailure)
     return () => this.#everywhere.delete(listener)
   }
 
   /** Shows an event to all watchers of all places. */
   notifyAll(event: Event): void {
-    const reached = [...this.#root.watchers]
-    collectBelow(this.#root, reached)
+    const reached: HubWatcher[] = []
+    collectFrom(this.#tree.root, reached)
     this.#show(event, reached)
   }
 
@@ -114,51 +166,73 @@ export class WatcherHub {
   }
 
   #notify(event: Event): void {
-    for (const listener of [...this.#everywhere]) {
-      if (this.#everywhere.has(listener)) listener(event)
-    }
-    if (this.#count === 0) return
-    const key = keyOf(event)
-    const components = key === '/' ? [] : key.slice(1).split('/')
-    const visibleFrom = this.#showsHidden ? 0 : components.findLastIndex(isHiddenName) + 1
-    // Watchers are collected first, because a listener may add and remove some.
-    const reached: LiveWatcher[] = []
-    let place: WatchedPath | undefined = this.#root
-    for (let depth = 0; place !== undefined; depth++) {
-      const here = depth === components.length
-      if (here || depth >= visibleFrom) {
-        for (const watcher of place.watchers) if (here || watcher.recursive) reached.push(watcher)
+    for (const [listener, onFailure] of [...this.#everywhere]) {
+      if (!this.#everywhere.has(listener)) continue
+      try {
+        listener(event)
+      } catch (error) {
+        this.#everywhere.delete(listener)
+        report(error, onFailure)
       }
-      if (here) break
-      place = place.children.get(components[depth])
     }
-    if (place !== undefined && removesDirectory(event)) collectBelow(place, reached)
-    this.#show(event, reached)
+    if (this.#count > 0) this.#show(event, this.#reached(event))
   }
 
-  #show(event: Event, reached: readonly LiveWatcher[]): void {
+  /** The watchers of an event's place. Collected first, because a listener may add and remove some. */
+  #reached(event: Event): HubWatcher[] {
+    const key = keyOf(event)
+    const hidden = this.#showsHidden ? 0 : lastHidden(key)
+    const reached: HubWatcher[] = []
+    let place: Place<HubWatcher> | undefined = this.#tree.root
+    while (place !== undefined && place.path.length < key.length) {
+      if (place.path.length > hidden) collectAt(place, true, reached)
+      place = this.#tree.next(place, key)
+    }
+    if (place === undefined) return reached
+    if (removesDirectory(event)) collectFrom(place, reached)
+    else if (place.path.length === key.length) collectAt(place, false, reached)
+    return reached
+  }
+
+  #show(event: Event, reached: readonly HubWatcher[]): void {
     for (const watcher of reached) {
-      if (watcher.ended || event.index < watcher.since) continue
+      if (watcher.hub === undefined || event.index < watcher.since) continue
       if (!watcher.stream) watcher.remove()
-      watcher.listener(event)
-    }
-  }
-
-  #remove(place: WatchedPath, watcher: LiveWatcher): void {
-    if (!place.watchers.delete(watcher)) return
-    watcher.ended = true
-    this.#count--
-    let at = place
-    while (at.parent !== null && at.watchers.size === 0 && at.children.size === 0) {
-      at.parent.children.delete(at.name)
-      at = at.parent
+      try {
+        watcher.show(event)
+      } catch (error) {
+        watcher.remove()
+        report(error, watcher.onFailure)
+      }
     }
   }
 }
 
-function collectBelow(place: WatchedPath, into: LiveWatcher[]): void {
-  for (const child of place.children.values()) {
-    for (const watcher of child.watchers) into.push(watcher)
-    collectBelow(child, into)
+function report(error: unknown, onFailure: OnFailure | undefined): void {
+  try {
+    if (onFailure === undefined) throw error
+    onFailure(error)
+  } catch (unreported) {
+    queueMicrotask(() => {
+      throw unreported
+    })
   }
+}
+
+/** Collects the watchers of a place, all or the recursive ones. */
+function collectAt(place: Place<HubWatcher>, recursive: boolean, into: HubWatcher[]): void {
+  const first = place.item
+  if (first === undefined) return
+  let watcher = first
+  do {
+    if (!recursive || watcher.recursive) into.push(watcher)
+    watcher = watcher.next
+  } while (watcher !== first)
+}
+
+/** Collects the watchers of a place and of all places below it. */
+function collectFrom(place: Place<HubWatcher>, into: HubWatcher[]): void {
+  collectAt(place, false, into)
+  if (place.children === null) return
+  for (const child of place.children.values()) collectFrom(child, into)
 }

@@ -1,4 +1,6 @@
-/** The number of insertions, deletions, replacements and swaps of neighbours from `a` to `b`. */
+/**
+ * The fewest insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
+ */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   for (let i = 1; i <= a.length; i++) {
@@ -16,8 +18,8 @@ function editDistance(a: string, b: string): number {
 }
 
 /**
- * The name that the author of `word` most likely meant: the nearest one, if it is near enough, or
- * the only one that begins with `word`, or with which `word` begins.
+ * The name that the author of `word` most likely meant: the nearest one, if it is near enough;
+ * otherwise the only one that begins with `word`, or that `word` begins with.
  */
 export function didYouMean(word: string, names: readonly string[]): string | undefined {
   const lower = word.toLowerCase().slice(0, 64)

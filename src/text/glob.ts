@@ -1,38 +1,51 @@
-/** A byte as a signed C `char`, as Redis compares ranges on x86: bytes above 127 are negative. */
-function signed(byte: number): number {
-  return (byte << 24) >> 24
-}
+import { CompiledGlob, classEnd, classTakes } from './glob-compiled.ts'
 
-/** Whether the class `[...]` that opens at `pattern[at]` matches `char`, and where it ends. */
-function matchClass(pattern: string, at: number, char: number): { taken: boolean; end: number } {
-  let from = at + 1
-  const negated = pattern[from] === '^'
-  if (negated) from++
-  let taken = false
-  // An unclosed class ends with the pattern, as in Redis.
-  for (; from < pattern.length && pattern[from] !== ']'; from++) {
-    if (pattern[from] === '\\' && from + 1 < pattern.length) {
-      from++
-      if (pattern.charCodeAt(from) === char) taken = true
-    } else if (pattern[from + 1] === '-' && from + 2 < pattern.length) {
-      const a = signed(pattern.charCodeAt(from))
-      const b = signed(pattern.charCodeAt(from + 2))
-      const c = signed(char)
-      if (c >= Math.min(a, b) && c <= Math.max(a, b)) taken = true
-      from += 2
-    } else if (pattern.charCodeAt(from) === char) {
-      taken = true
-    }
-  }
-  return { taken: taken !== negated, end: Math.min(from + 1, pattern.length) }
-}
+/** How many steps a character of the pattern or a text may take before the pattern is compiled. */
+const STEPS_PER_CHARACTER = 8
+
+const STAR = -2
+
+/** Steps that {@link matchSimply} may still take. */
+let stepsLeft = 0
 
 /**
- * Matches a whole string against a glob as Redis does (PSUBSCRIBE, CONFIG GET): `*`, `?`,
- * `[abc]`, `[a-z]`, `[^a]`, and `\` before a literal. Its time is at most the product of both
- * lengths, so that no client's pattern can hold up the server.
+ * A glob as Redis matches it (KEYS, PSUBSCRIBE, CONFIG GET): `*`, `?`, `[abc]`, `[a-z]`, `[^a]`, and `\`
+ * before a literal. Make one for many texts, because a pattern that takes long is compiled, once.
  */
+export class Glob {
+  readonly #pattern: string
+  /** Steps left before the pattern is compiled. */
+  #steps: number
+  #compiled: CompiledGlob | undefined
+
+  constructor(pattern: string) {
+    this.#pattern = pattern
+    this.#steps = STEPS_PER_CHARACTER * pattern.length
+  }
+
+  /** Whether the whole text matches. */
+  matches(text: string): boolean {
+    if (this.#compiled === undefined) {
+      stepsLeft = this.#steps + STEPS_PER_CHARACTER * text.length
+      const matched = matchSimply(this.#pattern, text)
+      this.#steps = stepsLeft
+      if (matched !== undefined) return matched
+      this.#compiled = new CompiledGlob(this.#pattern)
+    }
+    return this.#compiled.matches(text)
+  }
+}
+
+/** Whether a whole text matches a glob: see {@link Glob}. */
 export function matchGlob(pattern: string, text: string): boolean {
+  stepsLeft = STEPS_PER_CHARACTER * (pattern.length + text.length)
+  return matchSimply(pattern, text) ?? new CompiledGlob(pattern).matches(text)
+}
+
+/** Tries each position behind a star. @returns undefined if that takes too many steps */
+function matchSimply(pattern: string, text: string): boolean | undefined {
+  // No star matches an empty text (Redis).
+  if (text === '') return pattern === ''
   let p = 0
   let t = 0
   // Where the match goes on after the last `*` if the rest does not match here.
@@ -47,6 +60,9 @@ export function matchGlob(pattern: string, text: string): boolean {
       p = next
       t++
     } else if (starPattern >= 0) {
+      stepsLeft -= 1 + p - starPattern
+      if (pattern[p] === '[') stepsLeft -= classEnd(pattern, p) - p
+      if (stepsLeft < 0) return undefined
       p = starPattern
       t = ++starText
     } else {
@@ -57,8 +73,6 @@ export function matchGlob(pattern: string, text: string): boolean {
   return p === pattern.length
 }
 
-const STAR = -2
-
 /** Matches one character. @returns the next position in the pattern; -1 if not; STAR for a `*` */
 function step(pattern: string, at: number, char: number): number {
   switch (pattern[at]) {
@@ -66,10 +80,8 @@ function step(pattern: string, at: number, char: number): number {
       return STAR
     case '?':
       return at + 1
-    case '[': {
-      const { taken, end } = matchClass(pattern, at, char)
-      return taken ? end : -1
-    }
+    case '[':
+      return classTakes(pattern, at, char) ? classEnd(pattern, at) : -1
     case '\\': {
       const literal = at + 1 < pattern.length ? at + 1 : at
       return pattern.charCodeAt(literal) === char ? literal + 1 : -1

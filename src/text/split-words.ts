@@ -7,7 +7,8 @@ const SINGLE_QUOTE = 39
 const BACKSLASH = 92
 
 /**
- * The bytes after a backslash in double quotes that have a meaning. Others stand for themselves.
+ * Escapes with a meaning inside double quotes. After a backslash, any other byte stands for itself,
+ * except in \xHH.
  */
 const escapes = new Map([
   [0x6e, LINE_FEED],
@@ -19,8 +20,8 @@ const escapes = new Map([
 
 /**
  * Splits an inline request into its arguments by the rules of Redis's sdssplitargs. Arguments are
- * separated by blanks. "…" may hold \n \r \t \b \a \xHH, and \ before any other byte; '…' may hold
- * only \'. A closing quote must be followed by a blank or the end of the line.
+ * separated by blanks. "…" may hold \n \r \t \b \a \xHH, and \ before any other byte. Inside '…'
+ * the only escape is \'. A closing quote must be followed by a blank or the end of the line.
  *
  * @param line the request, with or without its end of line, which counts as a blank; no NUL byte
  * @returns the arguments as binary strings, none for a blank line; undefined if quotes are

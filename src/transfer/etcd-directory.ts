@@ -13,8 +13,8 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 /**
- * Finds the snapshots below etcd's data directory, its `member` or its `member/snap`. The newest is
- * first, because etcd's names sort by time.
+ * Finds the snapshots in etcd's data directory; the path may also be its `member` or `member/snap`.
+ * The newest comes first, because etcd's names sort by time.
  *
  * @throws TransferError if there are no snapshots
  */
@@ -22,7 +22,7 @@ export async function findSnapFiles(path: string): Promise<string[]> {
   const places = [join(path, 'member', 'snap'), join(path, 'snap'), path]
   for (const place of places) {
     if (!(await isDirectory(place))) continue
-    const names = await namesIn(place)
+    const names = await filesIn(place)
     const snapshots = names
       .filter((name) => name.endsWith(SNAPSHOT_SUFFIX))
       .sort()
@@ -36,15 +36,17 @@ export async function findSnapFiles(path: string): Promise<string[]> {
   throw new TransferError(`${path} is a directory without snapshots of etcd`)
 }
 
-async function namesIn(directory: string): Promise<string[]> {
+/** The names of the files in a directory: a link, a pipe or a device is no snapshot of etcd's. */
+async function filesIn(directory: string): Promise<string[]> {
   try {
-    return await readdir(directory)
+    const entries = await readdir(directory, { withFileTypes: true })
+    return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
   } catch (error) {
     throw fileError('read', directory, error)
   }
 }
 
-/** Finds the write-ahead log of a snapshot, if it is in the place where etcd puts it. */
+/** Finds the write-ahead log of a snapshot, if both are where etcd puts them. */
 export async function findWal(snapFile: string): Promise<string | undefined> {
   const directory = dirname(resolve(snapFile))
   if (basename(directory) !== 'snap') return undefined

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ProtobufError, readMessage } from './protobuf.ts'
 
@@ -6,15 +6,17 @@ import { ProtobufError, readMessage } from './protobuf.ts'
 const WAL_FILE = /^[0-9a-f]{16}-([0-9a-f]{16})\.wal$/
 const ENTRY_RECORD = 2
 const WRITES = new Set(['PUT', 'POST', 'DELETE'])
+/** No file of etcd's is larger; it begins a new one after 64 MB. */
+const MAX_FILE_BYTES = 1024 ** 3
 /** The directory of its v2 store in which etcd keeps clients' keys. */
 const KEYS_NAMESPACE = '/1'
 
 /**
- * Counts the writes of clients to v2 keys in etcd's write-ahead log after a raft index, including
- * failed ones. Checksums are not verified, because the count is only for a warning.
+ * Counts clients' writes to v2 keys that follow a raft index in etcd's write-ahead log, failed
+ * writes included. Checksums are not verified, because the count is only for a warning.
  *
  * @param directory etcd's `member/wal`
- * @param raftIndex of the snapshot
+ * @param raftIndex the snapshot's
  * @returns undefined if there is no readable log
  */
 export async function countLaterWrites(
@@ -22,14 +24,20 @@ export async function countLaterWrites(
   raftIndex: number,
 ): Promise<number | undefined> {
   try {
-    const names = (await readdir(directory)).filter((name) => WAL_FILE.test(name)).sort()
+    const found = await readdir(directory, { withFileTypes: true })
+    const files = found.filter((entry) => entry.isFile() && WAL_FILE.test(entry.name))
+    const names = files.map(({ name }) => name).sort()
     if (names.length === 0) return undefined
     const first = names.findLastIndex((name) => firstIndex(name) <= raftIndex + 1)
     /** By distance from the snapshot. An entry replaces earlier entries from its index on. */
     const isWrite: boolean[] = []
     for (const name of names.slice(Math.max(first, 0))) {
-      for (const entry of entries(await readFile(join(directory, name)))) {
+      const path = join(directory, name)
+      if ((await stat(path)).size > MAX_FILE_BYTES) return undefined
+      for (const entry of entries(await readFile(path))) {
         const place = entry.index - raftIndex - 1
+        // The entries of a log have no gaps.
+        if (place > isWrite.length) return undefined
         isWrite.length = Math.max(0, place)
         if (place >= 0) isWrite[place] = isClientWrite(entry.data)
       }
@@ -44,11 +52,11 @@ function firstIndex(name: string): number {
   return Number.parseInt(WAL_FILE.exec(name)?.[1] ?? '', 16)
 }
 
-/** The raft entries of a file, up to its end, the space that is reserved, or a torn record. */
+/** The raft entries of a file, up to its end, its reserved space, or a torn record. */
 function* entries(file: Buffer): Generator<{ index: number; data: Buffer }> {
   let at = 0
   while (at + 8 <= file.length) {
-    // The length has 56 bits, of which 48 are enough; the top byte is the padding.
+    // The length has 56 bits, of which 48 are enough; the top byte has the padding.
     const length = file.readUIntLE(at, 6)
     const padding = file[at + 7] & 0x80 ? file[at + 7] & 7 : 0
     const end = at + 8 + length
@@ -68,7 +76,10 @@ function* entries(file: Buffer): Generator<{ index: number; data: Buffer }> {
   }
 }
 
-/** Whether an entry is a `Request` that writes to a key, or an `InternalRaftRequest` with one. */
+/**
+ * Whether an entry is a `Request` that writes to a key, or an `InternalRaftRequest` that contains
+ * one.
+ */
 function isClientWrite(data: Buffer): boolean {
   const fields = readRequest(data)
   const method = fields?.get(2)

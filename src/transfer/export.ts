@@ -1,9 +1,10 @@
-import { constants } from 'node:buffer'
 import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncDirectory } from '../persistence/data-directory.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
+import type { SnapshotCopy } from '../store/snapshot/snapshot-pieces.ts'
 import type { Store } from '../store/store.ts'
+import { bytesOf } from '../store/value.ts'
 import { recordApplier } from './apply-record.ts'
 import { fileError, TransferError } from './errors.ts'
 import { type Output, Progress } from './progress.ts'
@@ -26,7 +27,7 @@ export interface ExportOptions {
  * `ktree export`: writes the tree of a data directory as etcd's JSON document. A file is written
  * whole, or not at all.
  *
- * @param store an empty store, which brings the limits of the history and the clock
+ * @param store an empty store; its history limits and clock are used
  * @throws TransferError if the document cannot be written; PersistenceError if the tree cannot be
  *   read
  */
@@ -40,7 +41,7 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
       onProgress: (nodes, total) => progress.update('reading:', nodes, total, 'nodes'),
     })
     progress.phase('saving')
-    const document = save(store)
+    const document = store.snapshotCopy()
     if (target === undefined) await writeOut(stdout, pieces(document, progress))
     else await writeAtomically(target, pieces(document, progress))
     progress.line(`exported${target === undefined ? '' : ` to ${file}`}: ${summarize(store)}`)
@@ -49,7 +50,7 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
   }
 }
 
-/** @returns the file that the path leads to through symbolic links */
+/** @returns the file that the path leads to, after any symbolic links */
 async function checkTarget(path: string, replace: boolean): Promise<string> {
   let target: string
   try {
@@ -63,21 +64,12 @@ async function checkTarget(path: string, replace: boolean): Promise<string> {
   return target
 }
 
-function save(store: Store): string {
-  try {
-    return store.saveNoCopy()
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    const limit = Math.floor(constants.MAX_STRING_LENGTH / MB)
-    throw new TransferError(`the tree is too large: a state can have no more than ${limit} MB`)
-  }
-}
-
-function* pieces(document: string, progress: Progress): Generator<Buffer> {
-  const total = Math.ceil(document.length / MB)
-  for (let at = 0; at < document.length; at += MB) {
-    progress.update('writing:', Math.floor(at / MB), total, 'MB')
-    yield Buffer.from(document.slice(at, at + MB), 'latin1')
+function* pieces(document: SnapshotCopy, progress: Progress): Generator<Buffer> {
+  let bytes = 0
+  for (const piece of document.pieces()) {
+    progress.update('writing:', Math.floor(bytes / MB), 0, 'MB')
+    yield bytesOf(piece)
+    bytes += piece.length
   }
   yield Buffer.from('\n')
 }

@@ -10,7 +10,7 @@ import { type Input, readInput } from './input.ts'
 import { type Output, Progress } from './progress.ts'
 import { summarize } from './tree-summary.ts'
 
-/** Bytes of memory that checking takes for each byte of a state with small nodes. */
+/** Checking needs up to this many bytes of memory for each byte of the input. */
 const MEMORY_FACTOR = 6
 
 export interface ImportOptions {
@@ -28,7 +28,7 @@ export interface ImportOptions {
  * `ktree import`: writes a saved state into a data directory. The whole state is checked before
  * anything is written.
  *
- * @param store an empty store, which brings the limits of the history and the clock
+ * @param store an empty store; its history limits and clock are used
  * @throws TransferError if the state is not valid; PersistenceError if it cannot be written
  */
 export async function importTree(store: Store, options: ImportOptions): Promise<void> {
@@ -59,7 +59,7 @@ function check(store: Store, { name, document, raftIndex }: Input, progress: Pro
   }
   progress.phase(`checking ${name}`)
   try {
-    store.recovery(document.toString('latin1'))
+    store.recovery(document)
   } catch (error) {
     throw error instanceof SnapshotError ? new TransferError(`${name}: ${error.message}`) : error
   }
@@ -69,7 +69,7 @@ function check(store: Store, { name, document, raftIndex }: Input, progress: Pro
   }
 }
 
-/** Warns that a .snap file lacks the writes since its snapshot, which are in etcd's log. */
+/** Warns of writes that are in etcd's log but not in the .snap file, because they came later. */
 async function warnOfLaterWrites({ name, raftIndex }: Input, progress: Progress): Promise<void> {
   if (raftIndex === undefined) return
   const wal = await findWal(name)

@@ -20,13 +20,13 @@ export interface Input {
   readonly name: string
   /** A JSON document in UTF-8. */
   readonly document: Buffer
-  /** Its last raft entry, if it comes from a .snap file. */
+  /** The index of its last raft entry, if the state comes from a .snap file. */
   readonly raftIndex?: number
 }
 
 /**
  * Reads a state to import: a JSON document or one of etcd's .snap files, which are told apart by
- * their content. From a directory it takes the newest .snap file that is not damaged.
+ * their content. From a directory, takes the newest .snap file that is not damaged.
  *
  * @param path of a file or a directory; `-` is standard input
  * @param maxBytes the size of the largest state that is accepted
@@ -78,8 +78,13 @@ async function statFile(path: string) {
 }
 
 async function readFile(path: string, progress: Progress, maxBytes: number): Promise<Input> {
+  const stats = await statFile(path)
+  // Pipes, because a shell makes them: `ktree import <(zcat a.gz)`.
+  if (!stats.isFile() && !stats.isFIFO()) {
+    throw new TransferError(`${path} is neither a file nor a pipe`)
+  }
   // The size is 0 unless it is a regular file.
-  const { size } = await statFile(path)
+  const { size } = stats
   if (size > maxBytes) throw tooLarge(path, maxBytes)
   const stream = createReadStream(path, { highWaterMark: MB })
   return recognize(path, await readStream(stream, path, size, progress, maxBytes))
@@ -99,6 +104,8 @@ async function readStream(
     for await (const chunk of stream) {
       chunks.push(Buffer.from(chunk))
       bytes += chunk.length
+      // A stream without end, such as /dev/zero, must not be read to the limit first.
+      if (chunks.length === 1 && !looksLikeState(chunks[0])) break
       if (bytes > maxBytes) throw tooLarge(path, maxBytes)
       progress.update('reading:', Math.floor(bytes / MB), Math.ceil(size / MB), 'MB')
     }
@@ -111,6 +118,13 @@ async function readStream(
 function tooLarge(name: string, maxBytes: number): TransferError {
   const limit = `no more than ${Math.floor(maxBytes / MB)} MB can be read`
   return new TransferError(`${name} is too large: ${limit}`)
+}
+
+/** Whether the beginning of an input may be that of a state, or says better why it is none. */
+function looksLikeState(start: Buffer): boolean {
+  if (looksLikeSnapFile(start) || start.length < BOLT_MAGIC_AT + 4) return true
+  if (start.readUInt32LE(BOLT_MAGIC_AT) === BOLT_MAGIC) return false
+  return /^[ \t\r\n]*(\{|$)/.test(start.toString('latin1', 0, 1000))
 }
 
 function recognize(name: string, content: Buffer): Input {

@@ -1,4 +1,4 @@
-import type { Clock } from '../store/clock.ts'
+import { type Clock, elapsedOf } from '../store/clock.ts'
 
 /** An output of the program, such as `process.stderr`. */
 export interface Output {
@@ -11,8 +11,8 @@ const TERMINAL_PAUSE_MS = 100
 const PIPE_PAUSE_MS = 2000
 
 /**
- * Reports the progress of slow work: on a terminal in one line that is overwritten, elsewhere in a
- * line now and then. Quick work reports nothing there.
+ * Reports the progress of slow work. On a terminal, one line is overwritten. Elsewhere, a new line
+ * is written now and then, and none for quick work.
  */
 export class Progress {
   readonly #output: Output
@@ -26,7 +26,7 @@ export class Progress {
     this.#output = output
     this.#clock = clock
     this.#isTerminal = output.isTTY === true
-    this.#lastTime = clock.now()
+    this.#lastTime = elapsedOf(clock)
   }
 
   /** Begins a phase without known progress. */
@@ -36,7 +36,7 @@ export class Progress {
 
   /** @param total 0 if it is unknown */
   update(action: string, done: number, total: number, unit: string): void {
-    const now = this.#clock.now()
+    const now = elapsedOf(this.#clock)
     const pause = this.#isTerminal ? TERMINAL_PAUSE_MS : PIPE_PAUSE_MS
     if (now - this.#lastTime < pause) return
     this.#lastTime = now

@@ -4,7 +4,7 @@ export class ProtobufError extends Error {
 }
 
 /**
- * Reads the fields of a protobuf message by their numbers: a varint as a number, all others as
+ * Reads the fields of a protobuf message by their numbers: a varint as a number, any other field as
  * bytes. If a field comes twice, the last one counts. Numbers above 2^53 are not exact.
  *
  * @throws ProtobufError

@@ -17,7 +17,7 @@ export interface RepairOptions {
  * `ktree repair`: replaces a damaged tree by the parts of it that can be read, and reports the
  * rest.
  *
- * @param store an empty store, which brings the limits of the history and the clock
+ * @param store an empty store; its history limits and clock are used
  * @throws PersistenceError if nothing can be read, or a server uses the directory
  */
 export async function repairTree(store: Store, { dir, stderr }: RepairOptions): Promise<void> {

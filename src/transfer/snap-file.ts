@@ -6,19 +6,19 @@ import { ProtobufError, readMessage } from './protobuf.ts'
 export interface SnapFile {
   /** The v2 store as a JSON document in UTF-8. */
   readonly document: Buffer
-  /** The last raft entry in the document; this is not the store's index. */
+  /** The index of the last raft entry in the document; this is not the store's index. */
   readonly raftIndex: number
 }
 
-/** Whether this may be a .snap file: it begins with field 1 or 2, unlike any text. */
+/** Whether this may be a .snap file, which begins with field 1 or 2, as no text does. */
 export function looksLikeSnapFile(content: Buffer): boolean {
   return content[0] === 0x08 || content[0] === 0x12
 }
 
 /**
- * Reads a .snap file. It is an envelope `snappb.Snapshot` of a CRC-32C (field 1) and data (field
- * 2). The data is a `raftpb.Snapshot` of the store (field 1) and metadata with the raft index
- * (field 2). A checksum of 0 means an empty snapshot, as in etcd.
+ * Reads a .snap file. The file is a `snappb.Snapshot`: field 1 is the CRC-32C of field 2, the data.
+ * The data is a `raftpb.Snapshot`: field 1 is the store, field 2 the metadata, whose field 2 is the
+ * raft index. A checksum of 0 means an empty snapshot, as in etcd.
  *
  * @throws TransferError if any byte differs from what etcd wrote
  */

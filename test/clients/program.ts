@@ -28,8 +28,14 @@ export interface Program {
    * Runs a compiled script, and kills it after the test if it still runs.
    *
    * @param options for node
+   * @param shell commands of sh that run before, such as `ulimit` and `exec >file`
    */
-  start(script: string, args: readonly string[], options?: readonly string[]): RunningProgram
+  start(
+    script: string,
+    args: readonly string[],
+    options?: readonly string[],
+    shell?: string,
+  ): RunningProgram
 }
 
 /** Builds src/ once for the tests of a file, outside of dist/, which may be missing or old. */
@@ -65,9 +71,11 @@ export function useProgram(): Program {
     get directory() {
       return directory
     },
-    start(script, args, options = []) {
-      const commandLine = [...options, script, ...args]
-      const program = watch(spawn(process.execPath, commandLine, { cwd: directory }))
+    start(script, args, options = [], shell = '') {
+      const commandLine = [process.execPath, ...options, script, ...args]
+      const [command, ...rest] =
+        shell === '' ? commandLine : ['sh', '-c', `${shell}\nexec "$@"`, 'sh', ...commandLine]
+      const program = watch(spawn(command, rest, { cwd: directory }))
       running.push(program)
       return program
     },

@@ -98,13 +98,24 @@ describe('a directory is not a key', () => {
   })
 })
 
+test('a pattern finds the same keys with a slash in front and without', async () => {
+  await client.mset('svc/a', '1', 'svc/b', '2', 'other', '3')
+  for (const pattern of ['svc/*', '/svc/*']) {
+    expect((await client.keys(pattern)).sort()).toEqual(['svc/a', 'svc/b'])
+    const [, scanned] = await client.scan(0, 'MATCH', pattern)
+    expect(scanned.sort()).toEqual(['svc/a', 'svc/b'])
+  }
+  expect((await client.keys('/*')).sort()).toEqual(['other', 'svc/a', 'svc/b'])
+  expect(await client.keys('//*')).toEqual([])
+})
+
 test('keys are paths: a leading slash or an unclean spelling names the same key', async () => {
   await client.set('a/b', '1')
   expect(await client.exists('/a/b', 'a//b', 'a/./b/')).toBe(3)
   expect(await client.rename('a/b', '/a//b')).toBe('OK')
   expect(await client.renamenx('a/b', '/a//b')).toBe(0)
   await expect(client.copy('a/b', '/a/b')).rejects.toThrow('source and destination objects')
-  expect(await client.keys('/*')).toEqual([])
+  expect(await client.keys('/*')).toEqual(['a/b'])
   expect(await client.del('/a/b/')).toBe(1)
 })
 

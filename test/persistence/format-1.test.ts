@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { treeOf } from '../../src/persistence/data-directory.ts'
+import { toValue } from '../../src/store/value.ts'
 import { contentOf, keep, temporaryDirectory } from './support.ts'
 
 /** Directories that an earlier ktree has written, and what was in them. */
@@ -40,7 +41,7 @@ test.each(['stopped', 'killed'])(
     })
     expect(first.store.history.size).toBe(state.WatcherHub.EventHistory.Queue.Events.length)
     first.store.set('/a', 'new')
-    first.store.set('/large', 'x'.repeat(100_000))
+    first.store.set('/large', toValue('x'.repeat(100_000)))
     await first.persistence.close(false)
     const marker = JSON.parse(readFileSync(join(treeOf(directory), 'KTREE'), 'utf8'))
     expect(marker.format).toBe(2)

@@ -10,6 +10,7 @@ import { ServerClock } from '../../src/request/clock.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { StoreError } from '../../src/store/errors.ts'
 import { Store } from '../../src/store/store.ts'
+import { toValue } from '../../src/store/value.ts'
 import { type Write, writeOrMove } from '../store/random-writes.ts'
 
 const clock = new ManualClock()
@@ -128,7 +129,7 @@ const large = fc.tuple(fc.constantFrom('/a', '/b/a', '/ab/_h/a'), fc.boolean()).
       const expireTime = store.clock.now() + 1000
       try {
         if (isRefresh) store.set(path, '', { expireTime, refresh: true })
-        else store.set(path, `${store.index} `.repeat(10_000))
+        else store.set(path, toValue(`${store.index} `.repeat(10_000)))
       } catch (error) {
         if (!(error instanceof StoreError)) throw error
       }

@@ -8,6 +8,7 @@ import { KIND, numberOf } from '../../src/persistence/keys.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { StoreError } from '../../src/store/errors.ts'
 import { Store } from '../../src/store/store.ts'
+import { toValue } from '../../src/store/value.ts'
 import { eventually } from '../server/raw-client.ts'
 import { type Write, write } from '../store/random-writes.ts'
 import {
@@ -213,7 +214,7 @@ const often = fc
         else if (kind === 2) store.update(path, '', options)
         else if (kind === 3) store.set(path, '', { ...options, refresh: true })
         // Long enough for a record of its own.
-        else if (kind === 4) store.set(path, `${store.index} `.repeat(10_000), options)
+        else if (kind === 4) store.set(path, toValue(`${store.index} `.repeat(10_000)), options)
         else store.set(path, `at ${store.index}`, options)
       } catch (error) {
         if (!(error instanceof StoreError)) throw error

@@ -1,5 +1,6 @@
 import { defaultRequestLimits, type RequestLimits } from '../../src/resp/request-limits.ts'
 import { RequestReader } from '../../src/resp/request-reader.ts'
+import { textOfValue } from '../../src/store/value.ts'
 
 /** One call of a reader: a request's arguments, a protocol error's text, or the word `overflow`. */
 export type Told = string[] | string
@@ -9,13 +10,14 @@ export class RequestRecorder {
   readonly told: Told[] = []
   readonly limits: RequestLimits
   readonly reader: RequestReader
-  onRequest: (args: string[]) => void = () => {}
+  onRequest: (args: readonly string[]) => void = () => {}
 
   constructor(limits: Partial<RequestLimits> = {}) {
     this.limits = { ...defaultRequestLimits, ...limits }
     this.reader = new RequestReader(
       {
-        onRequest: (args) => {
+        onRequest: (request) => {
+          const args = request.map(textOfValue)
           this.told.push(args)
           this.onRequest(args)
         },

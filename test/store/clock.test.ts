@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { ManualClock, systemClock } from '../../src/store/clock.ts'
 
 test('a manual clock stands still until it is advanced', () => {
@@ -33,4 +33,34 @@ test('the system clock calls back, unless cancelled', async () => {
   cancel()
   await new Promise<void>((resolve) => systemClock.schedule(resolve, 1))
   expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(60_000)
+})
+
+test('a manual clock that is set ahead or back calls nothing by it', () => {
+  const clock = new ManualClock(1000)
+  let calls = 0
+  clock.schedule(() => calls++, 10)
+  clock.jump(1_000_000)
+  expect([clock.now(), clock.elapsed(), calls]).toEqual([1_001_000, 0, 0])
+  clock.jump(-2_000_000)
+  clock.advance(9)
+  expect([clock.now(), clock.elapsed(), calls]).toEqual([-998_991, 9, 0])
+  clock.advance(1)
+  expect(calls).toBe(1)
+})
+
+const DAY_MS = 86_400_000
+
+afterEach(() => void vi.useRealTimers())
+
+test.each([24, 25, 50, 365])('the system clock calls back after %i days, and no sooner', (days) => {
+  vi.useFakeTimers()
+  let calls = 0
+  systemClock.schedule(() => calls++, days * DAY_MS)
+  const cancel = systemClock.schedule(() => expect.fail('was cancelled'), days * DAY_MS)
+  vi.advanceTimersByTime(days * DAY_MS - 1)
+  expect(calls).toBe(0)
+  cancel()
+  vi.advanceTimersByTime(1)
+  expect(calls).toBe(1)
+  expect(vi.getTimerCount()).toBe(0)
 })

@@ -83,6 +83,69 @@ describe('WatcherHub', () => {
     expect(seen).toEqual(['/_a/b', '/_a'])
   })
 
+  describe('a listener that throws', () => {
+    const bad = (): void => {
+      throw new Error('cannot')
+    }
+
+    test('is ended and told, and keeps no other from an event', () => {
+      const store = new Store()
+      const failures: unknown[] = []
+      const onFailure = (error: unknown): void => void failures.push(error)
+      const seen = new Map<string, number[]>()
+      const listen = (name: string, path: string): void => {
+        seen.set(name, [])
+        store.watch(path, { recursive: true, stream: true }, ({ index }) =>
+          seen.get(name)?.push(index),
+        )
+      }
+      seen.set('everywhere before', [])
+      store.hub.addEverywhere(({ index }) => seen.get('everywhere before')?.push(index))
+      store.hub.addEverywhere(bad, onFailure)
+      seen.set('everywhere after', [])
+      store.hub.addEverywhere(({ index }) => seen.get('everywhere after')?.push(index))
+      listen('before', '/a')
+      store.watch('/a', { recursive: true, stream: true, onFailure }, bad)
+      listen('after', '/a')
+      listen('above', '/')
+      store.watch('/a/b', { onFailure }, bad)
+      listen('below', '/a/b')
+      const { count } = store.hub
+      expect(store.set('/a/b', '1').index).toBe(1)
+      expect(store.set('/a/b', '2').index).toBe(2)
+      expect(store.delete('/a', { recursive: true }).index).toBe(3)
+      for (const [name, indexes] of seen) expect([name, indexes]).toEqual([name, [1, 2, 3]])
+      expect(failures).toHaveLength(3)
+      expect(store.hub.count).toBe(count - 2)
+    })
+
+    test('a failure that nobody is told of is thrown by itself', async () => {
+      const thrown: unknown[] = []
+      const others = process.listeners('uncaughtException')
+      process.removeAllListeners('uncaughtException')
+      process.on('uncaughtException', (error) => thrown.push(error.message))
+      try {
+        const store = new Store()
+        store.watch('/a', {}, bad)
+        store.set('/a', '1')
+        await new Promise(setImmediate)
+      } finally {
+        process.removeAllListeners('uncaughtException')
+        for (const listener of others) process.on('uncaughtException', listener)
+      }
+      expect(thrown).toEqual(['cannot'])
+    })
+
+    test('guards are told before it', () => {
+      const store = new Store()
+      const order: string[] = []
+      store.guard('/a', () => order.push('guard'))
+      store.watch('/a', { onFailure: () => order.push('failure') }, bad)
+      store.set('/a', '1')
+      expect(order).toEqual(['guard', 'failure'])
+    })
+  })
+
   interface Step {
     run: Write
     watch: { path: string; recursive: boolean; stream: boolean; back: number } | undefined

@@ -1,8 +1,11 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { matchGlob } from '../../src/text/glob.ts'
+import { CompiledGlob } from '../../src/text/glob-compiled.ts'
 
 describe.each([
-  ['*', ['', 'a', '/a/b'], []],
+  ['*', ['a', '/a/b'], ['']],
+  ['', [''], ['a']],
   ['a*b', ['ab', 'axxb', 'abab'], ['a', 'abc', 'xab']],
   ['h?llo', ['hello', 'h\nllo'], ['hllo', 'heello']],
   ['[a-c]x', ['ax', 'cx'], ['dx', 'x']],
@@ -21,6 +24,50 @@ describe.each([
   })
 })
 
-test('a pattern made to take forever ends soon', () => {
-  expect(matchGlob(`${'a*'.repeat(1000)}b`, 'a'.repeat(10_000))).toBe(false)
+const CHARS = ['a', 'b', 'c', '-', '^', ']', '[', '\\', '*', '?', '\x80', '\xff']
+const some = (units: readonly string[], maxLength: number): fc.Arbitrary<string> =>
+  fc.string({ unit: fc.constantFrom(...units), minLength: 1, maxLength })
+const part = fc.oneof(
+  some(CHARS, 3),
+  some(['a', 'b'], 50),
+  some(['a', 'b', '?', '[ab]', '[^c]'], 50),
+  fc.constantFrom('*', '[a-b]', '[^a]'),
+)
+const anyPattern = fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join(''))
+/** A text that is likely to match: the pattern with something in place of each special character. */
+const textFor = (pattern: string): fc.Arbitrary<string> =>
+  fc
+    .oneof(some(['a', 'b', 'c', '\xff'], 200), some(['a', 'b'], 12))
+    .map((filler) =>
+      (pattern.replaceAll(/[*]/g, filler).replaceAll(/\[\^?.*?\]|\?/g, 'b') || filler).slice(
+        0,
+        400,
+      ),
+    )
+
+test('a compiled pattern matches the same texts', () => {
+  let matched = 0
+  fc.assert(
+    fc.property(
+      anyPattern.chain((pattern) => fc.tuple(fc.constant(pattern), textFor(pattern))),
+      ([pattern, text]) => {
+        const expected = matchGlob(pattern, text)
+        expect(new CompiledGlob(pattern).matches(text)).toBe(expected)
+        if (expected) matched++
+      },
+    ),
+    { numRuns: 5000 },
+  )
+  expect(matched).toBeGreaterThan(500)
+})
+
+test.each([
+  ['a*'.repeat(30_000), 'a'.repeat(60_000), true],
+  [`*${'a'.repeat(30_000)}b`, 'a'.repeat(60_000), false],
+  [`*${'a'.repeat(30_000)}b*`, `${'a'.repeat(60_000)}b`, true],
+  [`*${'a?'.repeat(15_000)}b*`, 'a'.repeat(60_000), false],
+  [`*${'a?'.repeat(15_000)}b*`, `${'a'.repeat(60_000)}b`, true],
+  [`*[${'b'.repeat(60_000)}]`, 'a'.repeat(60_000), false],
+])('a long pattern that is hard to match, %#', (pattern, text, expected) => {
+  expect(matchGlob(pattern, text)).toBe(expected)
 })

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { symlinkSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { countLaterWrites } from '../../src/transfer/etcd-wal.ts'
 import { message } from './snap-envelope.ts'
@@ -88,5 +89,21 @@ test('a missing or unreadable log gives undefined', async () => {
   expect(await countLaterWrites(path('none'), 0)).toBeUndefined()
   expect(await countLaterWrites(path(), 0)).toBeUndefined()
   writeFileSync(path(FIRST), BROKEN)
+  expect(await countLaterWrites(path(), 0)).toBeUndefined()
+})
+
+test.each([7, 4e9 - 1, 4e9, 2 ** 32, 2 ** 53 - 1])(
+  'a gap before index %d gives undefined, however wide it is',
+  async (index) => {
+    const put = request('PUT', '/1/a')
+    writeLog(FIRST, entry(1, put), entry(2, put), entry(index, put))
+    expect(await countLaterWrites(path(), 0)).toBeUndefined()
+  },
+)
+
+test('only files are read', async () => {
+  execFileSync('mkfifo', [path(FIRST)])
+  expect(await countLaterWrites(path(), 0)).toBeUndefined()
+  symlinkSync('/dev/zero', path(SECOND))
   expect(await countLaterWrites(path(), 0)).toBeUndefined()
 })

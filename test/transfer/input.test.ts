@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
@@ -139,5 +139,34 @@ describe('refused, with the reason:', () => {
     )
     await expect(read('-', endless, 100)).rejects.toThrow('standard input is too large')
     expect(chunks).toBeLessThan(60)
+  })
+})
+
+describe('what is no file', () => {
+  test.each(['/dev/zero', '/dev/null', '/dev/full'])('%s is not read', async (device) => {
+    await expect(read(device)).rejects.toThrow(`${device} is neither a file nor a pipe`)
+  })
+
+  test('a stream without end is left after its first piece', async () => {
+    let pieces = 0
+    const endless = Readable.from(
+      (function* () {
+        for (;;) {
+          pieces++
+          yield Buffer.alloc(100_000)
+        }
+      })(),
+      { highWaterMark: 1 },
+    )
+    await expect(read('-', endless)).rejects.toThrow('neither a state in JSON nor a .snap file')
+    expect(pieces).toBeLessThan(5)
+  })
+
+  test('a pipe or a link among the snapshots of etcd is passed over', async () => {
+    mkdirSync(path('data/member/snap'), { recursive: true })
+    execFileSync('mkfifo', [path('data/member/snap/9.snap')])
+    symlinkSync('/dev/zero', path('data/member/snap/8.snap'))
+    write('data/member/snap/7.snap', snapFile('{"a":1}', 7))
+    expect((await read(path('data'))).name).toBe(path('data/member/snap/7.snap'))
   })
 })

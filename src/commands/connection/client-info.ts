@@ -1,7 +1,7 @@
 import { DEFAULT_USER } from '../../access/password.ts'
 import { textOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
-import { isSubscriber, isUnixSocket } from '../../request/client.ts'
+import { isSubscriber, isUnixSocket, keptBytes } from '../../request/client.ts'
 
 /** The types of clients that CLIENT LIST and CLIENT KILL select by (Redis). */
 export type ClientType = 'normal' | 'pubsub' | 'replica' | 'master'
@@ -46,8 +46,10 @@ function flagsOf(client: Client): string {
  * @returns the line without a line feed
  */
 export function describeClient(client: Client): string {
-  const now = client.server.clock.now()
-  const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000))
+  const { clock } = client.server
+  const seconds = (ms: number): number => Math.max(0, Math.floor(ms / 1000))
+  const age = seconds(clock.now() - client.createdAt)
+  const idle = seconds(clock.elapsed() - client.lastRequestAt)
   const input = client.bufferedInput
   const output = client.bufferedOutput
   const { transaction } = client
@@ -57,11 +59,11 @@ export function describeClient(client: Client): string {
   const unread = output - gathered
   return [
     `id=${client.id} addr=${client.address} laddr=${client.localAddress} fd=-1`,
-    `name=${client.name} age=${seconds(client.createdAt)} idle=${seconds(client.lastRequestAt)}`,
+    `name=${client.name} age=${age} idle=${idle}`,
     `flags=${flagsOf(client)} db=0 sub=${client.channelCount} psub=${client.patternCount} ssub=0`,
     `multi=${transaction?.requests.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0`,
     `multi-mem=${queued} rbs=0 rbp=0`,
-    `obl=${gathered} oll=${unread > 0 ? 1 : 0} omem=${unread} tot-mem=${input + output + queued} events=r`,
+    `obl=${gathered} oll=${unread > 0 ? 1 : 0} omem=${unread} tot-mem=${input + output + keptBytes(client)} events=r`,
     `cmd=${client.lastCommand || 'NULL'} user=${DEFAULT_USER} redir=-1`,
     `resp=${client.reply.protocol} lib-name=${client.libraryName} lib-ver=${client.libraryVersion}`,
   ].join(' ')

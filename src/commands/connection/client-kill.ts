@@ -5,9 +5,12 @@ import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import { type ClientType, clientType, findClientType } from './client-info.ts'
 
+/** An ID above 0 that a number holds exactly. No client has a larger one. */
+const SHORT_ID = /^[1-9]\d{0,14}$/
+
 /** The clients that CLIENT KILL ends. */
 interface Filter {
-  id?: bigint
+  id?: number | bigint
   type?: ClientType
   address?: string
   localAddress?: string
@@ -29,7 +32,8 @@ function parseYesNo(text: string): boolean {
 }
 
 /** @throws CommandError unless the text is an integer above 0 */
-function parseId(text: string): bigint {
+function parseId(text: string): number | bigint {
+  if (SHORT_ID.test(text)) return Number(text)
   const id = readInteger64(text)
   if (id === undefined || id < 1n) {
     throw new CommandError('ERR client-id should be greater than 0')
@@ -72,7 +76,7 @@ function parseFilter(args: readonly string[]): Filter {
 
 function isMatch(client: Client, { id, type, address, localAddress }: Filter): boolean {
   return (
-    (id === undefined || BigInt(client.id) === id) &&
+    (id === undefined || client.id === id) &&
     (type === undefined || clientType(client) === type) &&
     (address === undefined || client.address === address) &&
     (localAddress === undefined || client.localAddress === localAddress)

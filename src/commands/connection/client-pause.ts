@@ -18,6 +18,6 @@ export function pauseClients({ server, reply }: Client, args: readonly string[])
   if (mode !== 'WRITE' && mode !== 'ALL') {
     throw new CommandError('ERR CLIENT PAUSE mode must be WRITE or ALL')
   }
-  server.pause.begin(server.clock.now() + parseTimeout(args[2]), mode === 'WRITE')
+  server.pause.begin(parseTimeout(args[2]), mode === 'WRITE')
   reply.ok()
 }

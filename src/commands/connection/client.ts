@@ -9,7 +9,7 @@ import type { Command, Flag } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
 import { clientType, describeClient } from './client-info.ts'
 import { killClients, parseClientType } from './client-kill.ts'
-import { isShowable, setClientName } from './client-name.ts'
+import { isShowable, keptClientName, setClientName } from './client-name.ts'
 import { pauseClients } from './client-pause.ts'
 import { replyTrackingInfo, setTracking } from './client-tracking.ts'
 
@@ -37,6 +37,9 @@ const KILL_FILTERS: readonly Argument[] = [
   { name: 'skip-me', type: 'oneof', token: 'SKIPME', args: ['yes', 'no'].map(token) },
 ]
 
+/** An ID that a number holds exactly. */
+const SHORT_ID = /^(?:0|-?[1-9]\d{0,14})$/
+
 /** @throws CommandError unless the text is ON or OFF, in any case */
 function parseOnOff(text: string): boolean {
   const token = tokenOf(text)
@@ -53,12 +56,15 @@ function selectClients({ server }: Client, args: readonly string[]): Client[] {
     return [...server.clients.values()].filter((client) => clientType(client) === type)
   }
   if (args.length < 4 || filter !== 'ID') throw syntaxError()
-  const ids = args.slice(3).map((text) => {
-    const id = readInteger64(text)
+  const found: Client[] = []
+  for (let i = 3; i < args.length; i++) {
+    // An ID of more digits than a number holds is nobody's.
+    const id = SHORT_ID.test(args[i]) ? Number(args[i]) : readInteger64(args[i])
     if (id === undefined) throw new CommandError('ERR Invalid client ID')
-    return id
-  })
-  return ids.map((id) => server.clients.get(Number(id))).filter((client) => client !== undefined)
+    const client = typeof id === 'number' ? server.clients.get(id) : undefined
+    if (client !== undefined) found.push(client)
+  }
+  return found
 }
 
 /** CLIENT SETINFO: the name or version of the client's library (Redis 7.2). @throws CommandError */
@@ -70,8 +76,9 @@ function setInfo(client: Client, name: string, value: string): void {
   if (!isShowable(value)) {
     throw new CommandError(`ERR ${name} cannot contain spaces, newlines or special characters.`)
   }
-  if (lower === 'lib-name') client.libraryName = value
-  else client.libraryVersion = value
+  const kept = keptClientName(value, lower)
+  if (lower === 'lib-name') client.libraryName = kept
+  else client.libraryVersion = kept
 }
 
 /** CLIENT REPLY. Only sets the mode: the connection mutes and unmutes replies at each request. */
@@ -219,7 +226,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'no-evict',
-    summary: 'Sets a flag that CLIENT LIST shows; no client is ever evicted.',
+    summary: 'Spares the client when clients are disconnected because all together keep too much.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',

@@ -3,6 +3,9 @@
 import { wrongArity } from '../../request/arguments/errors.ts'
 import { isSubscriber } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import type { Value } from '../../store/value.ts'
+
+type Message = readonly [name: string, message: Value]
 
 /** Testing a connection. */
 export const pingCommands: readonly Command[] = [
@@ -14,9 +17,10 @@ export const pingCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: -1,
     flags: ['fast'],
-    args: [{ name: 'message', type: 'string', optional: true }],
+    args: [{ name: 'message', type: 'string', value: true, optional: true }],
     inPubSub: true,
-    run(client, args) {
+    takesValues: true,
+    run(client, args: Message) {
       if (args.length > 2) throw wrongArity('ping')
       const { reply } = client
       if (reply.protocol === 2 && isSubscriber(client)) {
@@ -39,8 +43,9 @@ export const pingCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 2,
     flags: ['loading', 'stale', 'fast'],
-    args: [{ name: 'message', type: 'string' }],
-    run(client, args) {
+    args: [{ name: 'message', type: 'string', value: true }],
+    takesValues: true,
+    run(client, args: Message) {
       client.reply.bulk(args[1])
     },
   },

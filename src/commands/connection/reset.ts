@@ -41,7 +41,8 @@ export const resetCommands: readonly Command[] = [
       endTransaction(client)
       client.name = ''
       client.authenticated = server.config.get('requirepass') === ''
-      // After CLIENT REPLY SKIP, replies stay muted, because the one request to mute is this one.
+      // After CLIENT REPLY SKIP the reply stays muted, because RESET is the request that SKIP
+      // skips.
       if (client.replyMode === 'off') reply.muted = false
       client.replyMode = 'on'
       reply.protocol = 2

@@ -1,9 +1,11 @@
 // DEL · UNLINK · EXISTS · TOUCH · TYPE
 
+import { pathOfKey } from '../../keyspace/key.ts'
 import type { Argument } from '../../request/arguments/argument.ts'
 import { KEY } from '../../request/arguments/argument.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { checkLength, MAX_PATH_LENGTH } from '../../store/path.ts'
 
 const KEYS: Argument = { ...KEY, multiple: true }
 const EACH = 'O(N) where N is the number of keys'
@@ -16,6 +18,10 @@ const MANY_KEYS = { ...GENERIC, complexity: EACH, arity: -2, keys: [1, -1, 1] } 
 /** DEL and UNLINK. A directory is not a key, and stays. */
 function deleteKeys(client: Client, args: readonly string[]): void {
   let deleted = 0
+  // Checked before anything is deleted, because an error would deny that.
+  for (let i = 1; i < args.length; i++) {
+    if (args[i].length >= MAX_PATH_LENGTH) checkLength(pathOfKey(args[i]))
+  }
   for (let i = 1; i < args.length; i++) {
     const node = client.server.keyspace.lookup(args[i])
     if (node === undefined || node.dir) continue

@@ -8,8 +8,18 @@ import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { textOfValue, type Value } from '../../store/value.ts'
 
 const MAX_FREQUENCY = 255n
+
+/** The rest are options. */
+type RestoreArguments = readonly [
+  name: string,
+  key: string,
+  ttl: string,
+  payload: Value,
+  ...options: Value[],
+]
 
 interface RestoreOptions {
   replace: boolean
@@ -29,7 +39,7 @@ function integerOf(text: string): bigint {
  *
  * @throws CommandError
  */
-function parseRestoreOptions(args: readonly string[]): RestoreOptions {
+function parseRestoreOptions(args: readonly Value[]): RestoreOptions {
   const options = { replace: false, absolute: false }
   let used: string | undefined
   for (let i = 4; i < args.length; i++) {
@@ -45,7 +55,7 @@ function parseRestoreOptions(args: readonly string[]): RestoreOptions {
     const known = option === 'IDLETIME' || option === 'FREQ'
     if (!known || i + 1 === args.length || (used ?? option) !== option) throw syntaxError()
     used = option
-    const value = integerOf(args[++i])
+    const value = integerOf(textOfValue(args[++i]))
     if (option === 'IDLETIME' && value < 0n) {
       throw new CommandError('ERR Invalid IDLETIME value, must be >= 0')
     }
@@ -67,7 +77,7 @@ function parseTtl(text: string): number {
 }
 
 /** @throws CommandError if the payload is damaged, or not a string */
-function decode(client: Client, payload: string): string {
+function decode(client: Client, payload: Value): Value {
   try {
     return decodeString(payload, client.server.config.get('proto-max-bulk-len'))
   } catch (error) {
@@ -77,7 +87,7 @@ function decode(client: Client, payload: string): string {
 }
 
 /** RESTORE. */
-function restore(client: Client, args: readonly string[]): void {
+function restore(client: Client, args: RestoreArguments): void {
   const { server, reply } = client
   const [, key, ttlText, payload] = args
   const { replace, absolute } = parseRestoreOptions(args)
@@ -131,12 +141,13 @@ export const dumpCommands: readonly Command[] = [
     args: [
       KEY,
       { name: 'ttl', type: 'integer' },
-      { name: 'serialized-value', type: 'string' },
+      { name: 'serialized-value', type: 'string', value: true },
       { name: 'replace', type: 'pure-token', token: 'REPLACE', optional: true },
       { name: 'absttl', type: 'pure-token', token: 'ABSTTL', optional: true },
       { name: 'seconds', type: 'integer', token: 'IDLETIME', optional: true },
       { name: 'frequency', type: 'integer', token: 'FREQ', optional: true },
     ],
+    takesValues: true,
     run: restore,
   },
 ]

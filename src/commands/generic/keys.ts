@@ -1,17 +1,17 @@
 // KEYS · RANDOMKEY
 
 import { keyOf } from '../../keyspace/key.ts'
+import { keyGlob } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { Store } from '../../store/store.ts'
 import type { FileNode } from '../../store/tree/node.ts'
-import { matchGlob } from '../../text/glob.ts'
 import { replyKeys } from './scan.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
 
-/** RANDOMKEY draws this often before it goes through the files in order. */
+/** RANDOMKEY draws at most this many times, then takes the next visible file in the list. */
 const MAX_DRAWS = 100
 
 /** All keys that match a glob, in the order of the list of files. */
@@ -19,17 +19,23 @@ function allKeys(client: Client, pattern: string): string[] {
   const { store, clock } = client.server
   const { fileList } = store
   const now = clock.now()
+  const glob = pattern === '*' ? undefined : keyGlob(pattern)
   const keys: string[] = []
   for (let i = 0; i < fileList.length; i++) {
     const file = fileList.at(i)
     if (!store.isVisible(file, now)) continue
     const key = keyOf(file)
-    if (pattern === '*' || matchGlob(pattern, key)) keys.push(key)
+    if (glob === undefined || glob.matches(key)) keys.push(key)
   }
   return keys
 }
 
-/** A random file, each as likely as any other, or undefined if there is none. @param now Unix ms */
+/**
+ * A random file, or undefined if there is none. All files are equally likely, unless no draw
+ * succeeds.
+ *
+ * @param now Unix ms
+ */
 function randomFile(store: Store, now: number): FileNode | undefined {
   const { fileList } = store
   const { length } = fileList
@@ -39,7 +45,7 @@ function randomFile(store: Store, now: number): FileNode | undefined {
     const file = fileList.at(position)
     if (store.isVisible(file, now)) return file
   }
-  // Most of the list is expired or deleted files that have not been removed yet.
+  // Most files in the list have expired or been deleted, and have not been removed from it yet.
   for (let i = 0; i < length; i++) {
     const file = fileList.at((position + i) % length)
     if (store.isVisible(file, now)) return file

@@ -7,6 +7,7 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import type { Value } from '../../store/value.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 /** Shared by the subcommands. */
@@ -28,15 +29,19 @@ const SHARED_INTEGERS = 10_000n
 /** The reference count that Redis reports for a shared object. */
 const SHARED_REFERENCES = 2 ** 31 - 1
 
+function integerIn(value: Value): bigint | undefined {
+  return typeof value === 'string' ? readInteger64(value) : undefined
+}
+
 /** The encoding in which Redis keeps a string after SET. */
-function encodingOf(value: string): string {
-  if (readInteger64(value) !== undefined) return 'int'
+function encodingOf(value: Value): string {
+  if (integerIn(value) !== undefined) return 'int'
   return value.length <= MAX_EMBEDDED_BYTES ? 'embstr' : 'raw'
 }
 
 /** The references that Redis has to a string after SET. */
-function referencesTo(value: string): number {
-  const integer = readInteger64(value)
+function referencesTo(value: Value): number {
+  const integer = integerIn(value)
   const shared = integer !== undefined && integer >= 0n && integer < SHARED_INTEGERS
   return shared ? SHARED_REFERENCES : 1
 }
@@ -47,7 +52,7 @@ function referencesTo(value: string): number {
  * @param answer writes the reply about the key's value
  * @throws CommandError WRONGTYPE if the key is a directory
  */
-function askOf(client: Client, key: string, answer: (value: string) => void): void {
+function askOf(client: Client, key: string, answer: (value: Value) => void): void {
   // A miss is counted but not published, as in Redis.
   const { store, stats } = client.server
   const node = store.lookup(pathOfKey(key))

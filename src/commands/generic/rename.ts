@@ -11,7 +11,7 @@ import { StoreError } from '../../store/errors.ts'
 const GENERIC = { group: 'generic', since: '0.1.0' } as const
 
 /**
- * Moves a node, a directory with all nodes below it.
+ * Moves a node. A directory moves with all nodes below it.
  *
  * @throws CommandError WRONGTYPE if the new path is a directory
  * @throws StoreError if the store refuses the move
@@ -20,7 +20,8 @@ function moveNode(client: Client, from: string, to: string): void {
   const replaces = client.server.keyspace.lookup(to) !== undefined
   try {
     client.server.store.rename(pathOfKey(from), pathOfKey(to))
-    // Redis deletes the former key first. The store itself reports a key that did not exist.
+    // Redis first deletes the key that is already at `to`, and so reports the replacement as `new`.
+    // If nothing was at `to`, the store's own event already leads to `new`.
     if (replaces) client.server.keyspace.notify('new', to)
     client.server.keyspace.notify('rename_from', from)
     client.server.keyspace.notify('rename_to', to)

@@ -3,22 +3,30 @@
 import { keyOf } from '../../keyspace/key.ts'
 import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
+import { keyGlob } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
-import { matchGlob } from '../../text/glob.ts'
+import type { Glob } from '../../text/glob.ts'
 
 /** The COUNT of a request that gives none (Redis). */
 const DEFAULT_COUNT = 10
-/** SCAN looks at most at COUNT times this many files (Redis). */
+/** One SCAN looks at no more than COUNT times this many files, as in Redis. */
 const MAX_LOOKS_PER_KEY = 10
+
+/** A key that is listed takes about this much memory, in bytes, if it had to be put together. */
+const KEY_BYTES = 64
 
 /** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
 const POSITIONS = 2 ** 32
 
-/** A cursor as C's strtoul reads it: with or without a sign, possibly empty, ended by a NUL. */
-const CURSOR = /^(?:([+-]?)(\d+))?(?:$|\0)/
+/**
+ * A cursor as C's strtoul reads it: with or without a sign, possibly empty, ended by a NUL. No 64-bit
+ * number has more digits.
+ */
+const CURSOR = /^(?:([+-]?)(\d{1,20}))?(?:$|\0)/
 const MAX_CURSOR = 2n ** 64n - 1n
 
 /** @throws CommandError unless Redis would take the cursor */
@@ -30,8 +38,8 @@ function parseCursor(text: string): number {
 }
 
 /**
- * How many files of the list a cursor leaves to look at. An unknown cursor, and one for an earlier
- * list, leaves all of them.
+ * How many files are still to be scanned from this cursor on. For an unknown cursor, or one of an
+ * earlier list, these are all files.
  */
 function filesLeft({ fileList }: Store, cursor: number): number {
   if (Math.floor(cursor / POSITIONS) !== fileList.epoch) return fileList.length
@@ -39,7 +47,7 @@ function filesLeft({ fileList }: Store, cursor: number): number {
 }
 
 interface ScanOptions {
-  pattern: string | undefined
+  pattern: Glob | undefined
   count: number
   type: string | undefined
 }
@@ -56,7 +64,7 @@ function parseScanOptions(args: readonly string[]): ScanOptions {
     if (value === undefined) throw syntaxError()
     switch (tokenOf(args[i])) {
       case 'MATCH':
-        options.pattern = value === '*' ? undefined : value
+        options.pattern = value === '*' ? undefined : keyGlob(value)
         break
       case 'COUNT':
         options.count = parseCount(value)
@@ -82,7 +90,7 @@ function parseCount(text: string): number {
 /** Replies with an array of keys. */
 export function replyKeys({ reply }: Client, keys: readonly string[]): void {
   reply.array(keys.length)
-  for (const key of keys) reply.bulk(key)
+  writeList(reply, keys, writeBulk, KEY_BYTES * keys.length)
 }
 
 /** SCAN. */
@@ -101,7 +109,7 @@ function scan(client: Client, args: readonly string[]): void {
     counted++
     if (type !== undefined && type !== 'STRING') continue
     const key = keyOf(file)
-    if (pattern === undefined || matchGlob(pattern, key)) keys.push(key)
+    if (pattern === undefined || pattern.matches(key)) keys.push(key)
   }
   client.reply.array(2)
   client.reply.bulk(left === 0 ? '0' : String(fileList.epoch * POSITIONS + left))

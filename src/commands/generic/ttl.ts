@@ -7,7 +7,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { ONE_KEY } from './expire.ts'
 
-/** Replies when a key expires: -2 if it does not exist, -1 if it never does. */
+/** Replies with a key's TTL or expiry time; with -2 if there is no key, -1 if it has no TTL. */
 function replyTime(client: Client, key: string, { factor, relative }: Unit): void {
   const { server, reply } = client
   const node = server.store.lookup(pathOfKey(key))

@@ -1,8 +1,11 @@
 // SUBSCRIBE · UNSUBSCRIBE · PSUBSCRIBE · PUNSUBSCRIBE · PUBLISH · PUBSUB
 
 import { CommandError } from '../../request/arguments/errors.ts'
+import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
 import type { Command, Flag } from '../../request/command.ts'
-import { matchGlob } from '../../text/glob.ts'
+import { writeBulk, writeList } from '../../resp/reply-list.ts'
+import type { Value } from '../../store/value.ts'
+import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stale']
@@ -27,6 +30,7 @@ export const subscribeCommands: readonly Command[] = [
     arity: -2,
     flags: SUBSCRIBE_FLAGS,
     args: [CHANNELS],
+    keeps: true,
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.subscribe(client, args.slice(1))
@@ -56,6 +60,7 @@ export const subscribeCommands: readonly Command[] = [
     arity: -2,
     flags: SUBSCRIBE_FLAGS,
     args: [PATTERNS],
+    keeps: true,
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.patternSubscribe(client, args.slice(1))
@@ -85,14 +90,16 @@ export const subscribeCommands: readonly Command[] = [
     flags: ['pubsub', 'loading', 'stale', 'fast'],
     args: [
       { name: 'channel', type: 'string' },
-      { name: 'message', type: 'string' },
+      { name: 'message', type: 'string', value: true },
     ],
-    run(client, args) {
+    takesValues: true,
+    run(client, args: readonly [name: string, channel: string, message: Value]) {
       if (args[1].startsWith('/')) {
         throw new CommandError(
           'ERR a channel that begins with a slash carries the events of the tree; write the node instead',
         )
       }
+      checkChannel(args[1])
       client.reply.integer(client.server.pubsub.publish(args[1], args[2]))
     },
   },
@@ -116,11 +123,13 @@ export const subscribeCommands: readonly Command[] = [
         run(client, args) {
           if (args.length > 3) throw wrongSubcommandArguments(args[1])
           const pattern = args[2]
+          if (pattern !== undefined) checkPattern(pattern)
+          const glob = pattern === undefined ? undefined : new Glob(pattern)
           const channels = [...client.server.pubsub.channels()].filter(
-            (channel) => pattern === undefined || matchGlob(pattern, channel),
+            (channel) => glob === undefined || glob.matches(channel),
           )
           client.reply.array(channels.length)
-          for (const channel of channels) client.reply.bulk(channel)
+          writeList(client.reply, channels, writeBulk)
         },
       },
       {
@@ -134,10 +143,13 @@ export const subscribeCommands: readonly Command[] = [
         args: [{ ...CHANNELS, optional: true }],
         run(client, args) {
           client.reply.array(2 * (args.length - 2))
-          for (const channel of args.slice(2)) {
-            client.reply.bulk(channel)
-            client.reply.integer(client.server.pubsub.subscribers(channel))
-          }
+          const counts = args
+            .slice(2)
+            .map((channel) => [channel, client.server.pubsub.subscribers(channel)] as const)
+          writeList(client.reply, counts, (reply, [channel, count]) => {
+            reply.bulk(channel)
+            reply.integer(count)
+          })
         },
       },
       {

@@ -1,7 +1,7 @@
 import type { Argument } from '../../request/arguments/argument.ts'
 import type { Category, Command, Flag, Group } from '../../request/command.ts'
 import { keySpecsOf } from '../../request/key-specs.ts'
-import type { ReplyWriter } from '../../resp/reply-writer.ts'
+import { ReplyWriter } from '../../resp/reply-writer.ts'
 
 /** The flags in Redis's order. */
 const FLAG_ORDER: readonly Flag[] = [
@@ -23,7 +23,9 @@ const FLAG_ORDER: readonly Flag[] = [
   'allow_busy',
 ]
 
-/** A command, and its name together with its container's: `client|list`. */
+/**
+ * A command with its full name; a subcommand's full name includes its container's: `client|list`.
+ */
 export interface NamedCommand {
   readonly fullName: string
   readonly command: Command
@@ -63,6 +65,30 @@ export function categoriesOf(command: Command): readonly Category[] {
   if (all.has('admin')) all.add('dangerous')
   all.add(has('fast') ? 'fast' : 'slow')
   return CATEGORY_ORDER.filter((category) => all.has(category))
+}
+
+/** What COMMAND INFO and COMMAND DOCS say of each command, encoded once for each version of RESP. */
+export class CommandReplies {
+  readonly #write: (reply: ReplyWriter, named: NamedCommand) => void
+  readonly #encoded = { 2: new Map<NamedCommand, Buffer>(), 3: new Map<NamedCommand, Buffer>() }
+
+  constructor(write: (reply: ReplyWriter, named: NamedCommand) => void) {
+    this.#write = write
+  }
+
+  /** @param named always the same object for one command */
+  write(reply: ReplyWriter, named: NamedCommand): void {
+    const encoded = this.#encoded[reply.protocol]
+    let bytes = encoded.get(named)
+    if (bytes === undefined) {
+      const writer = new ReplyWriter()
+      writer.protocol = reply.protocol
+      this.#write(writer, named)
+      bytes = Buffer.from(writer.bytes)
+      encoded.set(named, bytes)
+    }
+    reply.encoded(bytes)
+  }
 }
 
 /** Writes one element of COMMAND INFO: Redis's ten fields. */
@@ -156,7 +182,8 @@ function replyKeySpecs(reply: ReplyWriter, command: Command): void {
     reply.bulk('begin_search')
     replySpec(reply, 'index', { index: first })
     reply.bulk('find_keys')
-    // Here Redis counts the last key from the first one, unless it counts from the end.
+    // In a key spec, `lastkey` is relative to the first key, except that a negative one counts from
+    // the last argument.
     replySpec(reply, 'range', { lastkey: last < 0 ? last : last - first, keystep: step, limit: 0 })
   }
 }

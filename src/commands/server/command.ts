@@ -1,13 +1,16 @@
 // COMMAND
 
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
+import { checkPattern } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { type UsedKey, usedKeys } from '../../request/key-specs.ts'
+import { writeList } from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
-import { matchGlob } from '../../text/glob.ts'
+import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
 import {
+  CommandReplies,
   categoriesOf,
   type NamedCommand,
   replyCommandDocs,
@@ -19,10 +22,15 @@ const FLAGS: readonly Flag[] = ['loading', 'stale']
 
 const NAMES = [{ name: 'command-name', type: 'string', optional: true, multiple: true }] as const
 
+const infos = new CommandReplies(replyCommandInfo)
+const docs = new CommandReplies(replyCommandDocs)
+
 /** Finds commands and subcommands by name. */
 class Catalogue {
   readonly #all: () => readonly Command[]
   #byName: ReadonlyMap<string, NamedCommand> | undefined
+  /** Subcommands too, by their full names. */
+  #byAnyName: ReadonlyMap<string, NamedCommand> | undefined
 
   constructor(all: () => readonly Command[]) {
     this.#all = all
@@ -43,11 +51,8 @@ class Catalogue {
 
   /** @param name in any case, `container|subcommand` for a subcommand */
   find(name: string): NamedCommand | undefined {
-    const [first, second, ...rest] = name.toLowerCase().split('|')
-    const found = this.commands.get(first)
-    if (found === undefined || second === undefined) return found
-    if (rest.length > 0) return undefined
-    return subcommandsOf(found).find(({ command }) => command.name === second)
+    this.#byAnyName ??= new Map(this.everything().map((named) => [named.fullName, named]))
+    return this.#byAnyName.get(name) ?? this.#byAnyName.get(name.toLowerCase())
   }
 
   /** The command or subcommand that a request calls. */
@@ -58,7 +63,11 @@ class Catalogue {
   }
 }
 
-/** Whether COMMAND LIST's options select a command. @throws CommandError a syntax error */
+/**
+ * Parses COMMAND LIST's options into a test that says whether a command is listed.
+ *
+ * @throws CommandError a syntax error
+ */
 function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean {
   if (args.length === 2) return () => true
   if (args.length !== 5 || tokenOf(args[2]) !== 'FILTERBY') throw syntaxError()
@@ -69,8 +78,11 @@ function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean 
       return () => false
     case 'ACLCAT':
       return ({ command }) => categoriesOf(command).some(isValue)
-    case 'PATTERN':
-      return ({ fullName }) => matchGlob(value, fullName)
+    case 'PATTERN': {
+      checkPattern(value)
+      const glob = new Glob(value)
+      return ({ fullName }) => glob.matches(fullName)
+    }
     default:
       throw syntaxError()
   }
@@ -94,7 +106,7 @@ function keysOf(found: NamedCommand | undefined, request: readonly string[]): Us
 /** COMMAND and COMMAND INFO without names. */
 function replyAllInfo(reply: ReplyWriter, catalogue: Catalogue): void {
   reply.array(catalogue.commands.size)
-  for (const named of catalogue.commands.values()) replyCommandInfo(reply, named)
+  for (const named of catalogue.commands.values()) infos.write(reply, named)
 }
 
 /**
@@ -159,11 +171,11 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
           return
         }
         reply.array(args.length - 2)
-        for (const name of args.slice(2)) {
+        writeList(reply, args.slice(2), (piece, name) => {
           const named = catalogue.find(name)
-          if (named === undefined) reply.null()
-          else replyCommandInfo(reply, named)
-        }
+          if (named === undefined) piece.null()
+          else infos.write(piece, named)
+        })
       },
     },
     {
@@ -184,10 +196,10 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
                 .map((name) => catalogue.find(name))
                 .filter((named) => named !== undefined)
         reply.map(chosen.length)
-        for (const named of chosen) {
-          reply.bulk(named.fullName)
-          replyCommandDocs(reply, named)
-        }
+        writeList(reply, chosen, (piece, named) => {
+          piece.bulk(named.fullName)
+          docs.write(piece, named)
+        })
       },
     },
     {
@@ -206,7 +218,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         const request = args.slice(2)
         const keys = keysOf(catalogue.findRequested(request), request)
         reply.array(keys.length)
-        for (const { key } of keys) reply.bulk(key)
+        writeList(reply, keys, (piece, { key }) => piece.bulk(key))
       },
     },
     {
@@ -225,12 +237,12 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         const request = args.slice(2)
         const keys = keysOf(catalogue.findRequested(request), request)
         reply.array(keys.length)
-        for (const { key, flags } of keys) {
-          reply.array(2)
-          reply.bulk(key)
-          reply.set(flags.length)
-          for (const flag of flags) reply.simple(flag)
-        }
+        writeList(reply, keys, (piece, { key, flags }) => {
+          piece.array(2)
+          piece.bulk(key)
+          piece.set(flags.length)
+          for (const flag of flags) piece.simple(flag)
+        })
       },
     },
   ]

@@ -4,6 +4,7 @@ import { ConfigError } from '../../config/config.ts'
 import { type DirectiveName, findDirective } from '../../config/directives.ts'
 import { rewriteConfigFile } from '../../config/rewrite.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
+import { checkPattern } from '../../request/arguments/pattern.ts'
 import { textOf } from '../../request/arguments/token.ts'
 import type { Client, ServerContext } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
@@ -13,7 +14,10 @@ import { withHelp } from '../subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
-/** Marks a CONFIG GET argument as a glob. Any other one is a name, and is repeated as given. */
+/**
+ * Marks a CONFIG GET argument as a glob. An argument without these characters is a directive's
+ * name; the reply repeats it in the client's spelling.
+ */
 const GLOB = /[*?[]/
 
 /** Directives whose change starts work on the disk, for which the reply waits. */
@@ -27,6 +31,7 @@ function getDirectives({ server, reply }: Client, patterns: readonly string[]): 
     const exact = GLOB.test(pattern) ? undefined : findDirective(pattern)
     if (exact !== undefined && !found.has(exact)) found.set(exact, pattern)
     if (!GLOB.test(pattern)) continue
+    checkPattern(pattern)
     for (const name of server.config.match([pattern])) if (!found.has(name)) found.set(name, name)
   }
   reply.map(found.size)
@@ -48,10 +53,9 @@ function setDirectives({ server, executing }: Client, args: readonly string[]): 
     config.setMany(pairs)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    let { message } = error
-    // Names from clients are shown as far as C would show them: up to a NUL.
-    for (const [name] of pairs) message = message.replace(name, () => textOf(name))
-    throw new CommandError(`ERR ${message}`)
+    const { directive } = error
+    // A name from a client is shown as far as C would show it: up to a NUL.
+    throw new CommandError(`ERR ${error.message.replace(directive, () => textOf(directive))}`)
   }
 }
 

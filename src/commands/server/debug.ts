@@ -46,7 +46,7 @@ function debug({ server, reply }: Client, args: readonly string[]): void {
   }
 }
 
-/** Testing clients. */
+/** For testing clients: errors, log lines and delays on request. */
 export const debugCommands: readonly Command[] = [
   {
     name: 'debug',

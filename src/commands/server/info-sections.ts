@@ -31,7 +31,7 @@ function serverFields(server: ServerContext): Fields {
   const now = server.clock.now()
   const uptime = Math.max(0, Math.floor((now - server.startedAt) / 1000))
   return [
-    // Clients deduce from it what they may use.
+    // Clients choose the commands they use by `redis_version`.
     ['redis_version', redisVersion],
     ['ktree_version', version],
     ['redis_mode', 'standalone'],
@@ -93,7 +93,7 @@ function memoryFields({ config, memory }: ServerContext): Fields {
     ['heap_used', heapUsed],
     ['total_system_memory', system],
     ['total_system_memory_human', humanBytes(system)],
-    // There are no scripts, but programs that display a server display these fields.
+    // ktree has no scripts, but monitoring programs expect these fields.
     ['used_memory_lua', 0],
     ['used_memory_lua_human', humanBytes(0)],
     ['maxmemory', limit],
@@ -140,7 +140,8 @@ function persistenceFields({ persistence }: ServerContext): Fields {
   ]
 }
 
-function statsFields({ stats, store, pubsub, throughput }: ServerContext): Fields {
+function statsFields(server: ServerContext): Fields {
+  const { stats, store, pubsub, throughput } = server
   const rates = throughput.measure()
   return [
     ['total_connections_received', stats.connectionsReceived],
@@ -153,6 +154,7 @@ function statsFields({ stats, store, pubsub, throughput }: ServerContext): Field
     ['rejected_connections', stats.connectionsRejected],
     ['expired_keys', store.stats.expireCount],
     ['evicted_keys', 0],
+    ['evicted_clients', stats.evictedClients],
     ['keyspace_hits', stats.keyspaceHits + store.stats.getsSuccess],
     ['keyspace_misses', stats.keyspaceMisses + store.stats.getsFail],
     ['pubsub_channels', [...pubsub.channels()].length],
@@ -161,6 +163,7 @@ function statsFields({ stats, store, pubsub, throughput }: ServerContext): Field
     ['unexpected_error_replies', stats.unexpectedErrors],
     ['total_error_replies', stats.errorReplies],
     ['client_output_buffer_limit_disconnections', stats.outputLimitDisconnections],
+    ['lost_log_lines', server.lostLogLines()],
   ]
 }
 

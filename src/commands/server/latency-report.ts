@@ -16,7 +16,8 @@ function age(seconds: number): string {
 }
 
 /**
- * The reply to LATENCY GRAPH: a column for each sample, with its age below it, written downwards.
+ * The reply to LATENCY GRAPH: one column for each sample; below it the sample's age, one character
+ * a line.
  *
  * @param now Unix seconds
  */

@@ -52,13 +52,15 @@ function replyHistogram({ reply }: Client, { calls, histogram }: CommandStats): 
  */
 function replyHistograms(client: Client, names: readonly string[]): void {
   const all = [...client.server.commandStats].filter(([, { calls }]) => calls > 0)
-  const asked = names.map((name) => name.toLowerCase())
+  const byName = new Map<string, (typeof all)[number][]>()
+  for (const each of all) {
+    const [container] = each[0].split('|', 1)
+    for (const name of new Set([each[0], container])) {
+      byName.set(name, [...(byName.get(name) ?? []), each])
+    }
+  }
   const found =
-    asked.length === 0
-      ? all
-      : asked.flatMap((name) =>
-          all.filter(([fullName]) => fullName === name || fullName.startsWith(`${name}|`)),
-        )
+    names.length === 0 ? all : names.flatMap((name) => byName.get(name.toLowerCase()) ?? [])
   client.reply.map(found.length)
   for (const [fullName, stats] of found) {
     client.reply.bulk(fullName)

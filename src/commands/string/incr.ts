@@ -12,6 +12,7 @@ import {
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { FileNode } from '../../store/tree/node.ts'
+import type { Value } from '../../store/value.ts'
 
 /** Shared by the commands of this file. */
 const WRITES = {
@@ -24,11 +25,12 @@ const WRITES = {
 
 const MIN_64 = -(2n ** 63n)
 const MAX_64 = 2n ** 63n - 1n
-/** An integer so short that a number holds it, and its sum with another, exactly. */
+/** An integer of at most 15 digits. A JavaScript number holds the sum of two of them exactly. */
 const SHORT_INTEGER = /^(?:0|-?[1-9]\d{0,14})$/
 
 /** @throws CommandError unless the text is an integer of 64 bits */
-function parseInteger(text: string): number | bigint {
+function parseInteger(text: Value): number | bigint {
+  if (typeof text !== 'string') throw notAnInteger()
   if (SHORT_INTEGER.test(text)) return Number(text)
   const value = readInteger64(text)
   if (value === undefined) throw notAnInteger()
@@ -59,8 +61,8 @@ function putKey(client: Client, key: string, file: FileNode | undefined, value: 
 }
 
 /** @throws CommandError unless the text is a number that Redis's INCRBYFLOAT takes */
-function parseFloatStrictly(text: string): LongDouble {
-  const value = parseLongDouble(text)
+function parseFloatStrictly(text: Value): LongDouble {
+  const value = typeof text === 'string' ? parseLongDouble(text) : undefined
   if (value === undefined) throw new CommandError('ERR value is not a valid float')
   return value
 }

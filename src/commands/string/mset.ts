@@ -1,24 +1,22 @@
 // MSET · MSETNX
 
 import { pathOfKey } from '../../keyspace/key.ts'
-import type { Argument } from '../../request/arguments/argument.ts'
+import { type Argument, KEY, VALUE } from '../../request/arguments/argument.ts'
 import { wrongArity } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import type { RequestArguments } from '../../resp/request-arguments.ts'
 import { StoreError } from '../../store/errors.ts'
-import { cleanPath, isBelow } from '../../store/path.ts'
-
-const SLASH = 47
+import { cleanPath } from '../../store/path.ts'
+import { PathTree, type Place } from '../../store/path-tree.ts'
+import { textOfValue } from '../../store/value.ts'
 
 const PAIRS: readonly Argument[] = [
   {
     name: 'key-value',
     type: 'block',
     multiple: true,
-    args: [
-      { name: 'key', type: 'key' },
-      { name: 'value', type: 'string' },
-    ],
+    args: [KEY, VALUE],
   },
 ]
 
@@ -34,7 +32,7 @@ const WRITES = {
 } as const
 
 /** @throws CommandError if a key has no value */
-function checkPairs(args: readonly string[], name: string): void {
+function checkPairs(args: RequestArguments, name: string): void {
   if (args.length % 2 === 0) throw wrongArity(name)
 }
 
@@ -46,44 +44,49 @@ function checkPairs(args: readonly string[], name: string): void {
  * @throws StoreError NOTDIR if a parent of a key is a file, or is another key of this request
  * @throws PathError if a path is too long or too deep
  */
-function checkWrites(client: Client, args: readonly string[]): boolean {
+function checkWrites(client: Client, args: RequestArguments): boolean {
   let exists = false
   let nested = false
   for (let i = 1; i < args.length; i += 2) {
-    if (client.server.keyspace.checkSet(args[i])) exists = true
-    if (args[i].includes('/', 1)) nested = true
+    const key = textOfValue(args[i])
+    if (client.server.keyspace.checkSet(key)) exists = true
+    if (key.includes('/', 1)) nested = true
   }
   if (nested) checkNesting(client, args)
   return exists
 }
 
-/** @throws StoreError NOTDIR if a key lies below another one, because that will be a file */
-function checkNesting({ server }: Client, args: readonly string[]): void {
+/**
+ * Checks that no key is the directory of another one, because it will be a file.
+ *
+ * @throws StoreError NOTDIR
+ */
+function checkNesting({ server }: Client, args: RequestArguments): void {
   const paths: string[] = []
-  for (let i = 1; i < args.length; i += 2) paths.push(cleanPath(pathOfKey(args[i])))
-  paths.sort(compareAsTree)
-  for (let i = 1; i < paths.length; i++) {
-    if (isBelow(paths[i], paths[i - 1])) throw new StoreError(104, paths[i - 1], server.store.index)
-  }
-}
-
-/** Sorts the slash before all other characters, so that the paths below a path follow it directly. */
-function compareAsTree(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i)
-    const y = b.charCodeAt(i)
-    if (x === y) continue
-    if (x === SLASH) return -1
-    return y === SLASH ? 1 : x - y
-  }
-  return a.length - b.length
-}
-
-function setAll(client: Client, args: readonly string[]): void {
+  const directories = new PathTree<true>()
+  const seen = new Set<string>()
   for (let i = 1; i < args.length; i += 2) {
-    client.server.keyspace.set(args[i], args[i + 1])
-    client.server.keyspace.notify('set', args[i])
+    const path = cleanPath(pathOfKey(textOfValue(args[i])))
+    paths.push(path)
+    const directory = path.slice(0, Math.max(1, path.lastIndexOf('/')))
+    if (seen.has(directory)) continue
+    seen.add(directory)
+    directories.at(directory)
+  }
+  for (const path of paths) {
+    let place: Place<true> | undefined = directories.root
+    while (place !== undefined && place.path.length < path.length) {
+      place = directories.next(place, path)
+    }
+    if (place !== undefined) throw new StoreError(104, path, server.store.index)
+  }
+}
+
+function setAll(client: Client, args: RequestArguments): void {
+  for (let i = 1; i < args.length; i += 2) {
+    const key = textOfValue(args[i])
+    client.server.keyspace.set(key, args[i + 1])
+    client.server.keyspace.notify('set', key)
   }
 }
 
@@ -94,7 +97,8 @@ export const msetCommands: readonly Command[] = [
     summary: 'Sets several keys; if one of them cannot be set, none is.',
     ...WRITES,
     keyFlags: [['OW', 'update']],
-    run(client, args) {
+    takesValues: true,
+    run(client, args: RequestArguments) {
       checkPairs(args, 'mset')
       checkWrites(client, args)
       setAll(client, args)
@@ -106,7 +110,8 @@ export const msetCommands: readonly Command[] = [
     summary: 'Sets several keys, but only if none of them exists.',
     ...WRITES,
     keyFlags: [['OW', 'insert']],
-    run(client, args) {
+    takesValues: true,
+    run(client, args: RequestArguments) {
       checkPairs(args, 'msetnx')
       const exists = checkWrites(client, args)
       if (!exists) setAll(client, args)

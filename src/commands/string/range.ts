@@ -5,11 +5,9 @@ import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { ownCopy } from '../../store/path.ts'
+import { appendToValue, putIntoValue, sliceValue, type Value } from '../../store/value.ts'
 import { READS } from './get.ts'
-
-/** A string up to this length is kept in one piece, see {@link concatenate}. */
-const MAX_FLAT_BYTES = 4096
+import type { KeyValue } from './set.ts'
 
 /** Shared by APPEND and SETRANGE. */
 const WRITES = {
@@ -25,27 +23,6 @@ function checkLength({ server }: Client, length: number): void {
   throw new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)')
 }
 
-/**
- * Joins two strings. V8 keeps the result as a tree of its pieces, which makes appending cheap, but
- * each piece takes about 60 bytes, however short it is. The result is therefore copied into one piece
- * while it is short, and after that each time it has grown by a sixteenth.
- */
-function concatenate(value: string, tail: string): string {
-  const sum = value + tail
-  const step = Math.max(12, 27 - Math.clz32(sum.length))
-  return sum.length <= MAX_FLAT_BYTES || value.length >> step !== sum.length >> step
-    ? ownCopy(sum)
-    : sum
-}
-
-/** Writes a part over a string; fills a gap between the string's end and the part with NUL bytes. */
-function overwrite(value: string, offset: number, part: string): string {
-  const bytes = Buffer.alloc(Math.max(value.length, offset + part.length))
-  bytes.write(value, 0, 'latin1')
-  bytes.write(part, offset, 'latin1')
-  return bytes.toString('latin1')
-}
-
 /** @throws CommandError unless the text is an integer of 64 bits */
 function parseOffset(text: string): bigint {
   const value = readInteger64(text)
@@ -57,14 +34,14 @@ function parseOffset(text: string): bigint {
  * The bytes from `start` to `end`, both included. Negative offsets count from the end: -1 is the last
  * byte.
  */
-function rangeOf(value: string, start: bigint, end: bigint): string {
+function rangeOf(value: Value, start: bigint, end: bigint): Value {
   // Redis compares negative offsets before it moves those that lie before the first byte to it.
   if (start < 0n && end < 0n && start > end) return ''
-  return value.slice(positionOf(value, start), positionOf(value, end) + 1)
+  return sliceValue(value, positionOf(value, start), positionOf(value, end) + 1)
 }
 
 /** The position that an offset means, counted from the start. */
-function positionOf(value: string, offset: bigint): number {
+function positionOf(value: Value, offset: bigint): number {
   // An offset that Number rounds lies far outside any string.
   const position = Number(offset)
   return position < 0 ? Math.max(0, value.length + position) : position
@@ -96,14 +73,15 @@ export const rangeCommands: readonly Command[] = [
     arity: 3,
     keyFlags: [['RW', 'insert']],
     args: [KEY, VALUE],
-    run(client, args) {
+    takesValues: true,
+    run(client, args: KeyValue) {
       const file = client.server.keyspace.find(args[1])
       let value = args[2]
       if (file === undefined) {
         client.server.keyspace.set(args[1], value)
       } else {
         checkLength(client, file.value.length + value.length)
-        value = concatenate(file.value, value)
+        value = appendToValue(file.value, value)
         client.server.keyspace.update(args[1], value, file.lease?.expireTime)
       }
       client.server.keyspace.notify('append', args[1])
@@ -114,17 +92,18 @@ export const rangeCommands: readonly Command[] = [
     name: 'setrange',
     summary: 'Overwrites part of the value of a key; fills a gap before it with NUL bytes.',
     ...WRITES,
-    complexity: 'O(N) where N is the length of the string',
+    complexity: 'O(N) where N is the length of the string; O(1), amortized, at its end',
     arity: 4,
     args: [KEY, { name: 'offset', type: 'integer' }, VALUE],
-    run(client, args) {
+    takesValues: true,
+    run(client, args: readonly [name: string, key: string, offset: string, part: Value]) {
       const offset = parseOffset(args[2])
       if (offset < 0n) throw new CommandError('ERR offset is out of range')
       const file = client.server.keyspace.find(args[1])
-      let value = file?.value ?? ''
-      if (args[3] !== '') {
+      let value: Value = file?.value ?? ''
+      if (args[3].length > 0) {
         checkLength(client, Number(offset) + args[3].length)
-        value = overwrite(value, Number(offset), args[3])
+        value = putIntoValue(value, Number(offset), args[3])
         if (file === undefined) client.server.keyspace.set(args[1], value)
         else client.server.keyspace.update(args[1], value, file.lease?.expireTime)
         client.server.keyspace.notify('setrange', args[1])

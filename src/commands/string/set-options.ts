@@ -2,12 +2,13 @@ import type { Argument } from '../../request/arguments/argument.ts'
 import { syntaxError } from '../../request/arguments/errors.ts'
 import { isTtlToken, TTL_ARGUMENT, type TtlToken } from '../../request/arguments/expire-time.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
+import { textOfValue, type Value } from '../../store/value.ts'
 
 /** The options of SET and GETEX. */
 export interface StringOptions {
   condition?: 'NX' | 'XX' | 'IFEQ' | 'IFNE'
   /** The value that IFEQ or IFNE compares with. */
-  comparand?: string
+  comparand?: Value
   get?: true
   /** EX, PX, EXAT or PXAT, with its argument. */
   ttl?: { readonly token: TtlToken; readonly text: string }
@@ -28,8 +29,8 @@ export const SET_OPTIONS: readonly Argument[] = [
     args: [
       { name: 'nx', type: 'pure-token', token: 'NX' },
       { name: 'xx', type: 'pure-token', token: 'XX' },
-      { name: 'ifeq-value', type: 'string', token: 'IFEQ' },
-      { name: 'ifne-value', type: 'string', token: 'IFNE' },
+      { name: 'ifeq-value', type: 'string', token: 'IFEQ', value: true },
+      { name: 'ifne-value', type: 'string', token: 'IFNE', value: true },
     ],
   },
   { name: 'get', type: 'pure-token', token: 'GET', optional: true },
@@ -52,15 +53,16 @@ export const GETEX_OPTIONS: readonly Argument[] = [
 ]
 
 /**
- * Parses the options as Redis 7.0 does, not by the declaration: an option given twice is no error, and
- * the last one counts. IFEQ and IFNE are from Redis 8.4, and exclude any other condition.
+ * Parses the options by hand, because Redis 7.0 accepts an option twice and takes the last; the
+ * declared parser would refuse it. IFEQ and IFNE are from Redis 8.4, and exclude any other
+ * condition.
  *
  * @param args the whole request
  * @param from the position of the first option
  * @throws CommandError a syntax error
  */
 export function parseStringOptions(
-  args: readonly string[],
+  args: readonly Value[],
   from: number,
   command: 'set' | 'getex',
 ): StringOptions {
@@ -85,7 +87,7 @@ export function parseStringOptions(
     } else if (isTtlToken(token)) {
       const other = (options.ttl?.token ?? token) !== token
       if (other || options.keeps || options.persists || last) throw syntaxError()
-      options.ttl = { token, text: args[++i] }
+      options.ttl = { token, text: textOfValue(args[++i]) }
     } else {
       throw syntaxError()
     }

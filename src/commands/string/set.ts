@@ -5,6 +5,7 @@ import { parseExpiry } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { FileNode } from '../../store/tree/node.ts'
+import { equalValues, type Value } from '../../store/value.ts'
 import { parseStringOptions, SET_OPTIONS, type StringOptions } from './set-options.ts'
 
 /** Shared by the commands of this file. */
@@ -19,15 +20,22 @@ const WRITES = {
 /** The same for commands that Redis flags as fast. */
 export const FAST_WRITES = { ...WRITES, flags: ['write', 'denyoom', 'fast'] } as const
 
+/** A key and its value. */
+export type KeyValue = readonly [name: string, key: string, value: Value]
+/** The rest are options; IFEQ's and IFNE's may be large. */
+type SetArguments = readonly [...KeyValue, ...options: Value[]]
+type SetExArguments = readonly [name: string, key: string, time: string, value: Value]
+
 /** Whether the condition of a SET keeps it from writing. A missing key equals no value (Redis 8.4). */
 function isRefused({ condition, comparand }: StringOptions, file: FileNode | undefined): boolean {
   if (condition === 'NX') return file !== undefined
   if (condition === 'XX') return file === undefined
-  if (condition === 'IFEQ') return file?.value !== comparand
-  return condition === 'IFNE' && file !== undefined && file.value === comparand
+  if (comparand === undefined) return false
+  const equal = file !== undefined && equalValues(file.value, comparand)
+  return condition === 'IFEQ' ? !equal : equal
 }
 
-function setWithOptions(client: Client, args: readonly string[]): void {
+function setWithOptions(client: Client, args: SetArguments): void {
   const { reply, server } = client
   const options = parseStringOptions(args, 3, 'set')
   const { condition, get, ttl, keeps } = options
@@ -49,12 +57,7 @@ function setWithOptions(client: Client, args: readonly string[]): void {
 }
 
 /** SETEX and PSETEX. */
-function setWithTtl(
-  client: Client,
-  args: readonly string[],
-  token: 'EX' | 'PX',
-  name: string,
-): void {
+function setWithTtl(client: Client, args: SetExArguments, token: 'EX' | 'PX', name: string): void {
   const { reply, server } = client
   server.keyspace.set(args[1], args[3], parseExpiry(token, args[2], server.clock, name))
   server.keyspace.notify('set', args[1])
@@ -75,7 +78,8 @@ export const setCommands: readonly Command[] = [
         ? ['RW', 'access', 'update']
         : ['OW', 'update'],
     args: [KEY, VALUE, ...SET_OPTIONS],
-    run(client, args) {
+    takesValues: true,
+    run(client, args: SetArguments) {
       if (args.length > 3) {
         setWithOptions(client, args)
         return
@@ -92,7 +96,8 @@ export const setCommands: readonly Command[] = [
     arity: 3,
     keyFlags: [['OW', 'insert']],
     args: [KEY, VALUE],
-    run(client, args) {
+    takesValues: true,
+    run(client, args: KeyValue) {
       const missing = client.server.keyspace.find(args[1]) === undefined
       if (missing) {
         client.server.keyspace.set(args[1], args[2])
@@ -108,7 +113,8 @@ export const setCommands: readonly Command[] = [
     arity: 4,
     keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'seconds', type: 'integer' }, VALUE],
-    run(client, args) {
+    takesValues: true,
+    run(client, args: SetExArguments) {
       setWithTtl(client, args, 'EX', 'setex')
     },
   },
@@ -119,7 +125,8 @@ export const setCommands: readonly Command[] = [
     arity: 4,
     keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'milliseconds', type: 'integer' }, VALUE],
-    run(client, args) {
+    takesValues: true,
+    run(client, args: SetExArguments) {
       setWithTtl(client, args, 'PX', 'psetex')
     },
   },

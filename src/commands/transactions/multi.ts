@@ -3,7 +3,7 @@
 import { pathOfKey } from '../../keyspace/key.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
-import { endTransaction, limitQueue } from '../../request/client.ts'
+import { endTransaction, limitKept, NAMES_PER_CHECK } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { Transaction } from '../../request/transaction.ts'
 import { WatchedKeys } from '../../request/watched-keys.ts'
@@ -18,7 +18,8 @@ function execute(client: Client): void {
     if (transaction.failed) {
       throw new CommandError('EXECABORT Transaction discarded because of previous errors.')
     }
-    // Watches end before the queue runs, so that its own writes touch only other clients' watches.
+    // This client's watches end before its queue runs, so that its own writes do not count as
+    // changes.
     const touched = watched?.check() === true
     watched?.clear()
     if (touched) client.reply.nullArray()
@@ -86,6 +87,7 @@ export const multiCommands: readonly Command[] = [
     keys: [1, -1, 1],
     keyFlags: [['RO']],
     args: [{ name: 'key', type: 'key', multiple: true }],
+    keeps: true,
     inMulti: true,
     run(client, args) {
       if (client.transaction !== undefined) {
@@ -93,9 +95,12 @@ export const multiCommands: readonly Command[] = [
       }
       const watched = client.watched ?? new WatchedKeys(client.server.store)
       client.watched = watched
-      for (let i = 1; i < args.length; i++) watched.add(pathOfKey(args[i]))
+      for (let i = 1; i < args.length; i++) {
+        watched.add(pathOfKey(args[i]))
+        if (i % NAMES_PER_CHECK === 0 && !limitKept(client)) return
+      }
       client.reply.ok()
-      limitQueue(client)
+      limitKept(client)
     },
   },
   {

@@ -1,12 +1,13 @@
 import { encodeArrayHeader, encodeBulk, encodeHeader } from '../../resp/reply-encoding.ts'
 import { ACTIONS, type Action, type NodeExtern } from '../../store/event.ts'
+import type { Value } from '../../store/value.ts'
 
 /** One value for each version of RESP. */
 type ByProtocol<T> = Readonly<Record<2 | 3, T>>
 
 /** A file without a TTL, whose reply always has the same four fields. */
 export interface PlainFile extends NodeExtern {
-  readonly value: string
+  readonly value: Value
 }
 
 /** Whether a node is a file without a TTL. */

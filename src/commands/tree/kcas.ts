@@ -9,17 +9,18 @@ import {
 } from '../../request/arguments/expire-time.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import type { Command } from '../../request/command.ts'
+import type { Value } from '../../store/value.ts'
 import { replyEvent } from './event-reply.ts'
-import { GROWS, WRITES } from './kset.ts'
+import { GROWS, type PathValue, WRITES } from './kset.ts'
 
 const CONDITIONS: readonly Argument[] = [
-  { name: 'prev-value', type: 'string', token: 'PREVVALUE', optional: true },
+  { name: 'prev-value', type: 'string', value: true, token: 'PREVVALUE', optional: true },
   { name: 'prev-index', type: 'integer', token: 'PREVINDEX', optional: true },
 ]
 
 /** @throws CommandError if neither condition is given, or `prev-index` is not a valid index */
-function parseConditions(options: Options): { prevValue?: string; prevIndex?: number } {
-  const prevValue = options.get('prev-value')
+function parseConditions(options: Options): { prevValue?: Value; prevIndex?: number } {
+  const prevValue = options.value('prev-value')
   const prevIndex = options.get('prev-index')
   if (prevValue === undefined && prevIndex === undefined) {
     throw new CommandError('ERR at least one of PREVVALUE and PREVINDEX must be given')
@@ -38,7 +39,8 @@ export const kcasCommands: readonly Command[] = [
     ...GROWS,
     arity: -5,
     args: [PATH, VALUE, ...CONDITIONS, TTL_ARGUMENT, REFRESH_ARGUMENT],
-    run(client, args, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       const conditions = parseConditions(options)
       const writeOptions = parseWriteOptions(options, clock, 'kcas', args[2])
@@ -51,7 +53,8 @@ export const kcasCommands: readonly Command[] = [
     ...WRITES,
     arity: -4,
     args: [PATH, ...CONDITIONS],
-    run(client, args, options) {
+    takesValues: true,
+    run(client, args: readonly [name: string, path: string, ...options: Value[]], options) {
       replyEvent(client, client.server.store.compareAndDelete(args[1], parseConditions(options)))
     },
   },

@@ -8,6 +8,7 @@ import {
   TTL_ARGUMENT,
 } from '../../request/arguments/expire-time.ts'
 import type { Command } from '../../request/command.ts'
+import type { Value } from '../../store/value.ts'
 import { replyEvent } from './event-reply.ts'
 
 const UNIQUE: Argument = { name: 'unique', type: 'pure-token', token: 'UNIQUE', optional: true }
@@ -26,6 +27,9 @@ export const WRITES = {
 /** Shared by those of them that may take more memory. */
 export const GROWS = { ...WRITES, flags: ['write', 'denyoom'] } as const
 
+/** The path and the value of a file, then options. */
+export type PathValue = readonly [name: string, path: string, value: Value, ...options: Value[]]
+
 /** Writing the tree. */
 export const ksetCommands: readonly Command[] = [
   {
@@ -34,7 +38,8 @@ export const ksetCommands: readonly Command[] = [
     ...GROWS,
     arity: -3,
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
-    run(client, args, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       if (options.size === 0) {
         replyEvent(client, store.setFile(args[1], args[2]))
@@ -50,7 +55,8 @@ export const ksetCommands: readonly Command[] = [
     ...GROWS,
     arity: -3,
     args: [PATH, VALUE, UNIQUE, TTL_ARGUMENT],
-    run(client, args, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       const expireTime = parseExpireTime(options, clock, 'kcreate')
       const unique = options.has('unique')
@@ -63,7 +69,8 @@ export const ksetCommands: readonly Command[] = [
     ...GROWS,
     arity: -3,
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
-    run(client, args, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       const writeOptions = parseWriteOptions(options, clock, 'kupdate', args[2])
       replyEvent(client, store.update(args[1], args[2], writeOptions))

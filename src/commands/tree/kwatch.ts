@@ -4,6 +4,9 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
 import type { Command } from '../../request/command.ts'
+import { guarded } from '../../request/guard.ts'
+import type { Event } from '../../store/event.ts'
+import { ownCopy } from '../../store/path.ts'
 import { writeEvent } from './event-reply.ts'
 
 /** Watching the tree. */
@@ -31,13 +34,18 @@ export const kwatchCommands: readonly Command[] = [
       let answered = false
       let unblock: (() => void) | undefined
       let cancelTimer: (() => void) | undefined
-      const watchOptions = { recursive: options.has('recursive'), since }
-      const watcher = store.watch(args[1], watchOptions, (event) => {
+      const watchOptions = {
+        recursive: options.has('recursive'),
+        since,
+        onFailure: (error: unknown) => client.fail(error),
+      }
+      const onEvent = guarded(client, (event: Event) => {
         answered = true
         cancelTimer?.()
         writeEvent(client.reply, event)
         unblock?.()
       })
+      const watcher = store.watch(ownCopy(args[1]), watchOptions, onEvent)
       if (answered) return
       if (client.executing) {
         // Like BLPOP, it does not wait in EXEC, because nobody else can write before EXEC ends.
@@ -50,22 +58,25 @@ export const kwatchCommands: readonly Command[] = [
         cancelTimer?.()
       })
       if (timeout === 0) return
-      cancelTimer = clock.schedule(() => {
+      const giveUp = guarded(client, () => {
         watcher.remove()
         client.reply.nullArray()
         unblock?.()
-      }, timeout)
+      })
+      cancelTimer = clock.schedule(giveUp, timeout)
     },
   },
   {
     name: 'kwatch',
-    summary: 'Streams the events of tree channels: a path, then ?recursive=true&since=index.',
+    summary:
+      'Streams the events of tree channels, like SUBSCRIBE, which every client can use: a path, then ?recursive=true&since=index.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of kept events since the index',
     arity: -2,
     flags: ['pubsub', 'readonly'],
     args: [{ name: 'channel', type: 'string', multiple: true }],
+    keeps: true,
     inPubSub: true,
     run(client, args) {
       for (const channel of args.slice(1)) {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../store/clock.ts'
 import type { WriteOptions } from '../../store/store.ts'
+import type { Value } from '../../store/value.ts'
 import type { Argument, Options } from './argument.ts'
 import { CommandError, notAnInteger } from './errors.ts'
 import { parseInteger, readInteger64 } from './integer.ts'
@@ -74,12 +75,12 @@ export function parseWriteOptions(
   options: Options,
   clock: Clock,
   command: string,
-  value: string,
+  value: Value,
 ): WriteOptions {
   if (options.size === 0) return NO_OPTIONS
   const expireTime = parseExpireTime(options, clock, command)
   const refresh = options.has('refresh')
-  if (refresh && value !== '') throw new CommandError('ERR a value was provided on a refresh')
+  if (refresh && value.length > 0) throw new CommandError('ERR a value was provided on a refresh')
   if (refresh && expireTime === undefined) {
     throw new CommandError('ERR a TTL must be provided on a refresh')
   }

@@ -1,10 +1,14 @@
+import { textOfValue, type Value } from '../../store/value.ts'
+
 /** An argument as C reads it, up to the first NUL byte. @param length the most characters to return */
-export function textOf(argument: string, length = argument.length): string {
+export function textOf(argument: Value, length = argument.length): string {
+  if (typeof argument !== 'string') return textOf(textOfValue(argument.subarray(0, length)))
   const end = argument.indexOf('\0')
   return argument.slice(0, end < 0 ? length : Math.min(end, length))
 }
 
 /** A word of a request as Redis compares it: without regard to case, up to the first NUL byte. */
-export function tokenOf(argument: string): string {
-  return textOf(argument).toUpperCase()
+export function tokenOf(argument: Value): string {
+  // No word is as long as a large argument.
+  return typeof argument === 'string' ? textOf(argument).toUpperCase() : ''
 }

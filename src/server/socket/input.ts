@@ -1,8 +1,8 @@
 import { Socket } from 'node:net'
 import { handleOf, type WithHandle } from './handle.ts'
 
-/** The most that one read takes from a socket; Node.js reads as much by default. */
-const READ_BYTES = 64 * 1024
+/** The most that one read takes from a socket: a value of 100 KB comes in one. */
+const READ_BYTES = 256 * 1024
 
 /** The buffer that all sockets are read into; the next read of any socket overwrites it. */
 const input = Buffer.allocUnsafeSlow(READ_BYTES)

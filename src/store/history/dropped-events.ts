@@ -3,13 +3,13 @@ import { lastHidden } from '../path.ts'
 import { keptName } from '../tree/kept-name.ts'
 
 /**
- * With more paths, the older half is folded into their directories. Folding this number takes a few
- * milliseconds.
+ * If there are more paths, the older half of them is folded into their directories. Folding this
+ * number takes a few milliseconds.
  */
 const MAX_PATHS = 16_384
 /** The most bytes that the names of those paths may have together. */
 const MAX_NAME_BYTES = 8 * 1024 * 1024
-/** A directory becomes crowded when this number of names in it had events. */
+/** A directory becomes crowded when this number of names in it have had events. */
 export const MIN_CROWD = 4096
 /** A directory stays crowded for this number of events. */
 const CROWDED_EVENTS = 262_144
@@ -17,54 +17,58 @@ const CROWDED_EVENTS = 262_144
 class PathRecord {
   /** The last dropped event at this very path. */
   last = 0
-  /** The last dropped event below that a recursive watcher here would have seen. */
+  /** The last dropped event below this path that a recursive watcher here would have seen. */
   below = 0
   /** The last dropped removal of a directory at this path. */
   removed = 0
-  /** The last dropped event at any path below that is no longer remembered by itself. */
+  /** The last dropped event at any lower path that is no longer remembered by itself. */
   folded = 0
-  /** The last dropped event here or anywhere below, behind hidden components too. */
+  /** The last dropped event here or anywhere below, including behind hidden components. */
   newest = 0
   children: Map<string, Remembered> | null = null
   /** The number of events for which the directory is still crowded. */
   crowded = 0
 }
 
-/** A crowded directory, with all that {@link DroppedEvents.addCrowded} has to update. */
+/** A crowded directory, with the records that {@link DroppedEvents.addCrowded} has to update. */
 interface Crowd {
   readonly record: PathRecord
   /** The records above it, from the root on. */
   readonly above: readonly PathRecord[]
-  /** The first of them whose recursive watchers see the directory: no hidden component between. */
+  /**
+   * From this index in `above` on, recursive watchers see the directory: no hidden component lies
+   * between.
+   */
   readonly visibleFrom: number
 }
 
 /**
- * The memory of a path: a record or, if `last` would be all that the record tells, just that index.
- * Most paths are files, and a record for each would live just long enough to end among the
+ * The memory of a path: a record or, if the record would tell only `last`, just that index. Most
+ * paths are files, and a record for each would live just long enough to be moved to the garbage
  * collector's old objects.
  */
 type Remembered = PathRecord | number
 
 /**
- * Remembers the path and the index of each event that the history has dropped, and nothing else of
- * it. A watcher is refused if and only if an event that it would have seen was dropped; a quiet key
- * can be watched from an index long past.
+ * Remembers only the path and the index of each event that the history has dropped. A watcher is
+ * refused if and only if an event that it would have seen was dropped; a quiet key can be watched
+ * from an index long past.
  *
- * Memory is bounded, because the older half of too many paths is folded: their directory remembers
- * only that there was an event at some path in it. A watcher of such a path may be refused without
- * need.
+ * Memory is bounded: if there are too many paths, the older half is folded. A directory remembers
+ * of its folded paths only that there was an event at one of them. A watcher of such a path may be
+ * refused without need.
  *
  * Problem: with more than {@link MIN_CROWD} busy files in one directory, every write would remember
  * a name that is soon folded again.
  *
  * Trick: such a directory is crowded. For the next {@link CROWDED_EVENTS} events its names are not
- * remembered, as if folded at once. A crowd has a number, which its node in the tree keeps, so that
- * {@link DroppedEvents.addCrowded} updates its records without a look at the key.
+ * remembered, as if folded at once. A crowd has a number, which the directory's node in the tree
+ * keeps. Given the number, {@link DroppedEvents.addCrowded} updates the crowd's records without
+ * reading the key.
  *
  * Price: watchers of quiet files in a crowded directory are refused without need.
  *
- * Gain: a tenth of the time for each dropped event; see bench/RESULTS.md.
+ * Gain: each dropped event takes a tenth of the time; see bench/RESULTS.md.
  *
  * Can be deleted by deleting `Crowd`, `crowded` and `addCrowded`, with `crowdOf` in `WatchableTree`
  * and the `#crowds` of the history.
@@ -187,7 +191,7 @@ export class DroppedEvents {
   }
 
   /**
-   * Whether an event may have been dropped that a watcher would have seen.
+   * Whether an event that a watcher would have seen may have been dropped.
    *
    * @param since the first index that the watcher wants
    */
@@ -299,7 +303,7 @@ function newestOf(remembered: Remembered): number {
   return typeof remembered === 'number' ? remembered : remembered.newest
 }
 
-/** A record of the last event at the very path; 0 means that there was none. */
+/** A record that has only the last event at its very path; 0 means that there was none. */
 function recordOf(last: number): PathRecord {
   const record = new PathRecord()
   record.last = record.newest = last

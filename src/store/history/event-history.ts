@@ -1,6 +1,8 @@
 import { StoreError } from '../errors.ts'
-import type { Event } from '../event.ts'
+import { type Event, keyOf } from '../event.ts'
+import type { Value } from '../value.ts'
 import { DroppedEvents } from './dropped-events.ts'
+import { LargeMemory } from './large-memory.ts'
 import { isWatched } from './watched.ts'
 
 /** The size of a history. */
@@ -14,7 +16,7 @@ export interface HistoryLimits {
 /** The last events in order of index, in a ring. Older events are dropped. */
 export class EventHistory {
   #limits: HistoryLimits
-  /** The ring grows up to the limit as events are added, so that a large limit costs nothing unused. */
+  /** The ring grows with the events, up to the limit, so a large limit costs nothing until used. */
   #ring: (Event | undefined)[] = new Array(16)
   // The next three arrays hold all that dropping an event needs, because by then the event itself
   // has long left the processor's cache.
@@ -24,10 +26,12 @@ export class EventHistory {
   #crowds = new Int32Array(16)
   #front = 0
   #size = 0
+  /** How many bytes the events keep alive. */
   #bytes = 0
+  readonly #memory = new LargeMemory()
   #lastIndex = 0
   #dropped = new DroppedEvents()
-  /** Ranges of indexes whose events were lost, though watchers may have been shown them. */
+  /** Ranges of indexes whose events were lost, although watchers may have seen them. */
   #lost: (readonly [from: number, upTo: number])[] = []
 
   constructor(limits: HistoryLimits) {
@@ -55,13 +59,19 @@ export class EventHistory {
   /** Changes the limits; events that no longer fit are dropped at once. */
   resize(limits: HistoryLimits): void {
     this.#limits = limits
-    this.#trim(0, 0)
+    this.#trim(0)
   }
 
-  /** @param crowd the result of {@link DroppedEvents.crowdOf} for the directory; 0 if not asked */
+  /** @param crowd the result of {@link DroppedEvents.crowdOf} for the directory; 0 if unknown */
   add(event: Event, crowd = 0): void {
-    const bytes = sizeOf(event)
-    this.#trim(1, bytes)
+    const { overwrite } = event
+    const value = overwrite === undefined ? event.node.value : overwrite.value
+    const prevValue = overwrite === undefined ? event.prevNode?.value : overwrite.prevValue
+    const bytes = keyOf(event).length + smallLength(value) + smallLength(prevValue)
+    this.#bytes += bytes
+    if (isLarge(value)) this.#bytes += this.#memory.hold(value, event.index)
+    if (isLarge(prevValue)) this.#bytes += this.#memory.hold(prevValue, event.index)
+    this.#trim(1)
     if (this.#size === this.#ring.length) this.#grow()
     const place = (this.#front + this.#size) & (this.#ring.length - 1)
     this.#ring[place] = event
@@ -69,14 +79,13 @@ export class EventHistory {
     this.#indexes[place] = event.index
     this.#crowds[place] = crowd
     this.#size++
-    this.#bytes += bytes
     this.#lastIndex = event.index
   }
 
   /**
    * The first event kept, at or after an index, that a watcher of `path` sees.
    *
-   * @throws StoreError EVENTINDEXCLEARED if one that it would have seen was dropped
+   * @throws StoreError EVENTINDEXCLEARED if an event that the watcher would have seen was dropped
    */
   find(path: string, recursive: boolean, since: number, storeIndex: number): Event | undefined {
     this.assertKept(path, recursive, since, storeIndex)
@@ -89,8 +98,8 @@ export class EventHistory {
   }
 
   /**
-   * @throws StoreError EVENTINDEXCLEARED if an event at or after `since` that a watcher of `path`
-   * would have seen was dropped
+   * @throws StoreError EVENTINDEXCLEARED if an event at or after `since` was dropped that a watcher
+   * of `path` would have seen
    */
   assertKept(path: string, recursive: boolean, since: number, storeIndex: number): void {
     const start = this.startIndex
@@ -133,8 +142,8 @@ export class EventHistory {
   }
 
   /**
-   * Declares events lost that watchers may have been shown. A watcher that has seen one of them may
-   * not go on from there, because what it knows is no longer true.
+   * Declares that events are lost, although watchers may have seen them. A watcher that has seen
+   * one of them may not go on from there, because what it knows is no longer true.
    */
   lose(from: number, upTo: number): void {
     this.#lost.push([from, upTo])
@@ -165,6 +174,7 @@ export class EventHistory {
     copy.#front = this.#front
     copy.#size = this.#size
     copy.#bytes = this.#bytes
+    for (const event of this) copy.#memory.holdAll(event)
     copy.#lastIndex = this.#lastIndex
     copy.#dropped = this.#dropped.clone()
     copy.#lost = [...this.#lost]
@@ -188,16 +198,17 @@ export class EventHistory {
     return low
   }
 
-  #trim(roomForEvents: number, roomForBytes: number): void {
+  /** @param coming how many events are about to be added: their bytes count already */
+  #trim(coming: number): void {
     while (
       this.#size > 0 &&
-      (this.#size + roomForEvents > this.#limits.events ||
-        this.#bytes + roomForBytes > this.#limits.bytes)
+      (this.#size + coming > this.#limits.events || this.#bytes > this.#limits.bytes)
     ) {
       const place = this.#front
       const event = this.#ring[place] as Event
       this.#ring[place] = undefined
       this.#bytes -= this.#sizes[place]
+      if (!this.#memory.isEmpty) this.#bytes -= this.#memory.releaseAll(event)
       this.#front = (place + 1) & (this.#ring.length - 1)
       this.#size--
       const crowd = this.#crowds[place]
@@ -227,8 +238,10 @@ export class EventHistory {
   }
 }
 
-/** How many bytes an event holds. Its previous value counts as an earlier event's, which it mostly is. */
-function sizeOf(event: Event): number {
-  const { key, value } = event.overwrite ?? event.node
-  return key.length + (value === undefined ? 0 : value.length)
+function isLarge(value: Value | undefined): value is Buffer {
+  return typeof value === 'object'
+}
+
+function smallLength(value: Value | undefined): number {
+  return typeof value === 'string' ? value.length : 0
 }

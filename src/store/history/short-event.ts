@@ -1,32 +1,33 @@
 import type { Event, NodeExtern, Overwrite } from '../event.ts'
 import type { FileNode } from '../tree/node.ts'
+import type { Value } from '../value.ts'
 
 /**
- * The event of a permanent file that was set and stays permanent.
+ * The event of setting a permanent file that stays permanent.
  *
- * Problem: most events are such, and each lives until the history drops it. Written out, an event
- * is three objects with twenty-one fields.
+ * Problem: most events are of this kind, and each lives until the history drops it. In full, an
+ * event is three objects with twenty-one fields.
  *
  * Trick: one object holds the six fields that differ. `node` and `prevNode` are made each time they
- * are read, and not kept, because every commit reads them of every event, so that the history would
- * soon hold them all.
+ * are read. They are not kept: every commit reads those of every event, so the history would soon
+ * hold them all.
  *
  * Price: `Event` has two forms, and frequent readers of its nodes look into `overwrite` first.
  *
  * Gain: see bench/RESULTS.md.
  *
- * Can be deleted by making the event in `Store.setFile` as `Store.set` does, and with it `overwrite`.
+ * To delete it: make the event in `Store.setFile` as `Store.set` does, and remove `overwrite`.
  */
 export class ShortEvent implements Event, Overwrite {
   readonly key: string
-  readonly value: string
+  readonly value: Value
   readonly index: number
-  readonly prevValue: string
+  readonly prevValue: Value
   readonly prevModifiedIndex: number
   readonly prevCreatedIndex: number
 
   /** @param before the file that is about to be set: as yet it has its old value and indexes */
-  constructor(key: string, value: string, index: number, before: FileNode) {
+  constructor(key: string, value: Value, index: number, before: FileNode) {
     this.key = key
     this.value = value
     this.index = index
@@ -63,7 +64,7 @@ export class ShortEvent implements Event, Overwrite {
 
 function permanentFile(
   key: string,
-  value: string,
+  value: Value,
   modifiedIndex: number,
   createdIndex: number,
 ): NodeExtern {

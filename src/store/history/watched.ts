@@ -3,8 +3,8 @@ import { isBelow, isHiddenBelow } from '../path.ts'
 
 /**
  * Whether a watcher at `path` sees an event. It sees events at the path itself; if recursive, events
- * below it that are not behind a hidden component; and the removal of a directory above it. Nobody
- * sees a refresh.
+ * below the path that are not behind a hidden component; and the removal of a directory above the
+ * path. No watcher sees a refresh.
  */
 export function isWatched(event: Event, path: string, recursive: boolean): boolean {
   if (event.refresh) return false

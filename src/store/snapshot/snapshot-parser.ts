@@ -1,12 +1,14 @@
 import { SnapshotError } from '../errors.ts'
 import { ACTIONS, type Action, type Event, type NodeExtern } from '../event.ts'
 import { EventHistory, type HistoryLimits } from '../history/event-history.ts'
+import { MAX_SAVED_COUNT, MAX_SAVED_INDEX } from '../index-ceiling.ts'
 import { joinPath, MAX_PATH_DEPTH, MAX_PATH_LENGTH } from '../path.ts'
 import { STAT_NAMES, Stats } from '../stats.ts'
 import { fromBase64, textToBytes } from '../text.ts'
 import { keptName } from '../tree/kept-name.ts'
 import { attach, DirectoryNode, FileNode, type Node } from '../tree/node.ts'
 import { MAX_EXPIRE_TIME } from '../tree/ttl-heap.ts'
+import { toValue, type Value } from '../value.ts'
 
 /** A saved state that has been read and checked. */
 export interface Snapshot {
@@ -27,7 +29,7 @@ const ZERO_TIME = Date.parse('0001-01-01T00:00:00Z')
 /** Seconds from Go's zero time to the last time whose year has four digits. */
 const MAX_TTL = Math.ceil((MAX_EXPIRE_TIME - ZERO_TIME) / 1000)
 
-/** etcd's server keeps its clients' keys below this directory, and its own below `/0`. */
+/** etcd's server keeps the clients' keys below this directory, and its own keys below `/0`. */
 const KEYS_NAMESPACE = '/1'
 
 /**
@@ -39,7 +41,7 @@ export function parseSnapshot(document: unknown, limits: HistoryLimits): Snapsho
   const fields = asFields(document, 'the state')
   const version = fields.CurrentVersion
   if (version !== 2) throw new SnapshotError(`CurrentVersion is ${show(version)}, expected 2`)
-  const index = asIndex(fields.CurrentIndex, 'CurrentIndex', Number.MAX_SAFE_INTEGER)
+  const index = asIndex(fields.CurrentIndex, 'CurrentIndex', MAX_SAVED_INDEX)
   const leases: [Node, number][] = []
   const saved = asFields(fields.Root, 'Root')
   const namespace = keysNamespace(saved)
@@ -58,7 +60,7 @@ export function parseSnapshot(document: unknown, limits: HistoryLimits): Snapsho
 
 /**
  * The clients' keys in the state of a whole etcd server, or undefined in any other state. A server
- * has made two directories at index 0, before any write, and a third one if it has users. In other
+ * makes two directories at index 0, before any write, and a third one if it has users. In other
  * states only the root can have that index.
  */
 function keysNamespace(root: Fields): { node: Fields } | undefined {
@@ -162,7 +164,7 @@ function readEvent(saved: Fields, at: string, prefix: string): Event {
   return { action: action as Action, node, prevNode, index: node.modifiedIndex, refresh }
 }
 
-/** A node of an event; outside the clients' namespace its key is ''. */
+/** A node of an event. The key of a node outside the clients' namespace is ''. */
 function readExtern(saved: Fields, at: string, prefix: string): NodeExtern {
   if (typeof saved.key !== 'string') throw new SnapshotError(`${at}: its key is ${show(saved.key)}`)
   const key = saved.keyEncoding === 'base64' ? fromBase64(saved.key) : textToBytes(saved.key)
@@ -175,12 +177,14 @@ function readExtern(saved: Fields, at: string, prefix: string): NodeExtern {
     expiration,
     ttl: expiration === undefined ? undefined : asIndex(ttlField(saved.ttl), `${at}: ttl`, MAX_TTL),
     nodes: undefined,
-    modifiedIndex: asIndex(saved.modifiedIndex, `${at}: modifiedIndex`, Number.MAX_SAFE_INTEGER),
-    createdIndex: asIndex(saved.createdIndex ?? 0, `${at}: createdIndex`, Number.MAX_SAFE_INTEGER),
+    modifiedIndex: asIndex(saved.modifiedIndex, `${at}: modifiedIndex`, MAX_SAVED_INDEX),
+    createdIndex: asIndex(saved.createdIndex ?? 0, `${at}: createdIndex`, MAX_SAVED_INDEX),
   }
 }
 
-/** etcd leaves out a TTL of 0. Late expiry, or reading its log again, makes it write negative ones. */
+/**
+ * etcd leaves out a TTL of 0. After a late expiry, or a replay of its log, it writes negative ones.
+ */
 function ttlField(ttl: unknown): unknown {
   return typeof ttl === 'number' && ttl < 0 ? 0 : (ttl ?? 0)
 }
@@ -190,7 +194,8 @@ function readStats(saved: unknown): Stats {
   if (saved === undefined || saved === null) return stats
   const fields = asFields(saved, 'Stats')
   for (const name of STAT_NAMES) {
-    stats[name] = asIndex(fields[name] ?? 0, `Stats: ${name}`, Number.MAX_SAFE_INTEGER)
+    const count = asIndex(fields[name] ?? 0, `Stats: ${name}`, Number.MAX_SAFE_INTEGER)
+    stats[name] = Math.min(count, MAX_SAVED_COUNT)
   }
   return stats
 }
@@ -200,9 +205,9 @@ function pathField(saved: Fields): string | undefined {
   return saved.pathEncoding === 'base64' ? fromBase64(saved.Path) : textToBytes(saved.Path)
 }
 
-function valueField(value: unknown, encoding: unknown, at: string): string {
+function valueField(value: unknown, encoding: unknown, at: string): Value {
   if (typeof value !== 'string') throw new SnapshotError(`${at}: its value is ${show(value)}`)
-  return encoding === 'base64' ? fromBase64(value) : textToBytes(value)
+  return toValue(encoding === 'base64' ? fromBase64(value) : textToBytes(value))
 }
 
 /** Unix milliseconds, or undefined for a permanent node. Go writes up to nine decimals. */

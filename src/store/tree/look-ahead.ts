@@ -1,3 +1,4 @@
+import type { Value } from '../value.ts'
 import { component, scanBytes } from './name-hash.ts'
 import type { DirectoryNode, Node } from './node.ts'
 
@@ -27,8 +28,8 @@ export interface PathBatch {
   /** The bytes that the requests were read from. */
   readonly bytes: Uint8Array
   /** Each begins with a command's name, and then perhaps a path. */
-  readonly requests: readonly (readonly string[])[]
   /** For each request, where in the bytes its first argument begins and ends: it may be a path. */
+  readonly requests: readonly (readonly Value[])[]
   readonly bounds: Int32Array
 }
 

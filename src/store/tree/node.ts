@@ -1,4 +1,5 @@
 import { isHiddenName } from '../path.ts'
+import type { Value } from '../value.ts'
 import { Children } from './children.ts'
 
 export type Node = FileNode | DirectoryNode
@@ -23,7 +24,7 @@ export interface Lease {
 export class FileNode {
   readonly name: string
   parent: DirectoryNode | null
-  value: string
+  value: Value
   createdIndex: number
   modifiedIndex: number
   /**
@@ -33,7 +34,7 @@ export class FileNode {
    */
   #place: number | Lease = 0
 
-  constructor(name: string, parent: DirectoryNode, value: string, index: number) {
+  constructor(name: string, parent: DirectoryNode, value: Value, index: number) {
     this.name = name
     this.parent = parent
     this.value = value

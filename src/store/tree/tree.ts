@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { StoreError } from '../errors.ts'
+import { checkIndex, INDEX_CEILING } from '../index-ceiling.ts'
 import {
   absolute,
   checkLength,
@@ -11,6 +12,7 @@ import {
   isRoot,
   tidyPath,
 } from '../path.ts'
+import type { Value } from '../value.ts'
 import type { Changes } from './changes.ts'
 import { FileList } from './file-list.ts'
 import { keptName } from './kept-name.ts'
@@ -162,6 +164,7 @@ export class Tree {
 
   /** @returns the path made tidy @throws StoreError ROOTRONLY for the root's path */
   writable(path: string): string {
+    checkIndex(this.index)
     const tidy = tidyPath(path)
     if (isRoot(tidy)) throw new StoreError(107, '/', this.index)
     return tidy
@@ -256,7 +259,7 @@ export class Tree {
   insert(
     parent: DirectoryNode,
     name: string,
-    value: string | undefined,
+    value: Value | undefined,
     expireTime: number | undefined,
   ): Node {
     const index = this.index + 1
@@ -285,7 +288,7 @@ export class Tree {
   }
 
   /** Changes the value of a file, after {@link touch}. */
-  setValue(file: FileNode, value: string): void {
+  setValue(file: FileNode, value: Value): void {
     this.changes?.changeValue(file)
     file.value = value
   }
@@ -346,13 +349,15 @@ export class Tree {
 
   /** When the next node expires, in Unix milliseconds. */
   nextExpiry(): number | undefined {
-    return this.#heap.top()?.expireTime
+    // At the ceiling nothing expires any more; nodes that are due stay hidden.
+    return this.index < INDEX_CEILING ? this.#heap.top()?.expireTime : undefined
   }
 
   /** The node that expires first, if it is due; may be one below a removed directory. */
   firstDue(cutoff: number): Node | undefined {
     const lease = this.#heap.top()
-    return lease === undefined || lease.expireTime > cutoff ? undefined : lease.node
+    if (lease === undefined || lease.expireTime > cutoff) return undefined
+    return this.index < INDEX_CEILING ? lease.node : undefined
   }
 
   /** The nodes below a directory that have expired, oldest first. @param key absolute and clean */

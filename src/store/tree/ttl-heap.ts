@@ -1,6 +1,9 @@
 import { type Lease, type Node, pathOf } from './node.ts'
 
-/** The last time that RFC 3339 can express, in Unix milliseconds; later expiry times become it. */
+/**
+ * The last time that RFC 3339 can express, in Unix milliseconds; later expiry times are clamped to
+ * it.
+ */
 export const MAX_EXPIRE_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**

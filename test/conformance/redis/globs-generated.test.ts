@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { CompiledGlob } from '../../../src/text/glob-compiled.ts'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, pipeline, startPair } from './pair.ts'
 
@@ -40,6 +41,8 @@ describeWithPeer('redis-server', 'generated patterns, compared with Redis', () =
           const input = pipeline('FLUSHALL') + encode('SET', name, '1') + asked.join('')
           const { redis, ktree } = await pair.ask(input)
           expect(ktree).toBe(redis)
+          const counts = [...redis.matchAll(/\*(\d)\r\n/g)].map(([, count]) => count === '1')
+          expect(globs.map((glob) => new CompiledGlob(glob).matches(name))).toEqual(counts)
         },
       ),
       { numRuns: Math.ceil(OPS / EACH) },

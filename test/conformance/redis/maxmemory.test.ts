@@ -17,7 +17,7 @@ const requests: readonly string[] = [
   pipeline('MULTI', 'SET a 3', 'EXEC', 'GET a'),
   pipeline('MULTI', 'DISCARD', 'MULTI', 'GET a', 'DISCARD', 'MULTI', 'RESET', 'MULTI', 'EXEC'),
   pipeline('MULTI', 'MULTI', 'WATCH a', 'EXEC'),
-  pipeline('WATCH a', 'UNWATCH', 'MULTI', 'QUIT'),
+  pipeline('UNWATCH', 'MULTI', 'QUIT'),
   // Requests queued before: EXEC refuses only a write that takes memory.
   pipeline('CONFIG SET maxmemory 0', 'MULTI', 'SET a 4', 'CONFIG SET maxmemory 1', 'EXEC', 'GET a'),
 ]

@@ -1,0 +1,198 @@
+import { connect, type Socket } from 'node:net'
+import { sleep, within } from '../children.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import { ask, type Target } from './launch.ts'
+import { ReplySkimmer } from './reply-skimmer.ts'
+import { encode, type Request } from './request.ts'
+import { Watchdog } from './watchdog.ts'
+
+/** A request that asks for much, and what has to be there before it. */
+export interface Case {
+  /** The command whose limits it tries: `mset`, `client kill`. */
+  readonly command: string
+  readonly what: string
+  /** Redis has no such thing. */
+  readonly ours?: boolean
+  /** What is sent before, and does not count. */
+  prepare?(): Iterable<Request>
+  /** The first requests of other clients, one each, which read whatever comes. */
+  onlookers?(): readonly Request[]
+  requests(): Iterable<Request>
+}
+
+/** What came of it. */
+export interface Outcome {
+  /** The longest that another client waited for a PONG, in milliseconds. */
+  readonly wait: number
+  /** The same, but no more than the processor time: on a busy machine the server waits, too. */
+  readonly held: number
+  /** From the first byte to the end of the last reply, in milliseconds. */
+  readonly time: number
+  /** Processor time of the server meanwhile, of all its threads, in milliseconds. */
+  readonly cpu: number
+  /** The most resident memory beyond that before, in bytes. */
+  readonly memory: number
+  readonly sent: number
+  readonly received: number
+  readonly answer: string
+  /** Does not answer by an error alone. */
+  readonly served: boolean
+  /** What must not be, whatever Redis does. */
+  readonly fault?: string
+}
+
+/** After the last reply: what is cleared away may cost as much as the request. */
+const SETTLE_MS = 100
+const PREPARATION_MS = 60_000
+const SERVES_WITHIN_MS = 5000
+const END_MARK = 'the end of what is measured'
+
+/** A client that sends all, reads all, and keeps nothing. */
+class Attacker {
+  readonly skimmer: ReplySkimmer
+  /** Resolves when the reply to the last request has come, or the connection has ended. */
+  readonly done: Promise<void>
+  closed = false
+  #socket: Socket
+
+  constructor(port: number) {
+    let finish: () => void = () => {}
+    this.done = new Promise((resolve) => {
+      finish = resolve
+    })
+    this.skimmer = new ReplySkimmer((bulk) => {
+      if (bulk === END_MARK) finish()
+    })
+    const buffer = Buffer.allocUnsafe(1024 ** 2)
+    this.#socket = connect({
+      port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: {
+        buffer,
+        callback: (length) => {
+          this.skimmer.feed(buffer.subarray(0, length))
+          return true
+        },
+      },
+    })
+    this.#socket.on('error', () => {})
+    this.#socket.once('close', () => {
+      this.closed = true
+      finish()
+    })
+  }
+
+  async send(pieces: readonly Buffer[]): Promise<void> {
+    for (const piece of pieces) {
+      if (this.closed) return
+      if (this.#socket.write(piece)) continue
+      await Promise.race([
+        new Promise((resolve) => this.#socket.once('drain', resolve)),
+        this.done.then(() => this.closed || new Promise(() => {})),
+      ])
+    }
+  }
+
+  async sendAll(pieces: readonly Buffer[]): Promise<void> {
+    await this.send([...pieces, ...encode([['PING', END_MARK]])])
+    await this.done
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+}
+
+async function prepare(port: number, requests: Iterable<Request>): Promise<void> {
+  const client = new Attacker(port)
+  await within(PREPARATION_MS, 'what is done before', client.sendAll(encode(requests)))
+  client.close()
+  const { firstError } = client.skimmer
+  if (client.closed || firstError) {
+    throw new Error(`could not be prepared: ${firstError || 'cut off'}`)
+  }
+}
+
+async function onlooker(port: number, request: Request): Promise<Attacker> {
+  const client = new Attacker(port)
+  await within(PREPARATION_MS, 'another client', client.sendAll(encode([request])))
+  return client
+}
+
+const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
+
+function describe(
+  { replies, errors, firstError, inReply }: ReplySkimmer,
+  closed: boolean,
+  late: boolean,
+): string {
+  // The last one is that to the mark.
+  const answers = closed || late ? replies : replies - 1
+  const parts: string[] = []
+  if (errors > 0) {
+    // What a client sent may stand in it, and any byte with it.
+    const shown = firstError.replaceAll(/[^ -~]|\|/g, '.').slice(0, 70)
+    parts.push(errors > 1 ? `${number(errors)} errors: ${shown}` : shown)
+  } else if (!closed) {
+    parts.push(answers === 1 ? 'a reply' : `${number(answers)} replies`)
+  }
+  if (closed) parts.push(inReply ? 'cut off within a reply' : 'cut off')
+  return parts.join('; ')
+}
+
+function faultOf(target: Target, attacker: Attacker): string | undefined {
+  const code = target.ended()
+  if (code !== undefined) {
+    const { out, err } = target.child.output
+    const why = /(?:FATAL ERROR|"msg"|RangeError|Error:)[^\n]*/.exec(`${err}${out}`)?.[0] ?? ''
+    const shown = why.replaceAll('|', '/').slice(0, 90)
+    return `it died (${code === null ? 'signal' : `exit ${code}`}) ${shown}`.trim()
+  }
+  if (/internal error|Invalid string/.test(attacker.skimmer.firstError)) return 'internal error'
+  return undefined
+}
+
+/** Puts a server under one request. */
+export async function attack(target: Target, one: Case, heart: Heartbeat): Promise<Outcome> {
+  const { port, child } = target
+  const { pid } = child
+  if (one.prepare) await prepare(port, one.prepare())
+  const onlookers: Attacker[] = []
+  for (const request of one.onlookers?.() ?? []) onlookers.push(await onlooker(port, request))
+  const pieces = encode(one.requests())
+  const sent = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  await heart.start(port)
+  const attacker = new Attacker(port)
+  await sleep(20)
+  const watchdog = new Watchdog(pid, () => attacker.close())
+  heart.begin()
+  const started = performance.now()
+  await attacker.sendAll(pieces)
+  const time = performance.now() - started
+  const { late } = watchdog
+  const closed = attacker.closed && !late
+  attacker.close()
+  if (!late) await sleep(SETTLE_MS)
+  const wait = await heart.stop()
+  const { cpu, memory, over } = watchdog.stop()
+  let fault = over ? 'it took all memory' : faultOf(target, attacker)
+  if (late && !over) fault = `no whole reply after ${Math.round(time / 1000)} s`
+  else if (!over && (await ask(port, SERVES_WITHIN_MS)) === undefined) {
+    fault ??= faultOf(target, attacker) ?? 'it serves nobody any more'
+  }
+  for (const client of onlookers) client.close()
+  const { skimmer } = attacker
+  return {
+    wait,
+    held: Math.min(wait, cpu),
+    time,
+    cpu,
+    memory,
+    sent,
+    received: skimmer.bytes,
+    answer: describe(skimmer, closed, late),
+    served: !closed && skimmer.errors < skimmer.replies - 1,
+    ...(fault !== undefined && { fault }),
+  }
+}

@@ -1,0 +1,78 @@
+import type { Logger } from 'pino'
+import type { RunningServer } from '../server/start.ts'
+import type { LogOutput } from './log-output.ts'
+
+/** The parts of `process` that signals need. */
+export interface SignalHost {
+  on(event: string, listener: (cause: unknown) => void): unknown
+  /** Ends the process at once. */
+  exit(code: number): void
+}
+
+/** Orders to end. SIGQUIT too, because Node.js would leave without putting the last writes on disk. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGQUIT']
+/**
+ * They do nothing. Without a listener, SIGUSR1 opens Node.js's debugger on a port, and SIGUSR2 ends
+ * the process.
+ */
+const IGNORED = ['SIGUSR1', 'SIGUSR2']
+
+/**
+ * Says what signals do (docs/configuration.md): listens from before the start, because a process that
+ * is the first of its container gets no signal that it does not listen for.
+ */
+export class Signals {
+  readonly #host: SignalHost
+  readonly #logger: Logger
+  readonly #output: LogOutput
+  #server: RunningServer | undefined
+  #closing = false
+
+  constructor(host: SignalHost, logger: Logger, output: LogOutput) {
+    this.#host = host
+    this.#logger = logger
+    this.#output = output
+    for (const signal of ENDING) host.on(signal, () => this.#end(signal))
+    for (const signal of IGNORED) {
+      host.on(signal, () => logger.info({ signal }, 'received a signal that does nothing'))
+    }
+    host.on('SIGHUP', () => this.#reopenLog())
+  }
+
+  /** The server, once it has started. */
+  set server(server: RunningServer) {
+    this.#server = server
+  }
+
+  /**
+   * The first signal closes the server; during the start it ends the process, like Redis. A second one
+   * ends the process at once.
+   */
+  #end(signal: string): void {
+    if (this.#closing) {
+      this.#host.exit(1)
+      return
+    }
+    this.#closing = true
+    if (this.#server === undefined) {
+      this.#logger.warn({ signal }, 'received a signal during the start, ending')
+      this.#host.exit(0)
+      return
+    }
+    this.#logger.warn({ signal }, 'received a signal, closing')
+    this.#server.close().catch((error: unknown) => {
+      this.#logger.fatal({ err: error }, 'could not close cleanly')
+      this.#host.exit(1)
+    })
+  }
+
+  /** For tools that move the file away, such as logrotate; the end of a terminal comes as SIGHUP too. */
+  #reopenLog(): void {
+    try {
+      this.#output.reopen()
+      this.#logger.info({ signal: 'SIGHUP' }, 'received a signal, and opened the log anew')
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'cannot open the log file anew')
+    }
+  }
+}

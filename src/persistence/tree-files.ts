@@ -1,0 +1,98 @@
+import { closeSync, type Dirent, openSync, readdirSync, readSync } from 'node:fs'
+import { chmod, lstat, readdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Logger } from 'pino'
+import { DamagedDataError, PersistenceError } from './errors.ts'
+
+/** What LevelDB's file CURRENT holds: the name of another file beside it. */
+const CURRENT = /^MANIFEST-\d+\n$/
+const MAX_CURRENT_BYTES = 64
+const OTHERS = 0o077
+const DIRECTORY_MODE = 0o700
+const FILE_MODE = 0o600
+
+/**
+ * Checks that a tree consists of files of its own, because LevelDB would wait for ever for a pipe,
+ * read a device without end, and show what a link leads to. A tree that does not exist passes.
+ *
+ * @throws PersistenceError if something else stands among them
+ */
+export function assertOwnFiles(tree: string): void {
+  for (const entry of entriesOf(tree)) {
+    // LevelDB reads no directories; its repair makes one.
+    if (entry.isFile() || entry.isDirectory()) continue
+    throw new PersistenceError(
+      `${join(tree, entry.name)} is ${kindOf(entry)}, and only files are read: restore the file, or move it away`,
+    )
+  }
+}
+
+/**
+ * Checks that the file CURRENT leads to a file of the tree, because LevelDB follows it anywhere.
+ *
+ * @throws DamagedDataError if it does not
+ */
+export function assertCurrent(tree: string): void {
+  const current = startOf(join(tree, 'CURRENT'))
+  // LevelDB says itself what else can be wrong with the file.
+  if (current?.includes('/')) throw new DamagedDataError('its file CURRENT leads elsewhere')
+  if (current !== undefined && current.length > 0 && !CURRENT.test(current)) {
+    throw new DamagedDataError('its file CURRENT names no file of it')
+  }
+}
+
+function entriesOf(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+  } catch {
+    return []
+  }
+}
+
+function kindOf(entry: Dirent): string {
+  if (entry.isSymbolicLink()) return 'a link'
+  if (entry.isFIFO()) return 'a pipe'
+  return entry.isSocket() ? 'a socket' : 'a device'
+}
+
+/** The first bytes of a file; undefined if it cannot be read. */
+function startOf(path: string): string | undefined {
+  const bytes = Buffer.alloc(MAX_CURRENT_BYTES)
+  try {
+    const file = openSync(path, 'r')
+    try {
+      return bytes.toString('latin1', 0, readSync(file, bytes))
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Takes the rights of other users to a tree away, because it holds what clients keep secret: of the
+ * tree, its files, and the directory that it is in, unless that holds something else. A failure is
+ * logged.
+ */
+export async function tighten(tree: string, logger: Logger): Promise<void> {
+  const directory = dirname(tree)
+  try {
+    let loose = await restrict(tree, DIRECTORY_MODE)
+    for (const name of await readdir(tree)) await restrict(join(tree, name), FILE_MODE)
+    const others = (await readdir(directory)).some((name) => !/^tree(\.|$)/.test(name))
+    if (!others && (await restrict(directory, DIRECTORY_MODE))) loose = true
+    if (loose) logger.warn({ directory }, 'other users could read the data, and cannot any more')
+  } catch (error) {
+    logger.warn({ err: error, directory }, 'cannot keep other users from reading the data')
+  }
+}
+
+/** @returns whether others had any rights */
+async function restrict(path: string, mode: number): Promise<boolean> {
+  const link = await lstat(path)
+  const { mode: present } = link.isSymbolicLink() ? await stat(path) : link
+  if ((present & OTHERS) === 0) return false
+  await chmod(path, mode)
+  return true
+}

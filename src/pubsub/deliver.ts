@@ -1,0 +1,45 @@
+import { LargeMessage, type Message } from '../resp/message.ts'
+import type { Subscriber } from './subscriber.ts'
+
+/**
+ * Sends a message to clients. Of a large one the pieces are made once, and each is sent to all
+ * before the next is made; a client that may not have so much unread is disconnected before.
+ */
+export function deliverTo(clients: Iterable<Subscriber>, message: Message | LargeMessage): void {
+  if (message instanceof LargeMessage) {
+    deliverInPieces(clients, message)
+    return
+  }
+  for (const client of clients) send(client, message.encoded(client.reply.protocol))
+}
+
+function deliverInPieces(clients: Iterable<Subscriber>, message: LargeMessage): void {
+  let readers = [...clients].filter((client) => client.mayGet(message.leastLength))
+  if (readers.length === 0) return
+  // Counting may mean encoding, so it comes second.
+  readers = readers.filter((client) => client.mayGet(message.length))
+  if (readers.length === 0) return
+  for (const reader of readers) send(reader, message.start(reader.reply.protocol))
+  for (const piece of message.rest()) for (const reader of readers) sendShared(reader, piece)
+}
+
+/**
+ * Sends a message to a client. Never throws: a client that cannot be sent a message is disconnected,
+ * because it would miss one.
+ */
+export function send(client: Subscriber, bytes: Uint8Array): void {
+  try {
+    client.deliver(bytes)
+  } catch (error) {
+    client.fail(error)
+  }
+}
+
+/** Like {@link send}, but without a copy, because the bytes never change. */
+export function sendShared(client: Subscriber, bytes: Buffer): void {
+  try {
+    client.deliverShared(bytes)
+  } catch (error) {
+    client.fail(error)
+  }
+}

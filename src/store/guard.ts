@@ -1,0 +1,44 @@
+import type { Event } from './event.ts'
+import { isBelow } from './path.ts'
+import { HubWatcher } from './watcher-hub.ts'
+
+/** The tree, as a guard sees it. */
+interface GuardedTree {
+  lookup(path: string): unknown
+  hasOverdue(path: string, since: number): boolean
+}
+
+const OPTIONS = { recursive: true, stream: true, since: 0 } as const
+
+/** Calls back at the first change at a path or below it: see `WatchableTree.guard`. */
+export class Guard extends HubWatcher {
+  readonly #tree: GuardedTree
+  readonly #onChange: () => void
+  /** Earlier expiries do not count, in Unix milliseconds. */
+  readonly #since: number
+  /** Whether the path led to a node. If not, no expiry counts. */
+  readonly #existed: boolean
+
+  /** @param now Unix milliseconds */
+  constructor(tree: GuardedTree, path: string, now: number, onChange: () => void) {
+    super(path, OPTIONS)
+    this.#tree = tree
+    this.#onChange = onChange
+    this.#since = now
+    this.#existed = tree.lookup(path) !== undefined
+  }
+
+  /** Whether the guarded node is due, and not yet removed. */
+  get isOverdue(): boolean {
+    return this.#existed && this.#tree.hasOverdue(this.path, this.#since)
+  }
+
+  override show({ action, node, prevNode }: Event): void {
+    const expiration = action === 'expire' ? prevNode?.expiration : undefined
+    if (expiration !== undefined && expiration <= this.#since) return
+    const above = isBelow(this.path, node.key)
+    if (above && !this.#existed && this.#tree.lookup(this.path) === undefined) return
+    this.remove()
+    this.#onChange()
+  }
+}

@@ -1,0 +1,21 @@
+import { IndexError } from './errors.ts'
+
+/**
+ * The index at which writes are refused, and expiries are not told any more: half of what a number
+ * counts exactly. A million writes a second take 142 years to reach it.
+ */
+export const INDEX_CEILING = 2 ** 52
+
+/**
+ * The highest index that a saved state may have: a write just below the ceiling may go above it,
+ * because one that moves a directory, or meets expired nodes, raises the index by one for each node.
+ */
+export const MAX_SAVED_INDEX = INDEX_CEILING + 2 ** 40
+
+/** A higher counter of a saved state is lowered to this, so that counting goes on exactly. */
+export const MAX_SAVED_COUNT = INDEX_CEILING
+
+/** @throws IndexError if no write may follow an index */
+export function checkIndex(index: number): void {
+  if (index >= INDEX_CEILING) throw new IndexError(index)
+}

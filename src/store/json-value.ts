@@ -1,0 +1,70 @@
+import type { PiecePart } from './pieces.ts'
+import { isTextValue, textOfValue } from './value.ts'
+
+/** How many bytes are encoded at a time: JSON makes up to six bytes of each, base64 four of three. */
+const SLICE_BYTES = 48 * 1024
+/** How many bytes of pieces that had to be made are kept for the next reader. */
+const MAX_KEPT_BYTES = 1024 * 1024
+
+const QUOTE = Buffer.from('"')
+
+/** A large value as a JSON string: of its text or, if it is not UTF-8, of its base64. */
+export class JsonValue implements PiecePart {
+  /** Whether the value stands in the string as text. */
+  readonly isText: boolean
+  readonly #value: Buffer
+  #length: number | undefined
+  /** The pieces, if they are not many bytes, or if they are those of the value itself. */
+  #kept: readonly Buffer[] | undefined
+
+  constructor(value: Buffer) {
+    this.#value = value
+    this.isText = isTextValue(value)
+    if (!this.isText) this.#length = this.leastLength
+  }
+
+  get leastLength(): number {
+    const { length } = this.#value
+    return 2 + (this.isText ? length : Math.ceil(length / 3) * 4)
+  }
+
+  get length(): number {
+    this.#length ??= this.#measure()
+    return this.#length
+  }
+
+  *[Symbol.iterator](): Iterator<Buffer> {
+    yield QUOTE
+    yield* this.#kept ?? this.#pieces()
+    yield QUOTE
+  }
+
+  *#pieces(): Iterable<Buffer> {
+    const { length } = this.#value
+    for (let at = 0; at < length; at += SLICE_BYTES) yield this.#pieceAt(at)
+  }
+
+  #pieceAt(at: number): Buffer {
+    const slice = this.#value.subarray(at, at + SLICE_BYTES)
+    if (!this.isText) return Buffer.from(slice.toString('base64'), 'latin1')
+    const json = JSON.stringify(textOfValue(slice))
+    // Most text needs no escaping: its piece is the value's own bytes.
+    if (json.length === slice.length + 2) return slice
+    return Buffer.from(json.slice(1, -1), 'latin1')
+  }
+
+  /** Counts the bytes, and keeps the pieces if they may be kept. */
+  #measure(): number {
+    let length = 2
+    let made = 0
+    let kept: Buffer[] | undefined = []
+    for (const piece of this.#pieces()) {
+      length += piece.length
+      if (piece.buffer !== this.#value.buffer) made += piece.length
+      if (made > MAX_KEPT_BYTES) kept = undefined
+      kept?.push(piece)
+    }
+    this.#kept = kept
+    return length
+  }
+}

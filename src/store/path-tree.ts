@@ -1,0 +1,146 @@
+import { ownCopy } from './path.ts'
+
+const SLASH = 47
+
+/** A place in a {@link PathTree}: a path that holds something, or where two such paths part. */
+export class Place<T> {
+  readonly path: string
+  parent: Place<T> | null
+  /** The places below, by the component that follows this path; null for none. */
+  children: Map<string, Place<T>> | null = null
+  /** What is kept here. */
+  item: T | undefined = undefined
+
+  constructor(path: string, parent: Place<T> | null) {
+    this.path = path
+    this.parent = parent
+  }
+}
+
+/**
+ * Finds what is kept above, at and below a path.
+ *
+ * Problem: a place for each component of a path makes a path of 1,000 components cost 1,000 Maps.
+ * Trick: there are places only where something is kept, and where paths part:
+ *
+ *     /                          /
+ *     └─ jobs/eu/1               └─ jobs/eu         parts
+ *                      + /jobs/eu/2  ├─ 1
+ *                                    └─ 2
+ *
+ * Each place knows its whole path, so that none has to be put together when places come and go.
+ * Price: where paths part, the common beginning is kept once more.
+ * Gain: a path costs about its length and 200 bytes. Walking takes time in proportion to the path.
+ */
+export class PathTree<T> {
+  readonly root = new Place<T>('/', null)
+
+  /**
+   * The place of a path, which is made if there is none.
+   *
+   * @param path absolute and clean; kept, so it must not be cut from a longer string
+   */
+  at(path: string): Place<T> {
+    let place = this.root
+    while (place.path.length < path.length) {
+      const start = firstOffset(place)
+      const end = componentEnd(path, start)
+      const child = place.children?.get(path.slice(start, end))
+      if (child === undefined) {
+        const added = new Place(path, place)
+        hang(added)
+        return added
+      }
+      const common = commonEnd(child.path, path, end)
+      place = common === child.path.length ? child : this.#part(child, path, common)
+    }
+    return place
+  }
+
+  /**
+   * The next place on the way to a path: above it, at it, or, if there are no more, the only one
+   * directly below it. Undefined if there is none of these.
+   *
+   * @param place lies above the path
+   */
+  next(place: Place<T>, path: string): Place<T> | undefined {
+    if (place.children === null) return undefined
+    const start = firstOffset(place)
+    const end = componentEnd(path, start)
+    const child = place.children.get(path.slice(start, end))
+    if (child === undefined) return undefined
+    const common = commonEnd(child.path, path, end)
+    return common === child.path.length || common === path.length ? child : undefined
+  }
+
+  /** Removes a place, unless it holds something or parts paths, and the place that then parts none. */
+  prune(place: Place<T>): void {
+    let empty = place
+    while (empty.item === undefined && empty.parent !== null) {
+      const { parent, children } = empty
+      if (children !== null && children.size > 1) return
+      if (children !== null) {
+        for (const child of children.values()) {
+          child.parent = parent
+          hang(child)
+        }
+        return
+      }
+      parent.children?.delete(nameOf(empty, parent))
+      if (parent.children?.size === 0) parent.children = null
+      empty = parent
+    }
+  }
+
+  /** Makes a place above another one, where the way to a path leaves the way to that. */
+  #part(below: Place<T>, path: string, end: number): Place<T> {
+    const place = new Place(end === path.length ? path : ownCopy(path.slice(0, end)), below.parent)
+    hang(place)
+    below.parent = place
+    hang(below)
+    return place
+  }
+}
+
+/** Puts a place below its parent, in the stead of any other. */
+function hang<T>(place: Place<T>): void {
+  const parent = place.parent as Place<T>
+  // The name is cut from the path. A former name would keep the path of another place in memory.
+  const name = nameOf(place, parent)
+  parent.children ??= new Map()
+  parent.children.delete(name)
+  parent.children.set(name, place)
+}
+
+/** The component of a place's path that follows its parent's path. */
+function nameOf<T>({ path }: Place<T>, parent: Place<T>): string {
+  const start = firstOffset(parent)
+  return path.slice(start, componentEnd(path, start))
+}
+
+/** Where the component after a place begins, in paths below it. */
+function firstOffset<T>({ path, parent }: Place<T>): number {
+  return parent === null ? 1 : path.length + 1
+}
+
+function componentEnd(path: string, start: number): number {
+  const end = path.indexOf('/', start)
+  return end === -1 ? path.length : end
+}
+
+/**
+ * Where the common beginning of two paths ends, in whole components.
+ *
+ * @param start a component of both ends here; all before is common
+ */
+function commonEnd(a: string, b: string, start: number): number {
+  const length = Math.min(a.length, b.length)
+  let end = start
+  for (let at = start; at < length; at++) {
+    const char = a.charCodeAt(at)
+    if (char !== b.charCodeAt(at)) return end
+    if (char === SLASH) end = at
+  }
+  const longer = a.length === length ? b : a
+  return longer.length === length || longer.charCodeAt(length) === SLASH ? length : end
+}

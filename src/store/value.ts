@@ -1,0 +1,153 @@
+import { isAscii, isUtf8 } from 'node:buffer'
+import { allocateLarge } from './large-allocation.ts'
+import { ownCopy } from './path.ts'
+
+/**
+ * The bytes of a value: a string of one byte a character or, from {@link LARGE_VALUE_BYTES} on, a
+ * Buffer, whose bytes lie outside V8's heap (docs/decisions/0012). Both have a `length` in bytes.
+ *
+ * Nobody may change the bytes of a value: nodes, events and unsent messages share them.
+ */
+export type Value = string | Buffer
+
+/** Values of this length or more are Buffers. */
+export const LARGE_VALUE_BYTES = 8 * 1024
+
+/** A grown value of up to this length has as many bytes again to spare. */
+const MAX_DOUBLED_BYTES = 1024 * 1024
+/** A longer one has this share of its length to spare. */
+const SPARE_SHARE = 1 / 8
+/** A string up to this length is kept in one piece, see {@link joinText}. */
+const MAX_FLAT_BYTES = 4096
+
+/**
+ * Memory with bytes to spare, and how many of its bytes are in use. Appending to a value that ends
+ * there writes behind it, into the same memory, so that all earlier values stay as they are.
+ */
+const usedBytes = new WeakMap<ArrayBufferLike, number>()
+
+/** Methods of Buffer that its types lack: `toString` and `write` without the look-up of latin1. */
+interface Latin1Buffer {
+  latin1Slice(start: number, end: number): string
+  latin1Write(text: string, at: number): number
+}
+
+/** The value with the bytes of a binary string. */
+export function toValue(text: string): Value {
+  return text.length < LARGE_VALUE_BYTES ? text : bytesOf(text)
+}
+
+/** The value with a copy of some bytes. */
+export function copyValue(bytes: Buffer, start = 0, end = bytes.length): Value {
+  return end - start < LARGE_VALUE_BYTES ? textIn(bytes, start, end) : copyBytes(bytes, start, end)
+}
+
+/** A copy of some bytes, in memory of its own. */
+export function copyBytes(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = allocateLarge(end - start)
+  copy.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
+  return copy
+}
+
+/** The value as a binary string. @throws RangeError if it is longer than a string can be */
+export function textOfValue(value: Value): string {
+  return typeof value === 'string' ? value : textIn(value, 0, value.length)
+}
+
+/** The value as bytes, which must not be changed. */
+export function bytesOf(value: Value): Buffer {
+  if (typeof value !== 'string') return value
+  const bytes = allocateLarge(value.length)
+  ;(bytes as unknown as Latin1Buffer).latin1Write(value, 0)
+  return bytes
+}
+
+/** Whether two values have the same bytes. */
+export function equalValues(a: Value, b: Value): boolean {
+  if (typeof a === 'string' && typeof b === 'string') return a === b
+  return a.length === b.length && bytesOf(a).equals(bytesOf(b))
+}
+
+/** The bytes from `start` to `end`, as in `String.slice`; shares the value's memory if they can. */
+export function sliceValue(value: Value, start: number, end: number): Value {
+  return typeof value === 'string' ? value.slice(start, end) : value.subarray(start, end)
+}
+
+/** Puts the value into a Buffer that has room for it. @returns where it ends */
+export function writeValue(target: Buffer, at: number, value: Value): number {
+  if (typeof value === 'string') (target as unknown as Latin1Buffer).latin1Write(value, at)
+  else target.set(value, at)
+  return at + value.length
+}
+
+/** Whether the bytes are valid UTF-8, and so may stand in JSON as they are. */
+export function isTextValue(value: Buffer): boolean {
+  return isAscii(value) || isUtf8(value)
+}
+
+/**
+ * A value with `part` at `offset`; a gap between the value's end and the part is filled with NUL
+ * bytes. A part behind the end of a large value is written into the spare bytes behind it, if there
+ * are any: otherwise into new memory with bytes to spare, so that appending copies each byte a
+ * bounded number of times. Writing over bytes copies the value.
+ */
+export function putIntoValue(value: Value, offset: number, part: Value): Value {
+  const length = Math.max(value.length, offset + part.length)
+  if (length < LARGE_VALUE_BYTES) {
+    const bytes = Buffer.alloc(length)
+    writeValue(bytes, 0, value)
+    writeValue(bytes, offset, part)
+    return textIn(bytes, 0, length)
+  }
+  const appends = offset >= value.length
+  const grown = (appends ? extended(value, length) : undefined) ?? grownCopy(value, length, appends)
+  if (offset > value.length) grown.fill(0, value.length, offset)
+  writeValue(grown, offset, part)
+  return grown
+}
+
+/** A value with another one behind it. */
+export function appendToValue(value: Value, tail: Value): Value {
+  const isSmall = value.length + tail.length < LARGE_VALUE_BYTES
+  return isSmall && typeof value === 'string' && typeof tail === 'string'
+    ? joinText(value, tail)
+    : putIntoValue(value, value.length, tail)
+}
+
+/**
+ * Joins two strings. V8 keeps the result as a tree of its pieces, which makes appending cheap, but
+ * each piece takes about 60 bytes, however short it is. The result is therefore copied into one piece
+ * while it is short, and after that each time it has grown by a sixteenth.
+ */
+function joinText(value: string, tail: string): string {
+  const sum = value + tail
+  const step = Math.max(12, 27 - Math.clz32(sum.length))
+  return sum.length <= MAX_FLAT_BYTES || value.length >> step !== sum.length >> step
+    ? ownCopy(sum)
+    : sum
+}
+
+/** The value followed by bytes not written yet, in the memory that it lies in, if there is room. */
+function extended(value: Value, length: number): Buffer | undefined {
+  if (typeof value === 'string') return undefined
+  const { buffer: memory, byteOffset } = value
+  const isLast = usedBytes.get(memory) === byteOffset + value.length
+  if (!isLast || byteOffset + length > memory.byteLength) return undefined
+  usedBytes.set(memory, byteOffset + length)
+  return Buffer.from(memory, byteOffset, length)
+}
+
+/** A copy of the value, followed by bytes not written yet. @param spare whether it is to grow on */
+function grownCopy(value: Value, length: number, spare: boolean): Buffer {
+  const more = length <= MAX_DOUBLED_BYTES ? length : Math.ceil(length * SPARE_SHARE)
+  const memory = allocateLarge(spare ? length + more : length)
+  writeValue(memory, 0, value)
+  if (!spare) return memory
+  usedBytes.set(memory.buffer, length)
+  return memory.subarray(0, length)
+}
+
+/** Some bytes as a binary string. */
+export function textIn(bytes: Buffer, start: number, end: number): string {
+  return (bytes as unknown as Latin1Buffer).latin1Slice(start, end)
+}

@@ -1,0 +1,240 @@
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { describe, expect, test, vi } from 'vitest'
+import { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
+import type { Subscriber } from '../../src/pubsub/subscriber.ts'
+import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
+import { WatchedKeys } from '../../src/request/watched-keys.ts'
+import { ReplyWriter } from '../../src/resp/reply-writer.ts'
+import { Store } from '../../src/store/store.ts'
+import { ErrorReply, eventually, join, type Reply, start } from '../server/raw-client.ts'
+
+const MB = 1024 ** 2
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+function inUse(): number {
+  // Memory of Buffers is given back some time after the first collection.
+  collectGarbage()
+  collectGarbage()
+  const { used_heap_size, external_memory } = getHeapStatistics()
+  return used_heap_size + external_memory
+}
+
+class SilentSubscriber implements Subscriber {
+  mayGet(): boolean {
+    return true
+  }
+
+  readonly reply = Object.assign(new ReplyWriter(), {
+    push() {},
+    bulk() {},
+    bulkOrNull() {},
+    integer() {},
+  })
+  readonly channels = new Set<string>()
+  readonly patterns = new Set<string>()
+  readonly bufferedOutput = 0
+  subscriptionBytes = 0
+
+  get channelCount(): number {
+    return this.channels.size
+  }
+  get patternCount(): number {
+    return this.patterns.size
+  }
+  limitKept(): boolean {
+    return true
+  }
+  deliver(): void {}
+  deliverShared(): void {}
+  whenDrained(): void {}
+  close(): void {}
+  disconnect(): void {}
+  fail(): void {}
+}
+
+/** Keeps names. @returns what holds them, and the bytes that it counts */
+type Keep = (names: readonly string[]) => { holder: unknown; counted: number }
+
+const subscribe =
+  (method: 'subscribe' | 'patternSubscribe'): Keep =>
+  (names) => {
+    const client = new SilentSubscriber()
+    const pubsub = new Subscriptions(new Store(), () => {})
+    pubsub[method](client, names)
+    return { holder: [client, pubsub], counted: client.subscriptionBytes }
+  }
+
+const kinds: Readonly<Record<string, Keep>> = {
+  'watched keys': (names) => {
+    const keys = new WatchedKeys(new Store())
+    for (const name of names) keys.add(name)
+    return { holder: keys, counted: keys.bytes }
+  },
+  'tree channels': subscribe('subscribe'),
+  channels: (names) => subscribe('subscribe')(names.map((name) => name.slice(1))),
+  patterns: (names) => subscribe('patternSubscribe')(names.map((name) => name.slice(1))),
+}
+
+const shapes: Readonly<Record<string, (i: number) => string>> = {
+  short: (i) => `/key:${i}`,
+  nested: (i) => `/jobs/${i % 1000}/state/${i}`,
+  'of 1,000 levels': (i) => `/${i}/${'a/'.repeat(1000)}b`,
+  'of 1,000 levels, each a beginning of the next': (i) => `/${'a/'.repeat(i % 1000)}${i}`,
+  'of one long component': (i) => `/${i}${'a'.repeat(2000)}`,
+}
+
+const cases = Object.keys(kinds).flatMap((kind) =>
+  Object.keys(shapes).map((s) => [kind, s] as const),
+)
+
+describe('what a client makes the server keep is counted as what it costs', () => {
+  test.each(cases)('%s %s', (kind, shape) => {
+    // Enough to stand out from what else the process allocates.
+    const count = shape === 'short' || shape === 'nested' ? 20_000 : 4000
+    const names = Array.from({ length: count }, (_, i) =>
+      // A string of its own, as a request brings it.
+      Buffer.from(shapes[shape](i), 'latin1').toString('latin1'),
+    )
+    kinds[kind](names.slice(0, 10))
+    const lengths = names.reduce((sum, { length }) => sum + length, 0)
+    // The request's own strings are dropped after it.
+    const sent = lengths + 24 * names.length
+    const before = inUse()
+    const { holder, counted } = kinds[kind](names)
+    names.length = 0
+    const measured = inUse() - before + sent
+    expect(holder).toBeDefined()
+    expect(counted).toBeGreaterThan(lengths)
+    expect(measured).toBeLessThan(1.5 * counted)
+    expect(measured).toBeGreaterThan(0.5 * counted)
+  })
+})
+
+test('client-query-buffer-limit bounds subscriptions', async () => {
+  const server = await start({ directives: { 'client-query-buffer-limit': '1mb' } })
+  for (const [command, first] of [
+    ['SUBSCRIBE', 'c'],
+    ['SUBSCRIBE', '/c'],
+    ['PSUBSCRIBE', 'c'],
+    ['PSUBSCRIBE', '/c'],
+    ['KWATCH', '/c'],
+  ]) {
+    const client = await join(server)
+    for (let i = 0; i < 100; i++) {
+      client.send(command, ...Array.from({ length: 50 }, (_, j) => `${first}:${i}:${j}`))
+    }
+    await client.closed
+  }
+  await eventually(() => server.store.hub.count === 0)
+})
+
+test('one request of too many names is given up in the middle', async () => {
+  const names = Array.from({ length: 100_000 }, (_, i) => `/${i}`)
+  for (const method of ['subscribe', 'patternSubscribe'] as const) {
+    const client = new SilentSubscriber()
+    client.limitKept = () => client.subscriptionBytes < MB
+    new Subscriptions(new Store(), () => {})[method](client, names)
+    expect(client.subscriptionBytes).toBeLessThan(2 * MB)
+  }
+  const add = vi.spyOn(WatchedKeys.prototype, 'add')
+  const server = await start({ directives: { 'client-query-buffer-limit': '2mb' } })
+  const client = await join(server)
+  const bulks = names.map((name) => `$${name.length}\r\n${name}\r\n`)
+  client.write(`*100001\r\n$5\r\nWATCH\r\n${bulks.join('')}`)
+  await client.closed
+  expect(add.mock.calls.length).toBeLessThan(20_000)
+  add.mockRestore()
+})
+
+test('what is given up is not counted any more', () => {
+  const client = new SilentSubscriber()
+  const pubsub = new Subscriptions(new Store(), () => {})
+  const names = Array.from({ length: 100 }, (_, i) => `${i % 2 === 0 ? '/' : ''}${i}`)
+  for (let i = 0; i < 2; i++) {
+    pubsub.subscribe(client, names)
+    pubsub.patternSubscribe(client, names)
+  }
+  expect(client.subscriptionBytes).toBeGreaterThan(0)
+  pubsub.unsubscribe(client, names.slice(50))
+  pubsub.unsubscribe(client, [])
+  pubsub.patternUnsubscribe(client, [])
+  expect(client.subscriptionBytes).toBe(0)
+  pubsub.subscribe(client, names)
+  pubsub.drop(client)
+  expect(client.subscriptionBytes).toBe(0)
+})
+
+const isOom = (reply: Reply): boolean =>
+  reply instanceof ErrorReply && reply.text.startsWith('OOM command not allowed')
+
+describe('maxmemory', () => {
+  const deep = (i: number): string => `/${i}/${'a/'.repeat(1000)}`
+
+  test.each(['WATCH', 'SUBSCRIBE', 'KWATCH', 'PSUBSCRIBE'])('bounds %s', async (command) => {
+    new MemoryGauge().collect()
+    const limit = inUse() + 32 * MB
+    const server = await start({ directives: { maxmemory: String(limit) } })
+    const client = await join(server, 3)
+    let kept = 0
+    while (kept < 100_000 && !isOom(await client.call(command, deep(kept)))) kept++
+    // 2 KB and some overhead each.
+    expect(kept).toBeGreaterThan(1000)
+    expect(kept).toBeLessThan((1.25 * 32 * MB) / 2000)
+    await client.call('RESET')
+  })
+
+  test.each(['WATCH', 'SUBSCRIBE', 'PSUBSCRIBE'])(
+    'refuses one %s of more names than there is room for',
+    async (command) => {
+      new MemoryGauge().collect()
+      const server = await start({ directives: { maxmemory: String(inUse() + 32 * MB) } })
+      const client = await join(server, 3)
+      const names = Array.from({ length: 200_000 }, (_, i) => `$6\r\n${100_000 + i}\r\n`)
+      client.write(`*200001\r\n$${command.length}\r\n${command}\r\n${names.join('')}`)
+      const replies = await client.untilPong()
+      expect(replies).toHaveLength(1)
+      expect(isOom(replies[0])).toBe(true)
+    },
+  )
+})
+
+test('CLIENT LIST counts what is kept', async () => {
+  const server = await start()
+  const client = await join(server, 3)
+  await client.call('WATCH', 'a'.repeat(10_000))
+  await client.call('SUBSCRIBE', 'b'.repeat(20_000))
+  const info = String(await client.call('CLIENT', 'INFO'))
+  expect(Number(/tot-mem=(\d+)/.exec(info)?.[1])).toBeGreaterThan(30_000)
+})
+
+test('names, channels and patterns have a longest length', async () => {
+  const server = await start()
+  const client = await join(server, 3)
+  const long = 'x'.repeat(70_000)
+  for (const request of [
+    ['SUBSCRIBE', 'a', long],
+    ['PSUBSCRIBE', 'a', long],
+    ['PUBLISH', long, 'a'],
+    ['PUBSUB', 'CHANNELS', long],
+    ['KEYS', long],
+    ['SCAN', '0', 'MATCH', long],
+    ['CONFIG', 'GET', `*${long}`],
+    ['COMMAND', 'LIST', 'FILTERBY', 'PATTERN', long],
+    ['SUBSCRIBE', `/a?${'&'.repeat(2000)}`],
+    ['CLIENT', 'SETNAME', long],
+    ['CLIENT', 'SETINFO', 'LIB-NAME', long],
+    ['CLIENT', 'SETINFO', 'LIB-VER', long],
+    ['HELLO', '3', 'SETNAME', long],
+  ]) {
+    const reply = await client.call(...request)
+    expect(reply).toBeInstanceOf(ErrorReply)
+    expect((reply as ErrorReply).text).toMatch(/ long/)
+  }
+  expect(await client.call('PUBSUB', 'CHANNELS')).toEqual([])
+  const longest = 'x'.repeat(65_536)
+  expect(await client.call('PUBLISH', longest, 'a')).toBe(0)
+  expect(await client.call('KEYS', longest)).toEqual([])
+})
