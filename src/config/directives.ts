@@ -158,7 +158,7 @@ export const directives = {
     mutable: true,
     help: 'Most memory to use; 0 for no limit',
     comment:
-      'Above the limit, commands that may need more memory get an error. All others are served, and nothing is evicted. The limit is for the whole heap of the process: about 20mb of its own, the tree, and watch-history. The heap is measured every second and as the tree grows, so it may exceed the limit by a little.',
+      'Above the limit, commands that may need more memory get an error. All others are served, and nothing is evicted. The limit is for the whole heap of the process: about 20mb of its own, the tree, and watch-history. The heap is measured every second and as the tree grows, so it may exceed the limit, by a quarter at most. Without a limit, the same happens before the heap of node is full: see docs/operating.md.',
   },
   'maxmemory-policy': {
     group: 'Limits',
@@ -186,7 +186,8 @@ export const directives = {
     default: 256 * MB,
     mutable: true,
     help: 'Size of the values kept in the history',
-    comment: 'Above it the oldest events are dropped, even if there are fewer than watch-history.',
+    comment:
+      'Above it the oldest events are dropped, even if there are fewer than watch-history. By default it is a sixteenth of the heap of node at most.',
   },
   'notify-keyspace-events': {
     group: 'Watching',

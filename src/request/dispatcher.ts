@@ -130,9 +130,9 @@ export class Dispatcher {
     if (transaction !== undefined && entry.noMulti) {
       throw new CommandError('ERR Command not allowed inside a transaction')
     }
-    const { memory, persistence } = this.#server
-    if (memory.limited && this.#needsMemory(client, entry) && memory.isExceeded(args)) {
-      throw new CommandError("OOM command not allowed when used memory > 'maxmemory'.")
+    const { clock, memory, persistence } = this.#server
+    if (this.#needsMemory(client, entry) && memory.isExceeded(args, clock.lastLap)) {
+      throw new CommandError(memory.reason)
     }
     const writes = entry.writes || (entry.isExec && transaction?.writes === true)
     if (writes && persistence.failure !== undefined) {

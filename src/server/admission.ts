@@ -93,7 +93,7 @@ export class Admission {
     this.start()
     const { clock, config, memory } = this.#context.server
     this.#context.onSurvey()
-    if (memory.limited) memory.survey()
+    memory.survey()
     const idleSince = clock.elapsed() - config.get('timeout') * 1000
     const hasTimeout = config.get('timeout') > 0
     for (const client of this.clients.values()) {

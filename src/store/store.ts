@@ -445,7 +445,7 @@ export class Store {
     if (full.children.size === 0) return
     checkIndex(this.#index)
     const prevNode = represent(full, '/', this.clock.now())
-    this.#ahead.forget()
+    this.#ahead.clear()
     this.#root = new DirectoryNode('', null, full.createdIndex)
     this.#root.modifiedIndex = full.modifiedIndex
     this.#heap = new TtlHeap()
@@ -685,7 +685,7 @@ export class Store {
     const heap = new TtlHeap()
     for (const [node, expireTime] of state.leases) heap.set(node, expireTime)
     this.#heap = heap
-    this.#ahead.forget()
+    this.#ahead.clear()
     this.#removed.length = 0
     this.#root = state.root
     this.#fileList = FileList.of(state.root)

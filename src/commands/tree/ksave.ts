@@ -1,6 +1,10 @@
 // KSAVE · KRECOVER
 
+import { CommandError } from '../../request/arguments/errors.ts'
 import type { Command } from '../../request/command.ts'
+
+/** Bytes of memory that reading takes for each byte of a state with small nodes. */
+const RECOVERY_FACTOR = 6
 
 /** Saving and recovering the whole store. */
 export const ksaveCommands: readonly Command[] = [
@@ -14,6 +18,12 @@ export const ksaveCommands: readonly Command[] = [
     flags: ['write', 'admin', 'denyoom'],
     args: [{ name: 'state', type: 'string' }],
     run(client, args) {
+      const { memory } = client.server
+      if (!memory.hasRoom(args[1].length * RECOVERY_FACTOR)) {
+        throw new CommandError(
+          "OOM command not allowed when it needs more memory than the process's heap has left.",
+        )
+      }
       client.server.store.recovery(args[1])
       client.server.pubsub.closeWatchers()
       client.reply.ok()

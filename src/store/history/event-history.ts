@@ -229,8 +229,14 @@ export class EventHistory {
   }
 }
 
-/** What an event holds on to. Its previous value is the value of an earlier event, mostly. */
+/**
+ * The bytes that an event holds on to. Its previous value counts too: it may be that of an earlier event
+ * as well, but after a deletion, or when that event has been dropped, this one alone keeps it.
+ */
 function sizeOf(event: Event | FileChange): number {
-  if (event instanceof FileChange) return event.key.length + event.value.length
-  return event.node.key.length + (event.node.value?.length ?? 0)
+  if (event instanceof FileChange) {
+    return event.key.length + event.value.length + event.prevValue.length
+  }
+  const { node, prevNode } = event
+  return node.key.length + (node.value?.length ?? 0) + (prevNode?.value?.length ?? 0)
 }

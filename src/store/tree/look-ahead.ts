@@ -104,6 +104,15 @@ export class LookAhead {
     this.#prefixDirectory = undefined
   }
 
+  /** Drops all nodes, when the tree is replaced: one of them would keep the whole former tree alive. */
+  clear(): void {
+    this.forget()
+    this.#found.fill(undefined)
+    this.#requests = []
+    nodes.fill(undefined)
+    directories.fill(undefined)
+  }
+
   /** @returns how many paths there are to follow */
   #begin(root: DirectoryNode, batch: PathBatch, from: number, to: number): number {
     const { bytes, requests, bounds } = batch
