@@ -6,6 +6,7 @@ import { decodeEvents } from '../../src/persistence/event-record.ts'
 import { fileName, numberOf } from '../../src/persistence/keys.ts'
 import { decodeDirectory, decodeNode } from '../../src/persistence/node-record.ts'
 import { ManualClock } from '../../src/store/clock.ts'
+import { INDEX_CEILING } from '../../src/store/index-ceiling.ts'
 import { Store } from '../../src/store/store.ts'
 import { eventually } from '../server/raw-client.ts'
 import {
@@ -419,7 +420,7 @@ describe('starting', () => {
 test('the largest possible index is kept', async () => {
   const { store, persistence, directory } = await keep()
   store.set('/a/b', '1')
-  const huge = 2 ** 53 - 1000
+  const huge = INDEX_CEILING - 2
   // The state of a store with such an index.
   const state = JSON.stringify(JSON.parse(store.save()), (name, value) =>
     /index$/i.test(name) && value === 1 ? huge : value,
