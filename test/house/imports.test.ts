@@ -7,7 +7,7 @@ import { circlesOf, importsOf, sourceFiles } from './imports.ts'
  */
 const FLOORS: readonly (readonly string[])[] = [
   ['src/main.ts', 'src/index.ts'],
-  ['src/launch/'],
+  ['src/launch/', 'src/library/'],
   ['src/program.ts'],
   ['src/cli/'],
   ['src/docs/', 'src/transfer/'],
