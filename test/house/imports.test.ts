@@ -7,10 +7,10 @@ import { circlesOf, importsOf, sourceFiles } from './imports.ts'
  */
 const FLOORS: readonly (readonly string[])[] = [
   ['src/main.ts', 'src/index.ts'],
-  ['src/launch/', 'src/library/'],
+  ['src/launch/'],
   ['src/program.ts'],
   ['src/cli/'],
-  ['src/docs/', 'src/transfer/'],
+  ['src/docs/', 'src/transfer/', 'src/library/'],
   ['src/server/'],
   ['src/commands/'],
   ['src/request/'],
