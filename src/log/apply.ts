@@ -3,6 +3,7 @@ import { commandTable } from '../commands/table.ts'
 import { Config } from '../config/config.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { newServerStats } from '../metrics/counters.ts'
+import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { Client, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
@@ -117,6 +118,12 @@ export class Applier {
   }
 }
 
+/** A request that memory refuses is no entry. */
+const AMPLE_MEMORY = {
+  heapHasRoomFor: () => true,
+  hasRoomFor: () => true,
+} as Partial<MemoryGauge> as MemoryGauge
+
 /** What commands that write need of a server. */
 function contextOf(store: Store, clock: ServerClock): ServerContext {
   const config = new Config()
@@ -128,6 +135,7 @@ function contextOf(store: Store, clock: ServerClock): ServerContext {
     config,
     stats,
     logger: pino({ level: 'silent' }),
+    memory: AMPLE_MEMORY,
     keyspace: new Keyspace(store, stats),
     pubsub: new Subscriptions(store, () => {}),
     commandStats: new Map(),

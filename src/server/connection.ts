@@ -58,6 +58,7 @@ export class Connection
   #closing = false
   /** On the scale of `Clock.elapsed`. */
   #closingSince = 0
+  /** The socket has closed. */
   #gone = false
   /** Called if the client leaves while it is blocked; present only then. */
   #onGone: (() => void) | undefined
@@ -90,10 +91,8 @@ export class Connection
     this.reply = this.#output.reply
     this.#messages = new OwnMessages(this.reply)
     this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
-    this.#socket.on(
-      'end',
-      guarded(this, () => this.#onEnd()),
-    )
+    const onEnd = guarded(this, () => this.#onEnd())
+    this.#socket.on('end', onEnd)
     this.#socket.on('error', (error) =>
       context.server.logger.debug({ err: error, client: this.id }, 'connection failed'),
     )
@@ -222,22 +221,19 @@ export class Connection
     if (this.channels.size > 0) this.server.pubsub.flush()
     this.#closing = true
     this.#closingSince = this.server.clock.elapsed()
-    this.#reader.destroy()
     this.#leave()
     this.#queueFlush()
   }
 
   disconnect(reason: string): void {
     this.logEnd(reason)
-    this.#drop()
+    this.#closing = true
+    this.#reader.destroy()
+    this.#socket.destroy()
   }
 
   fail(error: unknown): void {
     this.logFailure(error)
-    this.#drop()
-  }
-
-  #drop(): void {
     this.#closing = true
     this.#reader.destroy()
     this.#socket.destroy()
@@ -423,6 +419,7 @@ export class Connection
 
   /** Cancels all that the client has asked for: waits, watches, subscriptions, its transaction. */
   #leave(): void {
+    this.#reader.destroy()
     const onGone = this.#onGone
     this.#onGone = undefined
     this.#onDrained = []
@@ -443,7 +440,7 @@ export class Connection
       () => turn.serve(),
       () => {
         this.#gone = true
-        this.#drop()
+        this.#closing = true
       },
       () => this.#output.close(),
       () => this.#leave(),

@@ -74,7 +74,7 @@ class Recorded {
       keyspace: new Keyspace(store, stats),
       pubsub: new Subscriptions(store, () => {}),
       persistence: { recorder: this.recorder, failure: undefined },
-      memory: { limited: false },
+      memory: { isExceeded: () => false, hasRoomFor: () => true, heapHasRoomFor: () => true },
       ...{ commandStats: new Map(), clients: new Map(), monitors: new Set() },
       execute: (client: Client, transaction: never) =>
         this.#dispatcher.execute(client, transaction),
