@@ -26,6 +26,8 @@ export class DataHome {
   readonly #logger: Logger
   /** Undefined after a failure, until {@link reopen}. */
   #engine: Engine | undefined
+  /** Resolves when the marker has been written as often as {@link mark} was called. */
+  #marked = Promise.resolve()
 
   private constructor(directory: string, copy: CopyState, engine: Engine, logger: Logger) {
     this.directory = resolve(directory)
@@ -133,6 +135,7 @@ export class DataHome {
   async close(): Promise<void> {
     const engine = this.#engine
     this.#engine = undefined
+    await this.#marked
     try {
       await engine?.close()
     } catch (error) {
@@ -147,7 +150,13 @@ export class DataHome {
    * @param exact whether every acknowledged write is on the disk, also if the power fails right now
    * @param outlives whether the system has every acknowledged write, also if the server ends right now
    */
-  async mark(exact: boolean, outlives = true): Promise<void> {
+  mark(exact: boolean, outlives = true): Promise<void> {
+    // One after the other, because two would write into the same file.
+    this.#marked = this.#marked.then(() => this.#mark(exact, outlives))
+    return this.#marked
+  }
+
+  async #mark(exact: boolean, outlives: boolean): Promise<void> {
     try {
       const boot = outlives ? bootId() : ''
       await writeMarker(treeOf(this.directory), { batch: this.copy.batch, exact, boot })

@@ -120,8 +120,9 @@ export class Server implements ServerContext {
       onKept: guarded(this, (number: number) => {
         for (const output of this.#holding) guarded(output, () => output.release(number))()
       }),
-      onCheckpoint: () =>
+      onCheckpoint: guarded(this, () =>
         this.latency.add('checkpoint', this.persistence.status.checkpointDuration ?? 0),
+      ),
       onMustWait: (mustWait) => {
         this.#diskGate.closed = mustWait
         this.#setGate()
