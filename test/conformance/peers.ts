@@ -86,14 +86,15 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
-interface Child {
+export interface Child {
+  readonly pid: number
   /** Rejects with the program's output when it ends. */
   failed: Promise<never>
   /** Kills the program and waits until it has ended. */
   end(): Promise<void>
 }
 
-function start(path: string, args: readonly string[]): Child {
+export function startChild(path: string, args: readonly string[]): Child {
   const child: ChildProcess = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const keep = (chunk: Buffer): void => {
@@ -113,6 +114,7 @@ function start(path: string, args: readonly string[]): Child {
   })
   failed.catch(() => {})
   return {
+    pid: child.pid ?? 0,
     failed,
     async end() {
       process.removeListener('exit', killAtExit)
@@ -123,7 +125,7 @@ function start(path: string, args: readonly string[]): Child {
 }
 
 /** Polls until `answers` resolves to true. @throws Error if the program ends, or time is up */
-async function untilAnswers(child: Child, answers: () => Promise<boolean>): Promise<void> {
+export async function untilAnswers(child: Child, answers: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS
   const asking = async (): Promise<void> => {
     while (!(await answers().catch(() => false))) {
@@ -150,7 +152,7 @@ function answersPing(port: number): Promise<boolean> {
 }
 
 /** Tries once more, on other ports, if another program took one of the ports in the meantime. */
-async function withRetry<T>(attempt: () => Promise<T>): Promise<T> {
+export async function withRetry<T>(attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt()
   } catch (error) {
@@ -174,7 +176,7 @@ export function startRedis(args: readonly string[] = []): Promise<RunningRedis> 
     const [port] = await freePorts(1)
     const directory = await mkdtemp(join(tmpdir(), 'ktree-redis-'))
     const where = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
-    const child = start(path, [...where, '--save', '', '--appendonly', 'no', ...args])
+    const child = startChild(path, [...where, '--save', '', '--appendonly', 'no', ...args])
     const stop = async (): Promise<void> => {
       await child.end()
       await rm(directory, { recursive: true, force: true })
@@ -204,7 +206,7 @@ export function startEtcd(args: readonly string[] = []): Promise<RunningEtcd> {
     const url = `http://127.0.0.1:${clientPort}`
     const peerUrl = `http://127.0.0.1:${peerPort}`
     const dataDir = await mkdtemp(join(tmpdir(), 'ktree-etcd-'))
-    const child = start(path, [
+    const child = startChild(path, [
       '--enable-v2',
       ...['--name', 'default', '--data-dir', dataDir, '--log-level', 'warn'],
       ...['--listen-client-urls', url, '--advertise-client-urls', url],

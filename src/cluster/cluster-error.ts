@@ -1,0 +1,4 @@
+/** The group cannot go on, and the node must not guess. */
+export class ClusterError extends Error {
+  override name = 'ClusterError'
+}

@@ -1,0 +1,159 @@
+import {
+  FORMAT_VERSION,
+  MAX_VALUE_BYTES,
+  partsValue,
+  readBatchValue,
+  recordValue,
+  VOID_VALUE,
+} from './batch-value.ts'
+import { ClusterError } from './cluster-error.ts'
+import type { Etcd } from './etcd/etcd.ts'
+import { exists, isAbsent, type KeyValue, type RequestOp, type TxnResponse } from './etcd/types.ts'
+import { afterKey, type BatchName, type Keys } from './keys.ts'
+import type { Membership } from './membership.ts'
+
+/** A part is put in its own transaction, which may take this long, in milliseconds. */
+const PART_MS = 5000
+
+/** A batch, as the log has it. */
+export interface LoggedBatch extends BatchName {
+  readonly revision: number
+  /** Undefined for a void: what was to stand here will never come. */
+  readonly record: Buffer | undefined
+}
+
+/** What has become of an attempt to put a batch: it is in the log, or it never will be. */
+export type PutOutcome = { isThere: true; revision: number } | { isThere: false }
+
+/** Puts batches into the log that etcd keeps, and takes them apart. */
+export class EtcdLog {
+  readonly #etcd: Etcd
+  readonly #keys: Keys
+
+  constructor(etcd: Etcd, keys: Keys) {
+    this.#etcd = etcd
+    this.#keys = keys
+  }
+
+  /** Makes the log if there is none. @throws ClusterError if it has another format */
+  async open(): Promise<void> {
+    const { format, tail } = this.#keys
+    const version = Buffer.from(String(FORMAT_VERSION))
+    const { succeeded, responses } = await this.#etcd.txnAgain({
+      compare: [isAbsent(format)],
+      success: [put(format, version), put(tail, Buffer.alloc(0))],
+      failure: [{ request_range: { key: format } }],
+    })
+    const found = succeeded ? version : responses[0].response_range?.kvs[0]?.value
+    if (found?.equals(version) === true) return
+    throw new ClusterError(
+      `etcd holds a log of format ${found?.toString('latin1') ?? 'unknown'}; this ktree knows format ${FORMAT_VERSION}`,
+    )
+  }
+
+  /**
+   * The revision of the last batch that anybody has put before this call.
+   *
+   * @throws EtcdError
+   */
+  async end(): Promise<number> {
+    const { kvs } = await this.#etcd.rangeOnce({ key: this.#keys.tail })
+    return kvs[0]?.mod_revision ?? 0
+  }
+
+  /**
+   * One attempt to put a batch; may be repeated with the same name. To be called for one batch at a time.
+   *
+   * @param record empty to put a void
+   * @throws EtcdError if the batch may be there, may still come, or was refused
+   */
+  async put(
+    { node }: Membership,
+    number: number,
+    record: readonly Uint8Array[],
+    timeout: number,
+  ): Promise<PutOutcome> {
+    const name = { node, number }
+    let value = record.length === 0 ? VOID_VALUE : recordValue(record)
+    if (value.length > MAX_VALUE_BYTES) value = await this.#putParts(name, value)
+    const key = this.#keys.batch(name)
+    const answer = await this.#etcd.txn(
+      {
+        compare: [isAbsent(key), exists(this.#keys.node(node))],
+        success: [put(key, value), put(this.#keys.tail, Buffer.alloc(0))],
+        failure: [{ request_range: { key, keys_only: true } }],
+      },
+      timeout,
+    )
+    return outcomeOf(answer)
+  }
+
+  /** @throws ClusterError if the batch has an unknown format, or is not whole */
+  async read({ key, value, mod_revision }: KeyValue): Promise<LoggedBatch | undefined> {
+    const batch = this.readNow({ key, value, mod_revision })
+    if (batch !== 'parts') return batch
+    const name = this.#keys.batchOf(key) as BatchName
+    const record = await this.#readParts(name, value)
+    return { ...name, revision: mod_revision, record }
+  }
+
+  /** @returns `parts` if it has to be read from etcd first; undefined if it is no batch */
+  readNow({
+    key,
+    value,
+    mod_revision,
+  }: Pick<KeyValue, 'key' | 'value' | 'mod_revision'>): LoggedBatch | 'parts' | undefined {
+    const name = this.#keys.batchOf(key)
+    if (name === undefined) return
+    const content = readBatchValue(value)
+    if (content.kind === 'parts') return 'parts'
+    const record = content.kind === 'record' ? content.record : undefined
+    return { ...name, revision: mod_revision, record }
+  }
+
+  /** @returns the value that stands for the parts */
+  async #putParts(name: BatchName, value: Buffer): Promise<Buffer> {
+    const count = Math.ceil(value.length / MAX_VALUE_BYTES)
+    const node = this.#keys.node(name.node)
+    for (let i = 0; i < count; i++) {
+      const part = value.subarray(i * MAX_VALUE_BYTES, (i + 1) * MAX_VALUE_BYTES)
+      // Their keys need no condition, because putting the same part again changes nothing.
+      await this.#etcd.txn(
+        { compare: [exists(node)], success: [put(this.#keys.part(name, i), part)] },
+        PART_MS,
+      )
+    }
+    return partsValue(count)
+  }
+
+  async #readParts(name: BatchName, value: Buffer): Promise<Buffer> {
+    const { range_end } = this.#keys.parts(name)
+    const content = readBatchValue(value)
+    const count = content.kind === 'parts' ? content.count : 0
+    const parts: Buffer[] = []
+    let { key } = this.#keys.parts(name)
+    while (parts.length < count) {
+      const { kvs } = await this.#etcd.range({ key, range_end, limit: 4 })
+      if (kvs.length === 0) {
+        throw new ClusterError(`batch ${name.number} of node ${name.node} lacks parts in etcd`)
+      }
+      for (const kv of kvs) parts.push(kv.value)
+      key = afterKey(kvs[kvs.length - 1].key)
+    }
+    const whole = readBatchValue(Buffer.concat(parts))
+    if (whole.kind === 'record') return whole.record
+    throw new ClusterError(`batch ${name.number} of node ${name.node} is not a record`)
+  }
+}
+
+function put(key: Buffer, value: Uint8Array): RequestOp {
+  return { request_put: { key, value } }
+}
+
+function outcomeOf({ succeeded, header, responses }: TxnResponse): PutOutcome {
+  if (succeeded) return { isThere: true, revision: header.revision }
+  const found = responses[0].response_range?.kvs[0]
+  // Not there, so the node's name is not valid any more, and nothing can come under it.
+  if (found === undefined) return { isThere: false }
+  return { isThere: true, revision: found.mod_revision }
+}

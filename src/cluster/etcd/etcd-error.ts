@@ -1,0 +1,53 @@
+import type { ServiceError } from '@grpc/grpc-js'
+
+// Codes of gRPC.
+export const DEADLINE_EXCEEDED = 4
+const INVALID_ARGUMENT = 3
+const PERMISSION_DENIED = 7
+const RESOURCE_EXHAUSTED = 8
+const FAILED_PRECONDITION = 9
+const OUT_OF_RANGE = 11
+export const UNAVAILABLE = 14
+export const UNAUTHENTICATED = 16
+
+/** With these codes etcd refuses a request before it does anything. */
+const REFUSALS = [
+  INVALID_ARGUMENT,
+  PERMISSION_DENIED,
+  RESOURCE_EXHAUSTED,
+  FAILED_PRECONDITION,
+  OUT_OF_RANGE,
+  UNAUTHENTICATED,
+]
+/** Messages that say the same, with a code that does not. */
+const REFUSED = [/^No connection established/, /^etcdserver: no leader/]
+
+/** An attempt that has failed. */
+export class EtcdError extends Error {
+  override name = 'EtcdError'
+  readonly code: number
+  /** Whether etcd has certainly not done what was asked, nor will. */
+  readonly refused: boolean
+
+  constructor(message: string, code: number, refused: boolean) {
+    super(message)
+    this.code = code
+    this.refused = refused
+  }
+
+  /** The member, or the way to it, has failed: another one may be better. */
+  get isOfMember(): boolean {
+    return this.code === UNAVAILABLE || this.code === DEADLINE_EXCEEDED
+  }
+
+  get isNoSpace(): boolean {
+    return this.code === RESOURCE_EXHAUSTED && this.message.includes('space exceeded')
+  }
+}
+
+/** @param error what gRPC has reported */
+export function etcdErrorOf(error: ServiceError): EtcdError {
+  const { code, details } = error
+  const refused = REFUSALS.includes(code) || REFUSED.some((text) => text.test(details))
+  return new EtcdError(details || error.message, code, refused)
+}

@@ -1,0 +1,297 @@
+import { readFileSync } from 'node:fs'
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js'
+import { fromJSON } from '@grpc/proto-loader'
+import { EtcdError, etcdErrorOf, UNAUTHENTICATED, UNAVAILABLE } from './etcd-error.ts'
+import { apiDescription } from './messages.ts'
+import type {
+  RangeRequest,
+  RangeResponse,
+  StatusResponse,
+  TxnRequest,
+  TxnResponse,
+  WatchCreateRequest,
+  WatchResponse,
+} from './types.ts'
+
+export interface EtcdOptions {
+  /** URLs. */
+  readonly endpoints: readonly string[]
+  readonly user?: string
+  readonly password?: string
+  readonly caFile?: string
+  readonly certFile?: string
+  readonly keyFile?: string
+}
+
+/** One attempt may take this long, unless the caller says otherwise, in milliseconds. */
+const ATTEMPT_MS = 1000
+/** A call that only reads is tried again after this time, in milliseconds. */
+const RETRY_MS = 50
+
+const CHANNEL_OPTIONS = {
+  // What a failed attempt may have done must be known, so retries are the caller's.
+  'grpc.enable_retries': 0,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1000,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 3000,
+  // etcd sends many events in one message.
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+} as const
+
+type Methods = Readonly<Record<string, MethodDefinition<object, object>>>
+
+const api = fromJSON(apiDescription(), { keepCase: true, longs: Number, defaults: true })
+const methodsOf = (service: string): Methods => api[`etcdserverpb.${service}`] as unknown as Methods
+
+const KV = methodsOf('KV')
+const LEASE = methodsOf('Lease')
+const WATCH = methodsOf('Watch')
+const MAINTENANCE = methodsOf('Maintenance')
+const AUTH = methodsOf('Auth')
+
+/** A stream of requests and answers that can be ended. */
+export interface Stream {
+  /** Ends it; nothing more is reported. */
+  cancel(): void
+}
+
+export interface StreamEvents<Answer> {
+  onAnswer(answer: Answer): void
+  /** The stream has ended. */
+  onEnd(error: EtcdError): void
+}
+
+/** A cluster of etcd, through one of its members at a time. */
+export class Etcd {
+  readonly #options: EtcdOptions
+  readonly #members: readonly Client[]
+  #current = 0
+  #token: string | undefined
+  #closed = false
+
+  /** @throws the system's error if a file of a certificate cannot be read */
+  constructor(options: EtcdOptions) {
+    this.#options = options
+    this.#members = options.endpoints.map((url) => {
+      const { host, protocol } = new URL(url)
+      const isPlain = protocol === 'http:'
+      return new Client(host, isPlain ? credentials.createInsecure() : tlsOf(options), {
+        ...CHANNEL_OPTIONS,
+      })
+    })
+  }
+
+  /** Goes on with the next member. */
+  rotate(): void {
+    this.#current = (this.#current + 1) % this.#members.length
+  }
+
+  /** One attempt. @throws EtcdError */
+  txn(request: TxnRequest, timeout = ATTEMPT_MS): Promise<TxnResponse> {
+    return this.#attempt(KV.Txn, request, timeout)
+  }
+
+  /** Reads, and tries again until it succeeds. @throws EtcdError if it never will, or is closed */
+  range(request: RangeRequest): Promise<RangeResponse> {
+    return this.#insist(KV.Range, request)
+  }
+
+  /** One attempt to read. @throws EtcdError */
+  rangeOnce(request: RangeRequest, timeout = ATTEMPT_MS): Promise<RangeResponse> {
+    return this.#attempt(KV.Range, request, timeout)
+  }
+
+  /** Transacts, and tries again until it succeeds: the caller's transaction may be made twice. */
+  txnAgain(request: TxnRequest): Promise<TxnResponse> {
+    return this.#insist(KV.Txn, request)
+  }
+
+  status(): Promise<StatusResponse> {
+    return this.#insist(MAINTENANCE.Status, {})
+  }
+
+  /** Forgets revisions before the given one. @throws EtcdError */
+  async compact(revision: number): Promise<void> {
+    await this.#attempt(KV.Compact, { revision, physical: true }, ATTEMPT_MS * 5)
+  }
+
+  /** @param ttl seconds @throws EtcdError */
+  async grantLease(id: number, ttl: number): Promise<void> {
+    await this.#attempt(LEASE.LeaseGrant, { ID: id, TTL: ttl }, ATTEMPT_MS)
+  }
+
+  /** Keeps a lease. @returns its seconds; 0 if it has run out @throws EtcdError */
+  keepLease(id: number): Promise<number> {
+    return this.#within(ATTEMPT_MS, (done) => {
+      const stream = this.#open<{ TTL: number }>(LEASE.LeaseKeepAlive, { ID: id }, true, {
+        onAnswer: ({ TTL }) => {
+          stream.cancel()
+          done(undefined, TTL)
+        },
+        onEnd: (error) => done(error, 0),
+      })
+      return () => stream.cancel()
+    })
+  }
+
+  /** @throws EtcdError */
+  async revokeLease(id: number): Promise<void> {
+    await this.#attempt(LEASE.LeaseRevoke, { ID: id }, ATTEMPT_MS)
+  }
+
+  /** Watches a range of keys. A member that loses its leader ends it. */
+  watch(request: WatchCreateRequest, events: StreamEvents<WatchResponse>): Stream {
+    return this.#open(WATCH.Watch, { create_request: request }, false, events)
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const member of this.#members) member.close()
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  async #insist<Answer>(
+    method: MethodDefinition<object, object>,
+    request: object,
+  ): Promise<Answer> {
+    for (;;) {
+      try {
+        return await this.#attempt<Answer>(method, request, ATTEMPT_MS)
+      } catch (error) {
+        if (!(error instanceof EtcdError) || this.#closed) throw error
+        if (error.refused && !error.isOfMember && error.code !== UNAUTHENTICATED) throw error
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      }
+    }
+  }
+
+  async #attempt<Answer>(
+    method: MethodDefinition<object, object>,
+    request: object,
+    timeout: number,
+  ): Promise<Answer> {
+    await this.#login()
+    return this.#call(method, request, timeout)
+  }
+
+  async #login(): Promise<void> {
+    const { user, password } = this.#options
+    if (user === undefined || user === '' || this.#token !== undefined) return
+    const request = { name: user, password: password ?? '' }
+    this.#token = (
+      await this.#call<{ token: string }>(AUTH.Authenticate, request, ATTEMPT_MS)
+    ).token
+  }
+
+  #call<Answer>(
+    { path, requestSerialize, responseDeserialize }: MethodDefinition<object, object>,
+    request: object,
+    timeout: number,
+  ): Promise<Answer> {
+    if (this.#closed) return Promise.reject(new EtcdError('closed', UNAVAILABLE, true))
+    const metadata = this.#metadata()
+    const options = { deadline: Date.now() + timeout }
+    const member = this.#current
+    return new Promise((resolve, reject) => {
+      this.#members[member].makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadata,
+        options,
+        (error: ServiceError | null, answer) => {
+          if (error === null) resolve(answer as Answer)
+          else reject(this.#failed(etcdErrorOf(error), member))
+        },
+      )
+    })
+  }
+
+  #open<Answer>(
+    { path, requestSerialize, responseDeserialize }: MethodDefinition<object, object>,
+    request: object,
+    ends: boolean,
+    events: StreamEvents<Answer>,
+  ): Stream {
+    const member = this.#current
+    let isOver = false
+    const stream: ClientDuplexStream<object, object> = this.#members[member].makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      this.#metadata(),
+      {},
+    )
+    const end = (error: EtcdError): void => {
+      if (isOver) return
+      isOver = true
+      events.onEnd(this.#failed(error, member))
+    }
+    stream.on('data', (answer) => {
+      if (!isOver) events.onAnswer(answer as Answer)
+    })
+    stream.on('error', (error) => end(etcdErrorOf(error as ServiceError)))
+    stream.on('end', () => end(new EtcdError('the stream has ended', UNAVAILABLE, false)))
+    stream.write(request)
+    if (ends) stream.end()
+    return {
+      cancel: () => {
+        isOver = true
+        stream.cancel()
+      },
+    }
+  }
+
+  #within<T>(
+    ms: number,
+    begin: (done: (error: EtcdError | undefined, result: T) => void) => () => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        cancel()
+        this.rotate()
+        reject(new EtcdError('no answer in time', UNAVAILABLE, false))
+      }, ms)
+      const cancel = begin((error, result) => {
+        clearTimeout(timer)
+        if (error === undefined) resolve(result)
+        else reject(error)
+      })
+    })
+  }
+
+  #metadata(): Metadata {
+    const metadata = new Metadata()
+    metadata.set('hasleader', 'true')
+    if (this.#token !== undefined) metadata.set('token', this.#token)
+    return metadata
+  }
+
+  /** Chooses what the next attempt is made with. @param member the one that has failed */
+  #failed(error: EtcdError, member: number): EtcdError {
+    if (error.code === UNAUTHENTICATED || error.message.includes('invalid auth token'))
+      this.#token = undefined
+    if (error.isOfMember && member === this.#current) this.rotate()
+    return error
+  }
+}
+
+function tlsOf({ caFile, certFile, keyFile }: EtcdOptions): ChannelCredentials {
+  const read = (path: string | undefined): Buffer | null =>
+    path === undefined || path === '' ? null : readFileSync(path)
+  return credentials.createSsl(read(caFile), read(keyFile), read(certFile))
+}

@@ -1,0 +1,257 @@
+import type { Logger } from 'pino'
+import { ClusterError } from './cluster-error.ts'
+import type { Etcd, Stream } from './etcd/etcd.ts'
+import { EtcdError } from './etcd/etcd-error.ts'
+import { type KeyValue, PUT, type WatchResponse } from './etcd/types.ts'
+import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
+import type { Keys } from './keys.ts'
+import { readLog } from './log-reader.ts'
+
+/** Of etcd's WatchCreateRequest: leaves out deletions. */
+const NO_DELETE = 1
+/** How often the log's end is asked for, in milliseconds. */
+const LOOK_MS = 500
+/** After a failure a watch begins again after this time, in milliseconds. */
+const RETRY_MS = 50
+/** Batches handed over at a time while the log is read. */
+const BATCHES_AT_ONCE = 256
+
+export interface FollowerEvents {
+  /** Batches in the order of the log, each once. */
+  onBatches(batches: readonly LoggedBatch[]): void
+  /** The node cannot go on: what it needs has been cut from the log, or it cannot read it. */
+  onBroken(error: unknown): void
+}
+
+/**
+ * Reads the log from a revision on, to its end, and then follows it: by a watch, and by reading its keys
+ * where the watch cannot go on because etcd has compacted what it needs.
+ */
+export class LogFollower {
+  readonly #etcd: Etcd
+  readonly #keys: Keys
+  readonly #log: EtcdLog
+  readonly #logger: Logger
+  readonly #events: FollowerEvents
+  /** The revision of the last batch that was handed over. */
+  #position: number
+  /** All before this revision has been handed over. */
+  #next = 1
+  #stream: Stream | undefined
+  /** What the watch has brought, and is still to be handed over. */
+  readonly #queue: KeyValue[] = []
+  #isEmptying = false
+  /** The log's end, as last heard. */
+  #end = 0
+  #heardAt = Number.NEGATIVE_INFINITY
+  #lastLook = { end: 0, position: -1 }
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  /** @param position the revision of the last batch that the tree has already */
+  constructor(
+    parts: { etcd: Etcd; keys: Keys; log: EtcdLog; logger: Logger; position: number },
+    events: FollowerEvents,
+  ) {
+    this.#etcd = parts.etcd
+    this.#keys = parts.keys
+    this.#log = parts.log
+    this.#logger = parts.logger
+    this.#position = parts.position
+    this.#events = events
+  }
+
+  /** The revision of the last batch that was handed over. */
+  get position(): number {
+    return this.#position
+  }
+
+  /** The revision of the last batch in the log, as far as this node has heard. */
+  get end(): number {
+    return Math.max(this.#end, this.#position)
+  }
+
+  /** When etcd has last told the log's end, on the scale of `performance.now`. */
+  get heardAt(): number {
+    return this.#heardAt
+  }
+
+  /** Hands over all that is in the log, then follows it. @throws ClusterError, EtcdError */
+  async start(): Promise<void> {
+    await this.#load()
+    this.#watch()
+    this.#look()
+  }
+
+  /** The log's end at some time after the call. @throws EtcdError */
+  async askEnd(): Promise<number> {
+    const asked = performance.now()
+    const end = await this.#log.end()
+    this.#end = Math.max(this.#end, end)
+    this.#heardAt = Math.max(this.#heardAt, asked)
+    return end
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    this.#stream?.cancel()
+    this.#stream = undefined
+  }
+
+  async #load(): Promise<void> {
+    for (;;) {
+      const { kvs, header } = await this.#etcd.range({ key: this.#keys.cut })
+      const cut = Number(kvs[0]?.value.toString('latin1') ?? 0)
+      if (cut > this.#position) {
+        throw new ClusterError(
+          `the log in etcd begins after revision ${cut}, and the tree ends at ${this.#position}`,
+        )
+      }
+      try {
+        await this.#readUntil(header.revision)
+        return
+      } catch (error) {
+        // Compacted while it was read: what is left is read at a later revision.
+        if (!(error instanceof EtcdError) || !/compacted/.test(error.message)) throw error
+      }
+    }
+  }
+
+  async #readUntil(revision: number): Promise<void> {
+    let batches: LoggedBatch[] = []
+    for await (const kv of readLog(this.#etcd, this.#keys, revision, this.#position)) {
+      if (this.#isClosed) return
+      const batch = await this.#log.read(kv)
+      if (batch === undefined) continue
+      batches.push(batch)
+      if (batches.length < BATCHES_AT_ONCE) continue
+      this.#hand(batches)
+      batches = []
+    }
+    this.#hand(batches)
+    this.#next = revision + 1
+  }
+
+  #watch(): void {
+    if (this.#isClosed) return
+    const stream = this.#etcd.watch(
+      {
+        ...this.#keys.log,
+        start_revision: this.#next,
+        filters: [NO_DELETE],
+        fragment: true,
+      },
+      {
+        onAnswer: (answer: WatchResponse) => {
+          if (this.#stream === stream) this.#take(answer)
+        },
+        onEnd: (error) => {
+          if (this.#stream === stream) this.#rewatch(error.message)
+        },
+      },
+    )
+    this.#stream = stream
+  }
+
+  #rewatch(reason: string): void {
+    this.#stream?.cancel()
+    this.#stream = undefined
+    if (this.#isClosed) return
+    this.#logger.debug({ reason }, 'watching the log of etcd again')
+    setTimeout(() => {
+      if (this.#stream === undefined) this.#watch()
+    }, RETRY_MS)
+  }
+
+  #take(answer: WatchResponse): void {
+    if (answer.canceled) {
+      if (answer.compact_revision > 0) void this.#reload()
+      else this.#rewatch(answer.cancel_reason)
+      return
+    }
+    for (const { type, kv } of answer.events) if (type === PUT) this.#queue.push(kv)
+    if (!this.#isEmptying) this.#handQueue()
+  }
+
+  /** Reads the log's keys, because etcd has compacted what the watch would have to bring. */
+  async #reload(): Promise<void> {
+    this.#stream?.cancel()
+    this.#stream = undefined
+    try {
+      await this.#emptied()
+      await this.#load()
+      this.#watch()
+    } catch (error) {
+      if (!this.#isClosed) this.#events.onBroken(error)
+    }
+  }
+
+  /** Hands over what can be without waiting. */
+  #handQueue(): void {
+    const batches: LoggedBatch[] = []
+    let waits = false
+    try {
+      for (; this.#queue.length > 0 && !waits; ) {
+        const batch = this.#log.readNow(this.#queue[0])
+        waits = batch === 'parts'
+        if (batch === 'parts') break
+        this.#queue.shift()
+        if (batch !== undefined) batches.push(batch)
+      }
+      this.#hand(batches)
+    } catch (error) {
+      this.#events.onBroken(error)
+      return
+    }
+    if (waits) void this.#emptied()
+  }
+
+  /** Hands over all that is in the queue, reading the parts of long batches from etcd. */
+  async #emptied(): Promise<void> {
+    if (this.#isEmptying) return
+    this.#isEmptying = true
+    try {
+      for (let kv = this.#queue.shift(); kv !== undefined; kv = this.#queue.shift()) {
+        const batch = await this.#log.read(kv)
+        if (this.#isClosed) return
+        if (batch !== undefined) this.#hand([batch])
+      }
+    } catch (error) {
+      if (!this.#isClosed) this.#events.onBroken(error)
+    } finally {
+      this.#isEmptying = false
+    }
+  }
+
+  #hand(batches: readonly LoggedBatch[]): void {
+    const fresh = batches.filter(({ revision }) => revision > this.#position)
+    if (fresh.length === 0) return
+    this.#position = fresh[fresh.length - 1].revision
+    this.#next = this.#position + 1
+    this.#events.onBatches(fresh)
+  }
+
+  /** Asks for the log's end now and then, because a watch may have fallen silent. */
+  #look(): void {
+    this.#timer = setTimeout(async () => {
+      try {
+        await this.askEnd()
+        this.#notice()
+      } catch {
+        // The next look may succeed; until then the node is stale.
+      }
+      if (!this.#isClosed) this.#look()
+    }, LOOK_MS)
+  }
+
+  /** Watches at another member if this one has not brought what was there at the last look. */
+  #notice(): void {
+    const { end, position } = this.#lastLook
+    this.#lastLook = { end: this.#end, position: this.#position }
+    const isSilent = end > this.#position && position === this.#position && !this.#isEmptying
+    if (!isSilent || this.#stream === undefined) return
+    this.#etcd.rotate()
+    this.#rewatch('it was silent')
+  }
+}

@@ -1,0 +1,117 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import type { Etcd } from './etcd/etcd.ts'
+import { EtcdError } from './etcd/etcd-error.ts'
+import type { Keys } from './keys.ts'
+
+/** How long a node that says nothing counts as alive, in seconds. */
+export const LEASE_SECONDS = 10
+/** A lease is kept this often, in milliseconds. */
+const KEEP_MS = 2500
+const RETRY_MS = 200
+/** Numbers of leases are kept below what a number of JavaScript holds exactly. */
+const MAX_LEASE = 2 ** 47
+
+/** What a node tells of itself. */
+export interface NodeInfo {
+  readonly name: string
+  readonly address: string
+  readonly version: string
+}
+
+/** A name under which a node writes, as long as its lease lasts. */
+export interface Membership {
+  readonly node: string
+  readonly lease: number
+}
+
+/** Keeps this node in the list of nodes: under a new name whenever its lease has run out. */
+export class Memberships {
+  readonly #etcd: Etcd
+  readonly #keys: Keys
+  readonly #info: NodeInfo
+  readonly #onLost: () => void
+  #current: Membership | undefined
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  /** @param onLost called when the lease has run out; another name is being taken */
+  constructor(etcd: Etcd, keys: Keys, info: NodeInfo, onLost: () => void) {
+    this.#etcd = etcd
+    this.#keys = keys
+    this.#info = info
+    this.#onLost = onLost
+  }
+
+  /** Undefined while there is none. */
+  get current(): Membership | undefined {
+    return this.#current
+  }
+
+  /** Takes a name; tries until it succeeds. @throws EtcdError if it never will */
+  async join(): Promise<Membership> {
+    for (;;) {
+      const membership = {
+        node: randomBytes(8).toString('hex'),
+        lease: randomInt(1, MAX_LEASE),
+      }
+      try {
+        await this.#etcd.grantLease(membership.lease, LEASE_SECONDS)
+        await this.#etcd.txn({
+          compare: [],
+          success: [
+            {
+              request_put: {
+                key: this.#keys.node(membership.node),
+                value: Buffer.from(JSON.stringify(this.#info)),
+                lease: membership.lease,
+              },
+            },
+          ],
+        })
+      } catch (error) {
+        const isFinal = !(error instanceof EtcdError) || (error.refused && !error.isOfMember)
+        if (this.#closed || isFinal) throw error
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+        continue
+      }
+      this.#current = membership
+      this.#schedule(KEEP_MS)
+      return membership
+    }
+  }
+
+  /** The present name is not valid any more. */
+  lose(membership: Membership): void {
+    if (membership !== this.#current) return
+    this.#current = undefined
+    clearTimeout(this.#timer)
+    this.#onLost()
+  }
+
+  /** Leaves the list. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    const { lease } = this.#current ?? {}
+    this.#current = undefined
+    if (lease !== undefined) await this.#etcd.revokeLease(lease).catch(() => {})
+  }
+
+  #schedule(ms: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#keep(), ms)
+  }
+
+  async #keep(): Promise<void> {
+    const membership = this.#current
+    if (membership === undefined || this.#closed) return
+    try {
+      const seconds = await this.#etcd.keepLease(membership.lease)
+      if (this.#closed || membership !== this.#current) return
+      if (seconds > 0) this.#schedule(KEEP_MS)
+      else this.lose(membership)
+    } catch {
+      if (!this.#closed && membership === this.#current) this.#schedule(RETRY_MS)
+    }
+  }
+}

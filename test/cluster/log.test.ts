@@ -1,0 +1,198 @@
+import { pino } from 'pino'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { ClusterError } from '../../src/cluster/cluster-error.ts'
+import { Etcd } from '../../src/cluster/etcd/etcd.ts'
+import { EtcdLog, type LoggedBatch } from '../../src/cluster/etcd-log.ts'
+import { Keys } from '../../src/cluster/keys.ts'
+import { LogFollower } from '../../src/cluster/log-follower.ts'
+import { type Membership, Memberships } from '../../src/cluster/membership.ts'
+import { describeWithPeer } from '../conformance/peers.ts'
+import { type Members, startMembers } from './members.ts'
+
+const TIMEOUT_MS = 5000
+const INFO = { name: 'test', address: '', version: '' }
+
+const text = ({ node, number, record }: LoggedBatch): string =>
+  `${node} ${number} ${record?.toString() ?? 'void'}`
+
+const bytes = (value: string): readonly Uint8Array[] => [Buffer.from(value)]
+
+/** Gathers what a follower hands over. */
+class Followed {
+  readonly batches: LoggedBatch[] = []
+  broken: unknown
+  readonly follower: LogFollower
+  #wake: () => void = () => {}
+
+  constructor(place: Place, position = 0) {
+    const logger = pino({ level: 'silent' })
+    this.follower = new LogFollower(
+      { ...place, logger, position },
+      {
+        onBatches: (batches) => {
+          this.batches.push(...batches)
+          this.#wake()
+        },
+        onBroken: (error) => {
+          this.broken = error
+          this.#wake()
+        },
+      },
+    )
+  }
+
+  async until(isDone: () => boolean): Promise<void> {
+    while (!isDone()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}
+
+interface Place {
+  etcd: Etcd
+  keys: Keys
+  log: EtcdLog
+}
+
+describeWithPeer('etcd', 'the log in etcd', () => {
+  let members: Members
+  let count = 0
+  const ends: (() => unknown)[] = []
+
+  beforeAll(async () => {
+    members = await startMembers(1)
+  })
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end()
+  })
+  afterAll(() => members.stop())
+
+  async function newPlace(prefix = `/test${count++}/`): Promise<Place> {
+    const etcd = new Etcd({ endpoints: members.urls })
+    ends.push(() => etcd.close())
+    const keys = new Keys(prefix)
+    const log = new EtcdLog(etcd, keys)
+    await log.open()
+    return { etcd, keys, log }
+  }
+
+  async function join({ etcd, keys }: Place): Promise<Membership> {
+    const memberships = new Memberships(etcd, keys, INFO, () => {})
+    ends.push(() => memberships.close())
+    return memberships.join()
+  }
+
+  async function follow(place: Place, position = 0): Promise<Followed> {
+    const followed = new Followed(place, position)
+    ends.push(() => followed.follower.close())
+    await followed.follower.start()
+    return followed
+  }
+
+  test('is read in the order of etcd, whether it was there before or comes later', async () => {
+    const place = await newPlace()
+    const [a, b] = [await join(place), await join(place)]
+    const expected: string[] = []
+    const put = async (who: Membership, number: number): Promise<void> => {
+      await place.log.put(who, number, bytes(`x${number}`), TIMEOUT_MS)
+      expected.push(`${who.node} ${number} x${number}`)
+    }
+    for (let i = 1; i <= 100; i++) await put(i % 3 === 0 ? a : b, i)
+    const early = await follow(place)
+    expect(early.batches.map(text)).toEqual(expected)
+    for (let i = 101; i <= 120; i++) await put(i % 2 === 0 ? a : b, i)
+    await early.until(() => early.batches.length === 120)
+    const late = await follow(place)
+    const half = await follow(place, late.batches[59].revision)
+    for (const followed of [early, late]) expect(followed.batches.map(text)).toEqual(expected)
+    expect(half.batches.map(text)).toEqual(expected.slice(60))
+    expect(await early.follower.askEnd()).toBe(late.batches[119].revision)
+  })
+
+  test('has a batch once, however often it is put', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    const first = await place.log.put(who, 1, bytes('first'), TIMEOUT_MS)
+    const again = await place.log.put(who, 1, bytes('first'), TIMEOUT_MS)
+    expect(again).toEqual(first)
+    const { batches } = await follow(place)
+    expect(batches.map(text)).toEqual([`${who.node} 1 first`])
+  })
+
+  test('has a void in the place of a batch that may come, and the batch comes no more', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    const empty = await place.log.put(who, 1, [], TIMEOUT_MS)
+    expect(await place.log.put(who, 1, bytes('late'), TIMEOUT_MS)).toEqual(empty)
+    const { batches } = await follow(place)
+    expect(batches.map(text)).toEqual([`${who.node} 1 void`])
+  })
+
+  test('takes nothing from a node whose lease has run out', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    await place.log.put(who, 1, bytes('1'), TIMEOUT_MS)
+    await place.etcd.revokeLease(who.lease)
+    expect(await place.log.put(who, 2, bytes('2'), TIMEOUT_MS)).toEqual({ isThere: false })
+    // What was there before is known to be there.
+    expect(await place.log.put(who, 1, bytes('1'), TIMEOUT_MS)).toMatchObject({ isThere: true })
+    const { batches } = await follow(place)
+    expect(batches.map(text)).toEqual([`${who.node} 1 1`])
+  })
+
+  test('takes a batch that is longer than a request, in parts', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    const watching = await follow(place)
+    const long = Buffer.alloc(5_000_001, 'abc')
+    await place.log.put(who, 1, [long], TIMEOUT_MS)
+    await place.log.put(who, 2, bytes('after'), TIMEOUT_MS)
+    await watching.until(() => watching.batches.length === 2)
+    const reading = await follow(place)
+    for (const { batches } of [watching, reading]) {
+      expect(batches[0].record?.equals(long)).toBe(true)
+      expect(text(batches[1])).toBe(`${who.node} 2 after`)
+    }
+  })
+
+  test('is read by its keys where etcd has compacted what a watch needs', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    for (let i = 1; i <= 10; i++) await place.log.put(who, i, bytes(`${i}`), TIMEOUT_MS)
+    const followed = await follow(place)
+    const { revision } = followed.batches[9]
+    await place.etcd.compact(revision)
+    const late = await follow(place, followed.batches[4].revision)
+    expect(late.batches.map(({ number }) => number)).toEqual([6, 7, 8, 9, 10])
+    await place.log.put(who, 11, bytes('11'), TIMEOUT_MS)
+    await late.until(() => late.batches.length === 6)
+  })
+
+  test('refuses to go on where the log has been cut, and a log of another format', async () => {
+    const place = await newPlace('/formats/')
+    await place.etcd.txn({
+      compare: [],
+      success: [{ request_put: { key: place.keys.cut, value: Buffer.from('5') } }],
+    })
+    await expect(follow(place, 4)).rejects.toThrow(
+      'begins after revision 5, and the tree ends at 4',
+    )
+    await follow(place, 5)
+    await place.etcd.txn({
+      compare: [],
+      success: [{ request_put: { key: place.keys.format, value: Buffer.from('99') } }],
+    })
+    await expect(newPlace('/formats/')).rejects.toThrow(ClusterError)
+    const who = await join(place)
+    const followed = await follow(place, 5)
+    const odd = place.keys.batch({ node: who.node, number: 1 })
+    await place.etcd.txn({
+      compare: [],
+      success: [{ request_put: { key: odd, value: Buffer.from([99, 1]) } }],
+    })
+    await followed.until(() => followed.broken !== undefined)
+    expect(String(followed.broken)).toContain('has format 99')
+  })
+})
