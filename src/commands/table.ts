@@ -41,6 +41,7 @@ import { kgetCommands } from './tree/kget.ts'
 import { ksaveCommands } from './tree/ksave.ts'
 import { ksetCommands } from './tree/kset.ts'
 import { kstatsCommands } from './tree/kstats.ts'
+import { ksyncCommands } from './tree/ksync.ts'
 import { kwatchCommands } from './tree/kwatch.ts'
 
 /** All commands. */
@@ -51,6 +52,7 @@ export const commandTable: readonly Command[] = [
   ...kdelCommands,
   ...kwatchCommands,
   ...kstatsCommands,
+  ...ksyncCommands,
   ...ksaveCommands,
   ...setCommands,
   ...getCommands,

@@ -9,6 +9,7 @@ import type { Client, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PathError, StoreError } from '../store/errors.ts'
 import { STAT_NAMES } from '../store/stats.ts'
 import type { Store } from '../store/store.ts'
@@ -26,16 +27,22 @@ export class Applier {
   readonly #clock: ServerClock
   readonly #dispatcher: Dispatcher
   readonly #client: Client
+  /** The server that commands see: its limits are the widest. */
+  readonly server: ServerContext
 
-  /** @param store its clock must be a {@link ServerClock}, which can be stopped */
-  constructor(store: Store) {
+  /**
+   * @param store its clock must be a {@link ServerClock}, which can be stopped
+   * @param shared what the commands have in common with a server's own
+   */
+  constructor(store: Store, shared: Partial<ServerContext> = {}) {
     const { clock } = store
     if (!(clock instanceof ServerClock)) throw new TypeError('the clock cannot be stopped')
     this.#store = store
     this.#clock = clock
-    const server = contextOf(store, clock)
+    const server = { ...contextOf(store, clock), ...shared }
     this.#dispatcher = new Dispatcher(server, commandTable)
     this.#client = silentClient(server)
+    this.server = server
   }
 
   /**
@@ -52,6 +59,16 @@ export class Applier {
       'the journal',
       `it does not go on from the tree, whose index would be ${index} and was ${reader.index}`,
     )
+  }
+
+  /** Applies an EXEC, which may have to make room by expiring nodes. */
+  applyTransaction({ time, requests }: { time: number; requests: Requests }): void {
+    this.#clock.stopAt(time)
+    try {
+      this.#dispatcher.applyTransaction(this.#client, requests)
+    } finally {
+      this.#clock.goOn()
+    }
   }
 
   apply(entry: Entry): void {
@@ -118,6 +135,8 @@ export class Applier {
   }
 }
 
+type Requests = readonly RequestArguments[]
+
 /** A request that memory refuses is no entry. */
 const AMPLE_MEMORY = {
   heapHasRoomFor: () => true,
@@ -165,6 +184,7 @@ export function silentClient(server: ServerContext): Client {
     libraryVersion: '',
     authenticated: true,
     monitor: false,
+    owed: 0,
     noEvict: false,
     noTouch: false,
     replyMode: 'off',
@@ -183,6 +203,7 @@ export function silentClient(server: ServerContext): Client {
     mayGet: () => true,
     block: () => nothing,
     postpone: () => nothing,
+    answer: () => false,
     deliver: nothing,
     deliverShared: nothing,
     whenDrained: nothing,

@@ -13,6 +13,7 @@ import type { ReplySource } from '../resp/reply-writer.ts'
 import type { Store } from '../store/store.ts'
 import type { ServerClock } from './clock.ts'
 import type { Waiter } from './gate.ts'
+import type { Group } from './group.ts'
 import type { Accountable } from './guard.ts'
 import type { Pause } from './pause.ts'
 import type { Transaction } from './transaction.ts'
@@ -93,6 +94,8 @@ export interface ServerContext {
   readonly latency: LatencyMonitor
   readonly memory: MemoryGauge
   readonly pause: Pause
+  /** Absent in a single process. */
+  readonly group: Group | undefined
   /** Runs a client's queued requests, and writes EXEC's reply. */
   execute(client: Client, transaction: Transaction): void
   /** The change of `dir` or `durability` that this request asked for, if any; rejects if it fails. */

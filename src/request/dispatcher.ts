@@ -98,8 +98,28 @@ export class Dispatcher {
     client.reply.rewind(0)
   }
 
-  /** Runs a client's queued requests, and writes EXEC's reply: an array of all replies. */
-  execute(client: Client, { requests }: Transaction): void {
+  /** Like {@link apply}, for the requests of an EXEC. */
+  applyTransaction(client: Client, requests: readonly RequestArguments[]): void {
+    this.#expireBefore(requests)
+    for (const args of requests) this.apply(client, args)
+  }
+
+  /** Runs a request that has been checked, and that a log has put in order. */
+  runOrdered(client: Client, args: RequestArguments): void {
+    this.#call(client, this.#find(args), args)
+  }
+
+  /** Whether a request that is queued may write, or tells others. */
+  isOrdered(args: RequestArguments): boolean {
+    return this.#find(args).ordered
+  }
+
+  /**
+   * Runs a client's queued requests, and writes EXEC's reply: an array of all replies.
+   *
+   * @param writer runs those that a log puts in order
+   */
+  execute(client: Client, { requests }: Transaction, writer = client): void {
     const { reply } = client
     const { recorder } = this.#server.persistence
     this.#expireBefore(requests)
@@ -110,7 +130,8 @@ export class Dispatcher {
     let tooLong = false
     reply.array(requests.length)
     for (const args of requests) {
-      this.#call(client, this.#find(args), args)
+      const entry = this.#find(args)
+      this.#call(entry.ordered ? writer : client, entry, args)
       if (client.replyMode === 'off') reply.muted = true
       if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
         // A transaction is all or nothing, so the remaining requests run, too.
@@ -218,7 +239,7 @@ export class Dispatcher {
   }
 
   /** Expires nodes that stand in the way of a transaction's writes, before the first write. */
-  #expireBefore(requests: Transaction['requests']): void {
+  #expireBefore(requests: readonly RequestArguments[]): void {
     const { store, clock } = this.#server
     const next = store.nextExpiry()
     if (next === undefined || next > clock.now()) return
@@ -390,8 +411,7 @@ function isExpected(error: unknown): boolean {
 
 /** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */
 function mayWrite({ transaction }: Client, entry: PreparedCommand): boolean {
-  if (entry.isExec) return transaction?.writes === true
-  return entry.writes || entry.fullName === 'publish'
+  return entry.isExec ? transaction?.ordered === true : entry.ordered
 }
 
 /** Redis's error for an unknown command, including the blank after each argument. */

@@ -2,17 +2,28 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
 
 /** A client whose request a gate can hold back. */
 export interface Waiter {
+  /** How many replies a gate that puts requests in order still owes the client. */
+  owed: number
   /**
    * Keeps the present request and the later ones until the returned function is called.
    *
    * @param onGone called if the client leaves first
    */
   postpone(args: RequestArguments, onGone: () => void): () => void
+  /**
+   * Has a request that a gate has held back replied to, after all replies so far.
+   *
+   * @param muted whether the reply is left out: CLIENT REPLY
+   * @param run writes the reply
+   * @returns false if the client has gone, or is going; nothing has been called then
+   */
+  answer(muted: boolean, run: () => void): boolean
 }
 
 /**
  * Decides whether a request runs now. The dispatcher asks it between checking the request and calling
- * its command. CLIENT PAUSE is one gate, a disk that is too slow for writes another.
+ * its command. CLIENT PAUSE is one gate, a disk that is too slow for writes another, and a log that puts
+ * the writes of several nodes in order a third.
  */
 export interface Gate {
   /**

@@ -17,6 +17,8 @@ export interface PreparedCommand {
   readonly options: OptionParser | undefined
   /** Whether the command may change the tree. */
   readonly writes: boolean
+  /** Whether a log puts the command in order: it may write, or is PUBLISH, as for Redis's replicas. */
+  readonly ordered: boolean
   /** Whether the command may take more memory. */
   readonly grows: boolean
   /** Whether the command makes the server keep its arguments for the client. */
@@ -51,6 +53,7 @@ export function prepareCommand(command: Command, fullName: string): PreparedComm
     arity: command.arity,
     options: command.parsed === true ? new OptionParser(command) : undefined,
     writes: command.flags.includes('write'),
+    ordered: command.flags.includes('write') || fullName === 'publish',
     grows: command.flags.includes('denyoom') || command.keeps === true,
     keeps: command.keeps === true,
     inMulti: command.inMulti === true,

@@ -14,13 +14,19 @@ export class Transaction {
   bytes = 0
   /** Whether one of the requests may change the tree. */
   writes = false
+  /** Whether one of the requests may write, or tells others: a log has to put it in order. */
+  ordered = false
   /** Whether one of the requests may take more memory. */
   grows = false
 
   /** Queues a request. @param command the flags of the request's command */
-  add(args: RequestArguments, command: { writes: boolean; grows: boolean }): void {
+  add(
+    args: RequestArguments,
+    command: { writes: boolean; ordered: boolean; grows: boolean },
+  ): void {
     this.requests.push(args)
     if (command.writes) this.writes = true
+    if (command.ordered) this.ordered = true
     if (command.grows) this.grows = true
     this.bytes += REQUEST_OVERHEAD_BYTES
     for (const arg of args) this.bytes += ARGUMENT_OVERHEAD_BYTES + arg.length

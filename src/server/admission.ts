@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import { isLoopback } from '../access/loopback.ts'
 import { guarded } from '../request/guard.ts'
-import { Connection, type ConnectionContext } from './connection.ts'
+import { Connection } from './connection.ts'
+import type { ConnectionContext } from './connection-context.ts'
 
 /** Time between two surveys, which look for idle and slow clients. */
 const SURVEY_INTERVAL_MS = 1000
@@ -62,9 +63,9 @@ export class Admission {
     this.clients.set(client.id, client)
   }
 
-  /** Removes a connection that has ended. */
-  remove(client: Connection): void {
-    this.clients.delete(client.id)
+  /** Removes a connection that has ended. @param id the client's */
+  remove(id: number): void {
+    this.clients.delete(id)
     if (this.clients.size === 0) this.#onEmpty?.()
   }
 

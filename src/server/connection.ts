@@ -1,21 +1,19 @@
 import type { Socket } from 'node:net'
 import { type Client, endTransaction, limitKept } from '../request/client.ts'
-import type { Dispatcher } from '../request/dispatcher.ts'
 import { guarded, takeSteps } from '../request/guard.ts'
-import type { FrameDecoder } from '../resp/frame-decoder.ts'
 import { isHttp } from '../resp/http-request.ts'
 import { SOURCE_BYTES } from '../resp/reply-parts.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
-import type { RequestLimits } from '../resp/request-limits.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
 import type { KeepingClient } from './client-memory.ts'
-import { Output, type OutputContext, type OutputOwner } from './output.ts'
+import type { ConnectionContext } from './connection-context.ts'
+import { Output, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
 import { Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
-import type { Turn, TurnClient } from './turn.ts'
+import type { TurnClient } from './turn.ts'
 import { UnreadReplies } from './unread-replies.ts'
 
 /** Replies of this size are sent before the turn ends. */
@@ -26,20 +24,6 @@ const MAX_BLOCKED_INPUT_BYTES = 1024 * 1024
 const CLOSING_GRACE_MS = 5000
 /** A client yields to the others after its pipeline has been served for this long. */
 const MAX_TURN_MS = 10
-
-/** The parts of a server that all of its connections share. */
-export interface ConnectionContext extends OutputContext {
-  readonly dispatcher: Dispatcher
-  readonly turn: Turn
-  readonly requestLimits: RequestLimits
-  readonly frameDecoder: FrameDecoder
-  /** Called after requests have been served outside a turn. */
-  onServed(): void
-  /** Called every second. */
-  onSurvey(): void
-  /** Called when a connection has ended. */
-  onClosed(connection: Connection): void
-}
 
 /** One client's connection: serves its requests in order and sends its replies in order. */
 export class Connection
@@ -53,7 +37,6 @@ export class Connection
   readonly #reader: RequestReader
   /** Requests are being served; their replies are gathered and sent later. */
   #serving = false
-  /** A flush is queued for the end of the turn. */
   #flushQueued = false
   #closing = false
   /** On the scale of `Clock.elapsed`. */
@@ -68,7 +51,7 @@ export class Connection
   #yielding = false
   /** When the client's turn ends, in milliseconds since the process began. */
   #turnEnd = 0
-  /** The client sends no more (half-close), but may still be owed replies. */
+  /** The client sends no more (half-close). */
   #ended = false
   readonly #messages: OwnMessages
   /** The request that a gate has postponed. */
@@ -256,6 +239,23 @@ export class Connection
     return this.block(onGone)
   }
 
+  answer(muted: boolean, run: () => void): boolean {
+    if (this.#closing) return false
+    const { clock, stats } = this.server
+    const before = stats.errorReplies
+    clock.begin()
+    this.#begin()
+    this.reply.muted = muted
+    try {
+      run()
+      if (this.#messages.some) this.#messages.afterCommand(stats.errorReplies !== before)
+    } finally {
+      clock.end()
+      this.#finish()
+    }
+    return true
+  }
+
   whenDrained(callback: () => void): void {
     this.#onDrained.push(callback)
     this.#queueFlush()
@@ -402,11 +402,11 @@ export class Connection
   }
 
   /**
-   * Closes the connection of a client that has half-closed it. A blocked client that does is gone; a
-   * client that yielded its turn, or has yet to read its replies, is still owed the others.
+   * Closes the connection of a client that has half-closed it. A blocked client that does is gone; one that
+   * yielded its turn, or has yet to read or get its replies, is still owed the others.
    */
   #closeIfEnded(): void {
-    if (this.#ended && (this.blocked || !this.#halted)) this.close()
+    if (this.#ended && this.owed === 0 && (this.blocked || !this.#halted)) this.close()
   }
 
   /** Calls what waits for the output to be sent, after others have been served. */
@@ -444,7 +444,7 @@ export class Connection
       },
       () => this.#output.close(),
       () => this.#leave(),
-      () => this.#context.onClosed(this),
+      () => this.#context.onClosed(this.id),
     )
   }
 }

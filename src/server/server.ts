@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
+import type { Cluster, ClusterMaker } from '../cluster/cluster.ts'
 import { commandTable } from '../commands/table.ts'
 import { type Config, pathFromBytes } from '../config/config.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
@@ -52,6 +53,8 @@ export interface ServerParts {
   readonly clock: Clock
   /** The TCP port, 0 for a free one; undefined for none. */
   readonly listenPort: number | undefined
+  /** Makes the server a node of a group. */
+  readonly cluster?: ClusterMaker | undefined
 }
 
 /** Assembles the parts of a server, begins to serve, and closes. */
@@ -73,6 +76,7 @@ export class Server implements ServerContext {
   readonly stats = newServerStats()
   readonly commandStats = new Map<string, CommandStats>()
   readonly monitors = new Set<Client>()
+  readonly group: Cluster | undefined
   readonly startedAt: number
   readonly runId = randomBytes(20).toString('hex')
   readonly requestLimits = { ...defaultRequestLimits }
@@ -107,6 +111,7 @@ export class Server implements ServerContext {
       clock: this.clock,
       watchHistory: config.get('watch-history'),
       watchHistoryMemory: config.get('watch-history-memory'),
+      isShared: parts.cluster !== undefined,
     })
     this.keyspace = new Keyspace(this.store, this.stats)
     this.#applier = new Applier(this.store)
@@ -136,6 +141,11 @@ export class Server implements ServerContext {
     this.slowlog = new SlowLog(config, this.clock)
     this.latency = new LatencyMonitor(config, this.clock)
     this.#dispatcher = new Dispatcher(this, commandTable)
+    this.group = parts.cluster?.make({
+      server: this,
+      dispatcher: this.#dispatcher,
+      onBroken: (error) => this.#endGroup(error),
+    })
     const { recorder } = this.persistence
     this.#expiry = new ExpiryTimer(this.store, recorder, this.clock, this, (duration) => {
       this.latency.add('expire-cycle', duration)
@@ -160,7 +170,7 @@ export class Server implements ServerContext {
       holding: this.#holding,
       onServed,
       onSurvey: () => this.#expiry.look(),
-      onClosed: (client) => this.#admission.remove(client),
+      onClosed: (id) => this.#admission.remove(id),
     })
     this.memory.changes = () => this.store.index
     let warnedAt = Number.NEGATIVE_INFINITY
@@ -178,6 +188,9 @@ export class Server implements ServerContext {
       this.#resolveClosed = resolve
     })
     followConfig(this)
+    // In a group nodes expire when the log says so.
+    if (this.group !== undefined) this.#expiry.stop()
+    this.#setGate()
     this.#persistenceConfig = new PersistenceConfig(this)
   }
 
@@ -203,7 +216,9 @@ export class Server implements ServerContext {
   async listen(): Promise<void> {
     const { config, logger, persistence } = this
     limitClients(config, logger, descriptorLimit())
-    await persistence.start(pathFromBytes(config.get('dir')), config.get('durability'))
+    const directory = pathFromBytes(config.get('dir'))
+    if (this.group === undefined) await persistence.start(directory, config.get('durability'))
+    else await this.group.start()
     try {
       this.#listeners = await listen({
         config,
@@ -212,7 +227,10 @@ export class Server implements ServerContext {
         umask: this.#umask,
         onSocket: (socket, unixPath) => this.#accept(socket, unixPath),
       })
+      await this.group?.join(this.addresses[0] ?? '')
     } catch (error) {
+      this.#listeners?.close()
+      await this.group?.close()
       await persistence.close(false)
       throw error
     }
@@ -262,7 +280,7 @@ export class Server implements ServerContext {
   }
 
   execute(client: Client, transaction: Transaction): void {
-    this.#dispatcher.execute(client, transaction)
+    this.#dispatcher.execute(client, transaction, this.group?.writerFor(client))
   }
 
   /** Has the dispatcher ask the gates that may hold requests back now. */
@@ -270,7 +288,13 @@ export class Server implements ServerContext {
     const gates: Gate[] = []
     if (this.pause.end !== undefined) gates.push(this.pause)
     if (this.#diskGate.closed) gates.push(this.#diskGate)
+    if (this.group !== undefined) gates.push(this.group.gate)
     this.#dispatcher.gate = gates.length > 1 ? firstOf(gates) : gates[0]
+  }
+
+  #endGroup(error: unknown): void {
+    this.logger.fatal({ err: error }, 'this node cannot go on with its group')
+    this.shutdown(false)
   }
 
   persistenceChange(): Promise<void> | undefined {
@@ -289,6 +313,7 @@ export class Server implements ServerContext {
   #release(save: boolean): void {
     this.#persistenceConfig
       .settled()
+      .then(() => this.group?.close())
       .then(() => this.persistence.close(save))
       .catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close the data'))
       .finally(() => {

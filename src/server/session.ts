@@ -25,6 +25,7 @@ export class Session {
   transaction: Transaction | undefined
   watched: WatchedKeys | undefined
   executing = false
+  owed = 0
   monitor = false
   noEvict = false
   noTouch = false

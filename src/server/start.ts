@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino'
+import type { ClusterMaker } from '../cluster/cluster.ts'
 import { Config } from '../config/config.ts'
 import { type Clock, systemClock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
@@ -77,13 +78,16 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
   for (const [name, value] of Object.entries(options.directives ?? {})) {
     config.set(name, typeof value === 'string' ? [value] : value)
   }
+  const machine = options.clock ?? systemClock
+  const cluster = await clusterOf(config, machine)
   const server = new Server({
     config,
     configFile: options.configFile,
     logger: options.logger ?? pino({ level: 'silent' }),
     lostLogLines: options.lostLogLines ?? (() => 0),
     umask: options.umask,
-    clock: options.clock ?? systemClock,
+    clock: cluster?.clock ?? machine,
+    cluster,
     listenPort: listenPort(options, config),
   })
   await server.listen()
@@ -103,6 +107,13 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
       return server.persistence.lostWrites
     },
   }
+}
+
+/** Loads what makes a server a node of a group, which others do not need. */
+async function clusterOf(config: Config, machine: Clock): Promise<ClusterMaker | undefined> {
+  if (config.get('etcd-endpoints').length === 0) return undefined
+  const { clusterMaker } = await import('../cluster/cluster.ts')
+  return clusterMaker(machine)
 }
 
 /** The TCP port to listen on: 0 means no TCP in the directive, and a free port in the option. */

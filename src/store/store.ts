@@ -305,12 +305,13 @@ export class Store extends WatchableTree {
 
   /** A copy of the whole store, to be saved in pieces: the document may be too long for a string. */
   snapshotCopy(): SnapshotCopy {
+    const { stats, isShared } = this
     return new SnapshotCopy({
       root: this.root,
       history: this.history,
       index: this.index,
-      stats: this.stats,
-      watchers: this.hub.count,
+      stats: isShared ? { ...stats, getsSuccess: 0, getsFail: 0 } : stats,
+      watchers: isShared ? 0 : this.hub.count,
       version: STORE_VERSION,
     })
   }

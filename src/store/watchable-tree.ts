@@ -21,6 +21,8 @@ export interface StoreOptions {
   watchHistory?: number
   /** The most bytes of keys and values that those events hold; 256 MiB by default. */
   watchHistoryMemory?: number
+  /** Whether other nodes have the same store: what this one alone has done is not saved with it. */
+  isShared?: boolean
 }
 
 export interface WatchOptions {
@@ -59,11 +61,13 @@ export class WatchableTree {
   /** Told of every change, unlike watchers: see {@link guard}. */
   readonly #guards = new WatcherHub({ showsHidden: true })
   protected readonly tree: Tree
+  protected readonly isShared: boolean
   #history: EventHistory
 
   constructor(options: StoreOptions = {}) {
     this.clock = options.clock ?? systemClock
     this.tree = new Tree(this.clock)
+    this.isShared = options.isShared === true
     this.#history = new EventHistory({
       events: options.watchHistory ?? 1000,
       bytes: options.watchHistoryMemory ?? 256 * 1024 * 1024,

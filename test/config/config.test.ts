@@ -205,7 +205,7 @@ describe('onChange', () => {
 
 test('match finds each name once, by globs in any case', () => {
   const config = new Config()
-  expect(config.match(['PROTO*', 'tim?out', '*out'])).toEqual(['timeout', 'proto-max-bulk-len'])
+  expect(config.match(['PROTO*', 'tim?out', 't*out'])).toEqual(['timeout', 'proto-max-bulk-len'])
   expect(config.match(['*'])).toEqual(directiveNames)
   expect(config.match(['', 'nope'])).toEqual([])
 })

@@ -2,7 +2,7 @@ import type { Event } from '../event.ts'
 import { encodeEvent } from '../event-json.ts'
 import type { EventHistory } from '../history/event-history.ts'
 import { JsonValue } from '../json-value.ts'
-import { STAT_NAMES, type Stats } from '../stats.ts'
+import { STAT_NAMES } from '../stats.ts'
 import { isText, toBase64 } from '../text.ts'
 import type { DirectoryNode } from '../tree/node.ts'
 import { TreeCopy, TreeWalk } from '../tree/tree-copy.ts'
@@ -22,7 +22,7 @@ export interface SavedParts {
   root: DirectoryNode
   history: EventHistory
   index: number
-  stats: Stats
+  stats: Readonly<Record<(typeof STAT_NAMES)[number], number>>
   watchers: number
   version: number
 }

@@ -1,0 +1,227 @@
+import { hostname } from 'node:os'
+import { pathFromBytes } from '../config/config.ts'
+import { type Client, endTransaction, type ServerContext } from '../request/client.ts'
+import type { Dispatcher } from '../request/dispatcher.ts'
+import type { Gate } from '../request/gate.ts'
+import type { Group, GroupNode } from '../request/group.ts'
+import type { Clock } from '../store/clock.ts'
+import { version } from '../version.ts'
+import { ClusterError } from './cluster-error.ts'
+import { Etcd } from './etcd/etcd.ts'
+import { EtcdError } from './etcd/etcd-error.ts'
+import { EtcdLog, type LoggedBatch } from './etcd-log.ts'
+import { Keys } from './keys.ts'
+import { LogClock } from './log-clock.ts'
+import { LogFollower } from './log-follower.ts'
+import { LogGate } from './log-gate.ts'
+import { LogRunner } from './log-runner.ts'
+import { type Membership, Memberships, type NodeInfo } from './membership.ts'
+import type { Waiting } from './waiting.ts'
+import { WriteQueue } from './write-queue.ts'
+
+/** A node that has not heard of etcd for this long is stale, in milliseconds. */
+const STALE_MS = 2000
+const UNCERTAIN = 'UNCERTAIN the write may have been made, or may still be made'
+
+export interface ClusterParts {
+  readonly server: ServerContext
+  readonly dispatcher: Dispatcher
+  readonly clock: LogClock
+  /** Called when the node cannot go on. */
+  onBroken(error: unknown): void
+}
+
+/** What a server needs to be a node of a group. */
+export interface ClusterMaker {
+  /** The server's clock. */
+  readonly clock: LogClock
+  make(parts: Omit<ClusterParts, 'clock'>): Cluster
+}
+
+export function clusterMaker(machine: Clock): ClusterMaker {
+  const clock = new LogClock(machine)
+  return { clock, make: (parts) => new Cluster({ ...parts, clock }) }
+}
+
+/** One node of a group: its way to the log in etcd, and from there into its store. */
+export class Cluster implements Group {
+  readonly gate: Gate
+  readonly #parts: ClusterParts
+  readonly #etcd: Etcd
+  readonly #keys: Keys
+  readonly #log: EtcdLog
+  readonly #follower: LogFollower
+  readonly #queue: WriteQueue
+  readonly #runner: LogRunner
+  readonly #gate: LogGate
+  #memberships: Memberships | undefined
+  #joining: Promise<Membership> | undefined
+  /** Called when the node has applied further batches. */
+  readonly #onApplied = new Set<() => void>()
+  #isClosed = false
+
+  /** @throws the system's error if a file of a certificate cannot be read */
+  constructor(parts: ClusterParts) {
+    const { server, dispatcher, clock } = parts
+    const { config, logger, store } = server
+    this.#parts = parts
+    this.#keys = new Keys(config.get('etcd-prefix'))
+    this.#etcd = new Etcd({
+      endpoints: config.get('etcd-endpoints'),
+      user: config.get('etcd-user'),
+      password: config.get('etcd-password'),
+      caFile: pathFromBytes(config.get('etcd-ca-file')),
+      certFile: pathFromBytes(config.get('etcd-cert-file')),
+      keyFile: pathFromBytes(config.get('etcd-key-file')),
+    })
+    this.#log = new EtcdLog(this.#etcd, this.#keys)
+    this.#follower = new LogFollower(
+      { etcd: this.#etcd, keys: this.#keys, log: this.#log, logger, position: 0 },
+      {
+        onBatches: (batches) => this.#run(batches),
+        onBroken: (error) => parts.onBroken(error),
+      },
+    )
+    this.#queue = new WriteQueue({
+      log: this.#log,
+      logger,
+      membership: () => this.#membership(),
+      lose: (membership) => this.#memberships?.lose(membership),
+      refuse: (requests, reason) =>
+        this.#answerAll(requests, `CLUSTERDOWN the write was not made: ${reason}`),
+      doubt: (requests) => this.#answerAll(requests, UNCERTAIN),
+    })
+    this.#gate = new LogGate({
+      clock,
+      index: () => store.index,
+      timeout: () => config.get('cluster-timeout'),
+      isOrdered: (args) => dispatcher.isOrdered(args),
+      add: (waiting) => this.#queue.add(waiting),
+    })
+    this.gate = this.#gate
+    this.#runner = new LogRunner({
+      ...{ server, dispatcher, clock },
+      landed: (batch) => this.#queue.landed(batch),
+      settle: (client) => this.#gate.settle(client),
+    })
+  }
+
+  get state(): Group['state'] {
+    if (this.silence > STALE_MS) return 'stale'
+    return this.#follower.position < this.#follower.end ? 'catching-up' : 'ok'
+  }
+
+  get name(): string {
+    const { config, port } = this.#parts.server
+    return config.get('node-name') || `${hostname()}:${port}`
+  }
+
+  get position(): number {
+    return this.#follower.position
+  }
+
+  get end(): number {
+    return this.#follower.end
+  }
+
+  get silence(): number {
+    return Math.max(0, performance.now() - this.#follower.heardAt)
+  }
+
+  /** The client that runs the writes of an EXEC. */
+  writerFor(client: Client): Client {
+    return this.#runner.writerFor(client)
+  }
+
+  /** Brings the store up to the log's end, and follows it. @throws ClusterError, EtcdError */
+  async start(): Promise<void> {
+    await this.#log.open()
+    await this.#follower.start()
+    const { logger, store } = this.#parts.server
+    const { files, index } = store
+    logger.info({ files, index }, `read ${files} files up to index ${index} from the log in etcd`)
+  }
+
+  /** Takes its place among the nodes. @param address where clients find this one */
+  async join(address: string): Promise<void> {
+    const info: NodeInfo = { name: this.name, address, version }
+    this.#memberships = new Memberships(this.#etcd, this.#keys, info, () => {
+      this.#parts.server.logger.warn('the lease in etcd has run out: taking another name')
+      void this.#join().catch(() => {})
+    })
+    await this.#join()
+  }
+
+  async sync(): Promise<void> {
+    const end = await this.#follower.askEnd()
+    await this.#applied(() => this.#follower.position >= end)
+  }
+
+  async nodes(): Promise<readonly GroupNode[]> {
+    const { kvs } = await this.#etcd.rangeOnce(this.#keys.nodes)
+    const self = this.#memberships?.current?.node
+    return kvs.map(({ key, value }) => {
+      const id = this.#keys.nodeOf(key)
+      const info = JSON.parse(value.toString()) as NodeInfo
+      return { id, ...info, isSelf: id === self }
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#queue.close()
+    this.#follower.close()
+    for (const wake of this.#onApplied) wake()
+    await this.#memberships?.close()
+    this.#etcd.close()
+  }
+
+  #join(): Promise<Membership> {
+    const memberships = this.#memberships as Memberships
+    this.#joining = memberships.join()
+    this.#joining.catch((error: unknown) => {
+      if (!this.#isClosed) this.#parts.onBroken(error)
+    })
+    return this.#joining
+  }
+
+  async #membership(): Promise<Membership> {
+    for (;;) {
+      const current = this.#memberships?.current
+      if (current !== undefined) return current
+      if (this.#joining === undefined) throw new ClusterError('this node has not joined')
+      await this.#joining
+    }
+  }
+
+  #run(batches: readonly LoggedBatch[]): void {
+    for (const batch of batches) this.#runner.run(batch)
+    for (const wake of this.#onApplied) wake()
+  }
+
+  #applied(isDone: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!isDone() && !this.#isClosed) return
+        this.#onApplied.delete(look)
+        if (isDone()) resolve()
+        else reject(new EtcdError('closed', 0, true))
+      }
+      this.#onApplied.add(look)
+      look()
+    })
+  }
+
+  #answerAll(requests: readonly Waiting[], error: string): void {
+    for (const waiting of requests) {
+      if (waiting.kind === 'expire') continue
+      const { client, muted } = waiting
+      client.answer(muted, () => client.reply.error(error))
+      if (waiting.kind === 'request') this.#gate.settle(client)
+      else {
+        endTransaction(client)
+        waiting.resume()
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import type { Client } from '../request/client.ts'
+import type { Gate } from '../request/gate.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
+import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
+import type { LogClock } from './log-clock.ts'
+import type { Waiting } from './waiting.ts'
+
+/** A client with more requests on their way waits until all of them are replied to. */
+const MAX_OWED = 2000
+
+export interface LogGateParts {
+  readonly clock: LogClock
+  /** The store's index. */
+  index(): number
+  /** How long a client waits for the log, in milliseconds. */
+  timeout(): number
+  /** Whether a request of a transaction may write, or tells others. */
+  isOrdered(args: RequestArguments): boolean
+  /** Gives a request a place in the log. */
+  add(waiting: Waiting): void
+}
+
+/**
+ * The gate of a group: requests that write wait for their place in the log, and the client's other
+ * requests for those. A client may send several writes at once; they keep their order.
+ */
+export class LogGate implements Gate {
+  readonly #parts: LogGateParts
+  /** Lets those go on whose later requests wait. */
+  readonly #waiting = new Map<Client, () => void>()
+
+  constructor(parts: LogGateParts) {
+    this.#parts = parts
+  }
+
+  holds(client: Client, args: RequestArguments, mayWrite: boolean): boolean {
+    const { transaction } = client
+    const isQueued = transaction !== undefined && args[0].toLowerCase() !== 'exec'
+    if (!mayWrite || isQueued) return client.owed > 0 && this.#holdBack(client, args)
+    if (client.owed >= MAX_OWED) return this.#holdBack(client, args)
+    if (transaction !== undefined) return this.#takeExec(client, args)
+    client.owed++
+    const muted = client.reply.muted
+    this.#parts.add({ kind: 'request', client, muted, args, ...this.#timed() })
+    return true
+  }
+
+  /** To be called when a client has got a reply that it was owed. */
+  settle(client: Client): void {
+    client.owed--
+    if (client.owed > 0) return
+    const resume = this.#waiting.get(client)
+    this.#waiting.delete(client)
+    resume?.()
+  }
+
+  #holdBack(client: Client, args: RequestArguments): boolean {
+    const resume = client.postpone(args, () => this.#waiting.delete(client))
+    this.#waiting.set(client, resume)
+    return true
+  }
+
+  #takeExec(client: Client, args: RequestArguments): boolean {
+    if (client.owed > 0) return this.#holdBack(client, args)
+    const { transaction, watched } = client
+    // Here EXEC does nothing, or is refused.
+    if (transaction === undefined || transaction.failed || watched?.check() === true) return false
+    const requests = transaction.requests.filter((request) => this.#parts.isOrdered(request))
+    requests.unshift(watched === undefined ? PLAIN_EXEC : watchedExec(this.#parts.index()))
+    const muted = client.reply.muted
+    const resume = client.block(() => {})
+    this.#parts.add({
+      kind: 'exec',
+      ...{ client, muted, transaction, requests, resume },
+      ...this.#timed(),
+    })
+    return true
+  }
+
+  #timed(): { time: number; deadline: number } {
+    const { clock, timeout } = this.#parts
+    return { time: clock.now(), deadline: performance.now() + timeout() }
+  }
+}

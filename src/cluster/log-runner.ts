@@ -1,0 +1,117 @@
+import { Applier } from '../log/apply.ts'
+import { type Entry, EntryReader } from '../log/entry.ts'
+import type { Client, ServerContext } from '../request/client.ts'
+import { endTransaction } from '../request/client.ts'
+import type { ServerClock } from '../request/clock.ts'
+import type { Dispatcher } from '../request/dispatcher.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
+import type { LoggedBatch } from './etcd-log.ts'
+import { isExec, isOutdated } from './exec-entry.ts'
+import type { LogClock } from './log-clock.ts'
+import { StandIn } from './stand-in.ts'
+import type { Waiting, WaitingExec } from './waiting.ts'
+
+const EXEC: RequestArguments = ['EXEC']
+
+export interface LogRunnerParts {
+  readonly server: ServerContext
+  readonly dispatcher: Dispatcher
+  readonly clock: LogClock
+  /** Those that wait for a batch, if it is one of this node's. */
+  landed(batch: LoggedBatch): readonly Waiting[]
+  /** Called when a client has got its reply, or has gone. */
+  settle(client: Client): void
+}
+
+/**
+ * Runs the log: each entry at the log's time, at the node that was asked with the client's reply, and
+ * elsewhere in silence.
+ */
+export class LogRunner {
+  readonly #parts: LogRunnerParts
+  readonly #clock: ServerClock
+  readonly #applier: Applier
+  readonly #standIn: StandIn
+
+  constructor(parts: LogRunnerParts) {
+    this.#parts = parts
+    const { keyspace, pubsub, store, clock } = parts.server
+    this.#clock = clock
+    this.#applier = new Applier(store, { keyspace, pubsub })
+    this.#standIn = new StandIn({ ...this.#applier.server, ...ownParts(parts.server) })
+  }
+
+  /** The client that runs the writes of an EXEC. */
+  writerFor(client: Client): Client {
+    return this.#standIn.of(client)
+  }
+
+  run(batch: LoggedBatch): void {
+    const waiting = this.#parts.landed(batch)
+    if (batch.record === undefined) return
+    const entries = new EntryReader(batch.record)
+    for (let i = 0; ; i++) {
+      const entry = entries.next()
+      if (entry === undefined) return
+      this.#runEntry(entry, waiting[i])
+    }
+  }
+
+  #runEntry(entry: Entry, waiting: Waiting | undefined): void {
+    const time = this.#parts.clock.reach(entry.time)
+    if (waiting === undefined || waiting.kind === 'expire') this.#apply(entry, time)
+    else if (waiting.kind === 'request') {
+      const { client, muted, args } = waiting
+      const isThere = client.answer(muted, () => this.#runRequest(client, args, time))
+      if (!isThere) this.#apply(entry, time)
+      this.#parts.settle(client)
+    } else {
+      const { client, muted } = waiting
+      const isThere = client.answer(muted, () => this.#runExec(waiting, time))
+      if (!isThere) this.#apply(entry, time)
+      waiting.resume()
+    }
+  }
+
+  #runRequest(client: Client, args: RequestArguments, time: number): void {
+    this.#clock.stopAt(time)
+    try {
+      this.#parts.dispatcher.runOrdered(this.#standIn.of(client), args)
+    } finally {
+      this.#clock.goOn()
+      this.#standIn.release()
+    }
+  }
+
+  #runExec({ client, requests }: WaitingExec, time: number): void {
+    const isLate = isOutdated(requests, this.#parts.server.store.index)
+    client.watched?.clear()
+    client.watched = undefined
+    if (isLate) {
+      client.reply.nullArray()
+      endTransaction(client)
+      return
+    }
+    this.#clock.stopAt(time)
+    try {
+      this.#parts.dispatcher.runOrdered(client, EXEC)
+    } finally {
+      this.#clock.goOn()
+      this.#standIn.release()
+    }
+  }
+
+  #apply(entry: Entry, time: number): void {
+    if (entry.kind !== 'requests' || !isExec(entry.requests)) {
+      this.#applier.apply({ ...entry, time })
+    } else if (!isOutdated(entry.requests, this.#parts.server.store.index)) {
+      this.#applier.applyTransaction({ time, requests: entry.requests.slice(1) })
+    }
+  }
+}
+
+/** What has no say in the outcome of a command. */
+function ownParts(server: ServerContext): Partial<ServerContext> {
+  const { stats, commandStats, monitors, logger, slowlog, latency, persistence } = server
+  return { stats, commandStats, monitors, logger, slowlog, latency, persistence }
+}

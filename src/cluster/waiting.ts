@@ -1,0 +1,38 @@
+import type { Client } from '../request/client.ts'
+import type { Transaction } from '../request/transaction.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
+
+interface Timed {
+  /** When it was taken, in Unix milliseconds. */
+  readonly time: number
+  /** When its client stops waiting, on the scale of `performance.now`. */
+  readonly deadline: number
+}
+
+/** A request that waits for its place in the log. */
+export interface WaitingRequest extends Timed {
+  readonly kind: 'request'
+  readonly client: Client
+  readonly muted: boolean
+  readonly args: RequestArguments
+}
+
+/** An EXEC that waits for its place in the log; its client is blocked. */
+export interface WaitingExec extends Timed {
+  readonly kind: 'exec'
+  readonly client: Client
+  readonly muted: boolean
+  readonly transaction: Transaction
+  /** Those that a log has to put in order. */
+  readonly requests: readonly RequestArguments[]
+  /** Lets the client go on. */
+  readonly resume: () => void
+}
+
+/** What the node itself has to say: that nodes expire. */
+export interface WaitingExpiry extends Timed {
+  readonly kind: 'expire'
+  readonly count: number
+}
+
+export type Waiting = WaitingRequest | WaitingExec | WaitingExpiry

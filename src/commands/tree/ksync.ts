@@ -1,0 +1,130 @@
+// KSYNC · KNODES
+
+import type { Options } from '../../request/arguments/argument.ts'
+import { parseInteger } from '../../request/arguments/integer.ts'
+import { parseTimeout } from '../../request/arguments/timeout.ts'
+import type { Client } from '../../request/client.ts'
+import type { Command, Flag } from '../../request/command.ts'
+import { guarded } from '../../request/guard.ts'
+import { version } from '../../version.ts'
+
+const FLAGS: readonly Flag[] = ['readonly', 'blocking']
+
+/** KSYNC. */
+function sync(client: Client, _: readonly string[], options: Options): void {
+  const { store, group, clock } = client.server
+  const { reply } = client
+  const index = parseInteger(options.get('index') ?? '0', 0)
+  const timeout = parseTimeout(options.get('milliseconds') ?? '0')
+  if (client.executing || (group === undefined && store.index >= index)) {
+    reply.integer(store.index)
+    return
+  }
+  let isOver = false
+  let undo = (): void => {}
+  let cancelTimer: (() => void) | undefined
+  const stop = (): void => {
+    isOver = true
+    undo()
+    cancelTimer?.()
+  }
+  const resume = client.block(stop)
+  const end = (write: () => void): void => {
+    if (isOver) return
+    stop()
+    write()
+    resume()
+  }
+  const look = guarded(client, () => {
+    if (isOver) return
+    if (store.index >= index) {
+      end(() => reply.integer(store.index))
+      return
+    }
+    const guard = store.guard('/', () => setImmediate(look))
+    undo = () => guard.remove()
+  })
+  if (timeout > 0) {
+    const giveUp = guarded(client, () => end(() => reply.bulkOrNull(null)))
+    cancelTimer = clock.schedule(giveUp, timeout)
+  }
+  if (group === undefined) look()
+  else {
+    const fail = guarded(client, (error: unknown) =>
+      end(() => reply.error(`CLUSTERDOWN ${error instanceof Error ? error.message : error}`)),
+    )
+    group.sync().then(look, fail)
+  }
+}
+
+/** KNODES. */
+function nodes(client: Client): void {
+  const { group, runId, port } = client.server
+  const { reply } = client
+  const write = (shown: readonly Shown[]): void => {
+    reply.array(shown.length)
+    for (const { id, name, address, version, isSelf } of shown) {
+      reply.map(5)
+      for (const [field, value] of Object.entries({ id, name, address, version })) {
+        reply.bulk(field)
+        reply.bulk(value)
+      }
+      reply.bulk('self')
+      reply.integer(isSelf ? 1 : 0)
+    }
+  }
+  const self = { id: runId, name: '', address: String(port), version, isSelf: true }
+  if (group === undefined || client.executing) {
+    write([{ ...self, name: group?.name ?? '' }])
+    return
+  }
+  const resume = client.block(() => {})
+  group.nodes().then(
+    guarded(client, (shown: readonly Shown[]) => {
+      write(shown)
+      resume()
+    }),
+    guarded(client, (error: unknown) => {
+      reply.error(`CLUSTERDOWN ${error instanceof Error ? error.message : error}`)
+      resume()
+    }),
+  )
+}
+
+interface Shown {
+  readonly id: string
+  readonly name: string
+  readonly address: string
+  readonly version: string
+  readonly isSelf: boolean
+}
+
+/** Nodes that serve one tree. */
+export const ksyncCommands: readonly Command[] = [
+  {
+    name: 'ksync',
+    summary:
+      'Waits until this node has applied all that was written before, or until an index, and returns the index.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: -1,
+    flags: FLAGS,
+    parsed: true,
+    args: [
+      { name: 'index', type: 'integer', token: 'INDEX', optional: true },
+      { name: 'milliseconds', type: 'integer', token: 'TIMEOUT', optional: true },
+    ],
+    run: sync,
+  },
+  {
+    name: 'knodes',
+    summary: 'Lists the nodes that serve the tree.',
+    group: 'tree',
+    since: '0.1.0',
+    complexity: 'O(N) where N is the number of nodes',
+    arity: 1,
+    flags: FLAGS,
+    run: nodes,
+  },
+]

@@ -1,0 +1,27 @@
+/** A node of a group, as INFO and KNODES show it. */
+export interface GroupNode {
+  readonly id: string
+  readonly name: string
+  readonly address: string
+  readonly version: string
+  readonly isSelf: boolean
+}
+
+/** A group of nodes that serve one tree, as commands see it. */
+export interface Group {
+  readonly state: 'ok' | 'catching-up' | 'stale'
+  readonly name: string
+  /** The revision of etcd of the last batch that this node has applied. */
+  readonly position: number
+  /** The revision of the last batch in the log, as far as this node has heard. */
+  readonly end: number
+  /** How long etcd has not been heard, in milliseconds. */
+  readonly silence: number
+  /**
+   * Resolves when this node has applied all that was committed before the call.
+   *
+   * @throws Error if etcd does not answer
+   */
+  sync(): Promise<void>
+  nodes(): Promise<readonly GroupNode[]>
+}

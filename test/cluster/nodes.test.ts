@@ -1,0 +1,160 @@
+import type { ChainableCommander, Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeWithPeer } from '../conformance/peers.ts'
+import { SeededRandom } from '../persistence/seeded-random.ts'
+import { type Group, startGroup } from './group.ts'
+
+describeWithPeer('etcd', 'three nodes over three members', () => {
+  let group: Group
+  let clients: Redis[]
+
+  beforeAll(async () => {
+    group = await startGroup()
+    clients = [0, 1, 2].map((i) => group.client(i))
+  })
+  afterAll(() => group.stop())
+
+  /** Resolves when all nodes have all that was written before. */
+  const synced = (): Promise<unknown> => Promise.all(clients.map((client) => client.call('KSYNC')))
+
+  async function expectSameStates(): Promise<void> {
+    await synced()
+    const [first, ...others] = await Promise.all(
+      clients.map(async (client) => String(await client.call('KSAVE'))),
+    )
+    for (const other of others) expect(other).toBe(first)
+  }
+
+  test('have what was written through any of them', async () => {
+    const [a, b, c] = clients
+    await a.call('KSET', '/a', '1')
+    expect(await b.set('b', '2')).toBe('OK')
+    await c.call('KSYNC')
+    expect(await c.get('a')).toBe('1')
+    expect(await c.get('b')).toBe('2')
+    await expectSameStates()
+  })
+
+  test('serve a pipeline in order, reads between its writes included', async () => {
+    const [a] = clients
+    const pipeline: ChainableCommander = a.pipeline()
+    for (let i = 0; i < 200; i++) pipeline.set('p', String(i)).incr('count').get('p')
+    const replies = (await pipeline.exec()) ?? []
+    expect(replies.map(([error]) => error).filter((error) => error !== null)).toEqual([])
+    for (let i = 0; i < 200; i++) {
+      expect(replies.slice(i * 3, i * 3 + 3).map(([, reply]) => reply)).toEqual([
+        'OK',
+        i + 1,
+        String(i),
+      ])
+    }
+  })
+
+  test('have the same state and the same events after writes of many clients', async () => {
+    const random = new SeededRandom(7)
+    const told: string[][] = [[], [], []]
+    const watchers = group.nodes.map((_, i) => group.client(i))
+    for (const [i, watcher] of watchers.entries()) {
+      watcher.on('message', (_, message) => told[i].push(message))
+      await watcher.subscribe('/?recursive=true')
+    }
+    const writers = Array.from({ length: 9 }, (_, i) => group.client(i % 3))
+    await Promise.all(
+      writers.map(async (client) => {
+        for (let i = 0; i < 60; i++) {
+          const [name, ...args] = randomWrite(random)
+          await client.call(name, ...args).catch(() => {})
+        }
+      }),
+    )
+    await clients[0].set('last', 'event')
+    await expectSameStates()
+    await Promise.all(
+      watchers.map(async (watcher, i) => {
+        while (!told[i].at(-1)?.includes('"/last"')) {
+          await new Promise((resolve) => watcher.once('message', resolve))
+        }
+      }),
+    )
+    expect(told[0].length).toBeGreaterThan(100)
+    expect(told[1]).toEqual(told[0])
+    expect(told[2]).toEqual(told[0])
+  })
+
+  test('run an EXEC as a whole, and refuse one whose key another node has changed', async () => {
+    const [a, b] = clients
+    await a.mset('x', '1', 'y', '1')
+    expect(await a.multi().incr('x').get('y').incr('x').exec()).toEqual([
+      [null, 2],
+      [null, '1'],
+      [null, 3],
+    ])
+    await a.watch('x')
+    await b.set('x', '10')
+    await a.call('KSYNC')
+    expect(await a.multi().set('x', 'never').exec()).toBe(null)
+    await a.watch('x')
+    expect(await a.multi().set('x', '11').exec()).toEqual([[null, 'OK']])
+    await expectSameStates()
+  })
+
+  test('count as one where many add to a counter under WATCH', async () => {
+    await clients[0].set('total', '0')
+    const adders = [0, 1, 2].map((i) => group.client(i))
+    await Promise.all(
+      adders.map(async (client) => {
+        for (let done = 0; done < 10; ) {
+          await client.watch('total')
+          const total = Number(await client.get('total'))
+          const replies = await client
+            .multi()
+            .set('total', String(total + 1))
+            .exec()
+          if (replies !== null) done++
+        }
+      }),
+    )
+    await synced()
+    expect(await clients[1].get('total')).toBe('30')
+  })
+
+  test('bring a message to the subscribers of all nodes', async () => {
+    const subscribers = clients.map((_, i) => group.client(i))
+    const heard = subscribers.map(
+      (subscriber) =>
+        new Promise((resolve) => subscriber.on('message', (_, message) => resolve(message))),
+    )
+    await Promise.all(subscribers.map((subscriber) => subscriber.subscribe('news')))
+    await clients[0].publish('news', 'x')
+    expect(await Promise.all(heard)).toEqual(['x', 'x', 'x'])
+  })
+
+  test('list each other', async () => {
+    const nodes = (await clients[0].call('KNODES')) as string[][]
+    expect(nodes).toHaveLength(3)
+    expect(nodes.filter((node) => node.includes(`127.0.0.1:${group.nodes[1].port}`))).toHaveLength(
+      1,
+    )
+  })
+})
+
+function randomWrite(random: SeededRandom): string[] {
+  const pick = <T>(from: readonly T[]): T => from[random.between(0, from.length - 1)]
+  const path = (): string => pick(['a', 'a/b', 'a/c', 'd', 'd/e/f', '_h', 'g'])
+  const value = (): string => pick(['1', '2', 'x'.repeat(50), 'y'.repeat(20_000)])
+  return pick<() => string[]>([
+    () => ['KSET', path(), value()],
+    () => ['KCREATE', path(), value()],
+    () => ['KCREATE', 'queue', value(), 'UNIQUE'],
+    () => ['KCAS', path(), value(), 'PREVVALUE', '1'],
+    () => ['KDEL', path(), 'RECURSIVE'],
+    () => ['SET', path(), value(), 'PX', '20'],
+    () => ['INCR', path()],
+    () => ['APPEND', path(), 'z'],
+    () => ['RENAME', path(), path()],
+    () => ['MSET', path(), value(), path(), value()],
+    () => ['DEL', path(), path()],
+    () => ['PEXPIRE', path(), '15'],
+    () => ['KMKDIR', path(), 'PX', '30'],
+  ])()
+}
