@@ -47,6 +47,13 @@ export class Member {
     if (this.#child !== undefined) process.kill(this.#child.pid, 'SIGCONT')
   }
 
+  /** Goes on where it was stopped or killed. */
+  async mend(): Promise<void> {
+    this.resume()
+    if (this.#child === undefined) this.start()
+    await this.ready()
+  }
+
   /** SIGKILL. */
   async kill(): Promise<void> {
     await this.#child?.end()

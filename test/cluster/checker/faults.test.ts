@@ -1,0 +1,91 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { LEASE_SECONDS } from '../../../src/cluster/membership.ts'
+import { useProgram } from '../../clients/program.ts'
+import { describeWithPeer } from '../../conformance/peers.ts'
+import { type ProcessGroup, startProcessGroup } from './process-group.ts'
+import { runTrial, type Trial } from './trial.ts'
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+describeWithPeer('etcd', 'a group in trouble', () => {
+  const program = useProgram()
+  let group: ProcessGroup
+  let seed = 0
+
+  beforeAll(async () => {
+    group = await startProcessGroup(join(program.dist, 'main.js'))
+  })
+  afterAll(() => group.stop())
+
+  const cases: [string, Trial['faults']][] = [
+    ['nothing happens', (_, progress) => progress(500)],
+    [
+      'a node is killed, and started again',
+      async ({ nodes: [, node] }, progress) => {
+        await progress(100)
+        await node.kill()
+        await progress(100)
+        node.start()
+        await node.ready()
+        await progress(100)
+      },
+    ],
+    [
+      'a member is killed, and started again',
+      async ({ members: { members } }, progress) => {
+        await progress(100)
+        await members[0].kill()
+        await progress(300)
+        members[0].start()
+        await members[0].ready()
+        await progress(100)
+      },
+    ],
+    [
+      'a node is cut off from etcd',
+      async ({ nodes: [node] }, progress) => {
+        await progress(100)
+        for (const link of node.links) link.cut()
+        await progress(300)
+        for (const link of node.links) link.mend()
+        await progress(100)
+      },
+    ],
+    [
+      'a node hears nothing of etcd for a while',
+      async ({ nodes: [, , node] }, progress) => {
+        await progress(100)
+        for (const link of node.links) link.silence()
+        await progress(300)
+        for (const link of node.links) link.mend()
+        await progress(100)
+      },
+    ],
+    [
+      'a member stands still',
+      async ({ members: { members } }, progress) => {
+        await progress(100)
+        members[1].pause()
+        await progress(300)
+        members[1].resume()
+        await progress(100)
+      },
+    ],
+    [
+      'a node stands still for longer than its lease',
+      async ({ nodes: [node] }, progress) => {
+        await progress(100)
+        node.pause()
+        await sleep(LEASE_SECONDS * 1000 + 4000)
+        node.resume()
+        await progress(200)
+      },
+    ],
+  ]
+
+  test.each(cases)('is linearizable while %s', async (_, faults) => {
+    const verdict = await runTrial({ group, seed: ++seed, clients: 6, faults })
+    expect(verdict.faults).toEqual([])
+  })
+})

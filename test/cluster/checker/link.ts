@@ -1,0 +1,64 @@
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+/** Stands between two programs, and can cut them off from each other. */
+export class Link {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  #state: 'open' | 'cut' | 'silent' = 'open'
+
+  private constructor(target: number) {
+    this.#server = createServer((near) => {
+      if (this.#state === 'cut') {
+        near.destroy()
+        return
+      }
+      const far = connect(target, '127.0.0.1')
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ]) {
+        this.#sockets.add(from)
+        from.on('error', () => {})
+        from.on('close', () => {
+          this.#sockets.delete(from)
+          to.destroy()
+        })
+        from.pipe(to)
+        if (this.#state === 'silent') from.pause()
+      }
+    })
+  }
+
+  static async to(target: number): Promise<Link> {
+    const link = new Link(target)
+    await new Promise<void>((resolve) => link.#server.listen(0, '127.0.0.1', resolve))
+    return link
+  }
+
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' ? (address?.port ?? 0) : 0
+  }
+
+  /** Ends all connections, and takes none. */
+  cut(): void {
+    this.#state = 'cut'
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** Lets nothing through, and ends nothing: so it is when a cable is pulled. */
+  silence(): void {
+    this.#state = 'silent'
+    for (const socket of this.#sockets) socket.pause()
+  }
+
+  mend(): void {
+    this.#state = 'open'
+    for (const socket of this.#sockets) socket.resume()
+  }
+
+  async close(): Promise<void> {
+    this.cut()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+}

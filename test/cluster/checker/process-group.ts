@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts } from '../../conformance/peers.ts'
+import { type Members, startMembers } from '../members.ts'
+import { Link } from './link.ts'
+
+/** A node in a process of its own, which reaches each member of etcd through a link. */
+export class ProcessNode {
+  readonly port: number
+  readonly links: readonly Link[]
+  readonly #main: string
+  readonly #directory: string
+  readonly #args: readonly string[]
+  #child: ChildProcess | undefined
+  /** What it has logged. */
+  out = ''
+
+  constructor(main: string, port: number, links: readonly Link[], args: readonly string[]) {
+    this.#main = main
+    this.port = port
+    this.links = links
+    this.#directory = mkdtempSync(join(tmpdir(), 'ktree-node-'))
+    const urls = links.map((link) => `http://127.0.0.1:${link.port}`)
+    this.#args = ['--port', String(port), '--etcd-endpoints', ...urls, ...args]
+  }
+
+  /** Starts it, or starts it again. */
+  start(): void {
+    const child = spawn(process.execPath, [this.#main, ...this.#args], { cwd: this.#directory })
+    const keep = (chunk: Buffer): void => {
+      this.out = (this.out + chunk.toString()).slice(-20_000)
+    }
+    child.stdout.on('data', keep)
+    child.stderr.on('data', keep)
+    this.#child = child
+  }
+
+  /** Resolves when it serves. @throws Error if it ends before */
+  async ready(): Promise<void> {
+    while (!(await this.#answers())) {
+      if (this.#hasEnded) throw new Error(`the node has ended:\n${this.out}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  pause(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  /** SIGKILL. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === undefined || this.#hasEnded) return
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
+    await ended
+  }
+
+  /** Goes on where it was stopped, killed, or cut off. */
+  async mend(): Promise<void> {
+    for (const link of this.links) link.mend()
+    this.resume()
+    if (this.#hasEnded) this.start()
+    await this.ready()
+  }
+
+  get #hasEnded(): boolean {
+    return (
+      this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null
+    )
+  }
+
+  async end(): Promise<void> {
+    await this.kill()
+    await Promise.all(this.links.map((link) => link.close()))
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  #answers(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(this.port, '127.0.0.1', () => socket.write('PING\r\n'))
+      socket.once('data', () => {
+        resolve(true)
+        socket.destroy()
+      })
+      socket.once('error', () => resolve(false))
+    })
+  }
+}
+
+export interface ProcessGroup {
+  readonly members: Members
+  readonly nodes: readonly ProcessNode[]
+  /** Ends all trouble. */
+  mend(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts three nodes over three members, all in processes of their own. @param main dist/main.js */
+export async function startProcessGroup(
+  main: string,
+  args: readonly string[] = [],
+): Promise<ProcessGroup> {
+  const members = await startMembers(3)
+  const nodes: ProcessNode[] = []
+  const stop = async (): Promise<void> => {
+    await Promise.all(nodes.map((node) => node.end()))
+    await members.stop()
+  }
+  try {
+    for (const port of await freePorts(3)) {
+      const targets = members.urls.map((url) => Number(new URL(url).port))
+      const links = await Promise.all(targets.map((target) => Link.to(target)))
+      nodes.push(new ProcessNode(main, port, links, args))
+    }
+    for (const node of nodes) node.start()
+    await Promise.all(nodes.map((node) => node.ready()))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const mend = async (): Promise<void> => {
+    for (const member of members.members) await member.mend()
+    for (const node of nodes) await node.mend()
+  }
+  return { members, nodes, mend, stop }
+}
