@@ -10,12 +10,14 @@ import { ClusterError } from './cluster-error.ts'
 import { Etcd } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { EtcdLog, type LoggedBatch } from './etcd-log.ts'
+import { Expirer } from './expirer.ts'
 import { Keys } from './keys.ts'
 import { LogClock } from './log-clock.ts'
 import { LogFollower } from './log-follower.ts'
 import { LogGate } from './log-gate.ts'
 import { LogRunner } from './log-runner.ts'
 import { type Membership, Memberships, type NodeInfo } from './membership.ts'
+import { ReadBarrier } from './read-barrier.ts'
 import type { Waiting } from './waiting.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -54,6 +56,7 @@ export class Cluster implements Group {
   readonly #queue: WriteQueue
   readonly #runner: LogRunner
   readonly #gate: LogGate
+  readonly #expirer: Expirer
   #memberships: Memberships | undefined
   #joining: Promise<Membership> | undefined
   /** Called when the node has applied further batches. */
@@ -97,6 +100,17 @@ export class Cluster implements Group {
       timeout: () => config.get('cluster-timeout'),
       isOrdered: (args) => dispatcher.isOrdered(args),
       add: (waiting) => this.#queue.add(waiting),
+      isStrict: () => config.get('read-consistency') === 'linearizable',
+      isRead: (args) => dispatcher.isRead(args),
+      barrier: new ReadBarrier(
+        () => this.sync(),
+        () => config.get('cluster-timeout'),
+      ),
+    })
+    this.#expirer = new Expirer({
+      ...{ etcd: this.#etcd, keys: this.#keys, store, clock },
+      membership: () => this.#memberships?.current,
+      add: (waiting) => this.#queue.add(waiting),
     })
     this.gate = this.#gate
     this.#runner = new LogRunner({
@@ -128,6 +142,14 @@ export class Cluster implements Group {
     return Math.max(0, performance.now() - this.#follower.heardAt)
   }
 
+  get waiting(): number {
+    return this.#queue.length
+  }
+
+  get isExpirer(): boolean {
+    return this.#expirer.isElected
+  }
+
   /** The client that runs the writes of an EXEC. */
   writerFor(client: Client): Client {
     return this.#runner.writerFor(client)
@@ -150,6 +172,7 @@ export class Cluster implements Group {
       void this.#join().catch(() => {})
     })
     await this.#join()
+    this.#expirer.arm()
   }
 
   async sync(): Promise<void> {
@@ -170,6 +193,7 @@ export class Cluster implements Group {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#queue.close()
+    this.#expirer.close()
     this.#follower.close()
     for (const wake of this.#onApplied) wake()
     await this.#memberships?.close()
@@ -196,6 +220,7 @@ export class Cluster implements Group {
 
   #run(batches: readonly LoggedBatch[]): void {
     for (const batch of batches) this.#runner.run(batch)
+    if (this.#memberships !== undefined) this.#expirer.arm()
     for (const wake of this.#onApplied) wake()
   }
 
@@ -214,7 +239,10 @@ export class Cluster implements Group {
 
   #answerAll(requests: readonly Waiting[], error: string): void {
     for (const waiting of requests) {
-      if (waiting.kind === 'expire') continue
+      if (waiting.kind === 'expire') {
+        waiting.done(false)
+        continue
+      }
       const { client, muted } = waiting
       client.answer(muted, () => client.reply.error(error))
       if (waiting.kind === 'request') this.#gate.settle(client)

@@ -1,8 +1,9 @@
-import type { Client } from '../request/client.ts'
+import { type Client, endTransaction } from '../request/client.ts'
 import type { Gate } from '../request/gate.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
+import type { ReadBarrier } from './read-barrier.ts'
 import type { Waiting } from './waiting.ts'
 
 /** A client with more requests on their way waits until all of them are replied to. */
@@ -18,6 +19,11 @@ export interface LogGateParts {
   isOrdered(args: RequestArguments): boolean
   /** Gives a request a place in the log. */
   add(waiting: Waiting): void
+  /** Whether reads are to be linearizable. */
+  isStrict(): boolean
+  /** Whether a request reads the tree. */
+  isRead(args: RequestArguments): boolean
+  readonly barrier: ReadBarrier
 }
 
 /**
@@ -28,6 +34,8 @@ export class LogGate implements Gate {
   readonly #parts: LogGateParts
   /** Lets those go on whose later requests wait. */
   readonly #waiting = new Map<Client, () => void>()
+  /** Clients whose read has waited for the log, each with the reason if it must not go on. */
+  readonly #ready = new Map<Client, string | undefined>()
 
   constructor(parts: LogGateParts) {
     this.#parts = parts
@@ -36,7 +44,10 @@ export class LogGate implements Gate {
   holds(client: Client, args: RequestArguments, mayWrite: boolean): boolean {
     const { transaction } = client
     const isQueued = transaction !== undefined && args[0].toLowerCase() !== 'exec'
-    if (!mayWrite || isQueued) return client.owed > 0 && this.#holdBack(client, args)
+    if (!mayWrite || isQueued) {
+      if (client.owed > 0) return this.#holdBack(client, args)
+      return !isQueued && this.#parts.isStrict() && this.#holdsRead(client, args)
+    }
     if (client.owed >= MAX_OWED) return this.#holdBack(client, args)
     if (transaction !== undefined) return this.#takeExec(client, args)
     client.owed++
@@ -52,6 +63,28 @@ export class LogGate implements Gate {
     const resume = this.#waiting.get(client)
     this.#waiting.delete(client)
     resume?.()
+  }
+
+  #holdsRead(client: Client, args: RequestArguments): boolean {
+    if (this.#ready.has(client)) {
+      const failure = this.#ready.get(client)
+      this.#ready.delete(client)
+      if (failure === undefined) return false
+      endTransaction(client)
+      client.reply.error(`CLUSTERDOWN ${failure}`)
+      return true
+    }
+    if (client.transaction === undefined && !this.#parts.isRead(args)) return false
+    let isGone = false
+    const resume = client.postpone(args, () => {
+      isGone = true
+    })
+    this.#parts.barrier.add((failure) => {
+      if (isGone) return
+      this.#ready.set(client, failure)
+      resume()
+    })
+    return true
   }
 
   #holdBack(client: Client, args: RequestArguments): boolean {

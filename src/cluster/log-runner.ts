@@ -59,8 +59,11 @@ export class LogRunner {
 
   #runEntry(entry: Entry, waiting: Waiting | undefined): void {
     const time = this.#parts.clock.reach(entry.time)
-    if (waiting === undefined || waiting.kind === 'expire') this.#apply(entry, time)
-    else if (waiting.kind === 'request') {
+    if (waiting === undefined) this.#apply(entry, time)
+    else if (waiting.kind === 'expire') {
+      this.#apply(entry, time)
+      waiting.done(true)
+    } else if (waiting.kind === 'request') {
       const { client, muted, args } = waiting
       const isThere = client.answer(muted, () => this.#runRequest(client, args, time))
       if (!isThere) this.#apply(entry, time)

@@ -33,6 +33,8 @@ export interface WaitingExec extends Timed {
 export interface WaitingExpiry extends Timed {
   readonly kind: 'expire'
   readonly count: number
+  /** Called when it has been applied, or when that has become doubtful. */
+  readonly done: (isApplied: boolean) => void
 }
 
 export type Waiting = WaitingRequest | WaitingExec | WaitingExpiry

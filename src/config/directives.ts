@@ -312,6 +312,16 @@ export const directives = {
     mutable: false,
     help: 'Private key of that certificate',
   },
+  'read-consistency': {
+    group: 'Cluster',
+    type: 'enum',
+    values: ['session', 'linearizable'],
+    default: 'session',
+    mutable: true,
+    help: 'What reads may miss: session, linearizable',
+    comment:
+      'session: a read is served from the tree of this node; a connection sees its own writes, and never goes back. linearizable: a read waits until this node has applied all that was committed before it, which takes a question to etcd.',
+  },
   'cluster-timeout': {
     group: 'Cluster',
     type: 'integer',

@@ -109,6 +109,11 @@ export class Dispatcher {
     this.#call(client, this.#find(args), args)
   }
 
+  /** Whether a request reads the tree. */
+  isRead(args: RequestArguments): boolean {
+    return this.#find(args).command.flags.includes('readonly')
+  }
+
   /** Whether a request that is queued may write, or tells others. */
   isOrdered(args: RequestArguments): boolean {
     return this.#find(args).ordered

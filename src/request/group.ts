@@ -17,6 +17,10 @@ export interface Group {
   readonly end: number
   /** How long etcd has not been heard, in milliseconds. */
   readonly silence: number
+  /** How many requests wait to be put into the log. */
+  readonly waiting: number
+  /** Whether this node is the one that has nodes of the tree expire. */
+  readonly isExpirer: boolean
   /**
    * Resolves when this node has applied all that was committed before the call.
    *

@@ -4,6 +4,24 @@ import { describeWithPeer } from '../conformance/peers.ts'
 import { SeededRandom } from '../persistence/seeded-random.ts'
 import { type Group, startGroup } from './group.ts'
 
+/** How often a watcher goes to another node. */
+const MOVES = 1000
+
+/** The indexes of the first events that a watcher is shown. */
+async function eventsSince(client: Redis, since: number): Promise<number[]> {
+  const told: number[] = []
+  const first = new Promise<void>((resolve) => {
+    client.on('message', (_, message: string) => {
+      told.push((JSON.parse(message) as { node: { modifiedIndex: number } }).node.modifiedIndex)
+      resolve()
+    })
+  })
+  await client.subscribe(`/moving?recursive=true&since=${since}`)
+  await first
+  client.disconnect()
+  return told
+}
+
 describeWithPeer('etcd', 'three nodes over three members', () => {
   let group: Group
   let clients: Redis[]
@@ -79,6 +97,27 @@ describeWithPeer('etcd', 'three nodes over three members', () => {
     expect(told[0].length).toBeGreaterThan(100)
     expect(told[1]).toEqual(told[0])
     expect(told[2]).toEqual(told[0])
+  })
+
+  test('show each event once to a watcher that goes from node to node', async () => {
+    let isOver = false
+    const writers = [0, 1, 2].map(async (i) => {
+      const client = group.client(i)
+      while (!isOver) await client.call('KCREATE', '/moving', `from ${i}`, 'UNIQUE')
+    })
+    const start = Number(await clients[0].call('KSYNC'))
+    const seen: number[] = []
+    for (let move = 0; move < MOVES; move++) {
+      const since = (seen.at(-1) ?? start) + 1
+      const told = await eventsSince(group.client(move % 3), since)
+      expect(told[0]).toBeGreaterThanOrEqual(since)
+      seen.push(...told)
+    }
+    isOver = true
+    await Promise.all(writers)
+    // Nobody else writes, so that each index is an event of these.
+    expect(seen).toEqual(seen.map((_, i) => seen[0] + i))
+    expect(seen.length).toBeGreaterThanOrEqual(MOVES)
   })
 
   test('run an EXEC as a whole, and refuse one whose key another node has changed', async () => {

@@ -200,8 +200,20 @@ function errorFields({ stats }: ServerContext): Fields {
   return [...stats.errorCodes].map(([code, count]) => [`errorstat_${code}`, `count=${count}`])
 }
 
-function clusterFields(): Fields {
-  return [['cluster_enabled', 0]]
+function clusterFields({ group }: ServerContext): Fields {
+  // Clients take this for Redis Cluster, which a group is not.
+  const redis = ['cluster_enabled', 0] as const
+  if (group === undefined) return [redis]
+  return [
+    redis,
+    ['group_node', group.name],
+    ['group_state', group.state],
+    ['group_applied_revision', group.position],
+    ['group_log_revision', group.end],
+    ['group_etcd_silence_ms', Math.round(group.silence)],
+    ['group_waiting_writes', group.waiting],
+    ['group_expirer', group.isExpirer ? 1 : 0],
+  ]
 }
 
 function keyspaceFields({ store }: ServerContext): Fields {

@@ -1,0 +1,97 @@
+import type { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { ManualClock } from '../../src/store/clock.ts'
+import { describeWithPeer } from '../conformance/peers.ts'
+import { type Group, startGroup } from './group.ts'
+import { type Members, startMembers } from './members.ts'
+
+const HOUR_MS = 3_600_000
+
+describeWithPeer('etcd', 'expiry in a group', () => {
+  let members: Members
+  let group: Group | undefined
+
+  beforeAll(async () => {
+    members = await startMembers(1)
+  })
+  afterEach(async () => {
+    await group?.stop()
+  })
+  afterAll(() => members.stop())
+
+  const stateOf = async (client: Redis): Promise<string> => {
+    await client.call('KSYNC')
+    return String(await client.call('KSAVE'))
+  }
+
+  /** The events of a client's node that a watcher of everything is shown. */
+  async function watched(
+    client: Redis,
+  ): Promise<{ told: string[]; until(text: string): Promise<void> }> {
+    const told: string[] = []
+    client.on('message', (_, message) => told.push(message))
+    await client.subscribe('/?recursive=true')
+    const until = async (text: string): Promise<void> => {
+      while (!told.some((message) => message.includes(text))) {
+        await new Promise((resolve) => client.once('message', resolve))
+      }
+    }
+    return { told, until }
+  }
+
+  test('is at the same index everywhere, also when the node that did it has gone', async () => {
+    group = await startGroup({ on: members })
+    const clients = [0, 1, 2].map((i) => (group as Group).client(i))
+    const watchers = await Promise.all([0, 1, 2].map((i) => watched((group as Group).client(i))))
+    await clients[0].call('KSET', '/first', 'x', 'PX', '30')
+    for (const { until } of watchers) await until('"expire"')
+    expect(watchers[1].told).toEqual(watchers[0].told)
+    expect(watchers[2].told).toEqual(watchers[0].told)
+    const infos = await Promise.all(clients.map((client) => client.info('cluster')))
+    const elected = infos.findIndex((info) => info.includes('group_expirer:1'))
+    expect(infos.filter((info) => info.includes('group_expirer:1'))).toHaveLength(1)
+    await group.nodes[elected].close()
+    const left = [0, 1, 2].filter((i) => i !== elected)
+    await clients[left[0]].call('KSET', '/second', 'x', 'PX', '30')
+    for (const i of left) await watchers[i].until('"action":"expire","node":{"key":"/second"')
+    expect(watchers[left[0]].told).toEqual(watchers[left[1]].told)
+  })
+
+  test('is not at the own clock of a node', async () => {
+    group = await startGroup({ on: members, nodes: 0 })
+    const clock = new ManualClock()
+    const slow = group.client(await group.add({ clock }))
+    await slow.call('KSET', '/elects', 'x', 'PX', '1')
+    const { until } = await watched(group.client(0))
+    clock.advance(1)
+    await until('"expire"')
+    const ahead = new ManualClock()
+    ahead.advance(HOUR_MS)
+    const fast = group.client(await group.add({ clock: ahead }))
+    await slow.call('KSET', '/a', 'x', 'PX', '1000')
+    await fast.call('KSYNC')
+    // What is overdue by a node's own clock is hidden there, and nowhere else.
+    expect(await fast.get('a')).toBe(null)
+    ahead.advance(HOUR_MS)
+    expect(await stateOf(fast)).toBe(await stateOf(slow))
+    expect(await slow.get('a')).toBe('x')
+    // The fast node's writes take the log's time along.
+    await fast.set('b', 'x')
+    await slow.call('KSYNC')
+    expect(await slow.get('a')).toBe(null)
+    expect(await stateOf(fast)).toBe(await stateOf(slow))
+  })
+
+  test('a TTL begins at the time of the log', async () => {
+    group = await startGroup({ on: members, nodes: 0 })
+    const ahead = new ManualClock()
+    const behind = new ManualClock(ahead.now() - HOUR_MS)
+    const fast = group.client(await group.add({ clock: ahead }))
+    const slow = group.client(await group.add({ clock: behind }))
+    await fast.set('a', 'x')
+    await slow.set('lock', 'x', 'PX', 1000)
+    await fast.call('KSYNC')
+    expect(await fast.pttl('lock')).toBe(1000)
+    expect(await slow.pttl('lock')).toBe(1000)
+  })
+})
