@@ -96,7 +96,7 @@ export class Cluster implements Group {
     })
     this.#gate = new LogGate({
       clock,
-      index: () => store.index,
+      changes: () => this.#runner.changes,
       timeout: () => config.get('cluster-timeout'),
       isOrdered: (args) => dispatcher.isOrdered(args),
       add: (waiting) => this.#queue.add(waiting),

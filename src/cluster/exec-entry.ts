@@ -1,3 +1,4 @@
+import type { WatchedKeys } from '../request/watched-keys.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 
 /**
@@ -6,16 +7,39 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
  */
 export const PLAIN_EXEC: RequestArguments = ['MULTI']
 
-/** @param index the store's, when the EXEC was taken */
-export function watchedExec(index: number): RequestArguments {
-  return ['WATCH', String(index)]
+/** What the client of an EXEC has watched. */
+export interface ExecWatch {
+  /** How many changes the node that was asked had applied when it took the EXEC. */
+  readonly changes: number
+  readonly keys: readonly WatchedKey[]
+}
+
+export interface WatchedKey {
+  readonly path: string
+  /** Expiries after this time count, in Unix milliseconds; none if there was no node. */
+  readonly since: number
+}
+
+/** @param changes how many this node has applied */
+export function watchedExec(watched: WatchedKeys, changes: number): RequestArguments {
+  const args: [string, ...string[]] = ['WATCH', String(changes)]
+  for (const { path, existed, madeAt } of watched.guards) {
+    args.push(path, existed ? String(madeAt) : '')
+  }
+  return args
 }
 
 export function isExec([first]: readonly RequestArguments[]): boolean {
   return first[0] === 'MULTI' || first[0] === 'WATCH'
 }
 
-/** Whether an EXEC does nothing, because there was a change after it was taken. */
-export function isOutdated([first]: readonly RequestArguments[], index: number): boolean {
-  return first[0] === 'WATCH' && Number(first[1]) !== index
+/** @returns undefined if the EXEC depends on nothing */
+export function watchOf([first]: readonly RequestArguments[]): ExecWatch | undefined {
+  if (first[0] !== 'WATCH') return
+  const keys: WatchedKey[] = []
+  for (let i = 2; i + 1 < first.length; i += 2) {
+    const since = first[i + 1] === '' ? Number.POSITIVE_INFINITY : Number(first[i + 1])
+    keys.push({ path: String(first[i]), since })
+  }
+  return { changes: Number(first[1]), keys }
 }

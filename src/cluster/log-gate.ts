@@ -11,8 +11,8 @@ const MAX_OWED = 2000
 
 export interface LogGateParts {
   readonly clock: LogClock
-  /** The store's index. */
-  index(): number
+  /** How many changes this node has applied. */
+  changes(): number
   /** How long a client waits for the log, in milliseconds. */
   timeout(): number
   /** Whether a request of a transaction may write, or tells others. */
@@ -99,7 +99,9 @@ export class LogGate implements Gate {
     // Here EXEC does nothing, or is refused.
     if (transaction === undefined || transaction.failed || watched?.check() === true) return false
     const requests = transaction.requests.filter((request) => this.#parts.isOrdered(request))
-    requests.unshift(watched === undefined ? PLAIN_EXEC : watchedExec(this.#parts.index()))
+    requests.unshift(
+      watched === undefined ? PLAIN_EXEC : watchedExec(watched, this.#parts.changes()),
+    )
     const muted = client.reply.muted
     const resume = client.block(() => {})
     this.#parts.add({

@@ -6,8 +6,9 @@ import type { ServerClock } from '../request/clock.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { LoggedBatch } from './etcd-log.ts'
-import { isExec, isOutdated } from './exec-entry.ts'
+import { isExec, watchOf } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
+import { RecentChanges } from './recent-changes.ts'
 import { StandIn } from './stand-in.ts'
 import type { Waiting, WaitingExec } from './waiting.ts'
 
@@ -32,13 +33,20 @@ export class LogRunner {
   readonly #clock: ServerClock
   readonly #applier: Applier
   readonly #standIn: StandIn
+  readonly #recent: RecentChanges
 
   constructor(parts: LogRunnerParts) {
     this.#parts = parts
     const { keyspace, pubsub, store, clock } = parts.server
     this.#clock = clock
+    this.#recent = new RecentChanges(store)
     this.#applier = new Applier(store, { keyspace, pubsub })
     this.#standIn = new StandIn({ ...this.#applier.server, ...ownParts(parts.server) })
+  }
+
+  /** How many changes this node has applied. */
+  get changes(): number {
+    return this.#recent.count
   }
 
   /** The client that runs the writes of an EXEC. */
@@ -87,16 +95,16 @@ export class LogRunner {
   }
 
   #runExec({ client, requests }: WaitingExec, time: number): void {
-    const isLate = isOutdated(requests, this.#parts.server.store.index)
-    client.watched?.clear()
-    client.watched = undefined
-    if (isLate) {
-      client.reply.nullArray()
-      endTransaction(client)
-      return
-    }
     this.#clock.stopAt(time)
     try {
+      const isLate = this.#isLate(requests)
+      client.watched?.clear()
+      client.watched = undefined
+      if (isLate) {
+        client.reply.nullArray()
+        endTransaction(client)
+        return
+      }
       this.#parts.dispatcher.runOrdered(client, EXEC)
     } finally {
       this.#clock.goOn()
@@ -107,9 +115,24 @@ export class LogRunner {
   #apply(entry: Entry, time: number): void {
     if (entry.kind !== 'requests' || !isExec(entry.requests)) {
       this.#applier.apply({ ...entry, time })
-    } else if (!isOutdated(entry.requests, this.#parts.server.store.index)) {
+    } else if (!this.#isLateAt(entry.requests, time)) {
       this.#applier.applyTransaction({ time, requests: entry.requests.slice(1) })
     }
+  }
+
+  #isLateAt(requests: readonly RequestArguments[], time: number): boolean {
+    this.#clock.stopAt(time)
+    try {
+      return this.#isLate(requests)
+    } finally {
+      this.#clock.goOn()
+    }
+  }
+
+  /** Whether an EXEC does nothing, because what it depends on has changed. */
+  #isLate(requests: readonly RequestArguments[]): boolean {
+    const watch = watchOf(requests)
+    return watch !== undefined && this.#recent.touches(watch)
   }
 }
 

@@ -42,6 +42,11 @@ export class WatchedKeys {
     return false
   }
 
+  /** The watches. */
+  get guards(): Iterable<Guard> {
+    return this.#keys.values()
+  }
+
   /** Ends all watches. */
   clear(): void {
     for (const guard of this.#keys.values()) guard.remove()

@@ -15,29 +15,29 @@ export class Guard extends HubWatcher {
   readonly #tree: GuardedTree
   readonly #onChange: () => void
   /** Earlier expiries do not count, in Unix milliseconds. */
-  readonly #since: number
+  readonly madeAt: number
   /** Whether the path led to a node. If not, no expiry counts. */
-  readonly #existed: boolean
+  readonly existed: boolean
 
   /** @param now Unix milliseconds */
   constructor(tree: GuardedTree, path: string, now: number, onChange: () => void) {
     super(path, OPTIONS)
     this.#tree = tree
     this.#onChange = onChange
-    this.#since = now
-    this.#existed = tree.lookup(path) !== undefined
+    this.madeAt = now
+    this.existed = tree.lookup(path) !== undefined
   }
 
   /** Whether the guarded node is due, and not yet removed. */
   get isOverdue(): boolean {
-    return this.#existed && this.#tree.hasOverdue(this.path, this.#since)
+    return this.existed && this.#tree.hasOverdue(this.path, this.madeAt)
   }
 
   override show({ action, node, prevNode }: Event): void {
     const expiration = action === 'expire' ? prevNode?.expiration : undefined
-    if (expiration !== undefined && expiration <= this.#since) return
+    if (expiration !== undefined && expiration <= this.madeAt) return
     const above = isBelow(this.path, node.key)
-    if (above && !this.#existed && this.#tree.lookup(this.path) === undefined) return
+    if (above && !this.existed && this.#tree.lookup(this.path) === undefined) return
     this.remove()
     this.#onChange()
   }

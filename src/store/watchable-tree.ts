@@ -182,6 +182,11 @@ export class WatchableTree {
     return guard
   }
 
+  /** Calls back at every change, also at those that watchers are not shown, as {@link guard} does. */
+  onEveryChange(listener: Listener): Watcher {
+    return this.#guards.add('/', { recursive: true, stream: true, since: 0 }, listener)
+  }
+
   /** When the next node expires, in Unix milliseconds (seed: the top of the TTL heap). */
   nextExpiry(): number | undefined {
     return this.tree.nextExpiry()

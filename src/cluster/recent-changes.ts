@@ -1,0 +1,54 @@
+import type { Event } from '../store/event.ts'
+import { isBelow } from '../store/path.ts'
+import type { Store } from '../store/store.ts'
+import type { ExecWatch } from './exec-entry.ts'
+
+/** An EXEC that was taken more changes ago does nothing. Part of the format: it decides outcomes. */
+const MAX_CHANGES = 4096
+
+interface Change {
+  readonly path: string
+  /** Whether a node has gone, with all below it. */
+  readonly removes: boolean
+}
+
+/** The last changes of the tree: whether an EXEC may still run, as every node judges it alike. */
+export class RecentChanges {
+  readonly #store: Store
+  /** A ring, in which the change with number `n` is at `n % MAX_CHANGES`. */
+  readonly #changes: Change[] = []
+  #count = 0
+
+  constructor(store: Store) {
+    this.#store = store
+    store.onEveryChange((event) => this.#note(event))
+  }
+
+  /** How many changes there have been. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Whether anything that an EXEC depends on has changed since it was taken. */
+  touches({ changes, keys }: ExecWatch): boolean {
+    if (this.#count - changes > MAX_CHANGES) return true
+    for (const { path, since } of keys) {
+      for (let number = changes; number < this.#count; number++) {
+        const change = this.#changes[number % MAX_CHANGES]
+        if (change.path === path || isBelow(change.path, path)) return true
+        if (change.removes && isBelow(path, change.path)) return true
+      }
+      if (this.#store.hasOverdue(path, since)) return true
+    }
+    return false
+  }
+
+  #note({ action, node }: Event): void {
+    // A state that replaces everything comes as a set of the root.
+    const removes = REMOVALS.includes(action) || node.key === '/'
+    this.#changes[this.#count % MAX_CHANGES] = { path: node.key, removes }
+    this.#count++
+  }
+}
+
+const REMOVALS: readonly string[] = ['delete', 'expire', 'compareAndDelete']

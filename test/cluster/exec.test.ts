@@ -1,0 +1,110 @@
+import type { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { ManualClock } from '../../src/store/clock.ts'
+import { describeWithPeer } from '../conformance/peers.ts'
+import { type Group, startGroup } from './group.ts'
+import { type Members, startMembers } from './members.ts'
+
+describeWithPeer('etcd', 'EXEC in a group', () => {
+  let members: Members
+  let group: Group
+  let clients: Redis[]
+  const clock = new ManualClock()
+
+  beforeAll(async () => {
+    members = await startMembers(1)
+    group = await startGroup({ on: members, nodes: 0 })
+    for (let i = 0; i < 3; i++) await group.add({ clock })
+    clients = [0, 1, 2].map((i) => group.client(i))
+  })
+  afterEach(async () => {
+    await Promise.all(clients.map((client) => client.call('KSYNC')))
+    const states = await Promise.all(clients.map((client) => client.call('KSAVE')))
+    expect(states[1]).toBe(states[0])
+    expect(states[2]).toBe(states[0])
+    await clients[0].flushall()
+    await Promise.all(clients.map((client) => client.call('KSYNC')))
+  })
+  afterAll(async () => {
+    await group.stop()
+    await members.stop()
+  })
+
+  test.each<[string, string, (other: Redis) => Promise<unknown>]>([
+    ['sets the key', '/a/b', (other) => other.set('a/b', 'new')],
+    ['sets it to what it is', '/a/b', (other) => other.set('a/b', 'old')],
+    ['deletes the key', '/a/b', (other) => other.del('a/b')],
+    ['deletes and makes it', '/a/b', (other) => other.multi().del('a/b').set('a/b', 'old').exec()],
+    ['deletes its directory', '/a/b', (other) => other.call('KDEL', '/a', 'RECURSIVE')],
+    ['writes below it', '/a', (other) => other.set('a/c', 'x')],
+    ['writes a hidden key below it', '/a', (other) => other.set('a/_c/d', 'x')],
+    ['changes its TTL', '/a/b', (other) => other.expire('a/b', 100)],
+    ['deletes everything', '/a/b', (other) => other.flushall()],
+  ])('does nothing if another node %s before it', async (_, path, change) => {
+    const [client, other] = clients
+    await client.set('a/b', 'old')
+    await other.call('KSYNC')
+    await client.watch(path)
+    // The other write is in the log first, and this node has perhaps not applied it yet.
+    await change(other)
+    expect(await client.multi().set('done', 'x').exec()).toBe(null)
+    expect(await client.exists('done')).toBe(0)
+  })
+
+  test.each<[string, (other: Redis) => Promise<unknown>]>([
+    ['a key beside it', (other) => other.set('a/c', 'x')],
+    ['a key above whose name it begins', (other) => other.set('a/bb', 'x')],
+    ['many other keys', (other) => other.mset({ b: '1', c: '2', d: '3' })],
+  ])('runs if another node has changed %s', async (_, change) => {
+    const [client, other] = clients
+    await client.set('a/b', 'old')
+    await other.call('KSYNC')
+    await client.watch('a/b')
+    await change(other)
+    expect(await client.multi().set('done', 'x').exec()).toEqual([[null, 'OK']])
+  })
+
+  test('does nothing if the key has expired', async () => {
+    const [client] = clients
+    await client.set('a', 'old', 'PX', 10)
+    await client.watch('a')
+    clock.advance(10)
+    expect(await client.multi().set('done', 'x').exec()).toBe(null)
+  })
+
+  test('runs many at once as one after the other, also while others write', async () => {
+    const [client] = clients
+    await client.set('total', '0')
+    let isOver = false
+    const noise = clients.map(async (_, i) => {
+      const writer = group.client(i)
+      while (!isOver) await writer.incr(`noise${i}`)
+    })
+    const adders = Array.from({ length: 6 }, async (_, i) => {
+      const adder = group.client(i % 3)
+      for (let done = 0; done < 10; ) {
+        await adder.watch('total')
+        const total = Number(await adder.get('total'))
+        const replies = await adder
+          .multi()
+          .set('total', total + 1)
+          .exec()
+        if (replies !== null) done++
+      }
+    })
+    await Promise.all(adders)
+    isOver = true
+    await Promise.all(noise)
+    await client.call('KSYNC')
+    expect(await client.get('total')).toBe('60')
+  })
+
+  test('of one request expires what is in its way, as that of several', async () => {
+    const [client] = clients
+    await client.call('KMKDIR', '/d')
+    await client.call('KSET', '/d/x', 'x', 'PX', '10')
+    await client.call('KSET', '/d/y', 'y', 'PX', '10')
+    clock.advance(10)
+    await client.multi().del('d/x').exec()
+  })
+})
