@@ -5,12 +5,15 @@ import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
 import type { Clock } from '../store/clock.ts'
+import { copyValue } from '../store/value.ts'
 import { version } from '../version.ts'
 import { ClusterError } from './cluster-error.ts'
+import { Election } from './election.ts'
 import { Etcd } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { EtcdLog, type LoggedBatch } from './etcd-log.ts'
 import { Expirer } from './expirer.ts'
+import { Keeper, type KeeperParts } from './keeper.ts'
 import { Keys } from './keys.ts'
 import { LogClock } from './log-clock.ts'
 import { LogFollower } from './log-follower.ts'
@@ -18,6 +21,7 @@ import { LogGate } from './log-gate.ts'
 import { LogRunner } from './log-runner.ts'
 import { type Membership, Memberships, type NodeInfo } from './membership.ts'
 import { ReadBarrier } from './read-barrier.ts'
+import { Snapshots } from './snapshots.ts'
 import type { Waiting } from './waiting.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -56,7 +60,10 @@ export class Cluster implements Group {
   readonly #queue: WriteQueue
   readonly #runner: LogRunner
   readonly #gate: LogGate
+  readonly #election: Election
   readonly #expirer: Expirer
+  readonly #snapshots: Snapshots
+  readonly #keeper: Keeper
   #memberships: Memberships | undefined
   #joining: Promise<Membership> | undefined
   /** Called when the node has applied further batches. */
@@ -82,6 +89,7 @@ export class Cluster implements Group {
       { etcd: this.#etcd, keys: this.#keys, log: this.#log, logger, position: 0 },
       {
         onBatches: (batches) => this.#run(batches),
+        onCut: () => this.#restore(),
         onBroken: (error) => parts.onBroken(error),
       },
     )
@@ -96,7 +104,7 @@ export class Cluster implements Group {
     })
     this.#gate = new LogGate({
       clock,
-      changes: () => this.#runner.changes,
+      changes: () => this.#runner.recent.count,
       timeout: () => config.get('cluster-timeout'),
       isOrdered: (args) => dispatcher.isOrdered(args),
       add: (waiting) => this.#queue.add(waiting),
@@ -107,10 +115,19 @@ export class Cluster implements Group {
         () => config.get('cluster-timeout'),
       ),
     })
+    this.#election = new Election(this.#etcd, this.#keys, () => this.#memberships?.current)
     this.#expirer = new Expirer({
-      ...{ etcd: this.#etcd, keys: this.#keys, store, clock },
-      membership: () => this.#memberships?.current,
+      ...{ election: this.#election, store, clock },
       add: (waiting) => this.#queue.add(waiting),
+    })
+    this.#snapshots = new Snapshots(this.#etcd, this.#keys, this.#election)
+    this.#keeper = new Keeper({
+      ...{ snapshots: this.#snapshots, election: this.#election, logger },
+      limits: () => ({
+        batches: config.get('log-max-batches'),
+        bytes: config.get('log-max-memory'),
+      }),
+      take: () => this.#takeSnapshot(),
     })
     this.gate = this.#gate
     this.#runner = new LogRunner({
@@ -146,8 +163,12 @@ export class Cluster implements Group {
     return this.#queue.length
   }
 
-  get isExpirer(): boolean {
-    return this.#expirer.isElected
+  get isElected(): boolean {
+    return this.#election.elected !== undefined
+  }
+
+  get log(): Group['log'] {
+    return this.#keeper.log
   }
 
   /** The client that runs the writes of an EXEC. */
@@ -194,6 +215,7 @@ export class Cluster implements Group {
     this.#isClosed = true
     this.#queue.close()
     this.#expirer.close()
+    this.#keeper.close()
     this.#follower.close()
     for (const wake of this.#onApplied) wake()
     await this.#memberships?.close()
@@ -220,8 +242,38 @@ export class Cluster implements Group {
 
   #run(batches: readonly LoggedBatch[]): void {
     for (const batch of batches) this.#runner.run(batch)
+    this.#keeper.note(batches)
     if (this.#memberships !== undefined) this.#expirer.arm()
     for (const wake of this.#onApplied) wake()
+  }
+
+  #takeSnapshot(): ReturnType<KeeperParts['take']> {
+    const { clock, server } = this.#parts
+    const { count, recent } = this.#runner.recent
+    const { position } = this.#follower
+    return {
+      head: { revision: position, time: clock.logTime, changes: count, recent },
+      pieces: server.store.snapshotCopy().pieces(),
+    }
+  }
+
+  /** Goes on from the snapshot in etcd. @returns its position */
+  async #restore(): Promise<number> {
+    const { clock, server } = this.#parts
+    const snapshot = await this.#snapshots.read()
+    if (snapshot === undefined) {
+      throw new ClusterError('the log in etcd has been cut, and there is no snapshot')
+    }
+    server.store.recovery(copyValue(snapshot.state))
+    this.#runner.recent.restore(snapshot.changes, snapshot.recent)
+    clock.reach(snapshot.time)
+    this.#queue.forget()
+    this.#keeper.restart()
+    // They would miss what came before the snapshot, and can ask for it by its index elsewhere.
+    server.pubsub.closeWatchers()
+    const { files, index } = server.store
+    server.logger.info({ files, index }, `loaded ${files} files up to index ${index} from etcd`)
+    return snapshot.revision
   }
 
   #applied(isDone: () => boolean): Promise<void> {

@@ -79,7 +79,12 @@ export class EtcdLog {
     const key = this.#keys.batch(name)
     const answer = await this.#etcd.txn(
       {
-        compare: [isAbsent(key), exists(this.#keys.node(node))],
+        // The one before must be there, too: a late attempt to put a batch that has been cut off fails.
+        compare: [
+          isAbsent(key),
+          exists(this.#keys.batch({ node, number: number - 1 })),
+          exists(this.#keys.node(node)),
+        ],
         success: [put(key, value), put(this.#keys.tail, Buffer.alloc(0))],
         failure: [{ request_range: { key, keys_only: true } }],
       },

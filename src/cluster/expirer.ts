@@ -1,9 +1,6 @@
 import type { Store } from '../store/store.ts'
-import type { Etcd } from './etcd/etcd.ts'
-import { isAbsent } from './etcd/types.ts'
-import type { Keys } from './keys.ts'
+import type { Election } from './election.ts'
 import type { LogClock } from './log-clock.ts'
-import type { Membership } from './membership.ts'
 import type { WaitingExpiry } from './waiting.ts'
 
 /** The most nodes that one entry expires. */
@@ -14,19 +11,16 @@ const LOOK_MS = 1000
 const ENTRY_MS = 5000
 
 export interface ExpirerParts {
-  readonly etcd: Etcd
-  readonly keys: Keys
+  readonly election: Election
   readonly store: Store
   readonly clock: LogClock
-  /** Undefined while this node has no name. */
-  membership(): Membership | undefined
   /** Gives an entry a place in the log. */
   add(waiting: WaitingExpiry): void
 }
 
 /**
- * Has nodes of the tree expire, by entries of one node of the group: the one that holds a key in etcd under
- * its lease. Until such an entry is applied, every node hides what is overdue by its own clock.
+ * Has nodes of the tree expire, by entries of the elected node. Until such an entry is applied, every node
+ * hides what is overdue by its own clock.
  */
 export class Expirer {
   readonly #parts: ExpirerParts
@@ -35,17 +29,10 @@ export class Expirer {
   #armedFor = Number.POSITIVE_INFINITY
   /** An entry is on its way, or etcd is being asked who expires. */
   #isBusy = false
-  /** The name under which this node holds the key. */
-  #elected: Membership | undefined
   #isClosed = false
 
   constructor(parts: ExpirerParts) {
     this.#parts = parts
-  }
-
-  /** Whether this node has nodes expire. */
-  get isElected(): boolean {
-    return this.#elected !== undefined && this.#elected === this.#parts.membership()
   }
 
   /** To be called when the tree has changed. Cheap. */
@@ -80,7 +67,7 @@ export class Expirer {
     if (this.#isBusy || this.#isClosed || next === undefined) return
     const now = clock.now()
     if (next > now) this.#lookAt(next)
-    else if (this.isElected) this.#expire(now)
+    else if (this.#parts.election.elected !== undefined) this.#expire(now)
     else void this.#elect()
   }
 
@@ -99,26 +86,12 @@ export class Expirer {
     })
   }
 
-  /** Becomes the one that expires, if there is none. */
   async #elect(): Promise<void> {
-    const { etcd, keys, clock } = this.#parts
-    const membership = this.#parts.membership()
     this.#isBusy = true
-    try {
-      if (membership !== undefined) {
-        const value = Buffer.from(membership.node)
-        const { succeeded } = await etcd.txn({
-          compare: [isAbsent(keys.expirer)],
-          success: [{ request_put: { key: keys.expirer, value, lease: membership.lease } }],
-        })
-        if (succeeded) this.#elected = membership
-      }
-    } catch {
-      // Asked again.
-    }
+    const isElected = await this.#parts.election.stand()
     this.#isBusy = false
     if (this.#isClosed) return
-    if (this.isElected) this.#look()
-    else this.#lookAt(clock.now() + LOOK_MS)
+    if (isElected) this.#look()
+    else this.#lookAt(this.#parts.clock.now() + LOOK_MS)
   }
 }

@@ -20,7 +20,11 @@ export class Keys {
   readonly tail: Buffer
   /** The revision up to which the log has been cut. */
   readonly cut: Buffer
-  readonly expirer: Buffer
+  /** Holds the name of the elected node. */
+  readonly elected: Buffer
+  /** Names the present snapshot. */
+  readonly snapshot: Buffer
+  readonly snapshots: KeyRange
   readonly nodes: KeyRange
   readonly log: KeyRange
   readonly #prefix: string
@@ -33,7 +37,9 @@ export class Keys {
     this.format = this.#key('format')
     this.tail = this.#key('tail')
     this.cut = this.#key('cut')
-    this.expirer = this.#key('expirer')
+    this.elected = this.#key('elected')
+    this.snapshot = this.#key('snapshot')
+    this.snapshots = this.#range('snapshots/')
     this.nodes = this.#range('nodes/')
     this.log = this.#range('log/')
   }
@@ -72,6 +78,20 @@ export class Keys {
   /** All parts of a batch. */
   parts(batch: BatchName): KeyRange {
     return this.#range(partsOf(batch))
+  }
+
+  /** All parts of the batches of a node. */
+  partsOf(node: string): KeyRange {
+    return this.#range(`parts/${node}/`)
+  }
+
+  snapshotPart(id: string, part: number): Buffer {
+    return this.#key(`snapshots/${id}/${padded(part, PART_DIGITS)}`)
+  }
+
+  /** All parts of a snapshot. */
+  snapshotParts(id: string): KeyRange {
+    return this.#range(`snapshots/${id}/`)
   }
 
   #key(name: string): Buffer {

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { ClusterError } from './cluster-error.ts'
 import type { Etcd, Stream } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { type KeyValue, PUT, type WatchResponse } from './etcd/types.ts'
@@ -19,7 +18,9 @@ const BATCHES_AT_ONCE = 256
 export interface FollowerEvents {
   /** Batches in the order of the log, each once. */
   onBatches(batches: readonly LoggedBatch[]): void
-  /** The node cannot go on: what it needs has been cut from the log, or it cannot read it. */
+  /** The log has been cut after the position: loads a snapshot. @returns its position */
+  onCut(): Promise<number>
+  /** The node cannot go on: it cannot read the log. */
   onBroken(error: unknown): void
 }
 
@@ -104,9 +105,9 @@ export class LogFollower {
       const { kvs, header } = await this.#etcd.range({ key: this.#keys.cut })
       const cut = Number(kvs[0]?.value.toString('latin1') ?? 0)
       if (cut > this.#position) {
-        throw new ClusterError(
-          `the log in etcd begins after revision ${cut}, and the tree ends at ${this.#position}`,
-        )
+        this.#queue.length = 0
+        this.#position = await this.#events.onCut()
+        continue
       }
       try {
         await this.#readUntil(header.revision)

@@ -88,8 +88,8 @@ export async function* readLog(
   }
 }
 
-/** The nodes that have batches in the log. */
-async function nodesInLog(etcd: Etcd, keys: Keys, revision: number): Promise<string[]> {
+/** The nodes that have batches in the log. @param revision of etcd; 0 for the present one */
+export async function nodesInLog(etcd: Etcd, keys: Keys, revision = 0): Promise<string[]> {
   const nodes: string[] = []
   let { key } = keys.log
   for (;;) {

@@ -44,9 +44,9 @@ export class LogRunner {
     this.#standIn = new StandIn({ ...this.#applier.server, ...ownParts(parts.server) })
   }
 
-  /** How many changes this node has applied. */
-  get changes(): number {
-    return this.#recent.count
+  /** What EXECs depend on. */
+  get recent(): RecentChanges {
+    return this.#recent
   }
 
   /** The client that runs the writes of an EXEC. */

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
+import { VOID_VALUE } from './batch-value.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import type { Keys } from './keys.ts'
@@ -66,11 +67,19 @@ export class Memberships {
                 lease: membership.lease,
               },
             },
+            {
+              // Each batch depends on the one before, so the first one needs one, too.
+              request_put: {
+                key: this.#keys.batch({ node: membership.node, number: 0 }),
+                value: VOID_VALUE,
+              },
+            },
           ],
         })
       } catch (error) {
-        const isFinal = !(error instanceof EtcdError) || (error.refused && !error.isOfMember)
-        if (this.#closed || isFinal) throw error
+        const mayEnd =
+          error instanceof EtcdError && (error.isOfMember || error.isNoSpace || !error.refused)
+        if (this.#closed || !mayEnd) throw error
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
         continue
       }

@@ -6,7 +6,7 @@ import type { ExecWatch } from './exec-entry.ts'
 /** An EXEC that was taken more changes ago does nothing. Part of the format: it decides outcomes. */
 const MAX_CHANGES = 4096
 
-interface Change {
+export interface Change {
   readonly path: string
   /** Whether a node has gone, with all below it. */
   readonly removes: boolean
@@ -43,10 +43,28 @@ export class RecentChanges {
     return false
   }
 
+  /** The changes that an EXEC may still depend on, the oldest first. */
+  get recent(): readonly Change[] {
+    const first = Math.max(0, this.#count - MAX_CHANGES)
+    return Array.from({ length: this.#count - first }, (_, i) => {
+      return this.#changes[(first + i) % MAX_CHANGES]
+    })
+  }
+
+  /** Goes on where another node was. */
+  restore(count: number, recent: readonly Change[]): void {
+    this.#count = count - recent.length
+    for (const change of recent) this.#add(change)
+  }
+
   #note({ action, node }: Event): void {
     // A state that replaces everything comes as a set of the root.
     const removes = REMOVALS.includes(action) || node.key === '/'
-    this.#changes[this.#count % MAX_CHANGES] = { path: node.key, removes }
+    this.#add({ path: node.key, removes })
+  }
+
+  #add(change: Change): void {
+    this.#changes[this.#count % MAX_CHANGES] = change
     this.#count++
   }
 }

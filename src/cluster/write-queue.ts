@@ -78,6 +78,15 @@ export class WriteQueue {
     return record === undefined ? [] : flight.requests
   }
 
+  /** The log has been cut: what has become of the batches on their way will not be known. */
+  forget(): void {
+    for (const flight of this.#flights.values()) {
+      this.#doubt(flight)
+      flight.land()
+    }
+    this.#flights.clear()
+  }
+
   /** Ends it; what waits is forgotten. */
   close(): void {
     this.#isClosed = true

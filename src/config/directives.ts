@@ -333,6 +333,26 @@ export const directives = {
     comment:
       'Then its reply is CLUSTERDOWN if the write was certainly not made, and UNCERTAIN if it may have been.',
   },
+  'log-max-batches': {
+    group: 'Cluster',
+    type: 'integer',
+    min: 1,
+    max: MAX_INT,
+    default: 10_000,
+    mutable: true,
+    help: 'Length of the log at which it is cut',
+    comment:
+      'When the log in etcd has more batches than this, one node puts a snapshot of the tree into etcd and cuts the log before it. A batch is what clients write at the same time.',
+  },
+  'log-max-memory': {
+    group: 'Cluster',
+    type: 'memory',
+    min: 1024,
+    max: Number.MAX_SAFE_INTEGER,
+    default: 64 * MB,
+    mutable: true,
+    help: 'Bytes of the log at which it is cut',
+  },
   'node-name': {
     group: 'Cluster',
     type: 'string',

@@ -19,8 +19,10 @@ export interface Group {
   readonly silence: number
   /** How many requests wait to be put into the log. */
   readonly waiting: number
-  /** Whether this node is the one that has nodes of the tree expire. */
-  readonly isExpirer: boolean
+  /** Whether this node has nodes of the tree expire, and cuts the log. */
+  readonly isElected: boolean
+  /** The length of the log, as far as this node has seen it. */
+  readonly log: { readonly batches: number; readonly bytes: number }
   /**
    * Resolves when this node has applied all that was committed before the call.
    *

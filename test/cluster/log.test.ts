@@ -21,6 +21,9 @@ const bytes = (value: string): readonly Uint8Array[] => [Buffer.from(value)]
 class Followed {
   readonly batches: LoggedBatch[] = []
   broken: unknown
+  /** How often the log had been cut, and the position of the snapshot that is then loaded. */
+  cuts = 0
+  snapshot = 0
   readonly follower: LogFollower
   #wake: () => void = () => {}
 
@@ -30,8 +33,13 @@ class Followed {
       { ...place, logger, position },
       {
         onBatches: (batches) => {
-          this.batches.push(...batches)
+          // A node begins with a void.
+          this.batches.push(...batches.filter(({ number }) => number > 0))
           this.#wake()
+        },
+        onCut: async () => {
+          this.cuts++
+          return this.snapshot
         },
         onBroken: (error) => {
           this.broken = error
@@ -95,14 +103,17 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     const place = await newPlace()
     const [a, b] = [await join(place), await join(place)]
     const expected: string[] = []
-    const put = async (who: Membership, number: number): Promise<void> => {
+    const numbers = new Map<Membership, number>()
+    const put = async (who: Membership): Promise<void> => {
+      const number = (numbers.get(who) ?? 0) + 1
+      numbers.set(who, number)
       await place.log.put(who, number, bytes(`x${number}`), TIMEOUT_MS)
       expected.push(`${who.node} ${number} x${number}`)
     }
-    for (let i = 1; i <= 100; i++) await put(i % 3 === 0 ? a : b, i)
+    for (let i = 1; i <= 100; i++) await put(i % 3 === 0 ? a : b)
     const early = await follow(place)
     expect(early.batches.map(text)).toEqual(expected)
-    for (let i = 101; i <= 120; i++) await put(i % 2 === 0 ? a : b, i)
+    for (let i = 101; i <= 120; i++) await put(i % 2 === 0 ? a : b)
     await early.until(() => early.batches.length === 120)
     const late = await follow(place)
     const half = await follow(place, late.batches[59].revision)
@@ -142,6 +153,24 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     expect(batches.map(text)).toEqual([`${who.node} 1 1`])
   })
 
+  test('takes nothing late in the place of what has been cut off', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    for (const number of [1, 2, 3]) await place.log.put(who, number, bytes('x'), TIMEOUT_MS)
+    const { key } = place.keys.batchesOf(who.node)
+    const range_end = place.keys.batch({ node: who.node, number: 3 })
+    await place.etcd.txn({
+      compare: [],
+      success: [{ request_delete_range: { key, range_end } }],
+    })
+    for (const number of [1, 2]) {
+      expect(await place.log.put(who, number, bytes('late'), TIMEOUT_MS)).toEqual({
+        isThere: false,
+      })
+    }
+    expect(await place.log.put(who, 4, bytes('x'), TIMEOUT_MS)).toMatchObject({ isThere: true })
+  })
+
   test('takes a batch that is longer than a request, in parts', async () => {
     const place = await newPlace()
     const who = await join(place)
@@ -170,16 +199,18 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     await late.until(() => late.batches.length === 6)
   })
 
-  test('refuses to go on where the log has been cut, and a log of another format', async () => {
+  test('needs a snapshot where it has been cut, and a known format', async () => {
     const place = await newPlace('/formats/')
     await place.etcd.txn({
       compare: [],
       success: [{ request_put: { key: place.keys.cut, value: Buffer.from('5') } }],
     })
-    await expect(follow(place, 4)).rejects.toThrow(
-      'begins after revision 5, and the tree ends at 4',
-    )
-    await follow(place, 5)
+    const behind = new Followed(place, 4)
+    ends.push(() => behind.follower.close())
+    behind.snapshot = 5
+    await behind.follower.start()
+    expect([behind.cuts, behind.follower.position]).toEqual([1, 5])
+    expect((await follow(place, 5)).cuts).toBe(0)
     await place.etcd.txn({
       compare: [],
       success: [{ request_put: { key: place.keys.format, value: Buffer.from('99') } }],
@@ -187,7 +218,7 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     await expect(newPlace('/formats/')).rejects.toThrow(ClusterError)
     const who = await join(place)
     const followed = await follow(place, 5)
-    const odd = place.keys.batch({ node: who.node, number: 1 })
+    const odd = place.keys.batch({ node: who.node, number: 9 })
     await place.etcd.txn({
       compare: [],
       success: [{ request_put: { key: odd, value: Buffer.from([99, 1]) } }],

@@ -52,6 +52,7 @@ export const LESS = 2
 
 export const CREATE = 1
 export const MOD = 2
+export const VALUE = 3
 
 export interface Compare {
   readonly result: number
@@ -59,6 +60,7 @@ export interface Compare {
   readonly key: Buffer
   readonly create_revision?: number
   readonly mod_revision?: number
+  readonly value?: Buffer
 }
 
 export interface TxnRequest {

@@ -212,7 +212,9 @@ function clusterFields({ group }: ServerContext): Fields {
     ['group_log_revision', group.end],
     ['group_etcd_silence_ms', Math.round(group.silence)],
     ['group_waiting_writes', group.waiting],
-    ['group_expirer', group.isExpirer ? 1 : 0],
+    ['group_log_batches', group.log.batches],
+    ['group_log_bytes', group.log.bytes],
+    ['group_elected', group.isElected ? 1 : 0],
   ]
 }
 

@@ -14,7 +14,9 @@ describeWithPeer('etcd', 'a group in trouble', () => {
   let seed = 0
 
   beforeAll(async () => {
-    group = await startProcessGroup(join(program.dist, 'main.js'))
+    // The log is cut now and then meanwhile.
+    const args = ['--log-max-batches', '200']
+    group = await startProcessGroup(join(program.dist, 'main.js'), args)
   })
   afterAll(() => group.stop())
 

@@ -1,0 +1,98 @@
+import type { Logger } from 'pino'
+import type { Value } from '../store/value.ts'
+import type { Election } from './election.ts'
+import type { LoggedBatch } from './etcd-log.ts'
+import type { SnapshotHead, Snapshots } from './snapshots.ts'
+
+/** After a failure, or if another node is to cut the log, this one looks again, in milliseconds. */
+const LOOK_MS = 2000
+
+export interface KeeperParts {
+  readonly snapshots: Snapshots
+  readonly election: Election
+  readonly logger: Logger
+  /** The most entries of the log, and the most bytes. */
+  limits(): { batches: number; bytes: number }
+  /** The state of this moment, to be read in pieces. */
+  take(): {
+    head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>
+    pieces: Iterable<Value>
+  }
+}
+
+/** Cuts the log when it has grown long, if this node is elected. */
+export class Keeper {
+  readonly #parts: KeeperParts
+  /** Of the batches since the last cut, as far as this node has seen them. */
+  #batches = 0
+  #bytes = 0
+  #cutAt = 0
+  #isBusy = false
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(parts: KeeperParts) {
+    this.#parts = parts
+  }
+
+  /** The length of the log since the last cut, as far as this node has seen it. */
+  get log(): { readonly batches: number; readonly bytes: number } {
+    return { batches: this.#batches, bytes: this.#bytes }
+  }
+
+  /** To be called with what has been applied. Cheap. */
+  note(batches: readonly LoggedBatch[]): void {
+    this.#batches += batches.length
+    for (const { record } of batches) this.#bytes += record?.length ?? 0
+    const limits = this.#parts.limits()
+    const isLong = this.#batches > limits.batches || this.#bytes > limits.bytes
+    if (!isLong || this.#isBusy || this.#isClosed || this.#timer !== undefined) return
+    void this.#cut()
+  }
+
+  /** Another node has cut the log. */
+  restart(): void {
+    this.#batches = this.#bytes = 0
+  }
+
+  /** Looks whether another node has cut the log. */
+  async #follow(): Promise<void> {
+    const cut = await this.#parts.snapshots.cutAt()
+    if (cut > this.#cutAt) this.restart()
+    this.#cutAt = cut
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+  }
+
+  async #cut(): Promise<void> {
+    const { election, snapshots, logger } = this.#parts
+    this.#isBusy = true
+    try {
+      if (!(await election.stand())) await this.#follow()
+      else {
+        const { elected } = election
+        const before = { batches: this.#batches, bytes: this.#bytes }
+        const { head, pieces } = this.#parts.take()
+        if (elected !== undefined && (await snapshots.write(elected, head, pieces))) {
+          this.#batches -= before.batches
+          this.#bytes -= before.bytes
+          logger.info(
+            { revision: head.revision, ...before },
+            'cut the log in etcd after a snapshot',
+          )
+        }
+      }
+    } catch (error) {
+      logger.warn({ err: error }, 'could not put a snapshot into etcd')
+    }
+    this.#isBusy = false
+    if (this.#isClosed) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.note([])
+    }, LOOK_MS)
+  }
+}

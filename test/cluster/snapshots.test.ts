@@ -1,0 +1,126 @@
+import type { Redis } from 'ioredis'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { describeWithPeer } from '../conformance/peers.ts'
+import { Link } from './checker/link.ts'
+import { type Group, startGroup } from './group.ts'
+import { type Members, startMembers } from './members.ts'
+
+describeWithPeer('etcd', 'a log that is cut', () => {
+  let members: Members
+  let group: Group
+  let first: Redis
+
+  beforeEach(async () => {
+    members = await startMembers(1)
+    group = await startGroup({ on: members, nodes: 1, directives: { 'log-max-batches': '20' } })
+    first = group.client(0)
+  })
+  afterEach(async () => {
+    await group.stop()
+    await members.stop()
+  })
+
+  /** How many keys begin with a name, in the group's part of etcd. */
+  async function keysOf(name: string): Promise<number> {
+    const base64 = (text: string): string => Buffer.from(text).toString('base64')
+    const key = `${group.prefix}${name}`
+    const body = JSON.stringify({
+      key: base64(key),
+      range_end: base64(`${key}~`),
+      count_only: true,
+    })
+    const answer = await fetch(`${members.urls[0]}/v3/kv/range`, { method: 'POST', body })
+    return Number(((await answer.json()) as { count?: string }).count ?? 0)
+  }
+
+  /** Writes until the log has been cut once more. */
+  async function writeUntilCut(client: Redis): Promise<void> {
+    const revision = async (): Promise<string> => {
+      const key = Buffer.from(`${group.prefix}cut`).toString('base64')
+      const body = JSON.stringify({ key })
+      const answer = await fetch(`${members.urls[0]}/v3/kv/range`, { method: 'POST', body })
+      return JSON.stringify(((await answer.json()) as { kvs?: object[] }).kvs ?? [])
+    }
+    const before = await revision()
+    do await client.call('KCREATE', '/queue', 'x', 'UNIQUE')
+    while ((await revision()) === before)
+  }
+
+  async function expectSameStates(...clients: Redis[]): Promise<void> {
+    for (const client of clients) await client.call('KSYNC')
+    const states = await Promise.all(clients.map((client) => client.call('KSAVE')))
+    for (const state of states) expect(state).toBe(states[0])
+  }
+
+  test('lets a new node begin with a snapshot, history included', async () => {
+    await first.set('ttl', 'x', 'PX', 3_600_000)
+    await first.set('long', 'y'.repeat(3_000_000))
+    await first.call('KSET', '/binary', Buffer.from([0, 255, 128]))
+    await writeUntilCut(first)
+    const index = Number(await first.call('KINDEX'))
+    await first.set('after', 'x')
+    const late = group.client(await group.add())
+    await expectSameStates(first, late)
+    expect(await late.strlen('long')).toBe(3_000_000)
+    const event = await late.call('KWAIT', '/', 'RECURSIVE', 'SINCE', String(index))
+    expect(event).toEqual(await first.call('KWAIT', '/', 'RECURSIVE', 'SINCE', String(index)))
+    await late.set('more', 'x')
+    await expectSameStates(first, late)
+  })
+
+  test('loses what is before the snapshot, and keeps one snapshot', async () => {
+    for (let i = 0; i < 3; i++) await writeUntilCut(first)
+    await writeUntilCut(first)
+    // What was written while the log was being cut stays, and so does the last batch before.
+    while ((await keysOf('log/')) > 60) await first.call('KSYNC')
+    while ((await keysOf('snapshots/')) > 1) await first.call('KSYNC')
+    expect(await keysOf('snapshots/')).toBe(1)
+  })
+
+  test('is left behind by a node that has fallen behind it', async () => {
+    const link = await Link.to(Number(new URL(members.urls[0]).port))
+    try {
+      const endpoints = [`http://127.0.0.1:${link.port}`]
+      const behind = group.client(await group.add({ directives: { 'etcd-endpoints': endpoints } }))
+      await behind.set('a', 'x')
+      const watcher = group.client(1)
+      await watcher.subscribe('/queue?recursive=true')
+      link.cut()
+      await writeUntilCut(first)
+      // Only a watch that can go on would bring what was cut off.
+      const header = (await (
+        await fetch(`${members.urls[0]}/v3/kv/put`, {
+          method: 'POST',
+          body: JSON.stringify({ key: 'eA==' }),
+        })
+      ).json()) as { header: { revision: string } }
+      await fetch(`${members.urls[0]}/v3/kv/compaction`, {
+        method: 'POST',
+        body: JSON.stringify({ revision: header.header.revision, physical: true }),
+      })
+      const ended = new Promise((resolve) => watcher.once('close', resolve))
+      link.mend()
+      // It would miss events, and can ask for them by their index.
+      await ended
+      await expectSameStates(first, behind)
+      await behind.set('b', 'x')
+      await expectSameStates(first, behind)
+    } finally {
+      link.mend()
+      await link.close()
+    }
+  })
+
+  test('EXEC is judged alike by a node that began with a snapshot', async () => {
+    await first.set('a', 'old')
+    await writeUntilCut(first)
+    const late = group.client(await group.add())
+    await late.watch('a')
+    await first.set('a', 'new')
+    expect(await late.multi().set('done', 'x').exec()).toBe(null)
+    await first.watch('a')
+    await late.set('b', 'new')
+    expect(await first.multi().set('done', 'x').exec()).toEqual([[null, 'OK']])
+    await expectSameStates(first, late)
+  })
+})
