@@ -168,9 +168,17 @@ describeWithPeer('etcd', 'three nodes over three members', () => {
     expect(await Promise.all(heard)).toEqual(['x', 'x', 'x'])
   })
 
+  test('are joined by one that reads the whole log', async () => {
+    await group.add()
+    clients.push(group.client(3))
+    await expectSameStates()
+    await clients[3].set('from', 'the fourth')
+    await expectSameStates()
+  })
+
   test('list each other', async () => {
     const nodes = (await clients[0].call('KNODES')) as string[][]
-    expect(nodes).toHaveLength(3)
+    expect(nodes).toHaveLength(group.nodes.length)
     expect(nodes.filter((node) => node.includes(`127.0.0.1:${group.nodes[1].port}`))).toHaveLength(
       1,
     )

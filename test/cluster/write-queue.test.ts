@@ -1,0 +1,138 @@
+import { pino } from 'pino'
+import { afterEach, expect, test } from 'vitest'
+import { EtcdError } from '../../src/cluster/etcd/etcd-error.ts'
+import type { EtcdLog, PutOutcome } from '../../src/cluster/etcd-log.ts'
+import type { Membership } from '../../src/cluster/membership.ts'
+import type { Waiting } from '../../src/cluster/waiting.ts'
+import { WriteQueue } from '../../src/cluster/write-queue.ts'
+
+const THERE = { isThere: true, revision: 1 }
+const lost = (): EtcdError => new EtcdError('lost', 14, false)
+const refused = (): EtcdError => new EtcdError('No connection established', 14, true)
+const full = (): EtcdError => new EtcdError('mvcc: database space exceeded', 8, true)
+
+let queue: WriteQueue | undefined
+afterEach(() => queue?.close())
+
+/** A queue before a log that does what it is told, put after put. */
+function start(outcomes: (PutOutcome | EtcdError)[]) {
+  const did: string[] = []
+  let current: Membership = { node: 'a', lease: 1 }
+  let wake = (): void => {}
+  const note = (text: string): void => {
+    did.push(text)
+    wake()
+  }
+  const put = async ({ node }: Membership, number: number, record: readonly Uint8Array[]) => {
+    const outcome = outcomes.shift() ?? THERE
+    note(`${record.length === 0 ? 'void' : 'put'} ${node}${number}`)
+    if (outcome instanceof EtcdError) throw outcome
+    return outcome
+  }
+  const names = (requests: readonly Waiting[]): string =>
+    requests.map((waiting) => (waiting.kind === 'request' ? waiting.args[1] : '')).join()
+  queue = new WriteQueue({
+    log: { put } as unknown as EtcdLog,
+    logger: pino({ level: 'silent' }),
+    membership: async () => current,
+    lose: () => {
+      current = { node: 'b', lease: 2 }
+    },
+    refuse: (requests) => note(`refused ${names(requests)}`),
+    doubt: (requests) => note(`doubt ${names(requests)}`),
+  })
+  const add = (name: string, patience = 60_000): void => {
+    const deadline = performance.now() + patience
+    const args = ['SET', name, 'x'] as const
+    const client = {} as never
+    queue?.add({ kind: 'request', client, muted: false, args, time: 1, deadline })
+  }
+  const until = async (text: string): Promise<void> => {
+    while (!did.includes(text)) {
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+  }
+  return { did, add, until, queue }
+}
+
+test('requests of one turn are one batch, and those that come meanwhile the next', async () => {
+  const { did, add, until } = start([])
+  add('one')
+  add('two')
+  await until('put a1')
+  add('three')
+  await until('put a2')
+  expect(did).toEqual(['put a1', 'put a2'])
+})
+
+test('a batch is put again under the same name until it is there', async () => {
+  const { did, add, until } = start([lost(), refused(), lost(), THERE])
+  add('one')
+  await until('put a1')
+  add('two')
+  await until('put a2')
+  expect(did).toEqual(['put a1', 'put a1', 'put a1', 'put a1', 'put a2'])
+})
+
+test('a batch in doubt is decided by a void before anything else goes out', async () => {
+  const { did, add, until } = start([lost(), lost(), lost(), THERE])
+  add('one', 0)
+  await until('doubt one')
+  add('two')
+  await until('put a2')
+  expect(did).toEqual(['put a1', 'doubt one', 'void a1', 'void a1', 'void a1', 'put a2'])
+})
+
+test('a batch that was refused each time is refused, and its number used again', async () => {
+  const { did, add, until } = start([refused(), THERE])
+  add('one', 0)
+  await until('refused one')
+  add('two')
+  await new Promise((resolve) => setImmediate(resolve))
+  add('three')
+  await until('put a2')
+  expect(did).toEqual(['put a1', 'refused one', 'put a1', 'put a2'])
+})
+
+test('a full log refuses at once', async () => {
+  const { did, add, until } = start([full()])
+  add('one')
+  await until('refused one')
+  expect(did).toEqual(['put a1', 'refused one'])
+})
+
+test('a batch that a lost name was refused goes under the next one', async () => {
+  const { did, add, until } = start([{ isThere: false }, THERE])
+  add('one')
+  await until('put b1')
+  expect(did).toEqual(['put a1', 'put b1'])
+})
+
+test('a batch in doubt never goes under another name', async () => {
+  const { did, add, until } = start([lost(), { isThere: false }, THERE])
+  add('one')
+  await until('doubt one')
+  add('two')
+  await until('put b1')
+  expect(did).toEqual(['put a1', 'put a1', 'doubt one', 'put b1'])
+})
+
+test('a batch that the log brings is there, whatever etcd has answered', async () => {
+  const { did, add, until, queue } = start([lost()])
+  add('one')
+  await until('put a1')
+  const landed = queue.landed({ node: 'a', number: 1, revision: 5, record: Buffer.alloc(0) })
+  expect(landed).toHaveLength(1)
+  add('two')
+  await until('put a2')
+  expect(did.filter((text) => text === 'put a1')).toHaveLength(1)
+})
+
+test('nobody is answered by a void', async () => {
+  const { add, until, queue } = start([])
+  add('one')
+  await until('put a1')
+  expect(queue.landed({ node: 'a', number: 1, revision: 5, record: undefined })).toEqual([])
+})
