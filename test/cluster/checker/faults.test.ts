@@ -65,6 +65,19 @@ describeWithPeer('etcd', 'a group in trouble', () => {
       },
     ],
     [
+      'a node gets none of the answers of etcd, and loses its connections then',
+      async ({ nodes: [node] }, progress) => {
+        await progress(100)
+        for (let round = 0; round < 3; round++) {
+          for (const link of node.links) link.deafen()
+          await progress(100)
+          for (const link of node.links) link.cut()
+          for (const link of node.links) link.mend()
+          await progress(50)
+        }
+      },
+    ],
+    [
       'a member stands still',
       async ({ members: { members } }, progress) => {
         await progress(100)

@@ -4,7 +4,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 export class Link {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
-  #state: 'open' | 'cut' | 'silent' = 'open'
+  /** Those from which answers come. */
+  readonly #far = new Set<Socket>()
+  #state: 'open' | 'cut' | 'silent' | 'deaf' = 'open'
 
   private constructor(target: number) {
     this.#server = createServer((near) => {
@@ -26,6 +28,9 @@ export class Link {
         from.pipe(to)
         if (this.#state === 'silent') from.pause()
       }
+      this.#far.add(far)
+      far.on('close', () => this.#far.delete(far))
+      if (this.#state === 'deaf') far.pause()
     })
   }
 
@@ -50,6 +55,12 @@ export class Link {
   silence(): void {
     this.#state = 'silent'
     for (const socket of this.#sockets) socket.pause()
+  }
+
+  /** Lets requests through, and no answers. */
+  deafen(): void {
+    this.#state = 'deaf'
+    for (const socket of this.#far) socket.pause()
   }
 
   mend(): void {
