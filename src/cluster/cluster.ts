@@ -180,7 +180,10 @@ export class Cluster implements Group {
   async start(): Promise<void> {
     await this.#log.open()
     await this.#follower.start()
-    const { logger, store } = this.#parts.server
+    const { logger, store, config } = this.#parts.server
+    if (config.get('durability') !== 'no') {
+      logger.info('in a group etcd keeps the tree: dir and durability have no effect')
+    }
     const { files, index } = store
     logger.info({ files, index }, `read ${files} files up to index ${index} from the log in etcd`)
   }

@@ -5,6 +5,7 @@ import { KeyspaceNotifier } from '../keyspace/notifier.ts'
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
+import type { Group } from '../request/group.ts'
 import type { RequestLimits } from '../resp/request-limits.ts'
 import type { Store } from '../store/store.ts'
 
@@ -18,6 +19,7 @@ export interface Configured {
   readonly memory: MemoryGauge
   readonly persistence: Persistence
   readonly requestLimits: RequestLimits
+  readonly group: Group | undefined
 }
 
 /** Sets the parts of a server by its directives, now and after each change of a directive. */
@@ -71,15 +73,22 @@ export class PersistenceConfig {
   /** A failed change is being taken back. */
   #restoring = false
 
-  constructor({ config, logger, persistence }: Configured) {
+  constructor({ config, logger, persistence, group }: Configured) {
     this.#config = config
     this.#logger = logger
     this.#persistence = persistence
+    const refuseInGroup = (): void => {
+      if (group !== undefined) throw new Error('in a group etcd keeps the tree')
+    }
     config.onChange('dir', (directory, previous) => {
+      refuseInGroup()
       if (directory === '') throw new Error('it must name a directory')
       this.#begin({ dir: previous })
     })
-    config.onChange('durability', (_, previous) => this.#begin({ durability: previous }))
+    config.onChange('durability', (_, previous) => {
+      refuseInGroup()
+      this.#begin({ durability: previous })
+    })
   }
 
   /** The change that the present request has asked for, if any; rejects if the change fails. */
