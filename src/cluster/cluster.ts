@@ -171,6 +171,10 @@ export class Cluster implements Group {
     return this.#keeper.log
   }
 
+  get clockAhead(): number {
+    return this.#parts.clock.ahead
+  }
+
   /** The client that runs the writes of an EXEC. */
   writerFor(client: Client): Client {
     return this.#runner.writerFor(client)
@@ -197,6 +201,7 @@ export class Cluster implements Group {
     })
     await this.#join()
     this.#expirer.arm()
+    this.#tellTime()
   }
 
   async sync(): Promise<void> {
@@ -248,6 +253,13 @@ export class Cluster implements Group {
     this.#keeper.note(batches)
     if (this.#memberships !== undefined) this.#expirer.arm()
     for (const wake of this.#onApplied) wake()
+  }
+
+  /** Brings the log's time up to this node's, by an entry that expires nothing. */
+  #tellTime(): void {
+    const deadline = performance.now() + this.#parts.server.config.get('cluster-timeout')
+    const time = this.#parts.clock.now()
+    this.#queue.add({ kind: 'expire', count: 0, time, deadline, done: () => {} })
   }
 
   #takeSnapshot(): ReturnType<KeeperParts['take']> {

@@ -1,12 +1,15 @@
 import { type Clock, elapsedOf } from '../store/clock.ts'
 
 /**
- * The time in a group: the machine's, but never before the log's, so that what has expired by the log
- * is not seen again where a clock is slow.
+ * The time in a group. It is the machine's, or that of the log, which runs on here from the moment at which
+ * an entry has brought it, whichever is later. So nothing that has expired is seen again where a clock is
+ * slow, and a TTL is as long as it was meant to be, whichever node has nodes expire.
  */
 export class LogClock implements Clock {
   readonly #machine: Clock
   #logTime = 0
+  /** How far the log's time, running on, is ahead of `elapsed`. */
+  #lead = Number.NEGATIVE_INFINITY
 
   constructor(machine: Clock) {
     this.#machine = machine
@@ -17,14 +20,21 @@ export class LogClock implements Clock {
     return this.#logTime
   }
 
+  /** How far the group's time is ahead of the machine's, in milliseconds. */
+  get ahead(): number {
+    return Math.max(0, this.#running - this.#machine.now())
+  }
+
   /** Goes on to an entry. @param time the entry's @returns the time at which it is applied */
   reach(time: number): number {
     if (time > this.#logTime) this.#logTime = time
+    // An entry that has come late says less than one that came soon.
+    this.#lead = Math.max(this.#lead, time - this.elapsed())
     return this.#logTime
   }
 
   now(): number {
-    return Math.max(this.#machine.now(), this.#logTime)
+    return Math.max(this.#machine.now(), this.#logTime, this.#running)
   }
 
   elapsed(): number {
@@ -33,5 +43,9 @@ export class LogClock implements Clock {
 
   schedule(callback: () => void, delay: number): () => void {
     return this.#machine.schedule(callback, delay)
+  }
+
+  get #running(): number {
+    return Math.floor(this.elapsed() + this.#lead)
   }
 }

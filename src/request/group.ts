@@ -21,6 +21,8 @@ export interface Group {
   readonly waiting: number
   /** Whether this node has nodes of the tree expire, and cuts the log. */
   readonly isElected: boolean
+  /** How far the group's time is ahead of this machine's, in milliseconds. */
+  readonly clockAhead: number
   /** The length of the log, as far as this node has seen it. */
   readonly log: { readonly batches: number; readonly bytes: number }
   /**

@@ -214,6 +214,7 @@ function clusterFields({ group }: ServerContext): Fields {
     ['group_waiting_writes', group.waiting],
     ['group_log_batches', group.log.batches],
     ['group_log_bytes', group.log.bytes],
+    ['group_clock_ahead_ms', group.clockAhead],
     ['group_elected', group.isElected ? 1 : 0],
   ]
 }

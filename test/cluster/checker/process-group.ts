@@ -8,19 +8,31 @@ import { freePorts } from '../../conformance/peers.ts'
 import { type Members, startMembers } from '../members.ts'
 import { Link } from './link.ts'
 
+/** How far the clocks of the nodes are ahead. */
+const CLOCKS_AHEAD_MS = [0, 3000, -2000]
+
 /** A node in a process of its own, which reaches each member of etcd through a link. */
 export class ProcessNode {
   readonly port: number
   readonly links: readonly Link[]
   readonly #main: string
+  readonly #ahead: number
   readonly #directory: string
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
   /** What it has logged. */
   out = ''
 
-  constructor(main: string, port: number, links: readonly Link[], args: readonly string[]) {
+  /** @param ahead how far its clock is ahead of the machine's, in milliseconds */
+  constructor(
+    main: string,
+    port: number,
+    links: readonly Link[],
+    args: readonly string[],
+    ahead: number,
+  ) {
     this.#main = main
+    this.#ahead = ahead
     this.port = port
     this.links = links
     this.#directory = mkdtempSync(join(tmpdir(), 'ktree-node-'))
@@ -30,7 +42,9 @@ export class ProcessNode {
 
   /** Starts it, or starts it again. */
   start(): void {
-    const child = spawn(process.execPath, [this.#main, ...this.#args], { cwd: this.#directory })
+    const clock = `data:text/javascript,const now=Date.now;Date.now=()=>now()+${this.#ahead}`
+    const args = ['--import', clock, this.#main, ...this.#args]
+    const child = spawn(process.execPath, args, { cwd: this.#directory })
     const keep = (chunk: Buffer): void => {
       this.out = (this.out + chunk.toString()).slice(-20_000)
     }
@@ -119,7 +133,8 @@ export async function startProcessGroup(
     for (const port of await freePorts(3)) {
       const targets = members.urls.map((url) => Number(new URL(url).port))
       const links = await Promise.all(targets.map((target) => Link.to(target)))
-      nodes.push(new ProcessNode(main, port, links, args))
+      const ahead = CLOCKS_AHEAD_MS[nodes.length]
+      nodes.push(new ProcessNode(main, port, links, args, ahead))
     }
     for (const node of nodes) node.start()
     await Promise.all(nodes.map((node) => node.ready()))
