@@ -18,6 +18,8 @@ const NODES = 100_000
 const OPERATIONS = 100_000
 const MUTATIONS = 200_000
 const CRASHES = 100
+/** About half an hour. */
+const CLUSTER_ROUNDS = 100
 const REDIS_OPERATIONS = 20_000
 
 const MB = 1024 ** 2
@@ -124,6 +126,12 @@ const trials: readonly Trial[] = [
     name: 'crashes',
     what: `kill -9 under load, ${number(CRASHES)} times under each durability; all that has to be there`,
     run: () => vitest('test/persistence/crash.test.ts', 'KTREE_CRASH_ROUNDS', CRASHES),
+  },
+  {
+    name: 'cluster',
+    what: `Three nodes over three members of etcd, killed, stopped and cut off, in ${number(CLUSTER_ROUNDS)} rounds of six troubles; the histories of six clients are linearizable`,
+    run: () =>
+      vitest('test/cluster/checker/faults.test.ts', 'KTREE_CLUSTER_ROUNDS', CLUSTER_ROUNDS),
   },
   {
     name: 'redis',

@@ -194,7 +194,7 @@ export class Cluster implements Group {
 
   /** Takes its place among the nodes. @param address where clients find this one */
   async join(address: string): Promise<void> {
-    const info: NodeInfo = { name: this.name, address, version }
+    const info = (): NodeInfo => ({ name: this.name, address, version, applied: this.position })
     this.#memberships = new Memberships(this.#etcd, this.#keys, info, () => {
       this.#parts.server.logger.warn('the lease in etcd has run out: taking another name')
       void this.#join().catch(() => {})
@@ -215,7 +215,8 @@ export class Cluster implements Group {
     return kvs.map(({ key, value }) => {
       const id = this.#keys.nodeOf(key)
       const info = JSON.parse(value.toString()) as NodeInfo
-      return { id, ...info, isSelf: id === self }
+      const isSelf = id === self
+      return { id, ...info, applied: isSelf ? this.position : info.applied, isSelf }
     })
   }
 

@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { VOID_VALUE } from './batch-value.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
+import { exists } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
 
 /** How long a node that says nothing counts as alive, in seconds. */
@@ -17,6 +18,8 @@ export interface NodeInfo {
   readonly name: string
   readonly address: string
   readonly version: string
+  /** The revision of etcd of the last batch that it had applied when it told this. */
+  readonly applied: number
 }
 
 /** A name under which a node writes, as long as its lease lasts. */
@@ -29,14 +32,14 @@ export interface Membership {
 export class Memberships {
   readonly #etcd: Etcd
   readonly #keys: Keys
-  readonly #info: NodeInfo
+  readonly #info: () => NodeInfo
   readonly #onLost: () => void
   #current: Membership | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
   /** @param onLost called when the lease has run out; another name is being taken */
-  constructor(etcd: Etcd, keys: Keys, info: NodeInfo, onLost: () => void) {
+  constructor(etcd: Etcd, keys: Keys, info: () => NodeInfo, onLost: () => void) {
     this.#etcd = etcd
     this.#keys = keys
     this.#info = info
@@ -63,7 +66,7 @@ export class Memberships {
             {
               request_put: {
                 key: this.#keys.node(membership.node),
-                value: Buffer.from(JSON.stringify(this.#info)),
+                value: Buffer.from(JSON.stringify(this.#info())),
                 lease: membership.lease,
               },
             },
@@ -106,6 +109,15 @@ export class Memberships {
     if (lease !== undefined) await this.#etcd.revokeLease(lease).catch(() => {})
   }
 
+  /** Tells the other nodes how far this one is. */
+  async #tell({ node, lease }: Membership): Promise<void> {
+    const key = this.#keys.node(node)
+    const value = Buffer.from(JSON.stringify(this.#info()))
+    // A name that is not there any more must not come back.
+    const success = [{ request_put: { key, value, lease } }]
+    await this.#etcd.txn({ compare: [exists(key)], success }).catch(() => {})
+  }
+
   #schedule(ms: number): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => void this.#keep(), ms)
@@ -117,8 +129,10 @@ export class Memberships {
     try {
       const seconds = await this.#etcd.keepLease(membership.lease)
       if (this.#closed || membership !== this.#current) return
-      if (seconds > 0) this.#schedule(KEEP_MS)
-      else this.lose(membership)
+      if (seconds > 0) {
+        this.#schedule(KEEP_MS)
+        await this.#tell(membership)
+      } else this.lose(membership)
     } catch {
       if (!this.#closed && membership === this.#current) this.#schedule(RETRY_MS)
     }

@@ -4,6 +4,8 @@ export interface GroupNode {
   readonly name: string
   readonly address: string
   readonly version: string
+  /** The revision of etcd of the last batch that it had applied when it last told so, some seconds ago. */
+  readonly applied: number
   readonly isSelf: boolean
 }
 

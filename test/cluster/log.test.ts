@@ -10,7 +10,7 @@ import { describeWithPeer } from '../conformance/peers.ts'
 import { type Members, startMembers } from './members.ts'
 
 const TIMEOUT_MS = 5000
-const INFO = { name: 'test', address: '', version: '' }
+const INFO = { name: 'test', address: '', version: '', applied: 0 }
 
 const text = ({ node, number, record }: LoggedBatch): string =>
   `${node} ${number} ${record?.toString() ?? 'void'}`
@@ -87,7 +87,12 @@ describeWithPeer('etcd', 'the log in etcd', () => {
   }
 
   async function join({ etcd, keys }: Place): Promise<Membership> {
-    const memberships = new Memberships(etcd, keys, INFO, () => {})
+    const memberships = new Memberships(
+      etcd,
+      keys,
+      () => INFO,
+      () => {},
+    )
     ends.push(() => memberships.close())
     return memberships.join()
   }

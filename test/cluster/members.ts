@@ -48,10 +48,9 @@ export class Member {
   }
 
   /** Goes on where it was stopped or killed. */
-  async mend(): Promise<void> {
+  mend(): void {
     this.resume()
     if (this.#child === undefined) this.start()
-    await this.ready()
   }
 
   /** SIGKILL. */

@@ -5,6 +5,7 @@ import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import type { GroupNode } from '../../request/group.ts'
 import { guarded } from '../../request/guard.ts'
 import { version } from '../../version.ts'
 
@@ -61,26 +62,28 @@ function sync(client: Client, _: readonly string[], options: Options): void {
 function nodes(client: Client): void {
   const { group, runId, port } = client.server
   const { reply } = client
-  const write = (shown: readonly Shown[]): void => {
+  const write = (shown: readonly GroupNode[]): void => {
     reply.array(shown.length)
-    for (const { id, name, address, version, isSelf } of shown) {
-      reply.map(5)
+    for (const { id, name, address, version, applied, isSelf } of shown) {
+      reply.map(6)
       for (const [field, value] of Object.entries({ id, name, address, version })) {
         reply.bulk(field)
         reply.bulk(value)
       }
+      reply.bulk('applied')
+      reply.integer(applied)
       reply.bulk('self')
       reply.integer(isSelf ? 1 : 0)
     }
   }
-  const self = { id: runId, name: '', address: String(port), version, isSelf: true }
+  const self = { id: runId, name: '', address: String(port), version, applied: 0, isSelf: true }
   if (group === undefined || client.executing) {
     write([{ ...self, name: group?.name ?? '' }])
     return
   }
   const resume = client.block(() => {})
   group.nodes().then(
-    guarded(client, (shown: readonly Shown[]) => {
+    guarded(client, (shown: readonly GroupNode[]) => {
       write(shown)
       resume()
     }),
@@ -89,14 +92,6 @@ function nodes(client: Client): void {
       resume()
     }),
   )
-}
-
-interface Shown {
-  readonly id: string
-  readonly name: string
-  readonly address: string
-  readonly version: string
-  readonly isSelf: boolean
 }
 
 /** Nodes that serve one tree. */

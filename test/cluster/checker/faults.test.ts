@@ -3,8 +3,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LEASE_SECONDS } from '../../../src/cluster/membership.ts'
 import { useProgram } from '../../clients/program.ts'
 import { describeWithPeer } from '../../conformance/peers.ts'
+import { mixedFaults } from './mixed.ts'
 import { type ProcessGroup, startProcessGroup } from './process-group.ts'
 import { runTrial, type Trial } from './trial.ts'
+
+/** `make torture` has more. */
+const ROUNDS = Number(process.env.KTREE_CLUSTER_ROUNDS ?? 1)
+const FIRST_SEED = Number(process.env.KTREE_CLUSTER_SEED ?? 1)
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -102,5 +107,13 @@ describeWithPeer('etcd', 'a group in trouble', () => {
   test.each(cases)('is linearizable while %s', async (_, faults) => {
     const verdict = await runTrial({ group, seed: ++seed, clients: 6, faults })
     expect(verdict.faults).toEqual([])
+  })
+
+  test('is linearizable while all of this happens', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const trial = { group, seed: FIRST_SEED + round, clients: 6, faults: mixedFaults }
+      const { faults } = await runTrial(trial)
+      expect(faults, `seed ${trial.seed}`).toEqual([])
+    }
   })
 })

@@ -143,7 +143,8 @@ export async function startProcessGroup(
     throw error
   }
   const mend = async (): Promise<void> => {
-    for (const member of members.members) await member.mend()
+    for (const member of members.members) member.mend()
+    await Promise.all(members.members.map((member) => member.ready()))
     for (const node of nodes) await node.mend()
   }
   return { members, nodes, mend, stop }
