@@ -11,7 +11,7 @@
  *
  * Price: 1 KiB for each template, and a second way to write a reply, which must give the same bytes as
  * the first one (test/commands/tree/event-reply.test.ts compares them).
- * Gain: see "Tricks" in bench/RESULTS.md.
+ * Gain: see "Tricks" in bench/HISTORY.md.
  * Can be deleted by writing every reply with `writeAny` (event-reply.ts).
  */
 

@@ -17,7 +17,7 @@ import { handleOf, type SocketHandle } from './handle.ts'
  *
  * Price: it depends on the undocumented `_handle`. An error counts as nothing taken, because the
  * socket meets the same error when it writes.
- * Gain: see "Tricks" in bench/RESULTS.md.
+ * Gain: see "Tricks" in bench/HISTORY.md.
  * Can be deleted by calling `Socket.write` in `Output.send`.
  */
 export class DirectOutput {

@@ -14,7 +14,7 @@ import type { Value } from '../value.ts'
  *
  * Price: `Event` has two forms, and frequent readers of its nodes look into `overwrite` first.
  *
- * Gain: see bench/RESULTS.md.
+ * Gain: see bench/HISTORY.md.
  *
  * To delete it: make the event in `Store.setFile` as `Store.set` does, and remove `overwrite`.
  */

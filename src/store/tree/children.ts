@@ -23,7 +23,7 @@ const MIN_SLOTS = 16
  *
  * Price: adding, removing and resizing are written out here. The order of the children is lost.
  *
- * Gain: 17 to 31 bytes a name; for the time see bench/RESULTS.md.
+ * Gain: 17 to 31 bytes a name; for the time see bench/HISTORY.md.
  *
  * Can be deleted by keeping a Map from names to nodes, with `slotAt` and `likely` removed together
  * with the look-ahead, their only user.

@@ -52,7 +52,7 @@ let read = 0
  * Price: the paths are scanned and compared a second way here. Every removal or move of a directory
  * has to call {@link forget}. A small tree, which the cache holds, gains nothing.
  *
- * Gain: see bench/RESULTS.md.
+ * Gain: see bench/HISTORY.md.
  *
  * Can be deleted by deleting this file, with `Tree.lookAhead`, the calls of `#ahead` in `Tree`, and
  * `slotAt` and `likely` in `Children`.
