@@ -88,7 +88,7 @@ export class Children<Child extends Named> {
   /** The child whose name most likely has this hash; does not read the child itself. */
   likely(hash: number): Child | undefined {
     const table = this.#table
-    // Few children lie close together, so that any of them will do.
+    // Without a table there are few children, close together in memory, so any of them will do.
     if (table === undefined) return this.#nodes[0]
     const mask = this.#mask
     const tag = hash & ~mask
