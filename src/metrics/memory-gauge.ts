@@ -1,6 +1,7 @@
 import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Value } from '../store/value.ts'
+import { oldSpaceLimit } from './heap-limit.ts'
 
 const MB = 1024 ** 2
 /** A request that grows the tree takes about this much memory besides its arguments' bytes. */
@@ -17,8 +18,6 @@ const MAX_MEASURED_AGE_MS = 10
 const MAX_COLLECTION_SHARE = 0.1
 /** Writes are refused above this multiple of `maxmemory`, even if part of the memory is garbage. */
 const MAX_GARBAGE_FACTOR = 1.15
-/** What V8 adds to the limit of old objects for new ones: three semi-spaces. */
-const NEW_SPACE_BYTES = 48 * MB
 /** The share of the heap that is kept free, because V8 ends the process when its heap is full. */
 const FREE_HEAP_SHARE = 0.15
 /** In a small heap the share is larger, up to this one, so that the bytes below are kept free. */
@@ -79,8 +78,7 @@ export class MemoryGauge {
   #collectAt = 0
 
   constructor() {
-    const { heap_size_limit: limit } = getHeapStatistics()
-    this.heapLimit = Math.max(limit - NEW_SPACE_BYTES, limit / 2)
+    this.heapLimit = oldSpaceLimit()
     const free = Math.min(MAX_FREE_HEAP_SHARE * this.heapLimit, FREE_HEAP_BYTES)
     this.#heapMost = this.heapLimit - Math.max(FREE_HEAP_SHARE * this.heapLimit, free)
     this.startup = this.measure()
