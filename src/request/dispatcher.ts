@@ -11,7 +11,8 @@ import type { Client, ServerContext } from './client.ts'
 import { endTransaction, isUnixSocket, limitKept } from './client.ts'
 import type { Command } from './command.ts'
 import type { Gate } from './gate.ts'
-import { requestKeys } from './key-specs.ts'
+import { checkGrowth } from './growth.ts'
+import { madeKeys, requestKeys } from './key-specs.ts'
 import { monitorLine } from './monitor-line.ts'
 import { NO_OPTIONS } from './option-parser.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
@@ -85,6 +86,7 @@ export class Dispatcher {
   /** Runs a client's queued requests, and writes EXEC's reply: an array of all replies. */
   execute(client: Client, { requests }: Transaction): void {
     const { reply } = client
+    this.#checkGrowth(requests)
     this.#expireBefore(requests)
     client.executing = true
     const before = reply.length
@@ -214,6 +216,22 @@ export class Dispatcher {
           if (!(error instanceof PathError)) throw error
         }
       }
+    }
+  }
+
+  /** @throws CommandError if the requests of a transaction would make too many nodes */
+  #checkGrowth(requests: Transaction['requests']): void {
+    let length = 0
+    for (const args of requests) length += args.length
+    try {
+      checkGrowth(this.#server.memory, length, (visit) => {
+        for (const args of requests) {
+          for (const key of madeKeys(this.#find(args).command, args)) visit(key)
+        }
+      })
+    } catch (error) {
+      const reason = this.#errorReply(error).replace(/^ERR /, '')
+      throw new CommandError(`EXECABORT Transaction discarded because of: ${reason}`)
     }
   }
 

@@ -46,6 +46,17 @@ export function usedKeys(command: Command, request: readonly string[]): UsedKey[
   return keys
 }
 
+/** The keys that a request may make. @param args the whole request, the command's name first */
+export function madeKeys(command: Command, args: readonly Value[]): string[] {
+  const made: string[] = []
+  for (const { first, last, step, flags } of keySpecsOf(command)) {
+    if (!flags.includes('update') && !flags.includes('insert')) continue
+    const end = last < 0 ? args.length + last : Math.min(last, args.length - 1)
+    for (let i = first; i <= end; i += step) made.push(textOfValue(args[i]))
+  }
+  return made
+}
+
 /**
  * The keys in a request.
  *

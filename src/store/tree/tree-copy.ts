@@ -77,11 +77,11 @@ export class TreeCopy {
   }
 
   #copy(listing: { recursive: boolean; now: number } | undefined): void {
-    const open = [this.#top]
+    // The deepest first: nodes that were made together lie together in memory.
+    const open: Node[] = [this.#top]
     const positions = [this.#add(this.#top)]
-    for (let i = 0; i < open.length; i++) {
-      const directory = open[i]
-      const position = positions[i]
+    for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
+      const position = positions.pop() as number
       if (!directory.dir) continue
       this.#firsts[position] = this.length
       for (const child of directory.children.list) {
