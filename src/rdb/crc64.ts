@@ -60,12 +60,18 @@ export function crc64(bytes: Uint8Array): Buffer {
   let lower = 0
   let at = 0
   for (const end = bytes.length - STEP; at <= end; at += STEP) {
-    const a = lower ^ (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24))
-    const b = upper ^ (bytes[at + 4] | (bytes[at + 5] << 8) | (bytes[at + 6] << 16) | (bytes[at + 7] << 24))
-    const [i7, i6, i5, i4] = [1792 + (a & 0xff), 1536 + ((a >>> 8) & 0xff), 1280 + ((a >>> 16) & 0xff), 1024 + (a >>> 24)]
-    const [i3, i2, i1, i0] = [768 + (b & 0xff), 512 + ((b >>> 8) & 0xff), 256 + ((b >>> 16) & 0xff), b >>> 24]
-    lower = low[i7] ^ low[i6] ^ low[i5] ^ low[i4] ^ low[i3] ^ low[i2] ^ low[i1] ^ low[i0]
-    upper = high[i7] ^ high[i6] ^ high[i5] ^ high[i4] ^ high[i3] ^ high[i2] ^ high[i1] ^ high[i0]
+    const a = lower ^ wordAt(bytes, at)
+    const b = upper ^ wordAt(bytes, at + 4)
+    const p7 = 1792 + (a & 0xff)
+    const p6 = 1536 + ((a >>> 8) & 0xff)
+    const p5 = 1280 + ((a >>> 16) & 0xff)
+    const p4 = 1024 + (a >>> 24)
+    const p3 = 768 + (b & 0xff)
+    const p2 = 512 + ((b >>> 8) & 0xff)
+    const p1 = 256 + ((b >>> 16) & 0xff)
+    const p0 = b >>> 24
+    lower = low[p7] ^ low[p6] ^ low[p5] ^ low[p4] ^ low[p3] ^ low[p2] ^ low[p1] ^ low[p0]
+    upper = high[p7] ^ high[p6] ^ high[p5] ^ high[p4] ^ high[p3] ^ high[p2] ^ high[p1] ^ high[p0]
   }
   for (; at < bytes.length; at++) {
     const entry = (lower ^ bytes[at]) & 0xff
@@ -76,4 +82,8 @@ export function crc64(bytes: Uint8Array): Buffer {
   sum.writeInt32LE(lower, 0)
   sum.writeInt32LE(upper, 4)
   return sum
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)
 }
