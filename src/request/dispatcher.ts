@@ -72,8 +72,9 @@ export class Dispatcher {
     try {
       entry = this.#find(args)
       client.lastCommand = entry.fullName
-      if (hasLarge(args)) args = withoutLarge(args, entry.values)
       this.#check(client, entry, args)
+      // Only now, because a refused request must not cost a copy of its arguments.
+      if (hasLarge(args)) args = withoutLarge(args, entry.values)
     } catch (error) {
       this.#refuse(client, entry, error)
       return
@@ -119,11 +120,11 @@ export class Dispatcher {
       return entry
     }
     if (args.length < 2) return entry
-    const subcommand = entry.subcommands.get(textOfValue(args[1]).toLowerCase())
+    const word = textOf(args[1], MAX_SHOWN_CHARACTERS)
+    const subcommand = entry.subcommands.get(word.toLowerCase())
     if (subcommand !== undefined) return subcommand
-    const name = textOf(args[1], MAX_SHOWN_CHARACTERS)
     throw new CommandError(
-      `ERR unknown subcommand '${name}'. Try ${entry.command.name.toUpperCase()} HELP.`,
+      `ERR unknown subcommand '${word}'. Try ${entry.command.name.toUpperCase()} HELP.`,
     )
   }
 
