@@ -204,9 +204,12 @@ export class TreeWalk {
     const count = copy.count(position) as number
     const first = copy.first(position)
     this.#descends = false
+    const prefix = joinPath(this.prefix + this.name, '')
+    // V8 joins the parts of a string when it is looked into: here once, and not anew for each child.
+    prefix.charCodeAt(0)
     this.#levels.push({
       position,
-      prefix: joinPath(this.prefix + this.name, ''),
+      prefix,
       count,
       met: 0,
       order: this.#sorted && count > 1 ? new SlicedSort(copy.names, first, count) : undefined,
