@@ -95,10 +95,13 @@ export class Dispatcher {
     let tooLong = false
     reply.array(requests.length)
     for (const args of requests) {
-      this.#call(client, this.#find(args), args)
+      const entry = this.#find(args)
+      // What only reads would do nothing but take time.
+      if (tooLong && entry.command.flags.includes('readonly')) continue
+      this.#call(client, entry, args)
       if (client.replyMode === 'off') reply.muted = true
       if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
-        // A transaction is all or nothing, so the remaining requests run, too.
+        // A transaction is all or nothing, so the remaining writes run, too.
         tooLong = true
         reply.rewind(before)
         reply.muted = true
@@ -206,18 +209,12 @@ export class Dispatcher {
     const { store, clock } = this.#server
     const next = store.nextExpiry()
     if (next === undefined || next > clock.now()) return
+    const paths: string[] = []
     for (const args of requests) {
-      const entry = this.#find(args)
-      if (!entry.writes) continue
-      for (const key of requestKeys(entry.command, args)) {
-        try {
-          store.expireBefore(pathOfKey(key))
-        } catch (error) {
-          // The request reports its bad path when it runs.
-          if (!(error instanceof PathError)) throw error
-        }
-      }
+      const { writes, command } = this.#find(args)
+      if (writes) for (const key of requestKeys(command, args)) paths.push(pathOfKey(key))
     }
+    store.expireBefore(paths)
   }
 
   /** @throws CommandError if the requests of a transaction would make too many nodes */
