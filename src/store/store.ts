@@ -81,15 +81,16 @@ export class Store extends WatchableTree {
   /**
    * Like {@link Store.get} of a directory, but copies less: for a reply that is made as it is sent.
    *
+   * @param options `empty` leaves out all below the directory
    * @returns undefined if a file is at the path; then `get` has the answer
    */
-  getListing(path: string, recursive: boolean): Listing | undefined {
+  getListing(path: string, { recursive = false, empty = false }): Listing | undefined {
     try {
       const tidy = tidyPath(path)
       const now = this.tree.now()
       const node = this.tree.find(tidy, now)
       if (!node.dir) return undefined
-      const nodes = new TreeCopy(node, { recursive, now })
+      const nodes = new TreeCopy(node, { recursive, empty, now })
       this.stats.getsSuccess++
       return { path: absolute(tidy), nodes, now, index: this.index }
     } catch (error) {
