@@ -8,7 +8,7 @@ const NODE_BYTES = 48
 const NOT_LISTED = -1
 
 /** What is copied for a listing. */
-interface CopiedPart {
+export interface CopiedPart {
   /** All nodes below, and not only the children. */
   readonly recursive: boolean
   /** Only the directory itself. */

@@ -59,3 +59,21 @@ test('getting a listing counts as a read, found or not', () => {
   expect(() => store.getListing('/c', {})).toThrow('Key not found')
   expect([store.stats.getsSuccess, store.stats.getsFail]).toEqual([1, 1])
 })
+
+test('listings of the same moment share a copy, and no others do', () => {
+  const clock = new ManualClock()
+  const store = new Store({ clock })
+  store.set('/a/b', '1')
+  const nodes = (path: string, recursive = true) => store.getListing(path, { recursive })?.nodes
+  const first = nodes('/')
+  expect(nodes('/')).toBe(first)
+  expect(nodes('/', false)).not.toBe(first)
+  expect(nodes('/a')?.length).toBe(2)
+  const before = nodes('/')
+  store.set('/a/c', '2', { expireTime: clock.now() + 10 })
+  expect([before?.length, nodes('/')?.length]).toEqual([3, 4])
+  clock.advance(10)
+  expect(nodes('/')?.length).toBe(3)
+  store.flush()
+  expect(nodes('/')?.length).toBe(1)
+})
