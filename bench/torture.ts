@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem, type } from 'node:os'
 import { parseArgs } from 'node:util'
 import { expireAtOnce, listAll, type Measurement, removeDirectory, watchWithMany } from './scale.ts'
@@ -20,6 +20,9 @@ const MUTATIONS = 200_000
 const CRASHES = 100
 /** About half an hour. */
 const CLUSTER_ROUNDS = 100
+const KILLS = 1000
+const POWER_CUTS = 1000
+const APPLIED = 10_000
 const REDIS_OPERATIONS = 20_000
 
 const MB = 1024 ** 2
@@ -134,6 +137,21 @@ const trials: readonly Trial[] = [
       vitest('test/cluster/checker/faults.test.ts', 'KTREE_CLUSTER_ROUNDS', CLUSTER_ROUNDS),
   },
   {
+    name: 'kills',
+    what: `kill -9 under load with values of 16 B to 5 MB, ${number(KILLS)} times under everysec and always; no acknowledged write is lost`,
+    run: () => vitest('test/persistence/kill.test.ts', 'KTREE_KILL_ROUNDS', KILLS),
+  },
+  {
+    name: 'power',
+    what: `${number(POWER_CUTS)} power cuts, on a disk that drops what was not synced: at most the last second is lost, and only the end`,
+    run: () => vitest('test/persistence/power-cut.test.ts', 'KTREE_POWER_ROUNDS', POWER_CUTS),
+  },
+  {
+    name: 'entries',
+    what: `${number(APPLIED)} generated runs of commands, recorded and applied again: KSAVE and events equal`,
+    run: () => vitest('test/log/apply.test.ts', 'KTREE_APPLY_RUNS', APPLIED),
+  },
+  {
     name: 'redis',
     what: `${number(REDIS_OPERATIONS)} generated operations on strings and keys, and as many in transactions, compared with redis-server`,
     run: () => vitest('test/conformance/redis', 'KTREE_CONFORMANCE_OPS', REDIS_OPERATIONS),
@@ -178,6 +196,10 @@ for (const trial of trials) {
   results.push(`| ${trial.what} | ${result} |`)
 }
 
+const PAGE = 'docs/torture.md'
+/** The sections of the page that people have written, which stay. */
+const written = /\n## [^]*/.exec(readFileSync(PAGE, 'utf8'))?.[0] ?? ''
+
 const page = `# Torture
 
 What \`make torture\` measured, with the server in a process of its own and its clients beside it on
@@ -189,5 +211,5 @@ Node.js ${process.version}, V8 ${process.versions.v8}; ${new Date().toISOString(
 | trial | result |
 | --- | --- |
 ${results.join('\n')}
-`
-if (wanted.length === 0) writeFileSync('docs/torture.md', page)
+${written}`
+if (wanted.length === 0) writeFileSync(PAGE, page)

@@ -12,7 +12,7 @@ export function isPassword(given: string, required: string): boolean {
   return required === '' || isSame(given, required)
 }
 
-/** Compares in constant time: it depends neither on the first difference nor on the lengths. */
+/** Compares in a time that does not tell where the passwords differ, or how long they are. */
 function isSame(given: string, expected: string): boolean {
   // Only a server with a password loads node:crypto, because loading it delays the start.
   const require = createRequire(import.meta.url)

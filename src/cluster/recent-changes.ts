@@ -32,13 +32,14 @@ export class RecentChanges {
   /** Whether anything that an EXEC depends on has changed since it was taken. */
   touches({ changes, keys }: ExecWatch): boolean {
     if (this.#count - changes > MAX_CHANGES) return true
+    const due = this.#store.dueNodes()
     for (const { path, since } of keys) {
       for (let number = changes; number < this.#count; number++) {
         const change = this.#changes[number % MAX_CHANGES]
         if (change.path === path || isBelow(change.path, path)) return true
         if (change.removes && isBelow(path, change.path)) return true
       }
-      if (this.#store.hasOverdue(path, since)) return true
+      if (due.touch(path, since)) return true
     }
     return false
   }

@@ -1,5 +1,5 @@
 /** A checkpoint is due when the journal has this many times the bytes that the last one has written. */
-const MIN_GAIN = 2
+const MIN_GAIN = 4
 /** A start applies this many entries in a few seconds, so a checkpoint is due whatever it costs. */
 const MAX_ENTRIES = 2_000_000
 

@@ -21,7 +21,7 @@ const PROGRESS_INTERVAL_MS = 1000
 export class DataHome {
   /** The data directory, absolute. */
   readonly directory: string
-  /** The copy as of the last commit. */
+  /** The copy as of the last checkpoint. */
   copy: CopyState
   readonly #logger: Logger
   /** Undefined after a failure, until {@link reopen}. */
@@ -70,7 +70,7 @@ export class DataHome {
   /**
    * Opens a directory to write a whole tree into it.
    *
-   * @param lastBatch the last commit of this process there, over which it may write
+   * @param lastBatch the last checkpoint of this process there, over which it may write
    * @returns also the first id that no directory in it has
    * @throws PersistenceError if the directory is in use, or holds a tree of another process
    */
@@ -115,7 +115,7 @@ export class DataHome {
    * Opens the database again if a failure has closed it. It is empty afterwards if somebody has
    * removed the directory.
    *
-   * @returns records of events that the failed commit may have left, and that must be deleted
+   * @returns records of events that the failed checkpoint may have left, and that must be deleted
    */
   async reopen(): Promise<number[]> {
     if (this.#engine !== undefined) return []

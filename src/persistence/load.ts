@@ -129,7 +129,7 @@ async function readHead(engine: Engine, marker: number): Promise<Meta | undefine
   return undefined
 }
 
-/** Deletes the nodes of a first commit that was cut short before it wrote a head. */
+/** Deletes the nodes of a first checkpoint that was cut short before it wrote a head. */
 async function clearUnfinished(engine: Engine): Promise<void> {
   for await (const records of engine.read({ gte: Buffer.from([0]), lt: Buffer.from([0xff]) })) {
     const own = ([key, value]: RawRecord): boolean =>
@@ -400,7 +400,7 @@ class Loader {
     for await (const [key, value] of this.#records(range)) {
       const events = decodeEvents(value)
       for (const event of events) {
-        // A commit that was tried again after a failure may have written the same events twice.
+        // A checkpoint that was tried again after a failure may have written the same events twice.
         if (event.index <= last) continue
         if (last === 0) this.#forgetBefore(history, event)
         last = event.index

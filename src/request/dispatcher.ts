@@ -11,7 +11,8 @@ import type { Client, ServerContext } from './client.ts'
 import { endTransaction, isUnixSocket, limitKept } from './client.ts'
 import type { Command } from './command.ts'
 import type { Gate } from './gate.ts'
-import { requestKeys } from './key-specs.ts'
+import { checkGrowth } from './growth.ts'
+import { madeKeys, requestKeys } from './key-specs.ts'
 import { monitorLine } from './monitor-line.ts'
 import { NO_OPTIONS } from './option-parser.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
@@ -71,8 +72,9 @@ export class Dispatcher {
     try {
       entry = this.#find(args)
       client.lastCommand = entry.fullName
-      if (hasLarge(args)) args = withoutLarge(args, entry.values)
       this.#check(client, entry, args)
+      // Only now, because a refused request must not cost a copy of its arguments.
+      if (hasLarge(args)) args = withoutLarge(args, entry.values)
     } catch (error) {
       this.#refuse(client, entry, error)
       return
@@ -127,6 +129,8 @@ export class Dispatcher {
   execute(client: Client, { requests }: Transaction, writer = client): void {
     const { reply } = client
     const { recorder } = this.#server.persistence
+    // What a log has put in order runs at every node, whatever memory one of them has.
+    if (writer === client) this.#checkGrowth(requests)
     this.#expireBefore(requests)
     client.executing = true
     recorder.beginTransaction()
@@ -136,10 +140,12 @@ export class Dispatcher {
     reply.array(requests.length)
     for (const args of requests) {
       const entry = this.#find(args)
+      // What only reads would do nothing but take time.
+      if (tooLong && entry.command.flags.includes('readonly')) continue
       this.#call(entry.ordered ? writer : client, entry, args)
       if (client.replyMode === 'off') reply.muted = true
       if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
-        // A transaction is all or nothing, so the remaining requests run, too.
+        // A transaction is all or nothing, so the remaining writes run, too.
         tooLong = true
         reply.rewind(before)
         reply.muted = true
@@ -162,11 +168,11 @@ export class Dispatcher {
       return entry
     }
     if (args.length < 2) return entry
-    const subcommand = entry.subcommands.get(textOfValue(args[1]).toLowerCase())
+    const word = textOf(args[1], MAX_SHOWN_CHARACTERS)
+    const subcommand = entry.subcommands.get(word.toLowerCase())
     if (subcommand !== undefined) return subcommand
-    const name = textOf(args[1], MAX_SHOWN_CHARACTERS)
     throw new CommandError(
-      `ERR unknown subcommand '${name}'. Try ${entry.command.name.toUpperCase()} HELP.`,
+      `ERR unknown subcommand '${word}'. Try ${entry.command.name.toUpperCase()} HELP.`,
     )
   }
 
@@ -248,17 +254,27 @@ export class Dispatcher {
     const { store, clock } = this.#server
     const next = store.nextExpiry()
     if (next === undefined || next > clock.now()) return
+    const paths: string[] = []
     for (const args of requests) {
-      const entry = this.#find(args)
-      if (!entry.writes) continue
-      for (const key of requestKeys(entry.command, args)) {
-        try {
-          store.expireBefore(pathOfKey(key))
-        } catch (error) {
-          // The request reports its bad path when it runs.
-          if (!(error instanceof PathError)) throw error
+      const { writes, command } = this.#find(args)
+      if (writes) for (const key of requestKeys(command, args)) paths.push(pathOfKey(key))
+    }
+    store.expireBefore(paths)
+  }
+
+  /** @throws CommandError if the requests of a transaction would make too many nodes */
+  #checkGrowth(requests: Transaction['requests']): void {
+    let length = 0
+    for (const args of requests) length += args.length
+    try {
+      checkGrowth(this.#server.memory, length, (visit) => {
+        for (const args of requests) {
+          for (const key of madeKeys(this.#find(args).command, args)) visit(key)
         }
-      }
+      })
+    } catch (error) {
+      const reason = this.#errorReply(error).replace(/^ERR /, '')
+      throw new CommandError(`EXECABORT Transaction discarded because of: ${reason}`)
     }
   }
 

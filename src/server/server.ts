@@ -91,7 +91,7 @@ export class Server implements ServerContext {
   readonly #turn: Turn
   readonly #admission: Admission
   readonly #persistenceConfig: PersistenceConfig
-  /** The outputs that are held until a commit. */
+  /** The outputs that are held until a record is kept. */
   readonly #holding = new Set<Output>()
   #listeners: Listeners | undefined
   #closing = false

@@ -7,8 +7,9 @@ import { rename } from './rename.ts'
 import { loadSnapshot } from './snapshot/snapshot.ts'
 import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
+import { LastCopy } from './tree/last-copy.ts'
 import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
-import { TreeCopy } from './tree/tree-copy.ts'
+import type { TreeCopy } from './tree/tree-copy.ts'
 import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
 import { WatchableTree } from './watchable-tree.ts'
 
@@ -55,7 +56,8 @@ export interface Listing {
  * if a path is too long or too deep. Writes throw `IndexError` at the ceiling of the index.
  */
 export class Store extends WatchableTree {
-  /** The version of the data model (seed: `Version`). */
+  readonly #lastCopy = new LastCopy()
+  /** The version of the data model (etcd: `Version`). */
   get version(): number {
     return STORE_VERSION
   }
@@ -81,15 +83,16 @@ export class Store extends WatchableTree {
   /**
    * Like {@link Store.get} of a directory, but copies less: for a reply that is made as it is sent.
    *
+   * @param options `empty` leaves out all below the directory
    * @returns undefined if a file is at the path; then `get` has the answer
    */
-  getListing(path: string, recursive: boolean): Listing | undefined {
+  getListing(path: string, { recursive = false, empty = false }): Listing | undefined {
     try {
       const tidy = tidyPath(path)
       const now = this.tree.now()
       const node = this.tree.find(tidy, now)
       if (!node.dir) return undefined
-      const nodes = new TreeCopy(node, { recursive, now })
+      const nodes = this.#lastCopy.of(node, { recursive, empty, now }, this.index)
       this.stats.getsSuccess++
       return { path: absolute(tidy), nodes, now, index: this.index }
     } catch (error) {
@@ -245,12 +248,12 @@ export class Store extends WatchableTree {
   }
 
   /**
-   * Moves a node, a directory with all below it, to a path where nothing stands, or a file, which it
-   * replaces. Values and TTLs stay. The events are a `delete` at the old path and a `set` of every
-   * node at its new one, parents first (docs/decisions/0008).
+   * Moves a node, and all nodes below it, to another path. A file that is there is replaced. Values
+   * and TTLs stay. The events are a `delete` at the old path and a `set` of every node at its new
+   * one, parents first (docs/decisions/0008).
    *
    * @throws StoreError NOTFILE if a directory stands there, and what {@link Store.set} throws
-   * @throws PathError if the node would come to lie below itself, or anything too deep
+   * @throws PathError if the node would be below itself, or any node too deep
    */
   rename(from: string, to: string): void {
     try {
@@ -285,7 +288,7 @@ export class Store extends WatchableTree {
     this.stats.deleteSuccess++
   }
 
-  /** The counters, and how many watchers there are (seed: `JsonStats`). */
+  /** The counters, and how many watchers there are (etcd: `JsonStats`). */
   statsMap(): Record<string, number> {
     const map: Record<string, number> = {}
     for (const name of STAT_NAMES) map[name] = this.stats[name]
@@ -293,12 +296,12 @@ export class Store extends WatchableTree {
     return map
   }
 
-  /** {@link Store.statsMap} as JSON (seed: `JsonStats`). */
+  /** {@link Store.statsMap} as JSON (etcd: `JsonStats`). */
   jsonStats(): string {
     return JSON.stringify(this.statsMap())
   }
 
-  /** The whole store as etcd's JSON document, taken from a copy (seed: `Save`). */
+  /** The whole store as etcd's JSON document, taken from a copy (etcd: `Save`). */
   save(): string {
     return this.clone().saveNoCopy()
   }
@@ -316,12 +319,12 @@ export class Store extends WatchableTree {
     })
   }
 
-  /** The whole store as etcd's JSON document, without a clone (seed: `SaveNoCopy`). */
+  /** The whole store as etcd's JSON document, without a copy (etcd: `SaveNoCopy`). */
   saveNoCopy(): string {
     return this.snapshotCopy().toText()
   }
 
-  /** A store of its own with the same nodes, history and stats, and no watchers (seed: `Clone`). */
+  /** Another store with the same nodes, history and stats, but no watchers (etcd: `Clone`). */
   clone(): Store {
     const copy = new Store({ clock: this.clock })
     const { index, history, stats } = this
@@ -330,7 +333,7 @@ export class Store extends WatchableTree {
   }
 
   /**
-   * Replaces everything by a state saved by a store or by a real etcd (seed: `Recovery`). Watchers
+   * Replaces everything by a state saved by a store or by a real etcd (etcd: `Recovery`). Watchers
    * stay, and see the events from then on.
    *
    * @throws SnapshotError if anything is wrong with the state; the store then stays as it was

@@ -1,9 +1,12 @@
 // SLOWLOG
 
+import type { SlowRequest } from '../../metrics/slow-log.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { writeList } from '../../resp/reply-list.ts'
+import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'loading', 'stale']
@@ -25,18 +28,21 @@ function parseCount(text: string | undefined): number {
 
 /** SLOWLOG GET. */
 function replyRequests({ server, reply }: Client, count: number): void {
-  const requests = server.slowlog.requests.slice(0, count)
+  const requests = server.slowlog.latest(count)
   reply.array(requests.length)
-  for (const { id, time, duration, args, address, clientName } of requests) {
-    reply.array(6)
-    reply.integer(id)
-    reply.integer(time)
-    reply.integer(duration)
-    reply.array(args.length)
-    for (const arg of args) reply.bulk(arg)
-    reply.bulk(address)
-    reply.bulk(clientName)
-  }
+  writeList(reply, requests, writeRequest)
+}
+
+function writeRequest(reply: ReplyWriter, request: SlowRequest): void {
+  const { id, time, duration, args, address, clientName } = request
+  reply.array(6)
+  reply.integer(id)
+  reply.integer(time)
+  reply.integer(duration)
+  reply.array(args.length)
+  for (const arg of args) reply.bulk(arg)
+  reply.bulk(address)
+  reply.bulk(clientName)
 }
 
 const subcommands: readonly Command[] = [
@@ -68,7 +74,7 @@ const subcommands: readonly Command[] = [
     arity: 2,
     flags: FLAGS,
     run({ server, reply }) {
-      reply.integer(server.slowlog.requests.length)
+      reply.integer(server.slowlog.length)
     },
   },
   {

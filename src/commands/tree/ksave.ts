@@ -89,6 +89,8 @@ export const ksaveCommands: readonly Command[] = [
     arity: 1,
     flags: ['readonly', 'admin'],
     run(client) {
+      // Nobody would see the copy.
+      if (client.reply.muted) return
       client.reply.produce(new StateSource(client.server.store.snapshotCopy()))
     },
   },

@@ -6,7 +6,6 @@ import {
   checkLength,
   cleanPath,
   firstComponent,
-  isBelow,
   isImproper,
   isProper,
   isRoot,
@@ -25,9 +24,9 @@ import {
   detach,
   FileNode,
   isOverdue,
+  type Lease,
   type Node,
   nodesBelow,
-  pathOf,
 } from './node.ts'
 import { byLease, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
 
@@ -360,32 +359,15 @@ export class Tree {
     return this.index < INDEX_CEILING ? lease.node : undefined
   }
 
-  /** The nodes below a directory that have expired, oldest first. @param key absolute and clean */
-  dueBelow(key: string, now: number): Node[] {
-    if (this.lookup(key)?.dir !== true) return []
-    const due = Array.from(this.#heap.due(now), ({ node }) => node)
-    return due.filter((node) => isBelow(pathOf(node), key)).sort(byLease)
-  }
-
   /** The children of a directory that have expired, oldest first. */
   dueIn(directory: DirectoryNode, now: number): Node[] {
     const due = Array.from(this.#heap.due(now), ({ node }) => node)
     return due.filter(({ parent }) => parent === directory).sort(byLease)
   }
 
-  /**
-   * Whether a node at, above or below a path has expired after a time and is still in the tree.
-   *
-   * @param key absolute and clean
-   * @param since Unix milliseconds
-   */
-  hasOverdue(key: string, since: number): boolean {
-    for (const { node, expireTime } of this.#heap.due(this.#clock.now())) {
-      if (expireTime <= since || !this.isAttached(node)) continue
-      const path = pathOf(node)
-      if (path === key || isBelow(path, key) || isBelow(key, path)) return true
-    }
-    return false
+  /** The leases that are due, in no order; some may be below removed directories. */
+  due(now: number): Iterable<Lease> {
+    return this.#heap.due(now)
   }
 
   /** Whether {@link reclaim} has something to do. */
