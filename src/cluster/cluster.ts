@@ -133,7 +133,7 @@ export class Cluster implements Group {
     this.#runner = new LogRunner({
       ...{ server, dispatcher, clock },
       landed: (batch) => this.#queue.landed(batch),
-      settle: (client) => this.#gate.settle(client),
+      answer: (client, muted, run) => this.#gate.answer(client, muted, run),
     })
   }
 
@@ -312,9 +312,8 @@ export class Cluster implements Group {
         continue
       }
       const { client, muted } = waiting
-      client.answer(muted, () => client.reply.error(error))
-      if (waiting.kind === 'request') this.#gate.settle(client)
-      else {
+      this.#gate.answer(client, muted, () => client.reply.error(error))
+      if (waiting.kind === 'exec') {
         endTransaction(client)
         waiting.resume()
       }

@@ -56,13 +56,23 @@ export class LogGate implements Gate {
     return true
   }
 
-  /** To be called when a client has got a reply that it was owed. */
-  settle(client: Client): void {
-    client.owed--
-    if (client.owed > 0) return
-    const resume = this.#waiting.get(client)
-    this.#waiting.delete(client)
-    resume?.()
+  /**
+   * Has a client get a reply that it is owed.
+   *
+   * @returns false if the client has gone
+   */
+  answer(client: Client, muted: boolean, run: () => void): boolean {
+    // A client that has half-closed is closed with the last reply, and not while it has more to ask.
+    const isLast = client.owed === 1 && !client.blocked
+    if (isLast) client.owed = 0
+    const isThere = client.answer(muted, run)
+    if (!isLast) client.owed--
+    if (client.owed === 0) {
+      const resume = this.#waiting.get(client)
+      this.#waiting.delete(client)
+      resume?.()
+    }
+    return isThere
   }
 
   #holdsRead(client: Client, args: RequestArguments): boolean {
@@ -76,10 +86,13 @@ export class LogGate implements Gate {
     }
     if (client.transaction === undefined && !this.#parts.isRead(args)) return false
     let isGone = false
+    // It is owed a reply, so it may half-close meanwhile.
+    client.owed++
     const resume = client.postpone(args, () => {
       isGone = true
     })
     this.#parts.barrier.add((failure) => {
+      client.owed--
       if (isGone) return
       this.#ready.set(client, failure)
       resume()
@@ -103,6 +116,7 @@ export class LogGate implements Gate {
       watched === undefined ? PLAIN_EXEC : watchedExec(watched, this.#parts.changes()),
     )
     const muted = client.reply.muted
+    client.owed++
     const resume = client.block(() => {})
     this.#parts.add({
       kind: 'exec',

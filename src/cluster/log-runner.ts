@@ -20,8 +20,8 @@ export interface LogRunnerParts {
   readonly clock: LogClock
   /** Those that wait for a batch, if it is one of this node's. */
   landed(batch: LoggedBatch): readonly Waiting[]
-  /** Called when a client has got its reply, or has gone. */
-  settle(client: Client): void
+  /** Has a client get a reply that it is owed. @returns false if the client has gone */
+  answer(client: Client, muted: boolean, run: () => void): boolean
 }
 
 /**
@@ -73,13 +73,12 @@ export class LogRunner {
       waiting.done(true)
     } else if (waiting.kind === 'request') {
       const { client, muted, args } = waiting
-      const isThere = client.answer(muted, () => this.#runRequest(client, args, time))
-      if (!isThere) this.#apply(entry, time)
-      this.#parts.settle(client)
+      const run = (): void => this.#runRequest(client, args, time)
+      if (!this.#parts.answer(client, muted, run)) this.#apply(entry, time)
     } else {
       const { client, muted } = waiting
-      const isThere = client.answer(muted, () => this.#runExec(waiting, time))
-      if (!isThere) this.#apply(entry, time)
+      const run = (): void => this.#runExec(waiting, time)
+      if (!this.#parts.answer(client, muted, run)) this.#apply(entry, time)
       waiting.resume()
     }
   }

@@ -76,6 +76,8 @@ export class Dispatcher {
       // Only now, because a refused request must not cost a copy of its arguments.
       if (hasLarge(args)) args = withoutLarge(args, entry.values)
     } catch (error) {
+      // Replies are in order: the error comes after those that a log still owes the client.
+      if (client.owed > 0 && this.gate?.holds(client, sent, false) === true) return
       this.#refuse(client, entry, error)
       return
     }

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import type { ChainableCommander, Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWithPeer } from '../conformance/peers.ts'
@@ -66,6 +67,39 @@ describeWithPeer('etcd', 'three nodes over three members', () => {
         String(i),
       ])
     }
+  })
+
+  test('refuse a request after the replies to those before it', async () => {
+    const [a] = clients
+    const pipeline: ChainableCommander = a.pipeline()
+    for (let i = 0; i < 20; i++) pipeline.set('q', String(i)).call('GET').call('NOPE')
+    const replies = (await pipeline.exec()) ?? []
+    for (let i = 0; i < 20; i++) {
+      expect(replies[3 * i]).toEqual([null, 'OK'])
+      expect(String(replies[3 * i + 1][0])).toContain('wrong number of arguments')
+      expect(String(replies[3 * i + 2][0])).toContain('unknown command')
+    }
+  })
+
+  test('reply to a client that has half-closed', async () => {
+    const port = group.nodes[0].port ?? 0
+    const ask = (requests: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        let replies = ''
+        const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () =>
+          socket.end(requests),
+        )
+        socket.on('data', (chunk) => {
+          replies += chunk.toString()
+        })
+        socket.on('error', reject)
+        socket.on('close', () => resolve(replies))
+      })
+    expect(await ask('SET h 1\r\n')).toBe('+OK\r\n')
+    expect(await ask('INCR h\r\nINCR h\r\nGET h\r\n')).toBe(':2\r\n:3\r\n$1\r\n3\r\n')
+    expect(await ask('MULTI\r\nINCR h\r\nEXEC\r\nINCR h\r\n')).toBe(
+      '+OK\r\n+QUEUED\r\n*1\r\n:4\r\n:5\r\n',
+    )
   })
 
   test('have the same state and the same events after writes of many clients', async () => {
