@@ -98,6 +98,7 @@ export class Cluster implements Group {
       logger,
       membership: () => this.#membership(),
       lose: (membership) => this.#memberships?.lose(membership),
+      onPut: (batch, previous) => this.#follower.offer(batch, previous),
       refuse: (requests, reason) =>
         this.#answerAll(requests, `CLUSTERDOWN the write was not made: ${reason}`),
       doubt: (requests) => this.#answerAll(requests, UNCERTAIN),

@@ -22,8 +22,13 @@ export interface LoggedBatch extends BatchName {
   readonly record: Buffer | undefined
 }
 
-/** What has become of an attempt to put a batch: it is in the log, or it never will be. */
-export type PutOutcome = { isThere: true; revision: number } | { isThere: false }
+/**
+ * What has become of an attempt to put a batch: it is in the log, or it never will be. `previous` is the
+ * revision of the batch before it in the log; unknown if an earlier attempt has put it.
+ */
+export type PutOutcome =
+  | { isThere: true; revision: number; previous: number | undefined }
+  | { isThere: false }
 
 /** Puts batches into the log that etcd keeps, and takes them apart. */
 export class EtcdLog {
@@ -85,7 +90,11 @@ export class EtcdLog {
           exists(this.#keys.batch({ node, number: number - 1 })),
           exists(this.#keys.node(node)),
         ],
-        success: [put(key, value), put(this.#keys.tail, Buffer.alloc(0))],
+        success: [
+          { request_range: { key: this.#keys.tail, keys_only: true } },
+          put(key, value),
+          put(this.#keys.tail, Buffer.alloc(0)),
+        ],
         failure: [{ request_range: { key, keys_only: true } }],
       },
       timeout,
@@ -156,9 +165,11 @@ function put(key: Buffer, value: Uint8Array): RequestOp {
 }
 
 function outcomeOf({ succeeded, header, responses }: TxnResponse): PutOutcome {
-  if (succeeded) return { isThere: true, revision: header.revision }
   const found = responses[0].response_range?.kvs[0]
+  if (succeeded) {
+    return { isThere: true, revision: header.revision, previous: found?.mod_revision }
+  }
   // Not there, so the node's name is not valid any more, and nothing can come under it.
   if (found === undefined) return { isThere: false }
-  return { isThere: true, revision: found.mod_revision }
+  return { isThere: true, revision: found.mod_revision, previous: undefined }
 }

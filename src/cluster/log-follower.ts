@@ -93,6 +93,16 @@ export class LogFollower {
     return end
   }
 
+  /**
+   * Hands over a batch before the watch brings it, if nothing comes between it and what was handed over.
+   *
+   * @param previous the revision of the batch before it
+   */
+  offer(batch: LoggedBatch, previous: number): void {
+    if (previous > this.#position || this.#isEmptying || this.#stream === undefined) return
+    if (this.#queue.length === 0) this.#hand([batch])
+  }
+
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#timer)

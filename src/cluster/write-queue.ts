@@ -26,6 +26,8 @@ export interface WriteQueueParts {
   membership(): Promise<Membership>
   /** The name is not valid any more. */
   lose(membership: Membership): void
+  /** A batch is in the log. @param previous the revision of the one before it */
+  onPut(batch: LoggedBatch, previous: number): void
   /** The requests have not been written, and will not be. @param reason why */
   refuse(requests: readonly Waiting[], reason: string): void
   /** The requests may have been written, or may still be. */
@@ -146,8 +148,12 @@ export class WriteQueue {
         const outcome = await Promise.race([put, flight.landed])
         // The log has brought it, although the answer is lost.
         if (outcome === undefined) put.catch(() => {})
-        else if (outcome.isThere) flight.isPut = true
-        else this.#takeBack(flight)
+        else if (outcome.isThere) {
+          flight.isPut = true
+          const { revision, previous } = outcome
+          const batch = { ...flight.name, revision, record: Buffer.concat(record) }
+          if (previous !== undefined && record.length > 0) this.#parts.onPut(batch, previous)
+        } else this.#takeBack(flight)
         return
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error

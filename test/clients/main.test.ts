@@ -190,6 +190,22 @@ describe('the built program', () => {
     }
   })
 
+  test('a plain server loads nothing of a group', async () => {
+    const hook = `import Module from 'node:module'
+      const load = Module._load
+      Module._load = function (id, ...rest) {
+        process.stderr.write(id + '\\n')
+        return load.call(this, id, ...rest)
+      }`
+    const port = await freePort()
+    const args = ['--port', String(port), '--durability', 'no']
+    const options = ['--import', `data:text/javascript,${encodeURIComponent(hook)}`]
+    const child = program.start(join(program.dist, 'main.js'), args, options)
+    await child.says(/ready on/)
+    expect(child.err).toContain('node:')
+    expect(child.err).not.toMatch(/cluster|grpc|proto-loader/)
+  })
+
   test('export and import work with the built program', async () => {
     const { child, port } = await serve()
     const client = await talk(port)

@@ -6,7 +6,7 @@ import type { Membership } from '../../src/cluster/membership.ts'
 import type { Waiting } from '../../src/cluster/waiting.ts'
 import { WriteQueue } from '../../src/cluster/write-queue.ts'
 
-const THERE = { isThere: true, revision: 1 }
+const THERE = { isThere: true, revision: 1, previous: 0 } as const
 const lost = (): EtcdError => new EtcdError('lost', 14, false)
 const refused = (): EtcdError => new EtcdError('No connection established', 14, true)
 const full = (): EtcdError => new EtcdError('mvcc: database space exceeded', 8, true)
@@ -38,6 +38,7 @@ function start(outcomes: (PutOutcome | EtcdError)[]) {
     lose: () => {
       current = { node: 'b', lease: 2 }
     },
+    onPut: () => {},
     refuse: (requests) => note(`refused ${names(requests)}`),
     doubt: (requests) => note(`doubt ${names(requests)}`),
   })
