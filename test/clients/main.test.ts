@@ -203,7 +203,7 @@ describe('the built program', () => {
     const child = program.start(join(program.dist, 'main.js'), args, options)
     await child.says(/ready on/)
     expect(child.err).toContain('node:')
-    expect(child.err).not.toMatch(/cluster|grpc|proto-loader/)
+    expect(child.err).not.toMatch(/program-cluster|grpc|proto-loader/)
   })
 
   test('export and import work with the built program', async () => {
