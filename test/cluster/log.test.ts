@@ -138,6 +138,10 @@ describeWithPeer('etcd', 'the log in etcd', () => {
       const batch = { node: who.node, number, revision, record: Buffer.from('x') }
       followed.follower.offer(batch, previous)
     }
+    const { follower } = followed
+    const early = { node: a.node, number: 7, revision: follower.position + 2, record: undefined }
+    follower.offer(early, follower.position + 1)
+    expect(followed.batches).toEqual([])
     await put(a, 1)
     expect(followed.batches.map(text)).toEqual([`${a.node} 1 x`])
     await place.log.put(b, 1, bytes('b'), TIMEOUT_MS)
