@@ -71,6 +71,7 @@ export class LogGate implements Gate {
       const resume = this.#waiting.get(client)
       this.#waiting.delete(client)
       resume?.()
+      client.onSettled?.()
     }
     return isThere
   }

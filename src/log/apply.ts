@@ -185,6 +185,7 @@ export function silentClient(server: ServerContext): Client {
     authenticated: true,
     monitor: false,
     owed: 0,
+    onSettled: undefined,
     noEvict: false,
     noTouch: false,
     replyMode: 'off',

@@ -4,6 +4,8 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
 export interface Waiter {
   /** How many replies a gate that puts requests in order still owes the client. */
   owed: number
+  /** Called when it owes none any more. */
+  onSettled: (() => void) | undefined
   /**
    * Keeps the present request and the later ones until the returned function is called.
    *

@@ -41,7 +41,6 @@ export class Connection
   #closing = false
   /** On the scale of `Clock.elapsed`. */
   #closingSince = 0
-  /** The socket has closed. */
   #gone = false
   /** Called if the client leaves while it is blocked; present only then. */
   #onGone: (() => void) | undefined
@@ -159,6 +158,10 @@ export class Connection
   }
 
   onProtocolError(message: string): void {
+    if (this.owed > 0) {
+      this.onSettled = () => this.onProtocolError(message)
+      return
+    }
     this.server.logger.debug({ client: this.id, address: this.address }, message)
     this.reply.muted = false
     this.reply.error(`ERR ${message}`)
@@ -292,7 +295,6 @@ export class Connection
     this.#socket.destroy()
   }
 
-  /** Called before requests are served. */
   #begin(): void {
     const { clock, pubsub } = this.server
     // Messages of earlier requests come before the replies to these.
@@ -302,7 +304,6 @@ export class Connection
     this.#turnEnd = clock.lastLap + MAX_TURN_MS
   }
 
-  /** Called when requests have been served. */
   #finish(): void {
     this.server.pubsub.served = undefined
     this.#serving = false
@@ -319,7 +320,6 @@ export class Connection
     queueMicrotask(guarded(this, () => this.#goOn()))
   }
 
-  /** Whether no request may be served now. */
   get #halted(): boolean {
     return this.blocked || this.#unread.waits || this.#yielding
   }

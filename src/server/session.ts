@@ -26,6 +26,7 @@ export class Session {
   watched: WatchedKeys | undefined
   executing = false
   owed = 0
+  onSettled: (() => void) | undefined
   monitor = false
   noEvict = false
   noTouch = false

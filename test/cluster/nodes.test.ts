@@ -96,6 +96,9 @@ describeWithPeer('etcd', 'three nodes over three members', () => {
         socket.on('close', () => resolve(replies))
       })
     expect(await ask('SET h 1\r\n')).toBe('+OK\r\n')
+    expect(await ask('SET h 1\r\n*x\r\n')).toBe(
+      '+OK\r\n-ERR Protocol error: invalid multibulk length\r\n',
+    )
     expect(await ask('INCR h\r\nINCR h\r\nGET h\r\n')).toBe(':2\r\n:3\r\n$1\r\n3\r\n')
     expect(await ask('MULTI\r\nINCR h\r\nEXEC\r\nINCR h\r\n')).toBe(
       '+OK\r\n+QUEUED\r\n*1\r\n:4\r\n:5\r\n',
