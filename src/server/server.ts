@@ -163,6 +163,7 @@ export class Server implements ServerContext {
       onClosed: (client) => this.#admission.remove(client),
     })
     this.memory.changes = () => this.store.index
+    this.memory.onShort = () => this.persistence.relieve()
     let warnedAt = Number.NEGATIVE_INFINITY
     this.memory.onHeapFull = () => {
       // Around the limit it is full many times a second.
