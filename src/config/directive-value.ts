@@ -19,8 +19,12 @@ interface Described {
   readonly group: string
   /** Whether CONFIG SET may change it while the server runs. */
   readonly mutable: boolean
+  /** CONFIG SET may change it only if `enable-protected-configs` says so. */
+  readonly protected?: true
   /** Never shown in logs or error messages. */
   readonly secret?: true
+  /** `--help` only names it. */
+  readonly rare?: true
   /** One line for `--help`, the conf file and the documentation. */
   readonly help: string
   /** More text for the conf file and the documentation; the generators wrap it. */
