@@ -32,23 +32,3 @@ export function hasHash(given: string, hashes: readonly string[]): boolean {
   }
   return found
 }
-
-/** The user of every client: there is no other. */
-export const DEFAULT_USER = 'default'
-
-/**
- * Whether a password is right. As in Redis, any password is right if none is required.
- *
- * @param required the directive `requirepass`; empty if no password is required
- */
-export function isPassword(given: string, required: string): boolean {
-  return required === '' || isSame(given, required)
-}
-
-/** Compares in constant time: it depends neither on the first difference nor on the lengths. */
-function isSame(given: string, expected: string): boolean {
-  const { createHash, timingSafeEqual } = crypto()
-  const digest = (password: string): Buffer =>
-    createHash('sha256').update(password, 'latin1').digest()
-  return timingSafeEqual(digest(given), digest(expected))
-}

@@ -101,15 +101,22 @@ export class Users {
   }
 
   /**
-   * Defines a user anew by a line of a conf file, whatever it was before.
+   * Defines a user by a line of a conf file, whatever it was before.
    *
-   * @throws RuleError
+   * @throws UsersError that names no rule, which may be a password
    */
   define(name: string, args: readonly string[]): void {
     if (hasBlank(name)) throw new UsersError('Spaces not allowed in ACL usernames')
-    const user = this.#users.get(name) ?? this.#new(name)
-    if (this.#users.has(name)) user.apply('reset')
-    for (const rule of mergeSelectors(args)) user.apply(rule)
+    const known = this.#users.get(name)
+    const user = known ?? this.#new(name)
+    known?.apply('reset')
+    try {
+      for (const rule of mergeSelectors(args)) user.apply(rule)
+    } catch (error) {
+      if (!(error instanceof RuleError || error instanceof UnmatchedParenthesis)) throw error
+      const reason = error instanceof RuleError ? error.message : 'Unmatched parenthesis'
+      throw new UsersError(`Error in user declaration '${name}': ${reason}`)
+    }
     this.#users.set(name, user)
   }
 

@@ -4,19 +4,23 @@ import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { IndexError, PathError, SnapshotError, StoreError } from '../store/errors.ts'
+import { isBelow } from '../store/path.ts'
 import { textOfValue } from '../store/value.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
 import { endTransaction, isUnixSocket, limitKept } from './client.ts'
+import { describeClient } from './client-info.ts'
 import type { Command } from './command.ts'
+import { denialText, lateDenialText } from './denial-text.ts'
 import type { Gate } from './gate.ts'
 import { requestKeys } from './key-specs.ts'
 import { monitorLine } from './monitor-line.ts'
 import { NO_OPTIONS } from './option-parser.ts'
+import { cleanPathOfKey, type Denial, denialOf, mayShow } from './permission.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import type { Transaction } from './transaction.ts'
-import { hasLarge, withoutLarge } from './value-places.ts'
+import { hasLarge, withoutLarge, wordsOf } from './value-places.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
 const MAX_SHOWN_CHARACTERS = 128
@@ -42,7 +46,7 @@ export class Dispatcher {
   constructor(server: ServerContext, commands: readonly Command[]) {
     this.#server = server
     for (const command of commands)
-      this.#entries.set(command.name, prepareCommand(command, command.name))
+      this.#entries.set(command.name, prepareCommand(command, command.name, server.catalogue))
     const { config } = server
     const follow = (): void => {
       const slowlog = config.get('slowlog-log-slower-than')
@@ -88,7 +92,14 @@ export class Dispatcher {
     let tooLong = false
     reply.array(requests.length)
     for (const args of requests) {
-      this.#call(client, this.#find(args), args)
+      const entry = this.#find(args)
+      // The user, or the tree, may have changed since the request was queued.
+      const denial = denialOf(client.user, entry.access, args, this.#server.store)
+      if (denial === undefined) this.#call(client, entry, args)
+      else {
+        this.#noteDenial(client, entry, args, denial)
+        this.#fail(client, reply.length, new CommandError(lateDenialText(denial)))
+      }
       if (client.replyMode === 'off') reply.muted = true
       if (reply.length - before > MAX_EXEC_REPLY_BYTES) {
         // A transaction is all or nothing, so the remaining requests run, too.
@@ -121,6 +132,15 @@ export class Dispatcher {
     )
   }
 
+  /** The command that a request calls; undefined if there is none such. */
+  find([name, ...args]: readonly string[]): PreparedCommand | undefined {
+    try {
+      return this.#find([name, ...args])
+    } catch {
+      return undefined
+    }
+  }
+
   /** Checks in Redis's order, which decides the error reply for a request with several faults. */
   #check(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const { arity } = entry
@@ -129,9 +149,9 @@ export class Dispatcher {
     if (entry.protectedBy !== undefined) this.#checkProtected(client, entry)
     if (
       !client.authenticated &&
-      !entry.command.flags.includes('no_auth') &&
+      !entry.access.open &&
       // CONFIG SET may have removed the password since the client connected.
-      this.#server.config.get('requirepass') !== ''
+      this.#server.users.loginRequired
     ) {
       throw new CommandError('NOAUTH Authentication required.')
     }
@@ -139,6 +159,7 @@ export class Dispatcher {
     if (transaction !== undefined && entry.noMulti) {
       throw new CommandError('ERR Command not allowed inside a transaction')
     }
+    if (!client.user.unrestricted) this.#checkUser(client, entry, args)
     const { memory, persistence } = this.#server
     if (memory.limited && this.#needsMemory(client, entry) && isShort(memory, entry, args)) {
       throw new CommandError("OOM command not allowed when used memory > 'maxmemory'.")
@@ -157,6 +178,37 @@ export class Dispatcher {
         `ERR Can't execute '${entry.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
       )
     }
+  }
+
+  #checkUser(client: Client, entry: PreparedCommand, args: RequestArguments): void {
+    const denial = denialOf(client.user, entry.access, args, this.#server.store)
+    if (denial === undefined) return
+    this.#noteDenial(client, entry, args, denial)
+    throw new CommandError(denialText(denial, entry.fullName))
+  }
+
+  #noteDenial(
+    client: Client,
+    entry: PreparedCommand,
+    request: RequestArguments,
+    { kind, at }: Denial,
+  ): void {
+    const { aclLog, audit } = this.#server
+    const args = wordsOf(request)
+    aclLog.add({
+      reason: kind,
+      context: client.transaction !== undefined || client.executing ? 'multi' : 'toplevel',
+      object: kind === 'command' || at === 0 ? entry.fullName : args[at],
+      username: client.user.name,
+      client: describeClient(client),
+    })
+    audit?.write('denied', client, {
+      command: entry.fullName,
+      reason: kind,
+      keys: requestKeys(entry.command, args),
+      channels:
+        entry.command.channels === undefined ? [] : args.slice(1, kind === 'channel' ? at + 1 : 2),
+    })
   }
 
   /** Checks one of Redis's protected commands: all clients, local clients or none may use it. */
@@ -222,10 +274,11 @@ export class Dispatcher {
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       entry.run?.(client, args as never, options)
+      if (entry.audited) this.#audit(client, entry, args)
     } catch (error) {
       stats.failedCalls++
       if (store.index !== index && !isExpected(error)) this.#cutOff(client, before, error)
-      else this.#fail(client, before, error)
+      else this.#fail(client, before, asSeen(client, entry, args, error))
     }
     // Counting and monitoring come after the call, as in Redis: INFO does not count itself, and a
     // client that monitors gets its reply before the line about the request.
@@ -236,6 +289,13 @@ export class Dispatcher {
     this.#server.stats.commandsProcessed++
     if (time >= this.#slowTime) this.#noteSlow(client, entry, args, time)
     if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
+  }
+
+  #audit(client: Client, { command, fullName }: PreparedCommand, args: RequestArguments): void {
+    const { audit } = command
+    if (audit === undefined) return
+    const names = audit.names?.(wordsOf(args)) ?? []
+    this.#server.audit?.write(audit.event, client, { command: fullName, names })
   }
 
   #statsOf(entry: PreparedCommand): CommandStats {
@@ -322,6 +382,7 @@ export class Dispatcher {
     const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
     const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
     const monitors = [...this.#server.monitors].filter((monitor) => {
+      if (!mayShow(monitor.user, entry.access, args)) return false
       // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
       const skipped = monitor === client && client.reply.muted
       return monitor.replyMode !== 'off' && !skipped
@@ -330,6 +391,26 @@ export class Dispatcher {
       for (const monitor of monitors) monitor.deliver(piece)
     }
   }
+}
+
+/**
+ * The error as its client may see it: of a path that its user may not read, which can only be one
+ * above its own, it is not told; the client's own path stands for it.
+ */
+function asSeen(
+  client: Client,
+  { command }: PreparedCommand,
+  args: RequestArguments,
+  error: unknown,
+): unknown {
+  const { user } = client
+  if (user.unrestricted || !(error instanceof StoreError) || !error.cause.startsWith('/')) {
+    return error
+  }
+  const { code, cause, index } = error
+  if (user.mayRead(cause)) return error
+  const paths = requestKeys(command, args).map((key) => cleanPathOfKey(key) ?? '/')
+  return new StoreError(code, paths.find((path) => isBelow(path, cause)) ?? paths[0] ?? '/', index)
 }
 
 /** The positions of arguments that nobody must be shown. */

@@ -78,11 +78,11 @@ export class Admission {
 
   /** The error reply for a socket that must not be served; undefined for any other. */
   #refusal(socket: Socket, unixPath: string | undefined): string | undefined {
-    const { config } = this.#context.server
+    const { config, users } = this.#context.server
     if (this.clients.size >= config.get('maxclients')) {
       return '-ERR max number of clients reached\r\n'
     }
-    const open = config.get('protected-mode') && config.get('requirepass') === ''
+    const open = config.get('protected-mode') && users.default.nopass
     if (open && unixPath === undefined && !isLoopback(socket.remoteAddress ?? ''))
       return PROTECTED_MODE_ERROR
     return undefined

@@ -1,4 +1,8 @@
 import type { Logger } from 'pino'
+import { AclLog } from '../access/acl-log.ts'
+import { type AuditLog, openAuditLog } from '../access/audit.ts'
+import type { CommandCatalogue } from '../access/command-catalogue.ts'
+import type { Users } from '../access/users.ts'
 import { commandTable } from '../commands/table.ts'
 import { type Config, pathFromBytes } from '../config/config.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
@@ -9,7 +13,7 @@ import { SlowLog } from '../metrics/slow-log.ts'
 import { Throughput } from '../metrics/throughput.ts'
 import { Persistence } from '../persistence/persistence.ts'
 import { Subscriptions } from '../pubsub/subscriptions.ts'
-import type { Client, ServerContext } from '../request/client.ts'
+import type { Client, FoundCommand, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
 import { Pause } from '../request/pause.ts'
@@ -27,6 +31,7 @@ import { followConfig, PersistenceConfig } from './follow-config.ts'
 import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
 import { Turn } from './turn.ts'
+import { catalogueOf, loadAclFile, Revocation, usersOf } from './users.ts'
 
 /** When the server closes, connections may take this long to read their last replies. */
 const CLOSE_GRACE_MS = 1000
@@ -56,6 +61,10 @@ export class Server implements ServerContext {
   readonly persistence: Persistence
   readonly pubsub: Subscriptions
   readonly pause: Pause
+  readonly catalogue: CommandCatalogue
+  readonly users: Users
+  readonly aclLog: AclLog
+  readonly audit: AuditLog | undefined
   readonly throughput: Throughput
   readonly slowlog: SlowLog
   readonly latency: LatencyMonitor
@@ -79,6 +88,8 @@ export class Server implements ServerContext {
   readonly #holding = new Set<Output>()
   #listeners: Listeners | undefined
   #closing = false
+  /** A client has asked for it. */
+  #shutDown = false
   #resolveClosed: () => void = () => {}
 
   constructor(parts: ServerParts) {
@@ -89,6 +100,12 @@ export class Server implements ServerContext {
     this.lostLogLines = parts.lostLogLines
     this.clock = new ServerClock(clock)
     this.startedAt = clock.now()
+    this.catalogue = catalogueOf(commandTable)
+    this.users = usersOf(config, this.catalogue)
+    config.onChange('requirepass', (password) => this.users.setDefaultPassword(password))
+    this.audit = openAuditLog(config.get('audit-log'), (error) =>
+      logger.error({ err: error }, 'could not write to the audit log'),
+    )
     this.#listenPort = parts.listenPort
     this.#umask = parts.umask
     this.store = new Store({
@@ -114,6 +131,7 @@ export class Server implements ServerContext {
     this.throughput = new Throughput(this.stats, this.clock)
     this.slowlog = new SlowLog(config, this.clock)
     this.latency = new LatencyMonitor(config, this.clock)
+    this.aclLog = new AclLog(config, this.clock)
     this.#dispatcher = new Dispatcher(this, commandTable)
     this.#expiry = new ExpiryTimer(this.store, this.clock, (duration) => {
       this.latency.add('expire-cycle', duration)
@@ -137,6 +155,8 @@ export class Server implements ServerContext {
       onSurvey: () => this.#expiry.look(),
       onClosed: (client) => this.#admission.remove(client),
     })
+    const { clients } = this.#admission
+    this.users.listener = new Revocation(clients, this.users, this.#dispatcher, this.store)
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -192,6 +212,8 @@ export class Server implements ServerContext {
    */
   close(save = true): Promise<void> {
     if (this.#closing) return this.closed
+    // SHUTDOWN has a line of its own.
+    if (!this.#shutDown) this.audit?.write('shutdown', undefined)
     this.#turn.serve()
     if (this.pubsub.served === undefined) {
       for (const client of this.clients.values()) client.serveRest()
@@ -214,7 +236,16 @@ export class Server implements ServerContext {
   }
 
   shutdown(save: boolean): void {
+    this.#shutDown = true
     this.close(save).catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close'))
+  }
+
+  findCommand(request: readonly string[]): FoundCommand | undefined {
+    return this.#dispatcher.find(request)
+  }
+
+  loadAclFile(file: string): void {
+    loadAclFile(this.users, file)
   }
 
   execute(client: Client, transaction: Transaction): void {
@@ -231,6 +262,7 @@ export class Server implements ServerContext {
       .then(() => this.persistence.close(save))
       .catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close the data'))
       .finally(() => {
+        this.audit?.close()
         this.logger.info('closed')
         this.#resolveClosed()
       })

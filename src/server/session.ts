@@ -1,4 +1,5 @@
 import { isLoopback } from '../access/loopback.ts'
+import type { User } from '../access/user.ts'
 import type { ServerContext } from '../request/client.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
@@ -21,10 +22,12 @@ export class Session {
   name = ''
   libraryName = ''
   libraryVersion = ''
+  user: User
   authenticated: boolean
   transaction: Transaction | undefined
   watched: WatchedKeys | undefined
   executing = false
+  awaited: readonly string[] | undefined
   monitor = false
   noEvict = false
   noTouch = false
@@ -37,7 +40,8 @@ export class Session {
     this.localAddress = localAddress
     this.createdAt = server.clock.now()
     this.lastRequestAt = server.clock.elapsed()
-    this.authenticated = server.config.get('requirepass') === ''
+    this.user = server.users.default
+    this.authenticated = !server.users.loginRequired
   }
 
   get isLocal(): boolean {
@@ -59,6 +63,10 @@ export class Session {
 
   /** Whether the client has to authenticate before its requests are served. */
   get needsPassword(): boolean {
-    return !this.authenticated && this.server.config.get('requirepass') !== ''
+    return !this.authenticated && this.server.users.loginRequired
+  }
+
+  maySee(path: string): boolean {
+    return this.user.mayRead(path)
   }
 }

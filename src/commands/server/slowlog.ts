@@ -1,9 +1,11 @@
 // SLOWLOG
 
+import type { SlowRequest } from '../../metrics/slow-log.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { mayShow } from '../../request/permission.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'loading', 'stale']
@@ -23,9 +25,20 @@ function parseCount(text: string | undefined): number {
   return count === -1n ? Number.POSITIVE_INFINITY : Number(count)
 }
 
+/** The slow requests that a client may see, the newest first. */
+function shownRequests({ server, user }: Client): readonly SlowRequest[] {
+  const { requests } = server.slowlog
+  if (user.unrestricted) return requests
+  return requests.filter(({ args, whole }) => {
+    const access = whole ? server.findCommand(args)?.access : undefined
+    return access !== undefined && mayShow(user, access, args)
+  })
+}
+
 /** SLOWLOG GET. */
-function replyRequests({ server, reply }: Client, count: number): void {
-  const requests = server.slowlog.requests.slice(0, count)
+function replyRequests(client: Client, count: number): void {
+  const { reply } = client
+  const requests = shownRequests(client).slice(0, count)
   reply.array(requests.length)
   for (const { id, time, duration, args, address, clientName } of requests) {
     reply.array(6)
@@ -67,8 +80,8 @@ const subcommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 2,
     flags: FLAGS,
-    run({ server, reply }) {
-      reply.integer(server.slowlog.requests.length)
+    run(client) {
+      client.reply.integer(shownRequests(client).length)
     },
   },
   {

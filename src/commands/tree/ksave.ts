@@ -13,6 +13,8 @@ export const ksaveCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes and events in the state',
     arity: 2,
     flags: ['write', 'admin', 'denyoom'],
+    reach: 'all',
+    audit: { event: 'recover' },
     args: [{ name: 'state', type: 'string', value: true }],
     runWithValues(client, args: readonly [name: string, state: Value]) {
       client.server.store.recovery(args[1])
@@ -28,6 +30,7 @@ export const ksaveCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes and kept events',
     arity: 1,
     flags: ['readonly', 'admin'],
+    reach: 'all',
     run(client) {
       // No copy is needed, because nothing can change the store while it is being written.
       client.reply.bulkOf(client.server.store.saveInPieces())

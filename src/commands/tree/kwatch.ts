@@ -1,11 +1,13 @@
 // KWATCH · KWAIT · KUNWATCH
 
+import { eventAsSeen } from '../../pubsub/event-as-seen.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
+import { hasToken } from '../../request/arguments/token.ts'
 import { limitKept } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { ownCopy } from '../../store/path.ts'
+import { cleanPath, ownCopy } from '../../store/path.ts'
 import { writeEvent } from './event-reply.ts'
 
 /** Watching the tree. */
@@ -19,6 +21,7 @@ export const kwatchCommands: readonly Command[] = [
     arity: -2,
     flags: ['readonly', 'blocking'],
     keys: [1, 1, 1],
+    reach: (request) => (hasToken(request, 2, 'RECURSIVE') ? 'subtree' : 'node'),
     parsed: true,
     args: [
       { name: 'path', type: 'key' },
@@ -30,6 +33,7 @@ export const kwatchCommands: readonly Command[] = [
       const { store, clock } = client.server
       const timeout = parseTimeout(options.get('milliseconds') ?? '0')
       const since = parseInteger(options.get('index') ?? '0', 0)
+      const path = ownCopy(cleanPath(args[1]))
       let answered = false
       let unblock: (() => void) | undefined
       let cancelTimer: (() => void) | undefined
@@ -38,10 +42,11 @@ export const kwatchCommands: readonly Command[] = [
         since,
         onFailure: (error: unknown) => client.disconnect(`its event could not be sent: ${error}`),
       }
-      const watcher = store.watch(ownCopy(args[1]), watchOptions, (event) => {
+      const watcher = store.watch(path, watchOptions, (event) => {
         answered = true
         cancelTimer?.()
-        writeEvent(client.reply, event)
+        client.awaited = undefined
+        writeEvent(client.reply, eventAsSeen(client, path, event))
         unblock?.()
       })
       if (answered) return
@@ -51,13 +56,16 @@ export const kwatchCommands: readonly Command[] = [
         client.reply.nullArray()
         return
       }
+      client.awaited = args.map(ownCopy)
       unblock = client.block(() => {
+        client.awaited = undefined
         watcher.remove()
         cancelTimer?.()
       })
       if (timeout === 0) return
       cancelTimer = clock.schedule(() => {
         watcher.remove()
+        client.awaited = undefined
         client.reply.nullArray()
         unblock?.()
       }, timeout)
@@ -71,6 +79,7 @@ export const kwatchCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of kept events since the index',
     arity: -2,
     flags: ['pubsub', 'readonly'],
+    channels: 'listen',
     args: [{ name: 'channel', type: 'string', multiple: true }],
     keeps: true,
     inPubSub: true,
@@ -93,6 +102,7 @@ export const kwatchCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of channels',
     arity: -1,
     flags: ['pubsub', 'readonly'],
+    reach: 'nothing',
     args: [{ name: 'channel', type: 'string', optional: true, multiple: true }],
     inPubSub: true,
     run(client, args) {
