@@ -10,12 +10,16 @@ export const READ = 1
 export const WRITE = 2
 export const READ_WRITE = READ | WRITE
 
-/** Keys that may be read, or written, or both. */
-export interface KeyPattern {
-  /** As the rule has it, which is how it is shown. */
+/** Keys that may be read, or written, or both, as a rule has them. */
+interface KeyRule {
   readonly text: string
-  readonly pattern: PathPattern
   /** {@link READ}, {@link WRITE} or both. */
+  readonly access: number
+}
+
+/** The same, of all rules whose patterns are one pattern once they are clean. */
+interface AllowedKeys {
+  readonly pattern: PathPattern
   readonly access: number
 }
 
@@ -37,7 +41,8 @@ export class Selector {
   commands: Uint8Array
   /** The first arguments with which a command is allowed that is not allowed as such, by number. */
   readonly firstArguments = new Map<number, readonly string[]>()
-  keys: readonly KeyPattern[] = []
+  #keyRules: readonly KeyRule[] = []
+  #keys: readonly AllowedKeys[] = []
   channels: readonly string[] = []
 
   constructor(catalogue: CommandCatalogue, allChannels: boolean) {
@@ -53,7 +58,8 @@ export class Selector {
     copy.allFirst = this.allFirst
     copy.commands = this.commands.slice()
     for (const [id, args] of this.firstArguments) copy.firstArguments.set(id, args)
-    copy.keys = this.keys
+    copy.#keyRules = this.#keyRules
+    copy.#keys = this.#keys
     copy.channels = this.channels
     return copy
   }
@@ -77,7 +83,7 @@ export class Selector {
    */
   allowsKey(path: string, start: 0 | 1, access: number): boolean {
     if (this.allKeys) return true
-    for (const { pattern, access: given } of this.keys) {
+    for (const { pattern, access: given } of this.#keys) {
       if ((given & access) === access && pattern.matches(path, start)) return true
     }
     return false
@@ -86,7 +92,7 @@ export class Selector {
   /** Whether all that is, or could be, below a clean, absolute path may be used. */
   allowsBelow(path: string, access: number): boolean {
     if (this.allKeys) return true
-    return this.keys.some(
+    return this.#keys.some(
       ({ pattern, access: given }) => (given & access) === access && pattern.coversBelow(path),
     )
   }
@@ -102,7 +108,7 @@ export class Selector {
   /** Whether all keys that a tree pattern of PSUBSCRIBE can match may be read. */
   allowsTreePattern(glob: string): boolean {
     if (this.allKeys) return true
-    return this.keys.some(
+    return this.#keys.some(
       ({ pattern, access }) => (access & READ) !== 0 && pattern.coversPattern(glob),
     )
   }
@@ -114,11 +120,11 @@ export class Selector {
       case 'allkeys':
       case '~*':
         this.allKeys = true
-        this.keys = []
+        this.#setKeys([])
         return
       case 'resetkeys':
         this.allKeys = false
-        this.keys = []
+        this.#setKeys([])
         return
       case 'allchannels':
       case '&*':
@@ -154,7 +160,7 @@ export class Selector {
   /** The patterns of keys as rules. */
   describeKeys(): string[] {
     if (this.allKeys) return ['~*']
-    return this.keys.map(({ text, access }) => KEY_PREFIXES[access] + text)
+    return this.#keyRules.map(({ text, access }) => KEY_PREFIXES[access] + text)
   }
 
   /** The patterns of channels as rules. */
@@ -186,13 +192,21 @@ export class Selector {
       ? { access: READ_WRITE, text: rule.slice(1) }
       : parseKeyRule(rule)
     if (hasBlank(text)) throw new RuleError('syntax')
-    const at = this.keys.findIndex((each) => each.text === text)
-    if (at >= 0) {
-      const known = this.keys[at]
-      this.keys = this.keys.with(at, { ...known, access: known.access | access })
-    } else {
-      this.keys = [...this.keys, { text, pattern: new PathPattern(text), access }]
+    const rules = this.#keyRules
+    const at = rules.findIndex((each) => each.text === text)
+    if (at < 0) this.#setKeys([...rules, { text, access }])
+    else this.#setKeys(rules.with(at, { text, access: rules[at].access | access }))
+  }
+
+  #setKeys(rules: readonly KeyRule[]): void {
+    const keys = new Map<string, AllowedKeys>()
+    for (const { text, access } of rules) {
+      const pattern = new PathPattern(text)
+      const known = keys.get(pattern.text)
+      keys.set(pattern.text, { pattern, access: access | (known?.access ?? 0) })
     }
+    this.#keyRules = rules
+    this.#keys = [...keys.values()]
   }
 
   #addChannel(channel: string): void {

@@ -1,0 +1,464 @@
+import { expect, test } from 'vitest'
+import { ManualClock } from '../../src/store/clock.ts'
+import { isBelow } from '../../src/store/path.ts'
+import type { Store } from '../../src/store/store.ts'
+import { nodesBelow, pathOf } from '../../src/store/tree/node.ts'
+import { LARGE_VALUE_BYTES, textOfValue } from '../../src/store/value.ts'
+import { SeededRandom, seedOfRun } from '../persistence/seeded-random.ts'
+import {
+  ErrorReply,
+  join,
+  Push,
+  parseReply,
+  type RawClient,
+  type Reply,
+  start,
+  visit,
+} from '../server/raw-client.ts'
+import { PathModel } from './path-model.ts'
+import {
+  anyPath,
+  anyRequest,
+  CHANNELS,
+  favour,
+  PATTERNS,
+  spelled,
+  treeChannel,
+} from './random-requests.ts'
+
+/** How many requests the users make altogether. */
+const OPS = Number(process.env.KTREE_ACCESS_OPS ?? 1500)
+const STEPS = 25
+/** In the value of every node that the user may not read, and in no other. */
+const CANARY = 'CaNaRy'
+/** In the name of some nodes that the user may not read. No request of the user has it. */
+const SECRET = 'SeCrEt'
+
+const KEY_RULES = [
+  ...['~a/*', '~/a', '~a*', '%R~a/*', '%W~d/*', '%R~b*', '~d/e/*', '~*x', '~/b/../d/*', '~a/?'],
+  ...['~a', '~d', '~b', '%R~b', '~a/b', '%W~d', '%R~d/e', '~/a/../d', '~ab', '~x/..', '~b/_h*'],
+  ...['%R~*', '%W~*', '~*', '%RW~d', '~./a/b/*', '%W~a', '~ab*', '~*/x', '~d/**', '%R~/'],
+]
+const COMMAND_RULES = [
+  '+@all',
+  '+@all',
+  '+@all -@dangerous',
+  '+@tree +@read +@transaction +ping',
+  '+@all -@write',
+]
+const CHANNEL_RULES = ['allchannels', '&__key*', '&news', '&n* &__keyevent@0__:*', '']
+
+interface NodeState {
+  readonly value: string | undefined
+  readonly indexes: string
+}
+
+function stateOf(store: Store): Map<string, NodeState> {
+  const state = new Map<string, NodeState>()
+  for (const node of nodesBelow(store.root)) {
+    state.set(pathOf(node), {
+      value: node.dir ? undefined : textOfValue(node.value),
+      indexes: `${node.createdIndex} ${node.modifiedIndex} ${node.lease?.expireTime}`,
+    })
+  }
+  return state
+}
+
+/** A connection of which every byte is kept. */
+class Witness {
+  readonly client: RawClient
+  bytes = ''
+
+  constructor(client: RawClient) {
+    this.client = client
+    client.socket.on('data', (chunk: Buffer) => {
+      this.bytes += chunk.toString('latin1')
+    })
+  }
+}
+
+/** One user, one tree, and some connections. */
+class Scene {
+  readonly random: SeededRandom
+  readonly admin: RawClient
+  readonly store: Store
+  readonly clock: ManualClock
+  readonly witnesses: Witness[] = []
+  /** What has been done, for the message when something is wrong. */
+  readonly story: string[] = []
+  rules: string[] = []
+  model = new PathModel([])
+  #queueing = false
+  readonly #connect: () => Promise<RawClient>
+
+  constructor(
+    random: SeededRandom,
+    admin: RawClient,
+    store: Store,
+    clock: ManualClock,
+    connect: () => Promise<RawClient>,
+  ) {
+    this.random = random
+    this.admin = admin
+    this.store = store
+    this.clock = clock
+    this.#connect = connect
+  }
+
+  async begin(): Promise<void> {
+    const { random } = this
+    await this.ask(['FLUSHALL'])
+    // What happened in an earlier scene is not to be hidden from the user of this one.
+    await this.ask(['CONFIG', 'SET', 'watch-history', '1'])
+    await this.ask(['CONFIG', 'SET', 'watch-history', '1000'])
+    await this.ask(['ACL', 'DELUSER', 'u'])
+    await this.ask(['SLOWLOG', 'RESET'])
+    this.rules = Array.from({ length: random.between(1, 4) }, () => random.oneOf(KEY_RULES))
+    // A second selector has the same commands: what may be done is what either allows.
+    const split = random.next() < 0.2 ? random.between(0, this.rules.length) : this.rules.length
+    const commands = random.oneOf(COMMAND_RULES).split(' ')
+    const channels = random.oneOf(CHANNEL_RULES).split(' ').filter(Boolean)
+    const second = this.rules.slice(split).map(asRule)
+    const selector = second.length > 0 ? [`(${[...commands, ...second].join(' ')})`] : []
+    await this.ask([
+      ...['ACL', 'SETUSER', 'u', 'reset', 'resetchannels', 'on', 'nopass'],
+      ...[
+        ...commands,
+        '+ping',
+        ...this.rules.slice(0, split).map(asRule),
+        ...channels,
+        ...selector,
+      ],
+    ])
+    this.model = new PathModel(this.rules)
+    favour(this.model.globs)
+    for (let i = 0; i < 20; i++) await this.plant()
+  }
+
+  async ask(request: readonly string[]): Promise<Reply> {
+    this.story.push(`admin: ${request.join(' ').slice(0, 200)}`)
+    return await this.admin.call(...request)
+  }
+
+  /** Makes a node, of which the user shall learn nothing if it may not read it. */
+  async plant(): Promise<void> {
+    const { random, model } = this
+    let path = anyPath(random)
+    // Many paths are to be directories.
+    if (random.next() < 0.5) path = `${path === '/' ? '' : path}/${random.oneOf(['a', 'b', 'y'])}`
+    if (random.next() < 0.3) path = `${path === '/' ? '' : path}/${SECRET}${random.between(0, 9)}`
+    if (path === '/' || (path.includes(SECRET) && model.may(path, 'r'))) return
+    const word = model.may(path, 'r') ? 'v' : CANARY
+    // A large value is kept, and sent, in another way.
+    const more = random.next() < 0.05 ? word.repeat(LARGE_VALUE_BYTES) : ''
+    const value = `${word}${random.between(0, 99)}${more}`
+    const command = random.oneOf(['SET', 'SET', 'KSET', 'KCREATE', 'KMKDIR'])
+    await this.ask(command === 'KMKDIR' ? [command, path] : [command, path, value])
+  }
+
+  /** Moves what may be moved without showing what is forbidden. */
+  async move(): Promise<void> {
+    const { random, model } = this
+    const [from, to] = [anyPath(random), anyPath(random)]
+    const moved = [...stateOf(this.store)].filter(([path]) => path === from || isBelow(path, from))
+    const isSafe = moved.every(([path, { value }]) => {
+      const secret = path.includes(SECRET) || value?.includes(CANARY) === true
+      return !secret || !model.may(to + path.slice(from.length), 'r')
+    })
+    if (isSafe) await this.ask(['RENAME', from, to])
+    await this.hide()
+  }
+
+  /** Gives every node that the user may not read a value that it shall not see. */
+  async hide(): Promise<void> {
+    // What the user gave a TTL while and where it was allowed to would still expire.
+    for (const node of [...nodesBelow(this.store.root)]) {
+      if (node.lease !== null) await this.ask(['PERSIST', pathOf(node)])
+    }
+    for (const [path, { value }] of stateOf(this.store)) {
+      if (value === undefined || value.includes(CANARY) || this.model.may(path, 'r')) continue
+      await this.ask(['SET', path, `${CANARY}${this.random.between(0, 99)}`])
+    }
+  }
+
+  /** Takes a right away while the user is connected. */
+  async narrow(): Promise<void> {
+    if (this.rules.length < 2) return
+    await this.settle()
+    this.checkUnseen()
+    for (const witness of this.witnesses) witness.bytes = ''
+    this.rules = this.rules.slice(1)
+    await this.ask([
+      'ACL',
+      'SETUSER',
+      'u',
+      'clearselectors',
+      'resetkeys',
+      ...this.rules.map(asRule),
+    ])
+    this.model = new PathModel(this.rules)
+    await this.hide()
+  }
+
+  async connect(): Promise<Witness> {
+    const witness = new Witness(await this.#connect())
+    this.witnesses.push(witness)
+    const protocol = this.random.oneOf(['2', '3'])
+    this.story.push(`user ${this.witnesses.length}: connects, RESP${protocol}`)
+    await witness.client.call('HELLO', protocol, 'AUTH', 'u', 'x')
+    return witness
+  }
+
+  /** Begins to listen to something, or to wait for it. */
+  async listen(): Promise<void> {
+    const { random, store } = this
+    const witness = await this.connect()
+    const request = random.oneOf([
+      ['SUBSCRIBE', treeChannel(random, store.index)],
+      ['KWATCH', treeChannel(random, store.index), treeChannel(random, store.index)],
+      ['PSUBSCRIBE', random.oneOf(PATTERNS)],
+      ['PSUBSCRIBE', random.oneOf(PATTERNS), random.oneOf(PATTERNS)],
+      ['SUBSCRIBE', random.oneOf(CHANNELS)],
+      ['MONITOR'],
+      ['KWAIT', spelled(anyPath(random), random), ...random.oneOf([[], ['RECURSIVE']])],
+      [
+        'KWAIT',
+        spelled(anyPath(random), random),
+        'RECURSIVE',
+        'SINCE',
+        String(random.between(1, store.index + 1)),
+      ],
+    ])
+    this.story.push(`user ${this.witnesses.length}: ${request.join(' ')}`)
+    witness.client.send(...request)
+    // It is not known whether there will be a reply: what is sent next is served after it.
+    await this.settle()
+  }
+
+  /** Has everything served that has been sent, and everything sent that is owed. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 3; i++) {
+      await this.admin.call('PING')
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  /** One request of the user, or a transaction. */
+  async use(witness: Witness): Promise<void> {
+    const { random, store } = this
+    const requests = [anyRequest(random, store.index)]
+    if (random.next() < 0.2) {
+      while (random.next() < 0.6) requests.push(anyRequest(random, store.index))
+      requests.unshift(['MULTI'])
+      if (random.next() < 0.4) requests.unshift(['WATCH', spelled(anyPath(random), random)])
+      requests.push(['EXEC'])
+    }
+    // Some is put into the queue before somebody else takes the right away.
+    const cut = random.next() < 0.1 ? random.between(1, requests.length) : requests.length
+    for (const request of requests.slice(0, cut)) await this.#send(witness, request)
+    if (cut < requests.length) {
+      await this.narrow()
+      for (const request of requests.slice(cut)) await this.#send(witness, request)
+    }
+    if (witness.client.ended) return
+    if (!requests.some(([name]) => /subscribe|kwatch/i.test(name))) return
+    await this.#send(witness, ['UNSUBSCRIBE'])
+    await this.#send(witness, ['PUNSUBSCRIBE'])
+  }
+
+  async #send(witness: Witness, request: readonly string[]): Promise<void> {
+    if (witness.client.ended) return
+    const before = stateOf(this.store)
+    this.story.push(`user ${this.witnesses.indexOf(witness) + 1}: ${request.join(' ')}`)
+    witness.client.send(...request)
+    // Between MULTI and EXEC a PING would be queued, too.
+    if (request[0] === 'MULTI') this.#queueing = true
+    if (request[0] === 'EXEC') this.#queueing = false
+    if (this.#queueing) await this.settle()
+    else await witness.client.untilPong().catch(() => [])
+    this.checkUnchanged(before)
+  }
+
+  /** What the user may not write is as it was, but for directories on the way to what it may. */
+  checkUnchanged(before: ReadonlyMap<string, NodeState>): void {
+    const after = stateOf(this.store)
+    for (const [path, state] of before) {
+      if (!this.model.may(path, 'w')) this.#expect(after.get(path), state, path)
+    }
+    for (const path of after.keys()) {
+      if (before.has(path) || this.model.may(path, 'w')) continue
+      const leads = [...after.keys()].some(
+        (below) => isBelow(below, path) && this.model.may(below, 'w'),
+      )
+      this.#expect(leads, true, path)
+    }
+  }
+
+  /** Nothing that the user may not read has been sent to it. */
+  checkUnseen(): void {
+    for (const [i, { bytes }] of this.witnesses.entries()) {
+      for (const secret of [CANARY, SECRET]) {
+        const at = bytes.indexOf(secret)
+        if (at >= 0)
+          this.#fail(
+            `user ${i + 1} was sent ${JSON.stringify(bytes.slice(Math.max(0, at - 300), at + 50))}`,
+          )
+      }
+      // Paths in events, in errors, and in keyspace notifications.
+      for (const [, path] of bytes.matchAll(/"key":"(\/[^"]*)"|\((\/[^)\r]*)\) \[\d+\]/g)) {
+        if (path !== undefined) this.#expectKnown(path, i)
+      }
+      for (const [, path] of bytes.matchAll(/\((\/[^)\r]*)\) \[\d+\]/g)) this.#expectKnown(path, i)
+      for (const path of notifiedKeys(bytes)) this.#expectKnown(path, i)
+    }
+  }
+
+  #expectKnown(path: string, i: number): void {
+    // Who may use all that is below a path can find out what stands there.
+    if (!this.model.may(path, '') && !this.model.covers(path, ''))
+      this.#fail(`user ${i + 1} was told of ${path}`)
+  }
+
+  #expect(actual: unknown, expected: unknown, path: string): void {
+    try {
+      expect(actual).toEqual(expected)
+    } catch (error) {
+      this.#fail(`${path} has changed: ${(error as Error).message}`)
+    }
+  }
+
+  #fail(what: string): never {
+    const told = this.story.slice(-150).join('\n')
+    throw new Error(`${what}\nkeys: ${this.rules.join(' ')}\n${told}`)
+  }
+
+  async end(): Promise<void> {
+    this.checkUnseen()
+    for (const { client } of this.witnesses) client.socket.destroy()
+    await this.settle()
+  }
+}
+
+/** `~*` as a rule of its own would forbid all others beside it; `%RW~*` means the same. */
+const asRule = (rule: string): string => (rule === '~*' ? '%RW~*' : rule)
+
+/** The keys of messages to channels of keyspace notifications. */
+function notifiedKeys(bytes: string): string[] {
+  const paths: string[] = []
+  for (let at = 0; ; ) {
+    const parsed = parseReply(bytes, at)
+    if (parsed === undefined) return paths
+    at = parsed.end
+    const { reply } = parsed
+    const items = reply instanceof Push ? reply.items : Array.isArray(reply) ? reply : []
+    if (items[0] !== 'message' && items[0] !== 'pmessage') continue
+    const [channel, message] = items.slice(-2).map(String)
+    if (channel.startsWith('__keyevent@0__:')) paths.push(`/${message}`)
+    if (channel.startsWith('__keyspace@0__:')) paths.push(`/${channel.slice(15)}`)
+  }
+}
+
+test('no request shows or changes what its user may not see or change', async () => {
+  const seed = seedOfRun()
+  const random = new SeededRandom(seed)
+  const clock = new ManualClock()
+  const server = await start({
+    clock,
+    directives: { 'notify-keyspace-events': 'AKEnm', 'slowlog-log-slower-than': '0' },
+  })
+  const admin = await join(server)
+  let requests = 0
+  try {
+    while (requests < OPS) {
+      const scene = new Scene(random, admin, server.store, clock, () => visit(server))
+      await scene.begin()
+      let witness = await scene.connect()
+      for (let i = 0; i < STEPS; i++) {
+        const kind = random.next()
+        if (kind < 0.12) await scene.listen()
+        else if (kind < 0.3) await scene.plant()
+        else if (kind < 0.36) await scene.move()
+        else if (kind < 0.4) await scene.ask(['KDEL', anyPath(random), 'RECURSIVE'])
+        else if (kind < 0.42) await scene.narrow()
+        else if (kind < 0.46) {
+          const before = stateOf(server.store)
+          clock.advance(1500)
+          await scene.settle()
+          scene.checkUnchanged(before)
+        } else {
+          if (witness.client.ended) witness = await scene.connect()
+          await scene.use(witness)
+          requests++
+        }
+      }
+      await scene.end()
+    }
+  } catch (error) {
+    throw new Error(`KTREE_SEED=${seed}: ${(error as Error).message}`)
+  }
+}, 600_000)
+
+/** Commands of one key, with what they need of it: as the declaration should say. */
+const NEEDS: readonly (readonly [
+  request: readonly string[],
+  access: string,
+  below: 'never' | 'directory' | 'always',
+])[] = [
+  [['GET', 'P'], 'r', 'never'],
+  [['SET', 'P', 'v'], 'w', 'never'],
+  [['SET', 'P', 'v', 'GET'], 'rw', 'never'],
+  [['SET', 'P', 'v', 'IFEQ', 'x'], 'rw', 'never'],
+  [['EXISTS', 'P'], '', 'never'],
+  [['DEL', 'P'], 'w', 'never'],
+  [['TTL', 'P'], 'r', 'never'],
+  [['EXPIRE', 'P', '100'], 'w', 'directory'],
+  [['PERSIST', 'P'], 'w', 'directory'],
+  [['MEMORY', 'USAGE', 'P'], '', 'directory'],
+  [['KGET', 'P'], 'r', 'directory'],
+  [['KGET', 'P', 'SORTED'], 'r', 'directory'],
+  [['KGET', 'P', 'recursive'], 'r', 'always'],
+  [['KSET', 'P', 'v'], 'rw', 'never'],
+  [['KCREATE', 'P', 'v'], 'w', 'never'],
+  [['KUPDATE', 'P', ''], 'rw', 'directory'],
+  [['KCAS', 'P', 'v', 'PREVVALUE', 'w'], 'rw', 'never'],
+  [['KCAD', 'P', 'PREVVALUE', 'w'], 'rw', 'never'],
+  [['KDEL', 'P'], 'rw', 'directory'],
+  [['KDEL', 'P', 'DIR'], 'rw', 'directory'],
+  [['KDEL', 'P', 'RECURSIVE'], 'rw', 'always'],
+  [['KMKDIR', 'P'], 'w', 'never'],
+  [['KMKDIR', 'P', 'REPLACE'], 'rw', 'never'],
+  [['KMKDIR', 'P', 'EX', '9'], 'w', 'always'],
+  [['KWAIT', 'P', 'TIMEOUT', '1'], 'r', 'never'],
+  [['KWAIT', 'P', 'RECURSIVE', 'TIMEOUT', '1'], 'r', 'always'],
+]
+
+test('what a user may do with its keys is what the model says', async () => {
+  const random = new SeededRandom(seedOfRun())
+  const server = await start()
+  const admin = await join(server)
+  for (let round = 0; round < 60; round++) {
+    const rules = Array.from({ length: random.between(1, 3) }, () => random.oneOf(KEY_RULES))
+    const model = new PathModel(rules)
+    await admin.call('FLUSHALL')
+    await admin.call('ACL', 'SETUSER', 'u', 'reset', '+@all', ...rules.map(asRule))
+    for (let i = 0; i < 12; i++) {
+      await admin.call(
+        ...random.oneOf([
+          ['KMKDIR', anyPath(random)],
+          ['SET', anyPath(random), 'v'],
+        ]),
+      )
+    }
+    for (const [request, access, below] of NEEDS) {
+      const path = anyPath(random)
+      const words = request.map((word) => (word === 'P' ? spelled(path, random) : word))
+      const isDirectory = path === '/' || server.store.lookup(path)?.dir === true
+      const reaches = below === 'always' || (below === 'directory' && isDirectory)
+      // The right to a node and the right to what is below it must be one selector's, not one rule's.
+      const allowed = model.may(path, access) && (!reaches || model.covers(path, access))
+      const reply = await admin.call('ACL', 'DRYRUN', 'u', ...words)
+      expect([words, rules, reply === 'OK']).toEqual([words, rules, allowed])
+      expect(reply).not.toBeInstanceOf(ErrorReply)
+    }
+  }
+})
