@@ -22,6 +22,8 @@ export class PathPattern {
   readonly #prefix: string | undefined
   /** Up to its first wildcard, with the slash. */
   readonly #start: string
+  /** The first byte of the paths that it matches, without the slash; -1 if it may be any. */
+  readonly first: number
 
   /** @param pattern as a rule of a user has it, one byte a character */
   constructor(pattern: string) {
@@ -36,6 +38,7 @@ export class PathPattern {
     const prefix = !exact && rest.every(({ text }) => text === '*')
     this.#exact = exact ? this.#start.slice(1) : undefined
     this.#prefix = prefix ? this.#start.slice(1) : undefined
+    this.first = this.#start.length > 1 ? this.#start.charCodeAt(1) : -1
   }
 
   /**

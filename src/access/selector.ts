@@ -43,6 +43,8 @@ export class Selector {
   readonly firstArguments = new Map<number, readonly string[]>()
   #keyRules: readonly KeyRule[] = []
   #keys: readonly AllowedKeys[] = []
+  /** Those of them that can match a path, by its first byte: most have another. */
+  #keysByFirst: readonly (readonly AllowedKeys[])[] = []
   channels: readonly string[] = []
 
   constructor(catalogue: CommandCatalogue, allChannels: boolean) {
@@ -60,6 +62,7 @@ export class Selector {
     for (const [id, args] of this.firstArguments) copy.firstArguments.set(id, args)
     copy.#keyRules = this.#keyRules
     copy.#keys = this.#keys
+    copy.#keysByFirst = this.#keysByFirst
     copy.channels = this.channels
     return copy
   }
@@ -83,8 +86,11 @@ export class Selector {
    */
   allowsKey(path: string, start: 0 | 1, access: number): boolean {
     if (this.allKeys) return true
-    for (const { pattern, access: given } of this.#keys) {
-      if ((given & access) === access && pattern.matches(path, start)) return true
+    const keys = path.length > start ? this.#keysByFirst[path.charCodeAt(start)] : this.#keys
+    if (keys === undefined) return false
+    for (let i = 0; i < keys.length; i++) {
+      const each = keys[i]
+      if ((each.access & access) === access && each.pattern.matches(path, start)) return true
     }
     return false
   }
@@ -207,6 +213,9 @@ export class Selector {
     }
     this.#keyRules = rules
     this.#keys = [...keys.values()]
+    this.#keysByFirst = Array.from({ length: this.#keys.length > 0 ? 256 : 0 }, (_, byte) =>
+      this.#keys.filter(({ pattern }) => pattern.first < 0 || pattern.first === byte),
+    )
   }
 
   #addChannel(channel: string): void {

@@ -23,6 +23,8 @@ export class User {
   #passwords: readonly string[] = []
   /** The root selector, then those in parentheses. */
   #selectors: readonly Selector[]
+  /** The root selector, if there is no other. */
+  #only: Selector | undefined
   /** Everything is allowed: nothing else need be asked. */
   unrestricted = false
 
@@ -31,6 +33,7 @@ export class User {
     this.#catalogue = catalogue
     this.#allChannels = allChannels
     this.#selectors = [new Selector(catalogue, allChannels())]
+    this.#only = this.#selectors[0]
   }
 
   get selectors(): readonly Selector[] {
@@ -50,6 +53,22 @@ export class User {
   mayRead(path: string): boolean {
     if (this.unrestricted) return true
     return this.#selectors.some((selector) => selector.allowsKey(path, 1, READ))
+  }
+
+  /**
+   * Whether a request is allowed, if it is of the most frequent kind, and the user has no selectors
+   * beside the root one.
+   *
+   * @param id the command's number
+   * @param key its only key, clean; the slash in front may be left out
+   * @param access READ, WRITE, or both
+   * @returns false if another look has to be taken
+   */
+  allowsOneKey(id: number, key: string, start: 0 | 1, access: number): boolean {
+    const selector = this.#only
+    if (selector === undefined) return false
+    if (!selector.allCommands && selector.commands[id] !== 1) return false
+    return selector.allowsKey(key, start, access)
   }
 
   /** Changes the user by rules, in turn. @throws RuleError for the first that cannot be taken */
@@ -86,6 +105,7 @@ export class User {
       default:
         this.#applyOther(rule)
     }
+    this.#only = this.#selectors.length === 1 ? this.#selectors[0] : undefined
     this.unrestricted = this.#selectors.some((selector) => selector.isUnrestricted)
   }
 
@@ -103,6 +123,7 @@ export class User {
     this.#sanitize = other.#sanitize
     this.#passwords = other.#passwords
     this.#selectors = other.#selectors.map((selector) => selector.copy())
+    this.#only = this.#selectors.length === 1 ? this.#selectors[0] : undefined
     this.unrestricted = other.unrestricted
   }
 

@@ -13,18 +13,26 @@ export function accessOf(flags: readonly string[]): number {
 
 /** @param id the command's number in the catalogue */
 export function accessOfCommand(command: Command, id: number): CommandAccess {
-  const { keyFlagsOf } = command
+  const { keyFlagsOf, arity, reach = 'node', channels } = command
+  const specs = keySpecsOf(command)
+  const isOne = specs.length === 1 && specs[0].first === specs[0].last
+  const oneKey = isOne && reach === 'node' && channels === undefined ? specs[0].first : 0
+  // The flags that depend on options are known of a request without any.
+  const plain = keyFlagsOf?.(new Array<string>(Math.abs(arity)).fill(''))
   return {
     id,
+    oneKey,
+    oneKeyLength: plain === undefined ? 0 : Math.abs(arity),
+    oneKeyAccess: oneKey === 0 ? 0 : accessOf(plain ?? specs[0].flags),
     open: command.flags.includes('no_auth'),
-    keys: keySpecsOf(command).map(({ first, last, step, flags }) => ({
+    keys: specs.map(({ first, last, step, flags }) => ({
       first,
       last,
       step,
       access: accessOf(flags),
     })),
     reach: command.reach,
-    channels: command.channels,
+    channels,
     accessToAll: command.flags.includes('write') ? WRITE : READ,
     accessOf: keyFlagsOf && ((request) => accessOf(keyFlagsOf(request))),
   }

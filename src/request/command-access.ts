@@ -49,6 +49,11 @@ export interface CommandAccess {
   readonly keys: readonly AccessedKeys[]
   readonly reach: ReachOf | undefined
   readonly channels: ChannelUse | undefined
+  /** Where the only key stands, if a request of {@link oneKeyLength} reaches no further; else 0. */
+  readonly oneKey: number
+  /** How many arguments such a request has, the command's name counted; 0 for any number. */
+  readonly oneKeyLength: number
+  readonly oneKeyAccess: number
   /** What is done with the whole tree, where it reaches all of it. */
   readonly accessToAll: number
   /** What a request does with its keys, where that depends on its options. */

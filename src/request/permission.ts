@@ -36,7 +36,7 @@ export function denialOf(
   args: readonly Value[],
   store: Store,
 ): Denial | undefined {
-  if (user.unrestricted) return undefined
+  if (user.unrestricted || allowsOneKey(user, access, args)) return undefined
   const words = wordsOf(args)
   let told: Denial | undefined
   for (const selector of user.selectors) {
@@ -69,6 +69,22 @@ export function mayListen(user: User, channel: string, isPattern: boolean): bool
 /** Whether a user may know of a key, by the key as somebody has written it. */
 export function mayReadKey(user: User, key: string): boolean {
   return user.unrestricted || user.selectors.some((selector) => allowsNode(selector, key, READ))
+}
+
+/** Whether a request is of the most frequent kind, and allowed: GET and SET have to stay fast. */
+function allowsOneKey(user: User, access: CommandAccess, args: readonly Value[]): boolean {
+  const { oneKey, oneKeyLength } = access
+  if (oneKey === 0 || (oneKeyLength !== 0 && args.length !== oneKeyLength)) return false
+  const key = args[oneKey]
+  if (typeof key !== 'string') return false
+  const start = firstComponent(key)
+  return isPlain(key, start) && user.allowsOneKey(access.id, key, start, access.oneKeyAccess)
+}
+
+/** Whether a key is clean as it stands. Most have one component, for which a search will do. */
+function isPlain(key: string, start: 0 | 1): boolean {
+  if (key.length > 2 && start === 0 && !key.includes('/')) return true
+  return isProper(key, start)
 }
 
 function comesAfter(a: Denial, b: Denial): boolean {
@@ -106,22 +122,21 @@ function keyDenial(
 ): Denial | undefined {
   const reach = typeof access.reach === 'function' ? access.reach(args) : access.reach
   const bits = access.accessOf?.(args)
-  // Most commands have one key, and reach no further.
-  const [only] = access.keys
-  if (access.keys.length === 1 && only.first === only.last && (reach ?? 'node') === 'node') {
-    const { first: at } = only
-    if (allowsNode(selector, args[at], bits ?? only.access)) return undefined
-    return { kind: 'key', at, below: false }
-  }
   const places = keyPlaces(access, args)
-  const keys = places.map(({ at }) => args[at])
-  const below = reachesBelow(reach, keys, store)
+  let below: boolean | undefined
   for (const { at, access: declared } of places) {
     const asked = bits ?? declared
     if (reach !== 'below' && !allowsNode(selector, args[at], asked)) {
       return { kind: 'key', at, below: false }
     }
-    if (below && !allowsBelow(selector, args[at], asked)) return { kind: 'key', at, below: true }
+    if (reach === undefined || reach === 'node' || allowsBelow(selector, args[at], asked)) continue
+    // The tree is asked only if it makes a difference.
+    below ??= reachesBelow(
+      reach,
+      places.map((place) => args[place.at]),
+      store,
+    )
+    if (below) return { kind: 'key', at, below: true }
   }
   return undefined
 }
@@ -163,7 +178,7 @@ function channelPlaces({ channels }: CommandAccess, args: readonly string[]): nu
 
 function allowsNode(selector: Selector, key: string, access: number): boolean {
   const start = firstComponent(key)
-  if (isProper(key, start)) return selector.allowsKey(key, start, access)
+  if (isPlain(key, start)) return selector.allowsKey(key, start, access)
   const path = cleanPathOfKey(key)
   return path !== undefined && selector.allowsKey(path, 1, access)
 }
