@@ -79,6 +79,15 @@ export class AuditLog {
     else this.#logger.info(line)
   }
 
+  /**
+   * Opens the file anew, because a tool may have moved it. Does nothing on standard output.
+   *
+   * @throws Error if it cannot be opened; the log then goes on where it went
+   */
+  reopen(): void {
+    if (this.#stream instanceof AuditFile) this.#stream.reopen()
+  }
+
   close(): void {
     // Standard output is not ours to end.
     if (this.#stream instanceof AuditFile) this.#stream.end()
@@ -109,16 +118,28 @@ export function openAuditLog(
 
 /** A file that each line is written to at once, so that the last one before a crash is there. */
 class AuditFile implements DestinationStream {
-  readonly #file: number
+  readonly #path: string
+  #file: number
   readonly #onError: (error: unknown) => void
 
   constructor(path: string, onError: (error: unknown) => void) {
+    this.#path = path
     this.#onError = onError
+    this.#file = this.#open()
+  }
+
+  #open(): number {
     try {
-      this.#file = openSync(path, 'a', 0o600)
+      return openSync(this.#path, 'a', 0o600)
     } catch (error) {
       throw new Error(`cannot open the audit log: ${(error as Error).message}`)
     }
+  }
+
+  reopen(): void {
+    const former = this.#file
+    this.#file = this.#open()
+    closeSync(former)
   }
 
   write(line: string): void {

@@ -70,6 +70,7 @@ export class Signals {
   #reopenLog(): void {
     try {
       this.#output.reopen()
+      this.#server?.reopenAuditLog()
       this.#logger.info({ signal: 'SIGHUP' }, 'received a signal, and opened the log anew')
     } catch (error) {
       this.#logger.warn({ err: error }, 'cannot open the log file anew')

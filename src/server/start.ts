@@ -36,6 +36,8 @@ export interface RunningServer {
   readonly addresses: readonly string[]
   readonly config: Config
   readonly store: Store
+  /** Opens the audit log anew, because a tool may have moved it. @throws Error if it cannot */
+  reopenAuditLog(): void
   /** Ends all connections, puts the last writes on disk, and releases all resources. */
   close(): Promise<void>
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
@@ -97,6 +99,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     addresses: server.addresses,
     config,
     store: server.store,
+    reopenAuditLog: () => server.audit?.reopen(),
     close: () => server.close(),
     closed: server.closed,
     get lostWrites() {

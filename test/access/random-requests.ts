@@ -39,6 +39,8 @@ const far = callable.filter(
   ({ command: { reach, group } }) =>
     group === 'tree' || (reach !== undefined && reach !== 'node' && reach !== 'nothing'),
 )
+/** They move many nodes from one border to another, and so come more often than one of forty. */
+const moves = callable.filter(({ command }) => command.name.startsWith('rename'))
 /** Then what has keys or channels. */
 const telling = callable.filter(
   ({ command: { keys, channels } }) => keys !== undefined || channels !== undefined,
@@ -64,7 +66,7 @@ function favourite(random: SeededRandom): string {
 
 /** A clean path of the small tree that everything happens in. */
 export function anyPath(random: SeededRandom): string {
-  if (favourites.length > 0 && random.next() < 0.5) return random.oneOf(favourites)
+  if (favourites.length > 0 && random.next() < 0.65) return random.oneOf(favourites)
   const kind = random.between(0, 9)
   if (kind === 0) return '/'
   if (kind < 4) return `/${random.oneOf(DIRECTORIES)}`
@@ -149,7 +151,9 @@ function value(arg: Argument, random: SeededRandom): string[] {
 /** Any request of the whole table. */
 export function anyRequest(random: SeededRandom, index: number): string[] {
   const kind = random.next()
-  const { words, command } = random.oneOf(kind < 0.6 ? far : kind < 0.93 ? telling : callable)
+  const { words, command } = random.oneOf(
+    kind < 0.06 ? moves : kind < 0.6 ? far : kind < 0.93 ? telling : callable,
+  )
   const head = random.next() < 0.5 ? words : words.map((word) => word.toUpperCase())
   if (command.name.startsWith('rename')) {
     const [from, to] = [favourite(random), favourite(random)]
