@@ -197,6 +197,7 @@ export class Server implements ServerContext {
       })
     } catch (error) {
       await persistence.close(false)
+      this.audit?.close()
       throw error
     }
     this.#admission.start()

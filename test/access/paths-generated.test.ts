@@ -247,17 +247,20 @@ class Scene {
   async use(witness: Witness): Promise<void> {
     const { random, store } = this
     const requests = [anyRequest(random, store.index)]
-    if (random.next() < 0.2) {
+    if (random.next() < 0.25) {
       while (random.next() < 0.6) requests.push(anyRequest(random, store.index))
       requests.unshift(['MULTI'])
       if (random.next() < 0.4) requests.unshift(['WATCH', spelled(anyPath(random), random)])
       requests.push(['EXEC'])
     }
-    // Some is put into the queue before somebody else takes the right away.
-    const cut = random.next() < 0.1 ? random.between(1, requests.length) : requests.length
+    // Between what is queued and EXEC a right is taken away, or the tree changes.
+    const isTransaction = requests.length > 1
+    const cut =
+      isTransaction && random.next() < 0.5 ? random.between(1, requests.length) : requests.length
     for (const request of requests.slice(0, cut)) await this.#send(witness, request)
     if (cut < requests.length) {
-      await this.narrow()
+      if (random.next() < 0.6) await this.narrow()
+      else for (let i = 0; i < 3; i++) await this.plant()
       for (const request of requests.slice(cut)) await this.#send(witness, request)
     }
     if (witness.client.ended) return

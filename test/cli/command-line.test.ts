@@ -162,6 +162,17 @@ test.each([
   expect(() => parse(line)).toThrow(message)
 })
 
+test('users may be given, one option each', () => {
+  const words = ['--user', 'a', 'on', '>--x', '-@all', '--port', '1', '--USER', 'b', 'off']
+  expect(parseCommandLine(words)).toMatchObject({
+    directives: [
+      ['user', ['a', 'on', '>--x', '-@all']],
+      ['port', ['1']],
+      ['user', ['b', 'off']],
+    ],
+  })
+})
+
 test('the help names every directive and fits on a terminal', () => {
   const lines = helpText().split('\n')
   for (const name of directiveNames) {
