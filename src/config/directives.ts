@@ -185,7 +185,8 @@ export const directives = {
     default: 128 * MB,
     mutable: true,
     help: 'Size of the largest request',
-    comment: 'The size of all arguments together. A client that sends more is disconnected.',
+    comment:
+      'The size of all arguments together, and of all that a client makes the server keep: queued requests, watched keys, channels and patterns. A client that exceeds it is disconnected.',
   },
   'client-output-buffer-limit': {
     group: 'Limits',
@@ -198,7 +199,7 @@ export const directives = {
     mutable: true,
     help: 'Unread output at which a client is closed',
     comment:
-      'Written as <class> <hard> <soft> <seconds>. A client is disconnected at once above the hard limit, and after <seconds> above the soft limit. 0 switches a limit off. The class pubsub is for clients that watch or subscribe, normal for all others. The class replica (or slave) has no effect; it is there for Redis tools. One line may hold several classes. A class that is not named keeps its limits.',
+      'Written as <class> <hard> <soft> <seconds>. A client is disconnected at once above the hard limit, and after <seconds> above the soft limit. 0 switches a limit off. The class pubsub is for clients that watch or subscribe, normal for all others. Without a limit for the class normal, memory decides: a client that leaves too much unread is not served until it has read. The class replica (or slave) has no effect; it is there for Redis tools. One line may hold several classes. A class that is not named keeps its limits.',
   },
   maxmemory: {
     group: 'Limits',
@@ -209,7 +210,7 @@ export const directives = {
     mutable: true,
     help: 'Most memory to use; 0 for no limit',
     comment:
-      'Above the limit, commands that may need more memory get an error. All others are served, and nothing is evicted. The limit is for the whole heap of the process: about 20mb of its own, the tree, and watch-history. The heap is measured every second and as the tree grows, so it may exceed the limit by a little.',
+      'Above the limit, commands that may need more memory get an error, among them WATCH, SUBSCRIBE and PSUBSCRIBE. All others are served, and nothing is evicted. The limit is for the whole heap of the process: about 20mb of its own, the tree, and watch-history. The heap is measured every second and as the tree grows, so it may exceed the limit by a little.',
   },
   'maxmemory-policy': {
     group: 'Limits',
@@ -237,8 +238,9 @@ export const directives = {
     max: Number.MAX_SAFE_INTEGER,
     default: 16 * MB,
     mutable: true,
-    help: 'Size of the values kept in the history',
-    comment: 'Above it the oldest events are dropped, even if there are fewer than watch-history.',
+    help: 'Memory that the history keeps alive',
+    comment:
+      'Above it the oldest events are dropped, even if there are fewer than watch-history. An event keeps its key alive, its value and the value before; what several events share counts once, if it is large (8 kb or more). So by default watchers can resume over some 160 writes of values of 100 kb.',
   },
   'notify-keyspace-events': {
     group: 'Watching',

@@ -5,6 +5,7 @@ export interface ServerStats {
   commandsProcessed: number
   inputBytes: number
   outputBytes: number
+  /** Errors that only a bug, or a limit of V8, can be the cause of. */
   unexpectedErrors: number
   errorReplies: number
   /** Error replies by code: `ERR`, `WRONGTYPE`, ... */
@@ -15,6 +16,8 @@ export interface ServerStats {
   keyspaceMisses: number
   /** Clients disconnected because they did not read their output. */
   outputLimitDisconnections: number
+  /** Clients disconnected because all together kept too much memory. */
+  evictedClients: number
 }
 
 /** Counters of one command, for INFO commandstats and LATENCY HISTOGRAM. */
@@ -49,5 +52,6 @@ export function newServerStats(): ServerStats {
     keyspaceHits: 0,
     keyspaceMisses: 0,
     outputLimitDisconnections: 0,
+    evictedClients: 0,
   }
 }

@@ -10,7 +10,7 @@ export function deliverTo(clients: Iterable<Subscriber>, message: Message | Larg
     deliverInPieces(clients, message)
     return
   }
-  for (const client of clients) client.deliver(message.encoded(client.reply.protocol))
+  for (const client of clients) send(client, message.encoded(client.reply.protocol))
 }
 
 function deliverInPieces(clients: Iterable<Subscriber>, message: LargeMessage): void {
@@ -19,6 +19,27 @@ function deliverInPieces(clients: Iterable<Subscriber>, message: LargeMessage): 
   // Counting may mean encoding, so it comes second.
   readers = readers.filter((client) => client.mayGet(message.length))
   if (readers.length === 0) return
-  for (const reader of readers) reader.deliver(message.start(reader.reply.protocol))
-  for (const piece of message.rest()) for (const reader of readers) reader.deliverShared(piece)
+  for (const reader of readers) send(reader, message.start(reader.reply.protocol))
+  for (const piece of message.rest()) for (const reader of readers) sendShared(reader, piece)
+}
+
+/**
+ * Sends a message to a client. Never throws: a client that cannot be sent a message is disconnected,
+ * because it would miss one.
+ */
+export function send(client: Subscriber, bytes: Uint8Array): void {
+  try {
+    client.deliver(bytes)
+  } catch (error) {
+    client.fail(error)
+  }
+}
+
+/** Like {@link send}, but without a copy, because the bytes never change. */
+export function sendShared(client: Subscriber, bytes: Buffer): void {
+  try {
+    client.deliverShared(bytes)
+  } catch (error) {
+    client.fail(error)
+  }
 }

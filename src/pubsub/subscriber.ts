@@ -14,15 +14,14 @@ export interface Subscriber {
   maySee(path: string): boolean
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
+  /** Disconnects the client if it makes the server keep too much. @returns whether it may go on */
+  limitKept(): boolean
   /**
    * Whether a message of this many bytes may be sent. Disconnects the client if not, because its
    * unread output would be over `client-output-buffer-limit`.
    */
   mayGet(length: number): boolean
-  /**
-   * Sends a message or a MONITOR line, after all bytes written before. Never throws: a client that
-   * cannot be sent a message is disconnected, because it would miss one.
-   */
+  /** Sends a message or a MONITOR line, after all bytes written before. */
   deliver(bytes: Uint8Array): void
   /** Like {@link Subscriber.deliver}, but without a copy, because the bytes never change. */
   deliverShared(bytes: Buffer): void
@@ -32,4 +31,6 @@ export interface Subscriber {
   close(): void
   /** Ends the connection at once and logs why. */
   disconnect(reason: string): void
+  /** Ends the connection at once because of an error that is no fault of the client's. */
+  fail(error: unknown): void
 }

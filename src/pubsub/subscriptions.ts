@@ -11,10 +11,12 @@ import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
 import { type Burst, encodeOnce, TreeStream } from './tree-stream.ts'
 
+/** So many names of one request are kept between two looks at the client's limit. */
+const NAMES_PER_CHECK = 256
 /** Memory that a subscription takes besides its name, about, in bytes. */
 const SUBSCRIPTION_BYTES = 350
 /** The same of a subscription to a tree channel, which has a watcher. */
-const TREE_SUBSCRIPTION_BYTES = 1000
+const TREE_SUBSCRIPTION_BYTES = 900
 
 /** The subscriptions of all clients: to channels and patterns of Redis, and of the tree. */
 export class Subscriptions implements Burst {
@@ -54,6 +56,7 @@ export class Subscriptions implements Burst {
     const names = channels.map(ownCopy)
     const parsed = names.map((name) => this.#check(name))
     for (const [i, channel] of names.entries()) {
+      if (i % NAMES_PER_CHECK === 0 && !client.limitKept()) return
       const fresh = !client.channels.has(channel)
       if (fresh) {
         this.#separate(client)
@@ -66,6 +69,7 @@ export class Subscriptions implements Burst {
       if (tree === undefined) listenersOf(this.#channels, channel).add(client)
       else this.#streamOf(channel, tree).add(client)
     }
+    client.limitKept()
   }
 
   /** Ends subscriptions, all if no channel is named, and confirms each. */
@@ -86,7 +90,8 @@ export class Subscriptions implements Burst {
   patternSubscribe(client: Subscriber, patterns: readonly string[]): void {
     for (const pattern of patterns) checkPattern(pattern)
     this.#separate(client)
-    for (const given of patterns) {
+    for (const [i, given] of patterns.entries()) {
+      if (i % NAMES_PER_CHECK === 0 && !client.limitKept()) break
       const pattern = ownCopy(given)
       if (!client.patterns.has(pattern)) {
         client.patterns.add(pattern)
@@ -105,6 +110,7 @@ export class Subscriptions implements Burst {
         onFailure,
       )
     }
+    client.limitKept()
   }
 
   /** Ends subscriptions to patterns, all if none is named, and confirms each. */

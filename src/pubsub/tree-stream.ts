@@ -7,7 +7,7 @@ import { isBelow } from '../store/path.ts'
 import type { Pieces } from '../store/pieces.ts'
 import type { Store } from '../store/store.ts'
 import type { Watcher } from '../store/watcher-hub.ts'
-import { deliverTo } from './deliver.ts'
+import { deliverTo, send, sendShared } from './deliver.ts'
 import { eventAsSeen } from './event-as-seen.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { TreeChannelName } from './tree-channel.ts'
@@ -141,7 +141,7 @@ export class TreeStream {
     for (const subscriber of this.#together) {
       const { protocol } = subscriber.reply
       encoded[protocol] ??= joined(messages, protocol)
-      subscriber.deliverShared(encoded[protocol])
+      sendShared(subscriber, encoded[protocol])
     }
   }
 
@@ -156,7 +156,8 @@ export class TreeStream {
     const { path, recursive } = this.#channel
     const onFailure = (error: unknown): void => this.#cutOff(error)
     this.#watcher = this.#store.watch(path, { recursive, stream: true, onFailure }, (event) => {
-      if (isBelow(path, event.node.key)) this.#separateBlind(event)
+      const fromAbove = isBelow(path, event.node.key)
+      if (fromAbove) this.#separateBlind(event)
       // Events of a client's own requests come in order with their replies.
       if (this.#burst.served !== undefined) this.separate(this.#burst.served)
       const message = this.#messageOf(event)
@@ -165,7 +166,9 @@ export class TreeStream {
         return
       }
       for (const [reader, from] of this.#live) {
-        if (event.index >= from) deliverTo([reader], this.#messageFor(reader, event))
+        if (event.index < from) continue
+        if (fromAbove) deliverTo([reader], this.#messageFor(reader, event))
+        else send(reader, message.encoded(reader.reply.protocol))
       }
       if (this.#together.size > 0) this.#gather(message)
     })
@@ -184,7 +187,7 @@ export class TreeStream {
     this.#watcher = undefined
     for (const readers of [this.#live.keys(), this.#together]) {
       for (const subscriber of readers) {
-        subscriber.disconnect(`an event could not be sent to it: ${error}`)
+        subscriber.fail(error)
       }
     }
   }
@@ -214,11 +217,8 @@ export class TreeStream {
       }
     } catch (error) {
       // A closed connection is better than a silent gap.
-      subscriber.disconnect(
-        error instanceof StoreError
-          ? `a watcher replays too slowly: ${error.message}`
-          : `an event could not be sent to it: ${error}`,
-      )
+      if (!(error instanceof StoreError)) subscriber.fail(error)
+      else subscriber.disconnect(`a watcher replays too slowly: ${error.message}`)
     }
   }
 

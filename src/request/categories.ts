@@ -11,9 +11,9 @@ const GROUP_CATEGORY: Readonly<Partial<Record<Group, Category>>> = {
 
 /** A command's ACL categories, without their @, in Redis's order. */
 export function categoriesOf(command: Command): readonly Category[] {
-  const { flags, group, keys, run, runWithValues } = command
+  const { flags, group, keys, run } = command
   const has = (flag: Flag): boolean => flags.includes(flag)
-  const ofGroup = (run ?? runWithValues) === undefined ? undefined : GROUP_CATEGORY[group]
+  const ofGroup = run === undefined ? undefined : GROUP_CATEGORY[group]
   const all = new Set(command.categories ?? (ofGroup === undefined ? [] : [ofGroup]))
   if (group === 'tree') all.add('tree')
   if (group === 'tree' && keys !== undefined) all.add('keyspace')

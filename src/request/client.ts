@@ -14,16 +14,18 @@ import type { Throughput } from '../metrics/throughput.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Subscriber } from '../pubsub/subscriber.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
+import type { ReplySource } from '../resp/reply-writer.ts'
 import type { Store } from '../store/store.ts'
 import type { ServerClock } from './clock.ts'
 import type { CommandAccess } from './command-access.ts'
 import type { Waiter } from './gate.ts'
+import type { Accountable } from './guard.ts'
 import type { Pause } from './pause.ts'
 import type { Transaction } from './transaction.ts'
 import type { WatchedKeys } from './watched-keys.ts'
 
 /** A client, as commands see it: commands do not know its connection. */
-export interface Client extends Subscriber, Waiter {
+export interface Client extends Subscriber, Waiter, Accountable {
   readonly server: ServerContext
   readonly id: number
   /** `host:port`, or `path:0` of a Unix socket. */
@@ -67,6 +69,8 @@ export interface Client extends Subscriber, Waiter {
    * @param onGone called if the client leaves first
    */
   block(onGone: () => void): () => void
+  /** Sends a message, bytes or made as it is sent, after all bytes written before. */
+  deliver(message: Uint8Array | ReplySource): void
 }
 
 /** A command that a request calls. */
@@ -161,11 +165,17 @@ export function keptBytes(client: Client): number {
 /**
  * Disconnects a client that makes the server keep more than `client-query-buffer-limit`, its buffered
  * input included. Redis counts queued requests and input as one buffer, too.
+ *
+ * @returns whether the client may go on
  */
-export function limitKept(client: Client): void {
+export function limitKept(client: Client): boolean {
   const limit = client.server.config.get('client-query-buffer-limit')
-  if (keptBytes(client) + client.bufferedInput <= limit) return
+  if (keptBytes(client) + client.bufferedInput <= limit) return true
   client.disconnect(
     'what it has queued, watches or listens to is larger than client-query-buffer-limit',
   )
+  return false
 }
+
+/** So many names of one request are kept between two calls of {@link limitKept}. */
+export const NAMES_PER_CHECK = 256

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Clock } from '../store/clock.ts'
+import { type Accountable, guarded } from './guard.ts'
 
 /** While requests are served, a reading of the time of day is used for at most this long. */
 const MAX_AGE_MS = 0.25
@@ -11,6 +12,7 @@ const MAX_AGE_MS = 0.25
  */
 export class ServerClock implements Clock {
   readonly #clock: Clock
+  readonly #server: Accountable
   /** The shared reading, in Unix milliseconds; -1 while {@link now} reads the machine's clock. */
   #read = -1
   /** Time of the shared reading, in milliseconds since the process began. */
@@ -20,8 +22,10 @@ export class ServerClock implements Clock {
   /** Milliseconds since the process began. */
   #lap = 0
 
-  constructor(clock: Clock) {
+  /** @param server answers for errors of scheduled callbacks */
+  constructor(clock: Clock, server: Accountable) {
     this.#clock = clock
+    this.#server = server
   }
 
   now(): number {
@@ -36,7 +40,7 @@ export class ServerClock implements Clock {
   }
 
   schedule(callback: () => void, delay: number): () => void {
-    return this.#clock.schedule(callback, delay)
+    return this.#clock.schedule(guarded(this.#server, callback), delay)
   }
 
   /** Runs an action while the clock stands still. */

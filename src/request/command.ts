@@ -43,7 +43,10 @@ export interface AuditedCommand {
  * The declaration of a command. The arity check, option parsing, COMMAND, COMMAND DOCS and the page
  * in docs/ all use it.
  */
-export interface Command {
+export type Command = PlainCommand | ValueCommand
+
+/** What all declarations have. */
+interface Declaration {
   /** In lower case; a subcommand's name is without that of its container. */
   readonly name: string
   readonly summary: string
@@ -87,6 +90,11 @@ export interface Command {
   readonly audit?: AuditedCommand
   /** Positions of the arguments that MONITOR and the slow log must not show: passwords. */
   secrets?(args: readonly string[]): readonly number[]
+}
+
+/** A command all of whose arguments are strings. */
+interface PlainCommand extends Declaration {
+  readonly takesValues?: undefined
   /**
    * Runs the command, and writes the reply. A container of subcommands has no `run`.
    *
@@ -95,9 +103,13 @@ export interface Command {
    * @throws CommandError, StoreError and others that become error replies
    */
   run?(client: Client, args: readonly string[], options: Options): void
-  /**
-   * Instead of `run`, for a command with arguments that are declared as values: these come as
-   * `Value`s, all others as strings. The type of `args` must say which are which.
-   */
-  runWithValues?(client: Client, args: never, options: Options): void
+}
+
+/**
+ * A command with arguments that are declared as values: these come as `Value`s, all others as
+ * strings. The type of `args` in its `run` must say which are which.
+ */
+interface ValueCommand extends Declaration {
+  readonly takesValues: true
+  run(client: Client, args: never, options: Options): void
 }

@@ -9,18 +9,17 @@ import { textOfValue } from '../store/value.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
-import { endTransaction, isUnixSocket, limitKept } from './client.ts'
-import { describeClient } from './client-info.ts'
+import { endTransaction, limitKept } from './client.ts'
 import type { Command } from './command.ts'
 import { denialText, lateDenialText } from './denial-text.ts'
 import type { Gate } from './gate.ts'
 import { requestKeys } from './key-specs.ts'
-import { monitorLine } from './monitor-line.ts'
+import { noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
-import { cleanPathOfKey, type Denial, denialOf, mayShow } from './permission.ts'
+import { cleanPathOfKey, denialOf } from './permission.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import type { Transaction } from './transaction.ts'
-import { hasLarge, withoutLarge, wordsOf } from './value-places.ts'
+import { hasLarge, withoutLarge } from './value-places.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
 const MAX_SHOWN_CHARACTERS = 128
@@ -28,7 +27,10 @@ const MAX_SHOWN_CHARACTERS = 128
 const REFUSALS = [PathError, SnapshotError, IndexError]
 /** An argument that a client makes the server keep, such as a channel, takes about this much. */
 const KEPT_ARGUMENT_BYTES = 512
-/** The replies of one EXEC are bounded, because they are gathered before they are sent. */
+/**
+ * The replies of one EXEC are bounded, because they are gathered before they are sent. Values that are
+ * not copied do not count.
+ */
 const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
 /** Finds the command for a request, checks whether it may run, and runs it. */
@@ -89,6 +91,7 @@ export class Dispatcher {
     this.#expireBefore(requests)
     client.executing = true
     const before = reply.length
+    const ownBefore = reply.ownLength
     let tooLong = false
     reply.array(requests.length)
     for (const args of requests) {
@@ -97,11 +100,11 @@ export class Dispatcher {
       const denial = denialOf(client.user, entry.access, args, this.#server.store)
       if (denial === undefined) this.#call(client, entry, args)
       else {
-        this.#noteDenial(client, entry, args, denial)
+        noteDenial(this.#server, client, entry, args, denial)
         this.#fail(client, reply.length, new CommandError(lateDenialText(denial)))
       }
       if (client.replyMode === 'off') reply.muted = true
-      if (reply.length - before > MAX_EXEC_REPLY_BYTES) {
+      if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
         // A transaction is all or nothing, so the remaining requests run, too.
         tooLong = true
         reply.rewind(before)
@@ -183,32 +186,8 @@ export class Dispatcher {
   #checkUser(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const denial = denialOf(client.user, entry.access, args, this.#server.store)
     if (denial === undefined) return
-    this.#noteDenial(client, entry, args, denial)
+    noteDenial(this.#server, client, entry, args, denial)
     throw new CommandError(denialText(denial, entry.fullName))
-  }
-
-  #noteDenial(
-    client: Client,
-    entry: PreparedCommand,
-    request: RequestArguments,
-    { kind, at }: Denial,
-  ): void {
-    const { aclLog, audit } = this.#server
-    const args = wordsOf(request)
-    aclLog.add({
-      reason: kind,
-      context: client.transaction !== undefined || client.executing ? 'multi' : 'toplevel',
-      object: kind === 'command' || at === 0 ? entry.fullName : args[at],
-      username: client.user.name,
-      client: describeClient(client),
-    })
-    audit?.write('denied', client, {
-      command: entry.fullName,
-      reason: kind,
-      keys: requestKeys(entry.command, args),
-      channels:
-        entry.command.channels === undefined ? [] : args.slice(1, kind === 'channel' ? at + 1 : 2),
-    })
   }
 
   /** Checks one of Redis's protected commands: all clients, local clients or none may use it. */
@@ -274,7 +253,7 @@ export class Dispatcher {
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       entry.run?.(client, args as never, options)
-      if (entry.audited) this.#audit(client, entry, args)
+      if (entry.audited) noteAudited(this.#server, client, entry, args)
     } catch (error) {
       stats.failedCalls++
       if (store.index !== index && !isExpected(error)) this.#cutOff(client, before, error)
@@ -287,15 +266,8 @@ export class Dispatcher {
     stats.time += time
     stats.histogram[histogramBucket(time)]++
     this.#server.stats.commandsProcessed++
-    if (time >= this.#slowTime) this.#noteSlow(client, entry, args, time)
-    if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
-  }
-
-  #audit(client: Client, { command, fullName }: PreparedCommand, args: RequestArguments): void {
-    const { audit } = command
-    if (audit === undefined) return
-    const names = audit.names?.(wordsOf(args)) ?? []
-    this.#server.audit?.write(audit.event, client, { command: fullName, names })
+    if (time >= this.#slowTime) noteSlow(this.#server, client, entry, args, time)
+    if (this.#server.monitors.size > 0) showToMonitors(this.#server, client, entry, args)
   }
 
   #statsOf(entry: PreparedCommand): CommandStats {
@@ -364,33 +336,6 @@ export class Dispatcher {
     this.#noteUnexpected(error)
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
   }
-
-  /** @param time microseconds */
-  #noteSlow(client: Client, entry: PreparedCommand, args: RequestArguments, time: number): void {
-    const { slowlog, latency } = this.#server
-    const { flags } = entry.command
-    latency.add(flags.includes('fast') ? 'fast-command' : 'command', time / 1000)
-    if (!flags.includes('skip_slowlog')) {
-      slowlog.add(client, args, secretsOf(entry, args), time)
-    }
-  }
-
-  #monitor(client: Client, entry: PreparedCommand, args: RequestArguments): void {
-    if (entry.command.flags.includes('admin') || entry.command.flags.includes('skip_monitor'))
-      return
-    const now = this.#server.clock.now()
-    const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
-    const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
-    const monitors = [...this.#server.monitors].filter((monitor) => {
-      if (!mayShow(monitor.user, entry.access, args)) return false
-      // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
-      const skipped = monitor === client && client.reply.muted
-      return monitor.replyMode !== 'off' && !skipped
-    })
-    for (const piece of monitorLine(`${time} [0 ${address}]`, args, secretsOf(entry, args))) {
-      for (const monitor of monitors) monitor.deliver(piece)
-    }
-  }
 }
 
 /**
@@ -411,11 +356,6 @@ function asSeen(
   if (user.mayRead(cause)) return error
   const paths = requestKeys(command, args).map((key) => cleanPathOfKey(key) ?? '/')
   return new StoreError(code, paths.find((path) => isBelow(path, cause)) ?? paths[0] ?? '/', index)
-}
-
-/** The positions of arguments that nobody must be shown. */
-function secretsOf({ command }: PreparedCommand, args: RequestArguments): readonly number[] {
-  return command.secrets?.(args.map(textOfValue)) ?? []
 }
 
 /** Whether to refuse a request that takes memory. */

@@ -1,33 +1,75 @@
-import type { RequestArguments } from '../resp/request-arguments.ts'
-import { textOfValue } from '../store/value.ts'
-import { quoteWord } from '../text/quoting.ts'
+import { PIECE_BYTES } from '../resp/reply-parts.ts'
+import type { ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
+import { bytesOf, sliceValue, textOfValue, type Value } from '../store/value.ts'
+import { MAX_QUOTED_BYTES, putQuoted, quoteWord } from '../text/quoting.ts'
 
-/** How many bytes of a large argument are quoted at a time: each becomes up to four. */
-const PIECE_BYTES = 64 * 1024
+/** A longer request is shown by a line that is made as it is sent. */
+const MAX_WHOLE_BYTES = 16 * 1024
+/** How many bytes are quoted at a time. */
+const QUOTED_AT_ONCE = 8 * 1024
 
 /**
- * A line of MONITOR, in pieces if an argument is large.
+ * A line of MONITOR, for one monitor or for several.
  *
- * @param start the time, and the client's address
- * @param secrets positions of the arguments that must not be shown
+ * @param head what stands before the request
+ * @param shown the arguments of the request, undefined for a secret one
+ * @returns the line or, of a long request, a function that makes a source for each monitor
  */
-export function* monitorLine(
-  start: string,
-  args: RequestArguments,
-  secrets: readonly number[],
-): Generator<Buffer, void> {
-  let text = `+${start}`
-  for (const [i, arg] of args.entries()) {
-    if (secrets.includes(i)) text += ' "(redacted)"'
-    else if (typeof arg === 'string') text += ` ${quoteWord(arg)}`
-    else {
-      yield Buffer.from(`${text} "`, 'latin1')
-      for (let at = 0; at < arg.length; at += PIECE_BYTES) {
-        const quoted = quoteWord(textOfValue(arg.subarray(at, at + PIECE_BYTES)))
-        yield Buffer.from(quoted.slice(1, -1), 'latin1')
-      }
-      text = '"'
-    }
+export function monitorLine(
+  head: string,
+  shown: readonly (Value | undefined)[],
+): Buffer | (() => ReplySource) {
+  let length = 0
+  for (const word of shown) length += word?.length ?? 0
+  if (length > MAX_WHOLE_BYTES) return () => new LongLine(head, shown, length)
+  const words = shown.map((word) => (word === undefined ? SECRET : quoteWord(textOfValue(word))))
+  return Buffer.from(`+${head} ${words.join(' ')}\r\n`, 'latin1')
+}
+
+const SECRET = '"(redacted)"'
+
+/** Quotes the arguments piece by piece: quoted, they may be four times as long. */
+class LongLine implements ReplySource {
+  /** The arguments stay in memory until they have been quoted. */
+  readonly weight: number
+  readonly #head: string
+  readonly #shown: readonly (Value | undefined)[]
+  /** The argument that comes next, and how many of its bytes have been quoted. */
+  #word = 0
+  #offset = 0
+
+  constructor(head: string, shown: readonly (Value | undefined)[], weight: number) {
+    this.#head = head
+    this.#shown = shown
+    this.weight = weight
   }
-  yield Buffer.from(`${text}\r\n`, 'latin1')
+
+  next(reply: ReplyWriter): boolean {
+    const end = reply.length + PIECE_BYTES
+    if (this.#word === 0 && this.#offset === 0) reply.raw(`+${this.#head}`)
+    while (this.#word < this.#shown.length) {
+      if (reply.length >= end) return true
+      this.#quoteNext(reply, this.#shown[this.#word])
+    }
+    reply.raw('\r\n')
+    return false
+  }
+
+  #quoteNext(reply: ReplyWriter, word: Value | undefined): void {
+    if (word === undefined) {
+      reply.raw(` ${SECRET}`)
+      this.#word++
+      return
+    }
+    if (this.#offset === 0) reply.raw(' "')
+    const to = Math.min(word.length, this.#offset + QUOTED_AT_ONCE)
+    const bytes = bytesOf(sliceValue(word, this.#offset, to))
+    const buffer = reply.room(bytes.length * MAX_QUOTED_BYTES)
+    reply.wrote(putQuoted(buffer, reply.position, bytes))
+    this.#offset = to
+    if (to < word.length) return
+    reply.raw('"')
+    this.#word++
+    this.#offset = 0
+  }
 }

@@ -81,8 +81,8 @@ export function prepareCommand(
     protectedBy: command.protectedBy,
     audited: command.audit !== undefined,
     access: accessOfCommand(command, id),
-    values: command.runWithValues === undefined ? undefined : new ValuePlaces(command),
-    run: command.runWithValues ?? (command.run as Run | undefined),
+    values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
+    run: command.run as Run | undefined,
     subcommands: subcommands === undefined ? undefined : new Map(subcommands),
     stats: undefined,
   }

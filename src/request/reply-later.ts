@@ -1,4 +1,5 @@
 import type { Client } from './client.ts'
+import { guarded } from './guard.ts'
 
 /**
  * Replies when a promise has settled; blocks the client until then.
@@ -13,7 +14,14 @@ export function replyLater(
   prefix = 'ERR ',
 ): void {
   const resume = client.block(() => {})
-  const fail = (error: unknown): void =>
-    client.reply.error(prefix + (error instanceof Error ? error.message : String(error)))
-  promise.then(onDone, fail).finally(resume).catch(fail)
+  promise.then(
+    guarded(client, () => {
+      onDone()
+      resume()
+    }),
+    guarded(client, (error: unknown) => {
+      client.reply.error(prefix + (error instanceof Error ? error.message : String(error)))
+      resume()
+    }),
+  )
 }

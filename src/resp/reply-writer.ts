@@ -1,4 +1,3 @@
-import type { Pieces } from '../store/pieces.ts'
 import type { Value } from '../store/value.ts'
 import { giveBuffer, takeBuffer } from './buffer-pool.ts'
 import {
@@ -10,12 +9,38 @@ import {
   putNumber,
   putText,
 } from './byte-encoding.ts'
+import {
+  cutParts,
+  MIN_REFERENCED_BYTES,
+  type Part,
+  SourcePart,
+  ValuePart,
+  type Weighed,
+} from './reply-parts.ts'
 
 /** A number that a reply can carry as an integer: a safe one, or any 64-bit one as a bigint. */
 export type ReplyInteger = number | bigint
 
+/**
+ * Makes a reply, or the rest of one, while it is sent. It shows the state at the moment at which the
+ * reply was asked for, so it keeps references to what it shows.
+ */
+export interface ReplySource extends Weighed {
+  /**
+   * Writes the next piece, of about `PIECE_BYTES`, within about a millisecond. It may write nothing,
+   * if it has only prepared the next piece.
+   *
+   * @returns false after the last piece
+   */
+  next(reply: ReplyWriter): boolean
+}
+
+export type ReplyPart = Part<ReplySource>
+
 /** The longest Buffer that is taken because the last turn needed as much, in bytes. */
 const MAX_USUAL_BYTES = 64 * 1024
+/** Bytes before a long value are copied if they are fewer, so that the Buffer can be used again. */
+const MAX_COPIED_BYTES = 64 * 1024
 
 const COLON = 58
 const NOTHING = Buffer.alloc(0)
@@ -26,7 +51,11 @@ const NULL = { 2: Buffer.from('$-1\r\n'), 3: Buffer.from('_\r\n') }
  * Writes replies in the protocol version that the connection has chosen.
  *
  * All replies of a turn go into one Buffer, which is then handed to the socket, because strings
- * would have to be joined here and encoded again by the socket.
+ * would have to be joined here and encoded again by the socket. Long values are not copied, and long
+ * replies are made as they are sent; each is a part of its own:
+ *
+ *     parts   bytes · long value · bytes · source     length: up to here
+ *     buffer                                     bytes ▲      position: within the buffer
  */
 export class ReplyWriter {
   /** The RESP version; HELLO changes it. */
@@ -34,16 +63,43 @@ export class ReplyWriter {
   /** CLIENT REPLY OFF and SKIP: while true, nothing is appended. */
   muted = false
   #buffer: Buffer = NOTHING
+  /** Where in the buffer the next byte goes. */
   #length = 0
+  /** What stands before the buffer; absent while all is in the buffer, as mostly. */
+  #parts: ReplyPart[] | undefined
+  /** The length of the parts. */
+  #partsLength = 0
+  /** The length of the values among them, which are only referred to. */
+  #referenced = 0
   /** Its length when it was last emptied: the next turn is likely to need as much. */
   #usual = 0
 
-  /** How many bytes it holds. */
+  /** How many bytes it holds; a source counts as its {@link SourcePart.length}. */
   get length(): number {
+    return this.#partsLength + this.#length
+  }
+
+  /** How many bytes of memory it holds: its {@link length} without the values it refers to. */
+  get ownLength(): number {
+    return this.length - this.#referenced
+  }
+
+  /** Where in {@link room} the next byte goes. */
+  get position(): number {
     return this.#length
   }
 
-  /** Its bytes, valid until the next write. */
+  /** Whether all of it is in {@link bytes}. */
+  get isPlain(): boolean {
+    return this.#parts === undefined
+  }
+
+  /** What stands before {@link bytes}. */
+  get parts(): readonly ReplyPart[] {
+    return this.#parts ?? []
+  }
+
+  /** Its bytes after the last long value or source, valid until the next write. */
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length)
   }
@@ -55,13 +111,21 @@ export class ReplyWriter {
 
   /** Goes back to an earlier length, and so undoes what was written since. */
   rewind(length: number): void {
-    this.#length = length
+    if (length >= this.#partsLength) {
+      this.#length = length - this.#partsLength
+      return
+    }
+    const parts = cutParts(this.#parts ?? [], 0, length)
+    this.#length = 0
+    this.#dropParts()
+    for (const part of parts) this.#addPart(part)
   }
 
   /** Empties the writer and reuses its memory: nobody may read its {@link bytes} any more. */
   clear(): void {
     this.#usual = Math.min(this.#length, MAX_USUAL_BYTES)
     this.#length = 0
+    this.#dropParts()
     giveBuffer(this.#buffer)
     this.#buffer = NOTHING
   }
@@ -70,11 +134,31 @@ export class ReplyWriter {
   handOver(): void {
     this.#usual = Math.min(this.#length, MAX_USUAL_BYTES)
     this.#length = 0
+    this.#dropParts()
     this.#buffer = NOTHING
   }
 
+  /** Empties the writer into parts, which nobody changes any more. */
+  takeParts(): ReplyPart[] {
+    this.#seal()
+    const parts = this.#parts ?? []
+    this.#dropParts()
+    return parts
+  }
+
+  /** A reply, or the rest of one, that is made as it is sent. */
+  produce(source: ReplySource): void {
+    if (!this.muted) this.appendSource(source)
+  }
+
+  /** Like {@link produce}, for what is not a reply and so is never muted. */
+  appendSource(source: ReplySource): void {
+    this.#seal()
+    this.#addPart(new SourcePart(source, this.protocol))
+  }
+
   /**
-   * Makes room for bytes. The caller puts them at {@link length}, and then calls {@link wrote}.
+   * Makes room for bytes. The caller puts them at {@link position}, and then calls {@link wrote}.
    *
    * @param count the most bytes that the caller puts
    */
@@ -97,18 +181,15 @@ export class ReplyWriter {
     this.encoded(OK)
   }
 
+  /** A long value is not copied. */
   bulk(value: Value): void {
     if (this.muted) return
+    if (typeof value !== 'string' || value.length >= MIN_REFERENCED_BYTES) {
+      this.#long(value)
+      return
+    }
     const buffer = this.room(value.length + BULK_OVERHEAD)
     this.#length = putBulk(buffer, this.#length, value)
-  }
-
-  /** A bulk string in pieces. */
-  bulkOf(pieces: Pieces): void {
-    if (this.muted) return
-    this.#header('$', pieces.length)
-    for (const piece of pieces) this.append(piece)
-    this.raw('\r\n')
   }
 
   bulkOrNull(value: Value | null): void {
@@ -200,9 +281,52 @@ export class ReplyWriter {
     if (!this.muted) this.append(bytes)
   }
 
-  /** Bytes that are not a reply and so are never muted, such as messages. */
+  /** Bytes that are not a reply and so are never muted, such as messages; they never change. */
   append(bytes: Uint8Array): void {
+    if (bytes.length >= MIN_REFERENCED_BYTES && Buffer.isBuffer(bytes)) {
+      this.#seal()
+      this.#addPart(bytes)
+      return
+    }
     this.#length = putBytes(this.room(bytes.length), this.#length, bytes)
+  }
+
+  /** A bulk string in bytes, or a long one: referred to if it is long. */
+  #long(value: Value): void {
+    this.#header('$', value.length)
+    if (value.length >= MIN_REFERENCED_BYTES) {
+      this.#seal()
+      this.#addPart(new ValuePart(value))
+    } else {
+      this.append(value as Buffer)
+    }
+    this.#length = putEnd(this.room(2), this.#length)
+  }
+
+  /** Turns the bytes in the buffer into a part. */
+  #seal(): void {
+    if (this.#length === 0) return
+    const { bytes } = this
+    this.#length = 0
+    if (bytes.length <= MAX_COPIED_BYTES) {
+      this.#addPart(Buffer.from(bytes))
+      return
+    }
+    this.#addPart(bytes)
+    this.#buffer = NOTHING
+  }
+
+  #addPart(part: ReplyPart): void {
+    this.#parts ??= []
+    this.#parts.push(part)
+    this.#partsLength += part.length
+    if (part instanceof ValuePart) this.#referenced += part.length
+  }
+
+  #dropParts(): void {
+    if (this.#parts === undefined) return
+    this.#parts = undefined
+    this.#partsLength = this.#referenced = 0
   }
 
   #header(type: string, n: number): void {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { isLoopback } from '../access/loopback.ts'
+import { guarded } from '../request/guard.ts'
 import { Connection, type ConnectionContext } from './connection.ts'
 
 /** Time between two surveys, which look for idle and slow clients. */
@@ -91,16 +92,19 @@ export class Admission {
   /** Disconnects clients that are idle (`timeout`), read too slowly or take too long to close. */
   #survey(): void {
     this.start()
-    const { clock, config, memory } = this.#context.server
-    this.#context.onSurvey()
-    if (memory.limited) memory.survey()
-    const idleSince = clock.elapsed() - config.get('timeout') * 1000
-    const hasTimeout = config.get('timeout') > 0
-    for (const client of this.clients.values()) {
-      client.survey()
-      const busy = client.blocked || client.listens
-      if (hasTimeout && !busy && client.lastRequestAt < idleSince) client.close()
-    }
+    const { clientMemory, server, onSurvey } = this.#context
+    onSurvey()
+    if (server.memory.limited) server.memory.survey()
+    for (const client of this.clients.values()) guarded(client, () => this.#surveyOne(client))()
+    server.stats.evictedClients += clientMemory.evict(this.clients.values())
+  }
+
+  #surveyOne(client: Connection): void {
+    client.survey()
+    const { clock, config } = this.#context.server
+    const timeout = config.get('timeout')
+    if (timeout === 0 || client.blocked || client.listens) return
+    if (client.lastRequestAt < clock.elapsed() - timeout * 1000) client.close()
   }
 }
 

@@ -1,40 +1,38 @@
 import type { Socket } from 'node:net'
-import { type Client, endTransaction, type ServerContext } from '../request/client.ts'
+import { type Client, endTransaction, limitKept } from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
+import { guarded, takeSteps } from '../request/guard.ts'
 import type { FrameDecoder } from '../resp/frame-decoder.ts'
 import { isHttp } from '../resp/http-request.ts'
+import { SOURCE_BYTES } from '../resp/reply-parts.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import type { RequestLimits } from '../resp/request-limits.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
-import { Output, type OutputOwner } from './output.ts'
+import type { KeepingClient } from './client-memory.ts'
+import { Output, type OutputContext, type OutputOwner } from './output.ts'
+import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
 import { Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { Turn, TurnClient } from './turn.ts'
+import { UnreadReplies } from './unread-replies.ts'
 
 /** Replies of this size are sent before the turn ends. */
-const EARLY_FLUSH_BYTES = 256 * 1024
-/** A client with more unread replies is not served until it has read them. */
-const MAX_UNREAD_BYTES = 1024 * 1024
+const EARLY_FLUSH_BYTES = SOURCE_BYTES
 /** A blocked client with more buffered input is not read from until it goes on. */
 const MAX_BLOCKED_INPUT_BYTES = 1024 * 1024
 /** A closing connection may take this long to read its last replies. */
 const CLOSING_GRACE_MS = 5000
 /** A client yields to the others after its pipeline has been served for this long. */
 const MAX_TURN_MS = 10
-/** More messages than this, held back until the client's own EXEC ends, disconnect the client. */
-const MAX_DEFERRED_BYTES = 64 * 1024 * 1024
 
 /** The parts of a server that all of its connections share. */
-export interface ConnectionContext {
-  readonly server: ServerContext
+export interface ConnectionContext extends OutputContext {
   readonly dispatcher: Dispatcher
   readonly turn: Turn
   readonly requestLimits: RequestLimits
   readonly frameDecoder: FrameDecoder
-  /** The outputs that wait for the disk. */
-  readonly holding: Set<Output>
   /** Called after requests have been served outside a turn. */
   onServed(): void
   /** Called every second. */
@@ -44,7 +42,10 @@ export interface ConnectionContext {
 }
 
 /** One client's connection: serves its requests in order and sends its replies in order. */
-export class Connection extends Session implements Client, RequestHandler, TurnClient, OutputOwner {
+export class Connection
+  extends Session
+  implements Client, RequestHandler, TurnClient, OutputOwner, KeepingClient
+{
   readonly reply: ReplyWriter
   readonly #context: ConnectionContext
   readonly #socket: Socket
@@ -61,20 +62,15 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   #gone = false
   /** Called if the client leaves while it is blocked; present only then. */
   #onGone: (() => void) | undefined
-  /** Backpressure: the client has to read its replies before more requests are served. */
-  #overfull = false
+  /** Backpressure: whether the client has to read its replies before more requests are served. */
+  readonly #unread: UnreadReplies
   /** The client has yielded its turn to the others. */
   #yielding = false
   /** When the client's turn ends, in milliseconds since the process began. */
   #turnEnd = 0
   /** The client sends no more (half-close), but may still be owed replies. */
   #ended = false
-  /** Messages delivered during the present command: kept here because an error discards its reply. */
-  #delivered: Uint8Array[] = []
-  #deliveredBytes = 0
-  /** Messages delivered during EXEC: kept back because they would split its reply. */
-  #deferred: Uint8Array[] = []
-  #deferredBytes = 0
+  readonly #messages: OwnMessages
   /** The request that a gate has postponed. */
   #postponed: RequestArguments | undefined
   #onDrained: (() => void)[] = []
@@ -90,11 +86,13 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     this.#context = context
     this.#reader = new RequestReader(this, context.requestLimits, context.frameDecoder)
     this.#reader.unauthenticated = this.needsPassword
-    this.#socket = shareInput(socket, (bytes, length) => context.turn.receive(this, bytes, length))
-    this.#output = new Output(context.server, this, this.#socket, context.holding)
+    this.#socket = shareInput(socket, (bytes, length) => this.#onInput(bytes, length))
+    this.#output = new Output(context, this, this.#socket)
     this.reply = this.#output.reply
-    this.#socket.on('drain', () => this.#onDrain())
-    this.#socket.on('end', () => this.#onEnd())
+    this.#messages = new OwnMessages(this.reply)
+    this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
+    const onEnd = guarded(this, () => this.#onEnd())
+    this.#socket.on('end', onEnd)
     this.#socket.on('error', (error) =>
       context.server.logger.debug({ err: error, client: this.id }, 'connection failed'),
     )
@@ -111,6 +109,10 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
 
   get bufferedOutput(): number {
     return this.#output.unsentBytes
+  }
+
+  get keptBytes(): number {
+    return this.#output.ownBytes + this.bufferedInput
   }
 
   get closing(): boolean {
@@ -157,22 +159,13 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     this.#context.dispatcher.dispatch(this, args)
     if (persistence.writes !== writesBefore && persistence.holding) {
       // Messages delivered by the command stand before its reply, and are not part of it.
-      this.#output.noteWrite(start + this.#deliveredBytes, this.reply.length)
+      this.#output.noteWrite(start + this.#messages.deliveredBytes, this.reply.length)
     }
-    if (this.#deliveredBytes > 0) {
-      if (stats.errorReplies !== errorsBefore) this.#append(this.#delivered)
-      this.#delivered = []
-      this.#deliveredBytes = 0
-    }
-    if (this.#deferredBytes > 0) {
-      this.#append(this.#deferred)
-      this.#deferred = []
-      this.#deferredBytes = 0
-    }
+    if (this.#messages.some) this.#messages.afterCommand(stats.errorReplies !== errorsBefore)
     this.#reader.unauthenticated = this.needsPassword
     if (this.reply.length >= EARLY_FLUSH_BYTES) {
       this.flush()
-      this.#pauseIfUnread()
+      this.#waitIfUnread()
     }
     // A blocked client does not yield, because yielding would hide that it hangs up.
     if (this.server.clock.lastLap > this.#turnEnd && !this.blocked) this.#yieldTurn()
@@ -197,31 +190,19 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     return !this.#closing && this.#output.hasRoomFor(length)
   }
 
-  deliver(bytes: Uint8Array): void {
-    if (this.#closing) return
-    try {
-      this.#deliver(bytes)
-    } catch (error) {
-      this.disconnect(`a message could not be sent to it: ${error}`)
-    }
+  limitKept(): boolean {
+    return limitKept(this)
   }
 
-  #deliver(bytes: Uint8Array): void {
+  deliver(message: MessageBytes): void {
+    if (this.#closing) return
     if (this.executing) {
-      this.#deferred.push(bytes)
-      this.#deferredBytes += bytes.length
-      if (this.#deferredBytes > MAX_DEFERRED_BYTES) {
-        this.disconnect(
-          `its own EXEC has brought it more than ${MAX_DEFERRED_BYTES} bytes of messages`,
-        )
-      }
+      const reason = this.#messages.defer(message)
+      if (reason !== undefined) this.disconnect(reason)
       return
     }
-    this.reply.append(bytes)
-    if (this.#serving) {
-      this.#delivered.push(bytes)
-      this.#deliveredBytes += bytes.length
-    }
+    writeMessage(this.reply, message)
+    if (this.#serving) this.#messages.delivered(message)
     // An early flush measures the messages of other clients' requests against the output limit.
     else if (this.reply.length >= EARLY_FLUSH_BYTES) this.flush()
     else this.#queueFlush()
@@ -230,15 +211,8 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   deliverShared(bytes: Buffer): void {
     const { persistence } = this.server
     const waits = this.#serving || this.executing || this.reply.length > 0 || this.#output.holds
-    if (waits || this.#closing || persistence.holding) {
-      this.deliver(bytes)
-      return
-    }
-    try {
-      this.#output.send(bytes)
-    } catch (error) {
-      this.disconnect(`a message could not be sent to it: ${error}`)
-    }
+    if (waits || this.#closing || persistence.holding) this.deliver(bytes)
+    else this.#output.send(bytes)
   }
 
   close(): void {
@@ -252,10 +226,14 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   }
 
   disconnect(reason: string): void {
-    this.server.logger.warn(
-      { client: this.id, address: this.address, name: this.name },
-      `client disconnected: ${reason}`,
-    )
+    this.logEnd(reason)
+    this.#closing = true
+    this.#reader.destroy()
+    this.#socket.destroy()
+  }
+
+  fail(error: unknown): void {
+    this.logFailure(error)
     this.#closing = true
     this.#reader.destroy()
     this.#socket.destroy()
@@ -264,12 +242,11 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   block(onGone: () => void): () => void {
     this.#onGone = onGone
     this.#reader.pause()
-    return () => {
+    return guarded(this, () => {
       this.#onGone = undefined
       this.#queueFlush()
-      // Going on waits for a microtask, because another client's command may be calling this.
-      queueMicrotask(() => this.#goOn())
-    }
+      this.#goOnSoon()
+    })
   }
 
   postpone(args: RequestArguments, onGone: () => void): () => void {
@@ -289,28 +266,25 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     if (this.#gone) return
     this.#output.flush()
     if (this.#output.holds) return
-    if (this.#closing) this.#socket.end()
-    else if (this.#onDrained.length > 0 && this.#output.isDrained) {
-      queueMicrotask(() => this.#callDrained())
-    }
+    if (!this.#closing) this.#callDrainedSoon()
+    else if (!this.#output.hasUnsentParts) this.#socket.end()
   }
 
-  onReleased(): void {
+  onSent(): void {
     this.flush()
-    if (this.#overfull && !this.#socket.writableNeedDrain) this.#onDrain()
-  }
-
-  #append(all: readonly Uint8Array[]): void {
-    for (const bytes of all) this.reply.append(bytes)
+    if (this.#output.isDrained && this.#unread.end()) this.#goOnSoon()
   }
 
   /** Checks the limits on output and on closing. Called every second. */
   survey(): void {
     this.#output.check()
-    const closingFor = this.server.clock.elapsed() - this.#closingSince
-    if (this.#closing && closingFor > CLOSING_GRACE_MS) this.#socket.destroy()
+    const now = this.server.clock.elapsed()
+    if (this.#closing && now - this.#closingSince > CLOSING_GRACE_MS) this.#socket.destroy()
+    // A client that reads a long reply is not idle (Redis).
+    if (this.#unread.survey() && !this.listens) this.lastRequestAt = now
     // A paused socket does not report that its client has gone, so it is read from a little.
     if (this.blocked && this.#socket.isPaused()) this.#socket.resume()
+    else this.#readOrPause()
   }
 
   /** Ends the connection at once, and drops unsent replies. */
@@ -335,14 +309,19 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     // Replies wait for the end of the turn, because a client that gets its reply wakes up and
     // takes processor time from the clients still to be served.
     this.#queueFlush()
-    this.#pauseIfUnread()
+    this.#waitIfUnread()
     this.#readOrPause()
-    if (!this.#halted && this.#ended) this.close()
+    this.#closeIfEnded()
+  }
+
+  /** Serves further requests, but not now, because another client's command may be calling. */
+  #goOnSoon(): void {
+    queueMicrotask(guarded(this, () => this.#goOn()))
   }
 
   /** Whether no request may be served now. */
   get #halted(): boolean {
-    return this.blocked || this.#overfull || this.#yielding
+    return this.blocked || this.#unread.waits || this.#yielding
   }
 
   /** Serves the requests received so far, unless the client is still halted. */
@@ -374,55 +353,68 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
   }
 
   /**
-   * Pauses the socket of a blocked client only when its input reaches a limit, because a paused
-   * socket does not report that its client has gone.
+   * Pauses the socket of a client whose requests wait only when its input reaches a limit: a paused
+   * socket does not report that its client has gone, and a client may write all its requests before
+   * it reads the first reply.
    */
   #readOrPause(): void {
-    if (this.#overfull || this.#yielding) return
-    const reads = !this.blocked || this.bufferedInput <= MAX_BLOCKED_INPUT_BYTES
+    if (this.#yielding) return
+    let reads = true
+    if (this.blocked) reads = this.bufferedInput <= MAX_BLOCKED_INPUT_BYTES
+    else if (this.#unread.waits && !this.#closing) reads = this.#unread.admits(this.bufferedInput)
     if (reads === this.#socket.isPaused()) {
       if (reads) this.#socket.resume()
       else this.#socket.pause()
     }
   }
 
-  /** Serves no more requests while too many replies are unread: they would pile up without bound. */
-  #pauseIfUnread(): void {
-    if (this.#closing || this.bufferedOutput <= MAX_UNREAD_BYTES) return
-    this.#overfull = true
-    this.#reader.pause()
-    this.#socket.pause()
+  #waitIfUnread(): void {
+    const unread = this.bufferedOutput
+    if (unread < SOURCE_BYTES || this.#closing) return
+    if (this.#unread.begin(unread)) this.#reader.pause()
   }
 
   #yieldTurn(): void {
     this.#yielding = true
     this.#reader.pause()
     this.#socket.pause()
-    setImmediate(() => {
-      this.#yielding = false
-      this.#goOn()
-    })
+    setImmediate(
+      guarded(this, () => {
+        this.#yielding = false
+        this.#goOn()
+        this.#readOrPause()
+      }),
+    )
+  }
+
+  #onInput(bytes: Buffer, length: number): void {
+    try {
+      this.#context.turn.receive(this, bytes, length)
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   #onEnd(): void {
     this.#context.turn.serve()
     this.#ended = true
-    // A blocked client that half-closes is gone; a client that yielded its turn is still owed its
-    // replies.
-    if (this.blocked || !this.#halted) this.close()
+    this.#closeIfEnded()
   }
 
-  #onDrain(): void {
-    if (this.#onDrained.length > 0) this.#callDrained()
-    if (!this.#overfull) return
-    this.#overfull = false
-    this.#goOn()
+  /**
+   * Closes the connection of a client that has half-closed it. A blocked client that does is gone; a
+   * client that yielded its turn, or has yet to read its replies, is still owed the others.
+   */
+  #closeIfEnded(): void {
+    if (this.#ended && (this.blocked || !this.#halted)) this.close()
   }
 
-  #callDrained(): void {
+  /** Calls what waits for the output to be sent, after others have been served. */
+  #callDrainedSoon(): void {
+    if (this.#onDrained.length === 0 || !this.#output.isDrained) return
     const callbacks = this.#onDrained
     this.#onDrained = []
-    for (const callback of callbacks) callback()
+    for (const callback of callbacks) setImmediate(guarded(this, callback))
   }
 
   /** Cancels all that the client has asked for: waits, watches, subscriptions, its transaction. */
@@ -430,20 +422,29 @@ export class Connection extends Session implements Client, RequestHandler, TurnC
     const onGone = this.#onGone
     this.#onGone = undefined
     this.#onDrained = []
-    onGone?.()
     this.#postponed = undefined
-    endTransaction(this)
-    this.server.pubsub.drop(this)
-    this.server.monitors.delete(this)
+    takeSteps(
+      this,
+      () => onGone?.(),
+      () => endTransaction(this),
+      () => this.server.pubsub.drop(this),
+      () => this.server.monitors.delete(this),
+    )
   }
 
   #onClose(): void {
-    this.#context.turn.serve()
-    this.#gone = true
-    this.#closing = true
-    this.#reader.destroy()
-    this.#output.close()
-    this.#leave()
-    this.#context.onClosed(this)
+    const { turn } = this.#context
+    takeSteps(
+      this,
+      () => turn.serve(),
+      () => {
+        this.#gone = true
+        this.#closing = true
+        this.#reader.destroy()
+      },
+      () => this.#output.close(),
+      () => this.#leave(),
+      () => this.#context.onClosed(this),
+    )
   }
 }

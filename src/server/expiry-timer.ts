@@ -1,3 +1,4 @@
+import { type Accountable, guarded } from '../request/guard.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 
@@ -5,6 +6,9 @@ import type { Store } from '../store/store.ts'
 const MAX_SLICE_MS = 4
 /** Nodes that are expired, and nodes that are reclaimed, between two readings of the clock. */
 const NODES_PER_STEP = 64
+/** After an unexpected error the next slice comes so late that the log stays readable. */
+const RETRY_MS = 1000
+
 /**
  * Drives {@link Store.deleteExpiredKeys}: sleeps until the next expiry, then works in slices, so
  * that a million keys due at once do not hold up other clients. The store hides a key that is due
@@ -13,6 +17,7 @@ const NODES_PER_STEP = 64
 export class ExpiryTimer {
   readonly #store: Store
   readonly #clock: Clock
+  readonly #server: Accountable
   readonly #onExpired: (duration: number) => void
   /** When the timer fires, in Unix milliseconds; never while it is not set. */
   #armedFor = Number.POSITIVE_INFINITY
@@ -21,10 +26,19 @@ export class ExpiryTimer {
   #stopped = false
   #paused = false
 
-  /** @param onExpired called after each slice, with its milliseconds; sends the slice's events */
-  constructor(store: Store, clock: Clock, onExpired: (duration: number) => void) {
+  /**
+   * @param server answers for unexpected errors
+   * @param onExpired called after each slice, with its milliseconds; sends the slice's events
+   */
+  constructor(
+    store: Store,
+    clock: Clock,
+    server: Accountable,
+    onExpired: (duration: number) => void,
+  ) {
     this.#store = store
     this.#clock = clock
+    this.#server = server
     this.#onExpired = onExpired
   }
 
@@ -37,14 +51,8 @@ export class ExpiryTimer {
     }
     const next = this.#store.nextExpiry()
     if (next === undefined || next >= this.#armedFor) return
-    this.#cancel?.()
     this.#armedFor = next
-    const delay = Math.max(0, next - this.#clock.now())
-    this.#cancel = this.#clock.schedule(() => {
-      this.#cancel = undefined
-      this.#armedFor = Number.POSITIVE_INFINITY
-      this.#work()
-    }, delay)
+    this.#sleep(Math.max(0, next - this.#clock.now()))
   }
 
   /**
@@ -58,7 +66,7 @@ export class ExpiryTimer {
     this.#cancel?.()
     this.#cancel = undefined
     this.#armedFor = Number.POSITIVE_INFINITY
-    this.#work()
+    this.#workAgain()
   }
 
   /** Stops deleting due keys, which the store still hides, or goes on deleting them. */
@@ -74,11 +82,34 @@ export class ExpiryTimer {
     if (this.#slice !== undefined) clearImmediate(this.#slice)
   }
 
+  #sleep(delay: number): void {
+    this.#cancel?.()
+    this.#cancel = this.#clock.schedule(() => {
+      this.#cancel = undefined
+      this.#armedFor = Number.POSITIVE_INFINITY
+      this.#workAgain()
+    }, delay)
+  }
+
   #continue(): void {
     this.#slice = setImmediate(() => {
       this.#slice = undefined
-      this.#work()
+      this.#workAgain()
     })
+  }
+
+  /** Works, and comes back whatever happens. */
+  #workAgain(): void {
+    const retry = { fail: (error: unknown) => this.#retry(error) }
+    guarded(retry, () => this.#work())()
+  }
+
+  #retry(error: unknown): void {
+    this.#server.fail(error)
+    if (this.#stopped) return
+    // No key that is due arms the timer earlier.
+    this.#armedFor = Number.NEGATIVE_INFINITY
+    this.#sleep(RETRY_MS)
   }
 
   #work(): void {

@@ -1,7 +1,11 @@
 import type { Socket } from 'node:net'
 import type { ServerContext } from '../request/client.ts'
-import { ReplyWriter } from '../resp/reply-writer.ts'
+import { replaceRanges, SourcePart } from '../resp/reply-parts.ts'
+import { type ReplyPart, ReplyWriter } from '../resp/reply-writer.ts'
+import type { ClientMemory } from './client-memory.ts'
 import { OutputLimitGuard } from './output-limit.ts'
+import { PartEncoder } from './part-encoder.ts'
+import type { Pump, Pumped } from './pump.ts'
 import { DirectOutput } from './socket/output.ts'
 
 /** The reply to a write whose commit has failed. */
@@ -13,48 +17,82 @@ const UNSAVED_ERROR = Buffer.from(
 interface HeldOutput {
   /** The commit that releases it. */
   readonly commit: number
-  readonly bytes: Buffer
+  readonly parts: readonly ReplyPart[]
+  readonly length: number
   /** Start and end offsets, in turn, of the replies to writes. */
   readonly writes: readonly number[]
 }
 
 /** The connection that an output belongs to. */
 export interface OutputOwner {
-  /** Whether the client has subscriptions or monitors, because other limits apply to its output. */
-  readonly listens: boolean
+  /** Whether the client has subscriptions, because other limits apply to its output. */
+  readonly subscribes: boolean
   readonly closing: boolean
   disconnect(reason: string): void
-  /** Called when no output is held any more. */
-  onReleased(): void
+  /** Ends the connection because of an unexpected error. */
+  fail(error: unknown): void
+  /** Called when output had to wait, for the client or for the disk, and none waits any more. */
+  onSent(): void
 }
 
-/** Sends a client's replies and messages; holds them until the writes before them are on disk. */
-export class Output {
+/** What the outputs of all connections share. */
+export interface OutputContext {
+  readonly server: ServerContext
+  readonly pump: Pump
+  readonly clientMemory: ClientMemory
+  /** The outputs that hold something back until a commit. */
+  readonly holding: Set<Output>
+}
+
+/**
+ * Sends a client's replies and messages; holds them until the writes before them are on disk.
+ *
+ *     reply ─▶ held, until a commit ─▶ the system, as much as it takes
+ *                                       └─▶ the socket, one piece at a time
+ *                                            └─▶ the encoder, for what comes after
+ */
+export class Output implements Pumped {
   readonly reply = new ReplyWriter()
-  readonly #server: ServerContext
+  readonly #context: OutputContext
   readonly #owner: OutputOwner
   readonly #socket: Socket
   readonly #direct: DirectOutput
-  readonly #holding: Set<Output>
   readonly #limit = new OutputLimitGuard()
   #closed = false
   #held: HeldOutput[] = []
   #heldBytes = 0
   /** Start and end offsets in `reply`, in turn, of the replies to writes that may be held. */
   #writes: number[] = []
+  /** Whether the system has not taken all that was sent: what comes next waits in the encoder. */
+  #busy = false
+  readonly #encoder = new PartEncoder()
+  /** Bytes sent so far, those in the socket included. */
+  #sentBytes = 0
+  /** How many unread bytes have been noted in the memory of all clients. */
+  #noted = 0
 
-  /** @param holding the held outputs of all connections; this one adds and removes itself */
-  constructor(server: ServerContext, owner: OutputOwner, socket: Socket, holding: Set<Output>) {
-    this.#server = server
+  constructor(context: OutputContext, owner: OutputOwner, socket: Socket) {
+    this.#context = context
     this.#owner = owner
     this.#socket = socket
     this.#direct = new DirectOutput(socket)
-    this.#holding = holding
   }
 
-  /** Bytes written and not yet sent. */
+  /** Bytes written and not yet sent; values that are not copied count, too. */
   get unsentBytes(): number {
-    return this.#socket.writableLength + this.reply.length + this.#heldBytes
+    const waiting = this.#busy ? this.#socket.writableLength + this.#encoder.length : 0
+    return this.reply.length + this.#heldBytes + waiting
+  }
+
+  /** How much memory is in use for this output alone, in bytes. */
+  get ownBytes(): number {
+    const waiting = this.#busy ? this.#socket.writableLength + this.#encoder.ownLength : 0
+    return this.reply.ownLength + this.#heldBytes + waiting
+  }
+
+  /** Bytes sent so far: tells whether the client reads. */
+  get sentBytes(): number {
+    return this.#sentBytes
   }
 
   /** Whether output is held until a commit. */
@@ -62,9 +100,19 @@ export class Output {
     return this.#held.length > 0
   }
 
-  /** Whether the system has taken all bytes sent so far. */
+  /** Whether a reply is still to be made while it is sent. */
+  get hasSource(): boolean {
+    return this.#encoder.hasSource || this.#held.some(({ parts }) => parts.some(isSource))
+  }
+
+  /** Whether something waits that the socket has not been given. */
+  get hasUnsentParts(): boolean {
+    return this.#held.length > 0 || !this.#encoder.isEmpty
+  }
+
+  /** Whether all but what is in `reply` has been sent. */
   get isDrained(): boolean {
-    return this.#socket.writableLength === 0
+    return !this.#busy && this.#held.length === 0
   }
 
   /** Marks a part of `reply` as the reply to a write, which waits for the write's commit. */
@@ -74,32 +122,46 @@ export class Output {
 
   /** Sends the replies, or holds them until the writes before them are on disk. */
   flush(): void {
-    if (this.reply.length === 0) return
-    if (this.#held.length > 0 || this.#server.persistence.holding) this.#hold()
+    const { reply } = this
+    if (reply.length === 0) return
+    if (this.#held.length > 0 || this.#context.server.persistence.holding) this.#hold()
+    else if (reply.isPlain && !this.#busy && this.#writes.length === 0) this.#sendPlain()
     else this.#sendReplies()
   }
 
-  /**
-   * Sends bytes, after all bytes sent before.
-   *
-   * @param length count of the bytes to send, from the first on
-   */
-  send(bytes: Buffer, length = bytes.length): void {
+  /** Sends bytes, after all bytes sent before. @param bytes never change */
+  send(bytes: Buffer): void {
     if (this.#closed) return
-    this.#server.stats.outputBytes += length
-    const written = this.#direct.write(bytes, length)
-    if (written < length) this.#socket.write(bytes.subarray(written, length))
-    // The system usually takes all bytes at once, which leaves nothing to check.
-    if (this.#socket.writableLength > 0 || this.#limit.isOver || this.#owner.closing) this.check()
+    if (this.#busy) this.#encoder.add(bytes)
+    else this.#write(bytes, bytes.length, false)
+    this.#checkIfSlow()
+  }
+
+  /** Sends the next piece; called in turn with other clients' outputs. */
+  pump(): void {
+    // A piece is in the socket, which calls back when the system has taken it.
+    if (this.#closed || this.#socket.writableLength > 0) return
+    if (!this.#encoder.isEmpty) {
+      const { bytes, isScratch } = this.#encoder.next()
+      if (bytes.length > 0) this.#write(bytes, bytes.length, isScratch)
+      if (this.#socket.writableLength === 0 && !this.#encoder.isEmpty) this.#context.pump.add(this)
+    }
+    this.#busy = this.#socket.writableLength > 0 || !this.#encoder.isEmpty
+    this.check()
+    if (!this.#busy) this.#owner.onSent()
+  }
+
+  fail(error: unknown): void {
+    this.#owner.fail(error)
   }
 
   /** Sends the output held until this commit or an earlier one. */
   release(commit: number): void {
     const kept = this.#held.findIndex((held) => held.commit > commit)
     const released = this.#held.splice(0, kept < 0 ? this.#held.length : kept)
-    for (const { bytes } of released) {
-      this.#heldBytes -= bytes.length
-      this.send(bytes)
+    for (const { parts, length } of released) {
+      this.#heldBytes -= length
+      this.#sendParts(parts)
     }
     this.#afterRelease()
   }
@@ -109,7 +171,9 @@ export class Output {
     const held = this.#held
     this.#held = []
     this.#heldBytes = 0
-    for (const { bytes, writes } of held) this.send(withUnsaved(bytes, writes))
+    for (const { parts, writes } of held) {
+      this.#sendParts(replaceRanges(parts, writes, UNSAVED_ERROR))
+    }
     this.#afterRelease()
   }
 
@@ -120,12 +184,14 @@ export class Output {
 
   /** Whether so many bytes more are within the limits; if not, disconnects the client. */
   hasRoomFor(length: number): boolean {
-    const limits = this.#server.config.get('client-output-buffer-limit')
-    const limit = limits[this.#owner.listens ? 'pubsub' : 'normal']
-    const unread = this.unsentBytes + length
-    const reason = this.#limit.check(unread, limit, this.#server.clock.elapsed())
+    const { config, clock, stats } = this.#context.server
+    const limits = config.get('client-output-buffer-limit')
+    const limit = limits[this.#owner.subscribes ? 'pubsub' : 'normal']
+    const unsent = this.unsentBytes
+    this.#note(unsent)
+    const reason = this.#limit.check(unsent + length, limit, clock.elapsed())
     if (reason === undefined) return true
-    this.#server.stats.outputLimitDisconnections++
+    stats.outputLimitDisconnections++
     this.#owner.disconnect(reason)
     return false
   }
@@ -134,65 +200,102 @@ export class Output {
   close(): void {
     this.#closed = true
     this.reply.handOver()
+    this.#encoder.clear()
     this.#held = []
     this.#heldBytes = 0
-    this.#holding.delete(this)
+    this.#context.holding.delete(this)
+    this.#note(0)
+  }
+
+  #sendPlain(): void {
+    const { reply } = this
+    this.#write(reply.memory, reply.length, false)
+    // The socket still reads from the memory if the system has not taken all of it.
+    if (this.#busy) reply.handOver()
+    else reply.clear()
+    this.#checkIfSlow()
   }
 
   #sendReplies(): void {
-    const { reply } = this
-    const writes = this.#writes
-    if (writes.length > 0) this.#writes = []
+    const writes = this.#takeWrites()
+    const parts = this.reply.takeParts()
     // The commit may have failed between the request and now.
-    if (writes.length > 0 && this.#server.persistence.failure !== undefined) {
-      this.send(withUnsaved(reply.bytes, writes))
-      reply.clear()
-      return
+    const lost = writes.length > 0 && this.#context.server.persistence.failure !== undefined
+    this.#sendParts(lost ? replaceRanges(parts, writes, UNSAVED_ERROR) : parts)
+    this.#checkIfSlow()
+  }
+
+  #sendParts(parts: readonly ReplyPart[]): void {
+    if (this.#closed) return
+    const begins = !this.#busy
+    for (const part of parts) {
+      if (!this.#busy && parts.length === 1 && Buffer.isBuffer(part)) {
+        this.#write(part, part.length, false)
+        return
+      }
+      this.#busy = true
+      this.#encoder.add(part)
     }
-    if (this.#socket.writableLength > 0) {
-      // The copy waits behind other output in no more memory than its length.
-      this.send(Buffer.from(reply.bytes))
-      reply.clear()
-      return
-    }
-    this.send(reply.memory, reply.length)
-    // The socket still reads from the memory if the system has not taken all of it.
-    if (this.#socket.writableLength === 0) reply.clear()
-    else reply.handOver()
+    // The first piece is sent at once, and the others in turn with those of other clients.
+    if (begins && parts.length > 0) this.pump()
+  }
+
+  /**
+   * Gives bytes to the system, and what it does not take to the socket.
+   *
+   * @param length count of the bytes to send, from the first on
+   * @param isScratch whether the memory is overwritten soon
+   */
+  #write(bytes: Buffer, length: number, isScratch: boolean): void {
+    this.#context.server.stats.outputBytes += length
+    this.#sentBytes += length
+    const written = this.#direct.write(bytes, length)
+    if (written === length) return
+    this.#busy = true
+    const rest = bytes.subarray(written, length)
+    this.#socket.write(isScratch ? Buffer.from(rest) : rest, this.#onWritten)
+  }
+
+  /** Called when the system has taken what was in the socket. */
+  readonly #onWritten = (error?: Error | null): void => {
+    if (this.#closed || error || this.#socket.writableLength > 0) return
+    this.#context.pump.add(this)
+  }
+
+  /** Checks the limits, unless the system has taken all bytes at once, as it usually does. */
+  #checkIfSlow(): void {
+    if (this.#busy || this.#limit.isOver || this.#owner.closing) this.check()
   }
 
   #hold(): void {
     const { reply } = this
-    const commit = this.#server.persistence.coveringCommit
-    this.#held.push({ commit, bytes: Buffer.from(reply.bytes), writes: this.#writes })
-    this.#heldBytes += reply.length
-    reply.clear()
-    this.#writes = []
-    this.#holding.add(this)
+    const { length } = reply
+    const commit = this.#context.server.persistence.coveringCommit
+    this.#held.push({ commit, parts: reply.takeParts(), length, writes: this.#takeWrites() })
+    this.#heldBytes += length
+    this.#context.holding.add(this)
     this.check()
+  }
+
+  /** @param unread bytes of unread output */
+  #note(unread: number): void {
+    this.#context.clientMemory.noteUnread(unread - this.#noted)
+    this.#noted = unread
+  }
+
+  #takeWrites(): readonly number[] {
+    const writes = this.#writes
+    if (writes.length > 0) this.#writes = []
+    return writes
   }
 
   #afterRelease(): void {
     if (this.#held.length > 0) return
-    this.#holding.delete(this)
-    this.#owner.onReleased()
+    this.#context.holding.delete(this)
+    if (!this.#busy) this.#owner.onSent()
   }
 }
 
-/**
- * Replaces each reply to a write by an error.
- *
- * @param writes start and end offsets, in turn, of those replies
- */
-function withUnsaved(bytes: Buffer, writes: readonly number[]): Buffer {
-  const parts: Buffer[] = []
-  let at = 0
-  for (let i = 0; i < writes.length; i += 2) {
-    parts.push(bytes.subarray(at, writes[i]))
-    at = writes[i + 1]
-    // A muted reply has no bytes.
-    if (at > writes[i]) parts.push(UNSAVED_ERROR)
-  }
-  parts.push(bytes.subarray(at))
-  return Buffer.concat(parts)
+function isSource(part: ReplyPart): boolean {
+  return part instanceof SourcePart
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { AclLog } from '../access/acl-log.ts'
 import { type AuditLog, openAuditLog } from '../access/audit.ts'
@@ -16,6 +17,7 @@ import { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { Client, FoundCommand, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
+import { guarded } from '../request/guard.ts'
 import { Pause } from '../request/pause.ts'
 import type { Transaction } from '../request/transaction.ts'
 import { FrameDecoder } from '../resp/frame-decoder.ts'
@@ -24,12 +26,14 @@ import type { Clock } from '../store/clock.ts'
 import { Store } from '../store/store.ts'
 import { randomBytes } from '../text/random-bytes.ts'
 import { Admission } from './admission.ts'
+import { ClientMemory } from './client-memory.ts'
 import type { Connection } from './connection.ts'
 import { descriptorLimit, limitClients } from './descriptors.ts'
 import { ExpiryTimer } from './expiry-timer.ts'
 import { followConfig, PersistenceConfig } from './follow-config.ts'
 import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
+import { Pump } from './pump.ts'
 import { Turn } from './turn.ts'
 import { catalogueOf, loadAclFile, Revocation, usersOf } from './users.ts'
 
@@ -98,7 +102,7 @@ export class Server implements ServerContext {
     this.configFile = configFile
     this.logger = logger
     this.lostLogLines = parts.lostLogLines
-    this.clock = new ServerClock(clock)
+    this.clock = new ServerClock(clock, this)
     this.startedAt = clock.now()
     this.catalogue = catalogueOf(commandTable)
     this.users = usersOf(config, this.catalogue)
@@ -119,13 +123,13 @@ export class Server implements ServerContext {
       clock,
       logger,
       crashIndexGap: () => config.get('crash-index-gap'),
-      onCommit: (number) => {
+      onCommit: guarded(this, (number: number) => {
+        for (const output of this.#holding) guarded(output, () => output.release(number))()
         this.latency.add('commit', this.persistence.lastDuration ?? 0)
-        for (const output of this.#holding) output.release(number)
-      },
-      onFailure: () => {
-        for (const output of this.#holding) output.releaseUnsaved()
-      },
+      }),
+      onFailure: guarded(this, () => {
+        for (const output of this.#holding) guarded(output, () => output.releaseUnsaved())()
+      }),
     })
     this.pubsub = new Subscriptions(this.store, () => this.#turn.scheduleFlush())
     this.throughput = new Throughput(this.stats, this.clock)
@@ -133,7 +137,7 @@ export class Server implements ServerContext {
     this.latency = new LatencyMonitor(config, this.clock)
     this.aclLog = new AclLog(config, this.clock)
     this.#dispatcher = new Dispatcher(this, commandTable)
-    this.#expiry = new ExpiryTimer(this.store, this.clock, (duration) => {
+    this.#expiry = new ExpiryTimer(this.store, this.clock, this, (duration) => {
       this.latency.add('expire-cycle', duration)
       this.#turn.flush()
     })
@@ -143,11 +147,13 @@ export class Server implements ServerContext {
     })
     const frameDecoder = new FrameDecoder(this.requestLimits)
     const onServed = (): void => this.#expiry.arm()
-    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed)
+    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed, this)
     this.#admission = new Admission({
       server: this,
       dispatcher: this.#dispatcher,
       turn: this.#turn,
+      pump: new Pump(),
+      clientMemory: new ClientMemory(config),
       requestLimits: this.requestLimits,
       frameDecoder,
       holding: this.#holding,
@@ -193,7 +199,7 @@ export class Server implements ServerContext {
         logger,
         port: this.#listenPort,
         umask: this.#umask,
-        onSocket: (socket, unixPath) => this.#admission.accept(socket, unixPath),
+        onSocket: (socket, unixPath) => this.#accept(socket, unixPath),
       })
     } catch (error) {
       await persistence.close(false)
@@ -226,14 +232,21 @@ export class Server implements ServerContext {
     this.#expiry.stop()
     for (const client of this.clients.values()) client.close()
     this.#turn.flush()
-    const overdue = setTimeout(() => {
+    const destroyAll = (): void => {
       for (const client of this.clients.values()) client.destroy()
-    }, CLOSE_GRACE_MS)
+    }
+    const overdue = setTimeout(guarded(this, destroyAll), CLOSE_GRACE_MS)
     this.#admission.whenEmpty(() => {
       clearTimeout(overdue)
       this.#release(save)
     })
     return this.closed
+  }
+
+  /** Logs an unexpected error that is no client's. */
+  fail(error: unknown): void {
+    this.stats.unexpectedErrors++
+    this.logger.error({ err: error }, 'an unexpected error')
   }
 
   shutdown(save: boolean): void {
@@ -255,6 +268,15 @@ export class Server implements ServerContext {
 
   persistenceChange(): Promise<void> | undefined {
     return this.#persistenceConfig.requested
+  }
+
+  #accept(socket: Socket, unixPath: string | undefined): void {
+    try {
+      this.#admission.accept(socket, unixPath)
+    } catch (error) {
+      socket.destroy()
+      this.fail(error)
+    }
   }
 
   #release(save: boolean): void {

@@ -56,9 +56,14 @@ export class Session {
     return this.patterns.size
   }
 
+  /** Whether the client has subscriptions. */
+  get subscribes(): boolean {
+    return this.channels.size + this.patterns.size > 0
+  }
+
   /** Whether the client has subscriptions, or monitors. */
   get listens(): boolean {
-    return this.channels.size + this.patterns.size > 0 || this.monitor
+    return this.subscribes || this.monitor
   }
 
   /** Whether the client has to authenticate before its requests are served. */
@@ -68,5 +73,18 @@ export class Session {
 
   maySee(path: string): boolean {
     return this.user.mayRead(path)
+  }
+
+  protected logEnd(reason: string): void {
+    const { id: client, address, name } = this
+    this.server.logger.warn({ client, address, name }, `client disconnected: ${reason}`)
+  }
+
+  /** Logs and counts an error that ends the connection. */
+  protected logFailure(error: unknown): void {
+    const { id: client, address, name } = this
+    const { stats, logger } = this.server
+    stats.unexpectedErrors++
+    logger.error({ err: error, client, address, name }, 'client disconnected: an unexpected error')
   }
 }

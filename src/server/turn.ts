@@ -1,5 +1,6 @@
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { ServerClock } from '../request/clock.ts'
+import type { Accountable } from '../request/guard.ts'
 import type { FrameDecoder } from '../resp/frame-decoder.ts'
 import { RequestBatch } from '../resp/request-batch.ts'
 import type { Store } from '../store/store.ts'
@@ -16,7 +17,7 @@ const MAX_FLUSH_INTERVAL_MS = 2
 const MAX_ACCEPTING_TURNS = 64
 
 /** A connection, as the turn serves it. */
-export interface TurnClient {
+export interface TurnClient extends Accountable {
   /** Decodes input, like `RequestReader.take`. */
   take(bytes: Buffer, start: number, end: number, batch: RequestBatch): void
   /** Serves the requests decoded by {@link TurnClient.take}. */
@@ -26,7 +27,8 @@ export interface TurnClient {
 }
 
 /**
- * One turn of the event loop: gathers the input of all sockets, serves it, and sends the replies.
+ * One turn of the event loop: gathers the input of all sockets, serves it, and sends the replies. An
+ * unexpected error ends the connection that it comes from; the other clients of the turn are served.
  *
  * Problem: reading, serving and writing for one client after the other evicts code and data from the
  * processor's caches every time.
@@ -45,6 +47,7 @@ export class Turn {
   readonly #decoder: FrameDecoder
   readonly #pubsub: Subscriptions
   readonly #onServed: () => void
+  readonly #server: Accountable
   readonly #bytes = Buffer.allocUnsafeSlow(MAX_GATHERED_BYTES)
   #length = 0
   /** The clients whose input was gathered. */
@@ -65,6 +68,7 @@ export class Turn {
   /**
    * @param decoder shared by all connections
    * @param onServed called when requests have been served
+   * @param server answers for errors that are no client's
    */
   constructor(
     store: Store,
@@ -72,12 +76,14 @@ export class Turn {
     decoder: FrameDecoder,
     pubsub: Subscriptions,
     onServed: () => void,
+    server: Accountable,
   ) {
     this.#store = store
     this.#clock = clock
     this.#decoder = decoder
     this.#pubsub = pubsub
     this.#onServed = onServed
+    this.#server = server
   }
 
   /**
@@ -133,10 +139,20 @@ export class Turn {
 
   /** Sends all replies and messages now. */
   flush(): void {
-    this.#pubsub.flush()
+    try {
+      this.#pubsub.flush()
+    } catch (error) {
+      this.#server.fail(error)
+    }
     const dirty = this.#dirty
     this.#dirty = []
-    for (const client of dirty) client.flush()
+    for (const client of dirty) {
+      try {
+        client.flush()
+      } catch (error) {
+        client.fail(error)
+      }
+    }
     this.#flushedAt = performance.now()
   }
 
@@ -151,11 +167,8 @@ export class Turn {
     }
     this.#accepted = false
     this.#acceptingTurns = 0
-    try {
-      this.serve()
-    } finally {
-      this.#flushScheduled = false
-    }
+    this.serve()
+    this.#flushScheduled = false
     this.flush()
   }
 
@@ -165,18 +178,34 @@ export class Turn {
     batch.clear(bytes)
     let start = 0
     for (let i = 0; i < senders.length; i++) {
-      senders[i].take(bytes, start, ends[i], batch)
+      const sender = senders[i]
+      try {
+        sender.take(bytes, start, ends[i], batch)
+      } catch (error) {
+        sender.fail(error)
+      }
       start = ends[i]
     }
-    this.#store.lookAhead(batch)
-    this.#clock.begin()
     try {
-      for (const sender of senders) sender.serveTaken()
-    } finally {
-      this.#clock.end()
-      this.#onServed()
-      this.#flushIfLate()
+      this.#store.lookAhead(batch)
+    } catch (error) {
+      this.#server.fail(error)
     }
+    this.#clock.begin()
+    for (const sender of senders) {
+      try {
+        sender.serveTaken()
+      } catch (error) {
+        sender.fail(error)
+      }
+    }
+    this.#clock.end()
+    try {
+      this.#onServed()
+    } catch (error) {
+      this.#server.fail(error)
+    }
+    this.#flushIfLate()
   }
 
   /** Sends replies in the middle of a long turn, unless connections are being accepted. */

@@ -9,17 +9,13 @@ import { textOfValue, type Value } from './value.ts'
  * of the JSON's UTF-8. JSON escapes nothing above 0x7f, so valid UTF-8 passes through as it is. Any
  * other value becomes base64, with `"encoding":"base64"` beside it; any other key becomes base64,
  * with `"keyEncoding":"base64"`.
+ *
+ * @param more further fields, each after a comma
  */
-export function encodeEvent(event: Event): string | Pieces {
-  if (!isLarge(event.node.value) && !isLarge(event.prevNode?.value)) return smallEvent(event)
-  const pieces = new PieceList()
-  addEvent(pieces, event)
-  return pieces
-}
-
-/** Adds an event to other pieces. @param more further fields, each after a comma */
-export function addEvent(pieces: PieceList, event: Event, more = ''): void {
+export function encodeEvent(event: Event, more = ''): string | Pieces {
   const { action, node, prevNode, index } = event
+  if (!isLarge(node.value) && !isLarge(prevNode?.value)) return smallEvent(event, more)
+  const pieces = new PieceList()
   pieces.add(`{"action":"${action}","node":`)
   addNode(pieces, node)
   if (prevNode !== undefined) {
@@ -27,6 +23,7 @@ export function addEvent(pieces: PieceList, event: Event, more = ''): void {
     addNode(pieces, prevNode)
   }
   pieces.add(`,"index":${index}${more}}`)
+  return pieces
 }
 
 /** {@link encodeEvent} as one string. @throws RangeError if it is longer than a string can be */
@@ -48,9 +45,9 @@ function isLarge(value: Value | undefined): value is Buffer {
   return value !== undefined && typeof value !== 'string'
 }
 
-function smallEvent({ action, node, prevNode, index }: Event): string {
+function smallEvent({ action, node, prevNode, index }: Event, more: string): string {
   const before = prevNode === undefined ? '' : `,"prevNode":${smallNode(prevNode)}`
-  return `{"action":"${action}","node":${smallNode(node)}${before},"index":${index}}`
+  return `{"action":"${action}","node":${smallNode(node)}${before},"index":${index}${more}}`
 }
 
 function smallNode(node: NodeExtern): string {
@@ -91,4 +88,11 @@ function tailOf(node: NodeExtern): string {
   }
   if (node.nodes !== undefined) json += `,"nodes":[${node.nodes.map(nodeToJson).join(',')}]`
   return `${json},"modifiedIndex":${node.modifiedIndex},"createdIndex":${node.createdIndex}}`
+}
+
+/** The beginning of a node as JSON: its key. */
+export function keyToJson(key: string): string {
+  return isText(key)
+    ? `{"key":${JSON.stringify(key)}`
+    : `{"key":"${toBase64(key)}","keyEncoding":"base64"`
 }

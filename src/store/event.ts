@@ -98,7 +98,7 @@ export function represent(node: Node, path: string, now: number): NodeExtern {
 }
 
 /** Whole seconds until a time, rounded up (etcd's `expirationAndTTL`); 0 when it has passed. */
-function ttlSeconds(expireTime: number, now: number): number {
+export function ttlSeconds(expireTime: number, now: number): number {
   return Math.ceil(Math.max(0, expireTime - now) / 1000)
 }
 

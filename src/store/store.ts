@@ -3,11 +3,12 @@ import { type Action, type Event, newEvent, represent, representListing } from '
 import { ShortEvent } from './history/short-event.ts'
 import { checkIndex } from './index-ceiling.ts'
 import { absolute, checkDepth, cleanPath, joinPath, tidyPath } from './path.ts'
-import type { Pieces } from './pieces.ts'
 import { rename } from './rename.ts'
-import { loadSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
+import { loadSnapshot } from './snapshot/snapshot.ts'
+import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
 import { type DirectoryNode, type FileNode, isHidden, isOverdue, type Node } from './tree/node.ts'
+import { TreeCopy } from './tree/tree-copy.ts'
 import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
 import { WatchableTree } from './watchable-tree.ts'
 
@@ -32,6 +33,17 @@ export interface Conditions {
   prevValue?: Value | undefined
   /** The `modifiedIndex` that the file must have. */
   prevIndex?: number | undefined
+}
+
+/** A directory with its children as they are at one moment. */
+export interface Listing {
+  /** Of the directory. */
+  readonly path: string
+  readonly nodes: TreeCopy
+  /** The moment, in Unix milliseconds; 0 if no node has a TTL. */
+  readonly now: number
+  /** The store's index. */
+  readonly index: number
 }
 
 /**
@@ -60,6 +72,26 @@ export class Store extends WatchableTree {
         : represent(node, key, now)
       this.stats.getsSuccess++
       return newEvent('get', extern, undefined, this.index)
+    } catch (error) {
+      this.stats.getsFail++
+      throw error
+    }
+  }
+
+  /**
+   * Like {@link Store.get} of a directory, but copies less: for a reply that is made as it is sent.
+   *
+   * @returns undefined if a file is at the path; then `get` has the answer
+   */
+  getListing(path: string, recursive: boolean): Listing | undefined {
+    try {
+      const tidy = tidyPath(path)
+      const now = this.tree.now()
+      const node = this.tree.find(tidy, now)
+      if (!node.dir) return undefined
+      const nodes = new TreeCopy(node, { recursive, now })
+      this.stats.getsSuccess++
+      return { path: absolute(tidy), nodes, now, index: this.index }
     } catch (error) {
       this.stats.getsFail++
       throw error
@@ -270,9 +302,9 @@ export class Store extends WatchableTree {
     return this.clone().saveNoCopy()
   }
 
-  /** {@link Store.saveNoCopy} in pieces: the document may be longer than a string can be. */
-  saveInPieces(): Pieces {
-    return saveSnapshot({
+  /** A copy of the whole store, to be saved in pieces: the document may be too long for a string. */
+  snapshotCopy(): SnapshotCopy {
+    return new SnapshotCopy({
       root: this.root,
       history: this.history,
       index: this.index,
@@ -282,9 +314,9 @@ export class Store extends WatchableTree {
     })
   }
 
-  /** The whole store as etcd's JSON document, read in place (seed: `SaveNoCopy`). */
+  /** The whole store as etcd's JSON document, without a clone (seed: `SaveNoCopy`). */
   saveNoCopy(): string {
-    return this.saveInPieces().toText()
+    return this.snapshotCopy().toText()
   }
 
   /** A store of its own with the same nodes, history and stats, and no watchers (seed: `Clone`). */

@@ -11,7 +11,7 @@ import { ownCopy } from './path.ts'
 export type Value = string | Buffer
 
 /** Values of this length or more are Buffers. */
-export const LARGE_VALUE_BYTES = 16 * 1024
+export const LARGE_VALUE_BYTES = 8 * 1024
 
 /** A grown value of up to this length has as many bytes again to spare. */
 const MAX_DOUBLED_BYTES = 1024 * 1024

@@ -59,11 +59,12 @@ export class CompiledGlob {
     this.#shortest = kept.reduce((sum, { length }) => sum + length, 0)
   }
 
-  /** @param text not empty */
   matches(text: string): boolean {
     const segments = this.#segments
     const first = segments[0].tokens
     const last = segments[segments.length - 1].tokens
+    // No star matches an empty text (Redis).
+    if (text === '') return segments.length === 1 && first.length === 0
     if (segments.length === 1) return text.length === first.length && this.#takesAt(first, text, 0)
     if (text.length < this.#shortest) return false
     const end = text.length - last.length

@@ -5,6 +5,9 @@ const STEPS_PER_CHARACTER = 8
 
 const STAR = -2
 
+/** Steps that {@link matchSimply} may still take. */
+let stepsLeft = 0
+
 /**
  * A glob as Redis matches it (KEYS, PSUBSCRIBE, CONFIG GET): `*`, `?`, `[abc]`, `[a-z]`, `[^a]`, and `\`
  * before a literal. Make one for many texts, because a pattern that takes long is compiled, once.
@@ -22,45 +25,52 @@ export class Glob {
 
   /** Whether the whole text matches. */
   matches(text: string): boolean {
-    const pattern = this.#pattern
-    // No star matches an empty text (Redis).
-    if (text === '') return pattern === ''
-    if (this.#compiled !== undefined) return this.#compiled.matches(text)
-    this.#steps += STEPS_PER_CHARACTER * text.length
-    let p = 0
-    let t = 0
-    // Where the match goes on after the last `*` if the rest does not match here.
-    let starPattern = -1
-    let starText = 0
-    while (t < text.length) {
-      const next = p < pattern.length ? step(pattern, p, text.charCodeAt(t)) : -1
-      if (next === STAR) {
-        starPattern = ++p
-        starText = t
-      } else if (next >= 0) {
-        p = next
-        t++
-      } else if (starPattern >= 0) {
-        this.#steps -= 1 + p - starPattern
-        if (pattern[p] === '[') this.#steps -= classEnd(pattern, p) - p
-        if (this.#steps < 0) {
-          this.#compiled = new CompiledGlob(pattern)
-          return this.#compiled.matches(text)
-        }
-        p = starPattern
-        t = ++starText
-      } else {
-        return false
-      }
+    if (this.#compiled === undefined) {
+      stepsLeft = this.#steps + STEPS_PER_CHARACTER * text.length
+      const matched = matchSimply(this.#pattern, text)
+      this.#steps = stepsLeft
+      if (matched !== undefined) return matched
+      this.#compiled = new CompiledGlob(this.#pattern)
     }
-    while (pattern[p] === '*') p++
-    return p === pattern.length
+    return this.#compiled.matches(text)
   }
 }
 
 /** Whether a whole text matches a glob: see {@link Glob}. */
 export function matchGlob(pattern: string, text: string): boolean {
-  return new Glob(pattern).matches(text)
+  stepsLeft = STEPS_PER_CHARACTER * (pattern.length + text.length)
+  return matchSimply(pattern, text) ?? new CompiledGlob(pattern).matches(text)
+}
+
+/** Tries each position behind a star. @returns undefined if that takes too many steps */
+function matchSimply(pattern: string, text: string): boolean | undefined {
+  // No star matches an empty text (Redis).
+  if (text === '') return pattern === ''
+  let p = 0
+  let t = 0
+  // Where the match goes on after the last `*` if the rest does not match here.
+  let starPattern = -1
+  let starText = 0
+  while (t < text.length) {
+    const next = p < pattern.length ? step(pattern, p, text.charCodeAt(t)) : -1
+    if (next === STAR) {
+      starPattern = ++p
+      starText = t
+    } else if (next >= 0) {
+      p = next
+      t++
+    } else if (starPattern >= 0) {
+      stepsLeft -= 1 + p - starPattern
+      if (pattern[p] === '[') stepsLeft -= classEnd(pattern, p) - p
+      if (stepsLeft < 0) return undefined
+      p = starPattern
+      t = ++starText
+    } else {
+      return false
+    }
+  }
+  while (pattern[p] === '*') p++
+  return p === pattern.length
 }
 
 /** Matches one character. @returns the next position in the pattern; -1 if not; STAR for a `*` */

@@ -28,3 +28,25 @@ export function quoteWord(bytes: string): string {
   )
   return `"${inner}"`
 }
+
+/** How each byte is quoted. */
+const quotedBytes = Array.from({ length: 256 }, (_, byte) =>
+  Buffer.from(quoteWord(String.fromCharCode(byte)).slice(1, -1), 'latin1'),
+)
+/** The most bytes that {@link quoteWord} makes of one. */
+export const MAX_QUOTED_BYTES = 4
+
+/**
+ * Puts bytes into a buffer as {@link quoteWord} quotes them, without the quotes around them.
+ *
+ * @param buffer has room for `MAX_QUOTED_BYTES` times as many bytes
+ * @returns where they end
+ */
+export function putQuoted(buffer: Buffer, start: number, bytes: Uint8Array): number {
+  let at = start
+  for (const byte of bytes) {
+    const quoted = quotedBytes[byte]
+    for (let i = 0; i < quoted.length; i++) buffer[at++] = quoted[i]
+  }
+  return at
+}

@@ -2,8 +2,9 @@ import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncDirectory } from '../persistence/data-directory.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
-import type { Pieces } from '../store/pieces.ts'
+import type { SnapshotCopy } from '../store/snapshot/snapshot-pieces.ts'
 import type { Store } from '../store/store.ts'
+import { bytesOf } from '../store/value.ts'
 import { fileError, TransferError } from './errors.ts'
 import { type Output, Progress } from './progress.ts'
 import { summarize } from './tree-summary.ts'
@@ -38,7 +39,7 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
       onProgress: (nodes, total) => progress.update('reading:', nodes, total, 'nodes'),
     })
     progress.phase('saving')
-    const document = store.saveInPieces()
+    const document = store.snapshotCopy()
     if (target === undefined) await writeOut(stdout, pieces(document, progress))
     else await writeAtomically(target, pieces(document, progress))
     progress.line(`exported${target === undefined ? '' : ` to ${file}`}: ${summarize(store)}`)
@@ -61,12 +62,11 @@ async function checkTarget(path: string, replace: boolean): Promise<string> {
   return target
 }
 
-function* pieces(document: Pieces, progress: Progress): Generator<Buffer> {
-  const total = Math.ceil(document.length / MB)
+function* pieces(document: SnapshotCopy, progress: Progress): Generator<Buffer> {
   let bytes = 0
-  for (const piece of document) {
-    progress.update('writing:', Math.floor(bytes / MB), total, 'MB')
-    yield piece
+  for (const piece of document.pieces()) {
+    progress.update('writing:', Math.floor(bytes / MB), 0, 'MB')
+    yield bytesOf(piece)
     bytes += piece.length
   }
   yield Buffer.from('\n')

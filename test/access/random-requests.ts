@@ -25,8 +25,7 @@ interface Callable {
 }
 
 const callable: readonly Callable[] = commandTable.flatMap((command) => {
-  const own =
-    (command.run ?? command.runWithValues) === undefined ? [] : [{ words: [command.name], command }]
+  const own = command.run === undefined ? [] : [{ words: [command.name], command }]
   const subcommands = (command.subcommands ?? []).map((subcommand) => ({
     words: [command.name, subcommand.name],
     command: subcommand,

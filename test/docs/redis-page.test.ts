@@ -30,8 +30,8 @@ const rows = rowsOf(page)
 const isMissing = ({ same }: Row): boolean => same === 'no'
 
 /** Every command that can be called, in the spelling of the page. */
-const names = commandTable.flatMap(({ name, subcommands = [], run, runWithValues }) => [
-  ...((run ?? runWithValues) === undefined ? [] : [name]),
+const names = commandTable.flatMap(({ name, subcommands = [], run }) => [
+  ...(run === undefined ? [] : [name]),
   ...subcommands.map((subcommand) => `${name} ${subcommand.name}`),
 ])
 

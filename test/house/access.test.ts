@@ -8,9 +8,7 @@ import type { Command } from '../../src/request/command.ts'
 import { keySpecsOf } from '../../src/request/key-specs.ts'
 
 const all = commandTable.flatMap((command) => [
-  ...((command.run ?? command.runWithValues) === undefined
-    ? []
-    : [{ name: command.name, command }]),
+  ...(command.run === undefined ? [] : [{ name: command.name, command }]),
   ...(command.subcommands ?? []).map((subcommand) => ({
     name: `${command.name}|${subcommand.name}`,
     command: subcommand,

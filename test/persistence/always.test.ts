@@ -330,11 +330,36 @@ describe('replies that wait', () => {
     const client = await join(server)
     await client.call('KSET', '/large', 'x'.repeat(100_000))
     await holdWrite(always)
+    // The limit for one client is a quarter of it.
+    server.config.set('maxmemory', ['4mb'])
     for (let i = 0; i < 100; i++) client.send('KGET', '/large')
     await settled()
     expect(server.store.stats.getsSuccess).toBeLessThan(30)
     disk.release()
     for (const reply of await client.take(100)) expect(valueIn(reply)).toHaveLength(100_000)
+  })
+
+  test('keep their order when some of them are made in pieces', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const client = await join(server)
+    const long = 'x'.repeat(200_000)
+    for (let i = 0; i < 20_000; i++) server.store.set(`/dir/${i}${'-'.repeat(100)}`, '')
+    const keys = (await client.call('KEYS', 'dir/*')) as string[]
+    await client.call('KSET', '/large', long)
+    await holdWrite(always)
+    client.write(
+      frame('SET', 'a', '1') +
+        frame('KEYS', 'dir/*') +
+        frame('GET', 'large') +
+        frame('SET', 'a', '2') +
+        frame('GET', 'a'),
+    )
+    await settled()
+    expect(client.unread).toBe('')
+    disk.release()
+    const replies = await client.take(5)
+    expect(replies).toEqual(['OK', keys, long, 'OK', '2'])
   })
 
   test('are sent at once when durability is no longer always', async () => {
@@ -359,6 +384,27 @@ describe('when a commit fails', () => {
     disk.failure = new Error('no space left')
     disk.release()
   }
+
+  test('only replies to writes become errors, whatever is made in pieces around them', async () => {
+    const always = await startAlways()
+    const { server } = always
+    const client = await join(server)
+    const long = 'x'.repeat(200_000)
+    for (let i = 0; i < 20_000; i++) server.store.set(`/dir/${i}${'-'.repeat(100)}`, '')
+    await client.call('KSET', '/large', long)
+    const keys = (await client.call('KEYS', 'dir/*')) as string[]
+    await holdWrite(always)
+    client.write(
+      frame('GETSET', 'large', 'new') +
+        frame('GET', 'large') +
+        frame('SET', 'a', '1') +
+        frame('KEYS', 'dir/*'),
+    )
+    await settled()
+    await fail(always)
+    const replies = await client.take(4)
+    expect(replies).toEqual([misconf, 'new', misconf, keys])
+  })
 
   test('writes get an error, and reads their replies', async () => {
     const always = await startAlways()

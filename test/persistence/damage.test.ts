@@ -25,7 +25,14 @@ import {
 import { readState, type SavedState, TreeModel } from './tree-model.ts'
 
 /** The history keeps all events, so that a tree can be built from the first one. */
-const OPTIONS = ['--durability', 'always', '--watch-history', '20000']
+const OPTIONS = [
+  '--durability',
+  'always',
+  '--watch-history',
+  '20000',
+  '--watch-history-memory',
+  '256mb',
+]
 
 const program = useProgram()
 

@@ -1,6 +1,6 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
 import type { Subscriber } from '../../src/pubsub/subscriber.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
@@ -47,11 +47,15 @@ class SilentSubscriber implements Subscriber {
   get patternCount(): number {
     return this.patterns.size
   }
+  limitKept(): boolean {
+    return true
+  }
   deliver(): void {}
   deliverShared(): void {}
   whenDrained(): void {}
   close(): void {}
   disconnect(): void {}
+  fail(): void {}
 }
 
 /** Keeps names. @returns what holds them, and the bytes that it counts */
@@ -91,7 +95,9 @@ const cases = Object.keys(kinds).flatMap((kind) =>
 
 describe('what a client makes the server keep is counted as what it costs', () => {
   test.each(cases)('%s %s', (kind, shape) => {
-    const names = Array.from({ length: 4000 }, (_, i) =>
+    // Enough to stand out from what else the process allocates.
+    const count = shape === 'short' || shape === 'nested' ? 20_000 : 4000
+    const names = Array.from({ length: count }, (_, i) =>
       // A string of its own, as a request brings it.
       Buffer.from(shapes[shape](i), 'latin1').toString('latin1'),
     )
@@ -126,6 +132,24 @@ test('client-query-buffer-limit bounds subscriptions', async () => {
     await client.closed
   }
   await eventually(() => server.store.hub.count === 0)
+})
+
+test('one request of too many names is given up in the middle', async () => {
+  const names = Array.from({ length: 100_000 }, (_, i) => `/${i}`)
+  for (const method of ['subscribe', 'patternSubscribe'] as const) {
+    const client = new SilentSubscriber()
+    client.limitKept = () => client.subscriptionBytes < MB
+    new Subscriptions(new Store(), () => {})[method](client, names)
+    expect(client.subscriptionBytes).toBeLessThan(2 * MB)
+  }
+  const add = vi.spyOn(WatchedKeys.prototype, 'add')
+  const server = await start({ directives: { 'client-query-buffer-limit': '2mb' } })
+  const client = await join(server)
+  const bulks = names.map((name) => `$${name.length}\r\n${name}\r\n`)
+  client.write(`*100001\r\n$5\r\nWATCH\r\n${bulks.join('')}`)
+  await client.closed
+  expect(add.mock.calls.length).toBeLessThan(20_000)
+  add.mockRestore()
 })
 
 test('what is given up is not counted any more', () => {

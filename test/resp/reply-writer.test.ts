@@ -1,21 +1,20 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   encodeArrayHeader,
   encodeBulk,
   encodeInteger,
   encodePushHeader,
 } from '../../src/resp/reply-encoding.ts'
-import { ReplyWriter } from '../../src/resp/reply-writer.ts'
+import { writeBulk, writeList } from '../../src/resp/reply-list.ts'
+import { MIN_REFERENCED_BYTES, PIECE_BYTES, replaceRanges } from '../../src/resp/reply-parts.ts'
+import { type ReplySource, ReplyWriter } from '../../src/resp/reply-writer.ts'
+import { textOf, textOfParts } from './reply-text.ts'
 import { allBytes } from './request-recorder.ts'
 
 const text = fc
   .uint8Array({ maxLength: 3000, size: 'max' })
   .map((bytes) => Buffer.from(bytes).toString('latin1'))
-
-function textOf(writer: ReplyWriter): string {
-  return writer.bytes.toString('latin1')
-}
 
 type Write = (writer: ReplyWriter) => void
 
@@ -167,4 +166,139 @@ test('the parts of a shared message, encoded as strings', () => {
     '>3\r\n$7\r\nmessage\r\n:1\r\n',
   )
   expect(encodeArrayHeader(3)).toBe('*3\r\n')
+})
+
+describe('long values and sources', () => {
+  const long = 'v'.repeat(MIN_REFERENCED_BYTES)
+  /** A source of `count` pieces. */
+  const sourceOf = (name: string, count: number): ReplySource => {
+    let made = 0
+    return {
+      weight: 0,
+      next: (reply) => {
+        if (made < count) reply.raw(`<${name}${made++}>`)
+        return made < count
+      },
+    }
+  }
+
+  const nullSource: ReplySource = {
+    weight: 0,
+    next: (reply) => {
+      reply.null()
+      return false
+    },
+  }
+
+  test('a long value is referred to, as a string and as bytes', () => {
+    const writer = new ReplyWriter()
+    const bytes = Buffer.from(long)
+    writer.array(2)
+    writer.bulk(long)
+    writer.bulk(bytes)
+    expect(textOf(writer)).toBe(
+      `*2\r\n$${long.length}\r\n${long}\r\n$${long.length}\r\n${long}\r\n`,
+    )
+    expect(writer.ownLength).toBe(writer.length - 2 * long.length)
+    expect(writer.parts.some((part) => 'value' in part && part.value === bytes)).toBe(true)
+    expect(writer.isPlain).toBe(false)
+  })
+
+  test('bytes of any length are a bulk string', () => {
+    const writer = new ReplyWriter()
+    for (const length of [0, 1, 100, MIN_REFERENCED_BYTES - 1, MIN_REFERENCED_BYTES]) {
+      const start = writer.length
+      writer.bulk(Buffer.alloc(length, 'x'))
+      expect(textOf(writer)).toBe(`$${length}\r\n${'x'.repeat(length)}\r\n`)
+      writer.rewind(start)
+    }
+  })
+
+  test('a source is made where it was asked for, in its version of RESP', () => {
+    const writer = new ReplyWriter()
+    writer.ok()
+    writer.produce(nullSource)
+    writer.protocol = 3
+    writer.produce(nullSource)
+    writer.ok()
+    expect(textOf(writer)).toBe('+OK\r\n$-1\r\n_\r\n+OK\r\n')
+  })
+
+  test('while muted, nothing is kept', () => {
+    const writer = new ReplyWriter()
+    writer.muted = true
+    writer.bulk(long)
+    writer.produce(sourceOf('s', 1))
+    writeList(writer, ['a', long], writeBulk)
+    expect(writer.length).toBe(0)
+    expect(writer.isPlain).toBe(true)
+  })
+
+  test('rewind goes back to any length that the writer had, whatever stands before and after it', () => {
+    const step = fc.oneof(
+      fc.constant('long'),
+      fc.constant('source'),
+      fc.constant('rewind'),
+      fc.integer({ min: 0, max: 3 * PIECE_BYTES }),
+    )
+    fc.assert(
+      fc.property(fc.array(fc.tuple(step, fc.nat()), { maxLength: 30 }), (steps) => {
+        const writer = new ReplyWriter()
+        const marks: [length: number, own: number, text: string][] = [[0, 0, '']]
+        let text = ''
+        for (const [i, [what, which]] of steps.entries()) {
+          if (what === 'rewind') {
+            const [length, own, before] = marks[which % marks.length]
+            marks.length = (which % marks.length) + 1
+            writer.rewind(length)
+            text = before
+            expect([writer.length, writer.ownLength]).toEqual([length, own])
+          } else if (what === 'source') {
+            writer.produce(sourceOf(`s${i}.`, 2))
+            text += `<s${i}.0><s${i}.1>`
+          } else {
+            const value = what === 'long' ? long : 'y'.repeat(what)
+            writer.bulk(value)
+            text += `$${value.length}\r\n${value}\r\n`
+          }
+          marks.push([writer.length, writer.ownLength, text])
+        }
+        expect(textOf(writer) === text).toBe(true)
+      }),
+    )
+  })
+
+  test('replies to writes are replaced, whatever stands around them', () => {
+    const writer = new ReplyWriter()
+    const ranges: number[] = []
+    const write = (isWrite: boolean, put: () => void): void => {
+      const start = writer.length
+      put()
+      if (isWrite) ranges.push(start, writer.length)
+    }
+    write(true, () => writer.bulk(long))
+    write(false, () => writer.produce(sourceOf('a', 2)))
+    write(true, () => writer.ok())
+    write(true, () => {})
+    write(false, () => writer.bulk(long))
+    write(true, () => {
+      writer.array(2)
+      writer.produce(sourceOf('b', 2))
+      writer.bulk(long)
+    })
+    write(false, () => writer.integer(1))
+    const replaced = replaceRanges(writer.takeParts(), ranges, Buffer.from('-E\r\n'))
+    expect(textOfParts(replaced)).toBe(
+      `-E\r\n<a0><a1>-E\r\n$${long.length}\r\n${long}\r\n-E\r\n:1\r\n`,
+    )
+  })
+
+  test('a list goes out in pieces, and the first one at once', () => {
+    const writer = new ReplyWriter()
+    const items = Array.from({ length: 50_000 }, (_, i) => `item ${i}`)
+    writeList(writer, items, writeBulk)
+    expect(writer.ownLength).toBeLessThan(8 * PIECE_BYTES + 16 * items.length)
+    expect(writer.parts).toHaveLength(2)
+    expect(textOf(writer)).toBe(items.map(encodeBulk).join(''))
+  })
 })

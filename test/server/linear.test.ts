@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { commandTable } from '../../src/commands/table.ts'
 import type { Argument } from '../../src/request/arguments/argument.ts'
 import type { Command } from '../../src/request/command.ts'
@@ -278,6 +278,23 @@ const sequences: readonly Shape[] = [
 
 test.each(sequences)('$name takes steps in proportion', async (shape) => {
   await expectLinear(shape, ARGUMENTS)
+})
+
+/** States that are none. JSON.parse would make an object of every few bytes. */
+test.each([
+  ['arrays', (n: number) => `[${'[],'.repeat(n / 3)}[]]`],
+  ['objects', (n: number) => `[${'{},'.repeat(n / 3)}{}]`],
+  ['numbers', (n: number) => `[${'1,'.repeat(n / 2)}1]`],
+  ['nested arrays', (n: number) => '['.repeat(n)],
+  ['fields', (n: number) => `{${numbered(n / 10).map((key) => `"${key}":1`)}}`],
+  ['backslashes', (n: number) => `"${'\\\\'.repeat(n / 2)}`],
+  ['quotes', (n: number) => `[${'"\\"",'.repeat(n / 5)}`],
+])('KRECOVER of %s makes nothing of them', async (name, state) => {
+  const parse = vi.spyOn(JSON, 'parse')
+  const shape = { name, counted: (n: number) => frame('KRECOVER', state(n)) }
+  await expectLinear(shape, 10 * BYTES)
+  expect(parse.mock.calls.filter(([text]) => text.length > BYTES).length).toBeLessThan(3)
+  parse.mockRestore()
 })
 
 /** Patterns of n bytes and texts of n bytes that almost match. */

@@ -77,6 +77,9 @@ function parseItems(input: string, start: number, type: string, count: number) {
   return { reply: type === '>' ? new Push(items) : items, end: at }
 }
 
+/** `bytesUntil` waits for no longer end, in bytes. */
+const MAX_END = 64
+
 /** A client that sends only the bytes that a test gives it. */
 export class RawClient {
   readonly socket: Socket
@@ -85,6 +88,8 @@ export class RawClient {
   ended = false
   #input = ''
   #at = 0
+  /** The last bytes received, because looking into the input copies all of it. */
+  #tail = ''
   #wake: (() => void) | undefined
 
   constructor(socket: Socket) {
@@ -92,7 +97,9 @@ export class RawClient {
     socket.setNoDelay(true)
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
-      this.#input += chunk.toString('latin1')
+      const text = chunk.toString('latin1')
+      this.#input += text
+      this.#tail = (this.#tail + text).slice(-MAX_END)
       this.#wake?.()
     })
     this.closed = new Promise((resolve) => {
@@ -134,6 +141,20 @@ export class RawClient {
         this.#wake = resolve
       })
     }
+  }
+
+  /** All bytes up to and including a short `end`, which come last, as they were received. */
+  async bytesUntil(end: string): Promise<string> {
+    while (!this.#tail.endsWith(end)) {
+      if (this.ended) throw new Error('the connection has ended')
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    const bytes = this.unread
+    this.#input = this.#tail = ''
+    this.#at = 0
+    return bytes
   }
 
   async take(count: number): Promise<Reply[]> {

@@ -252,11 +252,10 @@ test('values of any bytes arrive unchanged', async () => {
 
 describe('a watcher that does not read', () => {
   const VALUE = 'v'.repeat(20_000)
+  const ROOMY = { 'watch-history': '5000', 'watch-history-memory': '64mb' }
 
   test('gets a long replay at its own pace, and then the events since', async () => {
-    const server = await start({
-      directives: { 'watch-history': '5000', 'watch-history-memory': '256mb' },
-    })
+    const server = await start({ directives: ROOMY })
     const [client, writer] = [await join(server), await join(server)]
     for (let i = 0; i < 1000; i++) writer.send('KSET', '/big', VALUE)
     await writer.take(1000)
@@ -273,9 +272,7 @@ describe('a watcher that does not read', () => {
   })
 
   test('may leave and come back in the middle of its replay', async () => {
-    const server = await start({
-      directives: { 'watch-history': '5000', 'watch-history-memory': '256mb' },
-    })
+    const server = await start({ directives: ROOMY })
     const [client, other, writer] = [await join(server), await join(server), await join(server)]
     const channel = '/big?since=1'
     // Keeps the channel's stream alive while the client is not subscribed.
@@ -304,7 +301,7 @@ describe('a watcher that does not read', () => {
   test('is disconnected when the history has dropped an event that its replay still needs', async () => {
     const log = new LogLines()
     const server = await start({
-      directives: { 'watch-history': '1000', 'watch-history-memory': '256mb' },
+      directives: { ...ROOMY, 'watch-history': '1000' },
       logger: pino({ level: 'warn' }, log),
     })
     const [client, writer] = [await join(server), await join(server)]

@@ -226,7 +226,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'no-evict',
-    summary: 'Sets a flag that CLIENT LIST shows; no client is ever evicted.',
+    summary: 'Spares the client when clients are disconnected because all together keep too much.',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',

@@ -19,7 +19,8 @@ export const pingCommands: readonly Command[] = [
     flags: ['fast'],
     args: [{ name: 'message', type: 'string', value: true, optional: true }],
     inPubSub: true,
-    runWithValues(client, args: Message) {
+    takesValues: true,
+    run(client, args: Message) {
       if (args.length > 2) throw wrongArity('ping')
       const { reply } = client
       if (reply.protocol === 2 && isSubscriber(client)) {
@@ -43,7 +44,8 @@ export const pingCommands: readonly Command[] = [
     arity: 2,
     flags: ['loading', 'stale', 'fast'],
     args: [{ name: 'message', type: 'string', value: true }],
-    runWithValues(client, args: Message) {
+    takesValues: true,
+    run(client, args: Message) {
       client.reply.bulk(args[1])
     },
   },

@@ -149,6 +149,7 @@ export const dumpCommands: readonly Command[] = [
       { name: 'seconds', type: 'integer', token: 'IDLETIME', optional: true },
       { name: 'frequency', type: 'integer', token: 'FREQ', optional: true },
     ],
-    runWithValues: restore,
+    takesValues: true,
+    run: restore,
   },
 ]

@@ -8,6 +8,7 @@ import { keyGlob } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
 import { type FileNode, pathOf } from '../../store/tree/node.ts'
 import type { Glob } from '../../text/glob.ts'
@@ -16,6 +17,9 @@ import type { Glob } from '../../text/glob.ts'
 const DEFAULT_COUNT = 10
 /** One SCAN looks at no more than COUNT times this many files, as in Redis. */
 const MAX_LOOKS_PER_KEY = 10
+
+/** A key that is listed takes about this much memory, in bytes, if it had to be put together. */
+const KEY_BYTES = 64
 
 /** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
 const POSITIONS = 2 ** 32
@@ -88,7 +92,7 @@ function parseCount(text: string): number {
 /** Replies with an array of keys. */
 export function replyKeys({ reply }: Client, keys: readonly string[]): void {
   reply.array(keys.length)
-  for (const key of keys) reply.bulk(key)
+  writeList(reply, keys, writeBulk, KEY_BYTES * keys.length)
 }
 
 /** Whether a user may know that there is a file. */

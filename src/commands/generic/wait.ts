@@ -5,6 +5,7 @@ import { readInteger64 } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { guarded } from '../../request/guard.ts'
 
 /** Waits until the timeout, because there are no replicas that could answer. */
 function wait(client: Client, args: readonly string[]): void {
@@ -18,10 +19,11 @@ function wait(client: Client, args: readonly string[]): void {
   let cancelTimer: (() => void) | undefined
   const resume = client.block(() => cancelTimer?.())
   if (timeout === 0) return
-  cancelTimer = client.server.clock.schedule(() => {
+  const giveUp = guarded(client, () => {
     client.reply.integer(0)
     resume()
-  }, timeout)
+  })
+  cancelTimer = client.server.clock.schedule(giveUp, timeout)
 }
 
 /** Waiting for replicas. */

@@ -4,9 +4,9 @@ import type { User } from '../../access/user.ts'
 import { isTreeChannel } from '../../pubsub/tree-channel.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
-import { limitKept } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { mayListen, mayReadKey } from '../../request/permission.ts'
+import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Value } from '../../store/value.ts'
 import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -47,7 +47,6 @@ export const subscribeCommands: readonly Command[] = [
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.subscribe(client, args.slice(1))
-      limitKept(client)
     },
   },
   {
@@ -79,7 +78,6 @@ export const subscribeCommands: readonly Command[] = [
     inPubSub: true,
     run(client, args) {
       client.server.pubsub.patternSubscribe(client, args.slice(1))
-      limitKept(client)
     },
   },
   {
@@ -109,7 +107,8 @@ export const subscribeCommands: readonly Command[] = [
       { name: 'channel', type: 'string' },
       { name: 'message', type: 'string', value: true },
     ],
-    runWithValues(client, args: readonly [name: string, channel: string, message: Value]) {
+    takesValues: true,
+    run(client, args: readonly [name: string, channel: string, message: Value]) {
       if (args[1].startsWith('/')) {
         throw new CommandError(
           'ERR a channel that begins with a slash carries the events of the tree; write the node instead',
@@ -146,7 +145,7 @@ export const subscribeCommands: readonly Command[] = [
               (glob === undefined || glob.matches(channel)) && mayKnowChannel(client.user, channel),
           )
           client.reply.array(channels.length)
-          for (const channel of channels) client.reply.bulk(channel)
+          writeList(client.reply, channels, writeBulk)
         },
       },
       {
@@ -160,11 +159,14 @@ export const subscribeCommands: readonly Command[] = [
         args: [{ ...CHANNELS, optional: true }],
         run(client, args) {
           client.reply.array(2 * (args.length - 2))
-          for (const channel of args.slice(2)) {
-            client.reply.bulk(channel)
+          const counts = args.slice(2).map((channel) => {
             const known = mayKnowChannel(client.user, channel)
-            client.reply.integer(known ? client.server.pubsub.subscribers(channel) : 0)
-          }
+            return [channel, known ? client.server.pubsub.subscribers(channel) : 0] as const
+          })
+          writeList(client.reply, counts, (reply, [channel, count]) => {
+            reply.bulk(channel)
+            reply.integer(count)
+          })
         },
       },
       {

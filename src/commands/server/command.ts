@@ -6,6 +6,7 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import { categoriesOf } from '../../request/categories.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { type UsedKey, usedKeys } from '../../request/key-specs.ts'
+import { writeList } from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -170,11 +171,11 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
           return
         }
         reply.array(args.length - 2)
-        for (const name of args.slice(2)) {
+        writeList(reply, args.slice(2), (piece, name) => {
           const named = catalogue.find(name)
-          if (named === undefined) reply.null()
-          else infos.write(reply, named)
-        }
+          if (named === undefined) piece.null()
+          else infos.write(piece, named)
+        })
       },
     },
     {
@@ -195,10 +196,10 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
                 .map((name) => catalogue.find(name))
                 .filter((named) => named !== undefined)
         reply.map(chosen.length)
-        for (const named of chosen) {
-          reply.bulk(named.fullName)
-          docs.write(reply, named)
-        }
+        writeList(reply, chosen, (piece, named) => {
+          piece.bulk(named.fullName)
+          docs.write(piece, named)
+        })
       },
     },
     {
@@ -217,7 +218,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         const request = args.slice(2)
         const keys = keysOf(catalogue.findRequested(request), request)
         reply.array(keys.length)
-        for (const { key } of keys) reply.bulk(key)
+        writeList(reply, keys, (piece, { key }) => piece.bulk(key))
       },
     },
     {
@@ -236,12 +237,12 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         const request = args.slice(2)
         const keys = keysOf(catalogue.findRequested(request), request)
         reply.array(keys.length)
-        for (const { key, flags } of keys) {
-          reply.array(2)
-          reply.bulk(key)
-          reply.set(flags.length)
-          for (const flag of flags) reply.simple(flag)
-        }
+        writeList(reply, keys, (piece, { key, flags }) => {
+          piece.array(2)
+          piece.bulk(key)
+          piece.set(flags.length)
+          for (const flag of flags) piece.simple(flag)
+        })
       },
     },
   ]

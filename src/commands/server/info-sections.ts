@@ -143,6 +143,7 @@ function statsFields(server: ServerContext): Fields {
     ['rejected_connections', stats.connectionsRejected],
     ['expired_keys', store.stats.expireCount],
     ['evicted_keys', 0],
+    ['evicted_clients', stats.evictedClients],
     ['keyspace_hits', stats.keyspaceHits + store.stats.getsSuccess],
     ['keyspace_misses', stats.keyspaceMisses + store.stats.getsFail],
     ['pubsub_channels', [...pubsub.channels()].length],

@@ -5,6 +5,7 @@ import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { guarded } from '../../request/guard.ts'
 
 const ADMIN_FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
@@ -44,8 +45,8 @@ function shutDown(client: Client, args: readonly string[]): void {
   }
   const resume = client.block(() => {})
   persistence.save().then(
-    () => server.shutdown(true),
-    (error: unknown) => {
+    guarded(client, () => server.shutdown(true)),
+    guarded(client, (error: unknown) => {
       server.logger.error({ err: error }, 'the last writes could not be put on disk')
       if (words.has('FORCE')) {
         server.shutdown(true)
@@ -53,7 +54,7 @@ function shutDown(client: Client, args: readonly string[]): void {
       }
       client.reply.error('ERR Errors trying to SHUTDOWN. Check logs.')
       resume()
-    },
+    }),
   )
 }
 

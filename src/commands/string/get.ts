@@ -5,6 +5,9 @@ import { KEY, VALUE } from '../../request/arguments/argument.ts'
 import { parseExpiry } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { writeBulkOrNull, writeList } from '../../resp/reply-list.ts'
+import { PIECE_BYTES } from '../../resp/reply-parts.ts'
+import type { Value } from '../../store/value.ts'
 import { FAST_WRITES, type KeyValue } from './set.ts'
 import { GETEX_OPTIONS, parseStringOptions } from './set-options.ts'
 
@@ -67,11 +70,18 @@ export const getCommands: readonly Command[] = [
     run(client, args) {
       const { reply, server } = client
       reply.array(args.length - 1)
+      const end = reply.length + PIECE_BYTES
+      /** The values that do not go into the first piece. */
+      let rest: (Value | null)[] | undefined
       for (let i = 1; i < args.length; i++) {
         const node = server.store.lookup(pathOfKey(args[i]))
         server.keyspace.noteRead(args[i], node !== undefined)
-        reply.bulkOrNull(node === undefined || node.dir ? null : node.value)
+        const value = node === undefined || node.dir ? null : node.value
+        if (rest !== undefined) rest.push(value)
+        else if (reply.length < end) reply.bulkOrNull(value)
+        else rest = [value]
       }
+      if (rest !== undefined) writeList(reply, rest, writeBulkOrNull)
     },
   },
   {
@@ -92,7 +102,8 @@ export const getCommands: readonly Command[] = [
     arity: 3,
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY, VALUE],
-    runWithValues(client, args: KeyValue) {
+    takesValues: true,
+    run(client, args: KeyValue) {
       const before = client.server.keyspace.read(args[1])
       client.server.keyspace.set(args[1], args[2])
       client.server.keyspace.notify('set', args[1])

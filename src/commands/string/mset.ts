@@ -97,7 +97,8 @@ export const msetCommands: readonly Command[] = [
     summary: 'Sets several keys; if one of them cannot be set, none is.',
     ...WRITES,
     keyFlags: [['OW', 'update']],
-    runWithValues(client, args: RequestArguments) {
+    takesValues: true,
+    run(client, args: RequestArguments) {
       checkPairs(args, 'mset')
       checkWrites(client, args)
       setAll(client, args)
@@ -109,7 +110,8 @@ export const msetCommands: readonly Command[] = [
     summary: 'Sets several keys, but only if none of them exists.',
     ...WRITES,
     keyFlags: [['OW', 'insert']],
-    runWithValues(client, args: RequestArguments) {
+    takesValues: true,
+    run(client, args: RequestArguments) {
       checkPairs(args, 'msetnx')
       const exists = checkWrites(client, args)
       if (!exists) setAll(client, args)

@@ -73,7 +73,8 @@ export const rangeCommands: readonly Command[] = [
     arity: 3,
     keyFlags: [['RW', 'insert']],
     args: [KEY, VALUE],
-    runWithValues(client, args: KeyValue) {
+    takesValues: true,
+    run(client, args: KeyValue) {
       const file = client.server.keyspace.find(args[1])
       let value = args[2]
       if (file === undefined) {
@@ -94,7 +95,8 @@ export const rangeCommands: readonly Command[] = [
     complexity: 'O(N) where N is the length of the string; O(1), amortized, at its end',
     arity: 4,
     args: [KEY, { name: 'offset', type: 'integer' }, VALUE],
-    runWithValues(client, args: readonly [name: string, key: string, offset: string, part: Value]) {
+    takesValues: true,
+    run(client, args: readonly [name: string, key: string, offset: string, part: Value]) {
       const offset = parseOffset(args[2])
       if (offset < 0n) throw new CommandError('ERR offset is out of range')
       const file = client.server.keyspace.find(args[1])

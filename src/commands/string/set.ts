@@ -79,7 +79,8 @@ export const setCommands: readonly Command[] = [
         ? ['RW', 'access', 'update']
         : ['OW', 'update'],
     args: [KEY, VALUE, ...SET_OPTIONS],
-    runWithValues(client, args: SetArguments) {
+    takesValues: true,
+    run(client, args: SetArguments) {
       if (args.length > 3) {
         setWithOptions(client, args)
         return
@@ -96,7 +97,8 @@ export const setCommands: readonly Command[] = [
     arity: 3,
     keyFlags: [['OW', 'insert']],
     args: [KEY, VALUE],
-    runWithValues(client, args: KeyValue) {
+    takesValues: true,
+    run(client, args: KeyValue) {
       const missing = client.server.keyspace.find(args[1]) === undefined
       if (missing) {
         client.server.keyspace.set(args[1], args[2])
@@ -112,7 +114,8 @@ export const setCommands: readonly Command[] = [
     arity: 4,
     keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'seconds', type: 'integer' }, VALUE],
-    runWithValues(client, args: SetExArguments) {
+    takesValues: true,
+    run(client, args: SetExArguments) {
       setWithTtl(client, args, 'EX', 'setex')
     },
   },
@@ -123,7 +126,8 @@ export const setCommands: readonly Command[] = [
     arity: 4,
     keyFlags: [['OW', 'update']],
     args: [KEY, { name: 'milliseconds', type: 'integer' }, VALUE],
-    runWithValues(client, args: SetExArguments) {
+    takesValues: true,
+    run(client, args: SetExArguments) {
       setWithTtl(client, args, 'PX', 'psetex')
     },
   },

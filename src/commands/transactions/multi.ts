@@ -3,7 +3,7 @@
 import { pathOfKey } from '../../keyspace/key.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
-import { endTransaction, limitKept } from '../../request/client.ts'
+import { endTransaction, limitKept, NAMES_PER_CHECK } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { Transaction } from '../../request/transaction.ts'
 import { WatchedKeys } from '../../request/watched-keys.ts'
@@ -96,7 +96,10 @@ export const multiCommands: readonly Command[] = [
       }
       const watched = client.watched ?? new WatchedKeys(client.server.store)
       client.watched = watched
-      for (let i = 1; i < args.length; i++) watched.add(pathOfKey(args[i]))
+      for (let i = 1; i < args.length; i++) {
+        watched.add(pathOfKey(args[i]))
+        if (i % NAMES_PER_CHECK === 0 && !limitKept(client)) return
+      }
       client.reply.ok()
       limitKept(client)
     },

@@ -6,6 +6,7 @@ import {
   putBytes,
   putNumber,
 } from '../../resp/byte-encoding.ts'
+import { MIN_REFERENCED_BYTES } from '../../resp/reply-parts.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { type Event, type NodeExtern, type Overwrite, represent } from '../../store/event.ts'
 import { absolute } from '../../store/path.ts'
@@ -38,7 +39,7 @@ import {
 } from './event-template.ts'
 
 /** The most bytes that a plain file takes beside its key and its value. */
-const FILE_OVERHEAD =
+export const FILE_OVERHEAD =
   FILE[2].length +
   VALUE.length +
   MODIFIED_INDEX.length +
@@ -123,7 +124,7 @@ function putFile(
   const length = template.lengthFor(head, key.length, value.length, -1, digits)
   if (length === 0) return false
   const buffer = reply.room(length)
-  reply.wrote(template.put(buffer, reply.length, key, value, modifiedIndex, createdIndex, index))
+  reply.wrote(template.put(buffer, reply.position, key, value, modifiedIndex, createdIndex, index))
   return true
 }
 
@@ -142,7 +143,7 @@ function putOverwrite(reply: ReplyWriter, overwrite: Overwrite): boolean {
   const length = template.lengthFor(head, key.length, value.length, prevValue.length, digits)
   if (length === 0) return false
   const buffer = reply.room(length)
-  const at = reply.length
+  const at = reply.position
   reply.wrote(template.put(buffer, at, key, value, index, createdIndex, index))
   template.putBefore(buffer, at, prevValue, prevModifiedIndex, prevCreatedIndex)
   return true
@@ -156,7 +157,7 @@ function learnOverwrite(reply: ReplyWriter, { action, node, prevNode, index }: E
   learn(overwrites, reply, start, head, node, prevNode, index)
 }
 
-/** @param start where the reply begins in `reply.bytes` */
+/** @param start the length of `reply` before the reply */
 function learn(
   templates: readonly EventTemplate[],
   reply: ReplyWriter,
@@ -166,9 +167,14 @@ function learn(
   before: PlainFile | undefined,
   index: number,
 ): void {
+  const { bytes } = reply
+  const length = reply.length - start
+  // A long value is not in the bytes, and its reply would not be remembered.
+  if (length > bytes.length) return
   const digits = allDigits(node, before, index)
   const template = templates[templateFor(digits, node.value.length)]
-  template.learn(reply.bytes.subarray(start), reply.protocol, head, node, before, index)
+  const last = bytes.subarray(bytes.length - length)
+  template.learn(last, reply.protocol, head, node, before, index)
 }
 
 function writeAny(
@@ -188,23 +194,30 @@ function writeAny(
 }
 
 function writeNode(reply: ReplyWriter, node: NodeExtern): void {
-  if (!isPlain(node)) {
+  if (!isPlain(node) || node.value.length >= MIN_REFERENCED_BYTES) {
     writeAnyNode(reply, node)
     return
   }
   const buffer = reply.room(FILE_OVERHEAD + node.key.length + node.value.length)
-  const at = putBytes(buffer, reply.length, FILE[reply.protocol])
-  reply.wrote(putRest(buffer, putBulk(buffer, at, node.key), node))
+  const at = putBytes(buffer, reply.position, FILE[reply.protocol])
+  const keyEnd = putBulk(buffer, at, node.key)
+  reply.wrote(putPlainFields(buffer, keyEnd, node.value, node.modifiedIndex, node.createdIndex))
 }
 
-/** Puts the fields that follow the key. @returns where they end */
-function putRest(buffer: Buffer, start: number, node: PlainFile): number {
+/** Puts the fields of a plain file that follow the key. @returns where they end */
+export function putPlainFields(
+  buffer: Buffer,
+  start: number,
+  value: Value,
+  modifiedIndex: number,
+  createdIndex: number,
+): number {
   let at = putBytes(buffer, start, VALUE)
-  at = putBulk(buffer, at, node.value)
+  at = putBulk(buffer, at, value)
   at = putBytes(buffer, at, MODIFIED_INDEX)
-  at = putNumber(buffer, at, node.modifiedIndex)
+  at = putNumber(buffer, at, modifiedIndex)
   at = putBytes(buffer, at, CREATED_INDEX)
-  return putNumber(buffer, at, node.createdIndex)
+  return putNumber(buffer, at, createdIndex)
 }
 
 function writeAnyNode(reply: ReplyWriter, node: NodeExtern): void {
@@ -243,9 +256,9 @@ function writeAnyNode(reply: ReplyWriter, node: NodeExtern): void {
 }
 
 /** @param name the field's name, encoded, up to the number's first digit */
-function writeInteger(reply: ReplyWriter, name: Buffer, n: number): void {
+export function writeInteger(reply: ReplyWriter, name: Buffer, n: number): void {
   const buffer = reply.room(name.length + INTEGER_LENGTH)
-  reply.wrote(putNumber(buffer, putBytes(buffer, reply.length, name), n))
+  reply.wrote(putNumber(buffer, putBytes(buffer, reply.position, name), n))
 }
 
 /** Publishes an event's keyspace notification, and replies with the event. */

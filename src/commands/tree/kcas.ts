@@ -41,7 +41,8 @@ export const kcasCommands: readonly Command[] = [
     keyFlags: REPLACES,
     reach: 'node',
     args: [PATH, VALUE, ...CONDITIONS, TTL_ARGUMENT, REFRESH_ARGUMENT],
-    runWithValues(client, args: PathValue, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       const conditions = parseConditions(options)
       const writeOptions = parseWriteOptions(options, clock, 'kcas', args[2])
@@ -56,11 +57,8 @@ export const kcasCommands: readonly Command[] = [
     keyFlags: [['RW', 'access', 'delete']],
     reach: 'node',
     args: [PATH, ...CONDITIONS],
-    runWithValues(
-      client,
-      args: readonly [name: string, path: string, ...options: Value[]],
-      options,
-    ) {
+    takesValues: true,
+    run(client, args: readonly [name: string, path: string, ...options: Value[]], options) {
       replyEvent(client, client.server.store.compareAndDelete(args[1], parseConditions(options)))
     },
   },

@@ -3,6 +3,7 @@
 import { hasToken } from '../../request/arguments/token.ts'
 import type { Command } from '../../request/command.ts'
 import { writeEvent, writeFile } from './event-reply.ts'
+import { writeListing } from './listing-reply.ts'
 
 /** Reading the tree. */
 export const kgetCommands: readonly Command[] = [
@@ -30,8 +31,9 @@ export const kgetCommands: readonly Command[] = [
         writeFile(reply, args[1], file, store.index)
         return
       }
-      const recursive = options.has('recursive')
-      writeEvent(reply, store.get(args[1], { recursive, sorted: options.has('sorted') }))
+      const listing = store.getListing(args[1], options.has('recursive'))
+      if (listing === undefined) writeEvent(reply, store.get(args[1]))
+      else writeListing(reply, listing, options.has('sorted'))
     },
   },
 ]

@@ -1,7 +1,56 @@
 // KSAVE · KRECOVER
 
 import type { Command } from '../../request/command.ts'
+import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
+import type { SnapshotCopy } from '../../store/snapshot/snapshot-pieces.ts'
 import type { Value } from '../../store/value.ts'
+
+/** Pieces up to this many bytes together are kept, so that most states need not be made twice. */
+const MAX_KEPT_BYTES = 8 * 1024 * 1024
+
+/**
+ * A state as a bulk string. Its length comes first, so the whole state is made once to be counted,
+ * and once more to be sent.
+ */
+class StateSource implements ReplySource {
+  readonly weight: number
+  readonly #copy: SnapshotCopy
+  #pieces: Iterator<Value, undefined>
+  #counts = true
+  #length = 0
+  #kept: Value[] | undefined = []
+
+  constructor(copy: SnapshotCopy) {
+    this.#copy = copy
+    this.#pieces = copy.pieces()
+    this.weight = copy.weight + MAX_KEPT_BYTES
+  }
+
+  next(reply: ReplyWriter): boolean {
+    const { value: piece } = this.#pieces.next()
+    if (this.#counts) {
+      if (piece === undefined) this.#endCount(reply)
+      else this.#count(piece)
+      return true
+    }
+    if (piece !== undefined && typeof piece !== 'string') reply.encoded(piece)
+    else reply.raw(piece ?? '\r\n')
+    return piece !== undefined
+  }
+
+  #count(piece: Value): void {
+    this.#length += piece.length
+    if (this.#length > MAX_KEPT_BYTES) this.#kept = undefined
+    this.#kept?.push(piece)
+  }
+
+  #endCount(reply: ReplyWriter): void {
+    reply.raw(`$${this.#length}\r\n`)
+    this.#counts = false
+    this.#pieces = this.#kept?.values() ?? this.#copy.pieces()
+    this.#kept = undefined
+  }
+}
 
 /** Saving and recovering the whole store. */
 export const ksaveCommands: readonly Command[] = [
@@ -16,7 +65,8 @@ export const ksaveCommands: readonly Command[] = [
     reach: 'all',
     audit: { event: 'recover' },
     args: [{ name: 'state', type: 'string', value: true }],
-    runWithValues(client, args: readonly [name: string, state: Value]) {
+    takesValues: true,
+    run(client, args: readonly [name: string, state: Value]) {
       client.server.store.recovery(args[1])
       client.server.pubsub.closeWatchers()
       client.reply.ok()
@@ -32,8 +82,7 @@ export const ksaveCommands: readonly Command[] = [
     flags: ['readonly', 'admin'],
     reach: 'all',
     run(client) {
-      // No copy is needed, because nothing can change the store while it is being written.
-      client.reply.bulkOf(client.server.store.saveInPieces())
+      client.reply.produce(new StateSource(client.server.store.snapshotCopy()))
     },
   },
 ]

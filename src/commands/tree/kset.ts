@@ -45,7 +45,8 @@ export const ksetCommands: readonly Command[] = [
     keyFlags: REPLACES,
     reach: 'node',
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
-    runWithValues(client, args: PathValue, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       if (options.size === 0) {
         replyEvent(client, store.setFile(args[1], args[2]))
@@ -63,7 +64,8 @@ export const ksetCommands: readonly Command[] = [
     keyFlags: [['OW', 'insert']],
     reach: (request) => (hasToken(request, 3, 'UNIQUE') ? 'below' : 'node'),
     args: [PATH, VALUE, UNIQUE, TTL_ARGUMENT],
-    runWithValues(client, args: PathValue, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       const expireTime = parseExpireTime(options, clock, 'kcreate')
       const unique = options.has('unique')
@@ -78,7 +80,8 @@ export const ksetCommands: readonly Command[] = [
     keyFlags: REPLACES,
     reach: 'directory',
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
-    runWithValues(client, args: PathValue, options) {
+    takesValues: true,
+    run(client, args: PathValue, options) {
       const { store, clock } = client.server
       const writeOptions = parseWriteOptions(options, clock, 'kupdate', args[2])
       replyEvent(client, store.update(args[1], args[2], writeOptions))

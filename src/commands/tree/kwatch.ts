@@ -5,8 +5,9 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
 import { hasToken } from '../../request/arguments/token.ts'
-import { limitKept } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { guarded } from '../../request/guard.ts'
+import type { Event } from '../../store/event.ts'
 import { cleanPath, ownCopy } from '../../store/path.ts'
 import { writeEvent } from './event-reply.ts'
 
@@ -40,15 +41,16 @@ export const kwatchCommands: readonly Command[] = [
       const watchOptions = {
         recursive: options.has('recursive'),
         since,
-        onFailure: (error: unknown) => client.disconnect(`its event could not be sent: ${error}`),
+        onFailure: (error: unknown) => client.fail(error),
       }
-      const watcher = store.watch(path, watchOptions, (event) => {
+      const onEvent = guarded(client, (event: Event) => {
         answered = true
         cancelTimer?.()
         client.awaited = undefined
         writeEvent(client.reply, eventAsSeen(client, path, event))
         unblock?.()
       })
+      const watcher = store.watch(path, watchOptions, onEvent)
       if (answered) return
       if (client.executing) {
         // Like BLPOP, it does not wait in EXEC, because nobody else can write before EXEC ends.
@@ -63,17 +65,19 @@ export const kwatchCommands: readonly Command[] = [
         cancelTimer?.()
       })
       if (timeout === 0) return
-      cancelTimer = clock.schedule(() => {
+      const giveUp = guarded(client, () => {
         watcher.remove()
         client.awaited = undefined
         client.reply.nullArray()
         unblock?.()
-      }, timeout)
+      })
+      cancelTimer = clock.schedule(giveUp, timeout)
     },
   },
   {
     name: 'kwatch',
-    summary: 'Streams the events of tree channels: a path, then ?recursive=true&since=index.',
+    summary:
+      'Streams the events of tree channels, like SUBSCRIBE, which every client can use: a path, then ?recursive=true&since=index.',
     group: 'tree',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of kept events since the index',
@@ -91,7 +95,6 @@ export const kwatchCommands: readonly Command[] = [
         )
       }
       client.server.pubsub.subscribe(client, args.slice(1))
-      limitKept(client)
     },
   },
   {

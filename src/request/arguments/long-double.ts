@@ -16,8 +16,10 @@ const MAX_EXPONENT = 16384
 const LENGTH_LIMIT = 5 * 1024
 /** Redis writes at most this many digits after the point. */
 const DECIMALS = 17
-/** A number with more digits before the point, or more zeros after it, is out of range. */
-const MAX_MAGNITUDE_DIGITS = 5000
+/** A number with more digits before the point is out of range. */
+const MAX_WHOLE_DIGITS = 4933
+/** A number with more zeros after the point is out of range. */
+const MAX_FRACTION_ZEROS = 5000
 
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i
 const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i
@@ -38,8 +40,12 @@ export function parseLongDouble(text: string): LongDouble | undefined {
   const [, sign, whole, fraction = '', power = '0'] = parts
   const digits = whole + fraction
   if (digits === '') return undefined
-  const amount = BigInt(decimal === null ? `0x${digits}` : digits)
-  if (amount === 0n) return { significand: 0n, exponent: 0 }
+  const significant = digits.replace(/^0+/, '')
+  if (significant === '') return { significand: 0n, exponent: 0 }
+  if (decimal !== null && isFarOut(significant.length + Number(power) - fraction.length)) {
+    return undefined
+  }
+  const amount = BigInt(decimal === null ? `0x${significant}` : significant)
   const signed = sign === '-' ? -amount : amount
   const rounded =
     decimal === null
@@ -74,13 +80,14 @@ export function formatLongDouble(value: LongDouble): string {
 
 type Finite = Exclude<LongDouble, 'infinite'>
 
+/** Whether a number needs no computation. @param magnitude digits before the point, or -zeros after it */
+function isFarOut(magnitude: number): boolean {
+  return magnitude > MAX_WHOLE_DIGITS || magnitude < -MAX_FRACTION_ZEROS
+}
+
 /** `amount` × 10^`power`, rounded; undefined if it is too great. */
 function roundDecimal(amount: bigint, power: number): Finite | undefined {
   const size = amount < 0n ? -amount : amount
-  const magnitude = size.toString().length + power
-  // A number that is far out of range needs no computation.
-  if (magnitude > MAX_MAGNITUDE_DIGITS) return undefined
-  if (magnitude < -MAX_MAGNITUDE_DIGITS) return { significand: 0n, exponent: 0 }
   if (power >= 0) return roundBinary(amount * 10n ** BigInt(power), 0)
   const divisor = 10n ** BigInt(-power)
   // The quotient has two bits more than are kept; a remainder of the division counts as one more.

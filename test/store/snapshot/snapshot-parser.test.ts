@@ -184,7 +184,7 @@ describe('a damaged state is refused whole, or loads', () => {
     ['null', 'null', /^the state is null, expected an object$/],
     ['another version', '{"CurrentVersion":3}', /^CurrentVersion is 3, expected 2$/],
     ['no version', '{}', /^CurrentVersion is missing, expected 2$/],
-    ['a deep nest', `{"CurrentVersion":${nested}}`, /^CurrentVersion is an array/],
+    ['a deep nest', `{"CurrentVersion":${nested}}`, /^the state is nested too deep$/],
     ['a long version', encode({ CurrentVersion: 'x'.repeat(1000) }), /^.{15,100}, expected 2$/],
     ['no root', '{"CurrentVersion":2,"CurrentIndex":1}', /^Root is missing/],
     ['a name with a slash', root({ 'a/b': file('/a/b') }), /"a\/b" cannot be a name/],

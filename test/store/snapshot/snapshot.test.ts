@@ -2,9 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import type { Event } from '../../../src/store/event.ts'
+import { eventToJson } from '../../../src/store/event-json.ts'
 import { MAX_PATH_DEPTH, MAX_PATH_LENGTH } from '../../../src/store/path.ts'
 import { Store } from '../../../src/store/store.ts'
 import { MAX_EXPIRE_TIME } from '../../../src/store/tree/ttl-heap.ts'
+import { equalValues, textOfValue, toValue } from '../../../src/store/value.ts'
 import { write } from '../random-writes.ts'
 
 /** The document, for JSON does not keep the order in which names were added. */
@@ -166,5 +168,57 @@ describe('a saved state', () => {
     store.set('/a', '', { expireTime: Number.MAX_SAFE_INTEGER })
     expect(store.get('/a').node.expiration).toBe(MAX_EXPIRE_TIME)
     expect(new Date(MAX_EXPIRE_TIME).toISOString()).toBe('9999-12-31T23:59:59.999Z')
+  })
+})
+
+describe('a state in pieces', () => {
+  const longValue = fc
+    .constantFrom('x', '\x01', '"', 'é', 'Ã©', '\xff')
+    .chain((byte) =>
+      fc
+        .constantFrom(49_151, 49_152, 49_153, 49_154, 200_001)
+        .map((count) => toValue(byte.repeat(count))),
+    )
+
+  test('holds long values of any bytes, and is the same each time', () => {
+    fc.assert(
+      fc.property(longValue, longValue, (first, second) => {
+        const store = new Store({ clock: new ManualClock() })
+        store.set('/a/file', first)
+        store.set('/a/file', second, { expireTime: store.clock.now() + 5000 })
+        store.update('/a/file', '', { refresh: true })
+        store.delete('/a/file')
+        store.set('/a/file', first)
+        const copy = store.snapshotCopy()
+        const [once, again] = [[...copy.pieces()], [...copy.pieces()]]
+        for (const piece of once) expect(piece.length).toBeLessThan(6 * 49_152 + 65_536)
+        const state = once.map(textOfValue).join('')
+        // Buffers compared byte by byte would take seconds.
+        expect(again.map(textOfValue).join('') === state).toBe(true)
+        expect(parsed(state).Root.Children.a.Children.file.CreatedIndex).toBe(5)
+        const loaded = new Store({ clock: store.clock })
+        loaded.recovery(state)
+        expect(loaded.save() === store.save()).toBe(true)
+        expect(equalValues(loaded.getFile('/a/file')?.value ?? '', first)).toBe(true)
+        const [loadedEvents, events] = [loaded, store].map(({ history }) =>
+          [...history].map(eventToJson).join('\n'),
+        )
+        expect(loadedEvents === events).toBe(true)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  test('shows one moment', () => {
+    const store = new Store({ clock: new ManualClock() })
+    for (let i = 0; i < 1000; i++) store.set(`/a/${i}`, 'before')
+    const expected = store.save()
+    const copy = store.snapshotCopy()
+    const pieces = copy.pieces()
+    const first = pieces.next().value ?? ''
+    store.rename('/a', '/b')
+    store.set('/b/1', 'after')
+    store.flush()
+    expect(first + [...pieces].join('')).toBe(expected)
   })
 })

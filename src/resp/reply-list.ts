@@ -1,0 +1,63 @@
+import type { Value } from '../store/value.ts'
+import { PIECE_BYTES } from './reply-parts.ts'
+import type { ReplySource, ReplyWriter } from './reply-writer.ts'
+
+/** An item that is listed takes about this much memory, in bytes. */
+const ITEM_BYTES = 16
+
+/**
+ * Writes a list of any length, without its header: a piece at once, and the rest as it is sent.
+ *
+ * @param items as they are at this moment; the array must not change any more
+ * @param write writes one item
+ * @param ownBytes memory that the items take and that nobody else uses
+ */
+export function writeList<Item>(
+  reply: ReplyWriter,
+  items: readonly Item[],
+  write: (reply: ReplyWriter, item: Item) => void,
+  ownBytes = 0,
+): void {
+  writeInPieces(reply, new ListSource(items, write, ownBytes))
+}
+
+/** Writes the first piece of a source at once, and the rest, if there is one, as it is sent. */
+export function writeInPieces(reply: ReplyWriter, source: ReplySource): void {
+  if (!reply.muted && source.next(reply)) reply.produce(source)
+}
+
+class ListSource<Item> implements ReplySource {
+  readonly weight: number
+  readonly #items: readonly Item[]
+  readonly #write: (reply: ReplyWriter, item: Item) => void
+  #next = 0
+
+  constructor(
+    items: readonly Item[],
+    write: (reply: ReplyWriter, item: Item) => void,
+    ownBytes: number,
+  ) {
+    this.#items = items
+    this.#write = write
+    this.weight = ITEM_BYTES * items.length + ownBytes
+  }
+
+  next(reply: ReplyWriter): boolean {
+    const items = this.#items
+    const end = reply.length + PIECE_BYTES
+    let at = this.#next
+    while (at < items.length && reply.length < end) this.#write(reply, items[at++])
+    this.#next = at
+    return at < items.length
+  }
+}
+
+/** Writes one bulk string of a list. */
+export function writeBulk(reply: ReplyWriter, item: Value): void {
+  reply.bulk(item)
+}
+
+/** Writes one bulk string, or null, of a list. */
+export function writeBulkOrNull(reply: ReplyWriter, item: Value | null): void {
+  reply.bulkOrNull(item)
+}

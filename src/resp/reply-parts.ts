@@ -1,0 +1,86 @@
+import type { Value } from '../store/value.ts'
+
+/** A part of a reply that is made as it is sent: about this many bytes at a time. */
+export const PIECE_BYTES = 64 * 1024
+/**
+ * A source counts for this many bytes, as many as are sent before the turn ends: so the reply is sent
+ * as soon as it is asked for.
+ */
+export const SOURCE_BYTES = 256 * 1024
+/** A bulk string of at least this length is not copied into a reply, but referred to. */
+export const MIN_REFERENCED_BYTES = 64 * 1024
+
+/** A long value in its place among the other parts. It is not copied, and never changes. */
+export class ValuePart {
+  /** A binary string, or bytes. */
+  readonly value: Value
+  readonly length: number
+
+  constructor(value: Value) {
+    this.value = value
+    this.length = value.length
+  }
+}
+
+/** What {@link SourcePart} needs to know of a `ReplySource`. */
+export interface Weighed {
+  /** Memory that it keeps until it is done, in bytes, about; values of the tree do not count. */
+  readonly weight: number
+}
+
+/** A source of a reply, in its place among the other parts. */
+export class SourcePart<Source extends Weighed> {
+  readonly source: Source
+  /** The RESP version when the reply was asked for. */
+  readonly protocol: 2 | 3
+  /** What it counts for among bytes, the memory that it keeps included. */
+  readonly length: number
+
+  constructor(source: Source, protocol: 2 | 3) {
+    this.source = source
+    this.protocol = protocol
+    this.length = SOURCE_BYTES + source.weight
+  }
+}
+
+/** A part of a reply: bytes, a long value, or what makes bytes when they are sent. */
+export type Part<Source extends Weighed> = Buffer | ValuePart | SourcePart<Source>
+
+/**
+ * Replaces ranges of a reply.
+ *
+ * @param parts in order; a range begins and ends anywhere but within a value or a source
+ * @param ranges start and end offsets, in turn and in order; an empty range is left out
+ */
+export function replaceRanges<Source extends Weighed>(
+  parts: readonly Part<Source>[],
+  ranges: readonly number[],
+  replacement: Buffer,
+): Part<Source>[] {
+  let replaced: Part<Source>[] = []
+  let at = 0
+  for (let i = 0; i < ranges.length; i += 2) {
+    if (ranges[i] === ranges[i + 1]) continue
+    replaced = replaced.concat(cutParts(parts, at, ranges[i]), replacement)
+    at = ranges[i + 1]
+  }
+  return replaced.concat(cutParts(parts, at, Number.POSITIVE_INFINITY))
+}
+
+/** The parts from one offset to another. */
+export function cutParts<Source extends Weighed>(
+  parts: readonly Part<Source>[],
+  start: number,
+  end: number,
+): Part<Source>[] {
+  const kept: Part<Source>[] = []
+  let at = 0
+  for (const part of parts) {
+    const from = Math.max(0, start - at)
+    const to = Math.min(part.length, end - at)
+    at += part.length
+    if (from >= to) continue
+    kept.push(Buffer.isBuffer(part) ? part.subarray(from, to) : part)
+  }
+  return kept
+}

@@ -1,0 +1,85 @@
+import { totalmem } from 'node:os'
+import { getHeapStatistics } from 'node:v8'
+import type { Config } from '../config/config.ts'
+
+/** Each client may leave this many bytes of replies unread, whatever others do. */
+export const MIN_UNREAD_BYTES = 1024 * 1024
+/** The share of the process's memory that all clients together may keep. */
+const CLIENTS_SHARE = 1 / 2
+/** Requests of a client are served while its unread replies are below this share of the limit. */
+const CLIENT_SHARE = 1 / 4
+/** Nobody has more than `MIN_UNREAD_BYTES` served while all unread replies are above this share. */
+const ALL_SHARE = 1 / 2
+
+/** A client that makes the server keep replies that it has not read, and requests not yet served. */
+export interface KeepingClient {
+  /** Bytes in use for this client alone. */
+  readonly keptBytes: number
+  /** CLIENT NO-EVICT. */
+  readonly noEvict: boolean
+  disconnect(reason: string): void
+}
+
+/**
+ * Bounds the memory that clients make the server keep, for those that do not read their replies. Like
+ * Redis, the server serves a pipeline to its end before its client has read a reply. But above a
+ * limit requests wait, as bytes, until the client has read; and if all clients together keep too
+ * much, the one that keeps the most is disconnected.
+ */
+export class ClientMemory {
+  readonly #config: Config
+  readonly #limit: number
+  #unread = 0
+
+  /** @param limit the most bytes that all clients together may keep */
+  constructor(config: Config, limit = processMemory() * CLIENTS_SHARE) {
+    this.#config = config
+    this.#limit = limit
+  }
+
+  /** Notes by how many bytes a client's unread replies have grown. */
+  noteUnread(bytes: number): void {
+    this.#unread += bytes
+  }
+
+  /** Whether requests of a client may be served. @param unread bytes of its unread replies */
+  admits(unread: number): boolean {
+    if (unread <= MIN_UNREAD_BYTES) return true
+    const maxmemory = this.#config.get('maxmemory')
+    const limit = maxmemory > 0 ? Math.min(maxmemory, this.#limit) : this.#limit
+    return unread <= limit * CLIENT_SHARE && this.#unread <= limit * ALL_SHARE
+  }
+
+  /**
+   * Disconnects the clients that keep the most until all together keep less than the limit.
+   *
+   * @returns how many were disconnected
+   */
+  evict(clients: Iterable<KeepingClient>): number {
+    let total = 0
+    const keeping: [client: KeepingClient, bytes: number][] = []
+    for (const client of clients) {
+      const bytes = client.keptBytes
+      total += bytes
+      if (bytes > MIN_UNREAD_BYTES && !client.noEvict) keeping.push([client, bytes])
+    }
+    if (total <= this.#limit) return 0
+    keeping.sort(([, a], [, b]) => b - a)
+    let evicted = 0
+    for (const [client, bytes] of keeping) {
+      if (total <= this.#limit) break
+      client.disconnect(
+        `all clients together keep ${total} bytes of unread replies and waiting requests, more than ${this.#limit}, and it keeps the most: ${bytes}`,
+      )
+      total -= bytes
+      evicted++
+    }
+    return evicted
+  }
+}
+
+/** The memory that this process may take, in bytes: the heap's limit, or less. */
+function processMemory(): number {
+  const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY
+  return Math.min(getHeapStatistics().heap_size_limit, totalmem(), constrained)
+}

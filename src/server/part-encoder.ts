@@ -1,0 +1,163 @@
+import { putText } from '../resp/byte-encoding.ts'
+import { MIN_REFERENCED_BYTES, SourcePart, ValuePart } from '../resp/reply-parts.ts'
+import { type ReplyPart, type ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
+import type { Value } from '../store/value.ts'
+import { OutputQueue } from './output-queue.ts'
+
+/** The most bytes that are encoded before they are sent. */
+const SCRATCH_BYTES = 256 * 1024
+/** The most bytes of a value that are sent at a time, so that it shows how far the client reads. */
+const MAX_SLICE_BYTES = 1024 * 1024
+
+/** All outputs encode into the same memory, one after the other. */
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+/** Sources write into the same writer, one after the other. */
+const maker = new ReplyWriter()
+
+/** Bytes to send, and whether they are overwritten soon. */
+export interface EncodedBytes {
+  bytes: Buffer
+  isScratch: boolean
+}
+
+/**
+ * Turns the parts of a client's output into bytes, as the client reads them: long strings are encoded
+ * in slices, and sources make one piece after the other.
+ *
+ *     queue   part · part · part
+ *              └─▶ source ─▶ pieces: part · part
+ *                             └─▶ value, from an offset on ─▶ bytes
+ */
+export class PartEncoder {
+  readonly #queue = new OutputQueue()
+  /** The source that makes pieces now. */
+  #source: SourcePart<ReplySource> | undefined
+  /** What it has made, the last part first. */
+  #pieces: ReplyPart[] = []
+  /** The value that is encoded now. */
+  #value: Value | undefined
+  #offset = 0
+  /** How many sources there are, the present one included. */
+  #sources = 0
+
+  get isEmpty(): boolean {
+    return (
+      this.#value === undefined &&
+      this.#pieces.length === 0 &&
+      this.#source === undefined &&
+      this.#queue.isEmpty
+    )
+  }
+
+  /** Whether a reply is still to be made. */
+  get hasSource(): boolean {
+    return this.#sources > 0
+  }
+
+  /** How many bytes are still to be sent, as parts count them. */
+  get length(): number {
+    return this.#queue.length + this.#begunLength + (this.#source?.length ?? 0)
+  }
+
+  /** How many bytes of memory it holds: its {@link length} without the values it refers to. */
+  get ownLength(): number {
+    return this.#queue.ownLength + (this.#source?.length ?? 0)
+  }
+
+  /** @param part bytes that never change, if it is bytes */
+  add(part: ReplyPart): void {
+    if (part instanceof SourcePart) this.#sources++
+    this.#queue.add(part)
+  }
+
+  /**
+   * Encodes the next bytes; none, if a source has only prepared its next piece.
+   *
+   * @throws what a source throws: the reply can then not be ended
+   */
+  next(): EncodedBytes {
+    let length = 0
+    while (length < SCRATCH_BYTES) {
+      const value = this.#value ?? this.#begin()
+      if (value === undefined) {
+        // What a source makes is sent by itself.
+        if (this.#source === undefined || length > 0) break
+        length = this.#makePiece(this.#source)
+        if (this.#pieces.length === 0) break
+        continue
+      }
+      const left = value.length - this.#offset
+      if (typeof value !== 'string' && left >= MIN_REFERENCED_BYTES) {
+        if (length > 0) break
+        return { bytes: this.#sliceOf(value), isScratch: false }
+      }
+      const count = Math.min(left, SCRATCH_BYTES - length)
+      const end = this.#offset + count
+      if (typeof value === 'string') putText(scratch, length, value.slice(this.#offset, end))
+      else value.copy(scratch, length, this.#offset, end)
+      length += count
+      this.#moveTo(end)
+    }
+    return { bytes: scratch.subarray(0, length), isScratch: true }
+  }
+
+  clear(): void {
+    this.#queue.clear()
+    this.#source = this.#value = undefined
+    this.#pieces = []
+    this.#sources = 0
+  }
+
+  /** What is left of the pieces and of the value. */
+  get #begunLength(): number {
+    let length = this.#value === undefined ? 0 : this.#value.length - this.#offset
+    for (const part of this.#pieces) length += part.length
+    return length
+  }
+
+  /** Turns to the next part. @returns what is to be encoded; undefined if a source comes, or nothing */
+  #begin(): Value | undefined {
+    const part = this.#pieces.pop() ?? this.#shift()
+    if (part === undefined) return undefined
+    if (part instanceof SourcePart) {
+      this.#source = part
+      return undefined
+    }
+    this.#value = part instanceof ValuePart ? part.value : part
+    this.#offset = 0
+    return this.#value
+  }
+
+  #shift(): ReplyPart | undefined {
+    return this.#source !== undefined || this.#queue.isEmpty ? undefined : this.#queue.shift()
+  }
+
+  /** @returns how many bytes it has put into the scratch; 0 if it has made parts, or nothing */
+  #makePiece(part: SourcePart<ReplySource>): number {
+    maker.protocol = part.protocol
+    try {
+      if (!part.source.next(maker)) {
+        this.#source = undefined
+        this.#sources--
+      }
+      const { length } = maker
+      if (maker.isPlain && length <= SCRATCH_BYTES) return maker.bytes.copy(scratch)
+      this.#pieces = maker.takeParts().reverse()
+      return 0
+    } finally {
+      maker.clear()
+    }
+  }
+
+  #sliceOf(value: Buffer): Buffer {
+    const start = this.#offset
+    const end = Math.min(value.length, start + MAX_SLICE_BYTES)
+    this.#moveTo(end)
+    return value.subarray(start, end)
+  }
+
+  #moveTo(offset: number): void {
+    this.#offset = offset
+    if (offset === (this.#value as Value).length) this.#value = undefined
+  }
+}

@@ -1,0 +1,215 @@
+import { joinPath } from '../path.ts'
+import { type FileNode, isHidden, isOverdue, type Node } from './node.ts'
+import { SlicedSort } from './sliced-sort.ts'
+
+/** A node that has been copied takes about this much memory, in bytes, beside its name and value. */
+const NODE_BYTES = 48
+/** What `counts` says of a file, and of a directory whose children are not copied. */
+const NOT_LISTED = -1
+
+/**
+ * The nodes below a directory as they are at one moment, in columns: names and values by reference,
+ * all else by number. The tree may change while the copy is read.
+ *
+ * The children of a directory stand side by side:
+ *
+ *     position   0   1   2   3   4   5
+ *     name       /   a   b   c   x   y        a and c are directories
+ *     first      1   4   -   5   -   -
+ *     count      3   1   -   1   -   -
+ */
+export class TreeCopy {
+  readonly names: string[] = []
+  /** Undefined for a directory. */
+  readonly values: (FileNode['value'] | undefined)[] = []
+  readonly #top: Node
+  #numbers: Float64Array
+  /** Position of the first child. */
+  #firsts: Int32Array
+  #counts: Int32Array
+
+  /**
+   * @param top a directory
+   * @param listing absent to copy all nodes; otherwise hidden ones are left out, those that have
+   * expired by `now`, and, unless it is recursive, all but the children of `top`
+   */
+  constructor(top: Node, listing?: { recursive: boolean; now: number }) {
+    const expected = 1 + (top.dir ? Math.max(top.files, top.children.size) : 0)
+    this.#numbers = new Float64Array(FIELDS * expected)
+    this.#firsts = new Int32Array(expected)
+    this.#counts = new Int32Array(expected)
+    this.#top = top
+    this.#copy(listing)
+  }
+
+  get length(): number {
+    return this.names.length
+  }
+
+  /** Memory that the copy takes, in bytes, about. */
+  get weight(): number {
+    return NODE_BYTES * this.length
+  }
+
+  modifiedIndex(position: number): number {
+    return this.#numbers[FIELDS * position]
+  }
+
+  createdIndex(position: number): number {
+    return this.#numbers[FIELDS * position + 1]
+  }
+
+  /** When a node expires, in Unix milliseconds; undefined if it is permanent. */
+  expireTime(position: number): number | undefined {
+    const time = this.#numbers[FIELDS * position + 2]
+    return time === PERMANENT ? undefined : time
+  }
+
+  /** Position of a directory's first child. */
+  first(position: number): number {
+    return this.#firsts[position]
+  }
+
+  /** How many children of a directory are copied; undefined if none are, because it is not listed. */
+  count(position: number): number | undefined {
+    const count = this.#counts[position]
+    return count === NOT_LISTED ? undefined : count
+  }
+
+  #copy(listing: { recursive: boolean; now: number } | undefined): void {
+    const open = [this.#top]
+    const positions = [this.#add(this.#top)]
+    for (let i = 0; i < open.length; i++) {
+      const directory = open[i]
+      const position = positions[i]
+      if (!directory.dir) continue
+      this.#firsts[position] = this.length
+      for (const child of directory.children.list) {
+        if (listing !== undefined && (isHidden(child) || isOverdue(child, listing.now))) continue
+        const at = this.#add(child)
+        if (!child.dir || listing?.recursive === false) continue
+        open.push(child)
+        positions.push(at)
+      }
+      this.#counts[position] = this.length - this.#firsts[position]
+    }
+  }
+
+  /** @returns the copy's position */
+  #add(node: Node): number {
+    const position = this.names.push(node.name) - 1
+    this.values.push(node.dir ? undefined : node.value)
+    if (position === this.#counts.length) this.#grow()
+    const at = FIELDS * position
+    const { lease } = node
+    this.#numbers[at] = node.modifiedIndex
+    this.#numbers[at + 1] = node.createdIndex
+    this.#numbers[at + 2] = lease === null ? PERMANENT : lease.expireTime
+    this.#counts[position] = NOT_LISTED
+    return position
+  }
+
+  #grow(): void {
+    const length = 2 * this.#counts.length
+    this.#numbers = grown(this.#numbers, new Float64Array(FIELDS * length))
+    this.#firsts = grown(this.#firsts, new Int32Array(length))
+    this.#counts = grown(this.#counts, new Int32Array(length))
+  }
+}
+
+/** `modifiedIndex`, `createdIndex` and the time of expiry stand side by side. */
+const FIELDS = 3
+const PERMANENT = -1
+
+function grown<Column extends Float64Array | Int32Array>(old: Column, larger: Column): Column {
+  larger.set(old)
+  return larger
+}
+
+/**
+ * What {@link TreeWalk.next} has come to: a node; the end of a directory, whose children have all been
+ * met; nothing yet, because it is still sorting; the end.
+ */
+export type Step = 'node' | 'end' | 'sorting' | 'done'
+
+/** A directory whose children are being met. */
+interface Level {
+  readonly position: number
+  /** What the paths of the children begin with. */
+  readonly prefix: string
+  readonly count: number
+  /** How many children have been met. */
+  met: number
+  /** Their order, if they are sorted. */
+  readonly order: SlicedSort | undefined
+}
+
+/** Meets all nodes of a copy, each directory before its children, and once more after them. */
+export class TreeWalk {
+  readonly #copy: TreeCopy
+  readonly #sorted: boolean
+  readonly #levels: Level[] = []
+  /** Whether {@link position} is a node whose children come next. */
+  #descends = false
+  #begun = false
+  /** The node that has been met. */
+  position = 0
+  /** The node's path is this and its name; its whole path, if it is the top. */
+  prefix: string
+
+  /**
+   * @param path of the top
+   * @param sorted whether to order the children of each directory by name, bytewise
+   */
+  constructor(copy: TreeCopy, path: string, sorted: boolean) {
+    this.#copy = copy
+    this.#sorted = sorted
+    this.prefix = path
+  }
+
+  /** The rest of the node's path after {@link prefix}. */
+  get name(): string {
+    return this.#levels.length === 0 ? '' : this.#copy.names[this.position]
+  }
+
+  next(): Step {
+    if (!this.#begun) {
+      this.#begun = true
+      return this.#meet(0)
+    }
+    if (this.#descends) this.#descend()
+    const level = this.#levels.at(-1)
+    if (level === undefined) return 'done'
+    if (level.met === level.count) {
+      this.#levels.pop()
+      this.position = level.position
+      return 'end'
+    }
+    if (level.order !== undefined && !level.order.step()) return 'sorting'
+    const offset = level.order === undefined ? level.met : level.order.at(level.met)
+    level.met++
+    this.prefix = level.prefix
+    return this.#meet(this.#copy.first(level.position) + offset)
+  }
+
+  #meet(position: number): Step {
+    this.position = position
+    this.#descends = this.#copy.count(position) !== undefined
+    return 'node'
+  }
+
+  #descend(): void {
+    const { position } = this
+    const copy = this.#copy
+    const count = copy.count(position) as number
+    const first = copy.first(position)
+    this.#descends = false
+    this.#levels.push({
+      position,
+      prefix: joinPath(this.prefix + this.name, ''),
+      count,
+      met: 0,
+      order: this.#sorted && count > 1 ? new SlicedSort(copy.names, first, count) : undefined,
+    })
+  }
+}

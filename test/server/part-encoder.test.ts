@@ -1,0 +1,158 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { MIN_REFERENCED_BYTES, SourcePart, ValuePart } from '../../src/resp/reply-parts.ts'
+import type { ReplyPart, ReplySource } from '../../src/resp/reply-writer.ts'
+import { OutputQueue } from '../../src/server/output-queue.ts'
+import { PartEncoder } from '../../src/server/part-encoder.ts'
+
+const MB = 1024 ** 2
+
+/** A source that writes texts one after the other; null prepares the next one, and writes nothing. */
+function sourceOf(texts: readonly (string | null)[], weight = 0): ReplySource {
+  let next = 0
+  return {
+    weight,
+    next: (reply) => {
+      const text = texts[next++]
+      if (typeof text === 'string') reply.bulk(text)
+      return next < texts.length
+    },
+  }
+}
+
+const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`
+
+/** All that is left to encode, and the longest piece of memory that was made for it. */
+function drain(encoder: PartEncoder): { text: string; longest: number } {
+  let text = ''
+  let longest = 0
+  while (!encoder.isEmpty) {
+    const { bytes, isScratch } = encoder.next()
+    text += bytes.toString('latin1')
+    if (isScratch) longest = Math.max(longest, bytes.length)
+  }
+  return { text, longest }
+}
+
+const length = fc.oneof(
+  fc.nat({ max: 100 }),
+  fc.nat({ max: 3 * MIN_REFERENCED_BYTES }),
+  fc.constantFrom(
+    MIN_REFERENCED_BYTES - 1,
+    MIN_REFERENCED_BYTES,
+    256 * 1024,
+    256 * 1024 + 1,
+    3 * MB,
+  ),
+)
+
+/** A part, and the text that it is sent as. */
+const part: fc.Arbitrary<() => [ReplyPart, string]> = fc.oneof(
+  fc.tuple(length, fc.constantFrom('bytes', 'string', 'value')).map(([count, kind]) => () => {
+    const text = `${count}`.repeat(count).slice(0, count)
+    if (kind === 'bytes') return [Buffer.from(text), text] as [ReplyPart, string]
+    const value = kind === 'string' ? text : Buffer.from(text)
+    return [new ValuePart(value), text] as [ReplyPart, string]
+  }),
+  fc.array(fc.option(length), { maxLength: 4 }).map((lengths) => () => {
+    const texts = lengths.map((count) => (count === null ? null : 's'.repeat(count)))
+    const text = texts.map((each) => (each === null ? '' : bulk(each))).join('')
+    return [new SourcePart(sourceOf(texts), 2), text] as [ReplyPart, string]
+  }),
+)
+
+test('parts of any kind come out in order, in little memory, and are counted to the end', () => {
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 12 }), fc.nat({ max: 12 }), (parts, first) => {
+      const encoder = new PartEncoder()
+      let expected = ''
+      let text = ''
+      for (const [i, make] of parts.entries()) {
+        const [each, sent] = make()
+        encoder.add(each)
+        expected += sent
+        if (i === first) text += encoder.next().bytes.toString('latin1')
+      }
+      const rest = drain(encoder)
+      expect(text + rest.text === expected).toBe(true)
+      expect(rest.longest).toBeLessThanOrEqual(256 * 1024)
+      expect([encoder.length, encoder.ownLength, encoder.hasSource]).toEqual([0, 0, false])
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a long string is encoded only when its turn comes', () => {
+  const encoder = new PartEncoder()
+  const value = 'v'.repeat(64 * MB)
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 20; i++) encoder.add(new ValuePart(value))
+  expect(encoder.length).toBe(20 * value.length)
+  expect(encoder.ownLength).toBe(0)
+  expect(encoder.next().bytes.length).toBe(256 * 1024)
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(MB)
+  encoder.clear()
+  expect(encoder.isEmpty).toBe(true)
+})
+
+test('a source counts until it has made its last piece', () => {
+  const encoder = new PartEncoder()
+  encoder.add(new SourcePart(sourceOf(['a', null, 'b'], 1000), 2))
+  expect(encoder.hasSource).toBe(true)
+  for (const made of ['a', undefined, 'b']) {
+    expect(encoder.ownLength).toBeGreaterThan(1000)
+    expect(encoder.next().bytes.toString()).toBe(made === undefined ? '' : bulk(made))
+  }
+  expect([encoder.hasSource, encoder.length]).toEqual([false, 0])
+})
+
+test('a source that fails spoils nothing for the outputs after it', () => {
+  const [spoilt, other] = [new PartEncoder(), new PartEncoder()]
+  const failing: ReplySource = {
+    weight: 0,
+    next: (reply) => {
+      reply.bulk('half of')
+      throw new Error('no more')
+    },
+  }
+  spoilt.add(new SourcePart(failing, 2))
+  other.add(new SourcePart(sourceOf(['whole']), 2))
+  expect(() => spoilt.next()).toThrow('no more')
+  expect(drain(other).text).toBe(bulk('whole'))
+})
+
+describe('a queue', () => {
+  test('of a million short pieces takes little more memory than their bytes', () => {
+    const queue = new OutputQueue()
+    const piece = Buffer.from('+OK\r\n')
+    const before = process.memoryUsage()
+    for (let i = 0; i < 1_000_000; i++) queue.add(piece)
+    const after = process.memoryUsage()
+    expect(queue.length).toBe(5_000_000)
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(6 * MB)
+    let [parts, length] = [0, 0]
+    for (; !queue.isEmpty; parts++) length += queue.shift().length
+    expect([length, queue.length]).toEqual([5_000_000, 0])
+    expect(parts).toBeLessThan(320)
+  })
+
+  test('of a few bytes takes a few bytes', () => {
+    const queues = Array.from({ length: 2000 }, () => new OutputQueue())
+    const before = process.memoryUsage().arrayBuffers
+    for (const queue of queues) queue.add(Buffer.from('+OK\r\n'))
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * MB)
+  })
+
+  test('does not keep what has been taken, and may be added to meanwhile', () => {
+    const queue = new OutputQueue()
+    let added = 0
+    let taken = 0
+    for (let round = 0; round < 5000; round++) {
+      for (let i = 0; i < 3; i++) queue.add(new ValuePart(`${added++}`))
+      for (let i = 0; i < (round < 2500 ? 2 : 4) && !queue.isEmpty; i++) {
+        expect((queue.shift() as ValuePart).value).toBe(`${taken++}`)
+      }
+    }
+    expect(taken).toBe(added)
+  })
+})

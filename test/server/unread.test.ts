@@ -1,0 +1,237 @@
+import { pino } from 'pino'
+import { describe, expect, test } from 'vitest'
+import { Config } from '../../src/config/config.ts'
+import { ClientMemory, MIN_UNREAD_BYTES } from '../../src/server/client-memory.ts'
+import { ManualClock } from '../../src/store/clock.ts'
+import { eventually, frame, join, LogLines, type RawClient, start, visit } from './raw-client.ts'
+
+const MB = 1024 ** 2
+
+/** Resolves when the system has taken all that a client has written. */
+async function written(client: RawClient): Promise<void> {
+  await eventually(() => client.socket.writableLength === 0)
+}
+
+/** A number in CLIENT LIST for the client with this name. */
+async function clientField(observer: RawClient, name: string, field: string): Promise<number> {
+  const list = (await observer.call('CLIENT', 'LIST')) as string
+  const line = list.split('\n').find((text) => text.includes(` name=${name} `)) ?? ''
+  return Number(new RegExp(` ${field}=(\\d+)`).exec(line)?.[1])
+}
+
+const PONG = '+PONG\r\n'
+
+describe('a client that writes its whole pipeline before it reads gets all replies', () => {
+  const small = 'x'.repeat(100)
+  const large = 'y'.repeat(100_000)
+  const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`
+
+  test.each([
+    ['100,000 times GET of 100 bytes', frame('GET', 'small'), bulk(small), 100_000],
+    [
+      '100 times SET and GET of 100 KB',
+      frame('SET', 'key', large) + frame('GET', 'key'),
+      `+OK\r\n${bulk(large)}`,
+      100,
+    ],
+    ['50 times KEYS, whose reply is made in pieces', frame('KEYS', 'k*'), undefined, 50],
+  ])('%s', async (_, request, expected, count) => {
+    const server = await start()
+    server.store.set('/small', small)
+    for (let i = 0; i < 2000; i++) server.store.set(`/k${i}${'-'.repeat(100)}`, '')
+    const client = await join(server)
+    client.write(request + frame('PING'))
+    const reply = (await client.bytesUntil(PONG)).slice(0, -PONG.length)
+    if (expected !== undefined) expect(reply === expected).toBe(true)
+    client.socket.pause()
+    client.write(request.repeat(count) + frame('PING'))
+    await written(client)
+    client.socket.resume()
+    expect((await client.bytesUntil(PONG)) === reply.repeat(count) + PONG).toBe(true)
+  })
+
+  test('above the limit by memory, too', async () => {
+    const server = await start({ directives: { maxmemory: '4mb' } })
+    const client = await join(server)
+    client.socket.pause()
+    client.write(frame('PING', 'z'.repeat(10_000)).repeat(3000) + frame('PING'))
+    await written(client)
+    client.socket.resume()
+    expect(await client.bytesUntil(PONG)).toHaveLength(
+      3000 * 10_010 + PONG.length - 2 * 3000 + 6000,
+    )
+  })
+})
+
+describe('a client whose requests wait', () => {
+  test('is read from up to client-query-buffer-limit, and then disconnected', async () => {
+    const log = new LogLines()
+    const clock = new ManualClock()
+    const server = await start({
+      clock,
+      logger: pino({ level: 'warn' }, log),
+      directives: {
+        maxmemory: '4mb',
+        'client-query-buffer-limit': '8mb',
+        'proto-max-bulk-len': '1mb',
+      },
+    })
+    const [client, observer] = [await join(server), await join(server)]
+    await client.call('CLIENT', 'SETNAME', 'glutton')
+    client.socket.pause()
+    client.write(frame('PING', 'z'.repeat(100_000)).repeat(400))
+    let most = 0
+    while (
+      server.config !== undefined &&
+      !client.ended &&
+      !log.holds('client-query-buffer-limit')
+    ) {
+      const input = await clientField(observer, 'glutton', 'qbuf')
+      if (!Number.isNaN(input)) most = Math.max(most, input)
+      // A client that reads nothing at all is read from a little more every second.
+      clock.advance(1000)
+    }
+    expect(most).toBeGreaterThan(4 * MB)
+    expect(most).toBeLessThan(9 * MB)
+  })
+
+  test('is slowed down instead while it reads', async () => {
+    const server = await start({
+      directives: {
+        maxmemory: '4mb',
+        'client-query-buffer-limit': '8mb',
+        'proto-max-bulk-len': '1mb',
+      },
+    })
+    const client = await join(server)
+    client.write(frame('PING', 'z'.repeat(100_000)).repeat(400) + frame('PING'))
+    expect((await client.bytesUntil(PONG)).length).toBeGreaterThan(40_000_000)
+  })
+
+  test('is not idle while it reads a long reply', async () => {
+    const clock = new ManualClock()
+    const server = await start({ clock, directives: { timeout: '10' } })
+    server.store.set('/big', Buffer.alloc(40 * MB, 'x').toString('latin1'))
+    const client = await visit(server)
+    client.socket.pause()
+    client.write(frame('GET', 'big').repeat(2))
+    let received = 0
+    client.socket.removeAllListeners('data')
+    client.socket.on('data', (chunk: Buffer) => {
+      received += chunk.length
+    })
+    for (let second = 1; second <= 30; second++) {
+      client.socket.resume()
+      await eventually(() => received >= second * MB)
+      client.socket.pause()
+      clock.advance(1000)
+    }
+    expect(client.ended).toBe(false)
+    // A client that has stopped to read is idle, and is given a few seconds more to read.
+    for (let second = 0; second < 20; second++) clock.advance(1000)
+    client.socket.resume()
+    await client.closed
+    expect(received).toBeLessThan(80 * MB)
+  })
+})
+
+test('a slow reader costs others nothing: they may leave unread as much as before', async () => {
+  const server = await start({ directives: { maxmemory: '16mb' } })
+  const [first, second, observer] = [await join(server), await join(server), await join(server)]
+  for (const [client, name] of [
+    [first, 'first'],
+    [second, 'second'],
+  ] as const) {
+    await client.call('CLIENT', 'SETNAME', name)
+    client.socket.pause()
+    client.write(frame('PING', 'z'.repeat(10_000)).repeat(2000))
+    await eventually(() => client.socket.writableLength < MB)
+    for (let input = 0; input === 0; ) input = await clientField(observer, name, 'qbuf')
+    expect(await clientField(observer, name, 'omem')).toBeLessThan(6 * MB)
+  }
+  for (const client of [second, first]) {
+    client.socket.resume()
+    client.write(frame('PING'))
+    await client.bytesUntil(PONG)
+  }
+  expect(await observer.call('PING')).toBe('PONG')
+})
+
+describe('all clients together', () => {
+  const clientOf = (keptBytes: number, noEvict = false) => {
+    const reasons: string[] = []
+    return {
+      keptBytes,
+      noEvict,
+      reasons,
+      disconnect: (reason: string) => void reasons.push(reason),
+    }
+  }
+
+  test('may keep so much, and then the one that keeps the most is disconnected', () => {
+    const memory = new ClientMemory(new Config(), 100 * MB)
+    const [small, middle, large, spared] = [
+      clientOf(1000),
+      clientOf(30 * MB),
+      clientOf(50 * MB),
+      clientOf(60 * MB, true),
+    ]
+    expect(memory.evict([small, middle])).toBe(0)
+    expect(memory.evict([small, middle, large, spared])).toBe(1)
+    expect([small, middle, large, spared].map(({ reasons }) => reasons.length)).toEqual([
+      0, 0, 1, 0,
+    ])
+    expect(large.reasons[0]).toContain('keeps the most: 52428800')
+  })
+
+  test('leave less room for each, but always some', () => {
+    const memory = new ClientMemory(new Config(), 100 * MB)
+    expect(memory.admits(25 * MB)).toBe(true)
+    expect(memory.admits(25 * MB + 1)).toBe(false)
+    memory.noteUnread(51 * MB)
+    expect(memory.admits(MIN_UNREAD_BYTES + 1)).toBe(false)
+    expect(memory.admits(MIN_UNREAD_BYTES)).toBe(true)
+    memory.noteUnread(-2 * MB)
+    expect(memory.admits(25 * MB)).toBe(true)
+  })
+
+  test('are counted exactly, whatever becomes of the replies', async () => {
+    const notes: number[] = []
+    const spied = ClientMemory.prototype.noteUnread
+    ClientMemory.prototype.noteUnread = function (bytes) {
+      notes.push(bytes)
+      spied.call(this, bytes)
+    }
+    try {
+      const server = await start()
+      server.store.set('/big', Buffer.alloc(5 * MB, 'x').toString('latin1'))
+      const [reader, leaver] = [await join(server), await visit(server)]
+      for (const client of [reader, leaver]) {
+        client.socket.pause()
+        client.write(frame('GET', 'big').repeat(3) + frame('KEYS', '*'))
+      }
+      const unread = (): number => notes.reduce((sum, bytes) => sum + bytes, 0)
+      await eventually(() => unread() > 20 * MB)
+      await leaver.vanish()
+      reader.socket.resume()
+      await reader.take(4)
+      await eventually(() => unread() === 0)
+    } finally {
+      ClientMemory.prototype.noteUnread = spied
+    }
+  })
+})
+
+test('a monitor is not disconnected for a long line, as in Redis', async () => {
+  const server = await start()
+  const [monitor, client] = [await join(server), await join(server)]
+  await monitor.call('MONITOR')
+  const value = Buffer.alloc(40 * MB, '\x01').toString('latin1')
+  await client.call('CONFIG', 'SET', 'proto-max-bulk-len', '64mb')
+  monitor.socket.pause()
+  expect(await client.call('SET', 'k', value)).toBe('OK')
+  expect(await client.call('PING')).toBe('PONG')
+  monitor.socket.resume()
+  const lines = await monitor.bytesUntil('"PING"\r\n')
+  expect(lines.includes(` "SET" "k" "${'\\x01'.repeat(40 * MB)}"\r\n+`)).toBe(true)
+})
