@@ -210,7 +210,7 @@ export const directives = {
     mutable: true,
     help: 'Most memory to use; 0 for no limit',
     comment:
-      'Above the limit, commands that may need more memory get an error, among them WATCH, SUBSCRIBE and PSUBSCRIBE. All others are served, and nothing is evicted. The limit is for the whole heap of the process: about 20mb of its own, the tree, and watch-history. The heap is measured every second and as the tree grows, so it may exceed the limit by a little.',
+      'Above the limit, commands that may need more memory get an error, among them WATCH, SUBSCRIBE and PSUBSCRIBE. All others are served, and nothing is evicted. The limit is for the whole heap of the process: about 20mb of its own, the tree, and watch-history. The heap is measured every second and as the tree grows, so it may exceed the limit, by a quarter at most. Without a limit, the same happens before the heap of node is full: see docs/operating.md.',
   },
   'maxmemory-policy': {
     group: 'Limits',

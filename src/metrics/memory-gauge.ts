@@ -1,30 +1,70 @@
-import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Value } from '../store/value.ts'
 
+const MB = 1024 ** 2
 /** A request that grows the tree takes about this much memory besides its arguments' bytes. */
 const REQUEST_OVERHEAD_BYTES = 256
+/** A new level of a path takes about this much memory, with its place in the level above. */
+const LEVEL_BYTES = 400
+/** An argument may be a path of this many levels, each of two bytes: `/d/d/d`. */
+const MAX_LEVELS = 1024
 /** Between two measurements the tree grows by at least this much. */
-const MIN_STEP_BYTES = 64 * 1024
+const MIN_STEP_BYTES = 256 * 1024
+/** Requests may take more than their arguments tell, so that memory is measured at least this often. */
+const MAX_MEASURED_AGE_MS = 10
 /** The share of all time that garbage collection may take. */
 const MAX_COLLECTION_SHARE = 0.1
-/** Writes are refused above this multiple of the limit, even if part of the memory is garbage. */
-const MAX_GARBAGE_FACTOR = 1.25
+/** Writes are refused above this multiple of `maxmemory`, even if part of the memory is garbage. */
+const MAX_GARBAGE_FACTOR = 1.15
+/** What V8 adds to the limit of old objects for new ones: three semi-spaces. */
+const NEW_SPACE_BYTES = 48 * MB
+/** Kept free of the heap, because V8 ends the process where it cannot grow; more in a small heap. */
+const FREE_HEAP_SHARE = 0.15
+const MAX_FREE_HEAP_SHARE = 0.35
+const FREE_HEAP_BYTES = 64 * MB
+/** Of what is kept free, garbage may take this share until it is collected. */
+const GARBAGE_SHARE = 0.4
+/** Of what is kept free, pages may take this share where their objects leave little room. */
+const PAGES_SHARE = 0.7
+/** To measure the pages one by one takes ten times as long as to measure the heap. */
+const MAX_PAGES_AGE_MS = 5
+/** Pages with more room than this need not be counted as a whole. */
+const MAX_FREE_IN_PAGES_SHARE = 0.2
 
 let collectGarbage: (() => void) | undefined
 
 /**
- * Measures the memory in use, and compares it with `maxmemory`. It measures seldom, because V8 takes
- * microseconds to report. V8's figure includes garbage, so garbage is collected before writes are
- * refused.
+ * Measures the memory in use, and compares it with two limits: `maxmemory`, and what V8's heap can
+ * hold, because V8 ends the process at its limit. It measures seldom, because V8 takes microseconds
+ * to report. V8's figure includes garbage, so garbage is collected before writes are refused.
  */
 export class MemoryGauge {
+  /** Called when the heap is full for the first time, or again. */
+  onHeapFull: (() => void) | undefined
+  /** Bytes that old objects may take before V8 ends the process. */
+  readonly heapLimit: number
+  /** Bytes of the heap above which requests that take memory are refused. */
+  readonly #heapMost: number
+  /** What counts the changes of the tree: without one, there is no new garbage worth collecting. */
+  changes: () => number = () => Number.NaN
+  #changesAtCollection = 0
   /** Bytes; 0 for no limit. */
   #limit = 0
   #exceeded = false
+  #heapFull = false
   #used = 0
+  /** Bytes in use in V8's heap. */
+  #heap = 0
+  /** Bytes of the pages of V8's heap, those for new objects included. */
+  #pages = 0
+  /** When the pages were last measured one by one, in milliseconds since the process began. */
+  #pagesAt = 0
+  #pagesFull = false
   /** Bytes in use after the last garbage collection. */
   #live = 0
+  /** Bytes in use in V8's heap after the last garbage collection. */
+  #liveHeap = 0
   #peak = 0
   /** Bytes in use at the start. */
   readonly startup: number
@@ -32,16 +72,17 @@ export class MemoryGauge {
   #added = 0
   /** Added bytes after which memory is measured again. */
   #step = 0
+  /** When memory was last measured for a request, in milliseconds since the process began. */
+  #measuredAt = 0
   /** The earliest next garbage collection, in milliseconds since the process began. */
   #collectAt = 0
 
   constructor() {
+    const { heap_size_limit: limit } = getHeapStatistics()
+    this.heapLimit = Math.max(limit - NEW_SPACE_BYTES, limit / 2)
+    const free = Math.min(MAX_FREE_HEAP_SHARE * this.heapLimit, FREE_HEAP_BYTES)
+    this.#heapMost = this.heapLimit - Math.max(FREE_HEAP_SHARE * this.heapLimit, free)
     this.startup = this.measure()
-  }
-
-  /** Whether `maxmemory` sets a limit. */
-  get limited(): boolean {
-    return this.#limit > 0
   }
 
   /** The most bytes in use at any measurement. */
@@ -55,26 +96,61 @@ export class MemoryGauge {
     this.survey()
   }
 
-  /** Whether to refuse a request that takes memory. */
-  isExceeded(args: readonly Value[]): boolean {
+  /** Why requests that take memory are refused, in Redis's words where Redis has the limit. */
+  get reason(): string {
+    return this.#heapFull
+      ? "OOM command not allowed when used memory > the limit of the process's heap."
+      : "OOM command not allowed when used memory > 'maxmemory'."
+  }
+
+  /**
+   * Whether to refuse a request that takes memory.
+   *
+   * @param now milliseconds since the process began
+   */
+  isExceeded(args: readonly Value[], now = performance.now()): boolean {
     this.#added += REQUEST_OVERHEAD_BYTES
-    for (const arg of args) this.#added += arg.length
-    if (this.#added >= this.#step) this.survey()
-    return this.#exceeded
+    for (const arg of args) {
+      this.#added += arg.length
+      // Any string may be a path: to look for its levels would take longer than to measure sooner.
+      if (typeof arg === 'string') {
+        this.#added += LEVEL_BYTES * Math.min(arg.length >> 1, MAX_LEVELS)
+      }
+    }
+    if (this.#added >= this.#step || now - this.#measuredAt > MAX_MEASURED_AGE_MS) {
+      this.#measuredAt = now
+      this.survey()
+    }
+    return this.#exceeded || this.#heapFull
+  }
+
+  /**
+   * Whether the heap has room for something large.
+   *
+   * @param bytes that it may take
+   */
+  heapHasRoomFor(bytes: number): boolean {
+    const most = this.#heapMost - bytes
+    this.measure()
+    if (this.#heap > most && performance.now() >= this.#collectAt) this.collect()
+    return this.#heap <= most
   }
 
   /** Whether a request may make the server keep this many bytes, about. */
   hasRoomFor(bytes: number): boolean {
-    if (this.#limit === 0 || bytes < MIN_STEP_BYTES) return true
-    this.measure()
+    if (bytes < MIN_STEP_BYTES) return true
+    if (!this.heapHasRoomFor(bytes)) return false
+    if (this.#limit === 0) return true
     if (this.#used + bytes > this.#limit && performance.now() >= this.#collectAt) this.collect()
     return this.#used + bytes <= this.#limit
   }
 
-  /** Measures the bytes in use; takes some microseconds. */
+  /** Measures the bytes in use; takes a microsecond. */
   measure(): number {
-    const { used_heap_size: heap, external_memory: external } = getHeapStatistics()
-    this.#used = heap + external
+    const statistics = getHeapStatistics()
+    this.#heap = statistics.used_heap_size
+    this.#pages = statistics.total_heap_size
+    this.#used = this.#heap + statistics.external_memory
     this.#peak = Math.max(this.#peak, this.#used)
     return this.#used
   }
@@ -82,13 +158,18 @@ export class MemoryGauge {
   /** Measures, and decides whether writes are refused. Called every second, and as the tree grows. */
   survey(): void {
     this.#added = 0
-    const used = this.measure()
-    if (this.#limit === 0 || used <= this.#limit) this.#exceeded = false
-    else {
-      if (performance.now() >= this.#collectAt) this.collect()
-      this.#exceeded = this.#live > this.#limit || this.#used > MAX_GARBAGE_FACTOR * this.#limit
-    }
-    this.#step = Math.max(MIN_STEP_BYTES, (this.#limit - this.#used) / 4)
+    this.measure()
+    const wasFull = this.#heapFull
+    if (this.#isAbove(this.#limit, 1) && this.#mayCollect()) this.collect()
+    else if (this.#isHeapAbove() && this.#mayCollect()) this.collect()
+    this.#exceeded =
+      this.#isAbove(this.#limit, 1) &&
+      (this.#live > this.#limit || this.#isAbove(this.#limit, MAX_GARBAGE_FACTOR))
+    this.#heapFull = this.#isHeapFull()
+    if (this.#heapFull && !wasFull) this.onHeapFull?.()
+    const room = this.#heapMost - this.#heap
+    const allowed = this.#limit === 0 ? room : Math.min(room, this.#limit - this.#used)
+    this.#step = Math.max(MIN_STEP_BYTES, allowed / 4)
   }
 
   /** Collects garbage, while all clients wait. */
@@ -99,6 +180,55 @@ export class MemoryGauge {
     const end = performance.now()
     this.#collectAt = end + (end - start) / MAX_COLLECTION_SHARE
     this.#live = this.measure()
+    this.#liveHeap = this.#heap
+    this.#pagesAt = 0
+    this.#changesAtCollection = this.changes()
+  }
+
+  #mayCollect(): boolean {
+    if (performance.now() < this.#collectAt) return false
+    return this.changes() !== this.#changesAtCollection || this.#used > 1.02 * this.#live
+  }
+
+  #isAbove(limit: number, factor: number): boolean {
+    return limit > 0 && this.#used > factor * limit
+  }
+
+  /** Whether the heap, garbage included, has reached what is kept free. */
+  #isHeapAbove(): boolean {
+    return this.#heap > this.#heapMost || this.#arePagesFull()
+  }
+
+  #isHeapFull(): boolean {
+    if (this.#arePagesFull()) return true
+    if (this.#heap <= this.#heapMost) return false
+    const free = this.heapLimit - this.#heapMost
+    return this.#liveHeap > this.#heapMost || this.#heap > this.#heapMost + GARBAGE_SHARE * free
+  }
+
+  /**
+   * Whether the pages of V8 take nearly all of the heap, and have little room: of a page of 256 KB,
+   * two values of 100 KB leave a fifth that only small objects can use.
+   */
+  #arePagesFull(): boolean {
+    if (this.#pages < this.#heapMost) return false
+    const now = performance.now()
+    if (now - this.#pagesAt < MAX_PAGES_AGE_MS) return this.#pagesFull
+    this.#pagesAt = now
+    this.#pagesFull = this.#measurePages()
+    return this.#pagesFull
+  }
+
+  #measurePages(): boolean {
+    let size = 0
+    let free = 0
+    for (const space of getHeapSpaceStatistics()) {
+      if (space.space_name.startsWith('new_')) continue
+      size += space.space_size
+      free += space.space_available_size
+    }
+    const most = this.#heapMost + PAGES_SHARE * (this.heapLimit - this.#heapMost)
+    return size > most && free < MAX_FREE_IN_PAGES_SHARE * size
   }
 }
 

@@ -163,9 +163,9 @@ export class Dispatcher {
       throw new CommandError('ERR Command not allowed inside a transaction')
     }
     if (!client.user.unrestricted) this.#checkUser(client, entry, args)
-    const { memory, persistence } = this.#server
-    if (memory.limited && this.#needsMemory(client, entry) && isShort(memory, entry, args)) {
-      throw new CommandError("OOM command not allowed when used memory > 'maxmemory'.")
+    const { clock, memory, persistence } = this.#server
+    if (this.#needsMemory(client, entry) && isShort(memory, entry, args, clock.lastLap)) {
+      throw new CommandError(memory.reason)
     }
     const writes = entry.writes || (entry.isExec && transaction?.writes === true)
     if (writes && persistence.failure !== undefined) {
@@ -359,8 +359,14 @@ function asSeen(
 }
 
 /** Whether to refuse a request that takes memory. */
-function isShort(memory: MemoryGauge, { keeps }: PreparedCommand, args: RequestArguments): boolean {
-  return memory.isExceeded(args) || (keeps && !memory.hasRoomFor(args.length * KEPT_ARGUMENT_BYTES))
+function isShort(
+  memory: MemoryGauge,
+  { keeps }: PreparedCommand,
+  args: RequestArguments,
+  now: number,
+): boolean {
+  const kept = keeps ? args.length * KEPT_ARGUMENT_BYTES : 0
+  return memory.isExceeded(args, now) || !memory.hasRoomFor(kept)
 }
 
 /** Whether an error says why a request was refused. All others are bugs, or limits of V8. */

@@ -94,7 +94,7 @@ export class Admission {
     this.start()
     const { clientMemory, server, onSurvey } = this.#context
     onSurvey()
-    if (server.memory.limited) server.memory.survey()
+    server.memory.survey()
     for (const client of this.clients.values()) guarded(client, () => this.#surveyOne(client))()
     server.stats.evictedClients += clientMemory.evict(this.clients.values())
   }

@@ -42,9 +42,19 @@ export function followConfig(parts: Configured): void {
   follow(['watch-history', 'watch-history-memory'], () =>
     store.history.resize({
       events: config.get('watch-history'),
-      bytes: config.get('watch-history-memory'),
+      bytes: historyMemory(config, memory),
     }),
   )
+}
+
+/** The share of the heap that the history may take unless `watch-history-memory` says otherwise. */
+const HISTORY_SHARE = 1 / 16
+
+/** `watch-history-memory`, or less by default in a small heap. */
+function historyMemory(config: Config, memory: MemoryGauge): number {
+  const bytes = config.get('watch-history-memory')
+  if (!config.isDefault('watch-history-memory')) return bytes
+  return Math.min(bytes, Math.floor(memory.heapLimit * HISTORY_SHARE))
 }
 
 type FormerValues = Partial<Record<'dir' | 'durability', string>>

@@ -40,6 +40,9 @@ import { catalogueOf, loadAclFile, Revocation, usersOf } from './users.ts'
 /** When the server closes, connections may take this long to read their last replies. */
 const CLOSE_GRACE_MS = 1000
 
+/** The log says at most this often that the heap is almost full. */
+const HEAP_WARNING_INTERVAL_MS = 60_000
+
 /** The parts that a server is given. */
 export interface ServerParts {
   readonly config: Config
@@ -163,6 +166,18 @@ export class Server implements ServerContext {
     })
     const { clients } = this.#admission
     this.users.listener = new Revocation(clients, this.users, this.#dispatcher, this.store)
+    this.memory.changes = () => this.store.index
+    let warnedAt = Number.NEGATIVE_INFINITY
+    this.memory.onHeapFull = () => {
+      // Around the limit it is full many times a second.
+      if (this.clock.elapsed() - warnedAt < HEAP_WARNING_INTERVAL_MS) return
+      warnedAt = this.clock.elapsed()
+      const limit = Math.round(this.memory.heapLimit / 1024 ** 2)
+      this.logger.warn(
+        { limit },
+        `the heap is almost full: writes that need memory are refused. Its limit is ${limit} MB; for more, start node with --max-old-space-size=MB`,
+      )
+    }
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })

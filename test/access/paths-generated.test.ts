@@ -171,7 +171,9 @@ class Scene {
 
   /** Gives every node that the user may not read a value that it shall not see. */
   async hide(): Promise<void> {
-    // What the user gave a TTL while and where it was allowed to would still expire.
+    // What the user gave a TTL while and where it was allowed to would still expire. A TTL that is
+    // over, or was never to come, ends now.
+    this.clock.advance(1)
     for (const node of [...nodesBelow(this.store.root)]) {
       if (node.lease !== null) await this.ask(['PERSIST', pathOf(node)])
     }

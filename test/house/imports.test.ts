@@ -10,7 +10,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/launch/'],
   ['src/program.ts'],
   ['src/cli/'],
-  ['src/docs/', 'src/transfer/'],
+  ['src/docs/', 'src/transfer/', 'src/library/'],
   ['src/server/'],
   ['src/commands/'],
   ['src/request/'],

@@ -52,9 +52,7 @@ test('garbage above maxmemory does not refuse a write', async () => {
 
 test('without a limit no write is refused', () => {
   const gauge = new MemoryGauge()
-  expect(gauge.limited).toBe(false)
   gauge.limit = 1
-  expect(gauge.limited).toBe(true)
   expect(gauge.isExceeded([])).toBe(true)
   gauge.limit = 0
   expect(gauge.isExceeded([])).toBe(false)
@@ -68,4 +66,27 @@ test('the memory in use after garbage collection decides', () => {
   expect(gauge.isExceeded([])).toBe(true)
   gauge.limit = Math.ceil(live * 1.5)
   expect(gauge.isExceeded([])).toBe(false)
+})
+
+test('maxmemory holds for paths of 1000 levels, which take 200 times the bytes sent', async () => {
+  new MemoryGauge().collect()
+  const limit = inUse() + 100 * MB
+  const server = await start({ directives: { maxmemory: String(limit) } })
+  const client = await join(server)
+  let written = 0
+  for (let at = 0; at < 3000; at += 100) {
+    for (let i = at; i < at + 100; i++) client.send('SET', `/${i}${'/d'.repeat(999)}`, 'x')
+    for (const reply of await client.take(100)) if (reply === 'OK') written++
+  }
+  // A path takes some 350 KB.
+  expect(written).toBeGreaterThan(100)
+  expect(written).toBeLessThan(600)
+  new MemoryGauge().collect()
+  expect(inUse()).toBeLessThan(1.25 * limit)
+})
+
+test('a large state is refused where the heap has no room for it', () => {
+  const gauge = new MemoryGauge()
+  expect(gauge.heapHasRoomFor(MB)).toBe(true)
+  expect(gauge.heapHasRoomFor(gauge.heapLimit)).toBe(false)
 })

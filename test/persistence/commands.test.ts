@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { basename, relative } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { Config } from '../../src/config/config.ts'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { Engine } from '../../src/persistence/level.ts'
@@ -502,6 +502,10 @@ describe('as a library, startServer', () => {
   }
 
   test('keeps nothing on disk by default', async () => {
+    // The default directory is a relative one, and may exist where the tests run.
+    const former = process.cwd()
+    process.chdir(temporaryDirectory())
+    onTestFinished(() => process.chdir(former))
     const server = await run({})
     expect(server.config.get('durability')).toBe('no')
     expect(existsSync(treeOf(server.config.get('dir')))).toBe(false)

@@ -83,6 +83,7 @@ describe('an unusable directory is refused with one line', () => {
       child.stdout.on('data', () => child.kill('SIGKILL'))
       const [code] = await once(child, 'close')
       chmodSync(directory, 0o755)
+      if (what !== 'empty') chmodSync(treeIn(directory), 0o755)
       expect(err).toMatch(/^ktree: cannot open .*tree.*permission denied.*\n$/i)
       expect(code).toBe(1)
     })

@@ -91,6 +91,7 @@ function memoryFields({ config, memory }: ServerContext): Fields {
     ['used_memory_dataset_perc', `${((100 * dataset) / used).toFixed(2)}%`],
     ['heap_total', heapTotal],
     ['heap_used', heapUsed],
+    ['heap_limit', memory.heapLimit],
     ['total_system_memory', system],
     ['total_system_memory_human', humanBytes(system)],
     // ktree has no scripts, but monitoring programs expect these fields.

@@ -1,5 +1,6 @@
 // KSAVE · KRECOVER
 
+import { CommandError } from '../../request/arguments/errors.ts'
 import type { Command } from '../../request/command.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
 import type { SnapshotCopy } from '../../store/snapshot/snapshot-pieces.ts'
@@ -52,6 +53,9 @@ class StateSource implements ReplySource {
   }
 }
 
+/** Bytes of memory that reading takes for each byte of a state with small nodes. */
+const RECOVERY_FACTOR = 6
+
 /** Saving and recovering the whole store. */
 export const ksaveCommands: readonly Command[] = [
   {
@@ -67,6 +71,12 @@ export const ksaveCommands: readonly Command[] = [
     args: [{ name: 'state', type: 'string', value: true }],
     takesValues: true,
     run(client, args: readonly [name: string, state: Value]) {
+      const { memory } = client.server
+      if (!memory.heapHasRoomFor(args[1].length * RECOVERY_FACTOR)) {
+        throw new CommandError(
+          "OOM command not allowed when it needs more memory than the process's heap has left.",
+        )
+      }
       client.server.store.recovery(args[1])
       client.server.pubsub.closeWatchers()
       client.reply.ok()

@@ -122,6 +122,15 @@ export class LookAhead {
     this.#prefixDirectory = undefined
   }
 
+  /** Drops all nodes, when the tree is replaced: one of them would keep the whole former tree alive. */
+  clear(): void {
+    this.forget()
+    this.#found.fill(undefined)
+    this.#requests = []
+    nodes.fill(undefined)
+    directories.fill(undefined)
+  }
+
   /** Collects a group of paths. @returns the number of paths to follow */
   #begin(root: DirectoryNode, batch: PathBatch, from: number, to: number): number {
     const { bytes, requests, bounds } = batch

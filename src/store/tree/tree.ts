@@ -394,7 +394,7 @@ export class Tree {
   }
 
   #replace(root: DirectoryNode, heap: TtlHeap, fileList: FileList): void {
-    this.#ahead.forget()
+    this.#ahead.clear()
     this.#removed.length = 0
     this.#root = root
     this.#heap = heap

@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest'
+import { info, startOn, temporaryDirectory, visitPort } from '../persistence/data-server.ts'
+import { ErrorReply, type RawClient, type Reply } from '../server/raw-client.ts'
+import { type Program, useProgram } from './program.ts'
+
+const program = useProgram()
+const HEAP_MB = 64
+const smallHeap: Program = {
+  get dist() {
+    return program.dist
+  },
+  get directory() {
+    return program.directory
+  },
+  start: (script, args) => program.start(script, args, [`--max-old-space-size=${HEAP_MB}`]),
+}
+
+const isOom = (reply: Reply): boolean =>
+  reply instanceof ErrorReply && reply.text.startsWith('OOM command not allowed')
+
+/** What fills a heap: many small values, the longest ones that are strings, deep paths. */
+const fillings = [
+  { name: 'values of 100 bytes', key: (n: number) => `k${n}`, length: 100, count: 200_000 },
+  { name: 'values of 8000 bytes', key: (n: number) => `k${n}`, length: 8000, count: 15_000 },
+  {
+    name: 'paths of 1000 levels',
+    key: (n: number) => `/k${n}${'/d'.repeat(999)}`,
+    length: 10,
+    count: 1000,
+  },
+]
+type Filling = (typeof fillings)[number]
+
+/** @returns how many values were taken */
+async function fill(client: RawClient, { key, length, count }: Filling): Promise<number> {
+  const value = 'x'.repeat(length)
+  const batch = Math.max(1, Math.min(1000, Math.floor(1_000_000 / length)))
+  let taken = 0
+  for (let at = 0; at < count; at += batch) {
+    for (let n = at; n < at + batch; n++) client.send('SET', key(n), value)
+    for (const reply of await client.take(batch)) {
+      if (reply === 'OK') taken++
+      else expect(isOom(reply)).toBe(true)
+    }
+  }
+  return taken
+}
+
+describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
+  test.each(fillings)('$name: it is full before V8 ends the process', async (filling) => {
+    const { port, program: child } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    const taken = await fill(client, filling)
+    expect(taken).toBeGreaterThan(0)
+    expect(taken).toBeLessThan(filling.count)
+    expect(child.out).toContain('the heap is almost full: writes that need memory are refused')
+    expect((await info(client, 'memory')).get('heap_limit')).toBe(String(HEAP_MB * 1024 ** 2))
+    // What does not need memory is served, and deleting makes room.
+    expect(await client.call('GET', filling.key(0))).toBe('x'.repeat(filling.length))
+    for (let n = 0; n < filling.count; n++) client.send('KDEL', `/k${n}`, 'RECURSIVE')
+    await client.take(filling.count)
+    while (isOom(await client.call('SET', 'a', 'b')));
+    expect(await client.call('GET', 'a')).toBe('b')
+    expect(await client.call('SAVE')).toBe('OK')
+  })
+
+  test('large values lie outside of it', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    const filling = { name: '', key: (n: number) => `k${n}`, length: 900_000, count: 200 }
+    expect(await fill(client, filling)).toBe(filling.count)
+    expect(await client.call('GET', 'k0')).toBe('x'.repeat(filling.length))
+  })
+
+  test('a value is replaced without end', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    for (let round = 0; round < 200; round++) {
+      const value = 'x'.repeat(100_000)
+      for (let n = 0; n < 10; n++) client.send('SET', `k${n}`, value)
+      for (const reply of await client.take(10)) expect(reply).toBe('OK')
+    }
+  })
+
+  test('FLUSHALL leaves nothing of the former tree', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    await fill(client, fillings[0])
+    const before = Number((await info(client, 'memory')).get('heap_used'))
+    await client.call('FLUSHALL')
+    await client.call('MEMORY', 'PURGE')
+    const after = Number((await info(client, 'memory')).get('heap_used'))
+    expect(before).toBeGreaterThan(30 * 1024 ** 2)
+    expect(after).toBeLessThan(20 * 1024 ** 2)
+  })
+
+  test('what was taken can be loaded again', async () => {
+    const directory = temporaryDirectory()
+    const first = await startOn(smallHeap, directory)
+    const client = await visitPort(first.port)
+    const taken = await fill(client, fillings[0])
+    await client.call('SHUTDOWN').catch(() => {})
+    expect(await first.program.ended).toBe(0)
+    const second = await startOn(smallHeap, directory)
+    const reader = await visitPort(second.port)
+    expect(await reader.call('DBSIZE')).toBe(taken)
+    expect(await reader.call('FLUSHALL')).toBe('OK')
+    while (isOom(await reader.call('SET', 'a', 'b')));
+    await reader.call('SHUTDOWN').catch(() => {})
+  })
+
+  test('KRECOVER of a state that does not fit is refused', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    await client.call('SET', 'kept', '1')
+    expect(await client.call('KRECOVER', `{"a":"${'x'.repeat(12_000_000)}"}`)).toSatisfy(isOom)
+    expect(await client.call('GET', 'kept')).toBe('1')
+  })
+})
