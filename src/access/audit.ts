@@ -23,6 +23,8 @@ export interface AuditedFacts {
   readonly names?: readonly string[]
   /** Whom somebody has tried to log in as. */
   readonly as?: string
+  /** `certificate`, for a login without a password. */
+  readonly by?: string
   /** `command`, `key` or `channel`: what was denied. */
   readonly reason?: string
   readonly channels?: readonly string[]
@@ -34,6 +36,7 @@ export type AuditEvent =
   | 'denied'
   | 'users'
   | 'configuration'
+  | 'certificates'
   | 'shutdown'
   | 'recover'
   | 'flush'
@@ -60,7 +63,7 @@ export class AuditLog {
    * @param client absent where it was no client, but a signal or the program that uses the server
    */
   write(event: AuditEvent, client: AuditedClient | undefined, facts: AuditedFacts = {}): void {
-    const { command, keys, names, channels, as, reason } = facts
+    const { command, keys, names, channels, as, by, reason } = facts
     const line = {
       event,
       ...(client !== undefined && {
@@ -71,6 +74,7 @@ export class AuditLog {
       ...(command !== undefined && { command: printable(command) }),
       ...(reason !== undefined && { reason }),
       ...(as !== undefined && { as: printable(as) }),
+      ...(by !== undefined && { by }),
       ...list('keys', keys),
       ...list('channels', channels),
       ...list('names', names),

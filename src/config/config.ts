@@ -163,7 +163,8 @@ export class Config {
   #apply(values: ReadonlyMap<DirectiveName, Value>): void {
     const previous = new Map<DirectiveName, Value>()
     for (const [name, value] of values) {
-      if (sameValue(directives[name], value, this.get(name))) continue
+      const directive = describeDirective(name)
+      if (sameValue(directive, value, this.get(name)) && directive.volatile !== true) continue
       previous.set(name, this.get(name))
       this.#values.set(name, value)
     }

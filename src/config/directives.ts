@@ -1,4 +1,5 @@
 import type { Directive, ValueOf } from './directive-value.ts'
+import { tlsDirectives } from './tls-directives.ts'
 
 const MB = 1024 ** 2
 const MAX_INT = 2 ** 31 - 1
@@ -40,6 +41,7 @@ export const directives = {
     max: 0o777,
     default: 0,
     mutable: false,
+    rare: true,
     help: 'Octal mode of the Unix socket; 0: by umask',
   },
   'protected-mode': {
@@ -66,7 +68,7 @@ export const directives = {
     default: 'no',
     mutable: false,
     rare: true,
-    help: 'Who may CONFIG SET what names files (dir)',
+    help: 'Who may CONFIG SET files (dir, certificates)',
     comment: 'no: nobody. yes: every client that may use CONFIG SET. local: those on this machine.',
   },
   'tcp-backlog': {
@@ -87,6 +89,7 @@ export const directives = {
     max: MAX_INT,
     default: 300,
     mutable: true,
+    rare: true,
     help: 'Seconds of silence before a probe; 0 for none',
     comment: 'Detects clients that have vanished. A change applies to new connections.',
   },
@@ -100,6 +103,7 @@ export const directives = {
     help: 'Seconds to close an idle client; 0: never',
     comment: 'Clients that watch, subscribe or block are never idle.',
   },
+  ...tlsDirectives,
   requirepass: {
     group: 'Users',
     type: 'string',
@@ -278,6 +282,7 @@ export const directives = {
     max: 1_000_000_000,
     default: 1_000_000,
     mutable: true,
+    rare: true,
     help: 'How far the index skips ahead after a crash',
     comment:
       'With durability everysec, a crash may lose the last writes, although clients have seen them. The index then skips ahead by this number, so that no index names two events, and a watcher that has seen a lost event is refused. Choose more than the number of writes in a second. 0: no gap.',
@@ -339,6 +344,7 @@ export const directives = {
     default: 0,
     mutable: true,
     comment: 'LATENCY reports events that took this long, or longer.',
+    rare: true,
     help: 'Latency spikes from this many ms; 0: never',
   },
   logfile: {

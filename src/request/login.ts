@@ -1,4 +1,5 @@
-import { DEFAULT_USER } from '../access/user.ts'
+import { DEFAULT_USER, type User } from '../access/user.ts'
+import type { Users } from '../access/users.ts'
 import { CommandError } from './arguments/errors.ts'
 import type { Client } from './client.ts'
 import { describeClient } from './client-info.ts'
@@ -26,6 +27,24 @@ export function logIn(client: Client, name: string, password: string, word: stri
   client.user = user
   client.authenticated = true
   audit?.write('login', client)
+}
+
+/** The user that a client's certificate names; undefined if there is none, or it is off. */
+export function userOfCertificate(users: Users, name: string): User | undefined {
+  const user = users.get(name)
+  return user?.enabled === true ? user : undefined
+}
+
+/** Writes down that a client came with a certificate that names a user. */
+export function noteCertificate(client: Client, name: string): void {
+  const { aclLog, audit } = client.server
+  if (client.user.name === name && client.user.enabled) {
+    audit?.write('login', client, { by: 'certificate' })
+    return
+  }
+  const info = describeClient(client)
+  aclLog.add({ reason: 'auth', context: 'toplevel', object: 'tls', username: name, client: info })
+  audit?.write('login-failed', client, { as: name, by: 'certificate' })
 }
 
 /** AUTH with a password only. @throws CommandError if there is none to be given */

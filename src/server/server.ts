@@ -34,6 +34,7 @@ import { followConfig, PersistenceConfig } from './follow-config.ts'
 import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
 import { Pump } from './pump.ts'
+import type { TlsGate } from './tls/tls-gate.ts'
 import { Turn } from './turn.ts'
 import { catalogueOf, loadAclFile, Revocation, usersOf } from './users.ts'
 
@@ -54,6 +55,8 @@ export interface ServerParts {
   readonly clock: Clock
   /** The TCP port, 0 for a free one; undefined for none. */
   readonly listenPort: number | undefined
+  /** The TCP port for encrypted connections, in the same way. */
+  readonly listenTlsPort: number | undefined
 }
 
 /** Assembles the parts of a server, begins to serve, and closes. */
@@ -85,6 +88,7 @@ export class Server implements ServerContext {
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
   readonly closed: Promise<void>
   readonly #listenPort: number | undefined
+  readonly #listenTlsPort: number | undefined
   readonly #umask: number | undefined
   readonly #dispatcher: Dispatcher
   readonly #expiry: ExpiryTimer
@@ -94,6 +98,8 @@ export class Server implements ServerContext {
   /** The outputs that are held until a commit. */
   readonly #holding = new Set<Output>()
   #listeners: Listeners | undefined
+  /** Present if there is a port for encrypted connections. */
+  #tls: TlsGate | undefined
   #closing = false
   /** A client has asked for it. */
   #shutDown = false
@@ -114,6 +120,7 @@ export class Server implements ServerContext {
       logger.error({ err: error }, 'could not write to the audit log'),
     )
     this.#listenPort = parts.listenPort
+    this.#listenTlsPort = parts.listenTlsPort
     this.#umask = parts.umask
     this.store = new Store({
       clock: this.clock,
@@ -161,7 +168,10 @@ export class Server implements ServerContext {
       frameDecoder,
       holding: this.#holding,
       onServed,
-      onSurvey: () => this.#expiry.look(),
+      onSurvey: () => {
+        this.#expiry.look()
+        this.#tls?.survey()
+      },
       onClosed: (client) => this.#admission.remove(client),
     })
     const { clients } = this.#admission
@@ -193,8 +203,17 @@ export class Server implements ServerContext {
     return this.#listeners?.port ?? 0
   }
 
+  get tlsPort(): number | undefined {
+    return this.#listeners?.tlsPort
+  }
+
   get addresses(): readonly string[] {
     return this.#listeners?.addresses ?? []
+  }
+
+  /** Those of the addresses that are for encrypted connections. */
+  get tlsAddresses(): readonly string[] {
+    return this.#listeners?.tlsAddresses ?? []
   }
 
   /**
@@ -207,14 +226,22 @@ export class Server implements ServerContext {
   async listen(): Promise<void> {
     const { config, logger, persistence } = this
     limitClients(config, logger, descriptorLimit())
-    await persistence.start(pathFromBytes(config.get('dir')), config.get('durability'))
+    try {
+      if (this.#listenTlsPort !== undefined) await this.#openTls()
+      await persistence.start(pathFromBytes(config.get('dir')), config.get('durability'))
+    } catch (error) {
+      this.audit?.close()
+      throw error
+    }
     try {
       this.#listeners = await listen({
         config,
         logger,
         port: this.#listenPort,
+        tlsPort: this.#listenTlsPort,
         umask: this.#umask,
         onSocket: (socket, unixPath) => this.#accept(socket, unixPath),
+        onTlsSocket: (socket) => this.#shakeHands(socket),
       })
     } catch (error) {
       await persistence.close(false)
@@ -242,6 +269,7 @@ export class Server implements ServerContext {
     }
     this.#closing = true
     this.#listeners?.close()
+    this.#tls?.close()
     this.#admission.stop()
     this.pause.finish()
     this.#expiry.stop()
@@ -285,9 +313,46 @@ export class Server implements ServerContext {
     return this.#persistenceConfig.requested
   }
 
-  #accept(socket: Socket, unixPath: string | undefined): void {
+  /**
+   * Reads certificates and key anew, for new connections.
+   *
+   * @throws Error if they cannot be used; the former ones then stay
+   */
+  reloadCertificates(): void {
+    if (this.#tls === undefined) return
+    this.#tls.reload()
+    this.audit?.write('certificates', undefined)
+  }
+
+  /** Loads what encrypts only now, because most servers do not need it. */
+  async #openTls(): Promise<void> {
+    const { config, logger, clock } = this
+    const { openTlsGate } = await import('./tls/tls-gate.ts')
+    const gate = openTlsGate({
+      config,
+      logger,
+      elapsed: () => clock.elapsed(),
+      now: () => clock.now(),
+      onClient: (socket, refusal, user) => {
+        if (refusal === undefined) this.#accept(socket, undefined, user)
+        else this.#admission.refuse(socket, `-ERR client refused: ${refusal}\r\n`)
+      },
+    })
+    this.#tls = gate
+    this.#admission.handshakes = () => gate.size
+  }
+
+  #shakeHands(socket: Socket): void {
+    if (this.#admission.hasRoom()) this.#tls?.accept(socket)
+    else {
+      this.stats.connectionsRejected++
+      socket.destroy()
+    }
+  }
+
+  #accept(socket: Socket, unixPath: string | undefined, certified?: string): void {
     try {
-      this.#admission.accept(socket, unixPath)
+      this.#admission.accept(socket, unixPath, certified)
     } catch (error) {
       socket.destroy()
       this.fail(error)

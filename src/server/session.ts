@@ -3,6 +3,16 @@ import type { User } from '../access/user.ts'
 import type { ServerContext } from '../request/client.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
+import { SPEAKS_TLS } from '../resp/frame-walker.ts'
+
+/** Who is at the other end of a connection. */
+export interface Peer {
+  /** `host:port`, or `path:0` of a Unix socket. */
+  readonly address: string
+  readonly localAddress: string
+  /** As whom the client has logged in, by its certificate; undefined for the default user. */
+  readonly user: User | undefined
+}
 
 /** The fields of a client that commands read and change. */
 export class Session {
@@ -33,15 +43,15 @@ export class Session {
   noTouch = false
   replyMode: 'on' | 'off' | 'skip' = 'on'
 
-  constructor(server: ServerContext, id: number, address: string, localAddress: string) {
+  constructor(server: ServerContext, id: number, { address, localAddress, user }: Peer) {
     this.server = server
     this.id = id
     this.address = address
     this.localAddress = localAddress
     this.createdAt = server.clock.now()
     this.lastRequestAt = server.clock.elapsed()
-    this.user = server.users.default
-    this.authenticated = !server.users.loginRequired
+    this.user = user ?? server.users.default
+    this.authenticated = user !== undefined || !server.users.loginRequired
   }
 
   get isLocal(): boolean {
@@ -78,6 +88,13 @@ export class Session {
   protected logEnd(reason: string): void {
     const { id: client, address, name } = this
     this.server.logger.warn({ client, address, name }, `client disconnected: ${reason}`)
+  }
+
+  protected logProtocolError(message: string): void {
+    const { id: client, address } = this
+    const { logger } = this.server
+    if (message === SPEAKS_TLS) logger.warn({ client, address }, `client refused: ${message}`)
+    else logger.debug({ client, address }, message)
   }
 
   /** Logs and counts an error that ends the connection. */
