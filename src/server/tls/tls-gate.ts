@@ -10,6 +10,10 @@ import { readTlsSettings, type TlsSettings } from './certificates.ts'
 export const HANDSHAKE_LIMIT_MS = 10_000
 /** The first byte of every TLS connection: the type of a record that shakes hands. */
 const HANDSHAKE_RECORD = 0x16
+/** Type, version and length come before what a record holds. */
+const RECORD_HEADER_BYTES = 5
+/** OpenSSL refuses longer records. */
+const MAX_RECORD_BYTES = 2 ** 14
 /** From this time before a certificate's end on, the log warns of it. */
 const EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1000
 
@@ -47,12 +51,12 @@ interface Waiting {
 /**
  * Shakes hands with clients that want encrypted connections.
  *
- *     accepted ─ first byte ─▶ TLS ──▶ node's handshake ──▶ onClient
- *        │                     other ▶ one line in the log, closed
- *        └─ silent for too long ─────▶ closed
+ *     accepted ─ first record ─▶ TLS ──▶ node's handshake ──▶ onClient
+ *        │                       other ▶ one line in the log, closed
+ *        └─ silent for too long ───────▶ closed
  *
- * A client that has sent nothing costs a socket and an entry here. Only TLS's first byte begins what
- * costs more.
+ * A client that has not sent a whole record costs a socket and an entry here. Only then begins what
+ * costs more: OpenSSL keeps some 50 KB for a handshake.
  */
 export class TlsGate {
   readonly #options: TlsGateOptions
@@ -80,7 +84,21 @@ export class TlsGate {
     socket.once('close', () => {
       if (this.#waiting.get(ends)?.socket === socket) this.#waiting.delete(ends)
     })
-    socket.once('readable', () => this.#begin(socket))
+    let head: Buffer | undefined
+    const onReadable = (): void => {
+      const chunk = socket.read() as Buffer | null
+      if (chunk === null) return
+      head = head === undefined ? chunk : Buffer.concat([head, chunk])
+      if (!this.#decides(socket, head)) return
+      socket.off('readable', onReadable)
+      socket.off('end', onEnd)
+      if (socket.destroyed) return
+      socket.unshift(head)
+      this.#handshakes.emit('connection', socket)
+    }
+    const onEnd = (): void => void socket.destroy()
+    socket.on('readable', onReadable)
+    socket.on('end', onEnd)
   }
 
   /**
@@ -124,21 +142,21 @@ export class TlsGate {
     }
   }
 
-  #begin(socket: Socket): void {
-    const first = socket.read() as Buffer | null
-    if (first === null) {
-      // It has hung up.
-      socket.destroy()
-      return
-    }
-    if (first[0] !== HANDSHAKE_RECORD) {
+  /**
+   * Whether a client's first record is whole; a client that does not speak TLS is refused.
+   *
+   * @param head what it has sent
+   */
+  #decides(socket: Socket, head: Buffer): boolean {
+    if (head[0] !== HANDSHAKE_RECORD) {
       const address = addressOf(socket)
       this.#options.logger.warn({ address }, 'client refused: it does not speak TLS, on tls-port')
       socket.destroy()
-      return
+      return true
     }
-    socket.unshift(first)
-    this.#handshakes.emit('connection', socket)
+    if (head.length < RECORD_HEADER_BYTES) return false
+    const length = Math.min(head.readUInt16BE(RECORD_HEADER_BYTES - 2), MAX_RECORD_BYTES)
+    return head.length >= RECORD_HEADER_BYTES + length
   }
 
   /** Node's side of the handshakes. It listens to nothing: it is given the sockets. */
