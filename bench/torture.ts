@@ -19,6 +19,7 @@ const OPERATIONS = 100_000
 const MUTATIONS = 200_000
 const CRASHES = 100
 const REDIS_OPERATIONS = 20_000
+const ACCESS_REQUESTS = 1_000_000
 
 const MB = 1024 ** 2
 const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
@@ -129,6 +130,11 @@ const trials: readonly Trial[] = [
     name: 'redis',
     what: `${number(REDIS_OPERATIONS)} generated operations on strings and keys, and as many in transactions, compared with redis-server`,
     run: () => vitest('test/conformance/redis', 'KTREE_CONFORMANCE_OPS', REDIS_OPERATIONS),
+  },
+  {
+    name: 'access',
+    what: `${number(ACCESS_REQUESTS)} generated requests of users see and change nothing that they may not`,
+    run: () => vitest('test/access/paths-generated.test.ts', 'KTREE_ACCESS_OPS', ACCESS_REQUESTS),
   },
   {
     name: 'nodes',

@@ -401,7 +401,7 @@ test('no request shows or changes what its user may not see or change', async ()
   } catch (error) {
     throw new Error(`KTREE_SEED=${seed}: ${(error as Error).message}`)
   }
-}, 600_000)
+}, 3_600_000)
 
 /** Commands of one key, with what they need of it: as the declaration should say. */
 const NEEDS: readonly (readonly [
