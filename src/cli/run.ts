@@ -22,7 +22,7 @@ export interface Host extends SignalHost {
   umask?(mask: number): number
 }
 
-/** What the program writes is for its user alone: the tree holds what its clients keep secret. */
+/** Only the program's user may read its files, because the tree holds its clients' secrets. */
 const UMASK = 0o077
 /** The mask if the host has none. */
 const USUAL_UMASK = 0o022
@@ -53,14 +53,14 @@ function exitOnBug(host: Host, logger: Logger): void {
       try {
         logger.fatal({ err: cause, event }, 'ended by an error in ktree')
       } finally {
-        // Nothing may keep it, an error in the log neither: the next error would come here again.
+        // Exits even if the log throws an error, because that error would come here again.
         host.exit(1)
       }
     })
   }
 }
 
-/** Writes text for the terminal; that its reader has gone is no error of ours. */
+/** Writes text for the terminal. Ignores the output's errors, because the reader may have gone. */
 function print(output: HostOutput, text: string): void {
   output.on?.('error', () => {})
   output.write(text)

@@ -10,7 +10,7 @@ interface ListenError extends NodeJS.ErrnoException {
 
 const OTHER_PORT = 'choose another with --port N (make run ARGS="--port N")'
 
-/** The address in an error of listening. A Unix socket has no port, and its path as address. */
+/** The address in an error of listening. For a Unix socket it is the path, and there is no port. */
 function place({ port, address, hostname }: ListenError): string {
   const host = address ?? hostname ?? 'this machine'
   return port === undefined ? `Unix socket ${host}` : `port ${port} on ${host}`

@@ -93,7 +93,7 @@ export class Store {
     return this.#event(() => this.#tree.set(encodeText(path), encodeValue(value), options))
   }
 
-  /** Makes a directory, where a file may stand (a directory may not). */
+  /** Makes a directory, which may replace a file, but not a directory. */
   setDirectory(path: Text, options: WriteOptions = {}): Event {
     return this.#event(() => this.#tree.setDirectory(encodeText(path), options))
   }
@@ -135,7 +135,7 @@ export class Store {
     return this.#event(() => this.#tree.delete(encodeText(path), options))
   }
 
-  /** Moves a node, a directory with all below it, to a path where at the most a file stands. */
+  /** Moves a node, and all nodes below it, to another path. A file that is there is replaced. */
   rename(from: Text, to: Text): void {
     withTextErrors(() => this.#tree.rename(encodeText(from), encodeText(to)))
   }
@@ -203,7 +203,7 @@ export class Store {
     return decodeBytes(this.#tree.saveNoCopy())
   }
 
-  /** A store of its own with the same nodes, history and stats, and no watchers. */
+  /** Another store with the same nodes, history and stats, but no watchers. */
   clone(): Store {
     return new Store(this.#tree.clone())
   }

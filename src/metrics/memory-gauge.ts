@@ -1,6 +1,7 @@
 import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Value } from '../store/value.ts'
+import { oldSpaceLimit } from './heap-limit.ts'
 
 const MB = 1024 ** 2
 /** A request that grows the tree takes about this much memory besides its arguments' bytes. */
@@ -17,17 +18,16 @@ const MAX_MEASURED_AGE_MS = 10
 const MAX_COLLECTION_SHARE = 0.1
 /** Writes are refused above this multiple of `maxmemory`, even if part of the memory is garbage. */
 const MAX_GARBAGE_FACTOR = 1.15
-/** What V8 adds to the limit of old objects for new ones: three semi-spaces. */
-const NEW_SPACE_BYTES = 48 * MB
-/** Kept free of the heap, because V8 ends the process where it cannot grow; more in a small heap. */
+/** The share of the heap that is kept free, because V8 ends the process when its heap is full. */
 const FREE_HEAP_SHARE = 0.15
+/** In a small heap the share is larger, up to this one, so that the bytes below are kept free. */
 const MAX_FREE_HEAP_SHARE = 0.35
 const FREE_HEAP_BYTES = 64 * MB
-/** Of what is kept free, garbage may take this share until it is collected. */
+/** Garbage may take this share of the part that is kept free, until it is collected. */
 const GARBAGE_SHARE = 0.4
-/** Of what is kept free, pages may take this share where their objects leave little room. */
+/** Pages may take this share of the part that is kept free, if their objects leave little room. */
 const PAGES_SHARE = 0.7
-/** To measure the pages one by one takes ten times as long as to measure the heap. */
+/** Pages are measured one by one at most this often; it takes ten times as long as the heap. */
 const MAX_PAGES_AGE_MS = 5
 /** Pages with more room than this need not be counted as a whole. */
 const MAX_FREE_IN_PAGES_SHARE = 0.2
@@ -78,8 +78,7 @@ export class MemoryGauge {
   #collectAt = 0
 
   constructor() {
-    const { heap_size_limit: limit } = getHeapStatistics()
-    this.heapLimit = Math.max(limit - NEW_SPACE_BYTES, limit / 2)
+    this.heapLimit = oldSpaceLimit()
     const free = Math.min(MAX_FREE_HEAP_SHARE * this.heapLimit, FREE_HEAP_BYTES)
     this.#heapMost = this.heapLimit - Math.max(FREE_HEAP_SHARE * this.heapLimit, free)
     this.startup = this.measure()

@@ -2,8 +2,8 @@ import { LargeMessage, type Message } from '../resp/message.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /**
- * Sends a message to clients. Of a large one the pieces are made once, and each is sent to all
- * before the next is made; a client that may not have so much unread is disconnected before.
+ * Sends a message to clients. The pieces of a large message are made once, and each is sent to all
+ * clients before the next is made. Clients whose output limit it would exceed are disconnected first.
  */
 export function deliverTo(clients: Iterable<Subscriber>, message: Message | LargeMessage): void {
   if (message instanceof LargeMessage) {

@@ -11,11 +11,11 @@ import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
 import { type Burst, encodeOnce, TreeStream } from './tree-stream.ts'
 
-/** So many names of one request are kept between two looks at the client's limit. */
+/** The client's limit is checked after every run of this many names in a request. */
 const NAMES_PER_CHECK = 256
 /** Memory that a subscription takes besides its name, about, in bytes. */
 const SUBSCRIPTION_BYTES = 350
-/** The same of a subscription to a tree channel, which has a watcher. */
+/** Memory that a subscription to a tree channel takes besides its name; it has a watcher. */
 const TREE_SUBSCRIPTION_BYTES = 900
 
 /** The subscriptions of all clients: to channels and patterns of Redis, and of the tree. */

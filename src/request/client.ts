@@ -177,5 +177,5 @@ export function limitKept(client: Client): boolean {
   return false
 }
 
-/** So many names of one request are kept between two calls of {@link limitKept}. */
+/** {@link limitKept} is called after this many names of one request. */
 export const NAMES_PER_CHECK = 256

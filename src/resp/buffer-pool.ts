@@ -8,7 +8,7 @@
  * The price: up to 512 KB of each length stay allocated, and a Buffer given back too early would be
  * overwritten by another client's reply.
  *
- * Gain: see bench/RESULTS.md. Can be deleted by calling `Buffer.allocUnsafe` in `ReplyWriter`.
+ * Gain: see bench/HISTORY.md. Can be deleted by calling `Buffer.allocUnsafe` in `ReplyWriter`.
  *
  * @module
  */

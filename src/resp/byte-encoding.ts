@@ -9,7 +9,7 @@
  *
  * The price: two paths for each kind of part.
  *
- * Gain: see bench/RESULTS.md. Can be deleted by setting both MAX_LOOP constants to 0.
+ * Gain: see bench/HISTORY.md. Can be deleted by setting both MAX_LOOP constants to 0.
  *
  * @module
  */

@@ -185,7 +185,7 @@ export class FrameWalker {
     }
     if (!this.#readLine(chunk, CARRIAGE_RETURN)) {
       if (this.#lineLength <= this.#limits.maxInlineLength) return undefined
-      this.#fail(`too big ${type === STAR ? 'mbulk' : 'bulk'} count string`)
+      this.#fail(type === STAR ? 'too big mbulk count string' : 'too big bulk count string')
       return undefined
     }
     const line = this.#line

@@ -65,7 +65,7 @@ export class ReplyWriter {
   #buffer: Buffer = NOTHING
   /** Where in the buffer the next byte goes. */
   #length = 0
-  /** What stands before the buffer; absent while all is in the buffer, as mostly. */
+  /** The parts before the buffer; mostly absent, because the whole reply is in the buffer. */
   #parts: ReplyPart[] | undefined
   /** The length of the parts. */
   #partsLength = 0

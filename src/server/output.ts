@@ -182,7 +182,7 @@ export class Output implements Pumped {
     this.hasRoomFor(0)
   }
 
-  /** Whether so many bytes more are within the limits; if not, disconnects the client. */
+  /** Whether this many more bytes are within the limits; if not, disconnects the client. */
   hasRoomFor(length: number): boolean {
     const { config, clock, stats } = this.#context.server
     const limits = config.get('client-output-buffer-limit')

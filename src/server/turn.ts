@@ -38,7 +38,7 @@ export interface TurnClient extends Accountable {
  *     receive A · receive B · receive C ─▶ decode ABC ─▶ look ahead ABC ─▶ serve A, B, C ─▶ flush A, B, C
  *
  * Price: input is copied once, and a reply waits up to {@link MAX_FLUSH_INTERVAL_MS} for others.
- * Gain: see "Tricks" in bench/RESULTS.md.
+ * Gain: see "Tricks" in bench/HISTORY.md.
  * Can be deleted by serving in {@link Turn.receive} and flushing after it.
  */
 export class Turn {

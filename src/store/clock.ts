@@ -88,7 +88,7 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Sets the clock ahead, or back, without time passing: nothing falls due by it. So it is when
+   * Sets the clock ahead, or back, without time passing, so nothing falls due. The same happens when
    * somebody sets a machine's clock, and when a machine has slept.
    *
    * @param ms how far, in milliseconds; negative to set it back

@@ -1,8 +1,8 @@
 import { IndexError } from './errors.ts'
 
 /**
- * The index at which writes are refused, and expiries are not told any more: half of what a number
- * counts exactly. A million writes a second take 142 years to reach it.
+ * From this index on, writes are refused, and expiries make no events: half of what a number counts
+ * exactly. A million writes a second take 142 years to reach it.
  */
 export const INDEX_CEILING = 2 ** 52
 

@@ -1,7 +1,7 @@
 import type { PiecePart } from './pieces.ts'
 import { isTextValue, textOfValue } from './value.ts'
 
-/** How many bytes are encoded at a time: JSON makes up to six bytes of each, base64 four of three. */
+/** How many bytes are encoded at a time. JSON writes one byte as up to six, base64 three as four. */
 const SLICE_BYTES = 48 * 1024
 /** How many bytes of pieces that had to be made are kept for the next reader. */
 const MAX_KEPT_BYTES = 1024 * 1024
@@ -14,7 +14,7 @@ export class JsonValue implements PiecePart {
   readonly isText: boolean
   readonly #value: Buffer
   #length: number | undefined
-  /** The pieces, if they are not many bytes, or if they are those of the value itself. */
+  /** The pieces, kept only if they take little memory or are views of the value itself. */
   #kept: readonly Buffer[] | undefined
 
   constructor(value: Buffer) {

@@ -1,11 +1,11 @@
 /**
- * The problem: of each free memory at its end that is longer than 128 KB, glibc gives back to the
- * system what was freed, and the next large value pays for it anew: a page fault for every 4 KB,
+ * The problem: when more than 128 KB at the end of its heap are free, glibc gives them back to the
+ * system. The next large value then has to get them again, with a page fault for every 4 KB. That is
  * most of the time that it takes to make a Buffer of 100 KB.
  *
- * The trick: glibc stops doing so for as much memory as it has once seen freed in one piece, of up
- * to 32 MB. So before the first large value such a piece is taken and let go. It is never written
- * to, so it takes no memory.
+ * The trick: once glibc has seen a large piece freed, of up to 32 MB, it keeps that much free memory.
+ * So before the first large value such a piece is taken and let go. It is never written to, so it
+ * takes no memory.
  *
  * The price: up to 64 MB that are free stay with the process. It depends on glibc; elsewhere it does
  * nothing.

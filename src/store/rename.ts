@@ -15,7 +15,7 @@ export interface RenameEvents {
 }
 
 /**
- * Moves a node, a directory with all below it: `Store.rename` has the details.
+ * Moves a node, and all nodes below it: `Store.rename` has the details.
  *
  * @throws StoreError and PathError, as `Store.rename` does; then nothing has changed
  */

@@ -55,7 +55,7 @@ export interface Listing {
  * if a path is too long or too deep. Writes throw `IndexError` at the ceiling of the index.
  */
 export class Store extends WatchableTree {
-  /** The version of the data model (seed: `Version`). */
+  /** The version of the data model (etcd: `Version`). */
   get version(): number {
     return STORE_VERSION
   }
@@ -244,12 +244,12 @@ export class Store extends WatchableTree {
   }
 
   /**
-   * Moves a node, a directory with all below it, to a path where nothing stands, or a file, which it
-   * replaces. Values and TTLs stay. The events are a `delete` at the old path and a `set` of every
-   * node at its new one, parents first (docs/decisions/0008).
+   * Moves a node, and all nodes below it, to another path. A file that is there is replaced. Values
+   * and TTLs stay. The events are a `delete` at the old path and a `set` of every node at its new
+   * one, parents first (docs/decisions/0008).
    *
    * @throws StoreError NOTFILE if a directory stands there, and what {@link Store.set} throws
-   * @throws PathError if the node would come to lie below itself, or anything too deep
+   * @throws PathError if the node would be below itself, or any node too deep
    */
   rename(from: string, to: string): void {
     try {
@@ -284,7 +284,7 @@ export class Store extends WatchableTree {
     this.stats.deleteSuccess++
   }
 
-  /** The counters, and how many watchers there are (seed: `JsonStats`). */
+  /** The counters, and how many watchers there are (etcd: `JsonStats`). */
   statsMap(): Record<string, number> {
     const map: Record<string, number> = {}
     for (const name of STAT_NAMES) map[name] = this.stats[name]
@@ -292,12 +292,12 @@ export class Store extends WatchableTree {
     return map
   }
 
-  /** {@link Store.statsMap} as JSON (seed: `JsonStats`). */
+  /** {@link Store.statsMap} as JSON (etcd: `JsonStats`). */
   jsonStats(): string {
     return JSON.stringify(this.statsMap())
   }
 
-  /** The whole store as etcd's JSON document, taken from a copy (seed: `Save`). */
+  /** The whole store as etcd's JSON document, taken from a copy (etcd: `Save`). */
   save(): string {
     return this.clone().saveNoCopy()
   }
@@ -314,12 +314,12 @@ export class Store extends WatchableTree {
     })
   }
 
-  /** The whole store as etcd's JSON document, without a clone (seed: `SaveNoCopy`). */
+  /** The whole store as etcd's JSON document, without a copy (etcd: `SaveNoCopy`). */
   saveNoCopy(): string {
     return this.snapshotCopy().toText()
   }
 
-  /** A store of its own with the same nodes, history and stats, and no watchers (seed: `Clone`). */
+  /** Another store with the same nodes, history and stats, but no watchers (etcd: `Clone`). */
   clone(): Store {
     const copy = new Store({ clock: this.clock })
     const { index, history, stats } = this
@@ -328,7 +328,7 @@ export class Store extends WatchableTree {
   }
 
   /**
-   * Replaces everything by a state saved by a store or by a real etcd (seed: `Recovery`). Watchers
+   * Replaces everything by a state saved by a store or by a real etcd (etcd: `Recovery`). Watchers
    * stay, and see the events from then on.
    *
    * @throws SnapshotError if anything is wrong with the state; the store then stays as it was

@@ -13,16 +13,16 @@ export type Value = string | Buffer
 /** Values of this length or more are Buffers. */
 export const LARGE_VALUE_BYTES = 8 * 1024
 
-/** A grown value of up to this length has as many bytes again to spare. */
+/** A value that has grown, up to this length, has as many spare bytes behind it. */
 const MAX_DOUBLED_BYTES = 1024 * 1024
-/** A longer one has this share of its length to spare. */
+/** A longer value that has grown has this share of its length as spare bytes. */
 const SPARE_SHARE = 1 / 8
 /** A string up to this length is kept in one piece, see {@link joinText}. */
 const MAX_FLAT_BYTES = 4096
 
 /**
- * Memory with bytes to spare, and how many of its bytes are in use. Appending to a value that ends
- * there writes behind it, into the same memory, so that all earlier values stay as they are.
+ * Memory with spare bytes, and how many of its bytes are in use. Appending to the value that ends
+ * where the spare bytes begin writes into them, so all earlier values stay as they are.
  */
 const usedBytes = new WeakMap<ArrayBufferLike, number>()
 
@@ -87,8 +87,8 @@ export function isTextValue(value: Buffer): boolean {
 
 /**
  * A value with `part` at `offset`; a gap between the value's end and the part is filled with NUL
- * bytes. A part behind the end of a large value is written into the spare bytes behind it, if there
- * are any: otherwise into new memory with bytes to spare, so that appending copies each byte a
+ * bytes. A part behind the end of a large value is written into the spare bytes there. If they do not
+ * suffice, the value is copied into new memory with spare bytes, so appending copies each byte a
  * bounded number of times. Writing over bytes copies the value.
  */
 export function putIntoValue(value: Value, offset: number, part: Value): Value {
@@ -137,7 +137,7 @@ function extended(value: Value, length: number): Buffer | undefined {
   return Buffer.from(memory, byteOffset, length)
 }
 
-/** A copy of the value, followed by bytes not written yet. @param spare whether it is to grow on */
+/** A copy of the value, followed by bytes not written yet. @param spare whether to add spare bytes */
 function grownCopy(value: Value, length: number, spare: boolean): Buffer {
   const more = length <= MAX_DOUBLED_BYTES ? length : Math.ceil(length * SPARE_SHARE)
   const memory = allocateLarge(spare ? length + more : length)

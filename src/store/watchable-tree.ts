@@ -70,7 +70,7 @@ export class WatchableTree {
     })
   }
 
-  /** Every successful write and every expiry raises it by one; it begins at 0 (seed: `Index`). */
+  /** Every successful write and every expiry raises it by one; it begins at 0 (etcd: `Index`). */
   get index(): number {
     return this.tree.index
   }
@@ -178,7 +178,7 @@ export class WatchableTree {
     return guard
   }
 
-  /** When the next node expires, in Unix milliseconds (seed: the top of the TTL heap). */
+  /** When the next node expires, in Unix milliseconds (etcd: the top of the TTL heap). */
   nextExpiry(): number | undefined {
     return this.tree.nextExpiry()
   }

@@ -221,7 +221,7 @@ describe('the built program', () => {
     })
 
     test('is not accepted if V8 has other options', async () => {
-      const options = ['--max-semi-space-size=8']
+      const options = ['--stack-size=900']
       expect(await evaluate(rejected, options)).toBe('true\n')
       const shown = program.start(join(program.dist, 'main.js'), ['--version'], options)
       expect(await shown.ended).toBe(0)

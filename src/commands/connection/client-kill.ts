@@ -104,8 +104,8 @@ function kill(self: Client, filter: Filter): number {
 }
 
 /**
- * CLIENT KILL. Replies OK to an address, which may be the caller's own, and the number of clients
- * disconnected to filters.
+ * CLIENT KILL. Given an address, which may be the caller's own, it replies OK. Given filters, it
+ * replies with the number of clients that were disconnected.
  *
  * @throws CommandError if no client has the address, or the options are wrong
  */

@@ -2,7 +2,7 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 import { ownCopy } from '../../store/path.ts'
 
-/** The longest name of a client or a library, because it is shown to whoever lists the clients. */
+/** The longest name of a client or a library; limited because CLIENT LIST shows it to others. */
 const MAX_NAME_BYTES = 1024
 
 /** What CLIENT LIST cannot show, because it separates fields by spaces and clients by line feeds. */

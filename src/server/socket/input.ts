@@ -18,7 +18,7 @@ const input = Buffer.allocUnsafeSlow(READ_BYTES)
  *
  * Price: it depends on the undocumented `_handle`; input must be used or copied before the call
  * returns. Where Node.js has no such handle, the accepted socket is read in the ordinary way.
- * Gain: see "Tricks" in bench/RESULTS.md.
+ * Gain: without it most requests take 7 to 15 % more processor time (bench/HISTORY.md).
  * Can be deleted by listening to `data` on the accepted socket, as the first branch does.
  *
  * @param accepted a socket that has not been read yet, from a server with `pauseOnConnect`

@@ -7,11 +7,11 @@ type HeldMemory = ArrayBufferLike & Record<symbol, number | undefined>
  * The memory of large values that the events of a history keep alive. Several values may lie in the
  * same memory, and several events may have the same value: it counts once.
  *
- * The index stands at the memory itself. A Map would be copied again and again as values come and
- * go, and its former tables, being old objects, would keep their young values alive.
+ * The index is a property of the memory itself. A Map would be copied again and again as values come
+ * and go, and its former tables, being old objects, would keep their young values alive.
  */
 export class LargeMemory {
-  /** Under which name the index stands; a copy of the history has its own. */
+  /** The name of that property. A copy of the history has another one. */
   readonly #lastIndex = Symbol('the last event of a history')
   #count = 0
 

@@ -1,31 +1,31 @@
 /*
- * Problem: JSON.parse makes an object of every two bytes, if a document has it so. 60 MB of `[],` held up
- * all clients for eight seconds and took a gigabyte, only to be refused.
+ * Problem: a document can make JSON.parse create an object for every two or three bytes. 60 MB of `[],`
+ * held up all clients for eight seconds and took a gigabyte, only to be refused.
  *
  * Trick: the punctuation is counted before anything is made. Every object of a saved state has a few
  * fields with long names, so that no true state comes near these limits.
  *
  * Price: a pass over the document, which skips strings: about a tenth of the time of JSON.parse.
- * Can be deleted with a parser that makes nodes from the document without objects in between.
+ * Can be deleted once a parser makes nodes from the document without objects in between.
  */
 import { SnapshotError } from '../errors.ts'
 import { MAX_PATH_DEPTH } from '../path.ts'
 
 /** Objects and arrays take at least this many bytes each, on average. */
 const MIN_CONTAINER_BYTES = 32
-/** Values take at least this many bytes each, on average, and so much more with their names. */
+/** Values take at least this many bytes each, on average; with a name they take even more. */
 const MIN_VALUE_BYTES = 8
 /** Objects have at most this many fields each, on average. A child of a directory is an object, too. */
 const MAX_FIELDS = 12
 /**
- * What is allowed besides: etcd's thousand empty places of events, and whatever is in small documents,
- * so that those get the error that says what is wrong in them.
+ * Containers, values and fields allowed on top of these limits: for the thousand empty places in etcd's
+ * queue of events, and for small documents, whose errors then say what is wrong with them.
  */
 const SLACK = 2000
 /** A directory is an object in an object. */
 const MAX_DEPTH = 2 * MAX_PATH_DEPTH + 16
 
-/** So much of a string is searched byte by byte. */
+/** This many bytes of a string are searched one by one. */
 const NEAR_BYTES = 64
 
 const QUOTE = 34
@@ -38,7 +38,7 @@ const OPEN_OBJECT = 123
 const CLOSE_OBJECT = 125
 
 /**
- * Refuses a JSON document that is sure to be no saved state, before it is parsed.
+ * Refuses, before it is parsed, a JSON document that cannot be a saved state.
  *
  * @throws SnapshotError
  */
@@ -80,7 +80,7 @@ export function checkDensity(json: Uint8Array): void {
 /** Where the string that begins at a quote ends: at its last quote, or with the document. */
 function stringEnd(json: Uint8Array, start: number): number {
   let at = start + 1
-  // Most strings are short, and V8's own search has a price to begin.
+  // Most strings are short, and for those this loop takes less time than a call of V8's own search.
   for (const near = Math.min(json.length, at + NEAR_BYTES); at < near; at++) {
     if (json[at] === QUOTE) return at
     if (json[at] === BACKSLASH) at++

@@ -23,7 +23,7 @@ const MIN_SLOTS = 16
  *
  * Price: adding, removing and resizing are written out here. The order of the children is lost.
  *
- * Gain: 17 to 31 bytes a name; for the time see bench/RESULTS.md.
+ * Gain: 17 to 31 bytes a name; for the time see bench/HISTORY.md.
  *
  * Can be deleted by keeping a Map from names to nodes, with `slotAt` and `likely` removed together
  * with the look-ahead, their only user.
@@ -88,7 +88,7 @@ export class Children<Child extends Named> {
   /** The child whose name most likely has this hash; does not read the child itself. */
   likely(hash: number): Child | undefined {
     const table = this.#table
-    // Few children lie close together, so that any of them will do.
+    // Without a table there are few children, close together in memory, so any of them will do.
     if (table === undefined) return this.#nodes[0]
     const mask = this.#mask
     const tag = hash & ~mask

@@ -19,7 +19,7 @@ const names: string[] = new Array(MAX_NAMES).fill('')
  *
  * Price: a hash and a comparison for each new node.
  *
- * Gain: see bench/RESULTS.md.
+ * Gain: see bench/HISTORY.md.
  *
  * Can be deleted by calling `ownCopy` instead.
  *

@@ -98,7 +98,7 @@ export class DirectoryNode {
   }
 }
 
-/** Hangs a new node into its directory. */
+/** Adds a node to its directory. */
 export function attach(parent: DirectoryNode, node: Node): void {
   parent.children.add(node)
   node.parent = parent
@@ -128,8 +128,8 @@ export function pathOf(node: Node): string {
 }
 
 /**
- * All nodes below a directory, each before the nodes below it. The tree may change on the way: a node
- * that stays is visited, perhaps twice if a node beside it is removed.
+ * All nodes below a directory, each before the nodes below it. The tree may change meanwhile: a node
+ * that stays is visited, but perhaps twice if a node in the same directory is removed.
  */
 export function* nodesBelow(directory: DirectoryNode): Generator<Node, undefined> {
   const open: Iterator<Node, undefined>[] = [directory.children.values()]
@@ -155,7 +155,7 @@ export function isOverdue(node: Node, now: number): boolean {
 }
 
 /**
- * Copies a directory and all below it, leases excepted.
+ * Copies a directory and all below it, but not their leases.
  *
  * @param copyLease called with the copy of each node that has a lease, and its expiry time
  */

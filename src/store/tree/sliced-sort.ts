@@ -1,6 +1,6 @@
-/** So many names are sorted in one step. */
+/** This many names are sorted in one step. */
 const RUN = 512
-/** So many names are merged in one step. */
+/** This many names are merged in one step. */
 const STEP = 8192
 
 /**
