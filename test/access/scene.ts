@@ -79,6 +79,7 @@ export class Scene {
   #queueing = false
   /** The paths of tree channels that the user has asked for, and those that it has waited for. */
   readonly #watched: string[] = []
+  #spy: RawClient | undefined
   readonly #connect: () => Promise<RawClient>
 
   constructor(
@@ -123,6 +124,15 @@ export class Scene {
     this.model = new PathModel(this.rules)
     favour(this.model.globs)
     for (let i = 0; i < 20; i++) await this.plant()
+    await this.spy()
+  }
+
+  /** Has somebody else listen to what the user may not know of. */
+  async spy(): Promise<void> {
+    const path = `${anyPath(this.random)}/${SECRET}`.replace('//', '/')
+    if (this.model.may(path, 'r')) return
+    this.#spy = await this.#connect()
+    await this.#spy.call('SUBSCRIBE', path, `__keyspace@0__:${path.slice(1)}`)
   }
 
   async ask(request: readonly string[]): Promise<Reply> {
@@ -339,6 +349,7 @@ export class Scene {
 
   async end(): Promise<void> {
     this.checkUnseen()
+    this.#spy?.socket.destroy()
     for (const { client } of this.witnesses) client.socket.destroy()
     await this.settle()
   }
