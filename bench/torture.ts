@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem, type } from 'node:os'
 import { parseArgs } from 'node:util'
 import { expireAtOnce, listAll, type Measurement, removeDirectory, watchWithMany } from './scale.ts'
@@ -176,6 +176,10 @@ for (const trial of trials) {
   results.push(`| ${trial.what} | ${result} |`)
 }
 
+const PAGE = 'docs/torture.md'
+/** The sections of the page that people have written, which stay. */
+const written = /\n## [\s\S]*/.exec(readFileSync(PAGE, 'utf8'))?.[0] ?? ''
+
 const page = `# Torture
 
 What \`make torture\` measured, with the server in a process of its own and its clients beside it on
@@ -187,5 +191,5 @@ Node.js ${process.version}, V8 ${process.versions.v8}; ${new Date().toISOString(
 | trial | result |
 | --- | --- |
 ${results.join('\n')}
-`
-if (wanted.length === 0) writeFileSync('docs/torture.md', page)
+${written}`
+if (wanted.length === 0) writeFileSync(PAGE, page)

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { sleep, within } from '../children.ts'
+import { processorTime } from '../process-usage.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { ask, type Target } from './launch.ts'
 import { ReplySkimmer } from './reply-skimmer.ts'
@@ -45,6 +46,10 @@ export interface Outcome {
 const SETTLE_MS = 100
 const PREPARATION_MS = 60_000
 const SERVES_WITHIN_MS = 5000
+/** A server is quiet when it takes less processor time than this of an interval. */
+const QUIET_MS = 10
+const QUIET_INTERVAL_MS = 300
+const QUIET_WITHIN_MS = 30_000
 const END_MARK = 'the end of what is measured'
 
 /** A client that sends all, reads all, and keeps nothing. */
@@ -153,11 +158,27 @@ function faultOf(target: Target, attacker: Attacker): string | undefined {
   return undefined
 }
 
+/** Waits until what was done before is also on disk, because it would count for the request. */
+async function quiet(pid: number): Promise<void> {
+  const start = performance.now()
+  for (let before = processorTime(pid); performance.now() - start < QUIET_WITHIN_MS; ) {
+    await sleep(QUIET_INTERVAL_MS)
+    const now = processorTime(pid)
+    if ((now - before) * 1000 < QUIET_MS) return
+    before = now
+  }
+}
+
 /** Puts a server under one request. */
 export async function attack(target: Target, one: Case, heart: Heartbeat): Promise<Outcome> {
   const { port, child } = target
   const { pid } = child
-  if (one.prepare) await prepare(port, one.prepare())
+  if (one.prepare) {
+    await prepare(port, one.prepare())
+    // Writes go to disk within a second.
+    await sleep(1000)
+    await quiet(pid)
+  }
   const onlookers: Attacker[] = []
   for (const request of one.onlookers?.() ?? []) onlookers.push(await onlooker(port, request))
   const pieces = encode(one.requests())

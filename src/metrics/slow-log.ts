@@ -32,8 +32,9 @@ export interface SlowRequest {
 export class SlowLog {
   readonly #config: Config
   readonly #clock: Clock
-  /** The newest first. */
-  #requests: SlowRequest[] = []
+  /** The oldest first, after as many places as have been dropped. */
+  #requests: (SlowRequest | undefined)[] = []
+  #dropped = 0
   #nextId = 0
 
   constructor(config: Config, clock: Clock) {
@@ -42,9 +43,14 @@ export class SlowLog {
     config.onChange('slowlog-max-len', () => this.#trim())
   }
 
-  /** The entries, the newest first. */
-  get requests(): readonly SlowRequest[] {
-    return this.#requests
+  get length(): number {
+    return this.#requests.length - this.#dropped
+  }
+
+  /** The newest entries, the newest first. @param count Infinity for all */
+  latest(count: number): readonly SlowRequest[] {
+    const from = Math.max(this.#dropped, this.#requests.length - count)
+    return (this.#requests.slice(from) as SlowRequest[]).reverse()
   }
 
   /**
@@ -61,7 +67,7 @@ export class SlowLog {
   ): void {
     const limit = this.#config.get('slowlog-log-slower-than')
     if (limit < 0 || duration < limit) return
-    this.#requests.unshift({
+    this.#requests.push({
       id: this.#nextId++,
       time: Math.floor(this.#clock.now() / 1000),
       duration: Math.floor(duration),
@@ -76,11 +82,17 @@ export class SlowLog {
   /** Drops all entries. */
   clear(): void {
     this.#requests = []
+    this.#dropped = 0
   }
 
   #trim(): void {
-    const length = this.#config.get('slowlog-max-len')
-    if (this.#requests.length > length) this.#requests.length = length
+    const requests = this.#requests
+    const most = this.#config.get('slowlog-max-len')
+    while (this.length > most) requests[this.#dropped++] = undefined
+    // All places move at once, but only after as many entries have come.
+    if (this.#dropped <= requests.length / 2) return
+    this.#requests = requests.slice(this.#dropped)
+    this.#dropped = 0
   }
 }
 

@@ -5,7 +5,6 @@ import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { IndexError, PathError, SnapshotError, StoreError } from '../store/errors.ts'
 import { isBelow } from '../store/path.ts'
-import { textOfValue } from '../store/value.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
@@ -13,7 +12,8 @@ import { endTransaction, limitKept } from './client.ts'
 import type { Command } from './command.ts'
 import { denialText, lateDenialText } from './denial-text.ts'
 import type { Gate } from './gate.ts'
-import { requestKeys } from './key-specs.ts'
+import { checkGrowth } from './growth.ts'
+import { madeKeys, requestKeys } from './key-specs.ts'
 import { noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
 import { cleanPathOfKey, denialOf } from './permission.ts'
@@ -74,8 +74,9 @@ export class Dispatcher {
     try {
       entry = this.#find(args)
       client.lastCommand = entry.fullName
-      if (hasLarge(args)) args = withoutLarge(args, entry.values)
       this.#check(client, entry, args)
+      // Only now, because a refused request must not cost a copy of its arguments.
+      if (hasLarge(args)) args = withoutLarge(args, entry.values)
     } catch (error) {
       this.#refuse(client, entry, error)
       return
@@ -88,6 +89,7 @@ export class Dispatcher {
   /** Runs a client's queued requests, and writes EXEC's reply: an array of all replies. */
   execute(client: Client, { requests }: Transaction): void {
     const { reply } = client
+    this.#checkGrowth(requests)
     this.#expireBefore(requests)
     client.executing = true
     const before = reply.length
@@ -96,6 +98,8 @@ export class Dispatcher {
     reply.array(requests.length)
     for (const args of requests) {
       const entry = this.#find(args)
+      // What only reads would do nothing but take time.
+      if (tooLong && entry.command.flags.includes('readonly')) continue
       // The user, or the tree, may have changed since the request was queued.
       const denial = denialOf(client.user, entry.access, args, this.#server.store)
       if (denial === undefined) this.#call(client, entry, args)
@@ -105,7 +109,7 @@ export class Dispatcher {
       }
       if (client.replyMode === 'off') reply.muted = true
       if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
-        // A transaction is all or nothing, so the remaining requests run, too.
+        // A transaction is all or nothing, so the remaining writes run, too.
         tooLong = true
         reply.rewind(before)
         reply.muted = true
@@ -127,11 +131,11 @@ export class Dispatcher {
       return entry
     }
     if (args.length < 2) return entry
-    const subcommand = entry.subcommands.get(textOfValue(args[1]).toLowerCase())
+    const word = textOf(args[1], MAX_SHOWN_CHARACTERS)
+    const subcommand = entry.subcommands.get(word.toLowerCase())
     if (subcommand !== undefined) return subcommand
-    const name = textOf(args[1], MAX_SHOWN_CHARACTERS)
     throw new CommandError(
-      `ERR unknown subcommand '${name}'. Try ${entry.command.name.toUpperCase()} HELP.`,
+      `ERR unknown subcommand '${word}'. Try ${entry.command.name.toUpperCase()} HELP.`,
     )
   }
 
@@ -230,17 +234,27 @@ export class Dispatcher {
     const { store, clock } = this.#server
     const next = store.nextExpiry()
     if (next === undefined || next > clock.now()) return
+    const paths: string[] = []
     for (const args of requests) {
-      const entry = this.#find(args)
-      if (!entry.writes) continue
-      for (const key of requestKeys(entry.command, args)) {
-        try {
-          store.expireBefore(pathOfKey(key))
-        } catch (error) {
-          // The request reports its bad path when it runs.
-          if (!(error instanceof PathError)) throw error
+      const { writes, command } = this.#find(args)
+      if (writes) for (const key of requestKeys(command, args)) paths.push(pathOfKey(key))
+    }
+    store.expireBefore(paths)
+  }
+
+  /** @throws CommandError if the requests of a transaction would make too many nodes */
+  #checkGrowth(requests: Transaction['requests']): void {
+    let length = 0
+    for (const args of requests) length += args.length
+    try {
+      checkGrowth(this.#server.memory, length, (visit) => {
+        for (const args of requests) {
+          for (const key of madeKeys(this.#find(args).command, args)) visit(key)
         }
-      }
+      })
+    } catch (error) {
+      const reason = this.#errorReply(error).replace(/^ERR /, '')
+      throw new CommandError(`EXECABORT Transaction discarded because of: ${reason}`)
     }
   }
 

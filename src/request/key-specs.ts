@@ -25,9 +25,9 @@ export function keySpecsOf({ keys, keyFlags, flags }: Command): readonly KeySpec
   return [{ first, last, step, flags: keyFlags?.[0] ?? usual }]
 }
 
-/** A key of a request. */
-export interface UsedKey {
-  readonly key: string
+/** Keys of a request that it uses in the same way. */
+export interface UsedKeys {
+  readonly keys: readonly string[]
   readonly flags: readonly string[]
 }
 
@@ -36,14 +36,24 @@ export interface UsedKey {
  *
  * @param request the whole request, the command's name first
  */
-export function usedKeys(command: Command, request: readonly string[]): UsedKey[] {
-  const keys: UsedKey[] = []
-  for (const { first, last, step, flags } of keySpecsOf(command)) {
+export function usedKeys(command: Command, request: readonly string[]): UsedKeys[] {
+  return keySpecsOf(command).map(({ first, last, step, flags }) => {
     const end = last < 0 ? request.length + last : Math.min(last, request.length - 1)
-    const used = command.keyFlagsOf?.(request) ?? flags
-    for (let i = first; i <= end; i += step) keys.push({ key: request[i], flags: used })
+    const keys: string[] = []
+    for (let i = first; i <= end; i += step) keys.push(request[i])
+    return { keys, flags: command.keyFlagsOf?.(request) ?? flags }
+  })
+}
+
+/** The keys that a request may make. @param args the whole request, the command's name first */
+export function madeKeys(command: Command, args: readonly Value[]): string[] {
+  const made: string[] = []
+  for (const { first, last, step, flags } of keySpecsOf(command)) {
+    if (!flags.includes('update') && !flags.includes('insert')) continue
+    const end = last < 0 ? args.length + last : Math.min(last, args.length - 1)
+    for (let i = first; i <= end; i += step) made.push(textOfValue(args[i]))
   }
-  return keys
+  return made
 }
 
 /**

@@ -43,7 +43,8 @@ export class WatchedKeys {
   check(): boolean {
     const next = this.#store.nextExpiry()
     if (this.#touched || next === undefined || next > this.#store.clock.now()) return this.#touched
-    for (const guard of this.#keys.values()) if (guard.isOverdue) return true
+    const due = this.#store.dueNodes()
+    for (const guard of this.#keys.values()) if (guard.isOverdue(due)) return true
     return false
   }
 

@@ -1,11 +1,11 @@
 import type { Event } from './event.ts'
 import { isBelow } from './path.ts'
+import type { DueNodes } from './tree/due-nodes.ts'
 import { HubWatcher } from './watcher-hub.ts'
 
 /** The tree, as a guard sees it. */
 interface GuardedTree {
   lookup(path: string): unknown
-  hasOverdue(path: string, since: number): boolean
 }
 
 const OPTIONS = { recursive: true, stream: true, since: 0 } as const
@@ -28,9 +28,9 @@ export class Guard extends HubWatcher {
     this.#existed = tree.lookup(path) !== undefined
   }
 
-  /** Whether the guarded node is due, and not yet removed. */
-  get isOverdue(): boolean {
-    return this.#existed && this.#tree.hasOverdue(this.path, this.#since)
+  /** Whether the guarded node is due, and not yet removed. @param due of the same tree */
+  isOverdue(due: DueNodes): boolean {
+    return this.#existed && due.touch(this.path, this.#since)
   }
 
   override show({ action, node, prevNode }: Event): void {

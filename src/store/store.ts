@@ -7,8 +7,9 @@ import { rename } from './rename.ts'
 import { loadSnapshot } from './snapshot/snapshot.ts'
 import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
+import { LastCopy } from './tree/last-copy.ts'
 import { type DirectoryNode, type FileNode, isHidden, isOverdue, type Node } from './tree/node.ts'
-import { TreeCopy } from './tree/tree-copy.ts'
+import type { TreeCopy } from './tree/tree-copy.ts'
 import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
 import { WatchableTree } from './watchable-tree.ts'
 
@@ -55,6 +56,7 @@ export interface Listing {
  * if a path is too long or too deep. Writes throw `IndexError` at the ceiling of the index.
  */
 export class Store extends WatchableTree {
+  readonly #lastCopy = new LastCopy()
   /** The version of the data model (etcd: `Version`). */
   get version(): number {
     return STORE_VERSION
@@ -81,15 +83,16 @@ export class Store extends WatchableTree {
   /**
    * Like {@link Store.get} of a directory, but copies less: for a reply that is made as it is sent.
    *
+   * @param options `empty` leaves out all below the directory
    * @returns undefined if a file is at the path; then `get` has the answer
    */
-  getListing(path: string, recursive: boolean): Listing | undefined {
+  getListing(path: string, { recursive = false, empty = false }): Listing | undefined {
     try {
       const tidy = tidyPath(path)
       const now = this.tree.now()
       const node = this.tree.find(tidy, now)
       if (!node.dir) return undefined
-      const nodes = new TreeCopy(node, { recursive, now })
+      const nodes = this.#lastCopy.of(node, { recursive, empty, now }, this.index)
       this.stats.getsSuccess++
       return { path: absolute(tidy), nodes, now, index: this.index }
     } catch (error) {

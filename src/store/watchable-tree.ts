@@ -3,9 +3,10 @@ import { type Action, type Event, type NodeExtern, newEvent, represent } from '.
 import { Guard } from './guard.ts'
 import { MIN_CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
-import { checkDepth, cleanPath, ownCopy } from './path.ts'
+import { checkDepth, cleanPath, MAX_PATH_LENGTH, ownCopy } from './path.ts'
 import { Stats } from './stats.ts'
 import type { Changes } from './tree/changes.ts'
+import { DueNodes } from './tree/due-nodes.ts'
 import type { FileList } from './tree/file-list.ts'
 import type { PathBatch } from './tree/look-ahead.ts'
 import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
@@ -213,23 +214,33 @@ export class WatchableTree {
     return count
   }
 
-  /** See {@link Tree.hasOverdue}. */
-  hasOverdue(path: string, since: number): boolean {
-    return this.tree.hasOverdue(path, since)
+  /** The nodes that are due and not yet removed; until the next write. */
+  dueNodes(): DueNodes {
+    return new DueNodes(this.tree, this.clock.now())
   }
 
   /**
-   * Expires the nodes that a write to a path would expire first, so that no expiry comes in between
-   * the writes of one command.
+   * Expires the nodes that writes to some paths would expire first, so that no expiry comes in between
+   * the writes of one command. If nodes are due below one of the paths, all are expired that are due.
    */
-  expireBefore(path: string): void {
+  expireBefore(paths: Iterable<string>): void {
     const tree = this.tree
-    const next = tree.nextExpiry()
     const now = this.clock.now()
-    if (next === undefined || next > now) return
-    const key = cleanPath(path)
-    this.expireAlong(key, now)
-    for (const node of tree.dueBelow(key, now)) if (tree.isAttached(node)) this.expire(node, now)
+    let due: DueNodes | undefined
+    for (const path of paths) {
+      const next = tree.nextExpiry()
+      if (next === undefined || next > now) return
+      // The write itself reports that a path is too long.
+      if (path.length > MAX_PATH_LENGTH) continue
+      const key = cleanPath(path)
+      this.expireAlong(key, now)
+      const node = tree.lookup(key)
+      if (node?.dir !== true) continue
+      due ??= this.dueNodes()
+      if (!due.isBelow(node)) continue
+      this.deleteExpiredKeys(now)
+      return
+    }
   }
 
   /** Whether {@link reclaim} has something to do. */

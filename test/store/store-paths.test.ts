@@ -21,7 +21,7 @@ const operations: Operation[] = [
   (store, path) => store.delete(path),
   (store, path) => store.delete(path, { recursive: true }),
   (store, path) => store.rename(path, `${path}/../moved`),
-  (store, path) => store.expireBefore(path),
+  (store, path) => store.expireBefore([path]),
 ]
 
 /** Other ways to write the same path. */

@@ -14,7 +14,8 @@ export function* keys(
   key: (i: number) => string,
   value: Word = 'v',
 ): Generator<Request> {
-  const step = 10_000
+  // One request may make so many directories.
+  const step = key === deep ? 50 : 10_000
   for (let i = 0; i < count; i += step) {
     const some = Math.min(step, count - i)
     yield ['MSET', ...words(some, (j) => key(i + j)).flatMap((name) => [name, value])]

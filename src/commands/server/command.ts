@@ -5,7 +5,7 @@ import { checkPattern } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import { categoriesOf } from '../../request/categories.ts'
 import type { Command, Flag } from '../../request/command.ts'
-import { type UsedKey, usedKeys } from '../../request/key-specs.ts'
+import { type UsedKeys, usedKeys } from '../../request/key-specs.ts'
 import { writeList } from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { Glob } from '../../text/glob.ts'
@@ -93,7 +93,7 @@ function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean 
  *
  * @throws CommandError if the command is unknown or takes no keys, or the arity is wrong
  */
-function keysOf(found: NamedCommand | undefined, request: readonly string[]): UsedKey[] {
+function keysOf(found: NamedCommand | undefined, request: readonly string[]): UsedKeys[] {
   if (found === undefined) throw new CommandError('ERR Invalid command specified')
   const { arity, keys } = found.command
   if (keys === undefined) throw new CommandError('ERR The command has no key arguments')
@@ -102,6 +102,9 @@ function keysOf(found: NamedCommand | undefined, request: readonly string[]): Us
   }
   return usedKeys(found.command, request)
 }
+
+const countOf = (used: readonly UsedKeys[]): number =>
+  used.reduce((sum, { keys }) => sum + keys.length, 0)
 
 /** COMMAND and COMMAND INFO without names. */
 function replyAllInfo(reply: ReplyWriter, catalogue: Catalogue): void {
@@ -216,9 +219,9 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       ],
       run({ reply }, args) {
         const request = args.slice(2)
-        const keys = keysOf(catalogue.findRequested(request), request)
-        reply.array(keys.length)
-        writeList(reply, keys, (piece, { key }) => piece.bulk(key))
+        const used = keysOf(catalogue.findRequested(request), request)
+        reply.array(countOf(used))
+        for (const { keys } of used) writeList(reply, keys, (piece, key) => piece.bulk(key))
       },
     },
     {
@@ -235,14 +238,16 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       ],
       run({ reply }, args) {
         const request = args.slice(2)
-        const keys = keysOf(catalogue.findRequested(request), request)
-        reply.array(keys.length)
-        writeList(reply, keys, (piece, { key, flags }) => {
-          piece.array(2)
-          piece.bulk(key)
-          piece.set(flags.length)
-          for (const flag of flags) piece.simple(flag)
-        })
+        const used = keysOf(catalogue.findRequested(request), request)
+        reply.array(countOf(used))
+        for (const { keys, flags } of used) {
+          writeList(reply, keys, (piece, key) => {
+            piece.array(2)
+            piece.bulk(key)
+            piece.set(flags.length)
+            for (const flag of flags) piece.simple(flag)
+          })
+        }
       },
     },
   ]

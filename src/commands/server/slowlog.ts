@@ -6,6 +6,8 @@ import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { mayShow } from '../../request/permission.ts'
+import { writeList } from '../../resp/reply-list.ts'
+import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'loading', 'stale']
@@ -26,30 +28,33 @@ function parseCount(text: string | undefined): number {
 }
 
 /** The slow requests that a client may see, the newest first. */
-function shownRequests({ server, user }: Client): readonly SlowRequest[] {
-  const { requests } = server.slowlog
-  if (user.unrestricted) return requests
-  return requests.filter(({ args, whole }) => {
+function shownRequests({ server, user }: Client, count: number): readonly SlowRequest[] {
+  if (user.unrestricted) return server.slowlog.latest(count)
+  const shown = server.slowlog.latest(Number.POSITIVE_INFINITY).filter(({ args, whole }) => {
     const access = whole ? server.findCommand(args)?.access : undefined
     return access !== undefined && mayShow(user, access, args)
   })
+  return shown.slice(0, count)
 }
 
 /** SLOWLOG GET. */
 function replyRequests(client: Client, count: number): void {
   const { reply } = client
-  const requests = shownRequests(client).slice(0, count)
+  const requests = shownRequests(client, count)
   reply.array(requests.length)
-  for (const { id, time, duration, args, address, clientName } of requests) {
-    reply.array(6)
-    reply.integer(id)
-    reply.integer(time)
-    reply.integer(duration)
-    reply.array(args.length)
-    for (const arg of args) reply.bulk(arg)
-    reply.bulk(address)
-    reply.bulk(clientName)
-  }
+  writeList(reply, requests, writeRequest)
+}
+
+function writeRequest(reply: ReplyWriter, request: SlowRequest): void {
+  const { id, time, duration, args, address, clientName } = request
+  reply.array(6)
+  reply.integer(id)
+  reply.integer(time)
+  reply.integer(duration)
+  reply.array(args.length)
+  for (const arg of args) reply.bulk(arg)
+  reply.bulk(address)
+  reply.bulk(clientName)
 }
 
 const subcommands: readonly Command[] = [
@@ -81,7 +86,9 @@ const subcommands: readonly Command[] = [
     arity: 2,
     flags: FLAGS,
     run(client) {
-      client.reply.integer(shownRequests(client).length)
+      const { server, user, reply } = client
+      const all = user.unrestricted
+      reply.integer(all ? server.slowlog.length : shownRequests(client, Infinity).length)
     },
   },
   {

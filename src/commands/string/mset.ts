@@ -5,11 +5,14 @@ import { type Argument, KEY, VALUE } from '../../request/arguments/argument.ts'
 import { wrongArity } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { checkGrowth } from '../../request/growth.ts'
 import type { RequestArguments } from '../../resp/request-arguments.ts'
 import { StoreError } from '../../store/errors.ts'
-import { cleanPath } from '../../store/path.ts'
+import { cleanPath, tidyPath } from '../../store/path.ts'
 import { PathTree, type Place } from '../../store/path-tree.ts'
 import { textOfValue } from '../../store/value.ts'
+
+const SLASH = 47
 
 const PAIRS: readonly Argument[] = [
   {
@@ -40,34 +43,45 @@ function checkPairs(args: RequestArguments, name: string): void {
  * Checks all writes before the first one, because MSET must not fail halfway.
  *
  * @returns whether one of the keys exists
- * @throws CommandError WRONGTYPE if a key is a directory
+ * @throws CommandError WRONGTYPE if a key is a directory; if there are too many directories
  * @throws StoreError NOTDIR if a parent of a key is a file, or is another key of this request
  * @throws PathError if a path is too long or too deep
  */
-function checkWrites(client: Client, args: RequestArguments): boolean {
+function checkWrites({ server }: Client, args: RequestArguments): boolean {
   let exists = false
-  let nested = false
+  let least = Number.POSITIVE_INFINITY
+  let most = 0
   for (let i = 1; i < args.length; i += 2) {
     const key = textOfValue(args[i])
-    if (client.server.keyspace.checkSet(key)) exists = true
-    if (key.includes('/', 1)) nested = true
+    if (server.keyspace.checkSet(key)) exists = true
+    const depth = depthOf(key)
+    if (depth < least) least = depth
+    if (depth > most) most = depth
   }
-  if (nested) checkNesting(client, args)
+  // Keys that are equally deep cannot lie below each other.
+  if (least < most) checkNesting(args, most, server.store.index)
+  if (most > 1) {
+    checkGrowth(server.memory, args.length, (visit) => {
+      for (let i = 1; i < args.length; i += 2) visit(textOfValue(args[i]))
+    })
+  }
   return exists
 }
 
 /**
  * Checks that no key is the directory of another one, because it will be a file.
  *
+ * @param most how deep the deepest key is
+ * @param index the store's
  * @throws StoreError NOTDIR
  */
-function checkNesting({ server }: Client, args: RequestArguments): void {
+function checkNesting(args: RequestArguments, most: number, index: number): void {
   const paths: string[] = []
   const directories = new PathTree<true>()
   const seen = new Set<string>()
   for (let i = 1; i < args.length; i += 2) {
     const path = cleanPath(pathOfKey(textOfValue(args[i])))
-    paths.push(path)
+    if (depthOf(path) < most) paths.push(path)
     const directory = path.slice(0, Math.max(1, path.lastIndexOf('/')))
     if (seen.has(directory)) continue
     seen.add(directory)
@@ -78,8 +92,16 @@ function checkNesting({ server }: Client, args: RequestArguments): void {
     while (place !== undefined && place.path.length < path.length) {
       place = directories.next(place, path)
     }
-    if (place !== undefined) throw new StoreError(104, path, server.store.index)
+    if (place !== undefined) throw new StoreError(104, path, index)
   }
+}
+
+/** How many components a key has. */
+function depthOf(key: string): number {
+  const tidy = tidyPath(pathOfKey(key))
+  let depth = tidy.charCodeAt(0) === SLASH ? 0 : 1
+  for (let at = tidy.indexOf('/'); at !== -1; at = tidy.indexOf('/', at + 1)) depth++
+  return depth
 }
 
 function setAll(client: Client, args: RequestArguments): void {

@@ -31,7 +31,9 @@ export const kgetCommands: readonly Command[] = [
         writeFile(reply, args[1], file, store.index)
         return
       }
-      const listing = store.getListing(args[1], options.has('recursive'))
+      // A reply that is not sent needs no copy of the nodes.
+      const recursive = options.has('recursive')
+      const listing = store.getListing(args[1], { recursive, empty: reply.muted })
       if (listing === undefined) writeEvent(reply, store.get(args[1]))
       else writeListing(reply, listing, options.has('sorted'))
     },

@@ -92,6 +92,8 @@ export const ksaveCommands: readonly Command[] = [
     flags: ['readonly', 'admin'],
     reach: 'all',
     run(client) {
+      // Nobody would see the copy.
+      if (client.reply.muted) return
       client.reply.produce(new StateSource(client.server.store.snapshotCopy()))
     },
   },

@@ -9,6 +9,8 @@ import { keptName } from '../tree/kept-name.ts'
 const MAX_PATHS = 16_384
 /** The most bytes that the names of those paths may have together. */
 const MAX_NAME_BYTES = 8 * 1024 * 1024
+/** Of a longer path only these levels are remembered, so that every event takes a bounded time. */
+const MAX_LEVELS = 64
 /** A directory becomes crowded when this number of names in it have had events. */
 export const MIN_CROWD = 4096
 /** A directory stays crowded for this number of events. */
@@ -56,7 +58,7 @@ type Remembered = PathRecord | number
  *
  * Memory is bounded: if there are too many paths, the older half is folded. A directory remembers
  * of its folded paths only that there was an event at one of them. A watcher of such a path may be
- * refused without need.
+ * refused without need. So may one of a path with more than {@link MAX_LEVELS} levels.
  *
  * Problem: with more than {@link MIN_CROWD} busy files in one directory, every write would remember
  * a name that is soon folded again.
@@ -155,10 +157,16 @@ export class DroppedEvents {
     if (key.length > 1 && addIfCrowded(record, index)) return
     // Watchers above a hidden component do not see events behind it.
     const hidden = lastHidden(key)
+    let levels = 0
     for (let start = 1; start < key.length; ) {
       const slash = key.indexOf('/', start)
       const end = slash === -1 ? key.length : slash
       record.newest = index
+      if (levels++ === MAX_LEVELS) {
+        record.folded = index
+        this.#limit()
+        return
+      }
       if (start > hidden) record.below = index
       const name = key.slice(start, end)
       const known = record.children?.get(name)

@@ -7,6 +7,16 @@ const NODE_BYTES = 48
 /** What `counts` says of a file, and of a directory whose children are not copied. */
 const NOT_LISTED = -1
 
+/** What is copied for a listing. */
+export interface CopiedPart {
+  /** All nodes below, and not only the children. */
+  readonly recursive: boolean
+  /** Only the directory itself. */
+  readonly empty?: boolean
+  /** Nodes that have expired by then are left out. */
+  readonly now: number
+}
+
 /**
  * The nodes below a directory as they are at one moment, in columns: names and values by reference,
  * all else by number. The tree may change while the copy is read.
@@ -33,8 +43,9 @@ export class TreeCopy {
    * @param listing absent to copy all nodes; otherwise hidden ones are left out, those that have
    * expired by `now`, and, unless it is recursive, all but the children of `top`
    */
-  constructor(top: Node, listing?: { recursive: boolean; now: number }) {
-    const expected = 1 + (top.dir ? Math.max(top.files, top.children.size) : 0)
+  constructor(top: Node, listing?: CopiedPart) {
+    const expected =
+      1 + (top.dir && listing?.empty !== true ? Math.max(top.files, top.children.size) : 0)
     this.#numbers = new Float64Array(FIELDS * expected)
     this.#firsts = new Int32Array(expected)
     this.#counts = new Int32Array(expected)
@@ -76,12 +87,13 @@ export class TreeCopy {
     return count === NOT_LISTED ? undefined : count
   }
 
-  #copy(listing: { recursive: boolean; now: number } | undefined): void {
-    const open = [this.#top]
+  #copy(listing: CopiedPart | undefined): void {
+    // The deepest first: nodes that were made together lie together in memory.
+    const open: Node[] = [this.#top]
     const positions = [this.#add(this.#top)]
-    for (let i = 0; i < open.length; i++) {
-      const directory = open[i]
-      const position = positions[i]
+    if (listing?.empty === true) return
+    for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
+      const position = positions.pop() as number
       if (!directory.dir) continue
       this.#firsts[position] = this.length
       for (const child of directory.children.list) {
@@ -204,9 +216,12 @@ export class TreeWalk {
     const count = copy.count(position) as number
     const first = copy.first(position)
     this.#descends = false
+    const prefix = joinPath(this.prefix + this.name, '')
+    // V8 joins the parts of a string when it is looked into: here once, and not anew for each child.
+    prefix.charCodeAt(0)
     this.#levels.push({
       position,
-      prefix: joinPath(this.prefix + this.name, ''),
+      prefix,
       count,
       met: 0,
       order: this.#sorted && count > 1 ? new SlicedSort(copy.names, first, count) : undefined,

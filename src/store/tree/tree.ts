@@ -6,7 +6,6 @@ import {
   checkLength,
   cleanPath,
   firstComponent,
-  isBelow,
   isImproper,
   isProper,
   isRoot,
@@ -25,10 +24,10 @@ import {
   detach,
   FileNode,
   isOverdue,
+  type Lease,
   type Node,
-  pathOf,
 } from './node.ts'
-import { byExpireTime, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
+import { MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
 
 /** With fewer files, most nodes are in the processor's cache anyway. */
 const MIN_FILES_TO_LOOK_AHEAD = 10_000
@@ -326,26 +325,9 @@ export class Tree {
     return this.index < INDEX_CEILING ? lease.node : undefined
   }
 
-  /** The nodes below a directory that have expired, oldest first. @param key absolute and clean */
-  dueBelow(key: string, now: number): Node[] {
-    if (this.lookup(key)?.dir !== true) return []
-    const due = [...this.#heap.due(now)].filter(({ node }) => isBelow(pathOf(node), key))
-    return due.sort(byExpireTime).map(({ node }) => node)
-  }
-
-  /**
-   * Whether a node at, above or below a path has expired after a time and is still in the tree.
-   *
-   * @param key absolute and clean
-   * @param since Unix milliseconds
-   */
-  hasOverdue(key: string, since: number): boolean {
-    for (const { node, expireTime } of this.#heap.due(this.#clock.now())) {
-      if (expireTime <= since || !this.isAttached(node)) continue
-      const path = pathOf(node)
-      if (path === key || isBelow(path, key) || isBelow(key, path)) return true
-    }
-    return false
+  /** The leases that are due, in no order; some may be below removed directories. */
+  due(now: number): Iterable<Lease> {
+    return this.#heap.due(now)
   }
 
   /** Whether {@link reclaim} has something to do. */

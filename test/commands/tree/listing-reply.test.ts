@@ -25,7 +25,7 @@ test.each([2, 3] as const)('RESP%i: a listing is the same as its event', (protoc
         event.protocol = listing.protocol = protocol
         for (const path of ['/', '/ab/', 'other']) {
           if (store.lookup(path)?.dir !== true) continue
-          const copy = store.getListing(path, recursive)
+          const copy = store.getListing(path, { recursive })
           if (copy === undefined) throw new Error('a directory has no listing')
           writeEvent(event, store.get(path, { recursive, sorted }))
           writeListing(listing, copy, sorted)
@@ -41,7 +41,7 @@ test('a short listing is written at once, and of a long one only a piece', () =>
   for (let i = 0; i < 5000; i++) store.set(i < 10 ? `/short/${i}` : `/long/${i}`, 'value')
   const writeDirectory = (path: string): ReplyWriter => {
     const writer = new ReplyWriter()
-    const copy = store.getListing(path, true)
+    const copy = store.getListing(path, { recursive: true })
     if (copy !== undefined) writeListing(writer, copy, true)
     return writer
   }
@@ -54,8 +54,26 @@ test('a short listing is written at once, and of a long one only a piece', () =>
 test('getting a listing counts as a read, found or not', () => {
   const store = new Store()
   store.set('/a/b', '1')
-  store.getListing('/a', false)
-  expect(store.getListing('/a/b', false)).toBe(undefined)
-  expect(() => store.getListing('/c', false)).toThrow('Key not found')
+  store.getListing('/a', {})
+  expect(store.getListing('/a/b', {})).toBe(undefined)
+  expect(() => store.getListing('/c', {})).toThrow('Key not found')
   expect([store.stats.getsSuccess, store.stats.getsFail]).toEqual([1, 1])
+})
+
+test('listings of the same moment share a copy, and no others do', () => {
+  const clock = new ManualClock()
+  const store = new Store({ clock })
+  store.set('/a/b', '1')
+  const nodes = (path: string, recursive = true) => store.getListing(path, { recursive })?.nodes
+  const first = nodes('/')
+  expect(nodes('/')).toBe(first)
+  expect(nodes('/', false)).not.toBe(first)
+  expect(nodes('/a')?.length).toBe(2)
+  const before = nodes('/')
+  store.set('/a/c', '2', { expireTime: clock.now() + 10 })
+  expect([before?.length, nodes('/')?.length]).toEqual([3, 4])
+  clock.advance(10)
+  expect(nodes('/')?.length).toBe(3)
+  store.flush()
+  expect(nodes('/')?.length).toBe(1)
 })

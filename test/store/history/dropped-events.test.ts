@@ -86,6 +86,20 @@ describe('DroppedEvents', () => {
     expect(dropped.hasSince('/elsewhere', true, 1)).toBe(false)
   })
 
+  test('remembers a bounded part of a path with many levels, and errs on the safe side', () => {
+    const dropped = new DroppedEvents()
+    const deep = '/d'.repeat(1000)
+    dropped.add(event(`${deep}/x`, 1))
+    dropped.add(event(`${deep}/x`, 2))
+    expect(dropped.paths).toBeLessThan(100)
+    expect(dropped.hasSince(`${deep}/x`, false, 2)).toBe(true)
+    expect(dropped.hasSince(`${deep}/other`, false, 2)).toBe(true)
+    expect(dropped.hasSince(deep.slice(0, 20), true, 2)).toBe(true)
+    expect(dropped.hasSince(deep.slice(0, 20), false, 1)).toBe(false)
+    expect(dropped.hasSince(`${deep}/x`, false, 3)).toBe(false)
+    expect(dropped.hasSince('/d/e', true, 1)).toBe(false)
+  })
+
   test('takes a directory as a whole for a while when too many names in it had events', () => {
     const dropped = new DroppedEvents()
     let index = 0

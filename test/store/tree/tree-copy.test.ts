@@ -53,7 +53,7 @@ describe('a copy of a directory', () => {
           clock.advance(10)
           if (store.lookup(path)?.dir !== true) return
           const expected = store.get(path, { recursive, sorted })
-          const listing = store.getListing(path, recursive)
+          const listing = store.getListing(path, { recursive })
           if (listing === undefined) throw new Error('a directory has no listing')
           const { nodes, now, index } = listing
           clock.advance(25)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { Changes } from '../../../src/store/tree/changes.ts'
+import { DueNodes } from '../../../src/store/tree/due-nodes.ts'
 import { type DirectoryNode, type Node, nodesBelow, pathOf } from '../../../src/store/tree/node.ts'
 import { Tree } from '../../../src/store/tree/tree.ts'
 
@@ -122,19 +123,47 @@ describe('removal', () => {
     const due = tree.firstDue(clock.now())
     expect(due?.name).toBe('f')
     expect(tree.isAttached(due as Node)).toBe(false)
-    expect([tree.hasOverdue('/d/f', 0), tree.hasOverdue('/e', 0)]).toEqual([false, true])
+    const all = new DueNodes(tree, clock.now())
+    expect([all.touch('/d/f', 0), all.touch('/e', 0)]).toEqual([false, true])
   })
 })
 
-test('what is due below a directory comes oldest first', () => {
+test('what is due is compared with paths at, above and below it', () => {
   const { tree, put, clock } = planted()
-  const second = put('/d/a', '1', 20)
-  const first = put('/d/sub/b', '1', 10)
+  put('/d/a', '1', 20)
+  put('/d/sub/b', '1', 10)
   put('/d/c', '1', 30)
-  put('/other', '1', 5)
+  put('/e/f', '1')
   clock.advance(20)
-  expect(tree.dueBelow('/d', clock.now())).toEqual([first, second])
-  expect(tree.dueBelow('/missing', clock.now())).toEqual([])
+  const due = new DueNodes(tree, clock.now())
+  const touched = (since: number) =>
+    ['/', '/d', '/d/a', '/d/a/x', '/d/sub', '/d/sub/b', '/d/c', '/e', '/e/f', '/missing'].filter(
+      (path) => due.touch(path, clock.now() - since),
+    )
+  expect(touched(20)).toEqual(['/', '/d', '/d/a', '/d/a/x', '/d/sub', '/d/sub/b'])
+  expect(touched(10)).toEqual(['/', '/d', '/d/a', '/d/a/x'])
+  expect(touched(0)).toEqual([])
+  const isBelow = (path: string) => due.isBelow(tree.find(path, 0) as DirectoryNode)
+  expect([isBelow('/d'), isBelow('/d/sub'), isBelow('/e')]).toEqual([true, true, false])
+})
+
+test('what is due is gathered once for any number of paths', () => {
+  const { tree, put, clock } = planted()
+  for (let i = 0; i < 100; i++) put(`/d/${i}/x`, '1', 10)
+  tree.insert(tree.root, 'e', undefined, undefined)
+  clock.advance(10)
+  let gathered = 0
+  const counted = {
+    root: tree.root,
+    due: (now: number) => {
+      gathered++
+      return tree.due(now)
+    },
+  }
+  const due = new DueNodes(counted, clock.now())
+  for (let i = 0; i < 100; i++) due.touch('/e', 0)
+  for (let i = 0; i < 100; i++) due.touch(`/d/${i}`, 0)
+  expect(gathered).toBe(1)
 })
 
 test('a directory that is lifted and hung elsewhere keeps all below it', () => {

@@ -1,0 +1,85 @@
+import type { MemoryGauge } from '../metrics/memory-gauge.ts'
+import { cleanPath } from '../store/path.ts'
+import { PathTree } from '../store/path-tree.ts'
+import { CommandError } from './arguments/errors.ts'
+
+/**
+ * Directories that may stand on the ways to the keys of one request. A key of 2 KB can have a thousand,
+ * so that without a limit a request takes hundreds of times its own length, and as much time.
+ */
+const FREE_DIRECTORIES = 50_000
+/** And for each argument this many more. */
+const DIRECTORIES_PER_ARGUMENT = 2
+/** A new directory takes about this much memory. */
+const DIRECTORY_BYTES = 400
+/** A new file takes about this much memory, beside its value. */
+const FILE_BYTES = 256
+/** Requests that may take less than this are not looked at. */
+const MIN_BYTES = 256 * 1024
+
+/** Calls back with each key that a request writes. */
+export type EachKey = (visit: (key: string) => void) => void
+
+/**
+ * Refuses a request, or a transaction, that makes too many nodes, before it makes any of them. The
+ * memory is compared only once before a request runs, so it must not take much more than its length.
+ *
+ * @param length how many arguments it has
+ * @throws CommandError
+ */
+export function checkGrowth(memory: MemoryGauge, length: number, eachKey: EachKey): void {
+  const limit = FREE_DIRECTORIES + DIRECTORIES_PER_ARGUMENT * length
+  let files = 0
+  let directories = 0
+  eachKey((key) => {
+    files++
+    directories += slashesIn(key, 0)
+  })
+  const hasRoom = (): boolean => {
+    const bytes = files * FILE_BYTES + directories * DIRECTORY_BYTES
+    if (bytes < MIN_BYTES) return true
+    return memory.heapHasRoomFor(bytes) && memory.hasRoomFor(directories * DIRECTORY_BYTES)
+  }
+  if (directories <= limit && hasRoom()) return
+  // Most keys share their directories.
+  directories = countDirectories(eachKey, limit)
+  if (directories > limit) {
+    throw new CommandError(
+      `ERR too many directories on the way to the keys of one request (the limit is ${limit})`,
+    )
+  }
+  if (!hasRoom()) {
+    throw new CommandError(
+      "OOM command not allowed when it needs more memory than 'maxmemory' or the process's heap has left.",
+    )
+  }
+}
+
+/** Counts each directory on the way to a key once. @param limit where it stops counting */
+function countDirectories(eachKey: EachKey, limit: number): number {
+  const counted = new PathTree<true>()
+  let count = 0
+  let last = ''
+  eachKey((key) => {
+    const end = key.lastIndexOf('/')
+    if (count > limit || end <= 0) return
+    const directory = key.slice(0, end)
+    if (directory === last) return
+    last = directory
+    const path = cleanPath(directory)
+    const place = counted.at(path)
+    if (place.item === true || place.parent === null) return
+    place.item = true
+    // A place that was made above others adds nothing: its directories are on their way.
+    if (place.children !== null) return
+    count += slashesIn(path, place.parent.path.length === 1 ? 0 : place.parent.path.length)
+  })
+  return count
+}
+
+/** @param start where in the text the search begins */
+function slashesIn(text: string, start: number): number {
+  let count = 0
+  for (let at = text.indexOf('/', start); at !== -1; at = text.indexOf('/', at + 1)) count++
+  return count
+}

@@ -1,0 +1,30 @@
+import type { DirectoryNode } from './node.ts'
+import { type CopiedPart, TreeCopy } from './tree-copy.ts'
+
+/** Makes copies for listings: clients that list the same while nothing changes share one. */
+export class LastCopy {
+  // Weak, because the replies that are still being sent keep the copy, and the tree its directories.
+  #copy: WeakRef<TreeCopy> | undefined
+  #top: WeakRef<DirectoryNode> | undefined
+  #recursive = false
+  #now = 0
+  #index = 0
+
+  /** @param index of the store: every change raises it */
+  of(top: DirectoryNode, part: CopiedPart, index: number): TreeCopy {
+    if (part.empty === true) return new TreeCopy(top, part)
+    const { recursive, now } = part
+    const isSame = top === this.#top?.deref() && index === this.#index
+    if (isSame && recursive === this.#recursive && now === this.#now) {
+      const known = this.#copy?.deref()
+      if (known !== undefined) return known
+    }
+    const copy = new TreeCopy(top, part)
+    this.#copy = new WeakRef(copy)
+    this.#top = new WeakRef(top)
+    this.#recursive = recursive
+    this.#now = now
+    this.#index = index
+    return copy
+  }
+}

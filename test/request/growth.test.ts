@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import type { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
+import { checkGrowth } from '../../src/request/growth.ts'
+import { type ErrorReply, join, start } from '../server/raw-client.ts'
+
+const DEEP = '/d'.repeat(1000)
+
+/** Notes what it is asked for. @param room bytes that are left */
+function gauge(room: number): { memory: MemoryGauge; asked: number[] } {
+  const asked: number[] = []
+  const hasRoomFor = (bytes: number): boolean => {
+    asked.push(bytes)
+    return bytes <= room
+  }
+  const memory = { heapHasRoomFor: hasRoomFor, hasRoomFor } as unknown as MemoryGauge
+  return { memory, asked }
+}
+
+const check = (keys: readonly string[], room = Number.POSITIVE_INFINITY, length = 2): number[] => {
+  const { memory, asked } = gauge(room)
+  checkGrowth(memory, length, (visit) => keys.forEach(visit))
+  return asked
+}
+
+test('few keys are not compared with memory', () => {
+  expect(check(['a', 'a/b', '/a/b/c', ''], 0)).toEqual([])
+})
+
+test('directories are counted once, if they are many', () => {
+  const own = (i: number): string => `/${i}${DEEP}`
+  const shared = (i: number): string => `${DEEP}/${i}`
+  const many = Array.from({ length: 51 }, (_, i) => i)
+  expect(() => check(many.map(own))).toThrow('too many directories')
+  check(many.map(own), undefined, 2000)
+  check(many.map(shared))
+  // Where a way leaves others in the middle, only what is new counts.
+  check(many.map((i) => `${DEEP.slice(0, 1000)}/${i}${DEEP.slice(0, 200)}`))
+  check(many.map((i) => DEEP.slice(0, 20 * i + 2)))
+  // The same directories, written otherwise.
+  check(many.map((i) => `${DEEP}${'//.'.repeat(i)}/${i}`))
+})
+
+test('what needs more memory than there is gets the OOM error', () => {
+  const keys = Array.from({ length: 4000 }, (_, i) => `a/b/c/d/${i}`)
+  const [files] = check(['x'.repeat(3), ...keys])
+  expect(files).toBeGreaterThan(1024 * 1024)
+  check(keys, 2_000_000)
+  expect(() => check(keys, 500_000)).toThrow(/^OOM/)
+})
+
+test('MSET, MSETNX and EXEC that make too many nodes make none', async () => {
+  const server = await start()
+  const client = await join(server)
+  const pairs = Array.from({ length: 60 }, (_, i) => [`/${i}${DEEP}`, 'v'])
+  for (const name of ['MSET', 'MSETNX']) {
+    const reply = await client.call(name, ...pairs.flat())
+    expect((reply as ErrorReply).text).toMatch(/^ERR too many directories/)
+  }
+  for (const name of ['SET', 'KSET', 'RENAME', 'COPY', 'APPEND']) {
+    const plain = `${name}:from`
+    await client.call('SET', plain, 'v')
+    await client.call('MULTI')
+    for (const [key] of pairs) {
+      await client.call(name, ...(/RENAME|COPY/.test(name) ? [plain, key] : [key, 'v']))
+    }
+    const reply = await client.call('EXEC')
+    expect((reply as ErrorReply).text).toMatch(/^EXECABORT .* too many directories/)
+    expect(await client.call('DEL', plain)).toBe(1)
+  }
+  expect(await client.call('DBSIZE')).toBe(0)
+  expect(await client.call('MSET', ...pairs.slice(0, 40).flat())).toBe('OK')
+})
