@@ -18,6 +18,9 @@ const NODES = 100_000
 const OPERATIONS = 100_000
 const MUTATIONS = 200_000
 const CRASHES = 100
+const KILLS = 1000
+const POWER_CUTS = 1000
+const APPLIED = 10_000
 const REDIS_OPERATIONS = 20_000
 const ACCESS_REQUESTS = 1_000_000
 
@@ -125,6 +128,21 @@ const trials: readonly Trial[] = [
     name: 'crashes',
     what: `kill -9 under load, ${number(CRASHES)} times under each durability; all that has to be there`,
     run: () => vitest('test/persistence/crash.test.ts', 'KTREE_CRASH_ROUNDS', CRASHES),
+  },
+  {
+    name: 'kills',
+    what: `kill -9 under load with values of 16 B to 5 MB, ${number(KILLS)} times under everysec and always; no acknowledged write is lost`,
+    run: () => vitest('test/persistence/kill.test.ts', 'KTREE_KILL_ROUNDS', KILLS),
+  },
+  {
+    name: 'power',
+    what: `${number(POWER_CUTS)} power cuts, on a disk that drops what was not synced: at most the last second is lost, and only the end`,
+    run: () => vitest('test/persistence/power-cut.test.ts', 'KTREE_POWER_ROUNDS', POWER_CUTS),
+  },
+  {
+    name: 'entries',
+    what: `${number(APPLIED)} generated runs of commands, recorded and applied again: KSAVE and events equal`,
+    run: () => vitest('test/log/apply.test.ts', 'KTREE_APPLY_RUNS', APPLIED),
   },
   {
     name: 'redis',

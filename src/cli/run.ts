@@ -3,7 +3,9 @@ import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import { applyConfigText, loadConfigFile } from '../config/conf-file.ts'
 import { Config, pathFromBytes } from '../config/config.ts'
+import { ServerClock } from '../request/clock.ts'
 import type { startServer } from '../server/start.ts'
+import { systemClock } from '../store/clock.ts'
 import { Store } from '../store/store.ts'
 import type { Output } from '../transfer/progress.ts'
 import { version } from '../version.ts'
@@ -99,6 +101,7 @@ async function transfer(commandLine: Transfer, host: Host): Promise<void> {
   if (kind !== 'export') host.umask?.(UMASK)
   const dir = pathFromBytes(config.get('dir'))
   const store = new Store({
+    clock: new ServerClock(systemClock),
     watchHistory: config.get('watch-history'),
     watchHistoryMemory: config.get('watch-history-memory'),
   })

@@ -273,7 +273,19 @@ export const directives = {
     mutable: true,
     help: 'Fsync: always, everysec, or no disk at all',
     comment:
-      'When is a write on the disk? always: before its reply is sent; one fsync covers all clients. everysec: within a second. A crash loses at most the last second, and never a write before one that it keeps. no: never. Nothing is read at the start, and nothing is written.',
+      'When is a write on the disk? always: before its reply is sent; one fsync covers all clients. everysec: the system has it before its reply is sent, and the disk within a second. If the process ends, however it ends, nothing is lost; if the power fails, at most the last second. no: never. Nothing is read at the start, and nothing is written.',
+  },
+  'journal-max-size': {
+    group: 'Persistence',
+    type: 'memory',
+    min: MB,
+    max: Number.MAX_SAFE_INTEGER,
+    default: 64 * MB,
+    mutable: true,
+    rare: true,
+    help: 'Size of the journal at which it is shortened',
+    comment:
+      'Every write goes to the journal, which a start reads again. When it has grown to this size, and to the size of what a checkpoint writes, a checkpoint begins in the background; the journal before it is then removed.',
   },
   'crash-index-gap': {
     group: 'Persistence',
@@ -283,9 +295,9 @@ export const directives = {
     default: 1_000_000,
     mutable: true,
     rare: true,
-    help: 'How far the index skips ahead after a crash',
+    help: 'How far the index skips after a power cut',
     comment:
-      'With durability everysec, a crash may lose the last writes, although clients have seen them. The index then skips ahead by this number, so that no index names two events, and a watcher that has seen a lost event is refused. Choose more than the number of writes in a second. 0: no gap.',
+      'With durability everysec, a power cut may lose the last writes, although clients have seen them. The index then skips ahead by this number, so that no index names two events, and a watcher that has seen a lost event is refused. Choose more than the number of writes in a second. 0: no gap.',
   },
   save: {
     group: 'Persistence',

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { randomBytes } from '../text/random-bytes.ts'
 import { DamagedJournalError, JournalError } from './journal-errors.ts'
@@ -58,6 +58,7 @@ export class Journal {
   #written: number
   #synced: number
   #failure: JournalError | undefined
+  #lastSyncDuration: number | undefined
   #syncing: Promise<void> | undefined
   #nextSync: Promise<void> | undefined
 
@@ -160,9 +161,23 @@ export class Journal {
     return this.#synced
   }
 
+  /** How long the last sync took, in milliseconds; undefined before the first. */
+  get lastSyncDuration(): number | undefined {
+    return this.#lastSyncDuration
+  }
+
   /** Of all segments that have not been dropped, in bytes. */
   get size(): number {
     return this.#written - this.#segments[0].start + this.#segments.length * SEGMENT_HEADER_BYTES
+  }
+
+  /** Whether the file that is being written is still in its directory. */
+  get isThere(): boolean {
+    try {
+      return this.#files.list(this.#directory).includes(basename(this.#segments.at(-1)!.path))
+    } catch {
+      return false
+    }
   }
 
   /** Why nothing is taken any more, until {@link reset}; undefined while all is well. */
@@ -233,6 +248,7 @@ export class Journal {
     if (target === this.#synced) return
     this.#rotateIfLong()
     const current = this.#segments.at(-1)!
+    const started = performance.now()
     try {
       for (const segment of [...this.#segments]) {
         if (segment.file === undefined || segment.start >= target) continue
@@ -250,6 +266,7 @@ export class Journal {
       throw this.#failure
     }
     this.#synced = target
+    this.#lastSyncDuration = performance.now() - started
     this.#makeSpare()
   }
 

@@ -19,6 +19,8 @@ export interface SyncPolicyOptions {
   readonly clock?: Clock
   /** Gets the error of a sync that nobody waits for; the journal takes nothing more then. */
   readonly onFailure: (error: unknown) => void
+  /** Called when {@link SyncPolicy.mustWait} changes. */
+  readonly onMustWait?: (mustWait: boolean) => void
 }
 
 /** Decides when a journal syncs, and whether writers wait for it. */
@@ -26,6 +28,7 @@ export class SyncPolicy {
   readonly #journal: Journal
   readonly #clock: Clock
   readonly #onFailure: (error: unknown) => void
+  readonly #onMustWait: ((mustWait: boolean) => void) | undefined
   #durability: Durability
   #cancelTick: (() => void) | undefined
   #syncing: Promise<void> | undefined
@@ -35,6 +38,7 @@ export class SyncPolicy {
     this.#journal = journal
     this.#clock = options.clock ?? systemClock
     this.#onFailure = options.onFailure
+    this.#onMustWait = options.onMustWait
     this.#durability = durability
     this.#schedule()
   }
@@ -83,10 +87,16 @@ export class SyncPolicy {
     this.close()
     if (this.#durability !== 'everysec') return
     this.#cancelTick = this.#clock.schedule(() => {
-      if (this.#syncing !== undefined) this.#mustWait = true
+      if (this.#syncing !== undefined) this.#setMustWait(true)
       else this.#sync()
       this.#schedule()
     }, PERIOD_MS)
+  }
+
+  #setMustWait(mustWait: boolean): void {
+    if (mustWait === this.#mustWait) return
+    this.#mustWait = mustWait
+    this.#onMustWait?.(mustWait)
   }
 
   #sync(): void {
@@ -98,7 +108,7 @@ export class SyncPolicy {
       .then(() => {
         this.#syncing = undefined
         const isLate = this.#mustWait
-        this.#mustWait = false
+        this.#setMustWait(false)
         // What was written meanwhile has waited for a period already.
         if (isLate) this.#sync()
       })

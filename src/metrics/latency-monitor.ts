@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../store/clock.ts'
 
-/** Events that may hold up clients: Redis's, and `commit`, which Redis does not have. */
-export type LatencyEvent = 'command' | 'fast-command' | 'expire-cycle' | 'commit'
+/** Events that may hold up clients: Redis's, and `checkpoint`, which Redis does not have. */
+export type LatencyEvent = 'command' | 'fast-command' | 'expire-cycle' | 'checkpoint'
 
 /** Samples kept of each event (Redis). */
 const MAX_SAMPLES = 160

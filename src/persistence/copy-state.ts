@@ -1,9 +1,11 @@
 import { Tally } from '../store/tree/changes.ts'
 
-/** What the copy on disk is like, as of the last commit. */
+/** What the copy on disk is like, as of the last checkpoint. */
 export interface CopyState {
-  /** Counts the commits. */
+  /** Counts the checkpoints. */
   batch: number
+  /** The store's index in it. */
+  index: number
   /** The id of `/`; 0 if there is no copy yet. */
   rootId: number
   /** The records of events: the index of the first event in each, and that of the last. */
@@ -19,6 +21,7 @@ export interface CopyState {
 export function emptyCopy(): CopyState {
   return {
     batch: 0,
+    index: 0,
     rootId: 0,
     eventRecords: new Map(),
     eventsTally: new Tally(),

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Store } from '../store/store.ts'
+import { bootId } from './boot.ts'
+import type { JournalPlace } from './checkpoint.ts'
 import { type CopyState, emptyCopy } from './copy-state.ts'
 import { adviceOn, treeOf } from './data-directory.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
@@ -19,11 +21,13 @@ const PROGRESS_INTERVAL_MS = 1000
 export class DataHome {
   /** The data directory, absolute. */
   readonly directory: string
-  /** The copy as of the last commit. */
+  /** The copy as of the last checkpoint. */
   copy: CopyState
   readonly #logger: Logger
   /** Undefined after a failure, until {@link reopen}. */
   #engine: Engine | undefined
+  /** Resolves when the marker has been written as often as {@link mark} was called. */
+  #marked = Promise.resolve()
 
   private constructor(directory: string, copy: CopyState, engine: Engine, logger: Logger) {
     this.directory = resolve(directory)
@@ -33,7 +37,7 @@ export class DataHome {
   }
 
   /**
-   * Opens a directory and reads the tree in it into the store. On failure the files of the
+   * Opens a directory and reads the tree in it into the store, then the journal. On failure the files of the
    * directory are as they were.
    *
    * @returns also what was read besides the tree; undefined if the directory held no tree
@@ -43,6 +47,7 @@ export class DataHome {
     directory: string,
     store: Store,
     logger: Logger,
+    readJournal: (home: DataHome, loaded: Loaded | undefined) => Promise<void>,
   ): Promise<{ home: DataHome; loaded: Loaded | undefined }> {
     const tree = treeOf(directory)
     let home: DataHome | undefined
@@ -51,6 +56,7 @@ export class DataHome {
       home = new DataHome(directory, emptyCopy(), await Engine.open(tree), logger)
       await tighten(tree, logger)
       const loaded = await home.#load(store)
+      await readJournal(home, loaded)
       await letGo(tree)
       return { home, loaded }
     } catch (error) {
@@ -64,7 +70,7 @@ export class DataHome {
   /**
    * Opens a directory to write a whole tree into it.
    *
-   * @param lastBatch the last commit of this process there, over which it may write
+   * @param lastBatch the last checkpoint of this process there, over which it may write
    * @returns also the first id that no directory in it has
    * @throws PersistenceError if the directory is in use, or holds a tree of another process
    */
@@ -72,7 +78,7 @@ export class DataHome {
     directory: string,
     lastBatch: number | undefined,
     logger: Logger,
-  ): Promise<{ home: DataHome; nextId: number }> {
+  ): Promise<{ home: DataHome; nextId: number; journal: JournalPlace | undefined }> {
     const engine = await Engine.open(treeOf(directory))
     try {
       await tighten(treeOf(directory), logger)
@@ -83,7 +89,7 @@ export class DataHome {
         )
       }
       const home = new DataHome(directory, held?.copy ?? emptyCopy(), engine, logger)
-      return { home, nextId: held?.nextId ?? 1 }
+      return { home, nextId: held?.nextId ?? 1, journal: held?.journal }
     } catch (error) {
       await engine.close()
       throw error
@@ -109,7 +115,7 @@ export class DataHome {
    * Opens the database again if a failure has closed it. It is empty afterwards if somebody has
    * removed the directory.
    *
-   * @returns records of events that the failed commit may have left, and that must be deleted
+   * @returns records of events that the failed checkpoint may have left, and that must be deleted
    */
   async reopen(): Promise<number[]> {
     if (this.#engine !== undefined) return []
@@ -129,6 +135,7 @@ export class DataHome {
   async close(): Promise<void> {
     const engine = this.#engine
     this.#engine = undefined
+    await this.#marked
     try {
       await engine?.close()
     } catch (error) {
@@ -140,11 +147,19 @@ export class DataHome {
    * Notes in the marker how far the copy has come. A failure is logged: without the marker a later
    * loss may go unnoticed, but nothing else is lost.
    *
-   * @param exact whether the copy has every acknowledged write, also if the server ends right now
+   * @param exact whether every acknowledged write is on the disk, also if the power fails right now
+   * @param outlives whether the system has every acknowledged write, also if the server ends right now
    */
-  async mark(exact: boolean): Promise<void> {
+  mark(exact: boolean, outlives = true): Promise<void> {
+    // One after the other, because two would write into the same file.
+    this.#marked = this.#marked.then(() => this.#mark(exact, outlives))
+    return this.#marked
+  }
+
+  async #mark(exact: boolean, outlives: boolean): Promise<void> {
     try {
-      await writeMarker(treeOf(this.directory), { batch: this.copy.batch, exact })
+      const boot = outlives ? bootId() : ''
+      await writeMarker(treeOf(this.directory), { batch: this.copy.batch, exact, boot })
     } catch (error) {
       this.#logger.warn({ err: error }, 'could not note how far the data has come')
     }
@@ -179,8 +194,10 @@ export class DataHome {
     this.copy = loaded.copy
     store.restore(loaded.state)
     const ms = Math.round(performance.now() - started)
-    const { files, index } = store
-    logger.info({ files, index, ms }, `loaded ${files} files up to index ${index}`)
+    logger.info(
+      { nodes: loaded.tally.count, ms },
+      `read a checkpoint of ${loaded.tally.count} nodes`,
+    )
     return loaded
   }
 }

@@ -1,7 +1,10 @@
 import { PersistenceError } from './errors.ts'
 
-/** The format of the data. It is raised when an older ktree could not read the data any more. */
-export const FORMAT = 1
+/**
+ * The format of everything in a data directory. It is raised when an older ktree could not read the data any
+ * more: 1 had no journal, and no values in records of their own.
+ */
+export const FORMAT = 2
 
 /** @throws PersistenceError if a newer ktree has written the data */
 export function assertKnownFormat(format: number): void {

@@ -13,6 +13,8 @@ export const KIND = {
   meta: 0x6d,
   /** `p`: the places of events that the history has dropped. */
   places: 0x70,
+  /** `v`, an id and a number: a piece of a long value. */
+  value: 0x76,
 } as const
 
 /** Length of a number in a key, in bytes. */
@@ -64,6 +66,24 @@ export function fileKey(parentId: number, name: string): Buffer {
 
 export function fileName(key: Buffer): string {
   return key.toString('latin1', FILE_NAME_AT)
+}
+
+/** The lowest key of a piece of a value with this id. */
+export function firstValueKey(id: number): Buffer {
+  return numberKey(KIND.value, id)
+}
+
+/** @param piece counts from 0 */
+export function valueKey(id: number, piece: number): Buffer {
+  const key = Buffer.allocUnsafe(FILE_NAME_AT + 4)
+  key[0] = KIND.value
+  writeNumber(key, id, 1)
+  key.writeUInt32BE(piece, FILE_NAME_AT)
+  return key
+}
+
+export function valuePiece(key: Buffer): number {
+  return key.readUInt32BE(FILE_NAME_AT)
 }
 
 /** @param index of the first event in the record */

@@ -1,30 +1,37 @@
 import type { Event } from '../store/event.ts'
 import { DroppedEvents } from '../store/history/dropped-events.ts'
 import { EventHistory, type HistoryLimits } from '../store/history/event-history.ts'
+import { allocateLarge } from '../store/large-allocation.ts'
 import type { StoreState } from '../store/store.ts'
-import { type ChangeSet, emptySet, Tally } from '../store/tree/changes.ts'
+import { type ChangeSet, emptySet, type StoredValue, Tally } from '../store/tree/changes.ts'
 import { keptName } from '../store/tree/kept-name.ts'
 import { attach, DirectoryNode, FileNode, type Node } from '../store/tree/node.ts'
-import { copyValue } from '../store/value.ts'
+import { copyValue, writeValue } from '../store/value.ts'
+import { bootId } from './boot.ts'
+import type { JournalPlace } from './checkpoint.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
 import { type CopyState, emptyCopy } from './copy-state.ts'
 import { DamagedDataError } from './errors.ts'
 import { decodeEvents } from './event-record.ts'
 import {
   directoryKey,
+  eventsKey,
   fileName,
   firstFileKey,
+  firstValueKey,
   KIND,
   MAX_ID,
   metaKey,
   numberOf,
   placesKey,
+  valuePiece,
 } from './keys.ts'
 import { clearNodes, type Engine, type KeyRange, type RawRecord, rangeOf } from './level.ts'
 import { type Marker, readMarker } from './marker.ts'
 import { decodeMeta, type Meta } from './meta.ts'
-import { decodeDirectory, decodeNode, type NodeFields } from './node-record.ts'
+import { decodeDirectory, decodeNode, decodeStoredValue, type NodeFields } from './node-record.ts'
 import { Orphans } from './orphans.ts'
+import { decodeValuePiece, piecesOf } from './value-record.ts'
 
 export interface LoadOptions {
   /** The limits of the history. */
@@ -41,8 +48,12 @@ export interface LoadOptions {
 export interface Loaded {
   readonly state: StoreState
   readonly copy: CopyState
-  /** When the last commit was written, in Unix milliseconds. */
+  /** When the last checkpoint was written, in Unix milliseconds. */
   readonly savedAt: number
+  /** Where the journal goes on; undefined if there is none yet. */
+  readonly journal: JournalPlace | undefined
+  /** The files whose value lies in records of its own. */
+  readonly values: ReadonlyMap<FileNode, StoredValue>
   readonly tally: Tally
   /** The `id` that the next directory gets. */
   readonly nextId: number
@@ -59,11 +70,12 @@ export interface Loaded {
  * @throws DamagedDataError, or PersistenceError if a newer ktree has written it
  */
 export async function load(engine: Engine, options: LoadOptions): Promise<Loaded | undefined> {
-  const { batch: marker, exact } = await markerOf(engine, options)
+  const { batch: marker, exact: isExact, boot } = await markerOf(engine, options)
+  const exact = isExact || (boot !== '' && boot === bootId())
   const meta = await readHead(engine, marker)
   if (meta === undefined) return undefined
   const loader = new Loader(engine, meta, options)
-  if (meta.batch < marker) loader.damage(`it ends at commit ${meta.batch}, before ${marker}`)
+  if (meta.batch < marker) loader.damage(`it ends at checkpoint ${meta.batch}, before ${marker}`)
   return { ...(await loader.load()), exact }
 }
 
@@ -74,7 +86,7 @@ async function markerOf(engine: Engine, { onDamage }: LoadOptions): Promise<Mark
   } catch (error) {
     if (onDamage === undefined || !(error instanceof DamagedDataError)) throw error
     onDamage(error.message)
-    return { batch: 0, exact: false }
+    return { batch: 0, exact: false, boot: '' }
   }
 }
 
@@ -86,13 +98,17 @@ async function markerOf(engine: Engine, { onDamage }: LoadOptions): Promise<Mark
  */
 export async function peek(
   engine: Engine,
-): Promise<{ copy: CopyState; nextId: number } | undefined> {
+): Promise<{ copy: CopyState; nextId: number; journal: JournalPlace | undefined } | undefined> {
   const meta = await readHead(engine, (await readMarker(engine.location)).batch)
   if (meta === undefined) return undefined
-  const { batch, rootId, nextId } = meta
+  const { batch, index, rootId, nextId, journal, position } = meta
   const firsts = await eventRecordsOf(engine)
   const eventRecords = new Map(firsts.map((first) => [first, first]))
-  return { copy: { ...emptyCopy(), batch, rootId, eventRecords }, nextId }
+  return {
+    copy: { ...emptyCopy(), batch, index, rootId, eventRecords },
+    nextId,
+    journal: journal === '' ? undefined : { id: journal, position },
+  }
 }
 
 /** The records of events, by the index of the first event in each. */
@@ -113,7 +129,7 @@ async function readHead(engine: Engine, marker: number): Promise<Meta | undefine
   return undefined
 }
 
-/** Deletes the nodes of a first commit that was cut short before it wrote a head. */
+/** Deletes the nodes of a first checkpoint that was cut short before it wrote a head. */
 async function clearUnfinished(engine: Engine): Promise<void> {
   for await (const records of engine.read({ gte: Buffer.from([0]), lt: Buffer.from([0xff]) })) {
     const own = ([key, value]: RawRecord): boolean =>
@@ -141,6 +157,7 @@ class Loader {
   #leases: [Node, number][] = []
   readonly #tally = new Tally()
   readonly #leftovers = emptySet()
+  readonly #values = new Map<FileNode, StoredValue>()
   /** The versions of the leftovers. */
   readonly #leftoverVersions: number[] = []
   /**
@@ -160,6 +177,7 @@ class Loader {
     const root = await this.#readDirectories()
     if (this.#orphans === undefined) this.#dropUnreachable(root)
     await this.#readFiles()
+    await this.#readValues()
     const isWhole = this.#checkTally()
     if (this.#orphans !== undefined) this.#placeOrphans(this.#orphans, root, isWhole)
     const history = new EventHistory(this.#options.limits)
@@ -171,6 +189,7 @@ class Loader {
       state: { root, leases: this.#leases, history, index: meta.index, stats: meta.stats },
       copy: {
         batch: meta.batch,
+        index: meta.index,
         rootId: meta.rootId,
         ...events,
         eventsUpTo: meta.index,
@@ -180,6 +199,8 @@ class Loader {
       tally: this.#tally,
       nextId: meta.nextId,
       leftovers: this.#leftovers,
+      journal: meta.journal === '' ? undefined : { id: meta.journal, position: meta.position },
+      values: this.#values,
     }
   }
 
@@ -312,18 +333,46 @@ class Loader {
     if (parent === undefined && this.#orphans === undefined) {
       this.#leftovers.removedFiles.push({ parentId: numberOf(key), name })
       this.#leftoverVersions.push(fields.modifiedIndex)
+      if (fields.isStored) {
+        this.#leftovers.removedValues.push(decodeStoredValue(value, fields.bodyAt))
+      }
       return
     }
     if (parent?.children.has(name)) {
       this.damage(`a file and a directory have one name: ${name}`)
       return
     }
-    const body = copyValue(value, fields.bodyAt)
+    const stored = fields.isStored ? decodeStoredValue(value, fields.bodyAt) : undefined
+    const body = stored === undefined ? copyValue(value, fields.bodyAt) : ''
     const file = new FileNode(name, parent ?? NOWHERE, body, fields.createdIndex)
     file.modifiedIndex = fields.modifiedIndex
+    if (stored !== undefined) this.#values.set(file, stored)
     if (parent === undefined) this.#orphans?.add(numberOf(key), file)
     else attach(parent, file)
     this.#addLease(file, fields)
+  }
+
+  /** Reads the values that lie in records of their own, and puts them into their files. */
+  async #readValues(): Promise<void> {
+    const { rootId, nextId } = this.#meta
+    const files = new Map<number, FileNode>()
+    for (const [file, { id }] of this.#values) files.set(id, file)
+    let pieces: Buffer[] = []
+    const range = { gte: firstValueKey(rootId), lt: firstValueKey(nextId) }
+    for await (const [key, record] of this.#records(range)) {
+      const file = files.get(numberOf(key))
+      if (valuePiece(key) === 0) pieces = []
+      // Another piece is missing, or the value was removed and is not yet deleted.
+      if (file === undefined || valuePiece(key) !== pieces.length) continue
+      pieces.push(decodeValuePiece(record))
+      const { length } = this.#values.get(file) as StoredValue
+      if (pieces.length < piecesOf(length)) continue
+      file.value = pieces.length === 1 ? copyValue(pieces[0]) : joined(pieces, length)
+      files.delete(numberOf(key))
+    }
+    for (const [id, file] of files) {
+      this.damage(`a part of the value of ${file.name} is missing (id ${id})`)
+    }
   }
 
   /** @returns the records of events that were read */
@@ -344,10 +393,14 @@ class Loader {
     const eventRecords = new Map<number, number>()
     const eventsTally = new Tally()
     let last = 0
-    for await (const [key, value] of this.#records(rangeOf(KIND.events))) {
+    // Later records belong to a checkpoint that was never finished.
+    const later = eventsKey(index + 1)
+    await this.#engine.clear({ gte: later, lt: eventsKey(MAX_ID) })
+    const range = { gte: rangeOf(KIND.events).gte, lt: later }
+    for await (const [key, value] of this.#records(range)) {
       const events = decodeEvents(value)
       for (const event of events) {
-        // A commit that was tried again after a failure may have written the same events twice.
+        // A checkpoint that was tried again after a failure may have written the same events twice.
         if (event.index <= last) continue
         if (last === 0) this.#forgetBefore(history, event)
         last = event.index
@@ -369,4 +422,11 @@ class Loader {
   #forgetBefore(history: EventHistory, first: Event): void {
     if (first.index - 1 > this.#meta.placesUpTo) history.forgetUpTo(first.index - 1)
   }
+}
+
+function joined(pieces: readonly Buffer[], length: number): Buffer {
+  const whole = allocateLarge(length)
+  let at = 0
+  for (const piece of pieces) at = writeValue(whole, at, piece)
+  return whole
 }

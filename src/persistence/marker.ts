@@ -17,10 +17,12 @@ export function hasMarker(location: string): boolean {
 
 /** The content of the marker. */
 export interface Marker {
-  /** Commits up to this one are on the disk; 0 if that is unknown. */
+  /** Checkpoints up to this one are on the disk; 0 if that is unknown. */
   readonly batch: number
   /** Whether every acknowledged write is on the disk, even if the server ends at this moment. */
   readonly exact: boolean
+  /** The run of the machine in which only a power cut loses something; empty if any end does. */
+  readonly boot: string
 }
 
 /** Replaces the marker. */
@@ -39,8 +41,8 @@ export async function writeMarker(location: string, marker: Marker): Promise<voi
 
 /** @throws PersistenceError if a newer ktree has written it */
 export async function readMarker(location: string): Promise<Marker> {
-  if (!hasMarker(location)) return { batch: 0, exact: false }
-  let marker: { format?: unknown; batch?: unknown; exact?: unknown }
+  if (!hasMarker(location)) return { batch: 0, exact: false, boot: '' }
+  let marker: { format?: unknown; batch?: unknown; exact?: unknown; boot?: unknown }
   try {
     marker = JSON.parse(await readFile(join(location, NAME), 'utf8'))
   } catch {
@@ -50,5 +52,6 @@ export async function readMarker(location: string): Promise<Marker> {
     throw new DamagedDataError(`the file ${NAME} is not readable`)
   }
   assertKnownFormat(marker.format)
-  return { batch: marker.batch, exact: marker.exact === true }
+  const boot = typeof marker.boot === 'string' ? marker.boot : ''
+  return { batch: marker.batch, exact: marker.exact === true, boot }
 }

@@ -4,9 +4,9 @@ import { DamagedDataError } from './errors.ts'
 import { assertKnownFormat, FORMAT } from './format.ts'
 import { metaKey } from './keys.ts'
 
-/** The head: numbers of the whole tree, written with every commit. */
+/** The head: numbers of the whole tree, written with every checkpoint. */
 export interface Meta {
-  /** Counts the commits. */
+  /** Counts the checkpoints. */
   readonly batch: number
   /** The store's index. */
   readonly index: number
@@ -27,9 +27,13 @@ export interface Meta {
   readonly lost: readonly number[]
   /** When it was written, in Unix milliseconds. */
   readonly savedAt: number
+  /** The id of the journal that goes on from here, in hexadecimal digits; empty if there is none. */
+  readonly journal: string
+  /** The position in the journal up to which everything is in the copy. */
+  readonly position: number
 }
 
-type MetaNumbers = Omit<Meta, 'stats' | 'lost'>
+type MetaNumbers = Omit<Meta, 'stats' | 'lost' | 'journal'>
 
 const NUMBERS: readonly (keyof MetaNumbers)[] = [
   'batch',
@@ -62,11 +66,14 @@ export function decodeMeta(value: Buffer): Meta {
   assertKnownFormat(asNumber(saved.format, 'format'))
   const numbers: Record<string, number> = {}
   for (const name of NUMBERS) numbers[name] = asNumber(saved[name], name)
+  // Format 1 had no journal.
+  numbers.position = asNumber(saved.position ?? 0, 'position')
+  const journal = typeof saved.journal === 'string' ? saved.journal : ''
   const stats = new Stats()
   const counters = (saved.stats ?? {}) as Record<string, unknown>
   for (const name of STAT_NAMES) stats[name] = asNumber(counters[name] ?? 0, name)
   const lost = Array.isArray(saved.lost) ? saved.lost.map((each) => asNumber(each, 'lost')) : []
-  return { ...(numbers as unknown as MetaNumbers), stats, lost }
+  return { ...(numbers as unknown as MetaNumbers), stats, lost, journal }
 }
 
 function asNumber(value: unknown, name: string): number {

@@ -2,10 +2,12 @@ import { existsSync } from 'node:fs'
 import { cp, realpath, rename, rm } from 'node:fs/promises'
 import type { Store } from '../store/store.ts'
 import { Changes } from '../store/tree/changes.ts'
-import { Commit } from './commit.ts'
+import { nodesBelow } from '../store/tree/node.ts'
+import { Checkpoint } from './checkpoint.ts'
 import { emptyCopy } from './copy-state.ts'
 import { adviceOn, putInPlace, setAside, treeOf } from './data-directory.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
+import { readJournal } from './journal-home.ts'
 import { metaKey } from './keys.ts'
 import { Engine } from './level.ts'
 import { load } from './load.ts'
@@ -15,6 +17,9 @@ import { assertOwnFiles } from './tree-files.ts'
 
 /** Called now and then with the number of nodes that are done, and of all nodes. */
 export type OnProgress = (done: number, total: number) => void
+
+/** Applies a record of the journal to the store. */
+export type ApplyRecord = (record: Buffer) => void
 
 export interface WriteOptions {
   /** Move an existing tree aside. Without it, an existing tree is an error. */
@@ -62,9 +67,9 @@ export async function writeDataDirectory(
 export async function readDataDirectory(
   directory: string,
   store: Store,
-  { onProgress }: { onProgress?: OnProgress } = {},
+  options: { applyRecord: ApplyRecord; onProgress?: OnProgress },
 ): Promise<void> {
-  await readTree(directory, treeOf(directory), store, { onProgress })
+  await readTree(directory, treeOf(directory), store, options)
 }
 
 /**
@@ -78,7 +83,11 @@ export async function readDataDirectory(
 export async function repairDataDirectory(
   directory: string,
   store: Store,
-  options: { onDamage: (what: string) => void; onProgress?: OnProgress },
+  options: {
+    applyRecord: ApplyRecord
+    onDamage: (what: string) => void
+    onProgress?: OnProgress
+  },
 ): Promise<{ setAside: string }> {
   const tree = treeOf(directory)
   if (!existsSync(tree)) throw new PersistenceError(`${directory} holds no tree`)
@@ -166,7 +175,11 @@ async function readTree(
   directory: string,
   location: string,
   store: Store,
-  options: { onDamage?: (what: string) => void; onProgress?: OnProgress | undefined },
+  options: {
+    applyRecord: ApplyRecord
+    onDamage?: (what: string) => void
+    onProgress?: OnProgress | undefined
+  },
   explain = (error: unknown): unknown => adviceOn(directory, error),
 ): Promise<boolean> {
   if (!existsSync(location)) throw new PersistenceError(`${directory} holds no tree`)
@@ -176,6 +189,7 @@ async function readTree(
     const loaded = await load(engine, { limits: store.history.limits, ...options })
     if (loaded === undefined) throw new PersistenceError(`${directory} holds no tree`)
     store.restore(loaded.state)
+    readJournal(location, loaded.journal, options)
     return loaded.exact
   } catch (error) {
     throw explain(error)
@@ -198,14 +212,17 @@ async function writeTree(
   const engine = await Engine.open(location)
   try {
     const total = store.files
-    const commit = new Commit(engine, store, new Changes(() => {}), emptyCopy(), {
+    const changes = new Changes()
+    changes.count(store.root)
+    // Ids of a former tree mean nothing in this one.
+    for (const node of nodesBelow(store.root)) if (node.dir) node.id = 0
+    const checkpoint = new Checkpoint(engine, store, changes, emptyCopy(), {
       whole: true,
       unsaved: undefined,
-      withPlaces: true,
       onProgress: onProgress && ((nodes) => onProgress(nodes, Math.max(nodes, total))),
     })
-    await commit.write(true)
-    await writeMarker(location, { batch: commit.copy.batch, exact })
+    await checkpoint.write(() => true)
+    await writeMarker(location, { batch: checkpoint.copy.batch, exact, boot: '' })
   } finally {
     await engine.close()
   }

@@ -1,42 +1,109 @@
 import { resolve } from 'node:path'
+import type { Logger } from 'pino'
+import type { Journal } from '../log/journal.ts'
+import type { JournalFiles } from '../log/journal-files.ts'
+import type { Recorder } from '../log/recorder.ts'
+import type { Durability } from '../log/sync-policy.ts'
+import { WriteLog } from '../log/write-log.ts'
+import type { Clock } from '../store/clock.ts'
 import { INDEX_CEILING } from '../store/index-ceiling.ts'
+import type { Store } from '../store/store.ts'
 import { Changes } from '../store/tree/changes.ts'
-import { CommitLoop, type CommitLoopParts, type Durability } from './commit-loop.ts'
+import type { JournalPlace } from './checkpoint.ts'
+import { CheckpointDue } from './checkpoint-due.ts'
+import { CheckpointLoop } from './checkpoint-loop.ts'
 import { treeOf } from './data-directory.ts'
 import { DataHome } from './data-home.ts'
 import { PersistenceError } from './errors.ts'
+import { openJournal } from './journal-home.ts'
 import { reasonOf } from './level.ts'
+import { noteChanges, readDirectory } from './read-directory.ts'
+import { PersistenceStatus } from './status.ts'
 
-export type { Durability } from './commit-loop.ts'
+export type { Durability } from '../log/sync-policy.ts'
 
-export interface PersistenceParts extends CommitLoopParts {
-  /** How far the index skips ahead after a crash that may have lost writes; 0 without it. */
+/** A checkpoint begins when the journal has this length, in bytes, unless the parts say otherwise. */
+const MAX_JOURNAL_BYTES = 64 * 1024 ** 2
+
+export interface PersistenceParts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Applies a record of the journal to the store. */
+  applyRecord(record: Buffer): void
+  /** Called when a record, and with it all earlier ones, is kept as the durability promises. */
+  onKept(number: number): void
+  /** Called when the journal takes nothing; `holding` is then false until it does again. */
+  onFailure(): void
+  /** Called when a checkpoint is on the disk. */
+  onCheckpoint?(): void
+  /** Called when writers must wait for the disk, and when they may go on. */
+  onMustWait?(mustWait: boolean): void
+  /** How far the index skips ahead after a power cut that may have lost writes; 0 without it. */
   crashIndexGap?(): number
+  /** A checkpoint begins when the journal has this length, in bytes. */
+  journalMaxSize?(): number
+  /** For tests. */
+  readonly files?: JournalFiles
 }
 
 /**
- * Keeps a copy of the store on disk. Changes are gathered and written in commits, one at a time;
- * each brings the copy from one moment of the store to a later one.
+ * Keeps the store on disk: every write in the journal, before anything tells of it, and now and then
+ * a checkpoint, which makes the journal before it needless.
  */
 export class Persistence {
   readonly #parts: PersistenceParts
-  readonly #changes: Changes
-  readonly #loop: CommitLoop
+  readonly #changes = new Changes()
+  readonly #log: WriteLog
+  readonly #loop: CheckpointLoop
+  /** What INFO tells of it. */
+  readonly status: PersistenceStatus
+  #journal: Journal | undefined
+  /** The journal of the directory that is about to become the data directory. */
+  #nextJournal: Journal | undefined
+  readonly #due = new CheckpointDue()
+  #isAppendScheduled = false
   #lostWrites = 0
   /**
-   * Directories that this process has left, with its last commit there: it may write over them as
-   * long as no other process has written to them.
+   * Directories that this process has left, and how: it may write over them as long as no other
+   * process has written to them.
    */
-  readonly #left = new Map<string, number>()
+  readonly #left = new Map<string, { batch: number; position: number }>()
 
   constructor(parts: PersistenceParts) {
     this.#parts = parts
-    this.#changes = new Changes(() => this.#loop.schedule())
-    this.#loop = new CommitLoop(parts, this.#changes)
+    this.#log = new WriteLog({
+      ...parts,
+      clock: parts.clock,
+      changes: this.#changes,
+      onDirect: () => this.#scheduleAppend(),
+      onKept: (number) => parts.onKept(number),
+      onFailure: () => this.#onFailure(),
+      onRecovered: () => void this.#loop.home?.mark(this.#keepsAll),
+      onStuck: () => this.#loop.request(),
+      onMustWait: (mustWait) => parts.onMustWait?.(mustWait),
+    })
+    this.#loop = new CheckpointLoop(
+      {
+        store: parts.store,
+        clock: parts.clock,
+        logger: parts.logger,
+        onPrepare: (home) => this.#prepareCheckpoint(home),
+        onBegin: () => this.#beginCheckpoint(),
+        onEnd: (isWritten, place) => this.#endCheckpoint(isWritten, place),
+      },
+      this.#changes,
+    )
+    this.status = new PersistenceStatus(parts.store, this.#log, this.#loop, () => this.#journal)
   }
 
   get durability(): Durability {
-    return this.#loop.durability
+    return this.#log.durability
+  }
+
+  /** Records what commands change. */
+  get recorder(): Recorder {
+    return this.#log.recorder
   }
 
   /** The data directory, absolute; empty while nothing is kept on disk. */
@@ -44,19 +111,19 @@ export class Persistence {
     return this.#loop.home?.directory ?? ''
   }
 
-  /** Why writes are refused: the last commit has failed. */
+  /** Why writes are refused: the journal takes nothing. */
   get failure(): string | undefined {
-    return this.#loop.failure
+    return this.#log.failure
   }
 
-  /** Whether replies must be held back until {@link coveringCommit} is on the disk. */
+  /** Whether output must be held back until {@link covering} is kept. */
   get holding(): boolean {
-    return this.#loop.holding
+    return this.#log.holding
   }
 
-  /** The number of the commit that covers all writes so far. */
-  get coveringCommit(): number {
-    return this.#loop.coveringCommit
+  /** The number of the record that covers all writes so far. */
+  get covering(): number {
+    return this.#log.covering
   }
 
   /** Counts the writes to the store, while it is kept on disk. */
@@ -64,34 +131,24 @@ export class Persistence {
     return this.#changes.writes
   }
 
-  get committing(): boolean {
-    return this.#loop.committing
-  }
-
-  /** How many commits have been started. */
-  get commits(): number {
-    return this.#loop.commits
-  }
-
-  /** How many writes are not on the disk yet; 0 while nothing is kept on disk. */
-  get unsavedWrites(): number {
-    if (this.durability === 'no') return 0
-    return Math.max(0, this.#parts.store.index - this.#loop.durableIndex)
-  }
-
   /** How many writes {@link close} was to put on disk, and could not. */
   get lostWrites(): number {
     return this.#lostWrites
   }
 
-  /** When the last commit was on the disk, in Unix milliseconds. */
-  get lastSave(): number {
-    return this.#loop.lastSave
-  }
-
-  /** How long the last commit took, in milliseconds; undefined before the first. */
-  get lastDuration(): number | undefined {
-    return this.#loop.lastDuration
+  /**
+   * Hands what has changed to the journal. Must be called before anything leaves that tells of it.
+   * Cheap if nothing has changed.
+   */
+  append(): void {
+    this.#log.append()
+    const journal = this.#journal
+    if (journal === undefined || this.#loop.isRunning || this.#log.failure !== undefined) return
+    // One that has failed is tried again by itself.
+    if (this.#loop.failure !== undefined) return
+    const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
+    const { count } = this.recorder
+    if (this.#due.isDue(journal.written, count, max, this.#loop.lastBytes)) this.#loop.request()
   }
 
   /**
@@ -103,19 +160,24 @@ export class Persistence {
     if (durability === 'no') return
     if (directory === '') throw new PersistenceError('dir must name a directory')
     const { store, logger } = this.#parts
-    const { home, loaded } = await DataHome.load(directory, store, logger)
-    if (loaded !== undefined) {
-      this.#changes.tally = loaded.tally
-      this.#changes.nextId = loaded.nextId
-    }
-    this.#keepIn(home, durability)
+    const { home, loaded, journal } = await readDirectory(directory, this.#changes, this.#parts)
+    this.#journal = journal
+    this.#due.position = loaded?.journal?.position ?? 0
+    this.#loop.home = home
+    const { files, index } = store
+    if (loaded !== undefined)
+      logger.info({ files, index }, `loaded ${files} files up to index ${index}`)
     this.#loop.startFrom(loaded)
+    this.#log.start(journal, durability)
     const gap = this.#parts.crashIndexGap?.() ?? 0
+    const skips = loaded?.exact === false && gap > 0
+    if (skips) this.#skipLost(gap)
     // An empty tree is written at once, because a directory that cannot be written must show now.
-    if (home.isEmpty) await this.#writeFirst(home)
-    else if (loaded?.exact === false && gap > 0) await this.#skipLost(gap)
-    else if (this.#loop.hasUnsaved) this.#loop.schedule()
+    const isNew = home.isEmpty || loaded?.journal === undefined
+    if (isNew || skips) await this.#writeFirst(home)
+    else if (this.#loop.hasUnsaved) this.#loop.request()
     await home.mark(this.#keepsAll)
+    this.append()
   }
 
   /**
@@ -126,7 +188,7 @@ export class Persistence {
   async change(directory: string, durability: Durability): Promise<void> {
     const moves = durability !== 'no' && resolve(directory) !== this.directory
     const leaves = this.durability !== 'no' && (durability === 'no' || moves)
-    // A disk that takes no writes can be left without a last commit.
+    // A disk that takes no writes can be left without a last checkpoint.
     if (leaves && this.failure === undefined) await this.save()
     if (durability === 'no') {
       await this.#stop()
@@ -138,9 +200,9 @@ export class Persistence {
   }
 
   /**
-   * Resolves when all writes so far are on the disk.
+   * Resolves when a checkpoint of this moment, or a later one, is on the disk.
    *
-   * @throws PersistenceError if they cannot be written
+   * @throws PersistenceError if it cannot be written
    */
   save(): Promise<void> {
     if (this.durability === 'no') {
@@ -150,24 +212,34 @@ export class Persistence {
   }
 
   /**
-   * Writes the last changes, and unlocks the directory.
+   * Puts the last writes on disk, and unlocks the directory.
    *
-   * @param save false drops the changes that are not on the disk yet
+   * @param save write a checkpoint, so that the next start need not apply the journal
    */
   async close(save: boolean): Promise<void> {
     this.#loop.closing = true
-    if (this.durability !== 'no' && save) {
-      try {
-        await this.save()
-      } catch (error) {
-        this.#lostWrites = this.unsavedWrites
-        this.#parts.logger.fatal(
-          { err: error, writes: this.#lostWrites },
-          'closing without the last writes: they could not be put on disk',
-        )
-      }
+    if (this.durability !== 'no') {
+      this.append()
+      if (save) await this.#saveLast()
     }
     await this.#stop()
+  }
+
+  async #saveLast(): Promise<void> {
+    const { logger, store } = this.#parts
+    try {
+      await this.save()
+    } catch (error) {
+      if (this.failure === undefined) {
+        logger.warn({ err: error }, 'closing without a checkpoint: the journal has all writes')
+        return
+      }
+      this.#lostWrites = store.index - this.#log.index
+      logger.fatal(
+        { err: error, writes: this.#lostWrites },
+        'closing without the last writes: they could not be put on disk',
+      )
+    }
   }
 
   /** Whether every acknowledged write is on the disk. */
@@ -175,18 +247,63 @@ export class Persistence {
     return this.durability === 'always'
   }
 
-  #keepIn(home: DataHome, durability: Durability): void {
-    const { store } = this.#parts
+  #keepIn(home: DataHome): void {
     this.#loop.home = home
-    this.#loop.durability = durability
-    store.changes = this.#changes
-    this.#changes.firstId = Math.max(1, home.copy.rootId)
-    this.#changes.take(store.index)
+    noteChanges(this.#parts.store, this.#changes, home)
+  }
+
+  #scheduleAppend(): void {
+    if (this.#isAppendScheduled) return
+    this.#isAppendScheduled = true
+    setImmediate(() => {
+      this.#isAppendScheduled = false
+      this.append()
+    })
+  }
+
+  /** @returns records of events that must be deleted, because a checkpoint has failed */
+  async #prepareCheckpoint(home: DataHome): Promise<readonly number[]> {
+    const journal = this.#nextJournal ?? this.#journal
+    if (journal?.isThere === false) await home.close()
+    const strayEvents = await home.reopen()
+    if (journal?.isThere !== false) return strayEvents
+    // Somebody has removed the directory, or is about to.
+    const { files, logger } = this.#parts
+    const fresh = await openJournal(home.directory, 'new', { apply() {}, logger, files })
+    await journal.close().catch(() => {})
+    if (this.#nextJournal !== undefined)
+      throw new PersistenceError('the directory has been removed')
+    this.#journal = fresh
+    this.#log.replace(fresh)
+    return strayEvents
+  }
+
+  #beginCheckpoint(): JournalPlace {
+    this.#log.cover()
+    this.#due.entries = this.recorder.count
+    const journal = this.#nextJournal ?? (this.#journal as Journal)
+    return { id: journal.id.toString('hex'), position: journal.written }
+  }
+
+  async #endCheckpoint(isWritten: boolean, { position }: JournalPlace): Promise<void> {
+    const journal = this.#nextJournal ?? this.#journal
+    await this.#log.covered(isWritten, position)
+    if (!isWritten) return
+    this.#due.position = position
+    await journal?.drop(position)
+    this.#parts.onCheckpoint?.()
+  }
+
+  /** Notes that what watchers are shown from now on may be lost, even if only the process ends. */
+  #onFailure(): void {
+    void this.#loop.home?.mark(false, false)
+    this.#parts.onFailure()
   }
 
   async #writeFirst(home: DataHome): Promise<void> {
     try {
-      await this.#loop.saveWhole()
+      if (home.isEmpty) await this.#loop.saveWhole()
+      else await this.#loop.save()
     } catch (error) {
       await this.#stop()
       throw new PersistenceError(`cannot write ${treeOf(home.directory)}: ${reasonOf(error)}`)
@@ -194,36 +311,38 @@ export class Persistence {
   }
 
   /**
-   * Skips the indexes of writes that a crash may have lost: clients have seen them, and must not
+   * Skips the indexes of writes that a power cut may have lost: clients have seen them, and must not
    * take later writes for them.
    */
-  async #skipLost(gap: number): Promise<void> {
+  #skipLost(gap: number): void {
     const { store, logger } = this.#parts
     const last = store.index
     // Above the ceiling no write follows, and none was lost.
     if (last >= INDEX_CEILING) return
+    // The checkpoint that follows has it, so it need not be an entry.
+    this.#changes.covered = true
     store.skipTo(Math.min(last + gap, INDEX_CEILING))
+    this.#changes.covered = false
     logger.warn(
       { from: last, index: store.index },
-      'the last run did not end in order: what came after index ' +
-        `${last}, if anything did, is lost, and the index goes on at ${store.index + 1}`,
+      'the machine has been restarted since the last run, which did not end in order: what came ' +
+        `after index ${last}, if anything did, is lost, and the index goes on at ${store.index + 1}`,
     )
-    await this.save()
   }
 
   /** Changes the durability in the same directory. */
   async #harden(durability: Durability): Promise<void> {
-    const loop = this.#loop
-    const home = loop.home as DataHome
-    const former = loop.durability
+    const home = this.#loop.home as DataHome
+    const former = this.durability
     // The marker's promise must hold before it is made, and until it is withdrawn.
     if (durability !== 'always') await home.mark(false)
-    loop.durability = durability
+    this.#log.durability = durability
     if (durability !== 'always') return
     try {
-      await this.save()
+      if (this.failure !== undefined) throw new PersistenceError(this.failure)
+      await this.#journal?.sync()
     } catch (error) {
-      loop.durability = former
+      this.#log.durability = former
       throw error
     }
     await home.mark(true)
@@ -232,53 +351,95 @@ export class Persistence {
   /** Opens another directory and writes the whole tree into it; the former keeps its tree. */
   async #move(directory: string, durability: Durability): Promise<void> {
     const loop = this.#loop
-    const lastBatch = this.#left.get(resolve(directory))
-    const { home, nextId } = await DataHome.claim(directory, lastBatch, this.#parts.logger)
+    const { logger, files, store } = this.#parts
+    const left = this.#left.get(resolve(directory))
+    const { home, nextId, journal: place } = await DataHome.claim(directory, left?.batch, logger)
     await loop.finish()
-    const former = { home: loop.home, durability: loop.durability }
-    this.#changes.nextId = Math.max(this.#changes.nextId, nextId)
-    this.#keepIn(home, durability)
+    const former = { home: loop.home, journal: this.#journal, position: this.#due.position }
     try {
+      const from = home.isEmpty
+        ? 'new'
+        : place && { id: place.id, position: left?.position ?? place.position }
+      this.#nextJournal = await openJournal(home.directory, from, {
+        apply: () => {
+          throw new PersistenceError(`${home.directory} has been written to by another process`)
+        },
+        logger,
+        files,
+      })
+      this.#changes.nextId = Math.max(this.#changes.nextId, nextId)
+      if (former.home === undefined) this.#changes.count(store.root)
+      this.#keepIn(home)
+      if (former.home === undefined) {
+        this.#journal = this.#nextJournal
+        this.#log.start(this.#journal, durability)
+      } else this.#log.alsoTo(this.#nextJournal)
       await loop.saveWhole()
+      await this.#nextJournal.sync()
+      if (former.home !== undefined) this.#log.switchTo(this.#nextJournal, durability)
     } catch (error) {
-      if (former.home === undefined) await this.#stop()
-      else await this.#moveBack(former.home, former.durability)
+      await this.#moveBack(home, former)
       throw error
     }
-    if (former.home !== undefined) await this.#leave(former.home)
+    this.#journal = this.#nextJournal
+    this.#nextJournal = undefined
+    if (former.home !== undefined) await this.#leave(former.home, former.journal)
     await home.mark(this.#keepsAll)
   }
 
   /**
-   * Returns to the directory that was to be left. It lacks the changes since, so the whole tree is
-   * written; until then the failure stands, and writes are refused.
+   * Returns to the directory that was to be left. Its copy can only be brought up to date whole; its journal
+   * has gone on.
    */
-  async #moveBack(home: DataHome, durability: Durability): Promise<void> {
+  async #moveBack(
+    failed: DataHome,
+    former: { home: DataHome | undefined; journal: Journal | undefined; position: number },
+  ): Promise<void> {
     await this.#loop.halt()
-    await this.#loop.home?.close()
-    this.#keepIn(home, durability)
-    await this.#loop.saveWhole()
+    const journal = this.#nextJournal
+    this.#nextJournal = undefined
+    if (former.home === undefined) {
+      this.#log.stop()
+      this.#parts.store.changes = undefined
+      this.#loop.forget()
+    } else {
+      this.#log.alsoTo(undefined)
+      this.#loop.forget()
+      this.#keepIn(former.home)
+    }
+    this.#journal = former.journal
+    this.#due.position = former.position
+    await journal?.close().catch(() => {})
+    await failed.close()
+    if (former.home !== undefined) this.#loop.saveWhole().catch(() => {})
   }
 
   /** Stops keeping the store on disk. */
   async #stop(): Promise<void> {
     const loop = this.#loop
     const { home } = loop
-    const keptAll = this.#keepsAll
-    loop.durability = 'no'
+    const journal = this.#journal
     await loop.halt()
-    const exact = keptAll || this.#parts.store.index === loop.durableIndex
-    loop.rejectWaiters('nothing is kept on disk any more')
+    this.#log.finish()
+    const isExact = this.failure === undefined
+    this.#log.stop()
     this.#parts.store.changes = undefined
-    if (home?.isOpen) await home.mark(exact)
+    this.#journal = undefined
     loop.forget()
-    if (home !== undefined) await this.#leave(home)
+    loop.rejectWaiters('nothing is kept on disk any more')
+    if (home !== undefined) await this.#leave(home, journal, isExact)
     // Nobody waits for the disk any more.
-    this.#parts.onCommit(Number.POSITIVE_INFINITY)
+    this.#parts.onKept(Number.POSITIVE_INFINITY)
   }
 
-  async #leave(home: DataHome): Promise<void> {
-    this.#left.set(home.directory, home.copy.batch)
+  async #leave(home: DataHome, journal: Journal | undefined, isExact = true): Promise<void> {
+    let isSynced = isExact
+    await journal?.close().catch((error: unknown) => {
+      isSynced = false
+      this.#parts.logger.error({ err: error }, 'could not close the journal')
+    })
+    if (home.isOpen) await home.mark(isSynced, isExact)
+    this.#left.set(home.directory, { batch: home.copy.batch, position: journal?.written ?? 0 })
     await home.close()
   }
 }

@@ -2,6 +2,7 @@ import { constants, existsSync } from 'node:fs'
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { DamagedDataError } from './errors.ts'
+import { journalOf } from './journal-home.ts'
 import { hasMarker } from './marker.ts'
 import { assertCurrent, assertOwnFiles } from './tree-files.ts'
 
@@ -48,6 +49,13 @@ export async function preserve(location: string): Promise<void> {
     for (const name of names.sort(newestFirst)) {
       if (name === 'LOCK') continue
       const [from, to] = [join(location, name), join(links, name)]
+      if (from === journalOf(location)) {
+        // Reading the journal changes nothing in its files.
+        await mkdir(to)
+        for (const segment of await readdir(from))
+          await link(join(from, segment), join(to, segment))
+        continue
+      }
       copied += (await stat(from)).size
       if (copied > MAX_COPIED_BYTES) await link(from, to)
       else await copyFile(from, to, constants.COPYFILE_FICLONE)

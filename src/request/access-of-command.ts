@@ -1,4 +1,4 @@
-import type { CataloguedCommand } from '../access/command-catalogue.ts'
+import { type CataloguedCommand, CommandCatalogue } from '../access/command-catalogue.ts'
 import { READ, WRITE } from '../access/selector.ts'
 import { categoriesOf } from './categories.ts'
 import type { Command } from './command.ts'
@@ -39,10 +39,15 @@ export function accessOfCommand(command: Command, id: number): CommandAccess {
 }
 
 /** The command as the catalogue of users' rules has it. */
-export function cataloguedCommand(command: Command): CataloguedCommand {
+function cataloguedCommand(command: Command): CataloguedCommand {
   return {
     name: command.name,
     categories: categoriesOf(command),
     subcommands: (command.subcommands ?? []).map(cataloguedCommand),
   }
+}
+
+/** Numbers the commands, for the rules of users. */
+export function catalogueOf(commands: readonly Command[]): CommandCatalogue {
+  return new CommandCatalogue(commands.map(cataloguedCommand))
 }

@@ -4,6 +4,12 @@ import { type Accountable, guarded } from './guard.ts'
 
 /** While requests are served, a reading of the time of day is used for at most this long. */
 const MAX_AGE_MS = 0.25
+/** Without a server, errors go to the event loop. */
+const NO_SERVER: Accountable = {
+  fail(error) {
+    throw error
+  },
+}
 
 /**
  * The server's time. While requests are served, several of them share one reading of the machine's
@@ -22,8 +28,8 @@ export class ServerClock implements Clock {
   /** Milliseconds since the process began. */
   #lap = 0
 
-  /** @param server answers for errors of scheduled callbacks */
-  constructor(clock: Clock, server: Accountable) {
+  /** @param server answers for errors of scheduled callbacks, if there is one */
+  constructor(clock: Clock, server = NO_SERVER) {
     this.#clock = clock
     this.#server = server
   }
@@ -51,6 +57,16 @@ export class ServerClock implements Clock {
     } finally {
       this.#stoppedAt = -1
     }
+  }
+
+  /** Stops the clock. @param time Unix milliseconds */
+  stopAt(time: number): void {
+    this.#stoppedAt = time
+  }
+
+  /** Lets the clock go on after {@link stopAt}. */
+  goOn(): void {
+    this.#stoppedAt = -1
   }
 
   /** End of the last request, in milliseconds since the process began. */

@@ -86,12 +86,30 @@ export class Dispatcher {
     else this.#queue(client, client.transaction, entry, args)
   }
 
+  /**
+   * Runs a request again that has run before, without checks and counters. The clock must stand at the
+   * time at which it ran. An error is the outcome that it had, or shows in the store's index.
+   */
+  apply(client: Client, sent: RequestArguments): void {
+    try {
+      const entry = this.#find(sent)
+      const args = hasLarge(sent) ? withoutLarge(sent, entry.values) : sent
+      const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
+      entry.run?.(client, args as never, options)
+    } catch (error) {
+      this.#errorReply(error)
+    }
+    client.reply.rewind(0)
+  }
+
   /** Runs a client's queued requests, and writes EXEC's reply: an array of all replies. */
   execute(client: Client, { requests }: Transaction): void {
     const { reply } = client
+    const { recorder } = this.#server.persistence
     this.#checkGrowth(requests)
     this.#expireBefore(requests)
     client.executing = true
+    recorder.beginTransaction()
     const before = reply.length
     const ownBefore = reply.ownLength
     let tooLong = false
@@ -115,6 +133,7 @@ export class Dispatcher {
         reply.muted = true
       }
     }
+    recorder.endTransaction(this.#server.clock.now())
     client.executing = false
     if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY_BYTES} bytes`)
   }
@@ -261,9 +280,10 @@ export class Dispatcher {
   #call(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
-    const { clock, store } = this.#server
+    const { clock, persistence, store } = this.#server
     const started = clock.lastLap
     const { index } = store
+    if (entry.writes) persistence.recorder.begin()
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       entry.run?.(client, args as never, options)
@@ -273,6 +293,7 @@ export class Dispatcher {
       if (store.index !== index && !isExpected(error)) this.#cutOff(client, before, error)
       else this.#fail(client, before, asSeen(client, entry, args, error))
     }
+    if (entry.writes) persistence.recorder.end(args, clock.now())
     // Counting and monitoring come after the call, as in Redis: INFO does not count itself, and a
     // client that monitors gets its reply before the line about the request.
     const time = (clock.lap() - started) * 1000

@@ -12,7 +12,7 @@ export interface Waiter {
 
 /**
  * Decides whether a request runs now. The dispatcher asks it between checking the request and calling
- * its command. CLIENT PAUSE is one gate; a log that orders writes would be another.
+ * its command. CLIENT PAUSE is one gate, a disk that is too slow for writes another.
  */
 export interface Gate {
   /**
@@ -22,4 +22,11 @@ export interface Gate {
    * @returns true if the gate has postponed the request
    */
   holds(client: Waiter, args: RequestArguments, mayWrite: boolean): boolean
+}
+
+/** Several gates as one: the first that holds a request back has it. */
+export function firstOf(gates: readonly Gate[]): Gate {
+  return {
+    holds: (client, args, mayWrite) => gates.some((gate) => gate.holds(client, args, mayWrite)),
+  }
 }

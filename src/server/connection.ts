@@ -151,7 +151,7 @@ export class Connection
     const writesBefore = persistence.writes
     const start = this.reply.length
     this.#context.dispatcher.dispatch(this, args)
-    if (persistence.writes !== writesBefore && persistence.holding) {
+    if (persistence.writes !== writesBefore && persistence.recorder.active) {
       // Messages delivered by the command stand before its reply, and are not part of it.
       this.#output.noteWrite(start + this.#messages.deliveredBytes, this.reply.length)
     }
@@ -204,6 +204,7 @@ export class Connection
 
   deliverShared(bytes: Buffer): void {
     const { persistence } = this.server
+    persistence.append()
     const waits = this.#serving || this.executing || this.reply.length > 0 || this.#output.holds
     if (waits || this.#closing || persistence.holding) this.deliver(bytes)
     else this.#output.send(bytes)
@@ -214,7 +215,6 @@ export class Connection
     if (this.channels.size > 0) this.server.pubsub.flush()
     this.#closing = true
     this.#closingSince = this.server.clock.elapsed()
-    this.#reader.destroy()
     this.#leave()
     this.#queueFlush()
   }
@@ -413,6 +413,7 @@ export class Connection
 
   /** Cancels all that the client has asked for: waits, watches, subscriptions, its transaction. */
   #leave(): void {
+    this.#reader.destroy()
     const onGone = this.#onGone
     this.#onGone = undefined
     this.#onDrained = []
@@ -434,7 +435,6 @@ export class Connection
       () => {
         this.#gone = true
         this.#closing = true
-        this.#reader.destroy()
       },
       () => this.#output.close(),
       () => this.#leave(),

@@ -1,3 +1,4 @@
+import type { Recorder } from '../log/recorder.ts'
 import { type Accountable, guarded } from '../request/guard.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
@@ -16,6 +17,7 @@ const RETRY_MS = 1000
  */
 export class ExpiryTimer {
   readonly #store: Store
+  readonly #recorder: Recorder
   readonly #clock: Clock
   readonly #server: Accountable
   readonly #onExpired: (duration: number) => void
@@ -32,11 +34,13 @@ export class ExpiryTimer {
    */
   constructor(
     store: Store,
+    recorder: Recorder,
     clock: Clock,
     server: Accountable,
     onExpired: (duration: number) => void,
   ) {
     this.#store = store
+    this.#recorder = recorder
     this.#clock = clock
     this.#server = server
     this.#onExpired = onExpired
@@ -119,7 +123,10 @@ export class ExpiryTimer {
     let more = true
     while (more && performance.now() < end) {
       const left = this.#store.reclaim(NODES_PER_STEP)
-      const expired = this.#store.deleteExpiredKeys(this.#clock.now(), NODES_PER_STEP)
+      const now = this.#clock.now()
+      this.#recorder.begin()
+      const expired = this.#store.deleteExpiredKeys(now, NODES_PER_STEP)
+      this.#recorder.endExpiry(expired, now)
       more = expired === NODES_PER_STEP || left
     }
     this.#onExpired(performance.now() - start)

@@ -8,15 +8,15 @@ import { PartEncoder } from './part-encoder.ts'
 import type { Pump, Pumped } from './pump.ts'
 import { DirectOutput } from './socket/output.ts'
 
-/** The reply to a write whose commit has failed. */
+/** The reply to a write whose record the journal has not taken. */
 const UNSAVED_ERROR = Buffer.from(
   '-MISCONF the write was made, but could not be put on disk yet: it is lost if the server ends now\r\n',
 )
 
-/** Output that is held until a commit. */
+/** Output that is held until a record of the journal is kept. */
 interface HeldOutput {
-  /** The commit that releases it. */
-  readonly commit: number
+  /** The record of the journal that releases it, when it is kept. */
+  readonly record: number
   readonly parts: readonly ReplyPart[]
   readonly length: number
   /** Start and end offsets, in turn, of the replies to writes. */
@@ -40,14 +40,14 @@ export interface OutputContext {
   readonly server: ServerContext
   readonly pump: Pump
   readonly clientMemory: ClientMemory
-  /** The outputs that hold something back until a commit. */
+  /** The outputs that hold something back until a record is kept. */
   readonly holding: Set<Output>
 }
 
 /**
- * Sends a client's replies and messages; holds them until the writes before them are on disk.
+ * Sends a client's replies and messages; holds them until the writes before them are kept.
  *
- *     reply ─▶ held, until a commit ─▶ the system, as much as it takes
+ *     reply ─▶ held, for a record ──▶ the system, as much as it takes
  *                                       └─▶ the socket, one piece at a time
  *                                            └─▶ the encoder, for what comes after
  */
@@ -95,7 +95,7 @@ export class Output implements Pumped {
     return this.#sentBytes
   }
 
-  /** Whether output is held until a commit. */
+  /** Whether output is held until a record is kept. */
   get holds(): boolean {
     return this.#held.length > 0
   }
@@ -115,17 +115,23 @@ export class Output implements Pumped {
     return !this.#busy && this.#held.length === 0
   }
 
-  /** Marks a part of `reply` as the reply to a write, which waits for the write's commit. */
+  /** Marks a part of `reply` as the reply to a write, which waits for the write's record. */
   noteWrite(start: number, end: number): void {
     this.#writes.push(start, end)
   }
 
-  /** Sends the replies, or holds them until the writes before them are on disk. */
+  /** Sends the replies, or holds them until the writes before them are kept. */
   flush(): void {
     const { reply } = this
     if (reply.length === 0) return
-    if (this.#held.length > 0 || this.#context.server.persistence.holding) this.#hold()
-    else if (reply.isPlain && !this.#busy && this.#writes.length === 0) this.#sendPlain()
+    const { persistence } = this.#context.server
+    persistence.append()
+    if (this.#held.length > 0 || persistence.holding) {
+      this.#hold()
+      return
+    }
+    if (persistence.failure === undefined) this.#takeWrites()
+    if (reply.isPlain && !this.#busy && this.#writes.length === 0) this.#sendPlain()
     else this.#sendReplies()
   }
 
@@ -155,9 +161,9 @@ export class Output implements Pumped {
     this.#owner.fail(error)
   }
 
-  /** Sends the output held until this commit or an earlier one. */
-  release(commit: number): void {
-    const kept = this.#held.findIndex((held) => held.commit > commit)
+  /** Sends the output held until this record or an earlier one. */
+  release(record: number): void {
+    const kept = this.#held.findIndex((held) => held.record > record)
     const released = this.#held.splice(0, kept < 0 ? this.#held.length : kept)
     for (const { parts, length } of released) {
       this.#heldBytes -= length
@@ -166,7 +172,7 @@ export class Output implements Pumped {
     this.#afterRelease()
   }
 
-  /** Sends all held output after a commit has failed, with an error in place of each write's reply. */
+  /** Sends all held output after the journal has failed, with an error in place of each write's reply. */
   releaseUnsaved(): void {
     const held = this.#held
     this.#held = []
@@ -219,7 +225,7 @@ export class Output implements Pumped {
   #sendReplies(): void {
     const writes = this.#takeWrites()
     const parts = this.reply.takeParts()
-    // The commit may have failed between the request and now.
+    // The journal may have failed between the request and now.
     const lost = writes.length > 0 && this.#context.server.persistence.failure !== undefined
     this.#sendParts(lost ? replaceRanges(parts, writes, UNSAVED_ERROR) : parts)
     this.#checkIfSlow()
@@ -270,8 +276,8 @@ export class Output implements Pumped {
   #hold(): void {
     const { reply } = this
     const { length } = reply
-    const commit = this.#context.server.persistence.coveringCommit
-    this.#held.push({ commit, parts: reply.takeParts(), length, writes: this.#takeWrites() })
+    const record = this.#context.server.persistence.covering
+    this.#held.push({ record, parts: reply.takeParts(), length, writes: this.#takeWrites() })
     this.#heldBytes += length
     this.#context.holding.add(this)
     this.check()

@@ -7,6 +7,7 @@ import type { Users } from '../access/users.ts'
 import { commandTable } from '../commands/table.ts'
 import { type Config, pathFromBytes } from '../config/config.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
+import { Applier } from '../log/apply.ts'
 import { type CommandStats, newServerStats } from '../metrics/counters.ts'
 import { LatencyMonitor } from '../metrics/latency-monitor.ts'
 import { MemoryGauge } from '../metrics/memory-gauge.ts'
@@ -14,9 +15,12 @@ import { SlowLog } from '../metrics/slow-log.ts'
 import { Throughput } from '../metrics/throughput.ts'
 import { Persistence } from '../persistence/persistence.ts'
 import { Subscriptions } from '../pubsub/subscriptions.ts'
+import { catalogueOf } from '../request/access-of-command.ts'
 import type { Client, FoundCommand, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
+import { DiskGate } from '../request/disk-gate.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
+import { firstOf, type Gate } from '../request/gate.ts'
 import { guarded } from '../request/guard.ts'
 import { Pause } from '../request/pause.ts'
 import type { Transaction } from '../request/transaction.ts'
@@ -36,7 +40,7 @@ import type { Output } from './output.ts'
 import { Pump } from './pump.ts'
 import type { TlsGate } from './tls/tls-gate.ts'
 import { Turn } from './turn.ts'
-import { catalogueOf, loadAclFile, Revocation, usersOf } from './users.ts'
+import { loadAclFile, Revocation, usersOf } from './users.ts'
 
 /** When the server closes, connections may take this long to read their last replies. */
 const CLOSE_GRACE_MS = 1000
@@ -91,11 +95,13 @@ export class Server implements ServerContext {
   readonly #listenTlsPort: number | undefined
   readonly #umask: number | undefined
   readonly #dispatcher: Dispatcher
+  readonly #applier: Applier
+  readonly #diskGate = new DiskGate()
   readonly #expiry: ExpiryTimer
   readonly #turn: Turn
   readonly #admission: Admission
   readonly #persistenceConfig: PersistenceConfig
-  /** The outputs that are held until a commit. */
+  /** The outputs that are held until a record is kept. */
   readonly #holding = new Set<Output>()
   #listeners: Listeners | undefined
   /** Present if there is a port for encrypted connections. */
@@ -128,15 +134,24 @@ export class Server implements ServerContext {
       watchHistoryMemory: config.get('watch-history-memory'),
     })
     this.keyspace = new Keyspace(this.store, this.stats)
+    this.#applier = new Applier(this.store)
     this.persistence = new Persistence({
       store: this.store,
       clock,
       logger,
+      applyRecord: (record) => this.#applier.applyRecord(record),
       crashIndexGap: () => config.get('crash-index-gap'),
-      onCommit: guarded(this, (number: number) => {
+      journalMaxSize: () => config.get('journal-max-size'),
+      onKept: guarded(this, (number: number) => {
         for (const output of this.#holding) guarded(output, () => output.release(number))()
-        this.latency.add('commit', this.persistence.lastDuration ?? 0)
       }),
+      onCheckpoint: guarded(this, () =>
+        this.latency.add('checkpoint', this.persistence.status.checkpointDuration ?? 0),
+      ),
+      onMustWait: (mustWait) => {
+        this.#diskGate.closed = mustWait
+        this.#setGate()
+      },
       onFailure: guarded(this, () => {
         for (const output of this.#holding) guarded(output, () => output.releaseUnsaved())()
       }),
@@ -147,17 +162,19 @@ export class Server implements ServerContext {
     this.latency = new LatencyMonitor(config, this.clock)
     this.aclLog = new AclLog(config, this.clock)
     this.#dispatcher = new Dispatcher(this, commandTable)
-    this.#expiry = new ExpiryTimer(this.store, this.clock, this, (duration) => {
+    const { recorder } = this.persistence
+    this.#expiry = new ExpiryTimer(this.store, recorder, this.clock, this, (duration) => {
       this.latency.add('expire-cycle', duration)
       this.#turn.flush()
     })
     this.pause = new Pause(this.clock, (paused) => {
-      this.#dispatcher.gate = paused ? this.pause : undefined
+      this.#setGate()
       this.#expiry.paused = paused
     })
     const frameDecoder = new FrameDecoder(this.requestLimits)
     const onServed = (): void => this.#expiry.arm()
-    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed, this)
+    const append = (): void => this.persistence.append()
+    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed, append, this)
     this.#admission = new Admission({
       server: this,
       dispatcher: this.#dispatcher,
@@ -307,6 +324,14 @@ export class Server implements ServerContext {
 
   execute(client: Client, transaction: Transaction): void {
     this.#dispatcher.execute(client, transaction)
+  }
+
+  /** Has the dispatcher ask the gates that may hold requests back now. */
+  #setGate(): void {
+    const gates: Gate[] = []
+    if (this.pause.end !== undefined) gates.push(this.pause)
+    if (this.#diskGate.closed) gates.push(this.#diskGate)
+    this.#dispatcher.gate = gates.length > 1 ? firstOf(gates) : gates[0]
   }
 
   persistenceChange(): Promise<void> | undefined {

@@ -47,6 +47,7 @@ export class Turn {
   readonly #decoder: FrameDecoder
   readonly #pubsub: Subscriptions
   readonly #onServed: () => void
+  readonly #beforeFlush: () => void
   readonly #server: Accountable
   readonly #bytes = Buffer.allocUnsafeSlow(MAX_GATHERED_BYTES)
   #length = 0
@@ -68,6 +69,7 @@ export class Turn {
   /**
    * @param decoder shared by all connections
    * @param onServed called when requests have been served
+   * @param beforeFlush called before replies and messages are sent
    * @param server answers for errors that are no client's
    */
   constructor(
@@ -76,6 +78,7 @@ export class Turn {
     decoder: FrameDecoder,
     pubsub: Subscriptions,
     onServed: () => void,
+    beforeFlush: () => void,
     server: Accountable,
   ) {
     this.#store = store
@@ -83,6 +86,7 @@ export class Turn {
     this.#decoder = decoder
     this.#pubsub = pubsub
     this.#onServed = onServed
+    this.#beforeFlush = beforeFlush
     this.#server = server
   }
 
@@ -140,6 +144,7 @@ export class Turn {
   /** Sends all replies and messages now. */
   flush(): void {
     try {
+      this.#beforeFlush()
       this.#pubsub.flush()
     } catch (error) {
       this.#server.fail(error)

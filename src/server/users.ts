@@ -1,20 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { getSystemErrorMap } from 'node:util'
-import { CommandCatalogue } from '../access/command-catalogue.ts'
+import type { CommandCatalogue } from '../access/command-catalogue.ts'
 import type { User } from '../access/user.ts'
 import { Users, UsersError } from '../access/users.ts'
 import { type Config, ConfigError, pathFromBytes } from '../config/config.ts'
-import { cataloguedCommand } from '../request/access-of-command.ts'
 import type { Client } from '../request/client.ts'
-import type { Command } from '../request/command.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import { denialOf, mayListen } from '../request/permission.ts'
 import type { Store } from '../store/store.ts'
-
-/** Numbers the commands, for the rules of users. */
-export function catalogueOf(commands: readonly Command[]): CommandCatalogue {
-  return new CommandCatalogue(commands.map(cataloguedCommand))
-}
+import { systemReason } from '../text/system-reason.ts'
 
 /**
  * The users that a configuration names: `requirepass`, lines `user`, `aclfile`.
@@ -60,10 +53,7 @@ export function loadAclFile(users: Users, file: string): void {
   try {
     content = readFileSync(pathFromBytes(file), 'latin1')
   } catch (error) {
-    const { errno, message } = error as NodeJS.ErrnoException
-    const text = getSystemErrorMap().get(errno ?? 0)?.[1] ?? message
-    const reason = text.charAt(0).toUpperCase() + text.slice(1)
-    throw new UsersError(`Error loading ACLs, opening file '${file}': ${reason}`)
+    throw new UsersError(`Error loading ACLs, opening file '${file}': ${systemReason(error)}`)
   }
   users.load(content, file)
 }

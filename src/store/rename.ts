@@ -3,6 +3,7 @@ import { type NodeExtern, represent } from './event.ts'
 import { absolute, checkDepth, checkLength, isBelow, joinPath } from './path.ts'
 import { type DirectoryNode, type FileNode, isOverdue, type Node } from './tree/node.ts'
 import type { Tree } from './tree/tree.ts'
+import { byLease } from './tree/ttl-heap.ts'
 
 /** Records the events of a rename; each call raises the index by one. */
 export interface RenameEvents {
@@ -39,12 +40,12 @@ export function rename(
   // From here on nothing can fail.
   const inTheWay = tree.overdueOn(newKey, now)
   if (inTheWay !== undefined) events.expire(inTheWay, now)
-  for (const each of overdue) events.expire(each, now)
+  for (const each of overdue.sort(byLease)) events.expire(each, now)
   const prevNode = represent(node, oldKey, now)
   if (node.dir) {
-    tree.lift(node)
+    const leases = tree.lift(node)
     events.deleted(prevNode)
-    placeDirectory(tree, node, newKey, now, events)
+    placeDirectory(tree, node, leases, newKey, now, events)
   } else {
     const expireTime = node.lease?.expireTime
     tree.remove(node)
@@ -71,7 +72,7 @@ function placeFile(
   }
   const prevNode = represent(there, key, now)
   tree.renew(there)
-  there.value = file.value
+  tree.setValue(there, file.value)
   tree.setExpiry(there, expireTime)
   events.set(represent(there, key, now), prevNode)
 }
@@ -80,6 +81,7 @@ function placeFile(
 function placeDirectory(
   tree: Tree,
   directory: DirectoryNode,
+  leases: ReadonlyMap<Node, number>,
   key: string,
   now: number,
   events: RenameEvents,
@@ -89,26 +91,35 @@ function placeDirectory(
   const prevNode = there === undefined ? undefined : represent(there, key, now)
   if (there !== undefined) tree.remove(there)
   tree.hang(directory, parent, name)
-  recordMoved(tree, directory, key, prevNode, now, events)
+  recordMoved(tree, directory, leases, key, prevNode, now, events)
 }
 
-/** Records a moved node, and all below it, as if each had been set. */
+/**
+ * Records a moved node, and all below it, as if each had been set: siblings in the order of their
+ * names, because each takes an index.
+ */
 function recordMoved(
   tree: Tree,
   node: Node,
+  leases: ReadonlyMap<Node, number>,
   key: string,
   prevNode: NodeExtern | undefined,
   now: number,
   events: RenameEvents,
 ): void {
   tree.renew(node)
+  tree.setExpiry(node, leases.get(node))
   events.set(represent(node, key, now), prevNode)
   if (!node.dir) return
   // A crowd's number belongs to the old path.
   node.crowd = 0
-  for (const child of node.children.list) {
-    recordMoved(tree, child, joinPath(key, child.name), undefined, now, events)
+  for (const child of [...node.children.list].sort(byName)) {
+    recordMoved(tree, child, leases, joinPath(key, child.name), undefined, now, events)
   }
+}
+
+function byName(a: Node, b: Node): number {
+  return a.name < b.name ? -1 : 1
 }
 
 /**

@@ -8,7 +8,7 @@ import { loadSnapshot } from './snapshot/snapshot.ts'
 import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
 import { LastCopy } from './tree/last-copy.ts'
-import { type DirectoryNode, type FileNode, isHidden, isOverdue, type Node } from './tree/node.ts'
+import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
 import { WatchableTree } from './watchable-tree.ts'
@@ -140,7 +140,7 @@ export class Store extends WatchableTree {
     checkIndex(tree.index)
     const event = new ShortEvent(absolute(path), value, tree.index + 1, file)
     tree.renew(file)
-    file.value = value
+    tree.setValue(file, value)
     this.recordEvent(event, isHidden(file) ? 0 : this.crowdOf(file.parent))
     this.stats.setsSuccess++
     return event
@@ -234,7 +234,8 @@ export class Store extends WatchableTree {
       const node = this.tree.find(tidy, now)
       if (node.dir && options.recursive !== true) {
         if (options.dir !== true) throw new StoreError(102, key, this.index)
-        this.#expireChildren(node, now)
+        // A directory of expired nodes counts as empty.
+        for (const child of this.tree.dueIn(node, now)) this.expire(child, now)
         if (node.children.size > 0) throw new StoreError(108, key, this.index)
       }
       const event = this.remove('delete', node, key, now)
@@ -338,7 +339,7 @@ export class Store extends WatchableTree {
    */
   recovery(state: Value): void {
     this.restore(loadSnapshot(state, this.history.limits))
-    this.tree.changes?.replaceAll()
+    this.tree.changes?.recover(this.root)
   }
 
   #create(path: string, value: Value | undefined, options: WriteOptions & { unique?: boolean }) {
@@ -380,7 +381,7 @@ export class Store extends WatchableTree {
         // Has the same effect as a new node, without taking the old one out.
         node = old
         tree.renew(node)
-        node.value = content
+        tree.setValue(node, content)
         tree.setExpiry(node, options.expireTime)
       } else {
         const { parent, name } = this.#makeParent(tidy, now)
@@ -406,17 +407,10 @@ export class Store extends WatchableTree {
   ): Event {
     const prevNode = represent(node, key, now)
     const refresh = options.refresh === true
-    if (!node.dir && !refresh) node.value = value
     this.tree.touch(node)
+    if (!node.dir && !refresh) this.tree.setValue(node, value)
     this.tree.setExpiry(node, options.expireTime)
     return this.record(action, represent(node, key, now), prevNode, refresh)
-  }
-
-  /** Expires children until one has not expired: a directory of expired nodes counts as empty. */
-  #expireChildren(directory: DirectoryNode, now: number): void {
-    const { list } = directory.children
-    const alive = list.findIndex((child) => !isOverdue(child, now))
-    for (const child of list.slice(0, alive === -1 ? list.length : alive)) this.expire(child, now)
   }
 
   /** Like {@link Tree.makeParent}, for any depth, and expires the node in the way. */

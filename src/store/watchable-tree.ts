@@ -214,6 +214,12 @@ export class WatchableTree {
     return count
   }
 
+  /** Expires the node at a path, whose time has come. */
+  expireNode(path: string): void {
+    const node = this.tree.nodeAt(cleanPath(path))
+    if (node !== undefined) this.expire(node, this.clock.now())
+  }
+
   /** The nodes that are due and not yet removed; until the next write. */
   dueNodes(): DueNodes {
     return new DueNodes(this.tree, this.clock.now())
@@ -326,8 +332,8 @@ export class WatchableTree {
     const tree = this.tree
     tree.index = event.index
     this.#history.add(event, crowd)
-    // The copy comes before the watchers, because their messages may have to wait for it.
-    tree.changes?.written()
+    // The log comes before the watchers, because their messages may have to wait for it.
+    tree.changes?.written(event)
     // Guards come first, because a transaction must fail whatever happens to a watcher.
     this.#guards.notify(event)
     if (!event.refresh) this.hub.notify(event)

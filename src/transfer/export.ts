@@ -5,6 +5,7 @@ import { readDataDirectory } from '../persistence/offline.ts'
 import type { SnapshotCopy } from '../store/snapshot/snapshot-pieces.ts'
 import type { Store } from '../store/store.ts'
 import { bytesOf } from '../store/value.ts'
+import { recordApplier } from './apply-record.ts'
 import { fileError, TransferError } from './errors.ts'
 import { type Output, Progress } from './progress.ts'
 import { summarize } from './tree-summary.ts'
@@ -36,6 +37,7 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
   try {
     const target = file === '-' ? undefined : await checkTarget(file, replace)
     await readDataDirectory(dir, store, {
+      applyRecord: recordApplier(store),
       onProgress: (nodes, total) => progress.update('reading:', nodes, total, 'nodes'),
     })
     progress.phase('saving')

@@ -1,5 +1,6 @@
 import { repairDataDirectory } from '../persistence/offline.ts'
 import type { Store } from '../store/store.ts'
+import { recordApplier } from './apply-record.ts'
 import { type Output, Progress } from './progress.ts'
 import { summarize } from './tree-summary.ts'
 
@@ -25,6 +26,7 @@ export async function repairTree(store: Store, { dir, stderr }: RepairOptions): 
   try {
     progress.phase(`reading ${dir}`)
     const { setAside } = await repairDataDirectory(dir, store, {
+      applyRecord: recordApplier(store),
       onDamage: (what) => {
         if (++faults <= MAX_SHOWN_FAULTS) progress.line(`damaged: ${what}`)
       },

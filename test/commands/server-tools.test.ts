@@ -41,7 +41,7 @@ test('LATENCY GRAPH draws each sample above its age', () => {
 
 test('LATENCY GRAPH wraps at the width of a terminal', () => {
   const samples = Array.from({ length: 160 }, (_, i) => ({ time: i, latency: 5 }))
-  const lines = latencyGraph('commit', { samples, max: 5 }, 160).split('\n')
+  const lines = latencyGraph('checkpoint', { samples, max: 5 }, 160).split('\n')
   expect(lines.every((line) => line.length <= 80)).toBe(true)
   expect(lines.filter((line) => line === '_'.repeat(80))).toHaveLength(2)
 })
@@ -53,12 +53,12 @@ test('LATENCY DOCTOR says what was slow, or why it knows of nothing', () => {
     { time: 0, latency: 10 },
     { time: 100, latency: 20 },
   ]
-  expect(latencyDoctor(new Map([['commit', { samples, max: 30 }]]), 10)).toContain(
-    '1. commit: 2 times in 1m, 15 ms on average, 30 ms at worst.',
+  expect(latencyDoctor(new Map([['checkpoint', { samples, max: 30 }]]), 10)).toContain(
+    '1. checkpoint: 2 times in 1m, 15 ms on average, 30 ms at worst.\n   Checkpoints took',
   )
 })
 
-test('the latency of expiries and commits is monitored, one sample a second', async () => {
+test('the latency of expiries and checkpoints is monitored, one sample a second', async () => {
   const clock = new ManualClock()
   const server = await start({ clock, directives: { 'latency-monitor-threshold': '1' } })
   const client = await join(server)

@@ -12,6 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/cli/'],
   ['src/docs/', 'src/transfer/', 'src/library/'],
   ['src/server/'],
+  ['src/log/apply.ts'],
   ['src/commands/'],
   ['src/request/'],
   ['src/keyspace/'],

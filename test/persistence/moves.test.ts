@@ -4,9 +4,13 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Applier } from '../../src/log/apply.ts'
 import { Persistence } from '../../src/persistence/persistence.ts'
+import { ServerClock } from '../../src/request/clock.ts'
 import { ManualClock } from '../../src/store/clock.ts'
+import { StoreError } from '../../src/store/errors.ts'
 import { Store } from '../../src/store/store.ts'
+import { toValue } from '../../src/store/value.ts'
 import { type Write, writeOrMove } from '../store/random-writes.ts'
 
 const clock = new ManualClock()
@@ -27,12 +31,14 @@ interface Kept {
 }
 
 async function open(directory: string): Promise<Kept> {
-  const store = new Store({ clock, watchHistory: 20 })
+  const store = new Store({ clock: new ServerClock(clock), watchHistory: 20 })
+  const applier = new Applier(store)
   const persistence = new Persistence({
     store,
     clock,
     logger: pino({ level: 'silent' }),
-    onCommit() {},
+    applyRecord: (record) => applier.applyRecord(record),
+    onKept() {},
     onFailure() {},
   })
   await persistence.start(directory, 'everysec')
@@ -48,11 +54,19 @@ function contentOf(store: Store): object {
   return { root, hub, stats, index, files, leases, listed: fileList.length }
 }
 
-/** Saves, closes and reads the directory again, and expects the same content. */
-async function expectKept({ store, persistence }: Kept, directory: string): Promise<Kept> {
+/**
+ * Closes and reads the directory again, and expects the same content.
+ *
+ * @param save whether there is a last checkpoint, or the journal has the last writes
+ */
+async function expectKept(
+  { store, persistence }: Kept,
+  directory: string,
+  save = true,
+): Promise<Kept> {
   store.reclaim(Number.POSITIVE_INFINITY)
   const before = contentOf(store)
-  await persistence.close(true)
+  await persistence.close(save)
   const again = await open(directory)
   expect(contentOf(again.store)).toEqual(before)
   return again
@@ -108,25 +122,41 @@ test('flushed nodes do not come back, and later nodes stay', async () => {
   await kept.persistence.close(true)
 })
 
-test('any writes and moves, before and during commits', async () => {
+/** A value that has a record of its own, and a new TTL for it. */
+const large = fc.tuple(fc.constantFrom('/a', '/b/a', '/ab/_h/a'), fc.boolean()).map(
+  ([path, isRefresh]): Write =>
+    (store) => {
+      const expireTime = store.clock.now() + 1000
+      try {
+        if (isRefresh) store.set(path, '', { expireTime, refresh: true })
+        else store.set(path, toValue(`${store.index} `.repeat(10_000)))
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error
+      }
+    },
+)
+
+test('any writes and moves, before and during checkpoints', async () => {
   const step = fc.oneof(
     { weight: 12, arbitrary: writeOrMove },
-    ...(['tick', 'save', 'restart'] as const).map((word) => fc.constant(word)),
+    { weight: 2, arbitrary: large },
+    ...(['tick', 'save', 'restart', 'crash'] as const).map((word) => fc.constant(word)),
   )
   let runs = 0
   const steps = fc.array(step, { minLength: 5, maxLength: 60 })
   await fc.assert(
     fc.asyncProperty(steps, fc.boolean(), async (run, slow) => {
-      // A commit checks the clock after each step, and then its slice is always over.
+      // A checkpoint checks the clock after each step, and then its slice is always over.
       let now = 0
       if (slow) vi.spyOn(performance, 'now').mockImplementation(() => (now += 1e6))
       const directory = join(base, String(runs++))
       let kept = await open(directory)
       const saves: Promise<void>[] = []
       for (const each of run) {
-        if (each === 'save') saves.push(kept.persistence.save())
+        if (each === 'save') saves.push(kept.persistence.save().catch(() => {}))
         else if (each === 'tick') await new Promise<void>((resolve) => setImmediate(resolve))
         else if (each === 'restart') kept = await expectKept(kept, directory)
+        else if (each === 'crash') kept = await expectKept(kept, directory, false)
         else (each as Write)(kept.store)
       }
       kept = await expectKept(kept, directory)

@@ -21,7 +21,7 @@ function useCountedTime(): { pass(milliseconds: number): void; now(): number } {
   }
 }
 
-test('a commit ends within half a second, however much clients write meanwhile', async () => {
+test('a checkpoint ends within half a second, however much clients write meanwhile', async () => {
   const { store, persistence, directory } = await keep()
   const disk = useDisk()
   const time = useCountedTime()

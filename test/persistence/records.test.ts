@@ -132,7 +132,7 @@ const metas: fc.Arbitrary<Meta> = fc
   .map(({ counters, ...meta }) => {
     const stats = new Stats()
     for (const [i, name] of STAT_NAMES.entries()) stats[name] = counters[i]
-    return { ...meta, stats, lost: [meta.index, meta.index] }
+    return { ...meta, stats, lost: [meta.index, meta.index], journal: '0123', position: meta.index }
   })
 
 describe('the record of', () => {
@@ -148,6 +148,7 @@ describe('the record of', () => {
           createdIndex: file.createdIndex,
           modifiedIndex: file.modifiedIndex,
           expireTime: file.lease?.expireTime,
+          isStored: false,
         })
         expect(value.toString('latin1', bodyAt)).toBe(file.value)
       }),
@@ -167,6 +168,7 @@ describe('the record of', () => {
           createdIndex: directory.createdIndex,
           modifiedIndex: directory.modifiedIndex,
           expireTime: directory.lease?.expireTime,
+          isStored: false,
         })
         expect(decodeDirectory(value, bodyAt)).toEqual({ parentId, name: directory.name })
       }),
@@ -292,6 +294,7 @@ describe('damage', () => {
     const meta = encodeMeta({
       ...{ batch: 1, index: 1, rootId: 1, nextId: 2, nodes: 1, nodesSum: 0, eventRecords: 0 },
       ...{ eventsSum: 0, placesUpTo: 0, stats: new Stats(), lost: [], savedAt: 0 },
+      ...{ journal: '', position: 0 },
     })
     meta[meta.length - 2] ^= 1
     expect(() => decodeMeta(meta)).toThrow(DamagedDataError)

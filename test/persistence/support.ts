@@ -3,13 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { onTestFinished, vi } from 'vitest'
+import { Applier } from '../../src/log/apply.ts'
+import { type JournalFiles, systemFiles } from '../../src/log/journal-files.ts'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { KIND, numberOf } from '../../src/persistence/keys.ts'
 import { type Batch, Engine, type RawRecord } from '../../src/persistence/level.ts'
 import { type Durability, Persistence } from '../../src/persistence/persistence.ts'
+import { ServerClock } from '../../src/request/clock.ts'
 import { ManualClock } from '../../src/store/clock.ts'
-import type { Event } from '../../src/store/event.ts'
+import type { Event, NodeExtern } from '../../src/store/event.ts'
 import { Store, type StoreOptions } from '../../src/store/store.ts'
+import { textOfValue } from '../../src/store/value.ts'
 
 /** A directory that is removed with the test. */
 export function temporaryDirectory(): string {
@@ -25,51 +29,65 @@ export interface Operation {
   readonly value: Buffer | undefined
 }
 
-/** Intercepts the writes of all engines in a test, to record, hold up or refuse them. */
+/**
+ * Intercepts what goes to the disk in a test, to record, hold up or refuse it: the writes of all
+ * engines, and the appends and syncs of all journals.
+ */
 export class Disk {
-  /** The operations of each write, in turn, including failed writes. */
+  /** The operations of each write of an engine, in turn, including failed writes. */
   readonly writes: Operation[][] = []
-  /** The number of synced writes: each ends a commit. */
+  /** The number of writes of heads: each ends a checkpoint. */
   commits = 0
-  /** While it is set, writes fail with it. */
+  /** The number of finished syncs of journals, and of appends to them. */
+  syncs = 0
+  appends = 0
+  /** While it is set, all fails with it. */
   failure: Error | undefined
   /** Whether a failing write fails only after it has reached the disk. */
   failsLate = false
   #held: (() => void)[] | undefined
 
-  /** How many writes are held. */
+  /** How many writes and syncs are held. */
   get waiting(): number {
     return this.#held?.length ?? 0
   }
 
-  /** Holds writes from now on. */
+  /** Holds writes and syncs from now on. */
   hold(): void {
     this.#held ??= []
   }
 
-  /** Releases the held writes, and holds no more. */
+  /** Releases what is held, and holds no more. */
   release(): void {
     const held = this.#held ?? []
     this.#held = undefined
     for (const resume of held) resume()
   }
 
-  /** Releases the held writes, and holds later ones. */
+  /** Releases what is held, and holds what comes later. */
   step(): void {
     this.release()
     this.hold()
   }
 
-  /** The puts of one kind of record in the last write. */
+  /** The puts of one kind of record in the last checkpoint. */
   puts(kind: keyof typeof KIND): Operation[] {
-    const all = this.writes.at(-1) ?? []
-    return all.filter((operation) => operation.kind === KIND[kind] && operation.value !== undefined)
+    return this.#last(kind).filter(({ value }) => value !== undefined)
   }
 
-  /** The deletions of one kind of record in the last write. */
+  /** The deletions of one kind of record in the last checkpoint. */
   deletions(kind: keyof typeof KIND): Operation[] {
-    const all = this.writes.at(-1) ?? []
-    return all.filter((operation) => operation.kind === KIND[kind] && operation.value === undefined)
+    return this.#last(kind).filter(({ value }) => value === undefined)
+  }
+
+  #last(kind: keyof typeof KIND): Operation[] {
+    const last = this.writes.length - 1
+    let first = last
+    while (first > 0 && !isHead(this.writes[first - 1])) first--
+    return this.writes
+      .slice(first, last + 1)
+      .flat()
+      .filter((operation) => operation.kind === KIND[kind])
   }
 
   async pass(): Promise<void> {
@@ -77,6 +95,9 @@ export class Disk {
     if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve))
   }
 }
+
+const isHead = (write: readonly Operation[]): boolean =>
+  write.some(({ kind }) => kind === KIND.meta)
 
 /**
  * Installs a {@link Disk} until the test has finished. It must be called after all servers have
@@ -86,28 +107,42 @@ export function useDisk(): Disk {
   const disk = new Disk()
   const operations = new WeakMap<Batch, Operation[]>()
   const { batch, write } = Engine.prototype
-  const batches = vi.spyOn(Engine.prototype, 'batch').mockImplementation(function (this: Engine) {
-    const made = batch.call(this)
-    record(made, operations)
-    return made
-  })
-  const writes = vi.spyOn(Engine.prototype, 'write').mockImplementation(async function (
-    this: Engine,
-    made,
-    sync,
-  ) {
-    await disk.pass()
-    disk.writes.push(operations.get(made) ?? [])
-    if (disk.failure !== undefined && !disk.failsLate) throw disk.failure
-    await write.call(this, made, sync)
-    if (disk.failure !== undefined) throw disk.failure
-    if (sync) disk.commits++
-  })
+  const { sync, write: append } = systemFiles
+  const spies = [
+    vi.spyOn(Engine.prototype, 'batch').mockImplementation(function (this: Engine) {
+      const made = batch.call(this)
+      record(made, operations)
+      return made
+    }),
+    vi.spyOn(Engine.prototype, 'write').mockImplementation(async function (
+      this: Engine,
+      made,
+      isSynced,
+    ) {
+      await disk.pass()
+      const written = operations.get(made) ?? []
+      disk.writes.push(written)
+      if (disk.failure !== undefined && !disk.failsLate) throw disk.failure
+      await write.call(this, made, isSynced)
+      if (disk.failure !== undefined) throw disk.failure
+      if (isHead(written)) disk.commits++
+    }),
+    vi.spyOn(systemFiles, 'sync').mockImplementation(async (file) => {
+      await disk.pass()
+      if (disk.failure !== undefined) throw disk.failure
+      await sync(file)
+      disk.syncs++
+    }),
+    vi.spyOn(systemFiles, 'write').mockImplementation((file, pieces, position) => {
+      if (disk.failure !== undefined) throw disk.failure
+      disk.appends++
+      return append(file, pieces, position)
+    }),
+  ]
   onTestFinished(() => {
     disk.failure = undefined
     disk.release()
-    batches.mockRestore()
-    writes.mockRestore()
+    for (const spy of spies) spy.mockRestore()
   })
   return disk
 }
@@ -115,21 +150,15 @@ export function useDisk(): Disk {
 function record(batch: Batch, into: WeakMap<Batch, Operation[]>): void {
   const operations: Operation[] = []
   into.set(batch, operations)
-  const { put, del, clear } = batch
+  const { put, del } = batch
   batch.put = (key: Buffer, value: Buffer) => {
-    operations.push({ kind: key[0], key, value })
-    put.call(batch, key, value, {})
-    return batch
+    // The memory is used again for the next record.
+    operations.push({ kind: key[0], key, value: Buffer.from(value) })
+    return put.call(batch, key, value)
   }
   batch.del = (key: Buffer) => {
     operations.push({ kind: key[0], key, value: undefined })
-    del.call(batch, key, {})
-    return batch
-  }
-  batch.clear = () => {
-    operations.length = 0
-    clear.call(batch)
-    return batch
+    return del.call(batch, key)
   }
 }
 
@@ -145,8 +174,10 @@ export interface KeepOptions extends StoreOptions {
   clock?: ManualClock
   durability?: Durability
   directory?: string
-  onCommit?: (number: number) => void
+  onKept?: (number: number) => void
   onFailure?: () => void
+  onMustWait?: (mustWait: boolean) => void
+  files?: JournalFiles
   logger?: Logger
 }
 
@@ -154,13 +185,17 @@ export interface KeepOptions extends StoreOptions {
 export async function keep(options: KeepOptions = {}): Promise<Kept> {
   const { clock = new ManualClock(), durability = 'everysec' } = options
   const directory = options.directory ?? temporaryDirectory()
-  const store = new Store({ ...options, clock })
+  const store = new Store({ ...options, clock: new ServerClock(clock) })
+  const applier = new Applier(store)
   const persistence = new Persistence({
     store,
     clock,
     logger: options.logger ?? pino({ level: 'silent' }),
-    onCommit: options.onCommit ?? (() => {}),
+    applyRecord: (record) => applier.applyRecord(record),
+    onKept: options.onKept ?? (() => {}),
     onFailure: options.onFailure ?? (() => {}),
+    onMustWait: options.onMustWait ?? (() => {}),
+    ...(options.files && { files: options.files }),
   })
   await persistence.start(directory, durability)
   onTestFinished(() => persistence.close(false))
@@ -218,8 +253,14 @@ export function contentOf(store: Store): object {
 }
 
 /** An event in full, whatever form the history keeps it in. */
-function fieldsOf({ action, node, prevNode, index, refresh }: Event): Event {
-  return { action, node, prevNode, index, refresh }
+function fieldsOf({ action, node, prevNode, index, refresh }: Event): object {
+  return { action, node: inText(node), prevNode: prevNode && inText(prevNode), index, refresh }
+}
+
+/** Large values as text, because comparing Buffers takes ten times as long. */
+function inText(node: NodeExtern): object {
+  const { value } = node
+  return value === undefined ? node : { ...node, value: textOfValue(value) }
 }
 
 /** Counts nodes without the counters of the store. `/` counts as a directory. */

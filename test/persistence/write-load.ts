@@ -10,30 +10,26 @@ type Request = readonly (string | number)[]
 /** The events that clients have heard of, by a reply or as watchers. */
 export class WriteLog {
   readonly events = new Map<number, TreeEvent>()
-  /** When a client first heard of each event, in Unix milliseconds. */
-  readonly #heardAt = new Map<number, number>()
+  #highest = 0
   readonly errors = new Set<string>()
 
   add(event: TreeEvent): void {
-    if (this.#heardAt.has(event.index)) return
+    if (this.events.has(event.index)) return
     this.events.set(event.index, event)
-    this.#heardAt.set(event.index, Date.now())
+    this.#highest = Math.max(this.#highest, event.index)
   }
 
   /** Forgets the events after an index. */
   forgetAfter(index: number): void {
     for (const heard of this.events.keys()) {
-      if (heard <= index) continue
-      this.events.delete(heard)
-      this.#heardAt.delete(heard)
+      if (heard > index) this.events.delete(heard)
     }
+    this.#highest = Math.min(this.#highest, index)
   }
 
-  /** The highest index that a client had heard of at a time; 0 if there is none. */
-  highestBefore(time: number): number {
-    let highest = 0
-    for (const [index, at] of this.#heardAt) if (at <= time && index > highest) highest = index
-    return highest
+  /** The highest index that a client has heard of; 0 if there is none. */
+  get highest(): number {
+    return this.#highest
   }
 }
 

@@ -151,19 +151,22 @@ describe('an error ends the one connection that it comes from', () => {
       ({ victim }) => victim.send('SAVE'),
     ],
     [
-      'when a commit releases replies',
+      'when an fsync releases replies',
       Output.prototype,
       'release',
       ({ victim }) => victim.send('SET', 'a', '1'),
     ],
     [
-      'when a commit fails',
+      'when an fsync fails',
       Output.prototype,
       'releaseUnsaved',
       async ({ victim, other, clock }) => {
         const disk = useDisk()
-        disk.failure = new Error('no space left')
+        disk.hold()
         victim.send('SET', 'a', '1')
+        await eventually(() => disk.waiting > 0)
+        disk.failure = new Error('no space left')
+        disk.release()
         await victim.closed
         disk.failure = undefined
         while ((await other.call('SET', 'a', '1')) !== 'OK') clock.advance(1000)
@@ -298,12 +301,12 @@ describe('an error that is no client’s is logged, and the server goes on', () 
       },
     ],
     [
-      'as a commit ends',
+      'as a checkpoint ends',
       LatencyMonitor.prototype,
       'add',
       async ({ other }) => {
         expect(await other.call('SET', 'a', '1')).toBe('OK')
-        expect(await other.call('SET', 'b', '1')).toBe('OK')
+        expect(await other.call('SAVE')).toBe('OK')
       },
     ],
     [

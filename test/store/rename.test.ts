@@ -88,10 +88,10 @@ describe('a directory', () => {
     expect(told()).toEqual([
       'delete /old',
       'set /new/place',
-      'set /new/place/x=1',
+      'set /new/place/empty',
       'set /new/place/sub',
       'set /new/place/sub/y=2',
-      'set /new/place/empty',
+      'set /new/place/x=1',
     ])
     expect(store.index).toBe(4 + 8)
     for (const { node } of seen.slice(1)) {
@@ -111,7 +111,7 @@ describe('a directory', () => {
     watch('/old/sub/y', false)
     watch('/new/_h')
     store.rename('/old', '/new')
-    expect(told()).toEqual(['delete /old', 'set /new/sub/y=2', 'set /new/_h', 'set /new/_h/z=3'])
+    expect(told()).toEqual(['delete /old', 'set /new/_h', 'set /new/_h/z=3', 'set /new/sub/y=2'])
   })
 
   test('can be followed from any index of the history', () => {
@@ -120,7 +120,7 @@ describe('a directory', () => {
     store.watch('/', { recursive: true, stream: true, since: 5 }, (event) => replayed.push(event))
     expect(replayed.map(({ action, node }) => `${action} ${node.key}`)).toEqual([
       'delete /old',
-      ...['set /new', 'set /new/x', 'set /new/sub', 'set /new/sub/y', 'set /new/empty'],
+      ...['set /new', 'set /new/empty', 'set /new/sub', 'set /new/sub/y', 'set /new/x'],
     ])
   })
 

@@ -1,6 +1,5 @@
 // CONFIG
 
-import { getSystemErrorMap } from 'node:util'
 import { DEFAULT_USER } from '../../access/user.ts'
 import { ConfigError } from '../../config/config.ts'
 import { type DirectiveName, describeDirective, findDirective } from '../../config/directives.ts'
@@ -11,6 +10,7 @@ import { textOf } from '../../request/arguments/token.ts'
 import type { Client, ServerContext } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { replyLater } from '../../request/reply-later.ts'
+import { systemReason } from '../../text/system-reason.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
@@ -89,16 +89,9 @@ function rewriteFile(server: ServerContext): void {
     rewriteConfigFile(configFile, config, usersForRewrite(server))
   } catch (error) {
     logger.warn({ err: error }, 'CONFIG REWRITE failed')
-    throw new CommandError(`ERR Rewriting config file: ${describeFileError(error)}`)
+    throw new CommandError(`ERR Rewriting config file: ${systemReason(error)}`)
   }
   logger.warn({ file: configFile }, 'CONFIG REWRITE has written the conf file')
-}
-
-/** The error's text as C's `strerror` has it: `Permission denied`. */
-function describeFileError(error: unknown): string {
-  const { errno, message } = error as NodeJS.ErrnoException
-  const text = getSystemErrorMap().get(errno ?? 0)?.[1] ?? message
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 /** CONFIG RESETSTAT. Keeps the store's counters (KSTATS), which are part of its saved state. */

@@ -106,27 +106,38 @@ function memoryFields({ config, memory }: ServerContext): Fields {
   ]
 }
 
-/** Redis's fields. What they call a save is a commit here. */
+/** Redis's fields, where a save is a checkpoint, and the append-only file is the journal. */
 function persistenceFields({ persistence }: ServerContext): Fields {
-  const { durability, failure, committing, lastDuration } = persistence
-  const status = failure === undefined ? 'ok' : 'err'
+  const { durability, failure, status: now } = persistence
+  const { checkpointFailure, checkpointDuration: duration } = now
+  const running = now.isCheckpointing ? 1 : 0
+  const status = (failed: string | undefined): string => (failed === undefined ? 'ok' : 'err')
+  const seconds = duration === undefined ? -1 : Math.round(duration / 1000)
   return [
     // Clients wait until it is 0. It always is, because a server loads its state before it listens.
     ['loading', 0],
     ['async_loading', 0],
-    ['rdb_changes_since_last_save', persistence.unsavedWrites],
-    ['rdb_bgsave_in_progress', committing ? 1 : 0],
-    ['rdb_last_save_time', Math.floor(persistence.lastSave / 1000)],
-    ['rdb_last_bgsave_status', status],
-    ['rdb_last_bgsave_time_sec', lastDuration === undefined ? -1 : Math.round(lastDuration / 1000)],
-    ['aof_enabled', 0],
-    ['aof_rewrite_in_progress', 0],
-    ['aof_last_write_status', status],
+    ['rdb_changes_since_last_save', now.unsavedWrites],
+    ['rdb_bgsave_in_progress', running],
+    ['rdb_last_save_time', Math.floor(now.lastCheckpoint / 1000)],
+    ['rdb_last_bgsave_status', status(failure ?? checkpointFailure)],
+    ['rdb_last_bgsave_time_sec', seconds],
+    ['aof_enabled', durability === 'no' ? 0 : 1],
+    ['aof_rewrite_in_progress', running],
+    ['aof_last_rewrite_time_sec', seconds],
+    ['aof_last_bgrewrite_status', status(checkpointFailure)],
+    ['aof_last_write_status', status(failure)],
+    ['aof_current_size', now.journalSize],
+    ['aof_delayed_fsync', now.delays],
     ['durability', durability],
     ['data_directory', persistence.directory],
-    ['commits', persistence.commits],
-    ['last_commit_usec', Math.round((lastDuration ?? 0) * 1000)],
-    ['write_error', failure ?? ''],
+    ['journal_size', now.journalSize],
+    ['journal_unsynced_bytes', now.unsyncedBytes],
+    ['last_fsync_usec', Math.round((now.syncDuration ?? 0) * 1000)],
+    ['checkpoints', now.checkpoints],
+    ['last_checkpoint_usec', Math.round((duration ?? 0) * 1000)],
+    ['last_checkpoint_bytes', now.checkpointBytes],
+    ['write_error', failure ?? checkpointFailure ?? ''],
   ]
 }
 

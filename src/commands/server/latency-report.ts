@@ -73,8 +73,8 @@ const ADVICE: Readonly<Record<string, string>> = {
     'Commands were slow that should be fast: the machine is short of CPU or memory, or the heap is being collected.',
   'expire-cycle':
     'Many nodes expired at once. They are removed in slices, and clients are served between them.',
-  commit:
-    'Commits took long. Clients wait for them only with durability always; a faster disk, or durability everysec, helps.',
+  checkpoint:
+    'Checkpoints took long. Clients do not wait for them, but the journal grows meanwhile; a faster disk helps.',
 }
 
 /**

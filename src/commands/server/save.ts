@@ -1,19 +1,28 @@
-// SAVE · BGSAVE · LASTSAVE
+// SAVE · BGSAVE · BGREWRITEAOF · LASTSAVE
 
 import { CommandError } from '../../request/arguments/errors.ts'
+import type { ServerContext } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { replyLater } from '../../request/reply-later.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'no_async_loading']
 
-/** Putting writes on disk. Here every commit is a save. */
+/** Begins a checkpoint, and does not wait for its end. @throws CommandError with durability no */
+function saveInBackground({ persistence, logger }: ServerContext, command: string): void {
+  if (persistence.durability === 'no') {
+    throw new CommandError('ERR durability is no: nothing is kept on disk')
+  }
+  persistence.save().catch((error: unknown) => logger.warn({ err: error }, `${command} failed`))
+}
+
+/** Writing checkpoints, which make the journal before them needless. */
 export const saveCommands: readonly Command[] = [
   {
     name: 'save',
-    summary: 'Puts all writes so far on disk, and replies when they are there.',
+    summary: 'Writes a checkpoint of all writes so far, and replies when it is on the disk.',
     group: 'server',
     since: '0.1.0',
-    complexity: 'O(N) where N is the number of nodes changed since the last commit',
+    complexity: 'O(N) where N is the number of nodes changed since the last checkpoint',
     arity: 1,
     flags: [...FLAGS, 'no_multi'],
     run(client) {
@@ -23,7 +32,7 @@ export const saveCommands: readonly Command[] = [
   },
   {
     name: 'bgsave',
-    summary: 'Puts all writes so far on disk in the background.',
+    summary: 'Writes a checkpoint of all writes so far in the background.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -32,17 +41,26 @@ export const saveCommands: readonly Command[] = [
     args: [{ name: 'schedule', type: 'pure-token', token: 'SCHEDULE', optional: true }],
     parsed: true,
     run({ reply, server }) {
-      const { persistence, logger } = server
-      if (persistence.durability === 'no') {
-        throw new CommandError('ERR durability is no: nothing is kept on disk')
-      }
-      persistence.save().catch((error: unknown) => logger.warn({ err: error }, 'BGSAVE failed'))
+      saveInBackground(server, 'BGSAVE')
       reply.simple('Background saving started')
     },
   },
   {
+    name: 'bgrewriteaof',
+    summary: 'Writes a checkpoint in the background, which shortens the journal.',
+    group: 'server',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    arity: 1,
+    flags: FLAGS,
+    run({ reply, server }) {
+      saveInBackground(server, 'BGREWRITEAOF')
+      reply.simple('Background append only file rewriting started')
+    },
+  },
+  {
     name: 'lastsave',
-    summary: 'Returns the time of the last commit to disk, in Unix seconds.',
+    summary: 'Returns the time of the last checkpoint, in Unix seconds.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -50,7 +68,7 @@ export const saveCommands: readonly Command[] = [
     flags: ['loading', 'stale', 'fast'],
     categories: ['admin'],
     run({ reply, server }) {
-      reply.integer(Math.floor(server.persistence.lastSave / 1000))
+      reply.integer(Math.floor(server.persistence.status.lastCheckpoint / 1000))
     },
   },
 ]

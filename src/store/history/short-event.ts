@@ -9,7 +9,7 @@ import type { Value } from '../value.ts'
  * event is three objects with twenty-one fields.
  *
  * Trick: one object holds the six fields that differ. `node` and `prevNode` are made each time they
- * are read. They are not kept: every commit reads those of every event, so the history would soon
+ * are read. They are not kept: every checkpoint reads those of every event, so the history would soon
  * hold them all.
  *
  * Price: `Event` has two forms, and frequent readers of its nodes look into `overwrite` first.

@@ -95,9 +95,11 @@ export class SnapshotCopy {
 
   *#nodeParts(): Generator<Value> {
     const copy = this.#nodes
-    const walk = new TreeWalk(copy, '/', false)
+    // By name, as in etcd: equal stores have equal documents, whatever happened on the way.
+    const walk = new TreeWalk(copy, '/', true)
     let separator = ''
     for (let step = walk.next(); step !== 'done'; step = walk.next()) {
+      if (step === 'sorting') continue
       if (step === 'end') {
         yield '}}'
         separator = ','

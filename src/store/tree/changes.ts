@@ -1,4 +1,5 @@
-import type { DirectoryNode, Node } from './node.ts'
+import type { Event } from '../event.ts'
+import { type DirectoryNode, type FileNode, type Node, nodesBelow } from './node.ts'
 
 /** A removed file, as the copy knows it. */
 export interface RemovedFile {
@@ -40,6 +41,16 @@ export class Tally {
   }
 }
 
+/** A value that lies in the copy in a record of its own. */
+export interface StoredValue {
+  readonly id: number
+  /** In bytes. */
+  readonly length: number
+}
+
+/** A shorter value is never a {@link StoredValue}. */
+export const MIN_STORED_VALUE_BYTES = 128
+
 /** The changes that a copy of the tree lacks. */
 export interface ChangeSet {
   /** New and changed nodes; some may have been removed since. */
@@ -47,6 +58,21 @@ export interface ChangeSet {
   readonly removedFiles: RemovedFile[]
   /** The `id`s of removed directories. */
   readonly removedDirectories: number[]
+  /** Values that no file has any more. */
+  readonly removedValues: StoredValue[]
+}
+
+/** A copy in the making: it shows the moment of the last {@link Changes.take}. */
+export interface FrozenCopy {
+  /** Called before the first change of a node since then. */
+  capture(node: Node): void
+}
+
+/** Gets the writes that no command has made: expiries on the way, and those of a program. */
+export interface DirectWrites {
+  onEvent(event: Event): void
+  /** The whole tree has been replaced by a saved state. */
+  onRecovery(): void
 }
 
 /**
@@ -55,31 +81,35 @@ export interface ChangeSet {
  * a mark on every node would cost memory.
  */
 export class Changes {
-  /** Whether there was a write or an expiry since the last {@link take}. */
-  pending = false
   /** The number of writes so far. */
   writes = 0
+  /** How often the whole tree, with the counters, has been replaced by a saved state. */
+  recoveries = 0
+  /** Whether a command is running, whose entry stands for all its writes. */
+  covered = false
+  /** Told of writes while {@link covered} is false. */
+  direct: DirectWrites | undefined
   /** Whether the whole tree has been replaced; the notes from before are dropped then. */
   replaced = false
+  /** Told of nodes before they change, while a copy is being made. */
+  frozen: FrozenCopy | undefined
   /** The copy has no directories with a lower `id`. */
   firstId = 1
-  /** The next directory's `id`; none is given twice, not even in different copies. */
+  /** The next `id` of a directory or a value; none is given twice, not even in different copies. */
   nextId = 1
   /** The tally that the copy will have: the nodes in the tree, and some that are just removed. */
   tally = new Tally()
-  readonly #wake: () => void
+  /** The files whose value lies in the copy in a record of its own, unchanged. */
+  readonly values = new Map<FileNode, StoredValue>()
   /** The index at the last {@link take}; nodes modified after it have been noted. */
   #seenIndex = 0
+  /** Nodes that have been captured by {@link move} since the last {@link take}. */
+  readonly #moved = new Set<Node>()
   #set: ChangeSet = emptySet()
 
-  /** @param wake called at the first write after a {@link take}; must not write to the tree */
-  constructor(wake: () => void) {
-    this.#wake = wake
-  }
-
-  /** Whether removals have been noted; `Tree.reclaim` notes some without setting {@link pending}. */
-  get hasRemovals(): boolean {
-    return this.#set.removedFiles.length > 0 || this.#set.removedDirectories.length > 0
+  /** Whether anything has been noted. */
+  get hasNotes(): boolean {
+    return this.replaced || !isEmpty(this.#set)
   }
 
   /** Notes a new node. */
@@ -94,33 +124,79 @@ export class Changes {
    * @param index its new `modifiedIndex`
    */
   change(node: Node, index: number): void {
-    if (node.modifiedIndex <= this.#seenIndex) this.#set.nodes.push(node)
+    if (node.modifiedIndex <= this.#seenIndex) {
+      this.#capture(node)
+      this.#set.nodes.push(node)
+    }
     this.tally.change(node.modifiedIndex, index)
   }
 
-  /** Notes a node that has been removed, by itself or with a directory above it. */
+  /**
+   * Called before a directory is taken out of its place, to be put into another, and before the nodes
+   * below lose their leases on the way. {@link change} follows.
+   */
+  move(node: Node): void {
+    if (node.modifiedIndex > this.#seenIndex) return
+    this.#capture(node)
+    this.#moved.add(node)
+  }
+
+  /** Called before the value of a file changes. */
+  changeValue(file: FileNode): void {
+    if (file.value.length < MIN_STORED_VALUE_BYTES) return
+    const stored = this.values.get(file)
+    if (stored === undefined) return
+    this.values.delete(file)
+    this.#set.removedValues.push(stored)
+  }
+
+  /** Notes a node that is about to be removed, by itself or with a directory above it. */
   remove(node: Node, parent: DirectoryNode): void {
+    if (node.modifiedIndex <= this.#seenIndex) this.#capture(node)
     this.tally.remove(node.modifiedIndex)
     if (node.dir) {
       if (node.id >= this.firstId) this.#set.removedDirectories.push(node.id)
-    } else if (parent.id >= this.firstId) {
+      return
+    }
+    this.changeValue(node)
+    if (parent.id >= this.firstId) {
       this.#set.removedFiles.push({ parentId: parent.id, name: node.name })
     }
   }
 
-  /** Called when the index has been raised. */
-  written(): void {
-    this.writes++
-    if (this.pending) return
-    this.pending = true
-    this.#wake()
+  #capture(node: Node): void {
+    if (this.frozen === undefined || this.#moved.has(node)) return
+    this.frozen.capture(node)
   }
 
-  /** Notes that the whole tree has been replaced. */
-  replaceAll(): void {
+  /** Called when the index has been raised. */
+  written(event: Event): void {
+    this.writes++
+    if (!this.covered) this.direct?.onEvent(event)
+  }
+
+  /** Notes that the whole tree has been replaced; the nodes from before do not change any more. */
+  replaceAll(root: DirectoryNode): void {
+    this.writes++
     this.replaced = true
+    this.frozen = undefined
+    this.values.clear()
     this.#set = emptySet()
-    this.written()
+    this.count(root)
+  }
+
+  /** Makes {@link tally} anew. @param root the tree that it counts */
+  count(root: DirectoryNode): void {
+    this.tally = new Tally()
+    this.tally.add(root.modifiedIndex)
+    for (const node of nodesBelow(root)) this.tally.add(node.modifiedIndex)
+  }
+
+  /** Notes that the whole tree has been replaced by a saved state. */
+  recover(root: DirectoryNode): void {
+    this.recoveries++
+    this.replaceAll(root)
+    if (!this.covered) this.direct?.onRecovery()
   }
 
   /**
@@ -131,18 +207,17 @@ export class Changes {
   take(index: number): ChangeSet {
     const taken = this.#set
     this.#set = emptySet()
+    this.#moved.clear()
     this.#seenIndex = index
-    this.pending = false
     return taken
   }
 }
 
 /** No changes. */
 export function emptySet(): ChangeSet {
-  return { nodes: [], removedFiles: [], removedDirectories: [] }
+  return { nodes: [], removedFiles: [], removedDirectories: [], removedValues: [] }
 }
 
 export function isEmpty(set: ChangeSet): boolean {
-  const { nodes, removedFiles, removedDirectories } = set
-  return nodes.length + removedFiles.length + removedDirectories.length === 0
+  return Object.values(set).every(({ length }) => length === 0)
 }

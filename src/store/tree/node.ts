@@ -9,8 +9,8 @@ export interface Lease {
   readonly node: Node
   /** Unix milliseconds. */
   expireTime: number
-  /** Breaks ties: of two nodes that expire in the same millisecond, the earlier lease goes first. */
-  readonly sequence: number
+  /** The node's `createdIndex` when the lease was last set; breaks ties. */
+  createdIndex: number
   /** The lease's position in the heap; -1 once it has been removed. */
   position: number
   /** The node's position in the list of files, if the node is a file. */

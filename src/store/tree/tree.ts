@@ -26,8 +26,9 @@ import {
   isOverdue,
   type Lease,
   type Node,
+  nodesBelow,
 } from './node.ts'
-import { MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
+import { byLease, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
 
 /** With fewer files, most nodes are in the processor's cache anyway. */
 const MIN_FILES_TO_LOOK_AHEAD = 10_000
@@ -198,6 +199,15 @@ export class Tree {
     return node
   }
 
+  /** The node at a path, whether or not it has expired. */
+  nodeAt(tidy: string): Node | undefined {
+    let node: Node | undefined = this.#root
+    for (const name of tidy.split('/')) {
+      if (name !== '') node = node?.dir ? node.children.get(name) : undefined
+    }
+    return node
+  }
+
   /** The first expired node on the way to a path, the node at the path included. */
   overdueOn(tidy: string, now: number): Node | undefined {
     if (this.#heap.size === 0 || isRoot(tidy)) return undefined
@@ -276,6 +286,12 @@ export class Tree {
     node.createdIndex = node.modifiedIndex
   }
 
+  /** Changes the value of a file, after {@link touch}. */
+  setValue(file: FileNode, value: Value): void {
+    this.changes?.changeValue(file)
+    file.value = value
+  }
+
   /** @param expireTime in Unix milliseconds; absent makes the node permanent */
   setExpiry(node: Node, expireTime: number | undefined): void {
     if (expireTime === undefined) {
@@ -300,10 +316,28 @@ export class Tree {
     if (node.children.size > 0) this.#removed.push(node.children.values())
   }
 
-  /** Takes a directory out of its place, for {@link hang}. The nodes below keep their leases. */
-  lift(directory: DirectoryNode): void {
+  /**
+   * Takes a directory out of its place, for {@link hang}.
+   *
+   * @returns when it and the nodes below expire, in Unix milliseconds; their leases are taken back,
+   * because their order depends on paths
+   */
+  lift(directory: DirectoryNode): Map<Node, number> {
+    const leases = new Map<Node, number>()
+    const takeBack = (node: Node): void => {
+      if (node.lease === null) return
+      this.changes?.move(node)
+      leases.set(node, node.lease.expireTime)
+      this.#heap.remove(node)
+    }
+    this.changes?.move(directory)
+    if (this.#heap.size > 0) {
+      takeBack(directory)
+      for (const node of nodesBelow(directory)) takeBack(node)
+    }
     this.#ahead.forget()
     detach(directory)
+    return leases
   }
 
   /** Puts a directory that has been lifted into another place. @param name one that is free there */
@@ -323,6 +357,12 @@ export class Tree {
     const lease = this.#heap.top()
     if (lease === undefined || lease.expireTime > cutoff) return undefined
     return this.index < INDEX_CEILING ? lease.node : undefined
+  }
+
+  /** The children of a directory that have expired, oldest first. */
+  dueIn(directory: DirectoryNode, now: number): Node[] {
+    const due = Array.from(this.#heap.due(now), ({ node }) => node)
+    return due.filter(({ parent }) => parent === directory).sort(byLease)
   }
 
   /** The leases that are due, in no order; some may be below removed directories. */
@@ -350,8 +390,8 @@ export class Tree {
         this.#removed.pop()
         continue
       }
-      this.#heap.remove(node)
       if (node.parent !== null) this.changes?.remove(node, node.parent)
+      this.#heap.remove(node)
       node.parent = null
       if (node.dir) this.#removed.push(node.children.values())
       else this.#fileList.remove(node)
@@ -364,7 +404,7 @@ export class Tree {
     const root = new DirectoryNode('', null, this.#root.createdIndex)
     root.modifiedIndex = this.#root.modifiedIndex
     this.#replace(root, new TtlHeap(), new FileList())
-    this.changes?.replaceAll()
+    this.changes?.replaceAll(root)
   }
 
   /** Replaces all nodes. @param leases when each of them expires, in Unix milliseconds */

@@ -1,4 +1,4 @@
-import type { Lease, Node } from './node.ts'
+import { type Lease, type Node, pathOf } from './node.ts'
 
 /**
  * The last time that RFC 3339 can express, in Unix milliseconds; later expiry times are clamped to
@@ -6,19 +6,25 @@ import type { Lease, Node } from './node.ts'
  */
 export const MAX_EXPIRE_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
+/**
+ * Nodes that expire in the same millisecond are ordered by what the store itself says of them, so that
+ * every copy of the store expires them in the same order. Equal indexes come only from KRECOVER, and
+ * from a directory that was made together with the node below it.
+ */
 function before(a: Lease, b: Lease): boolean {
-  return a.expireTime < b.expireTime || (a.expireTime === b.expireTime && a.sequence < b.sequence)
+  if (a.expireTime !== b.expireTime) return a.expireTime < b.expireTime
+  if (a.createdIndex !== b.createdIndex) return a.createdIndex < b.createdIndex
+  return pathOf(a.node) < pathOf(b.node)
 }
 
-/** Sorts leases: the next to expire comes first. */
-export function byExpireTime(a: Lease, b: Lease): number {
-  return before(a, b) ? -1 : 1
+/** Sorts nodes that have leases: the next to expire comes first. */
+export function byLease(a: Node, b: Node): number {
+  return before(a.lease as Lease, b.lease as Lease) ? -1 : 1
 }
 
 /** A binary heap of leases, the next to expire on top. Any lease can be moved or removed. */
 export class TtlHeap {
   readonly #leases: Lease[] = []
-  #sequence = 0
 
   get size(): number {
     return this.#leases.length
@@ -41,7 +47,8 @@ export class TtlHeap {
   }
 
   /**
-   * Gives a node a lease, or changes the lease that it has.
+   * Gives a node a lease, or changes the lease that it has. Must be called again when the node's
+   * `createdIndex` has changed.
    *
    * @param expireTime Unix milliseconds
    */
@@ -51,7 +58,7 @@ export class TtlHeap {
       const fresh: Lease = {
         node,
         expireTime,
-        sequence: this.#sequence++,
+        createdIndex: node.createdIndex,
         position: this.#leases.length,
         filePosition: 0,
       }
@@ -61,6 +68,7 @@ export class TtlHeap {
       return
     }
     lease.expireTime = expireTime
+    lease.createdIndex = node.createdIndex
     this.#up(lease)
     this.#down(lease)
   }

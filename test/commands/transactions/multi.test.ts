@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
-import { expect, onTestFinished, test, vi } from 'vitest'
-import { Engine } from '../../../src/persistence/level.ts'
+import { expect, onTestFinished, test } from 'vitest'
 import type { RunningServer } from '../../../src/server/start.ts'
 import { type Clock, ManualClock } from '../../../src/store/clock.ts'
 import type { Event } from '../../../src/store/event.ts'
+import { useDisk } from '../../persistence/support.ts'
 import {
   ErrorReply,
   eventually,
@@ -303,29 +303,20 @@ async function startOnDisk(): Promise<RunningServer> {
   return await start({ directives: { dir: directory, durability: 'always' } })
 }
 
-test('all writes of an EXEC are in one commit, and the reply waits for it', async () => {
+test('all writes of an EXEC are in one record, and the reply waits for the disk', async () => {
   const server = await startOnDisk()
   const client = await join(server)
-  const write = vi.spyOn(Engine.prototype, 'write')
-  onTestFinished(() => write.mockRestore())
-  let finish = (): void => {}
-  const held = new Promise<void>((resolve) => {
-    finish = resolve
-  })
-  write.mockImplementationOnce(async function (this: Engine, batch, sync) {
-    await held
-    write.mockRestore()
-    await this.write(batch, sync)
-  })
+  const disk = useDisk()
+  disk.hold()
   await client.call('MULTI')
   for (let i = 0; i < 100; i++) client.send('SET', `k${i}`, 'v')
   await client.take(100)
   client.send('EXEC')
   await eventually(() => server.store.lookup('/k99') !== undefined)
-  await eventually(() => write.mock.calls.length > 0)
+  await eventually(() => disk.waiting === 1)
   expect(client.unread).toBe('')
-  expect(write).toHaveBeenCalledTimes(1)
-  finish()
+  expect(disk.appends).toBe(1)
+  disk.release()
   expect(await client.next()).toEqual(new Array(100).fill('OK'))
 })
 
@@ -335,8 +326,7 @@ test('when the disk has failed, writes are refused as soon as they are queued', 
   const queued = await join(server)
   await queued.call('MULTI')
   await queued.call('SET', 'b', '1')
-  const write = vi.spyOn(Engine.prototype, 'write').mockRejectedValue(new Error('no space'))
-  onTestFinished(() => write.mockRestore())
+  useDisk().failure = new Error('no space')
   expect(errorText(await client.call('SET', 'a', '1'))).toMatch(/^MISCONF/)
   await client.call('MULTI')
   expect(await client.call('GET', 'a')).toBe('QUEUED')

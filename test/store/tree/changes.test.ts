@@ -6,14 +6,13 @@ import { type ChangeSet, Changes, isEmpty, Tally } from '../../../src/store/tree
 import { type DirectoryNode, type Node, pathOf } from '../../../src/store/tree/node.ts'
 import { write } from '../random-writes.ts'
 
-/** A store whose changes are noted, and how often somebody was woken. */
+/** A store whose changes are noted. */
 function noted() {
   const clock = new ManualClock()
   const store = new Store({ clock })
-  let woken = 0
-  const changes = new Changes(() => woken++)
+  const changes = new Changes()
   store.changes = changes
-  return { store, clock, changes, woken: () => woken, take: () => changes.take(store.index) }
+  return { store, clock, changes, take: () => changes.take(store.index) }
 }
 
 const keysOf = ({ nodes }: ChangeSet): string[] => nodes.map(pathOf).sort()
@@ -45,10 +44,10 @@ describe('Changes', () => {
   })
 
   test('has nothing of writes that failed, and of reads', () => {
-    const { store, changes, take, woken } = noted()
+    const { store, changes, take } = noted()
     store.set('/a/b', '1')
     take()
-    const before = woken()
+    const { writes } = changes
     for (const attempt of [
       () => store.create('/a/b', '1'),
       () => store.set('/a', '1'),
@@ -62,23 +61,44 @@ describe('Changes', () => {
       expect(attempt).toThrow()
     }
     store.get('/', { recursive: true })
-    expect([changes.pending, changes.hasRemovals, woken()]).toEqual([false, false, before])
+    expect([changes.writes, changes.hasNotes]).toEqual([writes, false])
     expect(isEmpty(take())).toBe(true)
   })
 
-  test('wakes at the first write after a look, before watchers are told, and not again', () => {
-    const { store, changes, take, woken } = noted()
-    const seen: [pending: boolean, woken: number][] = []
-    store.watch('/', { recursive: true, stream: true }, () => seen.push([changes.pending, woken()]))
+  test('tells of each write that no command covers, before watchers are told', () => {
+    const { store, changes } = noted()
+    const told: string[] = []
+    changes.direct = {
+      onEvent: ({ action }) => told.push(action),
+      onRecovery: () => told.push('recovery'),
+    }
+    store.watch('/', { recursive: true, stream: true }, ({ action }) => told.push(`seen ${action}`))
     store.set('/a', '1')
+    changes.covered = true
     store.set('/a', '2')
-    take()
+    changes.covered = false
     store.delete('/a')
-    expect(seen).toEqual([
-      [true, 1],
-      [true, 1],
-      [true, 2],
-    ])
+    store.recovery(new Store().save())
+    expect(told).toEqual(['set', 'seen set', 'seen set', 'delete', 'seen delete', 'recovery'])
+    expect(changes.writes).toBe(4)
+  })
+
+  test('shows each node to a copy in the making, before its first change', () => {
+    const { store, changes, take } = noted()
+    for (const path of ['/a/b', '/a/c', '/d/e', '/f']) store.set(path, '1')
+    take()
+    const captured: string[] = []
+    changes.frozen = {
+      capture: (node) => captured.push(`${pathOf(node)} ${node.dir ? '' : node.value}`),
+    }
+    store.set('/f', '2')
+    store.set('/f', '3')
+    store.update('/a/b', '2')
+    store.set('/new', '1')
+    store.rename('/a', '/moved')
+    store.delete('/d', { recursive: true })
+    store.reclaim(Number.POSITIVE_INFINITY)
+    expect(captured).toEqual(['/f 1', '/a/b 1', '/a ', '/moved/c 1', '/d ', '/e 1'])
   })
 
   test('tells of removed nodes that the copy has, in the terms of the copy', () => {
@@ -123,20 +143,19 @@ describe('Changes', () => {
     store.delete('/d', { recursive: true })
     const first = take().removedFiles.length
     expect(first).toBeLessThan(200)
-    expect([changes.pending, changes.hasRemovals]).toEqual([false, false])
+    expect(changes.hasNotes).toBe(false)
     store.reclaim(Number.POSITIVE_INFINITY)
-    expect([changes.pending, changes.hasRemovals]).toEqual([false, true])
+    expect(changes.hasNotes).toBe(true)
     expect(first + take().removedFiles.length).toBe(200)
   })
 
   test('forgets all when the tree is replaced', () => {
-    const { store, changes, take, woken } = noted()
+    const { store, changes, take } = noted()
     store.set('/a/b', '1')
     take()
     store.set('/c', '1')
-    const before = woken()
     store.recovery(new Store().save())
-    expect([changes.pending, changes.replaced, woken()]).toEqual([true, true, before])
+    expect(changes.replaced).toBe(true)
     expect(isEmpty(take())).toBe(true)
   })
 

@@ -167,20 +167,21 @@ test('what is due is gathered once for any number of paths', () => {
 })
 
 test('a directory that is lifted and hung elsewhere keeps all below it', () => {
-  const { tree, put } = planted()
+  const { tree, put, clock } = planted()
   put('/old/d/f', '1', 1000)
   put('/new', undefined)
   const directory = tree.find('/old/d', 0) as DirectoryNode
-  tree.lift(directory)
+  const leases = tree.lift(directory)
   expect([tree.lookup('/old/d/f'), tree.root.files]).toEqual([undefined, 0])
   tree.hang(directory, tree.find('/new', 0) as DirectoryNode, 'e')
   expect(pathsIn(tree)).toEqual(['/new', '/new/e', '/new/e/f', '/old'])
-  expect([tree.root.files, tree.leases, tree.fileList.length]).toEqual([1, 1, 1])
+  expect([tree.root.files, tree.leases, tree.fileList.length]).toEqual([1, 0, 1])
+  expect([...leases]).toEqual([[tree.find('/new/e/f', 0), clock.now() + 1000]])
 })
 
 test('clear drops all nodes, and notes for the copy that all are replaced', () => {
   const { tree, put } = planted()
-  const changes = new Changes(() => {})
+  const changes = new Changes()
   tree.changes = changes
   tree.root.createdIndex = 3
   put('/a/b', '1', 1000)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { FileNode } from '../../../src/store/tree/node.ts'
 import { TtlHeap } from '../../../src/store/tree/ttl-heap.ts'
 
-const file = (name = 'a'): FileNode => new FileNode(name, null as never, '', 1)
+const file = (name = 'a', index = 1): FileNode => new FileNode(name, null as never, '', index)
 
 describe('TtlHeap', () => {
   test('has the next to expire on top', () => {
@@ -43,17 +43,20 @@ describe('TtlHeap', () => {
     fc.assert(
       fc.property(steps, (sequence) => {
         const heap = new TtlHeap()
-        const nodes = Array.from({ length: 16 }, (_, i) => file(String(i)))
-        /** Of each node its time, and when it was first given one. */
-        const model = new Map<FileNode, { time: number; turn: number }>()
-        let turn = 0
+        // Some have one index, as after KRECOVER: their paths decide.
+        const nodes = Array.from({ length: 16 }, (_, i) => file(String(15 - i), (i * 7) % 5))
+        /** When each node expires. */
+        const model = new Map<FileNode, number>()
         const first = (): FileNode | undefined =>
-          [...model].sort(([, a], [, b]) => a.time - b.time || a.turn - b.turn)[0]?.[0]
+          [...model].sort(
+            ([a, time], [b, other]) =>
+              time - other || a.createdIndex - b.createdIndex || (a.name < b.name ? -1 : 1),
+          )[0]?.[0]
         for (const step of sequence) {
           if (step[0] === 'set') {
             const node = nodes[step[1]]
             heap.set(node, step[2])
-            model.set(node, { time: step[2], turn: model.get(node)?.turn ?? turn++ })
+            model.set(node, step[2])
           } else {
             const node = step[0] === 'pop' ? heap.top()?.node : nodes[step[1]]
             if (node === undefined) continue
@@ -64,7 +67,7 @@ describe('TtlHeap', () => {
           expect(heap.top()?.node).toBe(first())
         }
         for (const node of nodes) {
-          expect(node.lease?.expireTime).toBe(model.get(node)?.time)
+          expect(node.lease?.expireTime).toBe(model.get(node))
         }
         while (model.size > 0) {
           const node = first() as FileNode

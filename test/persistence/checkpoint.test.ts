@@ -28,7 +28,12 @@ const directoryNames = (operations: readonly Operation[]): string[] =>
 
 const nameOf = (value: Buffer): string => decodeDirectory(value, decodeNode(value).bodyAt).name
 
-describe('a commit writes', () => {
+/** Lets everything happen that does not wait for the disk. */
+async function nextTurns(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('a checkpoint writes', () => {
   test('only changed nodes, each once however often it changed', async () => {
     const { store, persistence } = await keep()
     const disk = useDisk()
@@ -182,7 +187,7 @@ describe('a commit writes', () => {
   })
 })
 
-describe('a commit that fails', () => {
+describe('a checkpoint that fails', () => {
   /** The directory of each id, including ids in failed writes. */
   function namesOfIds(disk: Disk): Map<number, Set<string>> {
     const names = new Map<number, Set<string>>()
@@ -207,7 +212,7 @@ describe('a commit that fails', () => {
     disk.failure = new Error('no space left')
     disk.failsLate = late
     await expect(persistence.save()).rejects.toThrow('no space left')
-    expect(persistence.failure).toBe('no space left')
+    expect(persistence.status.checkpointFailure).toBe('no space left')
     store.delete('/first', { recursive: true })
     store.set('/second/x', '1')
     clock.advance(60)
@@ -216,7 +221,10 @@ describe('a commit that fails', () => {
     store.set('/third/x', '1')
     disk.failure = undefined
     await persistence.save()
-    expect(persistence.failure).toBeUndefined()
+    expect([persistence.failure, persistence.status.checkpointFailure]).toEqual([
+      undefined,
+      undefined,
+    ])
     store.set('/fourth/x', '1')
     await persistence.close(true)
     for (const [id, names] of namesOfIds(disk)) expect([id, names.size]).toEqual([id, 1])
@@ -237,6 +245,7 @@ describe('a commit that fails', () => {
     disk.failure = new Error('no space left')
     await expect(persistence.save()).rejects.toThrow('no space left')
     await persistence.close(false)
+    disk.failure = undefined
     const again = await keep({ directory })
     expect(contentOf(again.store)).toEqual(before)
   })
@@ -244,20 +253,26 @@ describe('a commit that fails', () => {
   test('is tried again by itself after a second', async () => {
     const { store, clock, persistence } = await keep()
     const disk = useDisk()
-    disk.failure = new Error('no space left')
     store.set('/a', '1')
-    clock.advance(1000)
-    await eventually(() => persistence.failure !== undefined && !persistence.committing)
-    const { commits } = persistence
+    await nextTurns()
+    clock.advance(500)
+    await eventually(() => disk.syncs > 0)
+    disk.failure = new Error('no space left')
+    await expect(persistence.save()).rejects.toThrow('no space left')
+    const { checkpoints } = persistence.status
     clock.advance(999)
-    expect(persistence.commits).toBe(commits)
+    await nextTurns()
+    expect(persistence.status.checkpoints).toBe(checkpoints)
     clock.advance(1)
-    expect(persistence.commits).toBe(commits + 1)
-    await eventually(() => !persistence.committing)
-    expect(persistence.failure).toBe('no space left')
+    await eventually(() => persistence.status.checkpoints === checkpoints + 1)
+    await eventually(() => !persistence.status.isCheckpointing)
+    expect([persistence.failure, persistence.status.checkpointFailure]).toEqual([
+      undefined,
+      'no space left',
+    ])
     disk.failure = undefined
-    clock.advance(1000)
-    await eventually(() => persistence.failure === undefined)
+    clock.advance(2000)
+    await eventually(() => persistence.status.checkpointFailure === undefined)
     expect(fileNames(disk.puts('file'))).toEqual(['a'])
   })
 
@@ -333,16 +348,15 @@ describe('a commit that fails', () => {
 })
 
 describe('closing', () => {
-  test('without saving leaves the last commit on the disk', async () => {
+  test('without a checkpoint leaves the writes since the last one in the journal', async () => {
     const { store, persistence, directory } = await keep()
     store.set('/a', '1')
     await persistence.save()
-    const before = contentOf(store)
     store.set('/a', '2')
     store.set('/b/c', '2')
     await persistence.close(false)
     const again = await keep({ directory })
-    expect(contentOf(again.store)).toEqual(before)
+    expect(contentOf(again.store)).toEqual(contentOf(store))
   })
 
   test('ends although the running commit and the next one fail', async () => {
@@ -359,7 +373,8 @@ describe('closing', () => {
     await closed
     disk.failure = undefined
     const again = await keep({ directory })
-    expect(again.store.index).toBe(0)
+    // The journal has taken the write before the disk failed.
+    expect(again.store.index).toBe(1)
   })
 
   test('rejects a save whose commit will not run', async () => {

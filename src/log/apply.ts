@@ -1,0 +1,202 @@
+import { pino } from 'pino'
+import { Users } from '../access/users.ts'
+import { commandTable } from '../commands/table.ts'
+import { Config } from '../config/config.ts'
+import { Keyspace } from '../keyspace/keyspace.ts'
+import { newServerStats } from '../metrics/counters.ts'
+import type { MemoryGauge } from '../metrics/memory-gauge.ts'
+import { Subscriptions } from '../pubsub/subscriptions.ts'
+import { catalogueOf } from '../request/access-of-command.ts'
+import type { Client, ServerContext } from '../request/client.ts'
+import { ServerClock } from '../request/clock.ts'
+import { Dispatcher } from '../request/dispatcher.ts'
+import { ReplyWriter } from '../resp/reply-writer.ts'
+import { PathError, StoreError } from '../store/errors.ts'
+import { STAT_NAMES } from '../store/stats.ts'
+import type { Store } from '../store/store.ts'
+import { type DirectWrite, type Entry, EntryReader } from './entry.ts'
+import { DamagedJournalError } from './journal-errors.ts'
+
+/**
+ * Applies entries to a store, whose clock stands at the time of each.
+ *
+ * What comes out depends on the entries and the store alone. The configuration has no say, because a
+ * request that it refuses is no entry; so commands run here with the widest limits.
+ */
+export class Applier {
+  readonly #store: Store
+  readonly #clock: ServerClock
+  readonly #dispatcher: Dispatcher
+  readonly #client: Client
+
+  /** @param store its clock must be a {@link ServerClock}, which can be stopped */
+  constructor(store: Store) {
+    const { clock } = store
+    if (!(clock instanceof ServerClock)) throw new TypeError('the clock cannot be stopped')
+    this.#store = store
+    this.#clock = clock
+    const server = contextOf(store, clock)
+    this.#dispatcher = new Dispatcher(server, commandTable)
+    this.#client = silentClient(server)
+  }
+
+  /**
+   * Applies a record of the journal.
+   *
+   * @throws DamagedJournalError if it is not readable, or if it does not lead to the index that it led to before
+   */
+  applyRecord(record: Buffer): void {
+    const reader = new EntryReader(record)
+    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) this.apply(entry)
+    const { index } = this.#store
+    if (index === reader.index) return
+    throw new DamagedJournalError(
+      'the journal',
+      `it does not go on from the tree, whose index would be ${index} and was ${reader.index}`,
+    )
+  }
+
+  apply(entry: Entry): void {
+    const clock = this.#clock
+    clock.stopAt(entry.time)
+    try {
+      if (entry.kind === 'requests') {
+        for (const args of entry.requests) this.#dispatcher.apply(this.#client, args)
+      } else if (entry.kind === 'expire') this.#expire(entry.count, entry.time)
+      else if (entry.kind === 'direct') this.#write(entry.write)
+      else for (const [i, name] of STAT_NAMES.entries()) this.#store.stats[name] = entry.values[i]
+    } finally {
+      clock.goOn()
+    }
+  }
+
+  #expire(count: number, time: number): void {
+    for (let left = count; left > 0; ) {
+      const next = this.#store.nextExpiry()
+      if (next === undefined || next > time) return
+      left -= this.#store.deleteExpiredKeys(time, left)
+    }
+  }
+
+  #write(write: DirectWrite): void {
+    try {
+      this.#tryWrite(write)
+    } catch (error) {
+      // The store's index shows that it differs.
+      if (!(error instanceof StoreError || error instanceof PathError)) throw error
+    }
+  }
+
+  #tryWrite({ action, path, dir, refresh, value, expireTime }: DirectWrite): void {
+    const store = this.#store
+    const options = { expireTime, refresh }
+    switch (action) {
+      case 'create':
+        if (dir) store.createDirectory(path, options)
+        else store.create(path, value, options)
+        return
+      case 'set':
+        if (dir) store.setDirectory(path, options)
+        else store.set(path, value, options)
+        return
+      case 'update':
+        store.update(path, value, options)
+        return
+      case 'compareAndSwap': {
+        const prevIndex = store.lookup(path)?.modifiedIndex
+        store.compareAndSwap(path, { prevIndex }, value, options)
+        return
+      }
+      case 'compareAndDelete':
+        store.compareAndDelete(path, {})
+        return
+      case 'delete':
+        if (path === '/') store.flush()
+        else store.delete(path, { recursive: dir })
+        return
+      case 'expire':
+        store.expireNode(path)
+    }
+  }
+}
+
+/** A request that memory refuses is no entry. */
+const AMPLE_MEMORY = {
+  heapHasRoomFor: () => true,
+  hasRoomFor: () => true,
+} as Partial<MemoryGauge> as MemoryGauge
+
+/** What commands that write need of a server. */
+function contextOf(store: Store, clock: ServerClock): ServerContext {
+  const config = new Config()
+  config.set('proto-max-bulk-len', ['256mb'])
+  const stats = newServerStats()
+  const catalogue = catalogueOf(commandTable)
+  const needed: Partial<ServerContext> = {
+    store,
+    clock,
+    config,
+    stats,
+    logger: pino({ level: 'silent' }),
+    memory: AMPLE_MEMORY,
+    catalogue,
+    users: new Users(catalogue, () => true),
+    keyspace: new Keyspace(store, stats),
+    pubsub: new Subscriptions(store, () => {}),
+    commandStats: new Map(),
+    clients: new Map(),
+    monitors: new Set(),
+  }
+  return needed as ServerContext
+}
+
+/** A client that has no connection, may do anything, and gets no replies. */
+export function silentClient(server: ServerContext): Client {
+  const reply = new ReplyWriter()
+  reply.muted = true
+  const nothing = (): void => {}
+  return {
+    server,
+    reply,
+    id: 0,
+    address: '',
+    localAddress: '',
+    isLocal: true,
+    createdAt: 0,
+    lastRequestAt: 0,
+    lastCommand: '',
+    name: '',
+    libraryName: '',
+    libraryVersion: '',
+    // The default user, who may do anything: what was denied is no entry.
+    user: server.users.default,
+    authenticated: true,
+    awaited: undefined,
+    monitor: false,
+    noEvict: false,
+    noTouch: false,
+    replyMode: 'off',
+    transaction: undefined,
+    watched: undefined,
+    executing: true,
+    blocked: false,
+    bufferedInput: 0,
+    bufferedOutput: 0,
+    channels: new Set(),
+    patterns: new Set(),
+    channelCount: 0,
+    patternCount: 0,
+    subscriptionBytes: 0,
+    limitKept: () => true,
+    maySee: () => true,
+    mayGet: () => true,
+    block: () => nothing,
+    postpone: () => nothing,
+    deliver: nothing,
+    deliverShared: nothing,
+    whenDrained: nothing,
+    close: nothing,
+    disconnect: nothing,
+    fail: nothing,
+  }
+}

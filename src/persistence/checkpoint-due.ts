@@ -1,0 +1,24 @@
+/** A checkpoint is due when the journal has this many times the bytes that the last one has written. */
+const MIN_GAIN = 4
+/** A start applies this many entries in a few seconds, so a checkpoint is due whatever it costs. */
+const MAX_ENTRIES = 2_000_000
+
+/** Decides when the journal has grown so long that a checkpoint is due. */
+export class CheckpointDue {
+  /** Up to where in the journal the last checkpoint has everything. */
+  position = 0
+  /** How many entries there had been when the last checkpoint began. */
+  entries = 0
+
+  /**
+   * @param written where the journal ends
+   * @param entries how many there have been so far
+   * @param maxBytes the length of the journal at which a checkpoint is due, if it is worth it
+   * @param lastBytes what the last checkpoint has written
+   */
+  isDue(written: number, entries: number, maxBytes: number, lastBytes: number): boolean {
+    const length = written - this.position
+    if (length < maxBytes) return false
+    return length >= MIN_GAIN * lastBytes || entries - this.entries > MAX_ENTRIES
+  }
+}

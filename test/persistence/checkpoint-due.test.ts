@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { CheckpointDue } from '../../src/persistence/checkpoint-due.ts'
+
+const MB = 1024 ** 2
+
+test('a checkpoint is due at the journal size, or later if the last one was large', () => {
+  const due = new CheckpointDue()
+  expect(due.isDue(64 * MB - 1, 0, 64 * MB, 0)).toBe(false)
+  expect(due.isDue(64 * MB, 0, 64 * MB, 0)).toBe(true)
+  expect(due.isDue(400 * MB - 1, 0, 64 * MB, 100 * MB)).toBe(false)
+  expect(due.isDue(400 * MB, 0, 64 * MB, 100 * MB)).toBe(true)
+})
+
+test('so many entries that a start would take long make it due, whatever it costs', () => {
+  const due = new CheckpointDue()
+  expect(due.isDue(64 * MB, 2_000_000, 64 * MB, 100 * MB)).toBe(false)
+  expect(due.isDue(64 * MB, 2_000_001, 64 * MB, 100 * MB)).toBe(true)
+  expect(due.isDue(64 * MB - 1, 2_000_001, 64 * MB, 100 * MB)).toBe(false)
+  due.entries = 1
+  expect(due.isDue(64 * MB, 2_000_001, 64 * MB, 100 * MB)).toBe(false)
+})
+
+test('what comes before the last checkpoint does not count', () => {
+  const due = new CheckpointDue()
+  due.position = 10 * MB
+  expect(due.isDue(73 * MB, 0, 64 * MB, 0)).toBe(false)
+  expect(due.isDue(74 * MB, 0, 64 * MB, 0)).toBe(true)
+})
