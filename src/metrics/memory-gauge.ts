@@ -42,6 +42,8 @@ let collectGarbage: (() => void) | undefined
 export class MemoryGauge {
   /** Called when the heap is full for the first time, or again. */
   onHeapFull: (() => void) | undefined
+  /** Called whenever a measurement finds that memory is short: may set some free. */
+  onShort: (() => void) | undefined
   /** Bytes that old objects may take before V8 ends the process. */
   readonly heapLimit: number
   /** Bytes of the heap above which requests that take memory are refused. */
@@ -166,6 +168,7 @@ export class MemoryGauge {
       (this.#live > this.#limit || this.#isAbove(this.#limit, MAX_GARBAGE_FACTOR))
     this.#heapFull = this.#isHeapFull()
     if (this.#heapFull && !wasFull) this.onHeapFull?.()
+    if (this.#heapFull || this.#exceeded) this.onShort?.()
     const room = this.#heapMost - this.#heap
     const allowed = this.#limit === 0 ? room : Math.min(room, this.#limit - this.#used)
     this.#step = Math.max(MIN_STEP_BYTES, allowed / 4)

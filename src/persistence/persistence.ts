@@ -143,12 +143,16 @@ export class Persistence {
   append(): void {
     this.#log.append()
     const journal = this.#journal
-    if (journal === undefined || this.#loop.isRunning || this.#log.failure !== undefined) return
-    // One that has failed is tried again by itself.
-    if (this.#loop.failure !== undefined) return
+    if (journal === undefined || !this.#loop.mayBegin || this.failure !== undefined) return
     const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
     const { count } = this.recorder
     if (this.#due.isDue(journal.written, count, max, this.#loop.lastBytes)) this.#loop.request()
+  }
+
+  /** Begins a checkpoint, because memory is short and what is noted for the next one takes some. */
+  relieve(): void {
+    if (!this.#changes.hasNotes || this.failure !== undefined) return
+    if (this.#loop.mayBegin) this.#loop.request()
   }
 
   /**

@@ -194,6 +194,7 @@ export class Server implements ServerContext {
     const { clients } = this.#admission
     this.users.listener = new Revocation(clients, this.users, this.#dispatcher, this.store)
     this.memory.changes = () => this.store.index
+    this.memory.onShort = () => this.persistence.relieve()
     let warnedAt = Number.NEGATIVE_INFINITY
     this.memory.onHeapFull = () => {
       // Around the limit it is full many times a second.
