@@ -22,6 +22,7 @@ const KILLS = 1000
 const POWER_CUTS = 1000
 const APPLIED = 10_000
 const REDIS_OPERATIONS = 20_000
+const ACCESS_REQUESTS = 1_000_000
 
 const MB = 1024 ** 2
 const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
@@ -149,6 +150,11 @@ const trials: readonly Trial[] = [
     run: () => vitest('test/conformance/redis', 'KTREE_CONFORMANCE_OPS', REDIS_OPERATIONS),
   },
   {
+    name: 'access',
+    what: `${number(ACCESS_REQUESTS)} generated requests of users see and change nothing that they may not`,
+    run: () => vitest('test/access/paths-generated.test.ts', 'KTREE_ACCESS_OPS', ACCESS_REQUESTS),
+  },
+  {
     name: 'nodes',
     what: 'The whole suite on Node.js 22, 24 and 26',
     run: otherNodes,
@@ -190,7 +196,7 @@ for (const trial of trials) {
 
 const PAGE = 'docs/torture.md'
 /** The sections of the page that people have written, which stay. */
-const written = /\n## [^]*/.exec(readFileSync(PAGE, 'utf8'))?.[0] ?? ''
+const written = /\n## [\s\S]*/.exec(readFileSync(PAGE, 'utf8'))?.[0] ?? ''
 
 const page = `# Torture
 

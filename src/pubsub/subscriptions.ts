@@ -157,27 +157,30 @@ export class Subscriptions implements Burst {
    * Sends a message to a channel of Redis. Does not throw: clients for whom the message is too long to
    * be made are disconnected, because they miss it.
    *
+   * @param path the node that the message is about; only clients that may read it get the message
    * @returns the number of deliveries
    */
-  publish(channel: string, message: Value): number {
+  publish(channel: string, message: Value, path?: string): number {
     const bulkChannel = encodeBulk(channel)
     const subscribers = this.#channels.get(channel)
     let count = 0
     if (subscribers !== undefined) {
+      const readers = readersOf(subscribers, path)
       try {
-        deliverTo(subscribers, messageOf(3, encodeBulk('message') + bulkChannel, message))
+        deliverTo(readers, messageOf(3, encodeBulk('message') + bulkChannel, message))
       } catch (error) {
-        cutOff(subscribers, error)
+        cutOff(readers, error)
       }
       count += subscribers.size
     }
     for (const [pattern, listeners] of this.#patterns) {
       if (!matchGlob(pattern, channel)) continue
+      const readers = readersOf(listeners, path)
       try {
         const head = encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel
-        deliverTo(listeners, messageOf(4, head, message))
+        deliverTo(readers, messageOf(4, head, message))
       } catch (error) {
-        cutOff(listeners, error)
+        cutOff(readers, error)
       }
       count += listeners.size
     }
@@ -278,6 +281,14 @@ function listenersOf(map: Map<string, Set<Subscriber>>, name: string): Set<Subsc
 function leave(map: Map<string, Set<Subscriber>>, name: string, client: Subscriber): void {
   const listeners = map.get(name)
   if (listeners?.delete(client) && listeners.size === 0) map.delete(name)
+}
+
+/** @param path of the node that a message is about; only clients that may read it get the message */
+function readersOf(
+  listeners: ReadonlySet<Subscriber>,
+  path: string | undefined,
+): Iterable<Subscriber> {
+  return path === undefined ? listeners : [...listeners].filter((client) => client.maySee(path))
 }
 
 /** Disconnects clients that miss a message, because it could not be made. */

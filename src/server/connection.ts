@@ -13,7 +13,7 @@ import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
 import type { KeepingClient } from './client-memory.ts'
 import { Output, type OutputContext, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
-import { Session } from './session.ts'
+import { type Peer, Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { Turn, TurnClient } from './turn.ts'
 import { UnreadReplies } from './unread-replies.ts'
@@ -75,14 +75,8 @@ export class Connection
   #postponed: RequestArguments | undefined
   #onDrained: (() => void)[] = []
 
-  constructor(
-    context: ConnectionContext,
-    socket: Socket,
-    id: number,
-    address: string,
-    localAddress: string,
-  ) {
-    super(context.server, id, address, localAddress)
+  constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer) {
+    super(context.server, id, peer)
     this.#context = context
     this.#reader = new RequestReader(this, context.requestLimits, context.frameDecoder)
     this.#reader.unauthenticated = this.needsPassword
@@ -176,7 +170,7 @@ export class Connection
   }
 
   onProtocolError(message: string): void {
-    this.server.logger.debug({ client: this.id, address: this.address }, message)
+    this.logProtocolError(message)
     this.reply.muted = false
     this.reply.error(`ERR ${message}`)
     this.close()

@@ -26,6 +26,9 @@ class SilentSubscriber implements Subscriber {
   mayGet(): boolean {
     return true
   }
+  maySee(): boolean {
+    return true
+  }
 
   readonly reply = Object.assign(new ReplyWriter(), {
     push() {},
