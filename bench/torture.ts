@@ -125,6 +125,11 @@ const trials: readonly Trial[] = [
     run: () => vitest('test/server/hostile.test.ts', 'KTREE_MUTATIONS', MUTATIONS),
   },
   {
+    name: 'linear',
+    what: 'Requests of all commands that grow with each option, and in each argument, take steps in proportion',
+    run: () => vitest('test/server/linear.test.ts', 'KTREE_LINEAR_EVERY', 1),
+  },
+  {
     name: 'crashes',
     what: `kill -9 under load, ${number(CRASHES)} times under each durability; all that has to be there`,
     run: () => vitest('test/persistence/crash.test.ts', 'KTREE_CRASH_ROUNDS', CRASHES),
