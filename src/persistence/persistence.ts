@@ -68,7 +68,7 @@ export class Persistence {
    * Directories that this process has left, and how: it may write over them as long as no other
    * process has written to them.
    */
-  readonly #left = new Map<string, { batch: number; position: number }>()
+  readonly #left = new Map<string, { batches: readonly number[]; position: number }>()
 
   constructor(parts: PersistenceParts) {
     this.#parts = parts
@@ -357,7 +357,7 @@ export class Persistence {
     const loop = this.#loop
     const { logger, files, store } = this.#parts
     const left = this.#left.get(resolve(directory))
-    const { home, nextId, journal: place } = await DataHome.claim(directory, left?.batch, logger)
+    const { home, nextId, journal: place } = await DataHome.claim(directory, left?.batches, logger)
     await loop.finish()
     const former = { home: loop.home, journal: this.#journal, position: this.#due.position }
     try {
@@ -443,7 +443,7 @@ export class Persistence {
       this.#parts.logger.error({ err: error }, 'could not close the journal')
     })
     if (home.isOpen) await home.mark(isSynced, isExact)
-    this.#left.set(home.directory, { batch: home.copy.batch, position: journal?.written ?? 0 })
+    this.#left.set(home.directory, { batches: home.batches, position: journal?.written ?? 0 })
     await home.close()
   }
 }

@@ -95,12 +95,19 @@ describeWithPeer('redis-server', 'rules of users, compared with Redis', () => {
         line.replace(/[-+]@all( [-+][^ )]+)*/g, 'COMMANDS'),
       )
 
+  /** A parenthesis that ends no selector would be taken for the end of one in a line of ACL LIST. */
+  const isClosed = (rules: readonly string[]): boolean =>
+    !rules
+      .join(' ')
+      .replace(/\([^)]*\)/g, '')
+      .includes(')')
+
   test.for(Object.entries(PREFIXES))(
     '%s: ACL SETUSER, GETUSER, LIST and USERS of commands that both have',
     async ([, prefix]) => {
       await fc.assert(
         fc.asyncProperty(
-          fc.array(userRules(common, true), { minLength: 1, maxLength: 5 }),
+          fc.array(userRules(common, true).filter(isClosed), { minLength: 1, maxLength: 5 }),
           fc.array(fc.constantFrom('u', 'v', 'default2', 'a b', ''), {
             minLength: 5,
             maxLength: 5,
