@@ -21,7 +21,7 @@ const MAX_GARBAGE_FACTOR = 1.15
 /** The share of the heap that is kept free, because V8 ends the process when its heap is full. */
 const FREE_HEAP_SHARE = 0.15
 /** In a small heap the share is larger, up to this one, so that the bytes below are kept free. */
-const MAX_FREE_HEAP_SHARE = 0.35
+const MAX_FREE_HEAP_SHARE = 0.5
 const FREE_HEAP_BYTES = 64 * MB
 /** Garbage may take this share of the part that is kept free, until it is collected. */
 const GARBAGE_SHARE = 0.4
