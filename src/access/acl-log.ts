@@ -3,7 +3,7 @@ import type { Clock } from '../store/clock.ts'
 
 /** Entries that are alike count as one while they are not further apart, in ms (Redis). */
 const GROUPING_MS = 60_000
-/** So many of the newest entries are looked at for one that is alike (Redis). */
+/** How many of the newest entries are searched for one that is alike (Redis). */
 const SCANNED = 10
 
 /** A request that was denied. */

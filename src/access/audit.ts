@@ -3,7 +3,7 @@ import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { pathFromBytes } from '../config/config.ts'
 import { printable } from '../text/printable.ts'
 
-/** Unwritten lines above which more are dropped, where whoever reads standard output has stopped. */
+/** If nobody reads standard output any more, lines wait up to this size; the rest is dropped. */
 const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024
 
 /** Who did it. */
@@ -86,7 +86,7 @@ export class AuditLog {
   /**
    * Opens the file anew, because a tool may have moved it. Does nothing on standard output.
    *
-   * @throws Error if it cannot be opened; the log then goes on where it went
+   * @throws Error if it cannot be opened; the log then stays with the former file
    */
   reopen(): void {
     if (this.#stream instanceof AuditFile) this.#stream.reopen()

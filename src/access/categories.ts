@@ -26,7 +26,7 @@ export const CATEGORIES = [
 
 export type Category = (typeof CATEGORIES)[number]
 
-/** The category of a name in any case, or undefined. */
+/** The category with this name, in upper or lower case; undefined if there is none. */
 export function findCategory(name: string): Category | undefined {
   const lower = name.toLowerCase()
   return CATEGORIES.find((category) => category === lower)

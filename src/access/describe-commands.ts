@@ -6,8 +6,9 @@ import { Selector } from './selector.ts'
  * The rules that allow a selector's commands, as ACL GETUSER and ACL LIST show them: `+@all` or
  * `-@all`, then the categories that come nearest, then single commands.
  *
- * Redis keeps no rules, only what they allow, and finds rules for it: of all categories the one with
- * the fewest exceptions comes first, and so on while a category has more that fit than exceptions.
+ * Redis keeps no rules, only what they allow, and works out rules from that. The category with the
+ * fewest exceptions comes first. The next are chosen in the same way from what is left, as long as
+ * there is a category with more commands that fit than exceptions.
  */
 export function describeCommands(selector: Selector): string {
   const { catalogue, allFirst } = selector

@@ -6,7 +6,7 @@ import { DEFAULT_USER, User } from './user.ts'
 /** The rules of the default user when nothing is said. */
 const OPEN = ['+@all', '~*', '&*', 'on', 'nopass']
 
-/** Users that cannot be had as they are asked for; the message is for people, in Redis's words. */
+/** Users cannot be made or changed as asked; the message is for people, in Redis's words. */
 export class UsersError extends Error {
   override readonly name = 'UsersError'
 }
@@ -103,7 +103,7 @@ export class Users {
   /**
    * Defines a user by a line of a conf file, whatever it was before.
    *
-   * @throws UsersError that names no rule, which may be a password
+   * @throws UsersError, which does not quote the rule, because that may be a password
    */
   define(name: string, args: readonly string[]): void {
     if (hasBlank(name)) throw new UsersError('Spaces not allowed in ACL usernames')
@@ -149,7 +149,7 @@ export class Users {
     this.listener?.onChanged(this.default)
   }
 
-  /** Whether the default user is what `requirepass` makes of it when nothing else is said. */
+  /** Whether the default user is as if nothing but `requirepass` had ever changed it. */
   isPlainDefault(password: string): boolean {
     const plain = this.#open()
     if (password !== '') plain.apply(`>${password}`)
@@ -207,7 +207,7 @@ export class Users {
         user.apply(rule)
       } catch (error) {
         if (!(error instanceof RuleError)) throw error
-        // A rule is shown only if it cannot be a password; of others the first is enough.
+        // A rule is quoted only if it cannot be a password. One error without a rule is enough.
         if (error.kind === 'unknown') {
           errors += `${place}: Error in applying operation '${ruleText(rule)}': ${error.message}. `
         } else if (!told) {

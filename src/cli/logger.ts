@@ -57,8 +57,9 @@ function openOutput(file: string, umask: number): LogOutput {
 const CONTROLS = /\\(?:u00([01][0-9a-f])|.)|[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g
 
 /**
- * A line of JSON of which no terminal obeys a part, as it is or with its strings decoded: clients may
- * have sent it. Line feeds and tabs stay, because stacks hold them.
+ * Escapes what a terminal would obey in a line of JSON, because clients may have sent it. The line
+ * is then harmless both as it is and with its strings decoded. Line feeds and tabs stay, because
+ * stacks hold them.
  */
 export function withoutControls(json: string): string {
   return json.replace(CONTROLS, (found, code: string | undefined) => {

@@ -34,7 +34,7 @@ export interface Event {
   readonly refresh: boolean
 }
 
-/** The bytes are made when they are asked for, and are no property that a comparison sees. */
+/** The bytes are made when they are asked for, by getters, which comparisons do not see. */
 class TextNode implements NodeExtern {
   readonly key: string
   readonly dir: boolean
@@ -64,7 +64,7 @@ class TextNode implements NodeExtern {
 
   get valueBytes(): Buffer | undefined {
     const { value } = this.#stored
-    // A copy, because the store's own bytes never change.
+    // A copy, because the caller may change it, and the store's own bytes must not change.
     return value === undefined ? undefined : Buffer.from(bytesOf(value))
   }
 }

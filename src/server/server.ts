@@ -327,7 +327,7 @@ export class Server implements ServerContext {
     this.#dispatcher.execute(client, transaction)
   }
 
-  /** Has the dispatcher ask the gates that may hold requests back now. */
+  /** Tells the dispatcher which gates to ask: those that may now hold requests back. */
   #setGate(): void {
     const gates: Gate[] = []
     if (this.pause.end !== undefined) gates.push(this.pause)
@@ -350,7 +350,7 @@ export class Server implements ServerContext {
     this.audit?.write('certificates', undefined)
   }
 
-  /** Loads what encrypts only now, because most servers do not need it. */
+  /** Loads the code for encryption, which is not loaded earlier because most servers need none. */
   async #openTls(): Promise<void> {
     const { config, logger, clock } = this
     const { openTlsGate } = await import('./tls/tls-gate.ts')
