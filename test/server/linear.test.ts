@@ -16,7 +16,7 @@ const GROWTH = 4
 /** Steps that do not depend on the request: what a turn takes, and what happens to be done in it. */
 const NOISE = 6000
 /** A request that has grown by {@link GROWTH} may take so many times the steps. */
-const MAX_GROWTH = 1.15 * GROWTH
+const MAX_GROWTH = 1.25 * GROWTH
 
 /** Commands that end the server, or may wait for ever. */
 const LEFT_OUT = ['shutdown', 'kwait', 'wait', 'quit']
