@@ -5,13 +5,13 @@ import { oldSpaceLimit } from './heap-limit.ts'
 
 const MB = 1024 ** 2
 /** A request that grows the tree takes about this much memory besides its arguments' bytes. */
-const REQUEST_OVERHEAD_BYTES = 256
+export const REQUEST_OVERHEAD_BYTES = 256
 /** A new level of a path takes about this much memory, with its place in the level above. */
-const LEVEL_BYTES = 400
+export const LEVEL_BYTES = 400
 /** An argument may be a path of this many levels, each of two bytes: `/d/d/d`. */
 const MAX_LEVELS = 1024
 /** Between two measurements the tree grows by at least this much. */
-const MIN_STEP_BYTES = 256 * 1024
+export const MIN_STEP_BYTES = 256 * 1024
 /** Requests may take more than their arguments tell, so that memory is measured at least this often. */
 const MAX_MEASURED_AGE_MS = 10
 /** The share of all time that garbage collection may take. */

@@ -165,23 +165,13 @@ export class Subscriptions implements Burst {
     const subscribers = this.#channels.get(channel)
     let count = 0
     if (subscribers !== undefined) {
-      const readers = readersOf(subscribers, path)
-      try {
-        deliverTo(readers, messageOf(3, encodeBulk('message') + bulkChannel, message))
-      } catch (error) {
-        cutOff(readers, error)
-      }
+      tell(readersOf(subscribers, path), 3, encodeBulk('message') + bulkChannel, message)
       count += subscribers.size
     }
     for (const [pattern, listeners] of this.#patterns) {
       if (!matchGlob(pattern, channel)) continue
-      const readers = readersOf(listeners, path)
-      try {
-        const head = encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel
-        deliverTo(readers, messageOf(4, head, message))
-      } catch (error) {
-        cutOff(readers, error)
-      }
+      const head = encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel
+      tell(readersOf(listeners, path), 4, head, message)
       count += listeners.size
     }
     return count
@@ -289,6 +279,25 @@ function readersOf(
   path: string | undefined,
 ): Iterable<Subscriber> {
   return path === undefined ? listeners : [...listeners].filter((client) => client.maySee(path))
+}
+
+/**
+ * Sends clients a message, or disconnects them if it cannot be made.
+ *
+ * @param items count of its parts, the last of which is the message itself
+ * @param head the parts before that, encoded
+ */
+function tell(
+  readers: Iterable<Subscriber>,
+  items: number,
+  head: string,
+  message: Parameters<typeof messageOf>[2],
+): void {
+  try {
+    deliverTo(readers, messageOf(items, head, message))
+  } catch (error) {
+    cutOff(readers, error)
+  }
 }
 
 /** Disconnects clients that miss a message, because it could not be made. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { isLoopback } from '../access/loopback.ts'
-import { guarded } from '../request/guard.ts'
+import { takeSteps } from '../request/guard.ts'
 import { noteCertificate, userOfCertificate } from '../request/login.ts'
 import { Connection, type ConnectionContext } from './connection.ts'
 import { hostPort } from './host-port.ts'
@@ -116,7 +116,7 @@ export class Admission {
     const { clientMemory, server, onSurvey } = this.#context
     onSurvey()
     server.memory.survey()
-    for (const client of this.clients.values()) guarded(client, () => this.#surveyOne(client))()
+    for (const client of this.clients.values()) takeSteps(client, () => this.#surveyOne(client))
     server.stats.evictedClients += clientMemory.evict(this.clients.values())
   }
 

@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { type Config, pathFromBytes } from '../config/config.ts'
+import { hostPort } from './host-port.ts'
 
 /** Error codes of a machine that has no IPv6 or lacks the address. */
 const NOT_AVAILABLE = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL'])
@@ -108,7 +109,7 @@ async function listenTcp(
       throw error
     }
     open.push(server)
-    addresses.push(host.includes(':') ? `[${host}]:${boundPort}` : `${host}:${boundPort}`)
+    addresses.push(hostPort(host, boundPort))
   }
   return { port: boundPort, addresses }
 }
