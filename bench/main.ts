@@ -12,10 +12,12 @@ import { memory } from './trials/memory.ts'
 import { ping } from './trials/ping.ts'
 import { readWrite } from './trials/read-write.ts'
 import { startup } from './trials/startup.ts'
+import { tls } from './trials/tls.ts'
 
 const TRIALS: readonly Trial[] = [
   ping,
   ...readWrite,
+  tls,
   cas,
   fanout,
   listing,

@@ -15,6 +15,8 @@ export interface Server {
   readonly name: PeerName
   readonly pid: number
   readonly port: number
+  /** The port for encrypted connections, if it was started with one. */
+  readonly tlsPort: number | undefined
   /** Milliseconds from the start of the process to the first reply. */
   readonly startedIn: number
   /** Ends the server and removes its directory. */
@@ -25,8 +27,12 @@ export interface Server {
 export interface Peer {
   readonly name: PeerName
   readonly version: string
-  /** Starts the server on a free loopback port, in an empty directory, by default with 'no'. */
-  start(durability?: Durability): Promise<Server>
+  /**
+   * Starts the server on a free loopback port, in an empty directory, by default with 'no'.
+   *
+   * @param tls whether on another one for encrypted connections, too; not with etcd
+   */
+  start(durability?: Durability, tls?: boolean): Promise<Server>
 }
 
 const START_TIMEOUT_MS = 30_000
@@ -80,15 +86,18 @@ interface Start {
   readonly name: PeerName
   readonly path: string
   args(port: number, directory: string): readonly string[]
+  readonly tls?: boolean | undefined
   /** A request, and a part of the reply of a server that is ready. */
   readonly probe: readonly [request: string, expected: string]
 }
 
-async function start({ name, path, args, probe }: Start): Promise<Server> {
+async function start({ name, path, args, tls, probe }: Start): Promise<Server> {
   const directory = makeDirectory()
   const port = await freePort()
+  const tlsPort = tls === true ? await freePort() : undefined
   const begun = performance.now()
-  const child: Child = startChild(path, args(port, directory), { cwd: directory })
+  const all = [...args(port, directory), ...(tlsPort === undefined ? [] : tlsArguments(tlsPort))]
+  const child: Child = startChild(path, all, { cwd: directory })
   const stop = async (): Promise<void> => {
     await child.end()
     removeDirectory(directory)
@@ -108,7 +117,20 @@ async function start({ name, path, args, probe }: Start): Promise<Server> {
     await sleep(1)
   }
   const startedIn = performance.now() - begun
-  return { name, pid: child.pid, port, startedIn, stop }
+  return { name, pid: child.pid, port, tlsPort, startedIn, stop }
+}
+
+/** A certificate that a client trusts who knows `authority.crt`: those of the tests. */
+export function certificate(name: string): string {
+  return resolve('test/server/tls/certificates', name)
+}
+
+/** The directives are Redis's, and so they are the same for both. */
+function tlsArguments(port: number): string[] {
+  return [
+    ...['--tls-port', `${port}`, '--tls-auth-clients', 'no'],
+    ...['--tls-cert-file', certificate('server.crt'), '--tls-key-file', certificate('server.key')],
+  ]
 }
 
 const PING = ['PING\r\n', '+PONG'] as const
@@ -118,10 +140,11 @@ function redis(path: string): Peer {
   return {
     name: 'Redis',
     version: `Redis ${version}`,
-    start: (durability = 'no') =>
+    start: (durability = 'no', tls = false) =>
       start({
         name: 'Redis',
         path,
+        tls,
         probe: PING,
         args: (port, directory) => [
           ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', ''],
@@ -203,11 +226,12 @@ export function ktree(): Ktree {
     version: ask('--version').trim(),
     durable,
     commandLine: ['node', ...options, 'dist/main.js', ...keeping('no', '…')].join(' '),
-    start: (durability = 'no') => {
+    start: (durability = 'no', tls = false) => {
       if (durability !== 'no' && !durable) throw new Error('ktree does not know --durability yet')
       return start({
         name: 'ktree',
         path: process.execPath,
+        tls,
         probe: PING,
         args: (port, where) => [
           ...[...options, main, '--port', `${port}`, '--bind', '127.0.0.1'],

@@ -7,6 +7,8 @@ const TIMEOUT_MS = 120_000
 /** A load for redis-benchmark. */
 export interface Load {
   readonly port: number
+  /** The certificate of the authority to trust; undefined for connections that are not encrypted. */
+  readonly authority?: string
   /** The command and its arguments; a random number replaces `__rand_int__` in them. */
   readonly command: readonly string[]
   readonly clients: number
@@ -39,10 +41,11 @@ function percentile(output: string, percent: number): number {
  * @throws Error with the program's output, such as an error reply of the server
  */
 export async function redisBenchmark(load: Load): Promise<Throughput> {
-  const { port, clients, pipeline, requests, keyspace } = load
+  const { port, authority, clients, pipeline, requests, keyspace } = load
   const numbers = { p: port, c: clients, P: pipeline, n: requests, r: keyspace }
   const options = Object.entries(numbers).flatMap(([name, value]) => [`-${name}`, `${value}`])
-  const args = ['-h', '127.0.0.1', ...options]
+  const tls = authority === undefined ? [] : ['--tls', '--cacert', authority]
+  const args = ['-h', '127.0.0.1', ...options, ...tls]
   const [command, ...rest] = load.command
   // The last argument comes from standard input, because Linux allows no argument above 128 kB.
   const last = rest.pop()

@@ -24,6 +24,7 @@ const KILLS = 1000
 const POWER_CUTS = 1000
 const APPLIED = 10_000
 const REDIS_OPERATIONS = 20_000
+const ACCESS_REQUESTS = 1_000_000
 
 const MB = 1024 ** 2
 const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
@@ -126,6 +127,11 @@ const trials: readonly Trial[] = [
     run: () => vitest('test/server/hostile.test.ts', 'KTREE_MUTATIONS', MUTATIONS),
   },
   {
+    name: 'linear',
+    what: 'Requests of all commands that grow with each option, and in each argument, take steps in proportion',
+    run: () => vitest('test/server/linear.test.ts', 'KTREE_LINEAR_EVERY', 1),
+  },
+  {
     name: 'crashes',
     what: `kill -9 under load, ${number(CRASHES)} times under each durability; all that has to be there`,
     run: () => vitest('test/persistence/crash.test.ts', 'KTREE_CRASH_ROUNDS', CRASHES),
@@ -155,6 +161,11 @@ const trials: readonly Trial[] = [
     name: 'redis',
     what: `${number(REDIS_OPERATIONS)} generated operations on strings and keys, and as many in transactions, compared with redis-server`,
     run: () => vitest('test/conformance/redis', 'KTREE_CONFORMANCE_OPS', REDIS_OPERATIONS),
+  },
+  {
+    name: 'access',
+    what: `${number(ACCESS_REQUESTS)} generated requests of users see and change nothing that they may not`,
+    run: () => vitest('test/access/paths-generated.test.ts', 'KTREE_ACCESS_OPS', ACCESS_REQUESTS),
   },
   {
     name: 'nodes',
@@ -198,7 +209,7 @@ for (const trial of trials) {
 
 const PAGE = 'docs/torture.md'
 /** The sections of the page that people have written, which stay. */
-const written = /\n## [^]*/.exec(readFileSync(PAGE, 'utf8'))?.[0] ?? ''
+const written = /\n## [\s\S]*/.exec(readFileSync(PAGE, 'utf8'))?.[0] ?? ''
 
 const page = `# Torture
 

@@ -1,23 +1,34 @@
 import { createRequire } from 'node:module'
 
-/** The user of every client: there is no other. */
-export const DEFAULT_USER = 'default'
+const HASH = /^[0-9a-f]{64}$/
 
-/**
- * Whether a password is right. As in Redis, any password is right if none is required.
- *
- * @param required the directive `requirepass`; empty if no password is required
- */
-export function isPassword(given: string, required: string): boolean {
-  return required === '' || isSame(given, required)
+/** Only a server with a password loads node:crypto, because loading it delays the start. */
+function crypto(): typeof import('node:crypto') {
+  return createRequire(import.meta.url)('node:crypto') as typeof import('node:crypto')
 }
 
-/** Compares in a time that does not tell where the passwords differ, or how long they are. */
-function isSame(given: string, expected: string): boolean {
-  // Only a server with a password loads node:crypto, because loading it delays the start.
-  const require = createRequire(import.meta.url)
-  const { createHash, timingSafeEqual } = require('node:crypto') as typeof import('node:crypto')
-  const digest = (password: string): Buffer =>
-    createHash('sha256').update(password, 'latin1').digest()
-  return timingSafeEqual(digest(given), digest(expected))
+/** The SHA-256 of a password, in hexadecimal: what is kept of it. @param password a binary string */
+export function hashPassword(password: string): string {
+  return crypto().createHash('sha256').update(password, 'latin1').digest('hex')
+}
+
+/** Whether a text can be what {@link hashPassword} returns. */
+export function isPasswordHash(text: string): boolean {
+  return HASH.test(text)
+}
+
+/**
+ * Whether one of the hashes is a password's. Takes a time that does not depend on where they differ.
+ *
+ * @param given a binary string
+ */
+export function hasHash(given: string, hashes: readonly string[]): boolean {
+  if (hashes.length === 0) return false
+  const { timingSafeEqual } = crypto()
+  const hash = Buffer.from(hashPassword(given), 'latin1')
+  let found = false
+  for (const each of hashes) {
+    if (timingSafeEqual(hash, Buffer.from(each, 'latin1'))) found = true
+  }
+  return found
 }

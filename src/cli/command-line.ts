@@ -22,7 +22,7 @@ const TRANSFERS: readonly string[] = ['import', 'export', 'repair'] satisfies Tr
 interface Configured {
   readonly configFile?: string
   /** In the order given, with values as binary strings. They override the conf file. */
-  readonly directives: readonly (readonly [name: DirectiveName, args: readonly string[]])[]
+  readonly directives: readonly (readonly [name: OptionName, args: readonly string[]])[]
 }
 
 export interface Run extends Configured {
@@ -56,14 +56,21 @@ function unknownOption(option: string, others: readonly string[]): CommandLineEr
   return new CommandLineError(`unknown option '${option}'; ${hint}`)
 }
 
-type Given = [name: DirectiveName, args: string[]]
+/** A directive or `user`, which may be given several times. */
+export type OptionName = DirectiveName | 'user'
+type Given = [name: OptionName, args: string[]]
+
+function findOption(word: string): OptionName | undefined {
+  if (!word.startsWith('--')) return undefined
+  return word.toLowerCase() === '--user' ? 'user' : findDirective(word.slice(2))
+}
 
 /**
  * Whether the directive still lacks its text value. Such a value, a password for example, may begin
  * with a dash.
  */
 function awaitsText([name, args]: Given): boolean {
-  return args.length === 0 && directives[name].type === 'string'
+  return args.length === 0 && name !== 'user' && directives[name].type === 'string'
 }
 
 function toBytes(word: string): string {
@@ -104,7 +111,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     } else if (word === '-v' || word === '--version') {
       return { kind: 'version' }
     } else if (word.startsWith('--')) {
-      const name = findDirective(word.slice(2))
+      const name = findOption(word)
       if (!name) throw unknownOption(word, ['version'])
       given.push([name, []])
     } else if (last) {
@@ -133,7 +140,7 @@ function parseTransfer(kind: TransferKind, words: readonly string[]): CommandLin
     else if (isHelp(word)) return { kind: 'help', about: kind }
     else if (word === '--replace' && kind !== 'repair') replace = true
     else {
-      const name = word.startsWith('--') ? findDirective(word.slice(2)) : undefined
+      const name = findOption(word)
       if (!name) throw unknownOption(word, ['replace'])
       given.push([name, []])
     }
@@ -152,5 +159,5 @@ function parseTransfer(kind: TransferKind, words: readonly string[]): CommandLin
 }
 
 function takesMore([name, args]: Given): boolean {
-  return args.length === 0 || takesSeveral(describeDirective(name))
+  return args.length === 0 || name === 'user' || takesSeveral(describeDirective(name))
 }

@@ -1,9 +1,21 @@
-import { type DirectiveName, directiveNames, directives } from '../config/directives.ts'
+import {
+  type DirectiveName,
+  describeDirective,
+  directiveNames,
+  directives,
+} from '../config/directives.ts'
 import { formatConfigLine } from '../config/rewrite.ts'
+import { wrap } from '../text/wrap.ts'
 import type { TransferKind } from './command-line.ts'
 
 /** The column of the explanations. A default that would reach further is left out. */
 const COLUMN = 36
+
+const WIDTH = 78
+
+function isRare(name: DirectiveName): boolean {
+  return describeDirective(name).rare === true
+}
 
 function option(name: DirectiveName): string {
   const line = `  --${formatConfigLine(name, directives[name].default)}`
@@ -11,7 +23,7 @@ function option(name: DirectiveName): string {
   return `${left.padEnd(COLUMN)}${directives[name].help}`
 }
 
-/** The text of `ktree --help`: every directive with its default, on one screen. */
+/** The text of `ktree --help`, on one screen: every directive, most of them with their default. */
 export function helpText(): string {
   return [
     'Usage: ktree [file.conf] [--directive value ...] [-]',
@@ -21,7 +33,11 @@ export function helpText(): string {
     'Directives are read from the file, from standard input (-), and from the command',
     'line; later ones override. Values end at the next --directive. Defaults:',
     '',
-    ...directiveNames.map(option),
+    ...directiveNames.filter((name) => !isRare(name)).map(option),
+    '  --user NAME RULES ...             A user, and what it may do (docs/security.md)',
+    '',
+    ...wrap(`Also: ${directiveNames.filter(isRare).join(', ')}.`, WIDTH).map((line) => `  ${line}`),
+    '',
     '  -h, --help  -v, --version         More in docs/configuration.md',
     '',
   ].join('\n')

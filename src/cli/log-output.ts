@@ -11,7 +11,7 @@ const END_GRACE_MS = 1000
 const STANDARD_OUTPUT = 1
 const LINE_FEED = Buffer.from('\n')
 
-/** Writes to a pipe or a terminal then fail where they would wait, and so does opening a pipe. */
+/** With these, writing to a pipe or a terminal fails instead of waiting, as does opening a pipe. */
 const OPEN_FLAGS =
   constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY
 
@@ -71,7 +71,7 @@ export class LogOutput {
   /**
    * Opens the file anew, because a tool may have moved it. Does nothing on standard output.
    *
-   * @throws the system's error if it cannot be opened; the log then goes on where it went
+   * @throws the system's error if it cannot be opened; the log then stays with the former file
    */
   reopen(): void {
     if (this.#file === '') return
@@ -148,8 +148,9 @@ export class LogOutput {
 }
 
 /**
- * The descriptor for standard output: one of its own for a pipe and a terminal, because only there
- * waiting can be switched off without switching it off for others that write there too.
+ * The descriptor for standard output. A pipe or a terminal is opened anew: on a descriptor of its
+ * own, the log can switch waiting off without switching it off for others that write there too.
+ * That is possible for these two only.
  */
 function standardOutput(): number {
   try {

@@ -40,7 +40,8 @@ export interface Log {
  */
 export function createLog({ level, file, umask }: LoggerOptions): Log {
   const output = openOutput(file, umask)
-  const options = { level: pinoLevel(level), base: { pid: process.pid } }
+  const hooks = { streamWrite: withoutControls }
+  const options = { level: pinoLevel(level), base: { pid: process.pid }, hooks }
   return { output, logger: pino(options, output.isTerminal ? coloured(output) : output) }
 }
 
@@ -50,6 +51,26 @@ function openOutput(file: string, umask: number): LogOutput {
   } catch (error) {
     throw new Error(`cannot open the log file: ${(error as Error).message}`)
   }
+}
+
+/** A backslash and what it escapes, or a raw control character that JSON need not escape. */
+const CONTROLS = /\\(?:u00([01][0-9a-f])|.)|[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/**
+ * Escapes what a terminal would obey in a line of JSON, because clients may have sent it. The line
+ * is then harmless both as it is and with its strings decoded. Line feeds and tabs stay, because
+ * stacks hold them.
+ */
+export function withoutControls(json: string): string {
+  return json.replace(CONTROLS, (found, code: string | undefined) => {
+    if (code !== undefined) return `\\\\x${code}`
+    return found.startsWith('\\') && !/^\\[bfr]$/.test(found) ? found : escaped(found)
+  })
+}
+
+function escaped(found: string): string {
+  const char = found.startsWith('\\') ? (JSON.parse(`"${found}"`) as string) : found
+  return `\\\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`
 }
 
 function coloured(output: LogOutput): { write(line: string): void } {

@@ -36,7 +36,7 @@ export class Signals {
     for (const signal of IGNORED) {
       host.on(signal, () => logger.info({ signal }, 'received a signal that does nothing'))
     }
-    host.on('SIGHUP', () => this.#reopenLog())
+    host.on('SIGHUP', () => this.#reopen())
   }
 
   /** The server, once it has started. */
@@ -66,13 +66,24 @@ export class Signals {
     })
   }
 
-  /** For tools that move the file away, such as logrotate; the end of a terminal comes as SIGHUP too. */
-  #reopenLog(): void {
-    try {
+  /**
+   * SIGHUP: for tools that move the log away, such as logrotate, or that bring new certificates. The end
+   * of a terminal comes as SIGHUP too.
+   */
+  #reopen(): void {
+    this.#try('open the log file anew', () => {
       this.#output.reopen()
+      this.#server?.reopenAuditLog()
       this.#logger.info({ signal: 'SIGHUP' }, 'received a signal, and opened the log anew')
+    })
+    this.#try('read the TLS certificates anew', () => this.#server?.reloadCertificates())
+  }
+
+  #try(what: string, action: () => void): void {
+    try {
+      action()
     } catch (error) {
-      this.#logger.warn({ err: error }, 'cannot open the log file anew')
+      this.#logger.warn({ err: error }, `cannot ${what}`)
     }
   }
 }

@@ -107,7 +107,7 @@ export class Cluster implements Group {
       clock,
       changes: () => this.#runner.recent.count,
       timeout: () => config.get('cluster-timeout'),
-      isOrdered: (args) => dispatcher.isOrdered(args),
+      takeOrdered: (client, transaction) => dispatcher.takeOrdered(client, transaction),
       add: (waiting) => this.#queue.add(waiting),
       isStrict: () => config.get('read-consistency') === 'linearizable',
       isRead: (args) => dispatcher.isRead(args),

@@ -14,7 +14,7 @@ export interface BatchName {
   readonly number: number
 }
 
-/** Where a group keeps what in etcd: see docs/decisions/0016. */
+/** Where a group keeps what in etcd: see docs/decisions/0018. */
 export class Keys {
   readonly format: Buffer
   readonly tail: Buffer

@@ -1,5 +1,6 @@
 import { type Client, endTransaction } from '../request/client.ts'
 import type { Gate } from '../request/gate.ts'
+import type { Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
@@ -15,8 +16,8 @@ export interface LogGateParts {
   changes(): number
   /** How long a client waits for the log, in milliseconds. */
   timeout(): number
-  /** Whether a request of a transaction may write, or tells others. */
-  isOrdered(args: RequestArguments): boolean
+  /** The requests of a transaction that the log has to put in order; undefined if it has been refused. */
+  takeOrdered(client: Client, transaction: Transaction): RequestArguments[] | undefined
   /** Gives a request a place in the log. */
   add(waiting: Waiting): void
   /** Whether reads are to be linearizable. */
@@ -112,7 +113,8 @@ export class LogGate implements Gate {
     const { transaction, watched } = client
     // Here EXEC does nothing, or is refused.
     if (transaction === undefined || transaction.failed || watched?.check() === true) return false
-    const requests = transaction.requests.filter((request) => this.#parts.isOrdered(request))
+    const requests = this.#parts.takeOrdered(client, transaction)
+    if (requests === undefined) return true
     requests.unshift(
       watched === undefined ? PLAIN_EXEC : watchedExec(watched, this.#parts.changes()),
     )

@@ -17,12 +17,16 @@ export class StandIn {
     this.#client = { ...this.#silent, executing: false }
   }
 
-  /** The stand-in of a client, until the next call. */
+  /**
+   * The stand-in of a client, until the next call. It has the client's user, of whom only the text of an
+   * error depends: what the user may not do is no entry.
+   */
   of(client: Client): Client {
     const stand = this.#client
     stand.reply = client.reply
     stand.address = client.address
     stand.name = client.name
+    stand.user = client.user
     stand.replyMode = client.replyMode
     stand.disconnect = (reason) => client.disconnect(reason)
     stand.fail = (error) => client.fail(error)
@@ -31,7 +35,7 @@ export class StandIn {
 
   /** Forgets the client. */
   release(): void {
-    const { reply, disconnect, fail } = this.#silent
-    Object.assign(this.#client, { reply, disconnect, fail })
+    const { reply, user, disconnect, fail } = this.#silent
+    Object.assign(this.#client, { reply, user, disconnect, fail })
   }
 }

@@ -14,6 +14,7 @@ import { scanCommands } from './generic/scan.ts'
 import { ttlCommands } from './generic/ttl.ts'
 import { waitCommands } from './generic/wait.ts'
 import { subscribeCommands } from './pubsub/subscribe.ts'
+import { aclCommands } from './server/acl.ts'
 import { commandFamily } from './server/command.ts'
 import { configCommands } from './server/config.ts'
 import { dbsizeCommands } from './server/dbsize.ts'
@@ -76,6 +77,7 @@ export const commandTable: readonly Command[] = [
   ...clientCommands,
   ...commandFamily(() => commandTable),
   ...configCommands,
+  ...aclCommands,
   ...infoCommands,
   ...saveCommands,
   ...timeCommands,

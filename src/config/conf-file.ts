@@ -49,6 +49,7 @@ export function parseConfigLines(content: string): ConfigLine[] {
 function shown(line: ConfigLine): string {
   const known = line.name !== undefined && findDirective(line.name)
   const first = /^["']?([\w-]*)/.exec(line.text)?.[1] ?? ''
+  if (line.name === 'user' || first.toLowerCase() === 'user') return 'user (not shown)'
   const name = known || findDirective(first)
   return name && 'secret' in directives[name] ? `${name} (not shown)` : line.text
 }
@@ -72,7 +73,7 @@ export function applyConfigText(config: Config, content: string, file: string): 
       new ConfigFileError(file, index + 1, shown(line), reason)
     if (line.unbalanced) throw fail('Unbalanced quotes in configuration line')
     if (line.name === undefined) continue
-    if (!findDirective(line.name)) throw fail(unknownDirective(line.name))
+    if (line.name !== 'user' && !findDirective(line.name)) throw fail(unknownDirective(line.name))
     try {
       config.set(line.name, line.args)
     } catch (error) {

@@ -10,10 +10,12 @@ import {
 import {
   type DirectiveName,
   type DirectiveValue,
+  describeDirective,
   directiveNames,
   directives,
   findDirective,
 } from './directives.ts'
+import { parseUserLine, type UserLine } from './user-lines.ts'
 
 export type { OutputLimit, OutputLimits } from './directive-value.ts'
 export type { DirectiveName, DirectiveValue, LogLevel } from './directives.ts'
@@ -55,6 +57,7 @@ export type ChangeListener<N extends DirectiveName> = (
  */
 export class Config {
   readonly #values = new Map<DirectiveName, Value>()
+  #users: readonly UserLine[] = []
   readonly #listeners = new Map<DirectiveName, Set<ChangeListener<never>>>()
 
   constructor() {
@@ -65,12 +68,33 @@ export class Config {
     return this.#values.get(name) as DirectiveValue<N>
   }
 
+  /** The lines `user`, in turn. */
+  get users(): readonly UserLine[] {
+    return this.#users
+  }
+
+  /**
+   * Adds a user, from the arguments of a conf file's line or of a command line option.
+   * @throws ConfigError
+   */
+  addUser(args: readonly string[]): void {
+    try {
+      this.#users = [...this.#users, parseUserLine(args, this.#users)]
+    } catch (error) {
+      throw new ConfigError('user', (error as Error).message)
+    }
+  }
+
   /**
    * Sets one directive from the arguments of a conf file's line, or of an option on the command
    * line. Immutable directives can be set too.
    * @throws ConfigError
    */
   set(name: string, args: readonly string[]): void {
+    if (name.toLowerCase() === 'user') {
+      this.addUser(args)
+      return
+    }
     const known = findDirective(name)
     if (!known) throw unknown(name)
     this.#apply(new Map([[known, this.#parse(known, args)]]))
@@ -79,14 +103,18 @@ export class Config {
   /**
    * CONFIG SET: sets all of the directives or, if one is refused, none.
    * @param pairs names in any case, each with one argument; a Map, for example
+   * @param allowProtected whether protected directives may be set (`enable-protected-configs`)
    * @throws ConfigError whose message is the reply without `ERR`
    */
-  setMany(pairs: Iterable<readonly [name: string, value: string]>): void {
+  setMany(pairs: Iterable<readonly [name: string, value: string]>, allowProtected = true): void {
     const arguments_ = new Map<DirectiveName, string>()
     for (const [name, value] of pairs) {
       const known = findDirective(name)
       if (!known) throw unknown(name)
       if (!directives[known].mutable) throw new ConfigError(name, "can't set immutable config")
+      if (!allowProtected && isProtected(known)) {
+        throw new ConfigError(name, "can't set protected config")
+      }
       if (arguments_.has(known)) throw new ConfigError(name, 'duplicate parameter')
       arguments_.set(known, value)
     }
@@ -135,7 +163,8 @@ export class Config {
   #apply(values: ReadonlyMap<DirectiveName, Value>): void {
     const previous = new Map<DirectiveName, Value>()
     for (const [name, value] of values) {
-      if (sameValue(directives[name], value, this.get(name))) continue
+      const directive = describeDirective(name)
+      if (sameValue(directive, value, this.get(name)) && directive.volatile !== true) continue
       previous.set(name, this.get(name))
       this.#values.set(name, value)
     }
@@ -164,6 +193,10 @@ export class Config {
       listener(this.get(name) as never, refused.get(name) as never)
     }
   }
+}
+
+function isProtected(name: DirectiveName): boolean {
+  return describeDirective(name).protected === true
 }
 
 /** Decodes a path: file names are UTF-8. */

@@ -19,8 +19,14 @@ interface Described {
   readonly group: string
   /** Whether CONFIG SET may change it while the server runs. */
   readonly mutable: boolean
+  /** CONFIG SET may change it only if `enable-protected-configs` says so. */
+  readonly protected?: true
+  /** CONFIG SET to the same value counts as a change, because the file that it names may have changed. */
+  readonly volatile?: true
   /** Never shown in logs or error messages. */
   readonly secret?: true
+  /** `--help` only names it. */
+  readonly rare?: true
   /** One line for `--help`, the conf file and the documentation. */
   readonly help: string
   /** More text for the conf file and the documentation; the generators wrap it. */
@@ -202,7 +208,8 @@ export function parseValue(directive: Directive, args: readonly string[], curren
     }
     case 'enum': {
       const word = text.toLowerCase()
-      if (directive.values.includes(word)) return word
+      const found = directive.values.find((value) => value.toLowerCase() === word)
+      if (found !== undefined) return found
       const values = directive.values.join(', ')
       throw new ValueError(`argument(s) must be one of the following: ${values}`)
     }

@@ -1,4 +1,6 @@
+import { clusterDirectives } from './cluster-directives.ts'
 import type { Directive, ValueOf } from './directive-value.ts'
+import { tlsDirectives } from './tls-directives.ts'
 
 const MB = 1024 ** 2
 const MAX_INT = 2 ** 31 - 1
@@ -40,6 +42,7 @@ export const directives = {
     max: 0o777,
     default: 0,
     mutable: false,
+    rare: true,
     help: 'Octal mode of the Unix socket; 0: by umask',
   },
   'protected-mode': {
@@ -48,7 +51,7 @@ export const directives = {
     default: true,
     mutable: true,
     help: 'Only local clients if there is no password',
-    comment: 'Clients from other machines are refused while requirepass is empty.',
+    comment: 'Clients from other machines are refused while the default user needs no password.',
   },
   'enable-debug-command': {
     group: 'Network',
@@ -56,7 +59,18 @@ export const directives = {
     values: ['no', 'yes', 'local'],
     default: 'no',
     mutable: false,
+    rare: true,
     help: 'Who may use DEBUG: no, yes (all) or local',
+  },
+  'enable-protected-configs': {
+    group: 'Network',
+    type: 'enum',
+    values: ['no', 'yes', 'local'],
+    default: 'no',
+    mutable: false,
+    rare: true,
+    help: 'Who may CONFIG SET files (dir, certificates)',
+    comment: 'no: nobody. yes: every client that may use CONFIG SET. local: those on this machine.',
   },
   'tcp-backlog': {
     group: 'Network',
@@ -65,6 +79,7 @@ export const directives = {
     max: MAX_INT,
     default: 511,
     mutable: false,
+    rare: true,
     help: 'Connections that may wait to be accepted',
     comment: 'The kernel limits it silently: on Linux, see net.core.somaxconn.',
   },
@@ -75,6 +90,7 @@ export const directives = {
     max: MAX_INT,
     default: 300,
     mutable: true,
+    rare: true,
     help: 'Seconds of silence before a probe; 0 for none',
     comment: 'Detects clients that have vanished. A change applies to new connections.',
   },
@@ -88,14 +104,53 @@ export const directives = {
     help: 'Seconds to close an idle client; 0: never',
     comment: 'Clients that watch, subscribe or block are never idle.',
   },
+  ...tlsDirectives,
   requirepass: {
-    group: 'Clients',
+    group: 'Users',
     type: 'string',
     default: '',
     mutable: true,
     secret: true,
-    help: 'Password for AUTH; empty for none',
+    help: 'Password of the default user; empty for none',
     comment: 'Choose a long one, because a client can try thousands of passwords a second.',
+  },
+  aclfile: {
+    group: 'Users',
+    type: 'string',
+    default: '',
+    mutable: false,
+    help: 'File that the users are kept in',
+    comment:
+      'ACL LOAD reads it, ACL SAVE writes it. Without it, users are lines of this file: user <name> <rules>, one line for each. They are kept in one of the two places.',
+  },
+  'acl-pubsub-default': {
+    group: 'Users',
+    type: 'enum',
+    values: ['allchannels', 'resetchannels'],
+    default: 'resetchannels',
+    mutable: true,
+    rare: true,
+    help: 'Channels of new users: all of them, or none',
+    comment: 'For ordinary channels. A tree channel is a read of its path.',
+  },
+  'acllog-max-len': {
+    group: 'Users',
+    type: 'integer',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    default: 128,
+    mutable: true,
+    rare: true,
+    help: 'Denied requests that ACL LOG keeps',
+  },
+  'audit-log': {
+    group: 'Users',
+    type: 'string',
+    default: '',
+    mutable: false,
+    help: 'File of the audit log, or stdout',
+    comment:
+      'A line of JSON for each login, failed login, denied request, change of users or of the configuration, shutdown, KRECOVER and FLUSHALL: when, who, from where, which command, which keys. It holds no values and no passwords. A file is appended to, each line at once.',
   },
   maxclients: {
     group: 'Clients',
@@ -115,6 +170,7 @@ export const directives = {
     max: 1,
     default: 1,
     mutable: false,
+    rare: true,
     help: 'Databases for SELECT; there is one tree',
   },
   'proto-max-bulk-len': {
@@ -167,6 +223,7 @@ export const directives = {
     values: ['noeviction'],
     default: 'noeviction',
     mutable: true,
+    rare: true,
     help: 'Above maxmemory nothing is evicted',
   },
   'watch-history': {
@@ -204,6 +261,7 @@ export const directives = {
     type: 'string',
     default: './data',
     mutable: true,
+    protected: true,
     help: 'Directory of the tree on disk',
     comment:
       'It is created if it is missing. Only one server at a time can use it. CONFIG SET writes the whole tree into the new directory before it replies. That directory must not hold another tree.',
@@ -225,6 +283,7 @@ export const directives = {
     max: Number.MAX_SAFE_INTEGER,
     default: 64 * MB,
     mutable: true,
+    rare: true,
     help: 'Size of the journal at which it is shortened',
     comment:
       'Every write goes to the journal, which a start reads again. When it has grown to this size, and to the size of what a checkpoint writes, a checkpoint begins in the background; the journal before it is then removed.',
@@ -236,6 +295,7 @@ export const directives = {
     max: 1_000_000_000,
     default: 1_000_000,
     mutable: true,
+    rare: true,
     help: 'How far the index skips after a power cut',
     comment:
       'With durability everysec, a power cut may lose the last writes, although clients have seen them. The index then skips ahead by this number, so that no index names two events, and a watcher that has seen a lost event is refused. Choose more than the number of writes in a second. 0: no gap.',
@@ -246,6 +306,7 @@ export const directives = {
     values: [''],
     default: '',
     mutable: true,
+    rare: true,
     help: "Redis's snapshots: none; see durability",
     comment: 'Only for Redis tools: it is always empty.',
   },
@@ -255,111 +316,11 @@ export const directives = {
     values: ['no'],
     default: 'no',
     mutable: true,
+    rare: true,
     help: "Redis's append-only file: see durability",
     comment: 'Only for Redis tools: ktree has no append-only file.',
   },
-  'etcd-endpoints': {
-    group: 'Cluster',
-    type: 'list',
-    default: [],
-    mutable: false,
-    help: 'URLs of etcd, for several nodes',
-    comment:
-      'With it the writes of all nodes go through a log in this etcd v3 cluster, and every node has the whole tree. Empty: a single process, which needs no etcd.',
-  },
-  'etcd-prefix': {
-    group: 'Cluster',
-    type: 'string',
-    default: '/ktree/',
-    mutable: false,
-    help: 'Where in etcd the log is',
-    comment: 'Nodes with the same prefix serve the same tree.',
-  },
-  'etcd-user': {
-    group: 'Cluster',
-    type: 'string',
-    default: '',
-    mutable: false,
-    help: 'User of etcd; empty for none',
-  },
-  'etcd-password': {
-    group: 'Cluster',
-    type: 'string',
-    default: '',
-    mutable: false,
-    secret: true,
-    help: 'Password of that user',
-  },
-  'etcd-ca-file': {
-    group: 'Cluster',
-    type: 'string',
-    default: '',
-    mutable: false,
-    help: 'Certificate that signs those of etcd',
-    comment: 'For https URLs. Empty: the authorities that Node.js knows.',
-  },
-  'etcd-cert-file': {
-    group: 'Cluster',
-    type: 'string',
-    default: '',
-    mutable: false,
-    help: 'Certificate that etcd is shown',
-  },
-  'etcd-key-file': {
-    group: 'Cluster',
-    type: 'string',
-    default: '',
-    mutable: false,
-    help: 'Private key of that certificate',
-  },
-  'read-consistency': {
-    group: 'Cluster',
-    type: 'enum',
-    values: ['session', 'linearizable'],
-    default: 'session',
-    mutable: true,
-    help: 'What reads may miss: session, linearizable',
-    comment:
-      'session: a read is served from the tree of this node; a connection sees its own writes, and never goes back. linearizable: a read waits until this node has applied all that was committed before it, which takes a question to etcd.',
-  },
-  'cluster-timeout': {
-    group: 'Cluster',
-    type: 'integer',
-    min: 1,
-    max: MAX_INT,
-    default: 5000,
-    mutable: true,
-    help: 'Milliseconds that a write may wait for etcd',
-    comment:
-      'Then its reply is CLUSTERDOWN if the write was certainly not made, and UNCERTAIN if it may have been.',
-  },
-  'log-max-batches': {
-    group: 'Cluster',
-    type: 'integer',
-    min: 1,
-    max: MAX_INT,
-    default: 10_000,
-    mutable: true,
-    help: 'Length of the log at which it is cut',
-    comment:
-      'When the log in etcd has more batches than this, one node puts a snapshot of the tree into etcd and cuts the log before it. A batch is what clients write at the same time.',
-  },
-  'log-max-memory': {
-    group: 'Cluster',
-    type: 'memory',
-    min: 1024,
-    max: Number.MAX_SAFE_INTEGER,
-    default: 64 * MB,
-    mutable: true,
-    help: 'Bytes of the log at which it is cut',
-  },
-  'node-name': {
-    group: 'Cluster',
-    type: 'string',
-    default: '',
-    mutable: false,
-    help: 'Name of this node; empty: host name and port',
-  },
+  ...clusterDirectives,
   loglevel: {
     group: 'Log',
     type: 'enum',
@@ -386,6 +347,7 @@ export const directives = {
     max: Number.MAX_SAFE_INTEGER,
     default: 128,
     mutable: true,
+    rare: true,
     help: 'Commands that SLOWLOG keeps',
   },
   'latency-monitor-threshold': {
@@ -396,6 +358,7 @@ export const directives = {
     default: 0,
     mutable: true,
     comment: 'LATENCY reports events that took this long, or longer.',
+    rare: true,
     help: 'Latency spikes from this many ms; 0: never',
   },
   logfile: {

@@ -1,7 +1,7 @@
 import { type Directive, formatMemory } from '../config/directive-value.ts'
 import { type DirectiveName, describeDirective, directiveNames } from '../config/directives.ts'
 import { formatConfigLine } from '../config/rewrite.ts'
-import { wrap } from './words.ts'
+import { wrap } from '../text/wrap.ts'
 
 const WIDTH = 78
 

@@ -70,6 +70,8 @@ A value with blanks needs quotes. In \`"..."\`, the escapes are \`\\n\`, \`\\r\`
 
 Memory is written in bytes or with a unit, in any case: \`1k\` is 1000 bytes, \`1kb\` is 1024 bytes, and so on with \`m\`, \`mb\`, \`g\` and \`gb\`.
 
+A line \`user\` defines a user, one line for each: \`user alice on >password ~app/* +@all\`. On the command line it is \`--user alice on ...\`. See [security.md](security.md).
+
 If a line is not valid, the server does not start. The error names the file, the line and the reason.
 `
 

@@ -28,7 +28,7 @@ export class KeyspaceNotifier {
   /** Publishes an event, if its class is switched on. @param key the key as a client wrote it */
   notify(event: KeyspaceEvent, key: string): void {
     if (this.#flags.has(keyspaceEvents[event])) {
-      this.#publish(event, keyOfPath(cleanPath(pathOfKey(key))))
+      this.#publish(event, cleanPath(pathOfKey(key)))
     }
   }
 
@@ -39,14 +39,15 @@ export class KeyspaceNotifier {
 
   #onStoreEvent({ action, node, prevNode }: Event): void {
     if (action === 'expire') {
-      if (this.#flags.has('x')) this.#publish('expired', keyOfPath(node.key))
+      if (this.#flags.has('x')) this.#publish('expired', node.key)
     } else if (prevNode === undefined && !node.dir && this.#flags.has('n')) {
-      this.#publish('new', keyOfPath(node.key))
+      this.#publish('new', node.key)
     }
   }
 
-  #publish(event: KeyspaceEvent, key: string): void {
-    if (this.#flags.has('K')) this.#pubsub.publish(`__keyspace@0__:${key}`, event)
-    if (this.#flags.has('E')) this.#pubsub.publish(`__keyevent@0__:${event}`, key)
+  #publish(event: KeyspaceEvent, path: string): void {
+    const key = keyOfPath(path)
+    if (this.#flags.has('K')) this.#pubsub.publish(`__keyspace@0__:${key}`, event, path)
+    if (this.#flags.has('E')) this.#pubsub.publish(`__keyevent@0__:${event}`, key, path)
   }
 }

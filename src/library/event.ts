@@ -1,21 +1,13 @@
-import type { Action, Event as StoredEvent, NodeExtern as StoredNode } from '../store/event.ts'
+import type { Event as StoredEvent, NodeExtern as StoredNode } from '../store/event.ts'
 import { bytesOf, textOfValue } from '../store/value.ts'
 import { decodeBytes, decodeText } from './text.ts'
 
 /** A node as it was at one moment: text, and beside it the bytes. */
-export interface NodeExtern {
-  readonly key: string
-  readonly dir: boolean
+export interface NodeExtern extends Omit<StoredNode, 'value' | 'nodes'> {
   /** Absent on directories, and on files that have just been deleted. */
   readonly value: string | undefined
-  /** Unix milliseconds; absent on permanent nodes. */
-  readonly expiration: number | undefined
-  /** Seconds left, rounded up; absent on permanent nodes. */
-  readonly ttl: number | undefined
   /** Absent where no listing was loaded. */
   readonly nodes: readonly NodeExtern[] | undefined
-  readonly modifiedIndex: number
-  readonly createdIndex: number
   /** The key's bytes, exactly. */
   readonly keyBytes: Buffer
   /** The value's bytes, exactly. */
@@ -23,18 +15,13 @@ export interface NodeExtern {
 }
 
 /** What an operation did. */
-export interface Event {
-  readonly action: Action
+export interface Event extends Omit<StoredEvent, 'node' | 'prevNode' | 'overwrite'> {
   readonly node: NodeExtern
   /** The state before; absent where there was none. */
   readonly prevNode: NodeExtern | undefined
-  /** The store's index after the operation. */
-  readonly index: number
-  /** A refresh is kept in the history but shown to no watcher. */
-  readonly refresh: boolean
 }
 
-/** The bytes are made when they are asked for, and are no property that a comparison sees. */
+/** The bytes are made when they are asked for, by getters, which comparisons do not see. */
 class TextNode implements NodeExtern {
   readonly key: string
   readonly dir: boolean
@@ -64,7 +51,7 @@ class TextNode implements NodeExtern {
 
   get valueBytes(): Buffer | undefined {
     const { value } = this.#stored
-    // A copy, because the store's own bytes never change.
+    // A copy, because the caller may change it, and the store's own bytes must not change.
     return value === undefined ? undefined : Buffer.from(bytesOf(value))
   }
 }

@@ -44,9 +44,12 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
   const shown = config ?? new Config(server.config)
   return {
     port: server.port,
+    tlsPort: server.tlsPort,
     addresses: server.addresses,
     config: shown,
     store,
+    reopenAuditLog: () => server.reopenAuditLog(),
+    reloadCertificates: () => server.reloadCertificates(),
     close: () => server.close(),
     closed: server.closed,
     get lostWrites() {

@@ -1,10 +1,12 @@
 import { pino } from 'pino'
+import { Users } from '../access/users.ts'
 import { commandTable } from '../commands/table.ts'
 import { Config } from '../config/config.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { newServerStats } from '../metrics/counters.ts'
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import { Subscriptions } from '../pubsub/subscriptions.ts'
+import { catalogueOf } from '../request/access-of-command.ts'
 import type { Client, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
@@ -148,6 +150,7 @@ function contextOf(store: Store, clock: ServerClock): ServerContext {
   const config = new Config()
   config.set('proto-max-bulk-len', ['256mb'])
   const stats = newServerStats()
+  const catalogue = catalogueOf(commandTable)
   const needed: Partial<ServerContext> = {
     store,
     clock,
@@ -155,6 +158,8 @@ function contextOf(store: Store, clock: ServerClock): ServerContext {
     stats,
     logger: pino({ level: 'silent' }),
     memory: AMPLE_MEMORY,
+    catalogue,
+    users: new Users(catalogue, () => true),
     keyspace: new Keyspace(store, stats),
     pubsub: new Subscriptions(store, () => {}),
     commandStats: new Map(),
@@ -182,7 +187,10 @@ export function silentClient(server: ServerContext): Client {
     name: '',
     libraryName: '',
     libraryVersion: '',
+    // The default user, who may do anything: what was denied is no entry.
+    user: server.users.default,
     authenticated: true,
+    awaited: undefined,
     monitor: false,
     owed: 0,
     onSettled: undefined,
@@ -201,6 +209,7 @@ export function silentClient(server: ServerContext): Client {
     patternCount: 0,
     subscriptionBytes: 0,
     limitKept: () => true,
+    maySee: () => true,
     mayGet: () => true,
     block: () => nothing,
     postpone: () => nothing,

@@ -55,7 +55,7 @@ export const systemFiles: JournalFiles = {
 
   async create(path, content) {
     // A plain descriptor, because appending uses the synchronous calls.
-    const file = await promisify(fs.open)(path, 'wx+')
+    const file = await promisify(fs.open)(path, 'wx+', 0o600)
     try {
       await promisify(fs.writeFile)(file, content)
       await fdatasync(file)

@@ -5,13 +5,13 @@ import { oldSpaceLimit } from './heap-limit.ts'
 
 const MB = 1024 ** 2
 /** A request that grows the tree takes about this much memory besides its arguments' bytes. */
-const REQUEST_OVERHEAD_BYTES = 256
+export const REQUEST_OVERHEAD_BYTES = 256
 /** A new level of a path takes about this much memory, with its place in the level above. */
-const LEVEL_BYTES = 400
+export const LEVEL_BYTES = 400
 /** An argument may be a path of this many levels, each of two bytes: `/d/d/d`. */
 const MAX_LEVELS = 1024
 /** Between two measurements the tree grows by at least this much. */
-const MIN_STEP_BYTES = 256 * 1024
+export const MIN_STEP_BYTES = 256 * 1024
 /** Requests may take more than their arguments tell, so that memory is measured at least this often. */
 const MAX_MEASURED_AGE_MS = 10
 /** The share of all time that garbage collection may take. */
@@ -21,7 +21,7 @@ const MAX_GARBAGE_FACTOR = 1.15
 /** The share of the heap that is kept free, because V8 ends the process when its heap is full. */
 const FREE_HEAP_SHARE = 0.15
 /** In a small heap the share is larger, up to this one, so that the bytes below are kept free. */
-const MAX_FREE_HEAP_SHARE = 0.35
+const MAX_FREE_HEAP_SHARE = 0.5
 const FREE_HEAP_BYTES = 64 * MB
 /** Garbage may take this share of the part that is kept free, until it is collected. */
 const GARBAGE_SHARE = 0.4
@@ -42,6 +42,8 @@ let collectGarbage: (() => void) | undefined
 export class MemoryGauge {
   /** Called when the heap is full for the first time, or again. */
   onHeapFull: (() => void) | undefined
+  /** Called whenever a measurement finds that memory is short: may set some free. */
+  onShort: (() => void) | undefined
   /** Bytes that old objects may take before V8 ends the process. */
   readonly heapLimit: number
   /** Bytes of the heap above which requests that take memory are refused. */
@@ -166,6 +168,7 @@ export class MemoryGauge {
       (this.#live > this.#limit || this.#isAbove(this.#limit, MAX_GARBAGE_FACTOR))
     this.#heapFull = this.#isHeapFull()
     if (this.#heapFull && !wasFull) this.onHeapFull?.()
+    if (this.#heapFull || this.#exceeded) this.onShort?.()
     const room = this.#heapMost - this.#heap
     const allowed = this.#limit === 0 ? room : Math.min(room, this.#limit - this.#used)
     this.#step = Math.max(MIN_STEP_BYTES, allowed / 4)

@@ -22,6 +22,8 @@ export interface SlowRequest {
   /** Microseconds. */
   readonly duration: number
   readonly args: readonly string[]
+  /** Nothing of the arguments is left out. */
+  readonly whole: boolean
   readonly address: string
   readonly clientName: string
 }
@@ -70,6 +72,7 @@ export class SlowLog {
       time: Math.floor(this.#clock.now() / 1000),
       duration: Math.floor(duration),
       args: shortened(args, secrets),
+      whole: args.length <= MAX_ARGUMENTS && args.every(isShort),
       address: client.address,
       clientName: client.name,
     })
@@ -93,12 +96,16 @@ export class SlowLog {
   }
 }
 
+function isShort(arg: Value): boolean {
+  return arg.length <= MAX_ARGUMENT_BYTES
+}
+
 /** A request's arguments, with words in place of those that are secret or too long (Redis). */
 function shortened(args: readonly Value[], secrets: readonly number[]): string[] {
   const kept = args.length > MAX_ARGUMENTS ? MAX_ARGUMENTS - 1 : args.length
   const shown = args.slice(0, kept).map((arg, i) => {
     if (secrets.includes(i)) return '(redacted)'
-    if (arg.length <= MAX_ARGUMENT_BYTES) return textOfValue(arg)
+    if (isShort(arg)) return textOfValue(arg)
     const more = arg.length - MAX_ARGUMENT_BYTES
     return `${ownCopy(textOfValue(sliceValue(arg, 0, MAX_ARGUMENT_BYTES)))}... (${more} more bytes)`
   })

@@ -124,6 +124,11 @@ export class CheckpointLoop {
     return this.save()
   }
 
+  /** Whether a checkpoint may begin by itself: none runs, and none has failed, which is tried again anyway. */
+  get mayBegin(): boolean {
+    return this.home !== undefined && this.#running === undefined && this.failure === undefined
+  }
+
   /** Begins a checkpoint soon, unless one runs. */
   request(): void {
     // One that ends begins the next itself, if somebody waits.

@@ -70,20 +70,20 @@ export class DataHome {
   /**
    * Opens a directory to write a whole tree into it.
    *
-   * @param lastBatch the last checkpoint of this process there, over which it may write
+   * @param lastBatches the last checkpoint of this process there is one of these: it may write over it
    * @returns also the first id that no directory in it has
    * @throws PersistenceError if the directory is in use, or holds a tree of another process
    */
   static async claim(
     directory: string,
-    lastBatch: number | undefined,
+    lastBatches: readonly number[] | undefined,
     logger: Logger,
   ): Promise<{ home: DataHome; nextId: number; journal: JournalPlace | undefined }> {
     const engine = await Engine.open(treeOf(directory))
     try {
       await tighten(treeOf(directory), logger)
       const held = await peek(engine)
-      if (held !== undefined && held.copy.batch !== lastBatch) {
+      if (held !== undefined && !lastBatches?.includes(held.copy.batch)) {
         throw new PersistenceError(
           `${resolve(directory)} holds a tree that this server has not read; start a server on it, or choose another directory`,
         )
@@ -99,6 +99,12 @@ export class DataHome {
   /** Whether the database is open: it is closed after a failure, until {@link reopen}. */
   get isOpen(): boolean {
     return this.#engine !== undefined
+  }
+
+  /** The numbers that the last checkpoint may have: a failed one may have been written all the same. */
+  get batches(): readonly number[] {
+    const { batch } = this.copy
+    return this.isOpen ? [batch] : [batch, batch + 1]
   }
 
   /** The open database. */

@@ -68,7 +68,7 @@ export class Persistence {
    * Directories that this process has left, and how: it may write over them as long as no other
    * process has written to them.
    */
-  readonly #left = new Map<string, { batch: number; position: number }>()
+  readonly #left = new Map<string, { batches: readonly number[]; position: number }>()
 
   constructor(parts: PersistenceParts) {
     this.#parts = parts
@@ -143,12 +143,16 @@ export class Persistence {
   append(): void {
     this.#log.append()
     const journal = this.#journal
-    if (journal === undefined || this.#loop.isRunning || this.#log.failure !== undefined) return
-    // One that has failed is tried again by itself.
-    if (this.#loop.failure !== undefined) return
+    if (journal === undefined || !this.#loop.mayBegin || this.failure !== undefined) return
     const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
     const { count } = this.recorder
     if (this.#due.isDue(journal.written, count, max, this.#loop.lastBytes)) this.#loop.request()
+  }
+
+  /** Begins a checkpoint, because memory is short and what is noted for the next one takes some. */
+  relieve(): void {
+    if (!this.#changes.hasNotes || this.failure !== undefined) return
+    if (this.#loop.mayBegin) this.#loop.request()
   }
 
   /**
@@ -353,7 +357,7 @@ export class Persistence {
     const loop = this.#loop
     const { logger, files, store } = this.#parts
     const left = this.#left.get(resolve(directory))
-    const { home, nextId, journal: place } = await DataHome.claim(directory, left?.batch, logger)
+    const { home, nextId, journal: place } = await DataHome.claim(directory, left?.batches, logger)
     await loop.finish()
     const former = { home: loop.home, journal: this.#journal, position: this.#due.position }
     try {
@@ -439,7 +443,7 @@ export class Persistence {
       this.#parts.logger.error({ err: error }, 'could not close the journal')
     })
     if (home.isOpen) await home.mark(isSynced, isExact)
-    this.#left.set(home.directory, { batch: home.copy.batch, position: journal?.written ?? 0 })
+    this.#left.set(home.directory, { batches: home.batches, position: journal?.written ?? 0 })
     await home.close()
   }
 }

@@ -78,10 +78,11 @@ function startOf(path: string): string | undefined {
 export async function tighten(tree: string, logger: Logger): Promise<void> {
   const directory = dirname(tree)
   try {
-    let loose = await restrict(tree, DIRECTORY_MODE)
-    for (const name of await readdir(tree)) await restrict(join(tree, name), FILE_MODE)
+    let loose = await restrict(tree)
+    const names = await readdir(tree, { recursive: true })
+    for (const name of names) await restrict(join(tree, name))
     const others = (await readdir(directory)).some((name) => !/^tree(\.|$)/.test(name))
-    if (!others && (await restrict(directory, DIRECTORY_MODE))) loose = true
+    if (!others && (await restrict(directory))) loose = true
     if (loose) logger.warn({ directory }, 'other users could read the data, and cannot any more')
   } catch (error) {
     logger.warn({ err: error, directory }, 'cannot keep other users from reading the data')
@@ -89,10 +90,10 @@ export async function tighten(tree: string, logger: Logger): Promise<void> {
 }
 
 /** @returns whether others had any rights */
-async function restrict(path: string, mode: number): Promise<boolean> {
+async function restrict(path: string): Promise<boolean> {
   const link = await lstat(path)
-  const { mode: present } = link.isSymbolicLink() ? await stat(path) : link
-  if ((present & OTHERS) === 0) return false
-  await chmod(path, mode)
+  const stats = link.isSymbolicLink() ? await stat(path) : link
+  if ((stats.mode & OTHERS) === 0) return false
+  await chmod(path, stats.isDirectory() ? DIRECTORY_MODE : FILE_MODE)
   return true
 }

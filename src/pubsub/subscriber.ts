@@ -10,6 +10,8 @@ export interface Subscriber {
   readonly patternCount: number
   /** Memory that the subscriptions take, about; only {@link Subscriptions} change it. */
   subscriptionBytes: number
+  /** Whether its user may read a path. @param path absolute and clean */
+  maySee(path: string): boolean
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
   /** Disconnects the client if it makes the server keep too much. @returns whether it may go on */

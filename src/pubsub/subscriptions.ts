@@ -157,28 +157,21 @@ export class Subscriptions implements Burst {
    * Sends a message to a channel of Redis. Does not throw: clients for whom the message is too long to
    * be made are disconnected, because they miss it.
    *
+   * @param path the node that the message is about; only clients that may read it get the message
    * @returns the number of deliveries
    */
-  publish(channel: string, message: Value): number {
+  publish(channel: string, message: Value, path?: string): number {
     const bulkChannel = encodeBulk(channel)
     const subscribers = this.#channels.get(channel)
     let count = 0
     if (subscribers !== undefined) {
-      try {
-        deliverTo(subscribers, messageOf(3, encodeBulk('message') + bulkChannel, message))
-      } catch (error) {
-        cutOff(subscribers, error)
-      }
+      tell(readersOf(subscribers, path), 3, encodeBulk('message') + bulkChannel, message)
       count += subscribers.size
     }
     for (const [pattern, listeners] of this.#patterns) {
       if (!matchGlob(pattern, channel)) continue
-      try {
-        const head = encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel
-        deliverTo(listeners, messageOf(4, head, message))
-      } catch (error) {
-        cutOff(listeners, error)
-      }
+      const head = encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel
+      tell(readersOf(listeners, path), 4, head, message)
       count += listeners.size
     }
     return count
@@ -278,6 +271,33 @@ function listenersOf(map: Map<string, Set<Subscriber>>, name: string): Set<Subsc
 function leave(map: Map<string, Set<Subscriber>>, name: string, client: Subscriber): void {
   const listeners = map.get(name)
   if (listeners?.delete(client) && listeners.size === 0) map.delete(name)
+}
+
+/** @param path of the node that a message is about; only clients that may read it get the message */
+function readersOf(
+  listeners: ReadonlySet<Subscriber>,
+  path: string | undefined,
+): Iterable<Subscriber> {
+  return path === undefined ? listeners : [...listeners].filter((client) => client.maySee(path))
+}
+
+/**
+ * Sends clients a message, or disconnects them if it cannot be made.
+ *
+ * @param items count of its parts, the last of which is the message itself
+ * @param head the parts before that, encoded
+ */
+function tell(
+  readers: Iterable<Subscriber>,
+  items: number,
+  head: string,
+  message: Parameters<typeof messageOf>[2],
+): void {
+  try {
+    deliverTo(readers, messageOf(items, head, message))
+  } catch (error) {
+    cutOff(readers, error)
+  }
 }
 
 /** Disconnects clients that miss a message, because it could not be made. */

@@ -3,10 +3,12 @@ import { encodeBulk } from '../resp/reply-encoding.ts'
 import { StoreError } from '../store/errors.ts'
 import type { Event } from '../store/event.ts'
 import { encodeEvent } from '../store/event-json.ts'
+import { isBelow } from '../store/path.ts'
 import type { Pieces } from '../store/pieces.ts'
 import type { Store } from '../store/store.ts'
 import type { Watcher } from '../store/watcher-hub.ts'
 import { deliverTo, send, sendShared } from './deliver.ts'
+import { eventAsSeen } from './event-as-seen.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { TreeChannelName } from './tree-channel.ts'
 
@@ -154,6 +156,8 @@ export class TreeStream {
     const { path, recursive } = this.#channel
     const onFailure = (error: unknown): void => this.#cutOff(error)
     this.#watcher = this.#store.watch(path, { recursive, stream: true, onFailure }, (event) => {
+      const fromAbove = isBelow(path, event.node.key)
+      if (fromAbove) this.#separateBlind(event)
       // Events of a client's own requests come in order with their replies.
       if (this.#burst.served !== undefined) this.separate(this.#burst.served)
       const message = this.#messageOf(event)
@@ -162,7 +166,9 @@ export class TreeStream {
         return
       }
       for (const [reader, from] of this.#live) {
-        if (event.index >= from) send(reader, message.encoded(reader.reply.protocol))
+        if (event.index < from) continue
+        if (fromAbove) deliverTo([reader], this.#messageFor(reader, event))
+        else send(reader, message.encoded(reader.reply.protocol))
       }
       if (this.#together.size > 0) this.#gather(message)
     })
@@ -206,7 +212,7 @@ export class TreeStream {
           this.#goLive(subscriber, 0)
           return
         }
-        deliverTo([subscriber], this.#messageOf(event))
+        deliverTo([subscriber], this.#messageFor(subscriber, event))
         replay.next = event.index + 1
       }
     } catch (error) {
@@ -216,11 +222,27 @@ export class TreeStream {
     }
   }
 
+  /** The message for one subscriber, which may not see the directory above that an event is about. */
+  #messageFor(subscriber: Subscriber, event: Event): Message | LargeMessage {
+    const seen = eventAsSeen(subscriber, this.#channel.path, event)
+    return seen === event ? this.#messageOf(event) : messageOf(3, this.#head(), encodeEvent(seen))
+  }
+
+  /** The beginning of each message. Not kept, because the name of a channel may be long. */
+  #head(): string {
+    return encodeBulk('message') + encodeBulk(this.#name)
+  }
+
+  /** Subscribers that may not see the directory above that an event is about get another message. */
+  #separateBlind(event: Event): void {
+    for (const subscriber of this.#together) {
+      if (!subscriber.maySee(event.node.key)) this.separate(subscriber)
+    }
+  }
+
   #messageOf(event: Event): Message | LargeMessage {
     if (this.#message !== undefined && this.#event === event) return this.#message
-    // Not kept, because the name of a channel may be long.
-    const head = encodeBulk('message') + encodeBulk(this.#name)
-    const message = messageOf(3, head, encodeOnce(event))
+    const message = messageOf(3, this.#head(), encodeOnce(event))
     if (message instanceof LargeMessage) return message
     this.#event = event
     this.#message = message

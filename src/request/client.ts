@@ -1,4 +1,9 @@
 import type { Logger } from 'pino'
+import type { AclLog } from '../access/acl-log.ts'
+import type { AuditLog } from '../access/audit.ts'
+import type { CommandCatalogue } from '../access/command-catalogue.ts'
+import type { User } from '../access/user.ts'
+import type { Users } from '../access/users.ts'
 import type { Config } from '../config/config.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { CommandStats, ServerStats } from '../metrics/counters.ts'
@@ -12,6 +17,7 @@ import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { ReplySource } from '../resp/reply-writer.ts'
 import type { Store } from '../store/store.ts'
 import type { ServerClock } from './clock.ts'
+import type { CommandAccess } from './command-access.ts'
 import type { Waiter } from './gate.ts'
 import type { Group } from './group.ts'
 import type { Accountable } from './guard.ts'
@@ -37,6 +43,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   name: string
   libraryName: string
   libraryVersion: string
+  /** The default user until it logs in as another. */
+  user: User
   authenticated: boolean
   monitor: boolean
   noEvict: boolean
@@ -49,6 +57,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   watched: WatchedKeys | undefined
   /** Whether EXEC is running: no command may then block, or reply later. */
   executing: boolean
+  /** The request that waits for something to happen in the tree (KWAIT). */
+  awaited: readonly string[] | undefined
   /** Whether a command blocks the client. */
   readonly blocked: boolean
   /** Bytes read and not yet served. */
@@ -62,6 +72,15 @@ export interface Client extends Subscriber, Waiter, Accountable {
   block(onGone: () => void): () => void
   /** Sends a message, bytes or made as it is sent, after all bytes written before. */
   deliver(message: Uint8Array | ReplySource): void
+}
+
+/** A command that a request calls. */
+export interface FoundCommand {
+  /** `client|list` for a subcommand. */
+  readonly fullName: string
+  readonly arity: number
+  /** What it asks of its user. */
+  readonly access: CommandAccess
 }
 
 /** The server, as commands see it. */
@@ -96,6 +115,20 @@ export interface ServerContext {
   readonly pause: Pause
   /** Absent in a single process. */
   readonly group: Group | undefined
+  readonly catalogue: CommandCatalogue
+  readonly users: Users
+  readonly aclLog: AclLog
+  /** Absent while `audit-log` is empty. */
+  readonly audit: AuditLog | undefined
+  /** The command that a request calls, or undefined if there is none such. */
+  findCommand(request: readonly string[]): FoundCommand | undefined
+  /**
+   * Replaces all users by those of the ACL file.
+   *
+   * @param file the directive's value
+   * @throws UsersError
+   */
+  loadAclFile(file: string): void
   /** Runs a client's queued requests, and writes EXEC's reply. */
   execute(client: Client, transaction: Transaction): void
   /** The change of `dir` or `durability` that this request asked for, if any; rejects if it fails. */

@@ -1,5 +1,7 @@
+import type { Category } from '../access/categories.ts'
 import type { Argument, Options } from './arguments/argument.ts'
 import type { Client } from './client.ts'
+import type { ChannelUse, ReachOf } from './command-access.ts'
 
 /** The groups of commands, as COMMAND DOCS names them: Redis's, and `tree`. */
 export type Group =
@@ -30,20 +32,12 @@ export type Flag =
   | 'no_multi'
   | 'skip_slowlog'
 
-/** The ACL categories of Redis that ktree uses. */
-export type Category =
-  | 'keyspace'
-  | 'read'
-  | 'write'
-  | 'string'
-  | 'pubsub'
-  | 'admin'
-  | 'fast'
-  | 'slow'
-  | 'blocking'
-  | 'dangerous'
-  | 'connection'
-  | 'transaction'
+/** What the audit log tells of a command. */
+export interface AuditedCommand {
+  readonly event: 'users' | 'configuration' | 'shutdown' | 'recover' | 'flush'
+  /** The users or directives that a request names. */
+  names?(request: readonly string[]): readonly string[]
+}
 
 /**
  * The declaration of a command. The arity check, option parsing, COMMAND, COMMAND DOCS and the page
@@ -71,6 +65,10 @@ interface Declaration {
   readonly keyFlags?: readonly (readonly string[])[]
   /** The key flags of a request, if they depend on its options. */
   keyFlagsOf?(request: readonly string[]): readonly string[]
+  /** How far it reaches beyond the nodes that its keys name; of a request, if it depends on its options. */
+  readonly reach?: ReachOf
+  /** What it does with channels, if its arguments are such. */
+  readonly channels?: ChannelUse
   /** Redis's ACL categories, instead of the group's own; see categoriesOf. */
   readonly categories?: readonly Category[]
   readonly args?: readonly Argument[]
@@ -88,6 +86,8 @@ interface Declaration {
   readonly keeps?: true
   /** The directive that has to allow the command: one of Redis's protected commands. */
   readonly protectedBy?: 'enable-debug-command'
+  /** The line of the audit log that tells of a call that has succeeded. */
+  readonly audit?: AuditedCommand
   /** Positions of the arguments that MONITOR and the slow log must not show: passwords. */
   secrets?(args: readonly string[]): readonly number[]
 }

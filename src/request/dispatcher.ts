@@ -3,26 +3,31 @@ import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
-import { IndexError, PathError, SnapshotError, StoreError } from '../store/errors.ts'
-import { textOfValue } from '../store/value.ts'
-import { CommandError, wrongArity } from './arguments/errors.ts'
+import { StoreError } from '../store/errors.ts'
+import {
+  CommandError,
+  MAX_SHOWN_CHARACTERS,
+  unknownCommand,
+  wrongArity,
+} from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
-import { endTransaction, isUnixSocket, limitKept } from './client.ts'
+import { endTransaction, limitKept } from './client.ts'
 import type { Command } from './command.ts'
+import type { Denial } from './denial.ts'
+import { denialText, lateDenialText } from './denial-text.ts'
+import { errorAsSeen } from './error-as-seen.ts'
 import type { Gate } from './gate.ts'
 import { checkGrowth } from './growth.ts'
 import { madeKeys, requestKeys } from './key-specs.ts'
-import { monitorLine } from './monitor-line.ts'
+import { noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
+import { denialOf } from './permission.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
+import { isExpected, REFUSALS } from './refusals.ts'
 import type { Transaction } from './transaction.ts'
 import { hasLarge, withoutLarge } from './value-places.ts'
 
-/** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
-const MAX_SHOWN_CHARACTERS = 128
-/** The store's errors, besides StoreError, that are no bugs. */
-const REFUSALS = [PathError, SnapshotError, IndexError]
 /** An argument that a client makes the server keep, such as a channel, takes about this much. */
 const KEPT_ARGUMENT_BYTES = 512
 /**
@@ -46,7 +51,7 @@ export class Dispatcher {
   constructor(server: ServerContext, commands: readonly Command[]) {
     this.#server = server
     for (const command of commands)
-      this.#entries.set(command.name, prepareCommand(command, command.name))
+      this.#entries.set(command.name, prepareCommand(command, command.name, server.catalogue))
     const { config } = server
     const follow = (): void => {
       const slowlog = config.get('slowlog-log-slower-than')
@@ -118,9 +123,30 @@ export class Dispatcher {
     return this.#find(args).command.flags.includes('readonly')
   }
 
-  /** Whether a request that is queued may write, or tells others. */
-  isOrdered(args: RequestArguments): boolean {
-    return this.#find(args).ordered
+  /**
+   * The requests of a transaction that a log has to put in order. All that may refuse one of them is asked
+   * now, because users and memory are one node's own: later the other nodes run what is in the log.
+   *
+   * @returns undefined if the transaction has been refused
+   */
+  takeOrdered(client: Client, transaction: Transaction): RequestArguments[] | undefined {
+    const { requests } = transaction
+    try {
+      this.#checkGrowth(requests)
+    } catch (error) {
+      endTransaction(client)
+      this.#fail(client, client.reply.length, error)
+      return
+    }
+    const denied = new Map<RequestArguments, Denial>()
+    transaction.denied = denied
+    return requests.filter((args) => {
+      const { ordered, access } = this.#find(args)
+      if (!ordered) return false
+      const denial = denialOf(client.user, access, args, this.#server.store)
+      if (denial !== undefined) denied.set(args, denial)
+      return denial === undefined
+    })
   }
 
   /**
@@ -128,10 +154,9 @@ export class Dispatcher {
    *
    * @param writer runs those that a log puts in order
    */
-  execute(client: Client, { requests }: Transaction, writer = client): void {
+  execute(client: Client, { requests, denied }: Transaction, writer = client): void {
     const { reply } = client
     const { recorder } = this.#server.persistence
-    // What a log has put in order runs at every node, whatever memory one of them has.
     if (writer === client) this.#checkGrowth(requests)
     this.#expireBefore(requests)
     client.executing = true
@@ -144,7 +169,16 @@ export class Dispatcher {
       const entry = this.#find(args)
       // What only reads would do nothing but take time.
       if (tooLong && entry.command.flags.includes('readonly')) continue
-      this.#call(entry.ordered ? writer : client, entry, args)
+      // The user, or the tree, may have changed since the request was queued.
+      const denial =
+        writer !== client && entry.ordered
+          ? denied?.get(args)
+          : denialOf(client.user, entry.access, args, this.#server.store)
+      if (denial === undefined) this.#call(entry.ordered ? writer : client, entry, args)
+      else {
+        noteDenial(this.#server, client, entry, args, denial)
+        this.#fail(client, reply.length, new CommandError(lateDenialText(denial)))
+      }
       if (client.replyMode === 'off') reply.muted = true
       if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
         // A transaction is all or nothing, so the remaining writes run, too.
@@ -178,6 +212,15 @@ export class Dispatcher {
     )
   }
 
+  /** The command that a request calls; undefined if there is none such. */
+  find([name, ...args]: readonly string[]): PreparedCommand | undefined {
+    try {
+      return this.#find([name, ...args])
+    } catch {
+      return undefined
+    }
+  }
+
   /** Checks in Redis's order, which decides the error reply for a request with several faults. */
   #check(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const { arity } = entry
@@ -186,9 +229,9 @@ export class Dispatcher {
     if (entry.protectedBy !== undefined) this.#checkProtected(client, entry)
     if (
       !client.authenticated &&
-      !entry.command.flags.includes('no_auth') &&
+      !entry.access.open &&
       // CONFIG SET may have removed the password since the client connected.
-      this.#server.config.get('requirepass') !== ''
+      this.#server.users.loginRequired
     ) {
       throw new CommandError('NOAUTH Authentication required.')
     }
@@ -196,6 +239,7 @@ export class Dispatcher {
     if (transaction !== undefined && entry.noMulti) {
       throw new CommandError('ERR Command not allowed inside a transaction')
     }
+    if (!client.user.unrestricted) this.#checkUser(client, entry, args)
     const { clock, memory, persistence } = this.#server
     if (this.#needsMemory(client, entry) && isShort(memory, entry, args, clock.lastLap)) {
       throw new CommandError(memory.reason)
@@ -214,6 +258,13 @@ export class Dispatcher {
         `ERR Can't execute '${entry.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
       )
     }
+  }
+
+  #checkUser(client: Client, entry: PreparedCommand, args: RequestArguments): void {
+    const denial = denialOf(client.user, entry.access, args, this.#server.store)
+    if (denial === undefined) return
+    noteDenial(this.#server, client, entry, args, denial)
+    throw new CommandError(denialText(denial, entry.fullName))
   }
 
   /** Checks one of Redis's protected commands: all clients, local clients or none may use it. */
@@ -290,10 +341,11 @@ export class Dispatcher {
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       entry.run?.(client, args as never, options)
+      if (entry.audited) noteAudited(this.#server, client, entry, args)
     } catch (error) {
       stats.failedCalls++
       if (store.index !== index && !isExpected(error)) this.#cutOff(client, before, error)
-      else this.#fail(client, before, error)
+      else this.#fail(client, before, errorAsSeen(client, entry, args, error))
     }
     if (entry.writes) persistence.recorder.end(args, clock.now())
     // Counting and monitoring come after the call, as in Redis: INFO does not count itself, and a
@@ -303,8 +355,8 @@ export class Dispatcher {
     stats.time += time
     stats.histogram[histogramBucket(time)]++
     this.#server.stats.commandsProcessed++
-    if (time >= this.#slowTime) this.#noteSlow(client, entry, args, time)
-    if (this.#server.monitors.size > 0) this.#monitor(client, entry, args)
+    if (time >= this.#slowTime) noteSlow(this.#server, client, entry, args, time)
+    if (this.#server.monitors.size > 0) showToMonitors(this.#server, client, entry, args)
   }
 
   #statsOf(entry: PreparedCommand): CommandStats {
@@ -373,43 +425,6 @@ export class Dispatcher {
     this.#noteUnexpected(error)
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
   }
-
-  /** @param time microseconds */
-  #noteSlow(client: Client, entry: PreparedCommand, args: RequestArguments, time: number): void {
-    const { slowlog, latency } = this.#server
-    const { flags } = entry.command
-    latency.add(flags.includes('fast') ? 'fast-command' : 'command', time / 1000)
-    if (!flags.includes('skip_slowlog')) {
-      slowlog.add(client, args, secretsOf(entry, args), time)
-    }
-  }
-
-  #monitor(client: Client, entry: PreparedCommand, args: RequestArguments): void {
-    if (entry.command.flags.includes('admin') || entry.command.flags.includes('skip_monitor'))
-      return
-    const now = this.#server.clock.now()
-    const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
-    const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
-    const secrets = secretsOf(entry, args)
-    const shown = args.map((arg, i) => (secrets.includes(i) ? undefined : arg))
-    const line = monitorLine(`${time} [0 ${address}]`, shown)
-    for (const monitor of this.#server.monitors) {
-      // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
-      const skipped = monitor === client && client.reply.muted
-      if (monitor.replyMode === 'off' || skipped) continue
-      try {
-        monitor.deliver(typeof line === 'function' ? line() : line)
-      } catch (error) {
-        // The client that monitors ends, and not the one whose request is shown.
-        monitor.fail(error)
-      }
-    }
-  }
-}
-
-/** The positions of arguments that nobody must be shown. */
-function secretsOf({ command }: PreparedCommand, args: RequestArguments): readonly number[] {
-  return command.secrets?.(args.map(textOfValue)) ?? []
 }
 
 /** Whether to refuse a request that takes memory. */
@@ -423,26 +438,7 @@ function isShort(
   return memory.isExceeded(args, now) || !memory.hasRoomFor(kept)
 }
 
-/** Whether an error says why a request was refused. All others are bugs, or limits of V8. */
-function isExpected(error: unknown): boolean {
-  return (
-    error instanceof CommandError ||
-    error instanceof StoreError ||
-    REFUSALS.some((refusal) => error instanceof refusal)
-  )
-}
-
 /** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */
 function mayWrite({ transaction }: Client, entry: PreparedCommand): boolean {
   return entry.isExec ? transaction?.ordered === true : entry.ordered
-}
-
-/** Redis's error for an unknown command, including the blank after each argument. */
-function unknownCommand(args: RequestArguments): CommandError {
-  let shown = ''
-  for (let i = 1; i < args.length && shown.length < MAX_SHOWN_CHARACTERS; i++) {
-    shown += `'${textOf(args[i], MAX_SHOWN_CHARACTERS - shown.length)}' `
-  }
-  const name = textOf(args[0], MAX_SHOWN_CHARACTERS)
-  return new CommandError(`ERR unknown command '${name}', with args beginning with: ${shown}`)
 }

@@ -1,4 +1,9 @@
-import type { MemoryGauge } from '../metrics/memory-gauge.ts'
+import {
+  LEVEL_BYTES,
+  type MemoryGauge,
+  MIN_STEP_BYTES,
+  REQUEST_OVERHEAD_BYTES,
+} from '../metrics/memory-gauge.ts'
 import { cleanPath } from '../store/path.ts'
 import { PathTree } from '../store/path-tree.ts'
 import { CommandError } from './arguments/errors.ts'
@@ -10,12 +15,6 @@ import { CommandError } from './arguments/errors.ts'
 const FREE_DIRECTORIES = 50_000
 /** And for each argument this many more. */
 const DIRECTORIES_PER_ARGUMENT = 2
-/** A new directory takes about this much memory. */
-const DIRECTORY_BYTES = 400
-/** A new file takes about this much memory, beside its value. */
-const FILE_BYTES = 256
-/** Requests that may take less than this are not looked at. */
-const MIN_BYTES = 256 * 1024
 
 /** Calls back with each key that a request writes. */
 export type EachKey = (visit: (key: string) => void) => void
@@ -36,9 +35,9 @@ export function checkGrowth(memory: MemoryGauge, length: number, eachKey: EachKe
     directories += slashesIn(key, 0)
   })
   const hasRoom = (): boolean => {
-    const bytes = files * FILE_BYTES + directories * DIRECTORY_BYTES
-    if (bytes < MIN_BYTES) return true
-    return memory.heapHasRoomFor(bytes) && memory.hasRoomFor(directories * DIRECTORY_BYTES)
+    const bytes = files * REQUEST_OVERHEAD_BYTES + directories * LEVEL_BYTES
+    if (bytes < MIN_STEP_BYTES) return true
+    return memory.heapHasRoomFor(bytes) && memory.hasRoomFor(directories * LEVEL_BYTES)
   }
   if (directories <= limit && hasRoom()) return
   // Most keys share their directories.

@@ -1,7 +1,10 @@
+import type { CommandCatalogue } from '../access/command-catalogue.ts'
 import type { CommandStats } from '../metrics/counters.ts'
+import { accessOfCommand } from './access-of-command.ts'
 import type { Options } from './arguments/argument.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
+import type { CommandAccess } from './command-access.ts'
 import { OptionParser } from './option-parser.ts'
 import { ValuePlaces } from './value-places.ts'
 
@@ -32,6 +35,10 @@ export interface PreparedCommand {
   readonly protectedBy: Command['protectedBy']
   /** The arguments that may be large; absent if none may. */
   readonly values: ValuePlaces | undefined
+  /** Whether the audit log tells of it. */
+  readonly audited: boolean
+  /** What it asks of its user. */
+  readonly access: CommandAccess
   readonly run: Run | undefined
   readonly subcommands: ReadonlyMap<string, PreparedCommand> | undefined
   /** Absent until the first call. */
@@ -41,12 +48,26 @@ export interface PreparedCommand {
 /** The commands that end a transaction. EXEC is not here: the queued requests decide (Redis). */
 const ENDS_MULTI = ['discard', 'quit', 'reset']
 
-/** Prepares a command and its subcommands. @param fullName `client|list` for a subcommand */
-export function prepareCommand(command: Command, fullName: string): PreparedCommand {
+/**
+ * Prepares a command and its subcommands.
+ *
+ * @param fullName `client|list` for a subcommand
+ * @param catalogue has the command's number
+ */
+export function prepareCommand(
+  command: Command,
+  fullName: string,
+  catalogue: CommandCatalogue,
+): PreparedCommand {
   const subcommands = command.subcommands?.map(
     (subcommand) =>
-      [subcommand.name, prepareCommand(subcommand, `${fullName}|${subcommand.name}`)] as const,
+      [
+        subcommand.name,
+        prepareCommand(subcommand, `${fullName}|${subcommand.name}`, catalogue),
+      ] as const,
   )
+  const id = catalogue.find(fullName)?.id
+  if (id === undefined) throw new Error(`${fullName} is not in the catalogue`)
   return {
     command,
     fullName,
@@ -61,6 +82,8 @@ export function prepareCommand(command: Command, fullName: string): PreparedComm
     noMulti: command.flags.includes('no_multi'),
     isExec: fullName === 'exec',
     protectedBy: command.protectedBy,
+    audited: command.audit !== undefined,
+    access: accessOfCommand(command, id),
     values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
     run: command.run as Run | undefined,
     subcommands: subcommands === undefined ? undefined : new Map(subcommands),

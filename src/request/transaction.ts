@@ -1,4 +1,5 @@
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import type { Denial } from './denial.ts'
 
 /** A queued request takes about this much memory besides its arguments. */
 const REQUEST_OVERHEAD_BYTES = 96
@@ -16,6 +17,8 @@ export class Transaction {
   writes = false
   /** Whether one of the requests may write, or tells others: a log has to put it in order. */
   ordered = false
+  /** The requests that a log has not put in order, because the client's user may not make them. */
+  denied: ReadonlyMap<RequestArguments, Denial> | undefined
   /** Whether one of the requests may take more memory. */
   grows = false
 

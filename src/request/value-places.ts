@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer'
 import type { RequestArguments } from '../resp/request-arguments.ts'
-import { textOfValue } from '../store/value.ts'
+import { textOfValue, type Value } from '../store/value.ts'
 import type { Argument } from './arguments/argument.ts'
 import { CommandError } from './arguments/errors.ts'
 import { tokenOf } from './arguments/token.ts'
@@ -49,6 +49,14 @@ export class ValuePlaces {
 export function hasLarge(args: RequestArguments): boolean {
   for (let i = 1; i < args.length; i++) if (typeof args[i] !== 'string') return true
   return false
+}
+
+/**
+ * A request's arguments as strings, with an empty one for each that is large: those are values, and
+ * neither keys nor options.
+ */
+export function wordsOf(args: readonly Value[]): readonly string[] {
+  return args.map((arg) => (typeof arg === 'string' ? arg : ''))
 }
 
 /**

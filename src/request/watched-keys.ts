@@ -24,6 +24,11 @@ export class WatchedKeys {
     return this.#touched
   }
 
+  /** What is watched, clean. */
+  get paths(): Iterable<string> {
+    return this.#keys.keys()
+  }
+
   /** Watches a path. @throws PathError if it is too long or too deep */
   add(path: string): void {
     // EXEC will do nothing anyway, so further keys need no watching (Redis).

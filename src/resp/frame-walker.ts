@@ -6,6 +6,11 @@ const CARRIAGE_RETURN = 13
 const LINE_FEED = 10
 const DOLLAR = 36
 const STAR = 42
+/** How every TLS connection begins: a record that shakes hands, of version 3. */
+const TLS_RECORD = 0x16
+const TLS_VERSION = 3
+/** The protocol error of a client that wants an encrypted connection where there is none. */
+export const SPEAKS_TLS = 'Protocol error: it speaks TLS, on a port that does not'
 const ZERO = 48
 
 /** Two bytes follow a bulk string. Like Redis, ktree does not check them. */
@@ -90,6 +95,10 @@ export class FrameWalker {
     this.position = from
     if (this.#phase === 'request') {
       if (from >= chunk.length) return 'incomplete'
+      if (chunk[from] === TLS_RECORD && chunk[from + 1] === TLS_VERSION) {
+        this.error = SPEAKS_TLS
+        return 'error'
+      }
       this.#phase = chunk[from] === STAR ? 'count' : 'inline'
     }
     if (this.#phase === 'inline') return this.#walkInline(chunk)

@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net'
 import { isLoopback } from '../access/loopback.ts'
-import { guarded } from '../request/guard.ts'
+import { takeSteps } from '../request/guard.ts'
+import { noteCertificate, userOfCertificate } from '../request/login.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
+import { hostPort } from './host-port.ts'
 
 /** Time between two surveys, which look for idle and slow clients. */
 const SURVEY_INTERVAL_MS = 1000
@@ -17,6 +19,8 @@ export class Admission {
   /** The accepted connections by id, the oldest first. */
   readonly clients = new Map<number, Connection>()
   readonly #context: ConnectionContext
+  /** Count of the TLS handshakes that are not over. */
+  handshakes = (): number => 0
   #nextId = 1
   #cancelSurvey: (() => void) | undefined
   #onEmpty: (() => void) | undefined
@@ -36,12 +40,18 @@ export class Admission {
     this.#cancelSurvey?.()
   }
 
+  /** Whether there may be another client, beside those whose handshake is not over. */
+  hasRoom(): boolean {
+    return this.clients.size + this.handshakes() < this.#context.server.config.get('maxclients')
+  }
+
   /**
    * Begins to serve a socket, or refuses it with an error reply and closes it.
    *
    * @param unixPath path of the Unix socket that the client connected to; undefined for TCP
+   * @param certified the user that the client's certificate names
    */
-  accept(socket: Socket, unixPath: string | undefined): void {
+  accept(socket: Socket, unixPath: string | undefined, certified?: string): void {
     const { server, turn } = this.#context
     server.stats.connectionsReceived++
     turn.accepted()
@@ -49,18 +59,29 @@ export class Admission {
     socket.on('error', () => {})
     const refusal = this.#refusal(socket, unixPath)
     if (refusal !== undefined) {
-      server.stats.connectionsRejected++
-      socket.end(refusal, () => socket.destroy())
+      this.refuse(socket, refusal)
       return
     }
     const keepAlive = server.config.get('tcp-keepalive')
     if (unixPath === undefined && keepAlive > 0) socket.setKeepAlive(true, keepAlive * 1000)
-    const remote =
+    const address =
       unixPath === undefined ? hostPort(socket.remoteAddress, socket.remotePort) : `${unixPath}:0`
-    const local =
+    const localAddress =
       unixPath === undefined ? hostPort(socket.localAddress, socket.localPort) : `${unixPath}:0`
-    const client = new Connection(this.#context, socket, this.#nextId++, remote, local)
+    const user = certified === undefined ? undefined : userOfCertificate(server.users, certified)
+    const client = new Connection(this.#context, socket, this.#nextId++, {
+      address,
+      localAddress,
+      user,
+    })
     this.clients.set(client.id, client)
+    if (certified !== undefined) noteCertificate(client, certified)
+  }
+
+  /** Closes a socket with an error reply. */
+  refuse(socket: Socket, error: string): void {
+    this.#context.server.stats.connectionsRejected++
+    socket.end(error, () => socket.destroy())
   }
 
   /** Removes a connection that has ended. @param id the client's */
@@ -80,11 +101,11 @@ export class Admission {
 
   /** The error reply for a socket that must not be served; undefined for any other. */
   #refusal(socket: Socket, unixPath: string | undefined): string | undefined {
-    const { config } = this.#context.server
-    if (this.clients.size >= config.get('maxclients')) {
+    const { config, users } = this.#context.server
+    if (!this.hasRoom()) {
       return '-ERR max number of clients reached\r\n'
     }
-    const open = config.get('protected-mode') && config.get('requirepass') === ''
+    const open = config.get('protected-mode') && users.default.nopass
     if (open && unixPath === undefined && !isLoopback(socket.remoteAddress ?? ''))
       return PROTECTED_MODE_ERROR
     return undefined
@@ -96,7 +117,7 @@ export class Admission {
     const { clientMemory, server, onSurvey } = this.#context
     onSurvey()
     server.memory.survey()
-    for (const client of this.clients.values()) guarded(client, () => this.#surveyOne(client))()
+    for (const client of this.clients.values()) takeSteps(client, () => this.#surveyOne(client))
     server.stats.evictedClients += clientMemory.evict(this.clients.values())
   }
 
@@ -107,8 +128,4 @@ export class Admission {
     if (timeout === 0 || client.blocked || client.listens) return
     if (client.lastRequestAt < clock.elapsed() - timeout * 1000) client.close()
   }
-}
-
-function hostPort(host = '?', port = 0): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -11,7 +11,7 @@ import type { KeepingClient } from './client-memory.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import { Output, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
-import { Session } from './session.ts'
+import { type Peer, Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { TurnClient } from './turn.ts'
 import { UnreadReplies } from './unread-replies.ts'
@@ -57,14 +57,8 @@ export class Connection
   #postponed: RequestArguments | undefined
   #onDrained: (() => void)[] = []
 
-  constructor(
-    context: ConnectionContext,
-    socket: Socket,
-    id: number,
-    address: string,
-    localAddress: string,
-  ) {
-    super(context.server, id, address, localAddress)
+  constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer) {
+    super(context.server, id, peer)
     this.#context = context
     this.#reader = new RequestReader(this, context.requestLimits, context.frameDecoder)
     this.#reader.unauthenticated = this.needsPassword
@@ -162,7 +156,7 @@ export class Connection
       this.onSettled = () => this.onProtocolError(message)
       return
     }
-    this.server.logger.debug({ client: this.id, address: this.address }, message)
+    this.logProtocolError(message)
     this.reply.muted = false
     this.reply.error(`ERR ${message}`)
     this.close()

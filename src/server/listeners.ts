@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { type Config, pathFromBytes } from '../config/config.ts'
+import { hostPort } from './host-port.ts'
 
 /** Error codes of a machine that has no IPv6 or lacks the address. */
 const NOT_AVAILABLE = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL'])
@@ -13,8 +14,12 @@ const SOCKET_OPTIONS = { noDelay: true, allowHalfOpen: true, pauseOnConnect: tru
 export interface Listeners {
   /** The TCP port; undefined if there is none. */
   readonly port: number | undefined
+  /** The TCP port for encrypted connections; undefined if there is none. */
+  readonly tlsPort: number | undefined
   /** Each as `host:port`, or as the path of a Unix socket. */
   readonly addresses: readonly string[]
+  /** Those of them that are for encrypted connections. */
+  readonly tlsAddresses: readonly string[]
   /** Accepts no more connections; those accepted stay open. */
   close(): void
 }
@@ -24,9 +29,13 @@ export interface ListenOptions {
   readonly logger: Logger
   /** The TCP port; 0 takes a free one, undefined listens on no TCP port. */
   readonly port: number | undefined
+  /** The TCP port for encrypted connections, in the same way. */
+  readonly tlsPort: number | undefined
   /** The mask for the mode of a Unix socket; undefined for that of the process. */
   readonly umask: number | undefined
   onSocket(socket: Socket, unixPath: string | undefined): void
+  /** Called with a socket that has connected to `tlsPort`. */
+  onTlsSocket(socket: Socket): void
 }
 
 /**
@@ -37,27 +46,17 @@ export interface ListenOptions {
  * @throws the system's error if an address cannot be listened on; then none is
  */
 export async function listen(options: ListenOptions): Promise<Listeners> {
-  const { config, port, onSocket } = options
+  const { config, onSocket, onTlsSocket } = options
   const open: NetServer[] = []
-  const addresses: string[] = []
-  let boundPort = port
   const close = (): void => {
     for (const server of open) server.close()
   }
   try {
-    for (const entry of port === undefined ? [] : config.get('bind')) {
-      const mayFail = entry.startsWith('-')
-      const host = mayFail ? entry.slice(1) : entry
-      const server = createServer(SOCKET_OPTIONS, (socket) => onSocket(socket, undefined))
-      try {
-        boundPort = await listenTcp(server, host, boundPort ?? 0, config.get('tcp-backlog'))
-      } catch (error) {
-        if (mayFail && NOT_AVAILABLE.has((error as NodeJS.ErrnoException).code ?? '')) continue
-        throw error
-      }
-      open.push(server)
-      addresses.push(host.includes(':') ? `[${host}]:${boundPort}` : `${host}:${boundPort}`)
-    }
+    const plain = await listenTcp(open, config, options.port, (socket) =>
+      onSocket(socket, undefined),
+    )
+    const tls = await listenTcp(open, config, options.tlsPort, onTlsSocket)
+    const addresses = [...plain.addresses, ...tls.addresses]
     const path = pathFromBytes(config.get('unixsocket'))
     if (path !== '') {
       const server = createServer(SOCKET_OPTIONS, (socket) => onSocket(socket, path))
@@ -65,15 +64,54 @@ export async function listen(options: ListenOptions): Promise<Listeners> {
       open.push(server)
       addresses.push(path)
     }
+    for (const server of open) {
+      // Without a listener, a connection that the system cannot hand over would end the process.
+      server.on('error', (error) =>
+        options.logger.warn({ err: error }, 'cannot accept a connection'),
+      )
+    }
+    const { port, addresses: tlsAddresses } = tls
+    return { port: plain.port, tlsPort: port, addresses, tlsAddresses, close }
   } catch (error) {
     close()
     throw error
   }
-  for (const server of open) {
-    // Without a listener, a connection that the system cannot hand over would end the process.
-    server.on('error', (error) => options.logger.warn({ err: error }, 'cannot accept a connection'))
+}
+
+interface Bound {
+  readonly port: number | undefined
+  readonly addresses: readonly string[]
+}
+
+/**
+ * Listens on a port of all addresses of the directive `bind`.
+ *
+ * @param open gets the servers that listen
+ * @param port undefined for none
+ */
+async function listenTcp(
+  open: NetServer[],
+  config: Config,
+  port: number | undefined,
+  onSocket: (socket: Socket) => void,
+): Promise<Bound> {
+  const addresses: string[] = []
+  if (port === undefined) return { port, addresses }
+  let boundPort = port
+  for (const entry of config.get('bind')) {
+    const mayFail = entry.startsWith('-')
+    const host = mayFail ? entry.slice(1) : entry
+    const server = createServer(SOCKET_OPTIONS, onSocket)
+    try {
+      boundPort = await listenOn(server, host, boundPort, config.get('tcp-backlog'))
+    } catch (error) {
+      if (mayFail && NOT_AVAILABLE.has((error as NodeJS.ErrnoException).code ?? '')) continue
+      throw error
+    }
+    open.push(server)
+    addresses.push(hostPort(host, boundPort))
   }
-  return { port: port === undefined ? undefined : boundPort, addresses, close }
+  return { port: boundPort, addresses }
 }
 
 /** The mode of a Unix socket; undefined for what the umask of the process makes it. */
@@ -83,7 +121,7 @@ function socketMode(config: Config, umask: number | undefined): number | undefin
   return umask === undefined ? undefined : 0o777 & ~umask
 }
 
-async function listenTcp(
+async function listenOn(
   server: NetServer,
   bind: string,
   port: number,

@@ -1,5 +1,9 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
+import { AclLog } from '../access/acl-log.ts'
+import { type AuditLog, openAuditLog } from '../access/audit.ts'
+import type { CommandCatalogue } from '../access/command-catalogue.ts'
+import type { Users } from '../access/users.ts'
 import type { Cluster, ClusterMaker } from '../cluster/cluster.ts'
 import { commandTable } from '../commands/table.ts'
 import { type Config, pathFromBytes } from '../config/config.ts'
@@ -12,7 +16,8 @@ import { SlowLog } from '../metrics/slow-log.ts'
 import { Throughput } from '../metrics/throughput.ts'
 import { Persistence } from '../persistence/persistence.ts'
 import { Subscriptions } from '../pubsub/subscriptions.ts'
-import type { Client, ServerContext } from '../request/client.ts'
+import { catalogueOf } from '../request/access-of-command.ts'
+import type { Client, FoundCommand, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
 import { DiskGate } from '../request/disk-gate.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
@@ -34,7 +39,9 @@ import { followConfig, PersistenceConfig } from './follow-config.ts'
 import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
 import { Pump } from './pump.ts'
+import type { TlsGate } from './tls/tls-gate.ts'
 import { Turn } from './turn.ts'
+import { loadAclFile, Revocation, usersOf } from './users.ts'
 
 /** When the server closes, connections may take this long to read their last replies. */
 const CLOSE_GRACE_MS = 1000
@@ -53,6 +60,8 @@ export interface ServerParts {
   readonly clock: Clock
   /** The TCP port, 0 for a free one; undefined for none. */
   readonly listenPort: number | undefined
+  /** The TCP port for encrypted connections, in the same way. */
+  readonly listenTlsPort: number | undefined
   /** Makes the server a node of a group. */
   readonly cluster?: ClusterMaker | undefined
 }
@@ -69,6 +78,10 @@ export class Server implements ServerContext {
   readonly persistence: Persistence
   readonly pubsub: Subscriptions
   readonly pause: Pause
+  readonly catalogue: CommandCatalogue
+  readonly users: Users
+  readonly aclLog: AclLog
+  readonly audit: AuditLog | undefined
   readonly throughput: Throughput
   readonly slowlog: SlowLog
   readonly latency: LatencyMonitor
@@ -83,6 +96,7 @@ export class Server implements ServerContext {
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
   readonly closed: Promise<void>
   readonly #listenPort: number | undefined
+  readonly #listenTlsPort: number | undefined
   readonly #umask: number | undefined
   readonly #dispatcher: Dispatcher
   readonly #applier: Applier
@@ -94,7 +108,11 @@ export class Server implements ServerContext {
   /** The outputs that are held until a record is kept. */
   readonly #holding = new Set<Output>()
   #listeners: Listeners | undefined
+  /** Present if there is a port for encrypted connections. */
+  #tls: TlsGate | undefined
   #closing = false
+  /** A client has asked for it. */
+  #shutDown = false
   #resolveClosed: () => void = () => {}
 
   constructor(parts: ServerParts) {
@@ -105,7 +123,14 @@ export class Server implements ServerContext {
     this.lostLogLines = parts.lostLogLines
     this.clock = new ServerClock(clock, this)
     this.startedAt = clock.now()
+    this.catalogue = catalogueOf(commandTable)
+    this.users = usersOf(config, this.catalogue)
+    config.onChange('requirepass', (password) => this.users.setDefaultPassword(password))
+    this.audit = openAuditLog(config.get('audit-log'), (error) =>
+      logger.error({ err: error }, 'could not write to the audit log'),
+    )
     this.#listenPort = parts.listenPort
+    this.#listenTlsPort = parts.listenTlsPort
     this.#umask = parts.umask
     this.store = new Store({
       clock: this.clock,
@@ -140,6 +165,7 @@ export class Server implements ServerContext {
     this.throughput = new Throughput(this.stats, this.clock)
     this.slowlog = new SlowLog(config, this.clock)
     this.latency = new LatencyMonitor(config, this.clock)
+    this.aclLog = new AclLog(config, this.clock)
     this.#dispatcher = new Dispatcher(this, commandTable)
     this.group = parts.cluster?.make({
       server: this,
@@ -169,10 +195,16 @@ export class Server implements ServerContext {
       frameDecoder,
       holding: this.#holding,
       onServed,
-      onSurvey: () => this.#expiry.look(),
+      onSurvey: () => {
+        this.#expiry.look()
+        this.#tls?.survey()
+      },
       onClosed: (id) => this.#admission.remove(id),
     })
+    const { clients } = this.#admission
+    this.users.listener = new Revocation(clients, this.users, this.#dispatcher, this.store)
     this.memory.changes = () => this.store.index
+    this.memory.onShort = () => this.persistence.relieve()
     let warnedAt = Number.NEGATIVE_INFINITY
     this.memory.onHeapFull = () => {
       // Around the limit it is full many times a second.
@@ -202,8 +234,17 @@ export class Server implements ServerContext {
     return this.#listeners?.port ?? 0
   }
 
+  get tlsPort(): number | undefined {
+    return this.#listeners?.tlsPort
+  }
+
   get addresses(): readonly string[] {
     return this.#listeners?.addresses ?? []
+  }
+
+  /** Those of the addresses that are for encrypted connections. */
+  get tlsAddresses(): readonly string[] {
+    return this.#listeners?.tlsAddresses ?? []
   }
 
   /**
@@ -216,22 +257,31 @@ export class Server implements ServerContext {
   async listen(): Promise<void> {
     const { config, logger, persistence } = this
     limitClients(config, logger, descriptorLimit())
-    const directory = pathFromBytes(config.get('dir'))
-    if (this.group === undefined) await persistence.start(directory, config.get('durability'))
-    else await this.group.start()
+    try {
+      if (this.#listenTlsPort !== undefined) await this.#openTls()
+      const directory = pathFromBytes(config.get('dir'))
+      if (this.group === undefined) await persistence.start(directory, config.get('durability'))
+      else await this.group.start()
+    } catch (error) {
+      this.audit?.close()
+      throw error
+    }
     try {
       this.#listeners = await listen({
         config,
         logger,
         port: this.#listenPort,
+        tlsPort: this.#listenTlsPort,
         umask: this.#umask,
         onSocket: (socket, unixPath) => this.#accept(socket, unixPath),
+        onTlsSocket: (socket) => this.#shakeHands(socket),
       })
       await this.group?.join(this.addresses[0] ?? '')
     } catch (error) {
       this.#listeners?.close()
       await this.group?.close()
       await persistence.close(false)
+      this.audit?.close()
       throw error
     }
     this.#admission.start()
@@ -247,12 +297,15 @@ export class Server implements ServerContext {
    */
   close(save = true): Promise<void> {
     if (this.#closing) return this.closed
+    // SHUTDOWN has a line of its own.
+    if (!this.#shutDown) this.audit?.write('shutdown', undefined)
     this.#turn.serve()
     if (this.pubsub.served === undefined) {
       for (const client of this.clients.values()) client.serveRest()
     }
     this.#closing = true
     this.#listeners?.close()
+    this.#tls?.close()
     this.#admission.stop()
     this.pause.finish()
     this.#expiry.stop()
@@ -276,14 +329,23 @@ export class Server implements ServerContext {
   }
 
   shutdown(save: boolean): void {
+    this.#shutDown = true
     this.close(save).catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close'))
+  }
+
+  findCommand(request: readonly string[]): FoundCommand | undefined {
+    return this.#dispatcher.find(request)
+  }
+
+  loadAclFile(file: string): void {
+    loadAclFile(this.users, file)
   }
 
   execute(client: Client, transaction: Transaction): void {
     this.#dispatcher.execute(client, transaction, this.group?.writerFor(client))
   }
 
-  /** Has the dispatcher ask the gates that may hold requests back now. */
+  /** Tells the dispatcher which gates to ask: those that may now hold requests back. */
   #setGate(): void {
     const gates: Gate[] = []
     if (this.pause.end !== undefined) gates.push(this.pause)
@@ -301,9 +363,46 @@ export class Server implements ServerContext {
     return this.#persistenceConfig.requested
   }
 
-  #accept(socket: Socket, unixPath: string | undefined): void {
+  /**
+   * Reads certificates and key anew, for new connections.
+   *
+   * @throws Error if they cannot be used; the former ones then stay
+   */
+  reloadCertificates(): void {
+    if (this.#tls === undefined) return
+    this.#tls.reload()
+    this.audit?.write('certificates', undefined)
+  }
+
+  /** Loads the code for encryption, which is not loaded earlier because most servers need none. */
+  async #openTls(): Promise<void> {
+    const { config, logger, clock } = this
+    const { openTlsGate } = await import('./tls/tls-gate.ts')
+    const gate = openTlsGate({
+      config,
+      logger,
+      elapsed: () => clock.elapsed(),
+      now: () => clock.now(),
+      onClient: (socket, refusal, user) => {
+        if (refusal === undefined) this.#accept(socket, undefined, user)
+        else this.#admission.refuse(socket, `-ERR client refused: ${refusal}\r\n`)
+      },
+    })
+    this.#tls = gate
+    this.#admission.handshakes = () => gate.size
+  }
+
+  #shakeHands(socket: Socket): void {
+    if (this.#admission.hasRoom()) this.#tls?.accept(socket)
+    else {
+      this.stats.connectionsRejected++
+      socket.destroy()
+    }
+  }
+
+  #accept(socket: Socket, unixPath: string | undefined, certified?: string): void {
     try {
-      this.#admission.accept(socket, unixPath)
+      this.#admission.accept(socket, unixPath, certified)
     } catch (error) {
       socket.destroy()
       this.fail(error)
@@ -317,6 +416,7 @@ export class Server implements ServerContext {
       .then(() => this.persistence.close(save))
       .catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close the data'))
       .finally(() => {
+        this.audit?.close()
         this.logger.info('closed')
         this.#resolveClosed()
       })

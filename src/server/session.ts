@@ -1,7 +1,18 @@
 import { isLoopback } from '../access/loopback.ts'
+import type { User } from '../access/user.ts'
 import type { ServerContext } from '../request/client.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
+import { SPEAKS_TLS } from '../resp/frame-walker.ts'
+
+/** Who is at the other end of a connection. */
+export interface Peer {
+  /** `host:port`, or `path:0` of a Unix socket. */
+  readonly address: string
+  readonly localAddress: string
+  /** As whom the client has logged in, by its certificate; undefined for the default user. */
+  readonly user: User | undefined
+}
 
 /** The fields of a client that commands read and change. */
 export class Session {
@@ -21,25 +32,28 @@ export class Session {
   name = ''
   libraryName = ''
   libraryVersion = ''
+  user: User
   authenticated: boolean
   transaction: Transaction | undefined
   watched: WatchedKeys | undefined
   executing = false
   owed = 0
   onSettled: (() => void) | undefined
+  awaited: readonly string[] | undefined
   monitor = false
   noEvict = false
   noTouch = false
   replyMode: 'on' | 'off' | 'skip' = 'on'
 
-  constructor(server: ServerContext, id: number, address: string, localAddress: string) {
+  constructor(server: ServerContext, id: number, { address, localAddress, user }: Peer) {
     this.server = server
     this.id = id
     this.address = address
     this.localAddress = localAddress
     this.createdAt = server.clock.now()
     this.lastRequestAt = server.clock.elapsed()
-    this.authenticated = server.config.get('requirepass') === ''
+    this.user = user ?? server.users.default
+    this.authenticated = user !== undefined || !server.users.loginRequired
   }
 
   get isLocal(): boolean {
@@ -66,12 +80,23 @@ export class Session {
 
   /** Whether the client has to authenticate before its requests are served. */
   get needsPassword(): boolean {
-    return !this.authenticated && this.server.config.get('requirepass') !== ''
+    return !this.authenticated && this.server.users.loginRequired
+  }
+
+  maySee(path: string): boolean {
+    return this.user.mayRead(path)
   }
 
   protected logEnd(reason: string): void {
     const { id: client, address, name } = this
     this.server.logger.warn({ client, address, name }, `client disconnected: ${reason}`)
+  }
+
+  protected logProtocolError(message: string): void {
+    const { id: client, address } = this
+    const { logger } = this.server
+    if (message === SPEAKS_TLS) logger.warn({ client, address }, `client refused: ${message}`)
+    else logger.debug({ client, address }, message)
   }
 
   /** Logs and counts an error that ends the connection. */

@@ -17,6 +17,8 @@ export interface StartOptions {
   directives?: Readonly<Record<string, string | readonly string[]>>
   /** The TCP port, which overrides the directive; 0 takes a free one. */
   port?: number
+  /** The TCP port for encrypted connections, which overrides `tls-port`; 0 takes a free one. */
+  tlsPort?: number
   /** The file that CONFIG REWRITE writes. */
   configFile?: string
   /** Silent by default. */
@@ -33,10 +35,20 @@ export interface StartOptions {
 export interface RunningServer {
   /** The TCP port; undefined without TCP. */
   readonly port: number | undefined
+  /** The TCP port for encrypted connections; undefined if there is none. */
+  readonly tlsPort: number | undefined
   /** The addresses that it listens on: `host:port`, or the path of a Unix socket. */
   readonly addresses: readonly string[]
   readonly config: Config
   readonly store: Store
+  /** Opens the audit log anew, because a tool may have moved it. @throws Error if it cannot */
+  reopenAuditLog(): void
+  /**
+   * Reads the certificates of TLS anew, for new connections.
+   *
+   * @throws Error if they cannot be used; the former ones then stay
+   */
+  reloadCertificates(): void
   /** Ends all connections, puts the last writes on disk, and releases all resources. */
   close(): Promise<void>
   /** Resolves when the server has closed, by {@link close} or by SHUTDOWN. */
@@ -49,6 +61,7 @@ const OPTION_NAMES = [
   'config',
   'directives',
   'port',
+  'tlsPort',
   'configFile',
   'logger',
   'lostLogLines',
@@ -89,18 +102,25 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     clock: cluster?.clock ?? machine,
     cluster,
     listenPort: listenPort(options, config),
+    listenTlsPort: options.tlsPort ?? (config.get('tls-port') || undefined),
   })
   await server.listen()
   // The log says ready a turn later, because a reader of the log may send a signal at once and the
   // caller has to listen for signals first.
   setImmediate(() => {
-    for (const address of server.addresses) server.logger.info(`ready on ${address}`)
+    const encrypted = new Set(server.tlsAddresses)
+    for (const address of server.addresses) {
+      server.logger.info(`ready on ${address}${encrypted.has(address) ? ', with TLS' : ''}`)
+    }
   })
   return {
     port: server.port === 0 ? undefined : server.port,
+    tlsPort: server.tlsPort,
     addresses: server.addresses,
     config,
     store: server.store,
+    reopenAuditLog: () => server.audit?.reopen(),
+    reloadCertificates: () => server.reloadCertificates(),
     close: () => server.close(),
     closed: server.closed,
     get lostWrites() {

@@ -13,16 +13,16 @@ export type Value = string | Buffer
 /** Values of this length or more are Buffers. */
 export const LARGE_VALUE_BYTES = 8 * 1024
 
-/** A value that has grown, up to this length, has as many spare bytes behind it. */
+/** A value that grows to at most this length gets as many spare bytes behind it as it has bytes. */
 const MAX_DOUBLED_BYTES = 1024 * 1024
-/** A longer value that has grown has this share of its length as spare bytes. */
+/** A value that grows further gets this share of its length as spare bytes. */
 const SPARE_SHARE = 1 / 8
 /** A string up to this length is kept in one piece, see {@link joinText}. */
 const MAX_FLAT_BYTES = 4096
 
 /**
- * Memory with spare bytes, and how many of its bytes are in use. Appending to the value that ends
- * where the spare bytes begin writes into them, so all earlier values stay as they are.
+ * Memory with spare bytes, and how many of its bytes are in use. Only the value that ends where the
+ * spare bytes begin is appended to by writing into them, so the bytes of no other value change.
  */
 const usedBytes = new WeakMap<ArrayBufferLike, number>()
 
@@ -68,7 +68,7 @@ export function equalValues(a: Value, b: Value): boolean {
   return a.length === b.length && bytesOf(a).equals(bytesOf(b))
 }
 
-/** The bytes from `start` to `end`, as in `String.slice`; shares the value's memory if they can. */
+/** The bytes from `start` to `end`, as in `String.slice`, in the value's memory where possible. */
 export function sliceValue(value: Value, start: number, end: number): Value {
   return typeof value === 'string' ? value.slice(start, end) : value.subarray(start, end)
 }
@@ -127,7 +127,7 @@ function joinText(value: string, tail: string): string {
     : sum
 }
 
-/** The value followed by bytes not written yet, in the memory that it lies in, if there is room. */
+/** The value, followed by unwritten bytes in the same memory; undefined if there is no room. */
 function extended(value: Value, length: number): Buffer | undefined {
   if (typeof value === 'string') return undefined
   const { buffer: memory, byteOffset } = value

@@ -162,10 +162,22 @@ test.each([
   expect(() => parse(line)).toThrow(message)
 })
 
+test('users may be given, one option each', () => {
+  const words = ['--user', 'a', 'on', '>--x', '-@all', '--port', '1', '--USER', 'b', 'off']
+  expect(parseCommandLine(words)).toMatchObject({
+    directives: [
+      ['user', ['a', 'on', '>--x', '-@all']],
+      ['port', ['1']],
+      ['user', ['b', 'off']],
+    ],
+  })
+})
+
 test('the help names every directive and fits on a terminal', () => {
   const lines = helpText().split('\n')
   for (const name of directiveNames) {
-    expect(lines.some((line) => line.startsWith(`  --${name} `))).toBe(true)
+    const isNamed = new RegExp(`^  --${name} |^  (Also: |[\\w-]+, ).*\\b${name}[,.]|^  ${name}[,.]`)
+    expect([name, lines.some((line) => isNamed.test(line))]).toEqual([name, true])
   }
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(82)
   expect(lines.length).toBeLessThanOrEqual(56)

@@ -204,9 +204,11 @@ describe('files', () => {
     const modeOf = (path: string): number => statSync(path).mode & 0o777
     const tree = join(started.dir, 'tree')
     expect([modeOf(started.dir), modeOf(tree), modeOf(log)]).toEqual([0o700, 0o700, 0o644])
-    const files = readdirSync(tree)
-    expect(files.length).toBeGreaterThan(6)
-    for (const name of files) expect([name, modeOf(join(tree, name))]).toEqual([name, 0o600])
+    const names = readdirSync(tree, { recursive: true }) as string[]
+    expect(names.length).toBeGreaterThan(6)
+    for (const name of names) {
+      expect([name, modeOf(join(tree, name))]).toEqual([name, name === 'journal' ? 0o700 : 0o600])
+    }
   })
 
   test.each([

@@ -177,12 +177,13 @@ describe('the built program', () => {
     await again.says(new RegExp(`ready on 127.0.0.1:${port}`))
   })
 
-  test('the program is one file, which loads others only for a group, to export, import and repair', () => {
+  test('the program is one file, which loads others only for a group and TLS, to export, import and repair', () => {
     const code = readFileSync(join(program.dist, 'program.cjs'), 'utf8')
     const required = [...code.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, path]) => path)
     expect(required.filter((path) => !isBuiltin(path)).toSorted()).toEqual(
-      ['cluster', 'export', 'import', 'repair'].map((name) => `./program-${name}.cjs`),
+      ['cluster', 'export', 'import', 'repair', 'tls-gate'].map((name) => `./program-${name}.cjs`),
     )
+    expect(required).not.toContain('node:tls')
     expect(code).not.toMatch(/grpc|protobuf/)
     const licences = readFileSync(join(program.dist, 'program.LICENSES.txt'), 'utf8')
     for (const name of ['classic-level', 'crc-32', 'node-gyp-build', 'pino', 'redis-parser']) {

@@ -70,12 +70,15 @@ test.each([
   expect(errorOf(text).reason).toBe(reason)
 })
 
-test.each(['requirepass s3cret more', 'requirepass "s3cret', '"requirepass" s3cret x'])(
-  'an error does not show the password: %j',
-  (text) => {
-    expect(errorOf(text).message).not.toContain('s3cret')
-  },
-)
+test.each([
+  'requirepass s3cret more',
+  'requirepass "s3cret',
+  '"requirepass" s3cret x',
+  'user a on\nuser a on >s3cret',
+  'user a ">s3cret',
+])('an error does not show the password: %j', (text) => {
+  expect(errorOf(text).message).not.toContain('s3cret')
+})
 
 test('a password may hold any byte', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ktree-config-'))
@@ -94,4 +97,15 @@ test('an error for an unreadable file has its name', () => {
   expect(() => loadConfigFile(new Config(), '/nonexistent/a.conf')).toThrow(
     'Reading the configuration file /nonexistent/a.conf\ncannot open it: ENOENT',
   )
+})
+
+test('a line defines a user, each once', () => {
+  const config = new Config()
+  applyConfigText(config, 'user a on ">a b" ~x*\nUSER b (+get ~y)\n', 'a.conf')
+  expect(config.users).toEqual([
+    { name: 'a', rules: ['on', '>a b', '~x*'] },
+    { name: 'b', rules: ['(+get', '~y)'] },
+  ])
+  expect(errorOf('user').reason).toBe('wrong number of arguments')
+  expect(errorOf('user a on\nuser a off').reason).toContain('Duplicate user found')
 })

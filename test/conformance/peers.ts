@@ -169,14 +169,19 @@ export interface RunningRedis {
 /**
  * Starts redis-server on a free loopback port, without persistence, in a temporary directory.
  * @param args more options, such as `['--requirepass', 'x']`
+ * @param configFile read before them
  */
-export function startRedis(args: readonly string[] = []): Promise<RunningRedis> {
+export function startRedis(
+  args: readonly string[] = [],
+  configFile?: string,
+): Promise<RunningRedis> {
   const path = requirePeer('redis-server')
   return withRetry(async () => {
     const [port] = await freePorts(1)
     const directory = await mkdtemp(join(tmpdir(), 'ktree-redis-'))
     const where = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
-    const child = startChild(path, [...where, '--save', '', '--appendonly', 'no', ...args])
+    const file = configFile === undefined ? [] : [configFile]
+    const child = startChild(path, [...file, ...where, '--save', '', '--appendonly', 'no', ...args])
     const stop = async (): Promise<void> => {
       await child.end()
       await rm(directory, { recursive: true, force: true })

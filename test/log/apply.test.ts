@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { Users } from '../../src/access/users.ts'
 import { commandTable } from '../../src/commands/table.ts'
 import { Config } from '../../src/config/config.ts'
 import { Keyspace } from '../../src/keyspace/keyspace.ts'
@@ -8,6 +9,7 @@ import { Applier, silentClient } from '../../src/log/apply.ts'
 import { Recorder } from '../../src/log/recorder.ts'
 import { newServerStats } from '../../src/metrics/counters.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
+import { catalogueOf } from '../../src/request/access-of-command.ts'
 import type { Client, ServerContext } from '../../src/request/client.ts'
 import { ServerClock } from '../../src/request/clock.ts'
 import { Dispatcher } from '../../src/request/dispatcher.ts'
@@ -69,7 +71,9 @@ class Recorded {
     // Some requests are refused for it, also within an EXEC.
     config.set('proto-max-bulk-len', maxLength)
     config.set('slowlog-log-slower-than', ['-1'])
+    const catalogue = catalogueOf(commandTable)
     const server = {
+      ...{ catalogue, users: new Users(catalogue, () => true) },
       ...{ store, config, stats, clock: store.clock, logger: pino({ level: 'silent' }) },
       keyspace: new Keyspace(store, stats),
       pubsub: new Subscriptions(store, () => {}),

@@ -24,7 +24,12 @@ interface Always {
 /** A server with durability always, on a disk that a test can hold up. */
 async function startAlways(options: StartOptions = {}): Promise<Always> {
   const directory = temporaryDirectory()
-  const directives = { ...options.directives, dir: directory, durability: 'always' }
+  const directives = {
+    'enable-protected-configs': 'yes',
+    ...options.directives,
+    dir: directory,
+    durability: 'always',
+  }
   const server = await start({ ...options, directives })
   return { server, disk: useDisk(), directory }
 }

@@ -16,7 +16,13 @@ const error = (text: string) => ({ text })
 async function startKept(options: StartOptions & { durability?: string } = {}) {
   const { durability = 'everysec', ...rest } = options
   const directory = temporaryDirectory()
-  const directives = { 'crash-index-gap': '0', ...rest.directives, dir: directory, durability }
+  const directives = {
+    'crash-index-gap': '0',
+    'enable-protected-configs': 'yes',
+    ...rest.directives,
+    dir: directory,
+    durability,
+  }
   const server = await start({ ...rest, directives })
   return { server, directory, client: await join(server) }
 }

@@ -32,7 +32,7 @@ export function launch(
 ): RunningProgram {
   const where = ['--bind', '127.0.0.1', '--port', String(port), '--dir', directory]
   // No gap, so that indexes before and after a crash can be compared; see crash-gap.test.ts.
-  where.push('--crash-index-gap', '0')
+  where.push('--crash-index-gap', '0', '--enable-protected-configs', 'yes')
   return program.start(join(program.dist, 'main.js'), [...where, ...options])
 }
 

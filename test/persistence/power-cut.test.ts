@@ -68,7 +68,7 @@ class Machine {
       }
       const from = `/d${random.between(0, 3)}`
       const moves = random.next() < 0.1 && store.lookup(from) !== undefined
-      if (moves) store.rename(from, `/e${random.between(0, 9999)}`)
+      if (moves) store.rename(from, `/e${store.index}`)
     }
     await settled()
     this.#note()

@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
+import { usedMemory } from './memory.ts'
 import {
   ErrorReply,
   eventually,
@@ -17,17 +16,6 @@ import {
 } from './raw-client.ts'
 
 const MB = 1024 ** 2
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-
-function usedMemory(): number {
-  collectGarbage()
-  // The memory of Buffers is given back on another thread, which the next collection waits for.
-  collectGarbage()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
 
 /** A number in CLIENT LIST for the client with this name. */
 async function clientField(observer: RawClient, name: string, field: string): Promise<number> {

@@ -1,10 +1,9 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { pino } from 'pino'
 import { describe, expect, test, vi } from 'vitest'
 import type { RunningServer } from '../../src/server/start.ts'
 import { FileList } from '../../src/store/tree/file-list.ts'
 import { TreeWalk } from '../../src/store/tree/tree-copy.ts'
+import { collectGarbage, usedMemory } from './memory.ts'
 import {
   ErrorReply,
   eventually,
@@ -18,16 +17,11 @@ import {
 
 const MB = 1024 ** 2
 
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-
-async function usedMemory(): Promise<number> {
+async function settledMemory(): Promise<number> {
   collectGarbage()
   // Memory outside the heap is given back a little later.
   await new Promise((resolve) => setImmediate(resolve))
-  collectGarbage()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
+  return usedMemory()
 }
 
 /** A string of bytes in one piece, as it comes from a client. */
@@ -228,14 +222,14 @@ describe('memory', () => {
     client.socket.on('data', (chunk: Buffer) => {
       received += chunk.length
     })
-    const before = await usedMemory()
+    const before = await settledMemory()
     client.write(frame('MGET', ...Array(80).fill('big')))
     for (const step of [1, 50, 100, 200]) {
       client.socket.resume()
       await eventually(() => received >= step * MB)
       client.socket.pause()
       for (let i = 0; i < 20; i++) expect(await observer.call('PING')).toBe('PONG')
-      expect((await usedMemory()) - before).toBeLessThan(8 * MB)
+      expect((await settledMemory()) - before).toBeLessThan(8 * MB)
     }
     await client.vanish()
   })
@@ -245,14 +239,14 @@ describe('memory', () => {
     const observer = await join(server)
     const whole = (await ask(server, frame('KGET', '/', 'RECURSIVE'), 2)).length
     expect(whole).toBeGreaterThan(10 * MB)
-    const before = await usedMemory()
+    const before = await settledMemory()
     const clients: RawClient[] = []
     for (let i = 0; i < 4; i++) {
       const client = await askAndPause(server, frame('KGET', '/', 'RECURSIVE', 'SORTED'))
       await inProgress(observer, 'slow')
       clients.push(client)
     }
-    expect((await usedMemory()) - before).toBeLessThan(4 * 6 * MB)
+    expect((await settledMemory()) - before).toBeLessThan(4 * 6 * MB)
     for (const client of clients) await client.vanish()
   })
 
@@ -260,10 +254,10 @@ describe('memory', () => {
     const server = await start()
     const observer = await join(server)
     server.store.set('/big', flat('x', 20 * MB))
-    const before = await usedMemory()
+    const before = await settledMemory()
     const client = await askAndPause(server, frame('GET', 'big').repeat(20))
     await inProgress(observer, 'slow')
-    expect((await usedMemory()) - before).toBeLessThan(8 * MB)
+    expect((await settledMemory()) - before).toBeLessThan(8 * MB)
     await client.vanish()
   })
 })

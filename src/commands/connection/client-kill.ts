@@ -1,9 +1,9 @@
-import { DEFAULT_USER } from '../../access/password.ts'
+import type { User } from '../../access/user.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'
-import type { Client } from '../../request/client.ts'
-import { type ClientType, clientType, findClientType } from './client-info.ts'
+import type { Client, ServerContext } from '../../request/client.ts'
+import { type ClientType, clientType, findClientType } from '../../request/client-info.ts'
 
 /** An ID above 0 that a number holds exactly. No client has a larger one. */
 const SHORT_ID = /^[1-9]\d{0,14}$/
@@ -14,6 +14,7 @@ interface Filter {
   type?: ClientType
   address?: string
   localAddress?: string
+  user?: User
   skipSelf: boolean
 }
 
@@ -42,7 +43,7 @@ function parseId(text: string): number | bigint {
 }
 
 /** Parses pairs of an option and its value. Of repeated options the last one counts (Redis). */
-function parseFilter(args: readonly string[]): Filter {
+function parseFilter({ users }: ServerContext, args: readonly string[]): Filter {
   const filter: Filter = { skipSelf: true }
   for (let i = 2; i < args.length; i += 2) {
     if (i + 1 === args.length) throw syntaxError()
@@ -60,10 +61,12 @@ function parseFilter(args: readonly string[]): Filter {
       case 'LADDR':
         filter.localAddress = value
         break
-      case 'USER':
-        // All clients are the default user.
-        if (value !== DEFAULT_USER) throw new CommandError(`ERR No such user '${textOf(value)}'`)
+      case 'USER': {
+        const user = users.get(value)
+        if (user === undefined) throw new CommandError(`ERR No such user '${textOf(value)}'`)
+        filter.user = user
         break
+      }
       case 'SKIPME':
         filter.skipSelf = parseYesNo(value)
         break
@@ -74,12 +77,13 @@ function parseFilter(args: readonly string[]): Filter {
   return filter
 }
 
-function isMatch(client: Client, { id, type, address, localAddress }: Filter): boolean {
+function isMatch(client: Client, { id, type, address, localAddress, user }: Filter): boolean {
   return (
     (id === undefined || client.id === id) &&
     (type === undefined || clientType(client) === type) &&
     (address === undefined || client.address === address) &&
-    (localAddress === undefined || client.localAddress === localAddress)
+    (localAddress === undefined || client.localAddress === localAddress) &&
+    (user === undefined || client.user === user)
   )
 }
 
@@ -112,5 +116,5 @@ export function killClients(client: Client, args: readonly string[]): void {
     client.reply.ok()
     return
   }
-  client.reply.integer(kill(client, parseFilter(args)))
+  client.reply.integer(kill(client, parseFilter(client.server, args)))
 }

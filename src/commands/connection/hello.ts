@@ -1,11 +1,11 @@
 // HELLO · AUTH
 
-import { DEFAULT_USER, isPassword } from '../../access/password.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { logIn, logInAsDefault } from '../../request/login.ts'
 import { redisVersion } from '../../version.ts'
 import { setClientName } from './client-name.ts'
 
@@ -18,15 +18,6 @@ export const OPEN_FLAGS: readonly Flag[] = [
   'no_auth',
   'allow_busy',
 ]
-
-/** Authenticates a client. @throws CommandError unless the user and the password are right */
-function authenticate(client: Client, user: string, password: string): void {
-  const required = client.server.config.get('requirepass')
-  if (user !== DEFAULT_USER || !isPassword(password, required)) {
-    throw new CommandError('WRONGPASS invalid username-password pair or user is disabled.')
-  }
-  client.authenticated = true
-}
 
 /** HELLO's reply, in the protocol just chosen. */
 function replyHello(client: Client): void {
@@ -69,7 +60,7 @@ function applyHelloOptions(client: Client, args: readonly string[]): void {
     const option = tokenOf(args[i])
     const following = args.length - 1 - i
     if (option === 'AUTH' && following >= 2) {
-      authenticate(client, args[i + 1], args[i + 2])
+      logIn(client, args[i + 1], args[i + 2], args[0])
       i += 2
     } else if (option === 'SETNAME' && following >= 1) {
       setClientName(client, args[++i])
@@ -128,7 +119,7 @@ export const helloCommands: readonly Command[] = [
   },
   {
     name: 'auth',
-    summary: 'Authenticates the connection; the only user is "default".',
+    summary: 'Authenticates the connection as a user; with a password only, as "default".',
     group: 'connection',
     since: '0.1.0',
     complexity: 'O(1)',
@@ -141,13 +132,8 @@ export const helloCommands: readonly Command[] = [
     secrets: (args) => args.map((_, i) => i).slice(1),
     run(client, args) {
       if (args.length > 3) throw new CommandError('ERR syntax error')
-      if (args.length === 2 && client.server.config.get('requirepass') === '') {
-        throw new CommandError(
-          'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
-        )
-      }
-      if (args.length === 2) authenticate(client, DEFAULT_USER, args[1])
-      else authenticate(client, args[1], args[2])
+      if (args.length === 2) logInAsDefault(client, args[1], args[0])
+      else logIn(client, args[1], args[2], args[0])
       client.reply.ok()
     },
   },

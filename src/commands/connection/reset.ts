@@ -40,7 +40,8 @@ export const resetCommands: readonly Command[] = [
       server.pubsub.drop(client)
       endTransaction(client)
       client.name = ''
-      client.authenticated = server.config.get('requirepass') === ''
+      client.user = server.users.default
+      client.authenticated = !server.users.loginRequired
       // After CLIENT REPLY SKIP the reply stays muted, because RESET is the request that SKIP
       // skips.
       if (client.replyMode === 'off') reply.muted = false

@@ -9,7 +9,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 
 /** Shared by both commands. */
-const GENERIC = { group: 'generic', since: '0.1.0' } as const
+const GENERIC = { group: 'generic', since: '0.1.0', reach: 'node' } as const
 
 /** @throws CommandError unless the text is 0, the only database */
 function checkDatabase(text: string): void {

@@ -11,7 +11,7 @@ const KEYS: Argument = { ...KEY, multiple: true }
 const EACH = 'O(N) where N is the number of keys'
 
 /** Shared by the commands of this file. */
-const GENERIC = { group: 'generic', since: '0.1.0' } as const
+const GENERIC = { group: 'generic', since: '0.1.0', reach: 'node' } as const
 /** Shared by the commands that take several keys. */
 const MANY_KEYS = { ...GENERIC, complexity: EACH, arity: -2, keys: [1, -1, 1] } as const
 

@@ -120,6 +120,7 @@ export const dumpCommands: readonly Command[] = [
     arity: 2,
     flags: ['readonly'],
     keys: [1, 1, 1],
+    reach: 'node',
     args: [KEY],
     run(client, args) {
       const file = client.server.keyspace.find(args[1])
@@ -136,6 +137,7 @@ export const dumpCommands: readonly Command[] = [
     arity: -4,
     flags: ['write', 'denyoom'],
     keys: [1, 1, 1],
+    reach: 'node',
     keyFlags: [['OW', 'update']],
     categories: ['keyspace', 'dangerous'],
     args: [

@@ -102,6 +102,7 @@ function expireCommand(name: string, summary: string, unit: Unit): Command {
     ...ONE_KEY,
     arity: -3,
     flags: ['write', 'fast'],
+    reach: 'directory',
     args: [KEY, { name: argument, type }, CONDITION],
     run: (client, args) => expire(client, args, unit, name),
   }
@@ -128,6 +129,7 @@ export const expireCommands: readonly Command[] = [
     ...ONE_KEY,
     arity: 2,
     flags: ['write', 'fast'],
+    reach: 'directory',
     args: [KEY],
     run(client, args) {
       const { server } = client

@@ -19,6 +19,7 @@ const QUESTION = {
   flags: ['readonly'],
   keys: [2, 2, 1],
   keyFlags: [['RO']],
+  reach: 'node',
   args: [KEY],
 } as const
 

@@ -8,7 +8,7 @@ import type { Command } from '../../request/command.ts'
 import { StoreError } from '../../store/errors.ts'
 
 /** Shared by both commands. */
-const GENERIC = { group: 'generic', since: '0.1.0' } as const
+const GENERIC = { group: 'generic', since: '0.1.0', reach: 'directory' } as const
 
 /**
  * Moves a node. A directory moves with all nodes below it.

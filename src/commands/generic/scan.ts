@@ -1,5 +1,6 @@
 // SCAN
 
+import type { User } from '../../access/user.ts'
 import { keyOf } from '../../keyspace/key.ts'
 import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
@@ -9,6 +10,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
+import { type FileNode, pathOf } from '../../store/tree/node.ts'
 import type { Glob } from '../../text/glob.ts'
 
 /** The COUNT of a request that gives none (Redis). */
@@ -93,6 +95,11 @@ export function replyKeys({ reply }: Client, keys: readonly string[]): void {
   writeList(reply, keys, writeBulk, KEY_BYTES * keys.length)
 }
 
+/** Whether a user may know that there is a file. */
+export function mayReadFile(user: User, file: FileNode): boolean {
+  return user.unrestricted || user.mayRead(pathOf(file))
+}
+
 /** SCAN. */
 function scan(client: Client, args: readonly string[]): void {
   const { store, clock } = client.server
@@ -105,7 +112,7 @@ function scan(client: Client, args: readonly string[]): void {
   const end = Math.max(0, left - count * MAX_LOOKS_PER_KEY)
   for (let counted = 0; left > end && counted < count; ) {
     const file = fileList.at(--left)
-    if (!store.isVisible(file, now)) continue
+    if (!store.isVisible(file, now) || !mayReadFile(client.user, file)) continue
     counted++
     if (type !== undefined && type !== 'STRING') continue
     const key = keyOf(file)
@@ -126,6 +133,7 @@ export const scanCommands: readonly Command[] = [
     complexity: 'O(1) for each call, O(N) for all together where N is the number of keys',
     arity: -2,
     flags: ['readonly'],
+    reach: 'readable',
     args: [
       { name: 'cursor', type: 'integer' },
       { name: 'pattern', type: 'pattern', token: 'MATCH', optional: true },

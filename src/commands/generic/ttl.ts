@@ -28,6 +28,7 @@ function timeCommand(name: string, summary: string, unit: Unit): Command {
     ...ONE_KEY,
     arity: 2,
     flags: ['readonly', 'fast'],
+    reach: 'node',
     args: [KEY],
     run: (client, args) => replyTime(client, args[1], unit),
   }

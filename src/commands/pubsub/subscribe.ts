@@ -1,14 +1,19 @@
 // SUBSCRIBE · UNSUBSCRIBE · PSUBSCRIBE · PUNSUBSCRIBE · PUBLISH · PUBSUB
 
+import type { User } from '../../access/user.ts'
+import { isTreeChannel } from '../../pubsub/tree-channel.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { mayListen, mayReadKey } from '../../request/permission.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Value } from '../../store/value.ts'
 import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
 
 const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stale']
+/** What the channels of keyspace notifications that are named after keys begin with. */
+const KEYSPACE_CHANNEL = '__keyspace@0__:'
 const CHANNELS = { name: 'channel', type: 'string', multiple: true } as const
 const PATTERNS = { name: 'pattern', type: 'pattern', multiple: true } as const
 
@@ -17,6 +22,13 @@ function wrongSubcommandArguments(name: string): CommandError {
   return new CommandError(
     `ERR unknown subcommand or wrong number of arguments for '${name}'. Try PUBSUB HELP.`,
   )
+}
+
+/** Whether a user may know that somebody listens to a channel: some channels are named after nodes. */
+function mayKnowChannel(user: User, channel: string): boolean {
+  if (isTreeChannel(channel)) return mayListen(user, channel, false)
+  if (!channel.startsWith(KEYSPACE_CHANNEL)) return true
+  return mayReadKey(user, channel.slice(KEYSPACE_CHANNEL.length))
 }
 
 /** Redis's pub/sub. A channel that begins with a slash watches the tree. */
@@ -29,6 +41,7 @@ export const subscribeCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of channels',
     arity: -2,
     flags: SUBSCRIBE_FLAGS,
+    channels: 'listen',
     args: [CHANNELS],
     keeps: true,
     inPubSub: true,
@@ -59,6 +72,7 @@ export const subscribeCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of patterns',
     arity: -2,
     flags: SUBSCRIBE_FLAGS,
+    channels: 'patterns',
     args: [PATTERNS],
     keeps: true,
     inPubSub: true,
@@ -88,6 +102,7 @@ export const subscribeCommands: readonly Command[] = [
     complexity: 'O(N+M) where N is the number of subscribers and M the number of patterns',
     arity: 3,
     flags: ['pubsub', 'loading', 'stale', 'fast'],
+    channels: 'publish',
     args: [
       { name: 'channel', type: 'string' },
       { name: 'message', type: 'string', value: true },
@@ -126,7 +141,8 @@ export const subscribeCommands: readonly Command[] = [
           if (pattern !== undefined) checkPattern(pattern)
           const glob = pattern === undefined ? undefined : new Glob(pattern)
           const channels = [...client.server.pubsub.channels()].filter(
-            (channel) => glob === undefined || glob.matches(channel),
+            (channel) =>
+              (glob === undefined || glob.matches(channel)) && mayKnowChannel(client.user, channel),
           )
           client.reply.array(channels.length)
           writeList(client.reply, channels, writeBulk)
@@ -143,9 +159,10 @@ export const subscribeCommands: readonly Command[] = [
         args: [{ ...CHANNELS, optional: true }],
         run(client, args) {
           client.reply.array(2 * (args.length - 2))
-          const counts = args
-            .slice(2)
-            .map((channel) => [channel, client.server.pubsub.subscribers(channel)] as const)
+          const counts = args.slice(2).map((channel) => {
+            const known = mayKnowChannel(client.user, channel)
+            return [channel, known ? client.server.pubsub.subscribers(channel) : 0] as const
+          })
           writeList(client.reply, counts, (reply, [channel, count]) => {
             reply.bulk(channel)
             reply.integer(count)

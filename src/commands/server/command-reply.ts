@@ -1,5 +1,6 @@
 import type { Argument } from '../../request/arguments/argument.ts'
-import type { Category, Command, Flag, Group } from '../../request/command.ts'
+import { categoriesOf } from '../../request/categories.ts'
+import type { Command, Flag } from '../../request/command.ts'
 import { keySpecsOf } from '../../request/key-specs.ts'
 import { ReplyWriter } from '../../resp/reply-writer.ts'
 
@@ -37,34 +38,6 @@ export function subcommandsOf({ fullName, command }: NamedCommand): readonly Nam
     fullName: `${fullName}|${subcommand.name}`,
     command: subcommand,
   }))
-}
-
-/** The ACL category that a command has because of its group, unless it is a container. */
-const GROUP_CATEGORY: Readonly<Partial<Record<Group, Category>>> = {
-  generic: 'keyspace',
-  string: 'string',
-  connection: 'connection',
-  transactions: 'transaction',
-}
-
-/** The ACL categories in Redis's order. */
-const CATEGORY_ORDER: readonly Category[] = [
-  ...(['keyspace', 'read', 'write', 'string', 'pubsub', 'admin', 'fast', 'slow'] as const),
-  ...(['blocking', 'dangerous', 'connection', 'transaction'] as const),
-]
-
-/** A command's ACL categories, in Redis's order and without their `@`. */
-export function categoriesOf(command: Command): readonly Category[] {
-  const { flags, group, keys, run } = command
-  const has = (flag: Flag): boolean => flags.includes(flag)
-  const ofGroup = run === undefined ? undefined : GROUP_CATEGORY[group]
-  const all = new Set(command.categories ?? (ofGroup === undefined ? [] : [ofGroup]))
-  if (group === 'tree' && keys !== undefined) all.add('keyspace')
-  if (has('readonly')) all.add('read')
-  for (const same of ['write', 'pubsub', 'admin', 'blocking'] as const) if (has(same)) all.add(same)
-  if (all.has('admin')) all.add('dangerous')
-  all.add(has('fast') ? 'fast' : 'slow')
-  return CATEGORY_ORDER.filter((category) => all.has(category))
 }
 
 /** What COMMAND INFO and COMMAND DOCS say of each command, encoded once for each version of RESP. */

@@ -3,6 +3,7 @@
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { checkPattern } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
+import { categoriesOf } from '../../request/categories.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { type UsedKeys, usedKeys } from '../../request/key-specs.ts'
 import { writeList } from '../../resp/reply-list.ts'
@@ -11,7 +12,6 @@ import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
 import {
   CommandReplies,
-  categoriesOf,
   type NamedCommand,
   replyCommandDocs,
   replyCommandInfo,

@@ -1,8 +1,9 @@
 // CONFIG
 
+import { DEFAULT_USER } from '../../access/user.ts'
 import { ConfigError } from '../../config/config.ts'
-import { type DirectiveName, findDirective } from '../../config/directives.ts'
-import { rewriteConfigFile } from '../../config/rewrite.ts'
+import { type DirectiveName, describeDirective, findDirective } from '../../config/directives.ts'
+import { type RewrittenUsers, rewriteConfigFile } from '../../config/rewrite.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { checkPattern } from '../../request/arguments/pattern.ts'
 import { textOf } from '../../request/arguments/token.ts'
@@ -24,6 +25,12 @@ const GLOB = /[*?[]/
 const SLOW_DIRECTIVES = ['dir', 'durability']
 const NOT_IN_MULTI = `ERR ${SLOW_DIRECTIVES.join(' and ')} cannot be changed inside a transaction`
 
+/** Whether a directive's value is a password. @param name in any case */
+function isSecret(name: string): boolean {
+  const known = findDirective(name)
+  return known !== undefined && describeDirective(known).secret === true
+}
+
 /** CONFIG GET: each directive that a pattern names or matches, once. */
 function getDirectives({ server, reply }: Client, patterns: readonly string[]): void {
   const found = new Map<DirectiveName, string>()
@@ -42,7 +49,8 @@ function getDirectives({ server, reply }: Client, patterns: readonly string[]): 
 }
 
 /** CONFIG SET: sets all of the directives or none. @throws CommandError */
-function setDirectives({ server, executing }: Client, args: readonly string[]): void {
+function setDirectives(client: Client, args: readonly string[]): void {
+  const { server, executing, isLocal } = client
   const { config } = server
   if (args.length % 2 !== 0) throw syntaxError()
   const pairs: [string, string][] = []
@@ -50,7 +58,8 @@ function setDirectives({ server, executing }: Client, args: readonly string[]): 
   const slow = pairs.some(([name]) => SLOW_DIRECTIVES.includes(name.toLowerCase()))
   if (executing && slow) throw new CommandError(NOT_IN_MULTI)
   try {
-    config.setMany(pairs)
+    const allowed = config.get('enable-protected-configs')
+    config.setMany(pairs, allowed === 'yes' || (allowed === 'local' && isLocal))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const { directive } = error
@@ -59,13 +68,25 @@ function setDirectives({ server, executing }: Client, args: readonly string[]): 
   }
 }
 
+/** Users who are kept in an ACL file have no lines in the conf file. */
+function usersForRewrite({ config, users }: ServerContext): RewrittenUsers {
+  const own = config.get('aclfile') === '' ? users.all : []
+  const plain = users.isPlainDefault(config.get('requirepass'))
+  return {
+    lines: new Map(own.map((user) => [user.name, `user ${user.name} ${user.describe()}`])),
+    optional: new Set(plain ? [DEFAULT_USER] : []),
+    isSame: (name, rules) => users.isDefinedBy(name, rules),
+  }
+}
+
 /** CONFIG REWRITE. @throws CommandError if there is no conf file, or it cannot be written */
-function rewriteFile({ config, configFile, logger }: ServerContext): void {
+function rewriteFile(server: ServerContext): void {
+  const { config, configFile, logger } = server
   if (configFile === undefined) {
     throw new CommandError('ERR The server is running without a config file')
   }
   try {
-    rewriteConfigFile(configFile, config)
+    rewriteConfigFile(configFile, config, usersForRewrite(server))
   } catch (error) {
     logger.warn({ err: error }, 'CONFIG REWRITE failed')
     throw new CommandError(`ERR Rewriting config file: ${systemReason(error)}`)
@@ -129,6 +150,8 @@ const subcommands: readonly Command[] = [
         ],
       },
     ],
+    secrets: (args) => args.flatMap((_, i) => (i > 2 && isSecret(args[i - 1]) ? [i] : [])),
+    audit: { event: 'configuration', names: (args) => args.filter((_, i) => i > 1 && i % 2 === 0) },
     run(client, args) {
       const { reply, server } = client
       setDirectives(client, args)
@@ -158,6 +181,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of lines of the file',
     arity: 2,
     flags: FLAGS,
+    audit: { event: 'configuration' },
     run(client) {
       rewriteFile(client.server)
       client.reply.ok()

@@ -5,6 +5,7 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { printable } from '../../text/printable.ts'
 
 const HELP = [
   'DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
@@ -34,7 +35,7 @@ function debug({ server, reply }: Client, args: readonly string[]): void {
     countError(server.stats, args[2])
     reply.error(args[2])
   } else if (name === 'LOG' && args.length === 3) {
-    server.logger.warn(`DEBUG LOG: ${args[2]}`)
+    server.logger.warn(`DEBUG LOG: ${printable(args[2])}`)
     reply.ok()
   } else if (name === 'HELP' && args.length === 2) {
     reply.array(HELP.length)

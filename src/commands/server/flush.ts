@@ -17,6 +17,8 @@ const FLUSH = {
   complexity: 'O(1)',
   arity: -1,
   flags: ['write'],
+  reach: 'all',
+  audit: { event: 'flush' },
   args: [
     {
       name: 'async',
@@ -80,6 +82,7 @@ export const flushCommands: readonly Command[] = [
     arity: 3,
     flags: ['write', 'fast'],
     categories: ['keyspace', 'dangerous'],
+    reach: 'nothing',
     args: INDEXES,
     run({ reply }, args) {
       const indexes = [checkIndex(args[1], 'first'), checkIndex(args[2], 'second')]

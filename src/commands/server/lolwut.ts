@@ -48,6 +48,7 @@ export const lolwutCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: -1,
     flags: ['readonly', 'fast'],
+    reach: 'nothing',
     args: [{ name: 'version', type: 'integer', token: 'VERSION', optional: true }],
     run({ reply }, args) {
       if (args.length > 2 && tokenOf(args[1]) === 'VERSION') parseInteger(args[2])

@@ -156,6 +156,7 @@ const subcommands: readonly Command[] = [
     flags: ['readonly'],
     keys: [2, 2, 1],
     keyFlags: [['RO']],
+    reach: 'directory',
     args: [
       { name: 'key', type: 'key' },
       { name: 'count', type: 'integer', token: 'SAMPLES', optional: true },

@@ -68,6 +68,7 @@ export const shutdownCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: -1,
     flags: [...ADMIN_FLAGS, 'no_multi', 'allow_busy'],
+    audit: { event: 'shutdown' },
     args: [
       {
         name: 'nosave-save',

@@ -5,6 +5,7 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { mayShow } from '../../request/permission.ts'
 import { writeList } from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -26,9 +27,20 @@ function parseCount(text: string | undefined): number {
   return count === -1n ? Number.POSITIVE_INFINITY : Number(count)
 }
 
+/** The slow requests that a client may see, the newest first. */
+function shownRequests({ server, user }: Client, count: number): readonly SlowRequest[] {
+  if (user.unrestricted) return server.slowlog.latest(count)
+  const shown = server.slowlog.latest(Number.POSITIVE_INFINITY).filter(({ args, whole }) => {
+    const access = whole ? server.findCommand(args)?.access : undefined
+    return access !== undefined && mayShow(user, access, args)
+  })
+  return shown.slice(0, count)
+}
+
 /** SLOWLOG GET. */
-function replyRequests({ server, reply }: Client, count: number): void {
-  const requests = server.slowlog.latest(count)
+function replyRequests(client: Client, count: number): void {
+  const { reply } = client
+  const requests = shownRequests(client, count)
   reply.array(requests.length)
   writeList(reply, requests, writeRequest)
 }
@@ -73,8 +85,10 @@ const subcommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 2,
     flags: FLAGS,
-    run({ server, reply }) {
-      reply.integer(server.slowlog.length)
+    run(client) {
+      const { server, user, reply } = client
+      const all = user.unrestricted
+      reply.integer(all ? server.slowlog.length : shownRequests(client, Infinity).length)
     },
   },
   {

@@ -74,7 +74,8 @@ export const setCommands: readonly Command[] = [
     arity: -3,
     keyFlags: [['RW', 'access', 'update', 'variable_flags']],
     keyFlagsOf: (request) =>
-      request.some((word, at) => at > 2 && /^get(\0|$)/i.test(word))
+      // IFEQ and IFNE tell what the value is not, or is.
+      request.some((word, at) => at > 2 && /^(get|ifeq|ifne)(\0|$)/i.test(word))
         ? ['RW', 'access', 'update']
         : ['OW', 'update'],
     args: [KEY, VALUE, ...SET_OPTIONS],

@@ -86,6 +86,7 @@ export const multiCommands: readonly Command[] = [
     flags: FLAGS,
     keys: [1, -1, 1],
     keyFlags: [['RO']],
+    reach: 'unless-file',
     args: [{ name: 'key', type: 'key', multiple: true }],
     keeps: true,
     inMulti: true,

@@ -11,7 +11,7 @@ import { parseInteger } from '../../request/arguments/integer.ts'
 import type { Command } from '../../request/command.ts'
 import type { Value } from '../../store/value.ts'
 import { replyEvent } from './event-reply.ts'
-import { GROWS, type PathValue, WRITES } from './kset.ts'
+import { GROWS, type PathValue, REPLACES, WRITES } from './kset.ts'
 
 const CONDITIONS: readonly Argument[] = [
   { name: 'prev-value', type: 'string', value: true, token: 'PREVVALUE', optional: true },
@@ -38,6 +38,8 @@ export const kcasCommands: readonly Command[] = [
     summary: 'Compare and swap: updates a file if its value, its index or both match.',
     ...GROWS,
     arity: -5,
+    keyFlags: REPLACES,
+    reach: 'node',
     args: [PATH, VALUE, ...CONDITIONS, TTL_ARGUMENT, REFRESH_ARGUMENT],
     takesValues: true,
     run(client, args: PathValue, options) {
@@ -52,6 +54,8 @@ export const kcasCommands: readonly Command[] = [
     summary: 'Compare and delete: deletes a file if its value, its index or both match.',
     ...WRITES,
     arity: -4,
+    keyFlags: [['RW', 'access', 'delete']],
+    reach: 'node',
     args: [PATH, ...CONDITIONS],
     takesValues: true,
     run(client, args: readonly [name: string, path: string, ...options: Value[]], options) {

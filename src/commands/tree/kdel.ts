@@ -1,6 +1,7 @@
 // KDEL
 
 import { PATH } from '../../request/arguments/argument.ts'
+import { hasToken } from '../../request/arguments/token.ts'
 import type { Command } from '../../request/command.ts'
 import { replyEvent } from './event-reply.ts'
 import { WRITES } from './kset.ts'
@@ -13,6 +14,8 @@ export const kdelCommands: readonly Command[] = [
       'Deletes a file; DIR also takes an empty directory, RECURSIVE any directory and all below it.',
     ...WRITES,
     arity: -2,
+    keyFlags: [['RW', 'access', 'delete']],
+    reach: (request) => (hasToken(request, 2, 'RECURSIVE') ? 'subtree' : 'directory'),
     args: [
       PATH,
       { name: 'dir', type: 'pure-token', token: 'DIR', optional: true },

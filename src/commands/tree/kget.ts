@@ -1,5 +1,6 @@
 // KGET
 
+import { hasToken } from '../../request/arguments/token.ts'
 import type { Command } from '../../request/command.ts'
 import { writeEvent, writeFile } from './event-reply.ts'
 import { writeListing } from './listing-reply.ts'
@@ -16,6 +17,7 @@ export const kgetCommands: readonly Command[] = [
     arity: -2,
     flags: ['readonly'],
     keys: [1, 1, 1],
+    reach: (request) => (hasToken(request, 2, 'RECURSIVE') ? 'subtree' : 'directory'),
     parsed: true,
     args: [
       { name: 'path', type: 'key' },

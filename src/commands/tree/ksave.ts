@@ -66,6 +66,8 @@ export const ksaveCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes and events in the state',
     arity: 2,
     flags: ['write', 'admin', 'denyoom'],
+    reach: 'all',
+    audit: { event: 'recover' },
     args: [{ name: 'state', type: 'string', value: true }],
     takesValues: true,
     run(client, args: readonly [name: string, state: Value]) {
@@ -88,6 +90,7 @@ export const ksaveCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes and kept events',
     arity: 1,
     flags: ['readonly', 'admin'],
+    reach: 'all',
     run(client) {
       // Nobody would see the copy.
       if (client.reply.muted) return

@@ -2,11 +2,13 @@
 
 import { type Argument, PATH, VALUE } from '../../request/arguments/argument.ts'
 import {
+  hasTtl,
   parseExpireTime,
   parseWriteOptions,
   REFRESH_ARGUMENT,
   TTL_ARGUMENT,
 } from '../../request/arguments/expire-time.ts'
+import { hasToken } from '../../request/arguments/token.ts'
 import type { Command } from '../../request/command.ts'
 import type { Value } from '../../store/value.ts'
 import { replyEvent } from './event-reply.ts'
@@ -24,6 +26,9 @@ export const WRITES = {
   parsed: true,
 } as const
 
+/** The reply tells what there was before: the key is read as well. */
+export const REPLACES = [['RW', 'access', 'update']] as const
+
 /** Shared by those of them that may take more memory. */
 export const GROWS = { ...WRITES, flags: ['write', 'denyoom'] } as const
 
@@ -37,6 +42,8 @@ export const ksetCommands: readonly Command[] = [
     summary: 'Creates or replaces a file; drops a former TTL unless a new one is given.',
     ...GROWS,
     arity: -3,
+    keyFlags: REPLACES,
+    reach: 'node',
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
     takesValues: true,
     run(client, args: PathValue, options) {
@@ -54,6 +61,8 @@ export const ksetCommands: readonly Command[] = [
     summary: 'Creates a file that must not exist; UNIQUE names it after the next index.',
     ...GROWS,
     arity: -3,
+    keyFlags: [['OW', 'insert']],
+    reach: (request) => (hasToken(request, 3, 'UNIQUE') ? 'below' : 'node'),
     args: [PATH, VALUE, UNIQUE, TTL_ARGUMENT],
     takesValues: true,
     run(client, args: PathValue, options) {
@@ -68,6 +77,8 @@ export const ksetCommands: readonly Command[] = [
     summary: 'Changes the value and TTL of an existing file, or the TTL of a directory.',
     ...GROWS,
     arity: -3,
+    keyFlags: REPLACES,
+    reach: 'directory',
     args: [PATH, VALUE, TTL_ARGUMENT, REFRESH_ARGUMENT],
     takesValues: true,
     run(client, args: PathValue, options) {
@@ -82,6 +93,12 @@ export const ksetCommands: readonly Command[] = [
       'Creates a directory; UNIQUE names it after the next index, REPLACE lets it replace a file.',
     ...GROWS,
     arity: -2,
+    keyFlags: [['RW', 'access', 'insert', 'variable_flags']],
+    keyFlagsOf: (request) =>
+      hasToken(request, 2, 'REPLACE') ? ['RW', 'access', 'update'] : ['OW', 'insert'],
+    // What comes to lie below it goes when its time has come.
+    reach: (request) =>
+      hasToken(request, 2, 'UNIQUE') ? 'below' : hasTtl(request, 2) ? 'subtree' : 'node',
     args: [
       PATH,
       {

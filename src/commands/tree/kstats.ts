@@ -12,6 +12,7 @@ export const kstatsCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 1,
     flags: ['readonly', 'fast'],
+    reach: 'nothing',
     run(client) {
       client.reply.integer(client.server.store.index)
     },
@@ -24,6 +25,7 @@ export const kstatsCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 1,
     flags: ['readonly', 'fast'],
+    reach: 'nothing',
     run(client) {
       client.reply.integer(client.server.store.version)
     },
@@ -36,6 +38,7 @@ export const kstatsCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 1,
     flags: ['readonly', 'fast'],
+    reach: 'nothing',
     run(client) {
       const stats = Object.entries(client.server.store.statsMap())
       client.reply.map(stats.length)

@@ -105,6 +105,7 @@ export const ksyncCommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: -1,
     flags: FLAGS,
+    reach: 'nothing',
     parsed: true,
     args: [
       { name: 'index', type: 'integer', token: 'INDEX', optional: true },
@@ -120,6 +121,7 @@ export const ksyncCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes',
     arity: 1,
     flags: FLAGS,
+    reach: 'nothing',
     run: nodes,
   },
 ]

@@ -1,12 +1,14 @@
 // KWATCH · KWAIT · KUNWATCH
 
+import { eventAsSeen } from '../../pubsub/event-as-seen.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
+import { hasToken } from '../../request/arguments/token.ts'
 import type { Command } from '../../request/command.ts'
 import { guarded } from '../../request/guard.ts'
 import type { Event } from '../../store/event.ts'
-import { ownCopy } from '../../store/path.ts'
+import { cleanPath, ownCopy } from '../../store/path.ts'
 import { writeEvent } from './event-reply.ts'
 
 /** Watching the tree. */
@@ -20,6 +22,7 @@ export const kwatchCommands: readonly Command[] = [
     arity: -2,
     flags: ['readonly', 'blocking'],
     keys: [1, 1, 1],
+    reach: (request) => (hasToken(request, 2, 'RECURSIVE') ? 'subtree' : 'node'),
     parsed: true,
     args: [
       { name: 'path', type: 'key' },
@@ -31,6 +34,7 @@ export const kwatchCommands: readonly Command[] = [
       const { store, clock } = client.server
       const timeout = parseTimeout(options.get('milliseconds') ?? '0')
       const since = parseInteger(options.get('index') ?? '0', 0)
+      const path = ownCopy(cleanPath(args[1]))
       let answered = false
       let unblock: (() => void) | undefined
       let cancelTimer: (() => void) | undefined
@@ -42,10 +46,11 @@ export const kwatchCommands: readonly Command[] = [
       const onEvent = guarded(client, (event: Event) => {
         answered = true
         cancelTimer?.()
-        writeEvent(client.reply, event)
+        client.awaited = undefined
+        writeEvent(client.reply, eventAsSeen(client, path, event))
         unblock?.()
       })
-      const watcher = store.watch(ownCopy(args[1]), watchOptions, onEvent)
+      const watcher = store.watch(path, watchOptions, onEvent)
       if (answered) return
       if (client.executing) {
         // Like BLPOP, it does not wait in EXEC, because nobody else can write before EXEC ends.
@@ -53,13 +58,16 @@ export const kwatchCommands: readonly Command[] = [
         client.reply.nullArray()
         return
       }
+      client.awaited = args.map(ownCopy)
       unblock = client.block(() => {
+        client.awaited = undefined
         watcher.remove()
         cancelTimer?.()
       })
       if (timeout === 0) return
       const giveUp = guarded(client, () => {
         watcher.remove()
+        client.awaited = undefined
         client.reply.nullArray()
         unblock?.()
       })
@@ -75,6 +83,7 @@ export const kwatchCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of kept events since the index',
     arity: -2,
     flags: ['pubsub', 'readonly'],
+    channels: 'listen',
     args: [{ name: 'channel', type: 'string', multiple: true }],
     keeps: true,
     inPubSub: true,
@@ -96,6 +105,7 @@ export const kwatchCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of channels',
     arity: -1,
     flags: ['pubsub', 'readonly'],
+    reach: 'nothing',
     args: [{ name: 'channel', type: 'string', optional: true, multiple: true }],
     inPubSub: true,
     run(client, args) {

@@ -4,6 +4,7 @@ import type { Value } from '../../store/value.ts'
 import type { Argument, Options } from './argument.ts'
 import { CommandError, notAnInteger } from './errors.ts'
 import { parseInteger, readInteger64 } from './integer.ts'
+import { hasToken } from './token.ts'
 
 /** The end of the year 9999 in Unix milliseconds, because RFC 3339 has no later time. */
 const MAX_EXPIRE_TIME_MS = 253_402_300_799_999
@@ -19,6 +20,11 @@ export const TTL_ARGUMENT: Argument = {
     { name: 'unix-time-seconds', type: 'unix-time', token: 'EXAT' },
     { name: 'unix-time-milliseconds', type: 'unix-time', token: 'PXAT' },
   ],
+}
+
+/** Whether a request asks for a TTL. @param from where its options begin */
+export function hasTtl(request: readonly string[], from: number): boolean {
+  return (TTL_ARGUMENT.args ?? []).some(({ token = '' }) => hasToken(request, from, token))
 }
 
 const MAX_INTEGER_64 = 2n ** 63n - 1n

@@ -14,7 +14,11 @@ export interface WithHandle {
   _handle: SocketHandle | null | undefined
 }
 
-/** A socket's handle; null when the socket is closed, undefined if it never had one. */
+/**
+ * A socket's handle; null when the socket is closed, undefined if it never had one. An encrypted
+ * socket has none that may be used: what is written to its descriptor would not be encrypted.
+ */
 export function handleOf(socket: Socket): SocketHandle | null | undefined {
+  if ('encrypted' in socket) return undefined
   return (socket as unknown as WithHandle)._handle
 }

@@ -9,7 +9,7 @@ import { parseSnapshot, type Snapshot } from './snapshot-parser.ts'
  * Reads a state saved by ktree, by etcd's store, or by a whole etcd server, which keeps its clients'
  * keys in a namespace of their own.
  *
- * @param state a one-byte string of the document's UTF-8
+ * @param state the document in UTF-8; as a string, it has one byte a character
  * @param limits of the history
  * @throws SnapshotError naming what is wrong and where
  */

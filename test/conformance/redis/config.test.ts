@@ -109,7 +109,8 @@ describeWithPeer('redis-server', 'configuration, compared with Redis', () => {
         .map((all) => all.join(''))
     await fc.assert(
       fc.asyncProperty(some('aab**?[]^-\\c'), some('aabc-]^\\'), async (pattern, text) => {
-        await redis.pipeline().flushall().set(text, '').exec()
+        // FLUSHALL would save the empty tree to the disk each time, if save points are set.
+        await redis.pipeline().flushdb().set(text, '').exec()
         expect(matchGlob(pattern, text)).toBe((await redis.keys(pattern)).length === 1)
       }),
       { numRuns: 2000 },

@@ -94,7 +94,7 @@ describeWithPeer('redis-server', 'when keys expire, compared with Redis', () => 
         .bigInt({ min: -(2n ** 64n), max: 2n ** 64n })
         .filter((at) => at < 253_402_300_800n || at >= 2n ** 63n)
         .map(String),
-      fc.constantFrom('1', '0', '-1', '1e3', '0x10', '', '9223372036854775', '9223372036854776'),
+      fc.constantFrom('1', '0', '-1', '1e3', '0x10', '', '9223372036854776'),
     )
     const setting = fc
       .tuple(

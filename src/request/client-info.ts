@@ -1,7 +1,5 @@
-import { DEFAULT_USER } from '../../access/password.ts'
-import { textOf } from '../../request/arguments/token.ts'
-import type { Client } from '../../request/client.ts'
-import { isSubscriber, isUnixSocket, keptBytes } from '../../request/client.ts'
+import { textOf } from './arguments/token.ts'
+import { type Client, isSubscriber, isUnixSocket, keptBytes } from './client.ts'
 
 /** The types of clients that CLIENT LIST and CLIENT KILL select by (Redis). */
 export type ClientType = 'normal' | 'pubsub' | 'replica' | 'master'
@@ -64,7 +62,7 @@ export function describeClient(client: Client): string {
     `multi=${transaction?.requests.length ?? -1} qbuf=${input} qbuf-free=0 argv-mem=0`,
     `multi-mem=${queued} rbs=0 rbp=0`,
     `obl=${gathered} oll=${unread > 0 ? 1 : 0} omem=${unread} tot-mem=${input + output + keptBytes(client)} events=r`,
-    `cmd=${client.lastCommand || 'NULL'} user=${DEFAULT_USER} redir=-1`,
+    `cmd=${client.lastCommand || 'NULL'} user=${client.user.name} redir=-1`,
     `resp=${client.reply.protocol} lib-name=${client.libraryName} lib-ver=${client.libraryVersion}`,
   ].join(' ')
 }

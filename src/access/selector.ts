@@ -1,0 +1,280 @@
+import { matchGlob } from '../text/glob.ts'
+import { findCategory } from './categories.ts'
+import type { CommandCatalogue, NumberedCommand } from './command-catalogue.ts'
+import { PathPattern } from './path-pattern.ts'
+import { RuleError } from './rule-error.ts'
+import { hasBlank, ruleText } from './rule-words.ts'
+
+/** What may be done with a key: bits of an access, which may be both or, to ask for a type, none. */
+export const READ = 1
+export const WRITE = 2
+export const READ_WRITE = READ | WRITE
+
+/** Keys that may be read, or written, or both, as a rule has them. */
+interface KeyRule {
+  readonly text: string
+  /** {@link READ}, {@link WRITE} or both. */
+  readonly access: number
+}
+
+/** The same, of all rules whose patterns are one pattern once they are clean. */
+interface AllowedKeys {
+  readonly pattern: PathPattern
+  readonly access: number
+}
+
+const KEY_PREFIXES = ['', '%R~', '%W~', '~']
+
+/**
+ * Rights that hold together: commands, the keys that they may use, and channels. A user has a root
+ * selector, and others in parentheses; a request must be allowed by one of them as a whole.
+ */
+export class Selector {
+  readonly catalogue: CommandCatalogue
+  allKeys = false
+  allChannels: boolean
+  /** Every command, without a look at {@link commands}. */
+  allCommands = false
+  /** `+@all` came after the last `-@all`: the rules are told by what they leave out. */
+  allFirst = false
+  /** 1 for each command that is allowed, by its number. */
+  commands: Uint8Array
+  /** The first arguments with which a command is allowed that is not allowed as such, by number. */
+  readonly firstArguments = new Map<number, readonly string[]>()
+  #keyRules: readonly KeyRule[] = []
+  #keys: readonly AllowedKeys[] = []
+  /** Those of them that can match a path, by its first byte: most have another. */
+  #keysByFirst: readonly (readonly AllowedKeys[])[] = []
+  channels: readonly string[] = []
+
+  constructor(catalogue: CommandCatalogue, allChannels: boolean) {
+    this.catalogue = catalogue
+    this.allChannels = allChannels
+    this.commands = new Uint8Array(catalogue.all.length)
+  }
+
+  copy(): Selector {
+    const copy = new Selector(this.catalogue, this.allChannels)
+    copy.allKeys = this.allKeys
+    copy.allCommands = this.allCommands
+    copy.allFirst = this.allFirst
+    copy.commands = this.commands.slice()
+    for (const [id, args] of this.firstArguments) copy.firstArguments.set(id, args)
+    copy.#keyRules = this.#keyRules
+    copy.#keys = this.#keys
+    copy.#keysByFirst = this.#keysByFirst
+    copy.channels = this.channels
+    return copy
+  }
+
+  /** Everything is allowed. */
+  get isUnrestricted(): boolean {
+    return this.allCommands && this.allKeys && this.allChannels
+  }
+
+  /** Whether a request's command is allowed. @param args the request, the command's name first */
+  allowsCommand(id: number, args: readonly string[]): boolean {
+    return this.allCommands || this.commands[id] === 1 || this.#allowsFirst(id, args)
+  }
+
+  /**
+   * Whether a path may be used.
+   *
+   * @param path clean; the slash in front may be left out
+   * @param start 1 if there is a slash in front, 0 if not
+   * @param access {@link READ}, {@link WRITE}, both, or 0, for which either will do
+   */
+  allowsKey(path: string, start: 0 | 1, access: number): boolean {
+    if (this.allKeys) return true
+    const keys = path.length > start ? this.#keysByFirst[path.charCodeAt(start)] : this.#keys
+    if (keys === undefined) return false
+    for (let i = 0; i < keys.length; i++) {
+      const each = keys[i]
+      if ((each.access & access) === access && each.pattern.matches(path, start)) return true
+    }
+    return false
+  }
+
+  /** Whether all that is, or could be, below a clean, absolute path may be used. */
+  allowsBelow(path: string, access: number): boolean {
+    if (this.allKeys) return true
+    return this.#keys.some(
+      ({ pattern, access: given }) => (given & access) === access && pattern.coversBelow(path),
+    )
+  }
+
+  /** Whether a channel may be used; a pattern of PSUBSCRIBE must be one of the rules itself. */
+  allowsChannel(channel: string, isPattern: boolean): boolean {
+    if (this.allChannels) return true
+    return isPattern
+      ? this.channels.includes(ruleText(channel))
+      : this.channels.some((pattern) => matchGlob(pattern, channel))
+  }
+
+  /** Whether all keys that a tree pattern of PSUBSCRIBE can match may be read. */
+  allowsTreePattern(glob: string): boolean {
+    if (this.allKeys) return true
+    return this.#keys.some(
+      ({ pattern, access }) => (access & READ) !== 0 && pattern.coversPattern(glob),
+    )
+  }
+
+  /** Changes the rights. @throws RuleError */
+  apply(rule: string): void {
+    const text = ruleText(rule)
+    switch (text.toLowerCase()) {
+      case 'allkeys':
+      case '~*':
+        this.allKeys = true
+        this.#setKeys([])
+        return
+      case 'resetkeys':
+        this.allKeys = false
+        this.#setKeys([])
+        return
+      case 'allchannels':
+      case '&*':
+        this.allChannels = true
+        this.channels = []
+        return
+      case 'resetchannels':
+        this.allChannels = false
+        this.channels = []
+        return
+      case 'allcommands':
+      case '+@all':
+        this.#setAll(true)
+        return
+      case 'nocommands':
+      case '-@all':
+        this.#setAll(false)
+        return
+    }
+    if (rule.startsWith('~') || rule.startsWith('%')) this.#addKeys(rule)
+    else if (rule.startsWith('&')) this.#addChannel(rule.slice(1))
+    else if (rule.startsWith('+') || rule.startsWith('-')) this.#applyToCommands(text)
+    else throw new RuleError('syntax')
+  }
+
+  /** Allows or forbids a command, with its subcommands. */
+  setCommand(command: NumberedCommand, allowed: boolean): void {
+    this.#setBit(command.id, allowed)
+    this.firstArguments.delete(command.id)
+    for (const { id } of command.subcommands) this.#setBit(id, allowed)
+  }
+
+  /** The patterns of keys as rules. */
+  describeKeys(): string[] {
+    if (this.allKeys) return ['~*']
+    return this.#keyRules.map(({ text, access }) => KEY_PREFIXES[access] + text)
+  }
+
+  /** The patterns of channels as rules. */
+  describeChannels(): string[] {
+    return this.allChannels ? ['&*'] : this.channels.map((channel) => `&${channel}`)
+  }
+
+  #allowsFirst(id: number, args: readonly string[]): boolean {
+    const allowed = this.firstArguments.get(id)
+    if (allowed === undefined || args.length < 2) return false
+    const first = ruleText(args[1]).toLowerCase()
+    return allowed.some((each) => each.toLowerCase() === first)
+  }
+
+  #setAll(allowed: boolean): void {
+    this.commands.fill(allowed ? 1 : 0)
+    this.allCommands = this.allFirst = allowed
+    this.firstArguments.clear()
+  }
+
+  #setBit(id: number, allowed: boolean): void {
+    this.commands[id] = allowed ? 1 : 0
+    if (!allowed) this.allCommands = false
+  }
+
+  #addKeys(rule: string): void {
+    if (this.allKeys) throw new RuleError('allKeys')
+    const { access, text } = rule.startsWith('~')
+      ? { access: READ_WRITE, text: rule.slice(1) }
+      : parseKeyRule(rule)
+    if (hasBlank(text)) throw new RuleError('syntax')
+    const rules = this.#keyRules
+    const at = rules.findIndex((each) => each.text === text)
+    if (at < 0) this.#setKeys([...rules, { text, access }])
+    else this.#setKeys(rules.with(at, { text, access: rules[at].access | access }))
+  }
+
+  #setKeys(rules: readonly KeyRule[]): void {
+    const keys = new Map<string, AllowedKeys>()
+    for (const { text, access } of rules) {
+      const pattern = new PathPattern(text)
+      const known = keys.get(pattern.text)
+      keys.set(pattern.text, { pattern, access: access | (known?.access ?? 0) })
+    }
+    this.#keyRules = rules
+    this.#keys = [...keys.values()]
+    this.#keysByFirst = Array.from({ length: this.#keys.length > 0 ? 256 : 0 }, (_, byte) =>
+      this.#keys.filter(({ pattern }) => pattern.first < 0 || pattern.first === byte),
+    )
+  }
+
+  #addChannel(channel: string): void {
+    if (this.allChannels) throw new RuleError('allChannels')
+    if (hasBlank(channel)) throw new RuleError('syntax')
+    if (!this.channels.includes(channel)) this.channels = [...this.channels, channel]
+  }
+
+  /** @param rule up to its first NUL byte */
+  #applyToCommands(rule: string): void {
+    const allowed = rule.startsWith('+')
+    const name = rule.slice(1)
+    if (name.startsWith('@')) this.#applyToCategory(name.slice(1), allowed)
+    else if (allowed && name.includes('|')) this.#allowPart(name)
+    else this.setCommand(this.#find(name), allowed)
+  }
+
+  #applyToCategory(name: string, allowed: boolean): void {
+    const category = findCategory(name)
+    if (category === undefined) throw new RuleError('unknown')
+    for (const command of this.catalogue.all) {
+      if (command.categories.includes(category)) this.setCommand(command, allowed)
+    }
+  }
+
+  /** `+config|get`, a subcommand; or `+select|0`, a first argument of an otherwise forbidden command. */
+  #allowPart(name: string): void {
+    const bar = name.lastIndexOf('|')
+    const command = this.#find(name.slice(0, bar))
+    const part = name.slice(bar + 1)
+    if (command.parent !== undefined) throw new RuleError('firstArgument')
+    if (part === '') throw new RuleError('syntax')
+    if (command.subcommands.length > 0) {
+      this.setCommand(this.#find(name), true)
+      return
+    }
+    const known = this.firstArguments.get(command.id) ?? []
+    if (known.some((each) => each.toLowerCase() === part.toLowerCase())) return
+    this.firstArguments.set(command.id, [...known, part])
+  }
+
+  #find(name: string): NumberedCommand {
+    const command = this.catalogue.find(name)
+    if (command === undefined) throw new RuleError('unknown')
+    return command
+  }
+}
+
+/** `%R~app/*`: what may be done, in any case and each letter once, then the pattern. */
+function parseKeyRule(rule: string): { access: number; text: string } {
+  let access = 0
+  for (let at = 1; at < rule.length; at++) {
+    const letter = rule[at].toUpperCase()
+    if (letter === 'R' && (access & READ) === 0) access |= READ
+    else if (letter === 'W' && (access & WRITE) === 0) access |= WRITE
+    else if (letter === '~' && access !== 0) return { access, text: rule.slice(at + 1) }
+    else throw new RuleError('syntax')
+  }
+  // As in Redis, a rule without its pattern is one with an empty pattern.
+  if (access === 0) throw new RuleError('syntax')
+  return { access, text: '' }
+}

@@ -1,0 +1,23 @@
+/** What a line `user <name> <rules>` of a conf file says. */
+export interface UserLine {
+  readonly name: string
+  /** Checked when the server starts, because they name commands. */
+  readonly rules: readonly string[]
+}
+
+/**
+ * Reads the arguments of a line `user`.
+ *
+ * @param known the lines before it
+ * @throws Error in Redis's words
+ */
+export function parseUserLine(args: readonly string[], known: readonly UserLine[]): UserLine {
+  const [name, ...rules] = args
+  if (name === undefined) throw new Error('wrong number of arguments')
+  if (known.some((line) => line.name === name)) {
+    throw new Error(
+      `Error in user declaration '${name}': Duplicate user found. A user can only be defined once in config files`,
+    )
+  }
+  return { name, rules }
+}

@@ -1,0 +1,209 @@
+import { READ, type Selector } from '../access/selector.ts'
+import type { User } from '../access/user.ts'
+import { pathOfKey } from '../keyspace/key.ts'
+import { isTreeChannel, parseTreeChannel, type TreeChannelName } from '../pubsub/tree-channel.ts'
+import { cleanPath, firstComponent, isProper } from '../store/path.ts'
+import type { Store } from '../store/store.ts'
+import type { Value } from '../store/value.ts'
+import type { CommandAccess, Reach } from './command-access.ts'
+import type { Denial } from './denial.ts'
+import { wordsOf } from './value-places.ts'
+
+/** In Redis's order: of several selectors' denials the last of these is told. */
+const RANK = { command: 1, key: 2, channel: 3 } as const
+const NO_COMMAND: Denial = { kind: 'command', at: 0, below: false }
+const NOT_ALL: Denial = { kind: 'key', at: 0, below: true }
+
+/**
+ * Finds out whether a user may make a request: whether one of its selectors allows the command, and
+ * all keys and channels that it uses.
+ *
+ * @param args the request, the command's name first
+ * @param store is asked what stands at a key, where it makes a difference
+ * @returns undefined if it may
+ */
+export function denialOf(
+  user: User,
+  access: CommandAccess,
+  args: readonly Value[],
+  store: Store,
+): Denial | undefined {
+  if (user.unrestricted || allowsOneKey(user, access, args)) return undefined
+  const words = wordsOf(args)
+  let told: Denial | undefined
+  for (const selector of user.selectors) {
+    const denial = denialBy(selector, access, words, store)
+    if (denial === undefined) return undefined
+    if (told === undefined || comesAfter(denial, told)) told = denial
+  }
+  return told
+}
+
+/** Whether a request of somebody else may be shown to a user: it may read all that is named there. */
+export function mayShow(user: User, access: CommandAccess, request: readonly Value[]): boolean {
+  if (user.unrestricted) return true
+  const args = wordsOf(request)
+  const { selectors } = user
+  if (access.reach === 'all') return selectors.some((each) => each.allowsBelow('/', READ))
+  const keys = keyPlaces(access, args).map(({ at }) => args[at])
+  if (!keys.every((key) => selectors.some((each) => allowsNode(each, key, READ)))) return false
+  return channelPlaces(access, args).every((at) =>
+    selectors.some((each) => allowsChannel(each, args[at], access.channels === 'patterns')),
+  )
+}
+
+/** Whether a user may go on listening to a channel, or to a pattern of channels. */
+export function mayListen(user: User, channel: string, isPattern: boolean): boolean {
+  if (user.unrestricted) return true
+  return user.selectors.some((selector) => allowsChannel(selector, channel, isPattern))
+}
+
+/** Whether a user may know of a key, by the key as somebody has written it. */
+export function mayReadKey(user: User, key: string): boolean {
+  return user.unrestricted || user.selectors.some((selector) => allowsNode(selector, key, READ))
+}
+
+/** Whether a request is of the most frequent kind, and allowed: GET and SET have to stay fast. */
+function allowsOneKey(user: User, access: CommandAccess, args: readonly Value[]): boolean {
+  const { oneKey, oneKeyLength } = access
+  if (oneKey === 0 || (oneKeyLength !== 0 && args.length !== oneKeyLength)) return false
+  const key = args[oneKey]
+  if (typeof key !== 'string') return false
+  const start = firstComponent(key)
+  return isPlain(key, start) && user.allowsOneKey(access.id, key, start, access.oneKeyAccess)
+}
+
+/** Whether a key is clean as it stands. Most have one component, for which a search will do. */
+function isPlain(key: string, start: 0 | 1): boolean {
+  if (key.length > 2 && start === 0 && !key.includes('/')) return true
+  return isProper(key, start)
+}
+
+function comesAfter(a: Denial, b: Denial): boolean {
+  return RANK[a.kind] > RANK[b.kind] || (a.kind === b.kind && a.at > b.at)
+}
+
+function denialBy(
+  selector: Selector,
+  access: CommandAccess,
+  args: readonly string[],
+  store: Store,
+): Denial | undefined {
+  if (!access.open && !selector.allowsCommand(access.id, args)) return NO_COMMAND
+  if (!selector.allKeys) {
+    if (access.reach === 'all') {
+      if (!selector.allowsBelow('/', access.accessToAll)) return NOT_ALL
+    } else if (access.keys.length > 0) {
+      const denial = keyDenial(selector, access, args, store)
+      if (denial !== undefined) return denial
+    }
+  }
+  if (access.channels === undefined) return undefined
+  const isPattern = access.channels === 'patterns'
+  for (const at of channelPlaces(access, args)) {
+    if (!allowsChannel(selector, args[at], isPattern)) return { kind: 'channel', at, below: false }
+  }
+  return undefined
+}
+
+function keyDenial(
+  selector: Selector,
+  access: CommandAccess,
+  args: readonly string[],
+  store: Store,
+): Denial | undefined {
+  const reach = typeof access.reach === 'function' ? access.reach(args) : access.reach
+  const bits = access.accessOf?.(args)
+  const places = keyPlaces(access, args)
+  let below: boolean | undefined
+  for (const { at, access: declared } of places) {
+    const asked = bits ?? declared
+    if (reach !== 'below' && !allowsNode(selector, args[at], asked)) {
+      return { kind: 'key', at, below: false }
+    }
+    if (reach === undefined || reach === 'node' || allowsBelow(selector, args[at], asked)) continue
+    // The tree is asked only if it makes a difference.
+    below ??= reachesBelow(
+      reach,
+      places.map((place) => args[place.at]),
+      store,
+    )
+    if (below) return { kind: 'key', at, below: true }
+  }
+  return undefined
+}
+
+/** Whether a request reaches what is below its keys. */
+function reachesBelow(reach: Reach | undefined, keys: readonly string[], store: Store): boolean {
+  switch (reach) {
+    case 'directory':
+      return keys.some((key) => nodeAt(store, key)?.dir === true)
+    case 'unless-file':
+      return keys.some((key) => nodeAt(store, key)?.dir !== false)
+    default:
+      return reach === 'subtree' || reach === 'below'
+  }
+}
+
+function nodeAt(store: Store, key: string): ReturnType<Store['lookup']> {
+  const path = cleanPathOfKey(key)
+  return path === undefined ? undefined : store.lookup(path)
+}
+
+/** Where the keys of a request stand, and what is done with each. */
+function keyPlaces(
+  { keys }: CommandAccess,
+  args: readonly string[],
+): { at: number; access: number }[] {
+  return keys.flatMap(({ first, last, step, access }) => {
+    const end = Math.min(last < 0 ? args.length + last : last, args.length - 1)
+    const places = []
+    for (let at = first; at <= end; at += step) places.push({ at, access })
+    return places
+  })
+}
+
+function channelPlaces({ channels }: CommandAccess, args: readonly string[]): number[] {
+  if (channels === undefined) return []
+  return channels === 'publish' ? [1] : args.map((_, at) => at).slice(1)
+}
+
+function allowsNode(selector: Selector, key: string, access: number): boolean {
+  const start = firstComponent(key)
+  if (isPlain(key, start)) return selector.allowsKey(key, start, access)
+  const path = cleanPathOfKey(key)
+  return path !== undefined && selector.allowsKey(path, 1, access)
+}
+
+function allowsBelow(selector: Selector, key: string, access: number): boolean {
+  const path = cleanPathOfKey(key)
+  return path !== undefined && selector.allowsBelow(path, access)
+}
+
+/** The path that a key stands for, clean; undefined if it is longer than a path can be. */
+export function cleanPathOfKey(key: string): string | undefined {
+  try {
+    return cleanPath(pathOfKey(key))
+  } catch {
+    return undefined
+  }
+}
+
+/** A tree channel is a read of its path; `&` patterns are about the other ones. */
+function allowsChannel(selector: Selector, channel: string, isPattern: boolean): boolean {
+  if (!isTreeChannel(channel)) return selector.allowsChannel(channel, isPattern)
+  if (isPattern) return selector.allowsTreePattern(channel)
+  const tree = parsed(channel)
+  if (tree === undefined) return true
+  const { path, recursive } = tree
+  return selector.allowsKey(path, 1, READ) && (!recursive || selector.allowsBelow(path, READ))
+}
+
+/** Undefined for a channel that is refused anyway: that nobody can listen or publish to. */
+function parsed(channel: string): TreeChannelName | undefined {
+  try {
+    return parseTreeChannel(channel)
+  } catch {
+    return undefined
+  }
+}

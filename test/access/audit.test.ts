@@ -1,0 +1,156 @@
+import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join as joinPaths } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { AuditLog } from '../../src/access/audit.ts'
+import { startServer } from '../../src/server/start.ts'
+import { ErrorReply, join, start } from '../server/raw-client.ts'
+
+async function temporaryFile(): Promise<string> {
+  const directory = await mkdtemp(joinPaths(tmpdir(), 'ktree-audit-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return joinPaths(directory, 'audit.log')
+}
+
+/** The lines of a log, without what differs from run to run. */
+async function linesOf(file: string): Promise<unknown[]> {
+  const text = await readFile(file, 'utf8')
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const { time, address, client, ...rest } = JSON.parse(line) as Record<string, unknown>
+      expect(time).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+      expect(address === undefined || /^127\.0\.0\.1:\d+$/.test(String(address))).toBe(true)
+      expect(client === undefined).toBe(address === undefined)
+      return rest
+    })
+}
+
+test('a line tells of each login, denial, change of users or configuration, KRECOVER, FLUSHALL and the end', async () => {
+  const file = await temporaryFile()
+  const server = await startServer({ port: 0, directives: { 'audit-log': file } })
+  const client = await join(server)
+  await client.call('ACL', 'SETUSER', 'bob', 'on', '>s3cret', '+@all', '-flushall', '~a*', '&x')
+  await client.call('AUTH', 'bob', 'wrong s3cret')
+  await client.call('AUTH', 'nobody', 'x')
+  await client.call('AUTH', 'bob', 's3cret')
+  await client.call('SET', 'a1', 'a value')
+  await client.call('SET', 'b', 'a value')
+  await client.call('MSET', 'a1', 'a value', 'b', 'a value', 'a2', 'a value')
+  await client.call('FLUSHALL')
+  await client.call('PUBLISH', 'y', 'a value')
+  await client.call('CONFIG', 'SET', 'requirepass', 's3cret', 'timeout', '5')
+  await client.call('CONFIG', 'SET', 'timeout', 'no number')
+  await client.call('AUTH', 's3cret')
+  await client.call('FLUSHALL')
+  const saved = (await client.call('KSAVE')) as string
+  await client.call('KRECOVER', saved)
+  await client.call('MULTI')
+  await client.call('FLUSHDB')
+  await client.call('EXEC')
+  await client.call('ACL', 'DELUSER', 'bob', 'other')
+  await server.close()
+  const denied = { level: 'warn', event: 'denied', user: 'bob' }
+  expect(await linesOf(file)).toEqual([
+    { level: 'info', event: 'users', user: 'default', command: 'acl|setuser', names: ['bob'] },
+    { level: 'warn', event: 'login-failed', user: 'default', as: 'bob' },
+    { level: 'warn', event: 'login-failed', user: 'default', as: 'nobody' },
+    { level: 'info', event: 'login', user: 'bob' },
+    { ...denied, command: 'set', reason: 'key', keys: ['b'] },
+    { ...denied, command: 'mset', reason: 'key', keys: ['a1', 'b', 'a2'] },
+    { ...denied, command: 'flushall', reason: 'command' },
+    { ...denied, command: 'publish', reason: 'channel', channels: ['y'] },
+    {
+      ...{ level: 'info', event: 'configuration', user: 'bob', command: 'config|set' },
+      names: ['requirepass', 'timeout'],
+    },
+    { level: 'info', event: 'login', user: 'default' },
+    { level: 'info', event: 'flush', user: 'default', command: 'flushall' },
+    { level: 'info', event: 'recover', user: 'default', command: 'krecover' },
+    { level: 'info', event: 'flush', user: 'default', command: 'flushdb' },
+    {
+      level: 'info',
+      event: 'users',
+      user: 'default',
+      command: 'acl|deluser',
+      names: ['bob', 'other'],
+    },
+    { level: 'info', event: 'shutdown' },
+  ])
+  const text = await readFile(file, 'utf8')
+  expect(text).not.toContain('s3cret')
+  expect(text).not.toContain('a value')
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+})
+
+test('SHUTDOWN has a line that says who; a second server goes on in the same file', async () => {
+  const file = await temporaryFile()
+  for (const command of ['SHUTDOWN', undefined]) {
+    const server = await startServer({ port: 0, directives: { 'audit-log': file } })
+    const client = await join(server)
+    if (command === undefined) await server.close()
+    else client.send(command, 'NOSAVE')
+    await server.closed
+  }
+  expect(await linesOf(file)).toEqual([
+    { level: 'info', event: 'shutdown', user: 'default', command: 'shutdown' },
+    { level: 'info', event: 'shutdown' },
+  ])
+})
+
+test('a log that has been moved away is opened anew', async () => {
+  const file = await temporaryFile()
+  const server = await start({ directives: { 'audit-log': file } })
+  const client = await join(server)
+  await client.call('FLUSHALL')
+  await rename(file, `${file}.1`)
+  await client.call('FLUSHALL')
+  server.reopenAuditLog()
+  await client.call('FLUSHDB')
+  expect(await linesOf(`${file}.1`)).toHaveLength(2)
+  expect(await linesOf(file)).toEqual([
+    { level: 'info', event: 'flush', user: 'default', command: 'flushdb' },
+  ])
+})
+
+test('what clients send cannot break a line, nor reach a terminal as a control character', () => {
+  const lines: string[] = []
+  const log = new AuditLog({ write: (line: string) => lines.push(line) })
+  const client = { id: 1, address: '127.0.0.1:1', user: { name: 'a\x1b[2J\n' } }
+  log.write('denied', client, {
+    command: 'get',
+    reason: 'key',
+    keys: [
+      '\x1b]0;x\x07',
+      'a\nb',
+      '\xc2\x9b31m',
+      '\xff',
+      '"',
+      'gr\xc3\xbcn',
+      ...Array<string>(40).fill('k'),
+    ],
+  })
+  expect(lines).toHaveLength(1)
+  const [line] = lines
+  expect(line.trimEnd()).not.toMatch(/\p{C}/u)
+  const { user, keys, more } = JSON.parse(line)
+  expect(user).toBe('a\\x1b[2J\\x0a')
+  expect(keys.slice(0, 6)).toEqual(['\\x1b]0;x\\x07', 'a\\x0ab', '\\x9b31m', '\\xff', '"', 'grün'])
+  expect([keys.length, more]).toEqual([32, 14])
+})
+
+test('a log that cannot be opened stops the start', async () => {
+  const directives = { 'audit-log': '/nonexistent/audit.log' }
+  await expect(startServer({ port: 0, directives })).rejects.toThrow('cannot open the audit log')
+})
+
+test('without the directive nothing is opened', async () => {
+  const server = await start()
+  const client = await join(server)
+  expect(await client.call('CONFIG', 'SET', 'audit-log', 'x')).toEqual(
+    new ErrorReply(
+      "ERR CONFIG SET failed (possibly related to argument 'audit-log') - can't set immutable config",
+    ),
+  )
+})
