@@ -141,21 +141,18 @@ describeWithPeer('etcd', 'three nodes over three members', () => {
   })
 
   test('show each event once to a watcher that goes from node to node', async () => {
-    let isOver = false
-    const writers = [0, 1, 2].map(async (i) => {
-      const client = group.client(i)
-      while (!isOver) await client.call('KCREATE', '/moving', `from ${i}`, 'UNIQUE')
-    })
+    const writers = [0, 1, 2].map((i) => group.client(i))
+    const written: Promise<unknown>[] = []
     const start = Number(await clients[0].call('KSYNC'))
     const seen: number[] = []
     for (let move = 0; move < MOVES; move++) {
       const since = (seen.at(-1) ?? start) + 1
+      for (const writer of writers) written.push(writer.call('KCREATE', '/moving', 'x', 'UNIQUE'))
       const told = await eventsSince(group.client(move % 3), since)
       expect(told[0]).toBeGreaterThanOrEqual(since)
       seen.push(...told)
     }
-    isOver = true
-    await Promise.all(writers)
+    await Promise.all(written)
     // Nobody else writes, so that each index is an event of these.
     expect(seen).toEqual(seen.map((_, i) => seen[0] + i))
     expect(seen.length).toBeGreaterThanOrEqual(MOVES)

@@ -65,7 +65,7 @@ describeWithPeer('etcd', 'without etcd', () => {
 
   test('a write without an answer is in doubt, and is there once or never', async () => {
     await far.set('a', '0')
-    for (let round = 1; round <= 3; round++) {
+    for (let round = 1; round <= 2; round++) {
       link.silence()
       const before = Number(await near.get('a'))
       await expect(far.incr('a')).rejects.toThrow(
@@ -84,9 +84,9 @@ describeWithPeer('etcd', 'without etcd', () => {
   test('a pipeline is refused in order, and the connection goes on', async () => {
     link.cut()
     const pipeline = far.pipeline()
-    for (let i = 0; i < 10; i++) pipeline.set(`p${i}`, 'x').get(`p${i}`)
+    for (let i = 0; i < 3; i++) pipeline.set(`p${i}`, 'x').get(`p${i}`)
     const replies = (await pipeline.exec()) ?? []
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 3; i++) {
       expect(String(replies[2 * i][0])).toMatch(/CLUSTERDOWN|UNCERTAIN/)
       expect(replies[2 * i + 1]).toEqual([null, null])
     }

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { LEASE_SECONDS } from '../../../src/cluster/membership.ts'
 import { useProgram } from '../../clients/program.ts'
 import { describeWithPeer } from '../../conformance/peers.ts'
 import { mixedFaults } from './mixed.ts'
@@ -11,71 +10,69 @@ import { runTrial, type Trial } from './trial.ts'
 const ROUNDS = Number(process.env.KTREE_CLUSTER_ROUNDS ?? 1)
 const FIRST_SEED = Number(process.env.KTREE_CLUSTER_SEED ?? 1)
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
 describeWithPeer('etcd', 'a group in trouble', () => {
   const program = useProgram()
   let group: ProcessGroup
   let seed = 0
 
   beforeAll(async () => {
-    // The log is cut now and then meanwhile.
-    const args = ['--log-max-batches', '200']
+    // The log is cut now and then meanwhile, and nobody waits long for what does not come.
+    const args = ['--log-max-batches', '200', '--cluster-timeout', '1500']
     group = await startProcessGroup(join(program.dist, 'main.js'), args)
   })
   afterAll(() => group.stop())
 
   const cases: [string, Trial['faults']][] = [
-    ['nothing happens', (_, progress) => progress(500)],
+    ['nothing happens', (_, progress) => progress(200)],
     [
       'a node is killed, and started again',
       async ({ nodes: [, node] }, progress) => {
-        await progress(100)
+        await progress(60)
         await node.kill()
-        await progress(100)
+        await progress(60)
         node.start()
         await node.ready()
-        await progress(100)
+        await progress(60)
       },
     ],
     [
       'a member is killed, and started again',
       async ({ members: { members } }, progress) => {
-        await progress(100)
+        await progress(60)
         await members[0].kill()
-        await progress(300)
+        await progress(60)
         members[0].start()
         await members[0].ready()
-        await progress(100)
+        await progress(60)
       },
     ],
     [
       'a node is cut off from etcd',
       async ({ nodes: [node] }, progress) => {
-        await progress(100)
+        await progress(60)
         for (const link of node.links) link.cut()
-        await progress(300)
+        await progress(60)
         for (const link of node.links) link.mend()
-        await progress(100)
+        await progress(60)
       },
     ],
     [
       'a node hears nothing of etcd for a while',
       async ({ nodes: [, , node] }, progress) => {
-        await progress(100)
+        await progress(60)
         for (const link of node.links) link.silence()
-        await progress(300)
+        await progress(60)
         for (const link of node.links) link.mend()
-        await progress(100)
+        await progress(60)
       },
     ],
     [
       'a node gets none of the answers of etcd, and loses its connections then',
       async ({ nodes: [node] }, progress) => {
-        await progress(100)
+        await progress(60)
         for (let round = 0; round < 3; round++) {
           for (const link of node.links) link.deafen()
-          await progress(100)
+          await progress(60)
           for (const link of node.links) link.cut()
           for (const link of node.links) link.mend()
           await progress(50)
@@ -85,21 +82,22 @@ describeWithPeer('etcd', 'a group in trouble', () => {
     [
       'a member stands still',
       async ({ members: { members } }, progress) => {
-        await progress(100)
+        await progress(60)
         members[1].pause()
-        await progress(300)
+        await progress(60)
         members[1].resume()
-        await progress(100)
+        await progress(60)
       },
     ],
     [
       'a node stands still for longer than its lease',
-      async ({ nodes: [node] }, progress) => {
-        await progress(100)
+      async ({ nodes: [node], members }, progress) => {
+        await progress(60)
         node.pause()
-        await sleep(LEASE_SECONDS * 1000 + 4000)
+        await members.endLeaseOf(`127.0.0.1:${node.port}`)
+        await progress(60)
         node.resume()
-        await progress(200)
+        await progress(60)
       },
     ],
   ]
