@@ -74,13 +74,21 @@ export class LogRunner {
     } else if (waiting.kind === 'request') {
       const { client, muted, args } = waiting
       const run = (): void => this.#runRequest(client, args, time)
-      if (!this.#parts.answer(client, muted, run)) this.#apply(entry, time)
+      if (!this.#parts.answer(client, muted, run)) this.#runFor(client, entry, time)
     } else {
       const { client, muted } = waiting
       const run = (): void => this.#runExec(waiting, time)
-      if (!this.#parts.answer(client, muted, run)) this.#apply(entry, time)
+      if (!this.#parts.answer(client, muted, run)) this.#runFor(client, entry, time)
       waiting.resume()
     }
+  }
+
+  /** Runs an entry of a client that has gone. */
+  #runFor(client: Client, entry: Entry, time: number): void {
+    this.#apply(entry, time)
+    if (entry.kind !== 'requests') return
+    const requests = isExec(entry.requests) ? entry.requests.slice(1) : entry.requests
+    for (const args of requests) this.#parts.dispatcher.noteRun(client, args)
   }
 
   #runRequest(client: Client, args: RequestArguments, time: number): void {

@@ -18,12 +18,13 @@ export class StandIn {
   }
 
   /**
-   * The stand-in of a client, until the next call. It has the client's user, of whom only the text of an
-   * error depends: what the user may not do is no entry.
+   * The stand-in of a client, until the next call. It has the client's user, who decides what an error
+   * tells and whom the audit log names; what the user may not do is no entry.
    */
   of(client: Client): Client {
     const stand = this.#client
     stand.reply = client.reply
+    stand.id = client.id
     stand.address = client.address
     stand.name = client.name
     stand.user = client.user

@@ -118,6 +118,12 @@ export class Dispatcher {
     this.#call(client, this.#find(args), args)
   }
 
+  /** Adds a request, whose client has gone before it ran, to the audit log. */
+  noteRun(client: Client, args: RequestArguments): void {
+    const entry = this.#find(args)
+    if (entry.audited) noteAudited(this.#server, client, entry, args)
+  }
+
   /** Whether a request reads the tree. */
   isRead(args: RequestArguments): boolean {
     return this.#find(args).command.flags.includes('readonly')
