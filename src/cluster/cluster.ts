@@ -27,6 +27,8 @@ import { WriteQueue } from './write-queue.ts'
 
 /** A node that has not heard of etcd for this long is stale, in milliseconds. */
 const STALE_MS = 2000
+/** While etcd does not answer at the start, the log says so this often, in milliseconds. */
+const WAITING_MS = 2000
 const UNCERTAIN = 'UNCERTAIN the write may have been made, or may still be made'
 
 export interface ClusterParts {
@@ -183,9 +185,17 @@ export class Cluster implements Group {
 
   /** Brings the store up to the log's end, and follows it. @throws ClusterError, EtcdError */
   async start(): Promise<void> {
-    await this.#log.open()
-    await this.#follower.start()
     const { logger, store, config } = this.#parts.server
+    const waits = setInterval(() => {
+      if (this.silence === Number.POSITIVE_INFINITY)
+        logger.warn(`waiting for etcd: ${this.#etcd.trouble}`)
+    }, WAITING_MS)
+    try {
+      await this.#log.open()
+      await this.#follower.start()
+    } finally {
+      clearInterval(waits)
+    }
     if (config.get('durability') !== 'no') {
       logger.info('in a group etcd keeps the tree: dir and durability have no effect')
     }

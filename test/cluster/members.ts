@@ -17,13 +17,16 @@ const TIMING = ['--heartbeat-interval', '50', '--election-timeout', '500']
 /** A member of an etcd cluster, in a process of its own. */
 export class Member {
   readonly url: string
+  /** Answers without TLS. */
+  readonly #health: string
   readonly #path: string
   readonly #args: readonly string[]
   #child: Child | undefined
 
-  constructor(path: string, url: string, args: readonly string[]) {
+  constructor(path: string, url: string, health: string, args: readonly string[]) {
     this.#path = path
     this.url = url
+    this.#health = health
     this.#args = args
   }
 
@@ -35,7 +38,7 @@ export class Member {
   /** Resolves when it serves. */
   async ready(): Promise<void> {
     if (this.#child === undefined) throw new Error('not started')
-    await untilAnswers(this.#child, async () => (await fetch(`${this.url}/health`)).ok)
+    await untilAnswers(this.#child, async () => (await fetch(`${this.#health}/health`)).ok)
   }
 
   /** SIGSTOP. */
@@ -92,19 +95,25 @@ export interface Answer {
 export const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 /** Starts an etcd cluster on free loopback ports, in a temporary directory. */
-export function startMembers(count: 1 | 3, args: readonly string[] = []): Promise<Members> {
+export function startMembers(
+  count: 1 | 3,
+  args: readonly string[] = [],
+  scheme: 'http' | 'https' = 'http',
+): Promise<Members> {
   const path = requirePeer('etcd')
   return withRetry(async () => {
-    const ports = await freePorts(2 * count)
+    const ports = await freePorts(3 * count)
     const directory = await mkdtemp(join(place(), 'ktree-etcd-'))
     const names = ports.slice(0, count).map((_, i) => `m${i}`)
     const peer = (i: number): string => `http://127.0.0.1:${ports[count + i]}`
     const cluster = names.map((name, i) => `${name}=${peer(i)}`).join(',')
     const members = names.map((name, i) => {
-      const url = `http://127.0.0.1:${ports[i]}`
-      return new Member(path, url, [
+      const url = `${scheme}://127.0.0.1:${ports[i]}`
+      const health = `http://127.0.0.1:${ports[2 * count + i]}`
+      return new Member(path, url, health, [
         ...['--name', name, '--data-dir', join(directory, name), '--log-level', 'error'],
         ...['--listen-client-urls', url, '--advertise-client-urls', url],
+        ...['--listen-metrics-urls', health],
         ...['--listen-peer-urls', peer(i), '--initial-advertise-peer-urls', peer(i)],
         ...['--initial-cluster', cluster, '--initial-cluster-state', 'new'],
         ...TIMING,

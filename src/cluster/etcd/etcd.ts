@@ -48,6 +48,9 @@ const CHANNEL_OPTIONS = {
   'grpc.max_send_message_length': -1,
 } as const
 
+/** What etcd says of a token that it knows no more, or that is older than a change of its users. */
+const STALE_TOKEN = /invalid auth token|revision of auth store is old/
+
 type Methods = Readonly<Record<string, MethodDefinition<object, object>>>
 
 const api = fromJSON(apiDescription(), { keepCase: true, longs: Number, defaults: true })
@@ -78,6 +81,7 @@ export class Etcd {
   #current = 0
   #token: string | undefined
   #closed = false
+  #trouble = 'no answer yet'
 
   /** @throws the system's error if a file of a certificate cannot be read */
   constructor(options: EtcdOptions) {
@@ -159,6 +163,11 @@ export class Etcd {
     for (const member of this.#members) member.close()
   }
 
+  /** Why the last attempt that failed has failed. */
+  get trouble(): string {
+    return this.#trouble
+  }
+
   get closed(): boolean {
     return this.#closed
   }
@@ -184,7 +193,15 @@ export class Etcd {
     timeout: number,
   ): Promise<Answer> {
     await this.#login()
-    return this.#call(method, request, timeout)
+    const token = this.#token
+    try {
+      return await this.#call(method, request, timeout)
+    } catch (error) {
+      // etcd forgets tokens: after some minutes, and when a member starts anew. It has done nothing then.
+      if (token === undefined || this.#token !== undefined) throw error
+      await this.#login()
+      return this.#call(method, request, timeout)
+    }
   }
 
   async #login(): Promise<void> {
@@ -283,8 +300,8 @@ export class Etcd {
 
   /** Chooses what the next attempt is made with. @param member the one that has failed */
   #failed(error: EtcdError, member: number): EtcdError {
-    if (error.code === UNAUTHENTICATED || error.message.includes('invalid auth token'))
-      this.#token = undefined
+    if (error.code === UNAUTHENTICATED || STALE_TOKEN.test(error.message)) this.#token = undefined
+    this.#trouble = error.message
     if (error.isOfMember && member === this.#current) this.rotate()
     return error
   }

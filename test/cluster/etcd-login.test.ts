@@ -1,0 +1,116 @@
+import { fileURLToPath } from 'node:url'
+import { pino } from 'pino'
+import { afterEach, expect, test } from 'vitest'
+import { startServer } from '../../src/server/start.ts'
+import { describeWithPeer } from '../conformance/peers.ts'
+import { type Group, startGroup } from './group.ts'
+import { ask, base64, type Members, startMembers } from './members.ts'
+
+const certificate = (name: string): string =>
+  fileURLToPath(new URL(`../server/tls/certificates/${name}`, import.meta.url))
+
+const SERVED_WITH = [
+  ...['--cert-file', certificate('server.crt'), '--key-file', certificate('server.key')],
+  ...['--trusted-ca-file', certificate('authority.crt'), '--client-cert-auth'],
+]
+const ALICE = {
+  'etcd-ca-file': certificate('authority.crt'),
+  'etcd-cert-file': certificate('alice.crt'),
+  'etcd-key-file': certificate('alice.key'),
+}
+
+describeWithPeer('etcd', 'an etcd that asks who is there', () => {
+  let members: Members
+  let group: Group | undefined
+
+  afterEach(async () => {
+    await group?.stop()
+    group = undefined
+    await members.stop()
+  })
+
+  /** Starts nodes with these directives, and has two of them share a write. */
+  async function expectShared(directives: Record<string, string>): Promise<void> {
+    group = await startGroup({ on: members, nodes: 2, directives })
+    const [a, b] = [group.client(0), group.client(1)]
+    expect(await a.set('x', '1')).toBe('OK')
+    await b.call('KSYNC')
+    expect(await b.get('x')).toBe('1')
+  }
+
+  /** Starts a node that must not get in, until its log says why. @returns what it says */
+  async function refusal(directives: Record<string, string>): Promise<string> {
+    let tell: (line: string) => void = () => {}
+    const told = new Promise<string>((resolve) => {
+      tell = resolve
+    })
+    const logger = pino({ level: 'warn' }, { write: (line: string) => tell(line) })
+    const endpoints = { 'etcd-endpoints': members.urls }
+    const start = startServer({ logger, directives: { ...endpoints, ...directives } })
+    start.catch((error: Error) => tell(error.message))
+    return told
+  }
+
+  async function addRoot(password: string): Promise<void> {
+    const [url] = members.urls
+    await ask(url, 'auth/role/add', { name: 'root' })
+    await ask(url, 'auth/user/add', { name: 'root', password })
+    await ask(url, 'auth/user/grant', { user: 'root', role: 'root' })
+  }
+
+  test('by TLS with certificates of both sides', async () => {
+    members = await startMembers(1, SERVED_WITH, 'https')
+    await expectShared(ALICE)
+  })
+
+  test('by TLS, and somebody has no certificate, or another authority', async () => {
+    members = await startMembers(1, SERVED_WITH, 'https')
+    const { 'etcd-ca-file': authority, ...own } = ALICE
+    expect(await refusal({ ...own, 'etcd-ca-file': certificate('stranger.crt') })).toMatch(
+      /waiting for etcd: .*(certificate|signature)/i,
+    )
+    expect(await refusal({ 'etcd-ca-file': authority })).toMatch(/waiting for etcd: .*/)
+  })
+
+  test('by a user with a password', async () => {
+    members = await startMembers(1)
+    await addRoot('secret')
+    await ask(members.urls[0], 'auth/enable', {})
+    expect(await refusal({ 'etcd-user': 'root', 'etcd-password': 'wrong' })).toMatch(
+      /authentication failed, invalid user ID or password/,
+    )
+    expect(await refusal({})).toMatch(/user name is empty/)
+    await expectShared({ 'etcd-user': 'root', 'etcd-password': 'secret' })
+  })
+
+  test('by a user who may write below the prefix only', async () => {
+    members = await startMembers(1)
+    const [url] = members.urls
+    await addRoot('secret')
+    await ask(url, 'auth/role/add', { name: 'tree' })
+    const range = { key: base64('/'), range_end: base64('0') }
+    await ask(url, 'auth/role/grant', { name: 'tree', perm: { permType: 'READWRITE', ...range } })
+    await ask(url, 'auth/user/add', { name: 'ktree', password: 'x' })
+    await ask(url, 'auth/user/grant', { user: 'ktree', role: 'tree' })
+    await ask(url, 'auth/enable', {})
+    await expectShared({ 'etcd-user': 'ktree', 'etcd-password': 'x' })
+  })
+
+  test('and forgets who it was: a member that starts anew knows no tokens', async () => {
+    members = await startMembers(1)
+    await addRoot('secret')
+    await ask(members.urls[0], 'auth/enable', {})
+    await expectShared({ 'etcd-user': 'root', 'etcd-password': 'secret' })
+    const [member] = members.members
+    await member.kill()
+    member.start()
+    await member.ready()
+    const [a, b] = [(group as Group).client(0), (group as Group).client(1)]
+    expect(await a.set('x', '2')).toBe('OK')
+    await b.call('KSYNC')
+    expect(await b.get('x')).toBe('2')
+    expect(await b.incr('x')).toBe(3)
+    await a.call('KSYNC')
+    expect(await a.get('x')).toBe('3')
+  })
+})
