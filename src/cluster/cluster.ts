@@ -162,6 +162,13 @@ export class Cluster implements Group {
     return Math.max(0, performance.now() - this.#follower.heardAt)
   }
 
+  get lag(): GroupNode['lag'] {
+    const { end, position, completeAt } = this.#follower
+    const isThere = this.state === 'ok' || completeAt === Number.NEGATIVE_INFINITY
+    const ms = isThere ? 0 : Math.round(performance.now() - completeAt)
+    return { revisions: end - position, ms }
+  }
+
   get waiting(): number {
     return this.#queue.length
   }
@@ -205,7 +212,10 @@ export class Cluster implements Group {
 
   /** Takes its place among the nodes. @param address where clients find this one */
   async join(address: string): Promise<void> {
-    const info = (): NodeInfo => ({ name: this.name, address, version, applied: this.position })
+    const info = (): NodeInfo => {
+      const { name, position, lag } = this
+      return { name, address, version, applied: position, lag }
+    }
     this.#memberships = new Memberships(this.#etcd, this.#keys, info, () => {
       this.#parts.server.logger.warn('the lease in etcd has run out: taking another name')
       void this.#join().catch(() => {})
@@ -227,7 +237,7 @@ export class Cluster implements Group {
       const id = this.#keys.nodeOf(key)
       const info = JSON.parse(value.toString()) as NodeInfo
       const isSelf = id === self
-      return { id, ...info, applied: isSelf ? this.position : info.applied, isSelf }
+      return { id, ...info, ...(isSelf && { applied: this.position, lag: this.lag }), isSelf }
     })
   }
 
@@ -298,6 +308,7 @@ export class Cluster implements Group {
     this.#keeper.restart()
     // They would miss what came before the snapshot, and can ask for it by its index elsewhere.
     server.pubsub.closeWatchers()
+    for (const client of server.clients.values()) if (client.awaited !== undefined) client.close()
     const { files, index } = server.store
     server.logger.info({ files, index }, `loaded ${files} files up to index ${index} from etcd`)
     return snapshot.revision

@@ -45,6 +45,8 @@ export class LogFollower {
   /** The log's end, as last heard. */
   #end = 0
   #heardAt = Number.NEGATIVE_INFINITY
+  /** When the node has last had all that was in the log. */
+  #completeAt = Number.NEGATIVE_INFINITY
   #lastLook = { end: 0, position: -1 }
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
@@ -77,6 +79,11 @@ export class LogFollower {
     return this.#heardAt
   }
 
+  /** When this node has last had all that was in the log, as far as it knows, on the same scale. */
+  get completeAt(): number {
+    return this.#completeAt
+  }
+
   /** Hands over all that is in the log, then follows it. @throws ClusterError, EtcdError */
   async start(): Promise<void> {
     await this.#load()
@@ -90,6 +97,7 @@ export class LogFollower {
     const end = await this.#log.end()
     this.#end = Math.max(this.#end, end)
     this.#heardAt = Math.max(this.#heardAt, asked)
+    if (end <= this.#position) this.#completeAt = Math.max(this.#completeAt, asked)
     return end
   }
 
@@ -240,6 +248,7 @@ export class LogFollower {
     if (fresh.length === 0) return
     this.#position = fresh[fresh.length - 1].revision
     this.#next = this.#position + 1
+    if (this.#position >= this.#end) this.#completeAt = performance.now()
     this.#events.onBatches(fresh)
   }
 

@@ -27,6 +27,13 @@ export interface LogGateParts {
   readonly barrier: ReadBarrier
 }
 
+interface Learnt {
+  /** How many bytes the client had sent when etcd was asked. */
+  readonly received: number
+  /** Why its reads must not go on. */
+  readonly failure: string | undefined
+}
+
 /**
  * The gate of a group: requests that write wait for their place in the log, and the client's other
  * requests for those. A client may send several writes at once; they keep their order.
@@ -35,8 +42,10 @@ export class LogGate implements Gate {
   readonly #parts: LogGateParts
   /** Lets those go on whose later requests wait. */
   readonly #waiting = new Map<Client, () => void>()
-  /** Clients whose read has waited for the log, each with the reason if it must not go on. */
-  readonly #ready = new Map<Client, string | undefined>()
+  /** Clients whose read has waited for the log, and goes on now. */
+  readonly #ready = new WeakSet<Client>()
+  /** What the last read of a client has learnt: it holds for all that was received when it asked. */
+  readonly #learnt = new WeakMap<Client, Learnt>()
 
   constructor(parts: LogGateParts) {
     this.#parts = parts
@@ -78,15 +87,15 @@ export class LogGate implements Gate {
   }
 
   #holdsRead(client: Client, args: RequestArguments): boolean {
-    if (this.#ready.has(client)) {
-      const failure = this.#ready.get(client)
-      this.#ready.delete(client)
-      if (failure === undefined) return false
+    if (client.transaction === undefined && !this.#parts.isRead(args)) return false
+    const learnt = this.#learnt.get(client)
+    const received = client.receivedBytes
+    if (learnt !== undefined && (this.#ready.delete(client) || learnt.received === received)) {
+      if (learnt.failure === undefined) return false
       endTransaction(client)
-      client.reply.error(`CLUSTERDOWN ${failure}`)
+      client.reply.error(`CLUSTERDOWN ${learnt.failure}`)
       return true
     }
-    if (client.transaction === undefined && !this.#parts.isRead(args)) return false
     let isGone = false
     // It is owed a reply, so it may half-close meanwhile.
     client.owed++
@@ -96,7 +105,8 @@ export class LogGate implements Gate {
     this.#parts.barrier.add((failure) => {
       client.owed--
       if (isGone) return
-      this.#ready.set(client, failure)
+      this.#learnt.set(client, { received, failure })
+      this.#ready.add(client)
       resume()
     })
     return true

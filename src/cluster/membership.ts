@@ -20,6 +20,8 @@ export interface NodeInfo {
   readonly version: string
   /** The revision of etcd of the last batch that it had applied when it told this. */
   readonly applied: number
+  /** How far it was behind the log then: in revisions of etcd, and in milliseconds. */
+  readonly lag: { readonly revisions: number; readonly ms: number }
 }
 
 /** A name under which a node writes, as long as its lease lasts. */

@@ -6,6 +6,8 @@ export interface GroupNode {
   readonly version: string
   /** The revision of etcd of the last batch that it had applied when it last told so, some seconds ago. */
   readonly applied: number
+  /** How far it was behind the log then: in revisions of etcd, and in milliseconds. */
+  readonly lag: { readonly revisions: number; readonly ms: number }
   readonly isSelf: boolean
 }
 
@@ -19,6 +21,8 @@ export interface Group {
   readonly end: number
   /** How long etcd has not been heard, in milliseconds. */
   readonly silence: number
+  /** How far this node is behind the log, as far as it knows. */
+  readonly lag: GroupNode['lag']
   /** How many requests wait to be put into the log. */
   readonly waiting: number
   /** Whether this node has nodes of the tree expire, and cuts the log. */

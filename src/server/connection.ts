@@ -98,6 +98,7 @@ export class Connection
   take(bytes: Buffer, start: number, end: number, batch: RequestBatch): void {
     if (this.#gone) return
     this.server.stats.inputBytes += end - start
+    this.receivedBytes += end - start
     this.#reader.take(bytes, start, end, batch)
   }
 

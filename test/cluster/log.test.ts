@@ -10,7 +10,7 @@ import { describeWithPeer } from '../conformance/peers.ts'
 import { type Members, startMembers } from './members.ts'
 
 const TIMEOUT_MS = 5000
-const INFO = { name: 'test', address: '', version: '', applied: 0 }
+const INFO = { name: 'test', address: '', version: '', applied: 0, lag: { revisions: 0, ms: 0 } }
 
 const text = ({ node, number, record }: LoggedBatch): string =>
   `${node} ${number} ${record?.toString() ?? 'void'}`

@@ -17,8 +17,8 @@ const TIMING = ['--heartbeat-interval', '50', '--election-timeout', '500']
 /** A member of an etcd cluster, in a process of its own. */
 export class Member {
   readonly url: string
-  /** Answers without TLS. */
-  readonly #health: string
+  /** Tells its health and its metrics, without TLS. */
+  readonly health: string
   readonly #path: string
   readonly #args: readonly string[]
   #child: Child | undefined
@@ -26,7 +26,7 @@ export class Member {
   constructor(path: string, url: string, health: string, args: readonly string[]) {
     this.#path = path
     this.url = url
-    this.#health = health
+    this.health = health
     this.#args = args
   }
 
@@ -38,7 +38,7 @@ export class Member {
   /** Resolves when it serves. */
   async ready(): Promise<void> {
     if (this.#child === undefined) throw new Error('not started')
-    await untilAnswers(this.#child, async () => (await fetch(`${this.#health}/health`)).ok)
+    await untilAnswers(this.#child, async () => (await fetch(`${this.health}/health`)).ok)
   }
 
   /** SIGSTOP. */

@@ -99,9 +99,13 @@ describeWithPeer('etcd', 'a log that is cut', () => {
         body: JSON.stringify({ revision: header.header.revision, physical: true }),
       })
       const ended = new Promise((resolve) => watcher.once('close', resolve))
+      const waiting = group.client(1).call('KWAIT', '/queue', 'RECURSIVE')
+      waiting.catch(() => {})
+      while (!String(await behind.client('LIST')).includes('cmd=kwait')) {}
       link.mend()
       // It would miss events, and can ask for them by their index.
       await ended
+      await expect(waiting).rejects.toThrow(/closed/i)
       await expectSameStates(first, behind)
       await behind.set('b', 'x')
       await expectSameStates(first, behind)

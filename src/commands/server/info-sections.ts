@@ -210,6 +210,7 @@ function clusterFields({ group }: ServerContext): Fields {
     ['group_state', group.state],
     ['group_applied_revision', group.position],
     ['group_log_revision', group.end],
+    ['group_lag_ms', group.lag.ms],
     ['group_etcd_silence_ms', Math.round(group.silence)],
     ['group_waiting_writes', group.waiting],
     ['group_log_batches', group.log.batches],

@@ -17,7 +17,8 @@ function sync(client: Client, _: readonly string[], options: Options): void {
   const { reply } = client
   const index = parseInteger(options.get('index') ?? '0', 0)
   const timeout = parseTimeout(options.get('milliseconds') ?? '0')
-  if (client.executing || (group === undefined && store.index >= index)) {
+  const asks = group !== undefined && !options.has('index')
+  if (client.executing || (!asks && store.index >= index)) {
     reply.integer(store.index)
     return
   }
@@ -49,7 +50,7 @@ function sync(client: Client, _: readonly string[], options: Options): void {
     const giveUp = guarded(client, () => end(() => reply.bulkOrNull(null)))
     cancelTimer = clock.schedule(giveUp, timeout)
   }
-  if (group === undefined) look()
+  if (!asks) look()
   else {
     const fail = guarded(client, (error: unknown) =>
       end(() => reply.error(`CLUSTERDOWN ${error instanceof Error ? error.message : error}`)),
@@ -64,21 +65,25 @@ function nodes(client: Client): void {
   const { reply } = client
   const write = (shown: readonly GroupNode[]): void => {
     reply.array(shown.length)
-    for (const { id, name, address, version, applied, isSelf } of shown) {
-      reply.map(6)
+    for (const { id, name, address, version, applied, lag, isSelf } of shown) {
+      reply.map(8)
       for (const [field, value] of Object.entries({ id, name, address, version })) {
         reply.bulk(field)
         reply.bulk(value)
       }
       reply.bulk('applied')
       reply.integer(applied)
+      reply.bulk('lag-revisions')
+      reply.integer(lag.revisions)
+      reply.bulk('lag-ms')
+      reply.integer(lag.ms)
       reply.bulk('self')
       reply.integer(isSelf ? 1 : 0)
     }
   }
-  const self = { id: runId, name: '', address: String(port), version, applied: 0, isSelf: true }
   if (group === undefined || client.executing) {
-    write([{ ...self, name: group?.name ?? '' }])
+    const { name = '', position: applied = 0, lag = { revisions: 0, ms: 0 } } = group ?? {}
+    write([{ id: runId, name, address: String(port), version, applied, lag, isSelf: true }])
     return
   }
   const resume = client.block(() => {})
