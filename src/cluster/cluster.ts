@@ -20,8 +20,9 @@ import { LogFollower } from './log-follower.ts'
 import { LogGate } from './log-gate.ts'
 import { LogRunner } from './log-runner.ts'
 import { type Membership, Memberships, type NodeInfo } from './membership.ts'
+import { OwnDirectory } from './own-directory.ts'
 import { ReadBarrier } from './read-barrier.ts'
-import { Snapshots } from './snapshots.ts'
+import { type SnapshotHead, Snapshots } from './snapshots.ts'
 import type { Waiting } from './waiting.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -29,7 +30,11 @@ import { WriteQueue } from './write-queue.ts'
 const STALE_MS = 2000
 /** While etcd does not answer at the start, the log says so this often, in milliseconds. */
 const WAITING_MS = 2000
+/** The own copy of the tree is written at most this often, in milliseconds, and at the end. */
+const KEEP_INTERVAL_MS = 60_000
 const UNCERTAIN = 'UNCERTAIN the write may have been made, or may still be made'
+
+type Snapshotted = Pick<SnapshotHead, 'time' | 'changes' | 'recent'>
 
 export interface ClusterParts {
   readonly server: ServerContext
@@ -66,11 +71,15 @@ export class Cluster implements Group {
   readonly #expirer: Expirer
   readonly #snapshots: Snapshots
   readonly #keeper: Keeper
+  readonly #own: OwnDirectory
+  /** When the own copy was last written, on the scale of `performance.now`. */
+  #keptAt = 0
   #memberships: Memberships | undefined
   #joining: Promise<Membership> | undefined
   /** Called when the node has applied further batches. */
   readonly #onApplied = new Set<() => void>()
   #isClosed = false
+  #isBroken = false
 
   /** @throws the system's error if a file of a certificate cannot be read */
   constructor(parts: ClusterParts) {
@@ -88,11 +97,11 @@ export class Cluster implements Group {
     })
     this.#log = new EtcdLog(this.#etcd, this.#keys)
     this.#follower = new LogFollower(
-      { etcd: this.#etcd, keys: this.#keys, log: this.#log, logger, position: 0 },
+      { etcd: this.#etcd, keys: this.#keys, log: this.#log, logger },
       {
         onBatches: (batches) => this.#run(batches),
         onCut: () => this.#restore(),
-        onBroken: (error) => parts.onBroken(error),
+        onBroken: (error) => this.#break(error),
       },
     )
     this.#queue = new WriteQueue({
@@ -123,7 +132,7 @@ export class Cluster implements Group {
       ...{ election: this.#election, store, clock },
       add: (waiting) => this.#queue.add(waiting),
     })
-    this.#snapshots = new Snapshots(this.#etcd, this.#keys, this.#election)
+    this.#snapshots = new Snapshots(this.#etcd, this.#keys)
     this.#keeper = new Keeper({
       ...{ snapshots: this.#snapshots, election: this.#election, logger },
       limits: () => ({
@@ -131,6 +140,12 @@ export class Cluster implements Group {
         bytes: config.get('log-max-memory'),
       }),
       take: () => this.#takeSnapshot(),
+      keep: () => this.#keep(KEEP_INTERVAL_MS),
+    })
+    const directory = pathFromBytes(config.get('dir'))
+    this.#own = new OwnDirectory({
+      directory: config.get('durability') === 'no' ? undefined : directory,
+      ...{ etcd: this.#etcd, keys: this.#keys, log: this.#log, snapshots: this.#snapshots, logger },
     })
     this.gate = this.#gate
     this.#runner = new LogRunner({
@@ -192,19 +207,17 @@ export class Cluster implements Group {
 
   /** Brings the store up to the log's end, and follows it. @throws ClusterError, EtcdError */
   async start(): Promise<void> {
-    const { logger, store, config } = this.#parts.server
+    const { logger, store } = this.#parts.server
     const waits = setInterval(() => {
       if (this.silence === Number.POSITIVE_INFINITY)
         logger.warn(`waiting for etcd: ${this.#etcd.trouble}`)
     }, WAITING_MS)
     try {
       await this.#log.open()
+      await this.#begin()
       await this.#follower.start()
     } finally {
       clearInterval(waits)
-    }
-    if (config.get('durability') !== 'no') {
-      logger.info('in a group etcd keeps the tree: dir and durability have no effect')
     }
     const { files, index } = store
     logger.info({ files, index }, `read ${files} files up to index ${index} from the log in etcd`)
@@ -249,14 +262,51 @@ export class Cluster implements Group {
     this.#follower.close()
     for (const wake of this.#onApplied) wake()
     await this.#memberships?.close()
+    await this.#keep(0)
     this.#etcd.close()
+  }
+
+  /** Begins with what is in the node's own directory. */
+  async #begin(): Promise<void> {
+    const { config, clock, logger } = this.#parts.server
+    if (config.get('etcd-bootstrap')) {
+      const limits = {
+        watchHistory: config.get('watch-history'),
+        watchHistoryMemory: config.get('watch-history-memory'),
+      }
+      await this.#own.bootstrap({ clock, ...limits, isShared: true })
+    }
+    this.#own.check()
+    const copy = await this.#own.usable()
+    if (copy === undefined) return
+    this.#goOnFrom(copy.head, copy.state)
+    this.#follower.beginAt(copy.head.revision, copy.head.batch)
+    const { revision } = copy.head
+    logger.info({ revision }, 'went on from the copy of the tree on the own disk')
+  }
+
+  #goOnFrom({ time, changes, recent }: Snapshotted, state: Buffer): void {
+    const { clock, server } = this.#parts
+    server.store.recovery(copyValue(state))
+    this.#runner.recent.restore(changes, recent)
+    clock.reach(time)
+  }
+
+  /** Writes the own copy of the tree. @param interval not more often than that, in milliseconds */
+  async #keep(interval: number): Promise<void> {
+    const { last } = this.#follower
+    if (last === undefined || this.#isBroken) return
+    if (performance.now() - this.#keptAt < interval) return
+    this.#keptAt = performance.now()
+    const { head, pieces } = this.#takeSnapshot()
+    await this.#own.keep(head, last, pieces)
   }
 
   #join(): Promise<Membership> {
     const memberships = this.#memberships as Memberships
     this.#joining = memberships.join()
     this.#joining.catch((error: unknown) => {
-      if (!this.#isClosed) this.#parts.onBroken(error)
+      if (!this.#isClosed) this.#break(error)
     })
     return this.#joining
   }
@@ -271,10 +321,22 @@ export class Cluster implements Group {
   }
 
   #run(batches: readonly LoggedBatch[]): void {
-    for (const batch of batches) this.#runner.run(batch)
+    if (this.#isBroken) return
+    try {
+      for (const batch of batches) this.#runner.run(batch)
+    } catch (error) {
+      this.#break(error)
+      return
+    }
     this.#keeper.note(batches)
     if (this.#memberships !== undefined) this.#expirer.arm()
     for (const wake of this.#onApplied) wake()
+  }
+
+  /** The tree may not be that of the log any more, so nothing of it may be kept. */
+  #break(error: unknown): void {
+    this.#isBroken = true
+    this.#parts.onBroken(error)
   }
 
   /** Brings the log's time up to this node's, by an entry that expires nothing. */
@@ -294,16 +356,15 @@ export class Cluster implements Group {
     }
   }
 
-  /** Goes on from the snapshot in etcd. @returns its position */
-  async #restore(): Promise<number> {
-    const { clock, server } = this.#parts
+  /** Goes on from the snapshot in etcd. */
+  async #restore(): Promise<void> {
+    const { server } = this.#parts
     const snapshot = await this.#snapshots.read()
     if (snapshot === undefined) {
       throw new ClusterError('the log in etcd has been cut, and there is no snapshot')
     }
-    server.store.recovery(copyValue(snapshot.state))
-    this.#runner.recent.restore(snapshot.changes, snapshot.recent)
-    clock.reach(snapshot.time)
+    this.#goOnFrom(snapshot, snapshot.state)
+    this.#follower.beginAt(snapshot.revision, undefined)
     this.#queue.forget()
     this.#keeper.restart()
     // They would miss what came before the snapshot, and can ask for it by its index elsewhere.
@@ -311,7 +372,6 @@ export class Cluster implements Group {
     for (const client of server.clients.values()) if (client.awaited !== undefined) client.close()
     const { files, index } = server.store
     server.logger.info({ files, index }, `loaded ${files} files up to index ${index} from etcd`)
-    return snapshot.revision
   }
 
   #applied(isDone: () => boolean): Promise<void> {

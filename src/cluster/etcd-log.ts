@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   FORMAT_VERSION,
   MAX_VALUE_BYTES,
@@ -34,25 +35,33 @@ export type PutOutcome =
 export class EtcdLog {
   readonly #etcd: Etcd
   readonly #keys: Keys
+  #id = ''
 
   constructor(etcd: Etcd, keys: Keys) {
     this.#etcd = etcd
     this.#keys = keys
   }
 
+  /** The name of the log, which no other log has; empty until it is open. */
+  get id(): string {
+    return this.#id
+  }
+
   /** Makes the log if there is none. @throws ClusterError if it has another format */
   async open(): Promise<void> {
-    const { format, tail } = this.#keys
+    const { format, id, tail } = this.#keys
     const version = Buffer.from(String(FORMAT_VERSION))
-    const { succeeded, responses } = await this.#etcd.txnAgain({
+    const name = randomBytes(8).toString('hex')
+    const { responses } = await this.#etcd.txnAgain({
       compare: [isAbsent(format)],
-      success: [put(format, version), put(tail, Buffer.alloc(0))],
-      failure: [{ request_range: { key: format } }],
+      success: [put(format, version), put(id, Buffer.from(name)), put(tail, Buffer.alloc(0))],
+      failure: [{ request_range: { key: format } }, { request_range: { key: id } }],
     })
-    const found = succeeded ? version : responses[0].response_range?.kvs[0]?.value
-    if (found?.equals(version) === true) return
+    const [found, own] = responses.map((each) => each.response_range?.kvs[0]?.value)
+    this.#id = own?.toString('latin1') ?? name
+    if (found === undefined || found.equals(version)) return
     throw new ClusterError(
-      `etcd holds a log of format ${found?.toString('latin1') ?? 'unknown'}; this ktree knows format ${FORMAT_VERSION}`,
+      `etcd holds a log of format ${found.toString('latin1')}; this ktree knows format ${FORMAT_VERSION}`,
     )
   }
 

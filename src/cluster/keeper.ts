@@ -13,6 +13,8 @@ export interface KeeperParts {
   readonly logger: Logger
   /** The most entries of the log, and the most bytes. */
   limits(): { batches: number; bytes: number }
+  /** Writes the node's own copy, unless that was done a short while ago. */
+  keep(): Promise<void>
   /** The state of this moment, to be read in pieces. */
   take(): {
     head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>
@@ -70,13 +72,17 @@ export class Keeper {
   async #cut(): Promise<void> {
     const { election, snapshots, logger } = this.#parts
     this.#isBusy = true
+    void this.#parts.keep()
     try {
       if (!(await election.stand())) await this.#follow()
       else {
         const { elected } = election
         const before = { batches: this.#batches, bytes: this.#bytes }
         const { head, pieces } = this.#parts.take()
-        if (elected !== undefined && (await snapshots.write(elected, head, pieces))) {
+        if (
+          elected !== undefined &&
+          (await snapshots.write([election.holds(elected)], head, pieces))
+        ) {
           this.#batches -= before.batches
           this.#bytes -= before.bytes
           logger.info(

@@ -17,6 +17,8 @@ export interface BatchName {
 /** Where a group keeps what in etcd: see docs/decisions/0018. */
 export class Keys {
   readonly format: Buffer
+  /** Holds the name of the log, which no other log has. */
+  readonly id: Buffer
   readonly tail: Buffer
   /** The revision up to which the log has been cut. */
   readonly cut: Buffer
@@ -35,6 +37,7 @@ export class Keys {
     this.#prefix = prefix.endsWith('/') ? prefix : `${prefix}/`
     this.#logPrefix = `${this.#prefix}log/`
     this.format = this.#key('format')
+    this.id = this.#key('id')
     this.tail = this.#key('tail')
     this.cut = this.#key('cut')
     this.elected = this.#key('elected')

@@ -3,7 +3,7 @@ import type { Etcd, Stream } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { type KeyValue, PUT, type WatchResponse } from './etcd/types.ts'
 import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
-import type { Keys } from './keys.ts'
+import type { BatchName, Keys } from './keys.ts'
 import { readLog } from './log-reader.ts'
 
 /** Of etcd's WatchCreateRequest: leaves out deletions. */
@@ -18,8 +18,8 @@ const BATCHES_AT_ONCE = 256
 export interface FollowerEvents {
   /** Batches in the order of the log, each once. */
   onBatches(batches: readonly LoggedBatch[]): void
-  /** The log has been cut after the position: loads a snapshot. @returns its position */
-  onCut(): Promise<number>
+  /** The log has been cut after the position: loads a snapshot, and calls {@link LogFollower.beginAt}. */
+  onCut(): Promise<void>
   /** The node cannot go on: it cannot read the log. */
   onBroken(error: unknown): void
 }
@@ -35,7 +35,8 @@ export class LogFollower {
   readonly #logger: Logger
   readonly #events: FollowerEvents
   /** The revision of the last batch that was handed over. */
-  #position: number
+  #position = 0
+  #last: BatchName | undefined
   /** All before this revision has been handed over. */
   #next = 1
   #stream: Stream | undefined
@@ -51,22 +52,31 @@ export class LogFollower {
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
-  /** @param position the revision of the last batch that the tree has already */
   constructor(
-    parts: { etcd: Etcd; keys: Keys; log: EtcdLog; logger: Logger; position: number },
+    parts: { etcd: Etcd; keys: Keys; log: EtcdLog; logger: Logger },
     events: FollowerEvents,
   ) {
     this.#etcd = parts.etcd
     this.#keys = parts.keys
     this.#log = parts.log
     this.#logger = parts.logger
-    this.#position = parts.position
     this.#events = events
   }
 
   /** The revision of the last batch that was handed over. */
   get position(): number {
     return this.#position
+  }
+
+  /** The last batch that was handed over; unknown where a snapshot was the last. */
+  get last(): BatchName | undefined {
+    return this.#last
+  }
+
+  /** The tree has all up to a revision. @param last the batch there, if it is known */
+  beginAt(position: number, last: BatchName | undefined): void {
+    this.#position = position
+    this.#last = last
   }
 
   /** The revision of the last batch in the log, as far as this node has heard. */
@@ -124,7 +134,7 @@ export class LogFollower {
       const cut = Number(kvs[0]?.value.toString('latin1') ?? 0)
       if (cut > this.#position) {
         this.#queue.length = 0
-        this.#position = await this.#events.onCut()
+        await this.#events.onCut()
         continue
       }
       try {
@@ -246,6 +256,7 @@ export class LogFollower {
   #hand(batches: readonly LoggedBatch[]): void {
     const fresh = batches.filter(({ revision }) => revision > this.#position)
     if (fresh.length === 0) return
+    this.#last = fresh[fresh.length - 1]
     this.#position = fresh[fresh.length - 1].revision
     this.#next = this.#position + 1
     if (this.#position >= this.#end) this.#completeAt = performance.now()

@@ -2,12 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { bytesOf, type Value } from '../store/value.ts'
 import { FORMAT_VERSION, MAX_VALUE_BYTES } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
-import type { Election } from './election.ts'
 import type { Etcd } from './etcd/etcd.ts'
-import { isAbsent, type RequestOp } from './etcd/types.ts'
+import { type Compare, isAbsent, type RequestOp } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
 import { nodesInLog } from './log-reader.ts'
-import type { Membership } from './membership.ts'
 import type { Change } from './recent-changes.ts'
 
 const PART_MS = 5000
@@ -39,12 +37,10 @@ type Recent = SnapshotHead['recent']
 export class Snapshots {
   readonly #etcd: Etcd
   readonly #keys: Keys
-  readonly #election: Election
 
-  constructor(etcd: Etcd, keys: Keys, election: Election) {
+  constructor(etcd: Etcd, keys: Keys) {
     this.#etcd = etcd
     this.#keys = keys
-    this.#election = election
   }
 
   /** @returns undefined if there is none @throws ClusterError, EtcdError */
@@ -67,12 +63,13 @@ export class Snapshots {
   /**
    * Puts a snapshot into etcd, and cuts the log before it.
    *
+   * @param compare must hold while it is put: that this node is elected, or that there is nothing yet
    * @param pieces of the state
-   * @returns false if another node is elected
+   * @returns false if they do not
    * @throws EtcdError
    */
   async write(
-    membership: Membership,
+    compare: readonly Compare[],
     head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>,
     pieces: Iterable<Value>,
   ): Promise<boolean> {
@@ -82,7 +79,7 @@ export class Snapshots {
     for (const part of partsOf(encodeRecent(recent), pieces)) {
       const { succeeded } = await this.#etcd.txn(
         {
-          compare: [this.#election.holds(membership)],
+          compare,
           success: [{ request_put: { key: this.#keys.snapshotPart(id, parts), value: part } }],
         },
         PART_MS,
@@ -94,7 +91,7 @@ export class Snapshots {
     const { snapshot, cut } = this.#keys
     // The cut is told before anything is cut off, so that nobody misses what is not there any more.
     const { succeeded } = await this.#etcd.txn({
-      compare: [this.#election.holds(membership)],
+      compare,
       success: [
         { request_put: { key: snapshot, value: Buffer.from(JSON.stringify(written)) } },
         { request_put: { key: cut, value: Buffer.from(String(head.revision)) } },

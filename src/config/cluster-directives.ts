@@ -25,6 +25,15 @@ export const clusterDirectives = {
     help: 'Where in etcd the log is',
     comment: 'Nodes with the same prefix serve the same tree.',
   },
+  'etcd-bootstrap': {
+    group: 'Cluster',
+    type: 'boolean',
+    default: false,
+    mutable: false,
+    help: 'Put the tree in dir into an empty log',
+    comment:
+      'The first node of a group brings the tree of a single process along: it goes into the log in etcd if nobody has written there, and is then set aside in dir.',
+  },
   'etcd-user': {
     ...TEXT,
     help: 'User of etcd; empty for none',

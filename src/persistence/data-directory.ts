@@ -8,6 +8,19 @@ export function treeOf(directory: string): string {
   return join(resolve(directory), 'tree')
 }
 
+/** The copy of a node of a group, which is no tree of a single process. */
+export function nodeCopyOf(directory: string): string {
+  return join(resolve(directory), 'node-copy')
+}
+
+/** @throws PersistenceError if a directory belongs to a node of a group */
+export function assertNoNode(directory: string): void {
+  if (!existsSync(nodeCopyOf(directory))) return
+  throw new PersistenceError(
+    `${resolve(directory)} belongs to a node of a group: give its --etcd-endpoints, or choose another --dir; or, to begin an empty tree, remove ${nodeCopyOf(directory)}`,
+  )
+}
+
 /**
  * Makes a directory and its parents. Node's recursive mkdir never ends below `/proc`, because
  * directories exist there in which none can be made.

@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts'
 import { bootId } from './boot.ts'
 import type { JournalPlace } from './checkpoint.ts'
 import { type CopyState, emptyCopy } from './copy-state.ts'
-import { adviceOn, treeOf } from './data-directory.ts'
+import { adviceOn, assertNoNode, treeOf } from './data-directory.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
 import { clearNodes, Engine } from './level.ts'
 import { eventRecordsOf, type Loaded, load, peek } from './load.ts'
@@ -49,6 +49,7 @@ export class DataHome {
     logger: Logger,
     readJournal: (home: DataHome, loaded: Loaded | undefined) => Promise<void>,
   ): Promise<{ home: DataHome; loaded: Loaded | undefined }> {
+    assertNoNode(directory)
     const tree = treeOf(directory)
     let home: DataHome | undefined
     try {
@@ -79,6 +80,7 @@ export class DataHome {
     lastBatches: readonly number[] | undefined,
     logger: Logger,
   ): Promise<{ home: DataHome; nextId: number; journal: JournalPlace | undefined }> {
+    assertNoNode(directory)
     const engine = await Engine.open(treeOf(directory))
     try {
       await tighten(treeOf(directory), logger)

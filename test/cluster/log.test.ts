@@ -30,7 +30,7 @@ class Followed {
   constructor(place: Place, position = 0) {
     const logger = pino({ level: 'silent' })
     this.follower = new LogFollower(
-      { ...place, logger, position },
+      { ...place, logger },
       {
         onBatches: (batches) => {
           // A node begins with a void.
@@ -39,7 +39,7 @@ class Followed {
         },
         onCut: async () => {
           this.cuts++
-          return this.snapshot
+          this.follower.beginAt(this.snapshot, undefined)
         },
         onBroken: (error) => {
           this.broken = error
@@ -47,6 +47,7 @@ class Followed {
         },
       },
     )
+    this.follower.beginAt(position, undefined)
   }
 
   async until(isDone: () => boolean): Promise<void> {

@@ -1,0 +1,103 @@
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { makeDirectory, syncDirectory } from '../persistence/data-directory.ts'
+import { bytesOf, type Value } from '../store/value.ts'
+import { FORMAT_VERSION } from './batch-value.ts'
+import type { BatchName } from './keys.ts'
+import type { SnapshotHead } from './snapshots.ts'
+
+/** What is said about a copy before its state. */
+export interface CopyHead extends Omit<SnapshotHead, 'id' | 'parts'> {
+  /** The id of the log that it is of. */
+  readonly log: string
+  /** The batch at its revision. */
+  readonly batch: BatchName
+}
+
+/** The copy cannot be used; etcd has everything that is in it. */
+export class DamagedCopyError extends Error {
+  override name = 'DamagedCopyError'
+}
+
+const CHECKSUM_BYTES = 4
+const FILE_MODE = 0o600
+
+/**
+ * A node's copy of the tree in a file, so that its next start reads from etcd only what has come since:
+ *
+ *     head as JSON | line feed | state as KSAVE writes it | CRC-32 of all before 4
+ */
+export class LocalCopy {
+  readonly path: string
+  #isWriting = false
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  /** @returns undefined if there is none @throws DamagedCopyError */
+  async read(): Promise<{ head: CopyHead; state: Buffer } | undefined> {
+    let bytes: Buffer
+    try {
+      bytes = await readFile(this.path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      throw new DamagedCopyError((error as Error).message)
+    }
+    const end = bytes.length - CHECKSUM_BYTES
+    const start = bytes.indexOf('\n') + 1
+    if (start === 0 || end < start || crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) {
+      throw new DamagedCopyError('its checksum is wrong')
+    }
+    const head = JSON.parse(bytes.toString('utf8', 0, start)) as CopyHead
+    if (head.format !== FORMAT_VERSION) {
+      throw new DamagedCopyError(`it has format ${head.format}, and not ${FORMAT_VERSION}`)
+    }
+    return { head, state: bytes.subarray(start, end) }
+  }
+
+  /**
+   * Replaces the copy, if none is being written.
+   *
+   * @param pieces of the state
+   * @throws the system's error; the former copy then stays
+   */
+  async write(head: CopyHead, pieces: Iterable<Value>): Promise<void> {
+    if (this.#isWriting) return
+    this.#isWriting = true
+    const temporary = `${this.path}.${process.pid}.tmp`
+    try {
+      await makeDirectory(dirname(this.path))
+      await writeAll(temporary, head, pieces)
+      await rename(temporary, this.path)
+      await syncDirectory(dirname(this.path))
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    } finally {
+      this.#isWriting = false
+    }
+  }
+}
+
+async function writeAll(path: string, head: CopyHead, pieces: Iterable<Value>): Promise<void> {
+  const file = await open(path, 'w', FILE_MODE)
+  try {
+    let sum = 0
+    const add = async (bytes: Uint8Array): Promise<void> => {
+      // zlib begins anew where it is given nothing.
+      if (bytes.length === 0) return
+      sum = crc32(bytes, sum)
+      await file.writeFile(bytes)
+    }
+    await add(Buffer.from(`${JSON.stringify(head)}\n`))
+    for (const piece of pieces) await add(bytesOf(piece))
+    const checksum = Buffer.alloc(CHECKSUM_BYTES)
+    checksum.writeUInt32LE(sum)
+    await file.writeFile(checksum)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}

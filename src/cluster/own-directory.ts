@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs'
+import type { Logger } from 'pino'
+import { Applier } from '../log/apply.ts'
+import { nodeCopyOf, setAside, treeOf } from '../persistence/data-directory.ts'
+import { readDataDirectory } from '../persistence/offline.ts'
+import { Store, type StoreOptions } from '../store/store.ts'
+import { FORMAT_VERSION } from './batch-value.ts'
+import { ClusterError } from './cluster-error.ts'
+import type { Etcd } from './etcd/etcd.ts'
+import { EQUAL, isAbsent, MOD } from './etcd/types.ts'
+import type { EtcdLog } from './etcd-log.ts'
+import type { BatchName, Keys } from './keys.ts'
+import { type CopyHead, DamagedCopyError, LocalCopy } from './local-copy.ts'
+import type { SnapshotHead, Snapshots } from './snapshots.ts'
+
+export interface OwnDirectoryParts {
+  /** `dir`; undefined if nothing is kept on disk. */
+  readonly directory: string | undefined
+  readonly etcd: Etcd
+  readonly keys: Keys
+  readonly log: EtcdLog
+  readonly snapshots: Snapshots
+  readonly logger: Logger
+}
+
+/** A copy that a node can go on from. */
+export interface UsableCopy {
+  readonly head: CopyHead
+  readonly state: Buffer
+}
+
+/**
+ * A node's own `dir`. A copy of the tree in it is only a cache: etcd has everything. What is not of this
+ * node's log stays as it is, and the node does not start.
+ */
+export class OwnDirectory {
+  readonly #parts: OwnDirectoryParts
+  readonly #copy: LocalCopy | undefined
+
+  constructor(parts: OwnDirectoryParts) {
+    this.#parts = parts
+    const { directory } = parts
+    this.#copy = directory === undefined ? undefined : new LocalCopy(nodeCopyOf(directory))
+  }
+
+  /** @throws ClusterError if the directory holds the tree of a single process */
+  check(): void {
+    const { directory } = this.#parts
+    if (directory === undefined || !existsSync(treeOf(directory))) return
+    throw new ClusterError(
+      `${treeOf(directory)} is the tree of a single process: to serve the tree of the group, choose another --dir or move it away; to bring it into a group, start one node with --etcd-bootstrap yes while the log in etcd is empty`,
+    )
+  }
+
+  /**
+   * Puts the tree of a single process into an empty log, and then sets it aside. Does nothing if there is
+   * no such tree.
+   *
+   * @param options of a store to read it with @throws ClusterError if the log is not empty
+   */
+  async bootstrap(options: StoreOptions): Promise<void> {
+    const { directory, etcd, keys, snapshots, logger } = this.#parts
+    if (directory === undefined || !existsSync(treeOf(directory))) return
+    const { kvs } = await etcd.range({ key: keys.tail })
+    const [tail] = kvs
+    const store = new Store(options)
+    const applier = new Applier(store)
+    const applyRecord = (record: Buffer): void => applier.applyRecord(record)
+    await readDataDirectory(directory, store, { applyRecord })
+    const time = store.clock.now()
+    const isPut = await snapshots.write(
+      // Nobody has written, nor has put a tree there.
+      [
+        { result: EQUAL, target: MOD, key: keys.tail, mod_revision: tail.create_revision },
+        isAbsent(keys.snapshot),
+      ],
+      { revision: tail.mod_revision, time, changes: 0, recent: [] },
+      store.snapshotCopy().pieces(),
+    )
+    if (!isPut) {
+      throw new ClusterError(
+        `the log in etcd is not empty, so the tree in ${treeOf(directory)} cannot go into it: choose another --etcd-prefix; or, to serve the tree that is in etcd, another --dir`,
+      )
+    }
+    const aside = await setAside(treeOf(directory), 'in-etcd')
+    const { files, index } = store
+    logger.info({ files, index, aside }, `put ${files} files up to index ${index} into etcd`)
+  }
+
+  /** The copy, if it is of this log and tells more than the snapshot in etcd. @throws ClusterError */
+  async usable(): Promise<UsableCopy | undefined> {
+    const { etcd, keys, log, snapshots, logger } = this.#parts
+    if (this.#copy === undefined) return
+    let copy: UsableCopy | undefined
+    try {
+      copy = await this.#copy.read()
+    } catch (error) {
+      if (!(error instanceof DamagedCopyError)) throw error
+      logger.warn({ err: error }, `cannot use ${this.#copy.path}, and reads etcd instead`)
+    }
+    if (copy === undefined) return
+    const { revision, batch } = copy.head
+    if (copy.head.log !== log.id) throw this.#foreign('a copy of another log')
+    const { kvs } = await etcd.range({ key: keys.batch(batch), keys_only: true })
+    if (kvs[0]?.mod_revision === revision) return copy
+    // It may have been cut off.
+    if ((await snapshots.cutAt()) >= revision) return
+    throw this.#foreign('a copy of what is not in the log any more, as if etcd had been put back')
+  }
+
+  /** Writes the copy. A failure is logged. @param batch the one at the head's revision */
+  async keep(
+    head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>,
+    batch: BatchName,
+    pieces: Parameters<LocalCopy['write']>[1],
+  ): Promise<void> {
+    const { log, logger } = this.#parts
+    try {
+      const { node, number } = batch
+      const whole = { format: FORMAT_VERSION, log: log.id, ...head, batch: { node, number } }
+      await this.#copy?.write(whole, pieces)
+    } catch (error) {
+      logger.warn({ err: error }, 'could not write a copy of the tree')
+    }
+  }
+
+  #foreign(what: string): ClusterError {
+    const path = this.#copy?.path
+    return new ClusterError(
+      `${path} is ${what}: choose another --dir; or, to take the tree that is in etcd, remove the file`,
+    )
+  }
+}

@@ -1,0 +1,172 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type RunningServer, startServer } from '../../src/server/start.ts'
+import { describeWithPeer } from '../conformance/peers.ts'
+import { type Group, startGroup } from './group.ts'
+import { ask, base64, type Members, startMembers } from './members.ts'
+
+describeWithPeer('etcd', "a node's own directory", () => {
+  let members: Members
+  let group: Group
+  let dir: string
+
+  beforeAll(async () => {
+    members = await startMembers(1)
+  })
+  afterAll(() => members.stop())
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'ktree-own-'))
+    group = await startGroup({ on: members, nodes: 0 })
+  })
+  afterEach(async () => {
+    await group.stop()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  /** Starts a node in the directory. @returns it, a client, and what it has logged */
+  async function start(
+    directives: Record<string, string> = {},
+  ): Promise<{ node: RunningServer; client: Redis; lines: string[] }> {
+    const lines: string[] = []
+    const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+    const node = await group.add({ logger, directives: { dir, ...directives } })
+    return { node, client: group.client(node), lines }
+  }
+
+  /** Makes the directory that of a single process with a tree. */
+  async function fillAlone(): Promise<string> {
+    const alone = await startServer({ directives: { dir } })
+    const client = new Redis({ port: alone.port ?? 0, host: '127.0.0.1' })
+    await client.call('KSET', '/a/b', 'alone')
+    await client.call('KSET', '/binary', Buffer.from([0, 255]))
+    await client.set('ttl', 'x', 'PX', 3_600_000)
+    await client.call('KDEL', '/a/b')
+    const state = String(await client.call('KSAVE'))
+    client.disconnect()
+    await alone.close()
+    return state
+  }
+
+  const withoutReads = (state: string): string => state.replace(/"gets\w+":\d+|"watchers":\d+/g, '')
+
+  async function expectSameStates(...clients: Redis[]): Promise<void> {
+    for (const client of clients) await client.call('KSYNC')
+    const states = await Promise.all(clients.map((client) => client.call('KSAVE')))
+    for (const state of states) expect(state).toBe(states[0])
+  }
+
+  test('has a copy from which the next start goes on, and so does what came meanwhile', async () => {
+    const first = await start()
+    await first.client.call('KSET', '/a', 'x'.repeat(3_000_000))
+    await first.client.call('KSET', '/b', Buffer.from([0, 10, 255]))
+    await first.client.set('ttl', 'x', 'PX', 3_600_000)
+    await first.client.watch('b')
+    await first.client.multi().set('c', '1').exec()
+    const other = group.client(await group.add())
+    await first.node.close()
+    expect(readdirSync(dir)).toEqual(['node-copy'])
+    await other.call('KSET', '/b', 'meanwhile')
+    const again = await start()
+    expect(again.lines.join()).toContain('went on from the copy')
+    await expectSameStates(again.client, other)
+    await again.client.call('KSET', '/b', 'later')
+    await expectSameStates(again.client, other)
+    const since = ['/b', 'SINCE', '1']
+    expect(await again.client.call('KWAIT', ...since)).toEqual(await other.call('KWAIT', ...since))
+  })
+
+  test('is of no use when the log was cut after it, or when it is damaged', async () => {
+    const cut = { 'log-max-batches': '5' }
+    const first = await start(cut)
+    const other = group.client(await group.add({ directives: cut }))
+    await first.client.set('a', '1')
+    await first.node.close()
+    const key = base64(`${group.prefix}cut`)
+    const cutAt = async (): Promise<number> => {
+      const { kvs } = await ask(members.urls[0], 'kv/range', { key })
+      return Number(Buffer.from(kvs?.[0]?.value ?? '', 'base64').toString())
+    }
+    const path = join(dir, 'node-copy')
+    const { revision } = JSON.parse(readFileSync(path, 'latin1').split('\n')[0]) as {
+      revision: number
+    }
+    while ((await cutAt()) <= revision) await other.incr('a')
+    const again = await start()
+    await expectSameStates(again.client, other)
+    await again.node.close()
+    const bytes = readFileSync(path)
+    bytes[bytes.length - 20]++
+    writeFileSync(path, bytes)
+    const third = await start()
+    expect(third.lines.join()).toContain('its checksum is wrong')
+    await expectSameStates(third.client, other)
+  })
+
+  test('of another log is refused, and left alone', async () => {
+    const first = await start()
+    await first.client.set('a', '1')
+    await first.node.close()
+    const before = readFileSync(join(dir, 'node-copy'))
+    const { prefix } = group
+    await expect(start({ 'etcd-prefix': `${prefix}other/` })).rejects.toThrow(
+      /node-copy is a copy of another log: choose another --dir; or, .* remove the file$/,
+    )
+    expect(readFileSync(join(dir, 'node-copy'))).toEqual(before)
+    await expect(startServer({ directives: { dir } })).rejects.toThrow(
+      /belongs to a node of a group/,
+    )
+  })
+
+  test('of what etcd has forgotten is refused', async () => {
+    const first = await start()
+    await first.client.set('a', '1')
+    await first.node.close()
+    // As if etcd had been put back to a time before.
+    const key = base64(`${group.prefix}log/`)
+    await ask(members.urls[0], 'kv/deleterange', { key, range_end: base64(`${group.prefix}log0`) })
+    await expect(start()).rejects.toThrow(/not in the log any more/)
+  })
+
+  test('with the tree of a single process is refused, and left alone', async () => {
+    const state = await fillAlone()
+    await expect(start()).rejects.toThrow(
+      /tree is the tree of a single process: .* choose another --dir .* --etcd-bootstrap yes/,
+    )
+    const alone = await startServer({ directives: { dir } })
+    const client = new Redis({ port: alone.port ?? 0, host: '127.0.0.1' })
+    expect(withoutReads(String(await client.call('KSAVE')))).toBe(withoutReads(state))
+    client.disconnect()
+    await alone.close()
+  })
+
+  test('brings its tree along with etcd-bootstrap, once', async () => {
+    const state = await fillAlone()
+    const first = await start({ 'etcd-bootstrap': 'yes' })
+    expect(withoutReads(String(await first.client.call('KSAVE')))).toBe(withoutReads(state))
+    const other = group.client(await group.add())
+    expect(await other.pttl('ttl')).toBeGreaterThan(3_500_000)
+    await other.set('later', 'x')
+    await expectSameStates(first.client, other)
+    await first.node.close()
+    expect(existsSync(join(dir, 'tree'))).toBe(false)
+    expect(readdirSync(dir).some((name) => name.startsWith('tree.in-etcd-'))).toBe(true)
+    // The directive may stay where it is.
+    const again = await start({ 'etcd-bootstrap': 'yes' })
+    await expectSameStates(again.client, other)
+  })
+
+  test('does not bring its tree into a log that somebody has written to', async () => {
+    const other = group.client(await group.add())
+    await other.set('a', '1')
+    await fillAlone()
+    await expect(start({ 'etcd-bootstrap': 'yes' })).rejects.toThrow(
+      /the log in etcd is not empty.*--etcd-prefix.*--dir/,
+    )
+    expect(existsSync(join(dir, 'tree'))).toBe(true)
+    expect(await other.keys('*')).toEqual(['a'])
+  })
+})
