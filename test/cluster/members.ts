@@ -76,8 +76,17 @@ export interface Members {
 }
 
 /** Asks a member through its JSON gateway, in which keys and values are base64. */
-export async function ask(url: string, path: string, body: object): Promise<Answer> {
-  const answer = await fetch(`${url}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) })
+export async function ask(
+  url: string,
+  path: string,
+  body: object,
+  token?: string,
+): Promise<Answer> {
+  const answer = await fetch(`${url}/v3/${path}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: token === undefined ? {} : { Authorization: token },
+  })
   if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`)
   return (await answer.json()) as Answer
 }
@@ -90,6 +99,7 @@ export interface Answer {
     readonly lease?: string
   }[]
   readonly count?: string
+  readonly token?: string
 }
 
 export const base64 = (text: string): string => Buffer.from(text).toString('base64')

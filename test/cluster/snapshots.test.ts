@@ -56,8 +56,8 @@ describeWithPeer('etcd', 'a log that is cut', () => {
     await first.set('ttl', 'x', 'PX', 3_600_000)
     await first.set('long', 'y'.repeat(3_000_000))
     await first.call('KSET', '/binary', Buffer.from([0, 255, 128]))
-    await writeUntilCut(first)
     const index = Number(await first.call('KINDEX'))
+    await writeUntilCut(first)
     await first.set('after', 'x')
     const late = group.client(await group.add())
     await expectSameStates(first, late)
@@ -132,5 +132,29 @@ describeWithPeer('etcd', 'a log that is cut', () => {
     await late.set('b', 'new')
     expect(await first.multi().set('done', 'x').exec()).toEqual([[null, 'OK']])
     await expectSameStates(first, late)
+  })
+
+  test('an EXEC that was on its way when the log was cut is judged alike by a node that begins then', async () => {
+    const link = await Link.to(Number(new URL(members.urls[0]).port))
+    try {
+      const endpoints = [`http://127.0.0.1:${link.port}`]
+      const far = group.client(await group.add({ directives: { 'etcd-endpoints': endpoints } }))
+      await far.set('a', 'old')
+      await far.watch('a')
+      link.silence()
+      const exec = far.multi().set('done', 'x').exec()
+      // What it depends on changes before the snapshot, which must tell of it.
+      await first.set('a', 'new')
+      await writeUntilCut(first)
+      link.mend()
+      expect(await exec).toBe(null)
+      const late = group.client(await group.add())
+      await expectSameStates(first, far, late)
+      expect(await late.get('done')).toBe(null)
+    } finally {
+      link.mend()
+      await group.stop()
+      await link.close()
+    }
   })
 })

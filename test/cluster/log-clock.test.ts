@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { LogClock } from '../../src/cluster/log-clock.ts'
+import { ManualClock } from '../../src/store/clock.ts'
+
+test('the time of the log never goes back, whatever entries say', () => {
+  const clock = new LogClock(new ManualClock(1000))
+  expect(clock.reach(5000)).toBe(5000)
+  // An entry of a node whose clock is behind, or that has waited.
+  expect(clock.reach(4000)).toBe(5000)
+  expect(clock.logTime).toBe(5000)
+  expect(clock.reach(5001)).toBe(5001)
+})
+
+test('it runs on where an entry has brought it, and a clock that is ahead stays ahead', () => {
+  const machine = new ManualClock(1000)
+  const clock = new LogClock(machine)
+  expect(clock.now()).toBe(1000)
+  clock.reach(5000)
+  machine.advance(10)
+  expect(clock.now()).toBe(5010)
+  expect(clock.ahead).toBe(4000)
+  clock.reach(5001)
+  expect(clock.now()).toBe(5010)
+  machine.jump(7990)
+  expect(clock.now()).toBe(9000)
+})
