@@ -1,7 +1,21 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Category } from '../../src/access/categories.ts'
 import { CommandCatalogue } from '../../src/access/command-catalogue.ts'
 import { Users } from '../../src/access/users.ts'
+import { MAX_NAME_BYTES } from '../../src/request/arguments/pattern.ts'
+
+const read = vi.hoisted(() => ({ count: 0 }))
+vi.mock('../../src/access/path-pattern.ts', async (original) => {
+  const { PathPattern } = await original<typeof import('../../src/access/path-pattern.ts')>()
+  return {
+    PathPattern: class extends PathPattern {
+      constructor(pattern: string) {
+        super(pattern)
+        read.count++
+      }
+    },
+  }
+})
 
 const command = (name: string, ...categories: Category[]) => ({ name, categories, subcommands: [] })
 const catalogue = new CommandCatalogue([
@@ -88,4 +102,36 @@ test('a user is unrestricted only if one selector allows everything', () => {
   expect(users.get('a')?.unrestricted).toBe(false)
   users.set('a', ['allchannels', '-config|get'])
   expect(users.get('a')?.unrestricted).toBe(false)
+})
+
+test('a pattern that is longer than a key or a channel is refused', () => {
+  const users = make()
+  const longest = 'x'.repeat(MAX_NAME_BYTES)
+  for (const prefix of ['~', '%R~', '&', '+get|']) {
+    expect(() => users.set('a', [`${prefix}${longest}x`])).toThrow('The pattern is longer')
+    users.set('a', [`${prefix}${longest}`])
+  }
+})
+
+test('many rules are read once each, and each pattern once when it is first asked for', () => {
+  const users = make()
+  read.count = 0
+  const names = Array.from({ length: 1000 }, (_, i) => `${String.fromCharCode(97 + (i % 26))}${i}`)
+  users.set('a', [
+    '+get',
+    ...names.map((name) => `~${name}/*`),
+    ...names.map((name) => `(~${name})`),
+  ])
+  users.set('a', ['on', ...names.map((name) => `>${name}`)])
+  expect(read.count).toBe(0)
+  const user = users.get('a')
+  expect(['/c2/x', '/c2', '/c', '/c999/x', '/'].map((path) => user?.mayRead(path))).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ])
+  expect(read.count).toBeLessThanOrEqual(2 * names.length)
+  expect(user?.passwords).toHaveLength(names.length)
 })
