@@ -113,6 +113,12 @@ test('a pattern that is longer than a key or a channel is refused', () => {
   }
 })
 
+test('a name that is longer than CLIENT LIST should show is refused', () => {
+  const users = make()
+  expect(() => users.set('x'.repeat(1025), [])).toThrow("Usernames can't be longer than 1024 bytes")
+  users.set('x'.repeat(1024), [])
+})
+
 test('many rules are read once each, and each pattern once when it is first asked for', () => {
   const users = make()
   read.count = 0
