@@ -1,9 +1,15 @@
+import { quoteWord } from '../text/quoting.ts'
 import type { CommandCatalogue } from './command-catalogue.ts'
 import { describeCommands } from './describe-commands.ts'
 import { hasHash, hashPassword, isPasswordHash } from './password.ts'
 import { RuleError } from './rule-error.ts'
 import { ruleText, selectorRules } from './rule-words.ts'
 import { READ, Selector } from './selector.ts'
+
+/** A word of a selector that would not be read as it stands. */
+function quotedIfNeeded(word: string): string {
+  return /["')]/.test(word) ? quoteWord(word) : word
+}
 
 /** Every client is this user until it gives another name. */
 export const DEFAULT_USER = 'default'
@@ -149,7 +155,8 @@ export class User {
         ...(selector.allChannels ? channels : ['resetchannels', ...channels]),
         describeCommands(selector),
       ].join(' ')
-      return i === 0 ? rules : `(${rules})`
+      // The words between parentheses are read like those of an inline request, whose quotes count.
+      return i === 0 ? rules : `(${rules.split(' ').map(quotedIfNeeded).join(' ')})`
     })
     return [...this.describeFlags(), ...passwords, ...selectors].join(' ')
   }

@@ -2,7 +2,9 @@ import { expect, test, vi } from 'vitest'
 import type { Category } from '../../src/access/categories.ts'
 import { CommandCatalogue } from '../../src/access/command-catalogue.ts'
 import { Users } from '../../src/access/users.ts'
+import { formatUserLine, parseUserLine } from '../../src/config/user-lines.ts'
 import { MAX_NAME_BYTES } from '../../src/request/arguments/pattern.ts'
+import { quoteWord, splitWords } from '../../src/text/quoting.ts'
 
 const read = vi.hoisted(() => ({ count: 0 }))
 vi.mock('../../src/access/path-pattern.ts', async (original) => {
@@ -117,6 +119,41 @@ test('a name that is longer than CLIENT LIST should show is refused', () => {
   const users = make()
   expect(() => users.set('x'.repeat(1025), [])).toThrow("Usernames can't be longer than 1024 bytes")
   users.set('x'.repeat(1024), [])
+})
+
+test('what is written of a user is read as the same, whatever its patterns are', () => {
+  const users = make()
+  const odd = [
+    '"',
+    "'",
+    '~"',
+    '"x"',
+    '"\\x2a"',
+    "'a'",
+    'a)',
+    '(',
+    ')',
+    '()',
+    '\\',
+    '\\)',
+    '\xff"',
+    '#',
+  ]
+  for (const [i, pattern] of odd.entries()) {
+    users.set(`${pattern}${i}`, ['+get', `~${pattern}`, `%R~${pattern}x`, `&${pattern}`])
+    users.set(`u${i}`, [`(${quoteWord(`~${pattern}`)} ${quoteWord(`&${pattern}`)} +get)`])
+  }
+  const lines = users.describe()
+  const fromFile = make()
+  fromFile.load(lines.join('\n'), 'users.acl')
+  expect(fromFile.describe()).toEqual(lines)
+  const fromConf = make()
+  for (const user of users.all.filter(({ name }) => name !== 'default')) {
+    const words = splitWords(formatUserLine(user.name, user.describe())) ?? []
+    const { name, rules } = parseUserLine(words.slice(1), [])
+    fromConf.define(name, rules)
+  }
+  expect(fromConf.describe()).toEqual(lines)
 })
 
 test('many rules are read once each, and each pattern once when it is first asked for', () => {
