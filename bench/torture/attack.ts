@@ -150,8 +150,8 @@ function faultOf(target: Target, attacker: Attacker): string | undefined {
   const code = target.ended()
   if (code !== undefined) {
     const { out, err } = target.child.output
-    const why = /(?:FATAL ERROR|"msg"|RangeError|Error:)[^\n]*/.exec(`${err}${out}`)?.[0] ?? ''
-    const shown = why.replaceAll('|', '/').slice(0, 90)
+    const lines = `${out}${err}`.match(/(?:FATAL ERROR|"msg"|RangeError|Error:)[^\n]*/g)
+    const shown = (lines?.at(-1) ?? 'without a word').replaceAll('|', '/').slice(0, 90)
     return `it died (${code === null ? 'signal' : `exit ${code}`}) ${shown}`.trim()
   }
   if (/internal error|Invalid string/.test(attacker.skimmer.firstError)) return 'internal error'

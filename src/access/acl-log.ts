@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../store/clock.ts'
+import { shortened } from '../text/shortened.ts'
 
 /** Entries that are alike count as one while they are not further apart, in ms (Redis). */
 const GROUPING_MS = 60_000
@@ -10,7 +11,7 @@ const SCANNED = 10
 export interface DeniedRequest {
   readonly reason: 'command' | 'key' | 'channel' | 'auth'
   readonly context: 'toplevel' | 'multi'
-  /** The command, the key or the channel. */
+  /** The command, the key or the channel; a long one is cut. */
   readonly object: string
   readonly username: string
   /** The client, as CLIENT LIST describes it. */
@@ -41,7 +42,9 @@ export class AclLog {
     return this.#entries
   }
 
-  add(denied: DeniedRequest): void {
+  add(request: DeniedRequest): void {
+    const object = shortened(request.object)
+    const denied = { ...request, object, username: shortened(request.username) }
     const time = this.#clock.now()
     const at = this.#entries
       .slice(0, SCANNED)

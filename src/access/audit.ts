@@ -1,10 +1,15 @@
-import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { pathFromBytes } from '../config/config.ts'
 import { printable } from '../text/printable.ts'
+import { shortened } from '../text/shortened.ts'
 
 /** If nobody reads standard output any more, lines wait up to this size; the rest is dropped. */
 const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024
+
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants
+/** If a pipe is in the place of the file, nobody must wait for its reader. */
+const APPEND = O_APPEND | O_CREAT | O_NONBLOCK | O_WRONLY
 
 /** Who did it. */
 export interface AuditedClient {
@@ -73,7 +78,7 @@ export class AuditLog {
       }),
       ...(command !== undefined && { command: printable(command) }),
       ...(reason !== undefined && { reason }),
-      ...(as !== undefined && { as: printable(as) }),
+      ...(as !== undefined && { as: printable(shortened(as)) }),
       ...(by !== undefined && { by }),
       ...list('keys', keys),
       ...list('channels', channels),
@@ -100,7 +105,7 @@ export class AuditLog {
 
 function list(name: string, all: readonly string[] | undefined): Record<string, unknown> {
   if (all === undefined || all.length === 0) return {}
-  const shown = all.slice(0, MAX_NAMES).map(printable)
+  const shown = all.slice(0, MAX_NAMES).map((each) => printable(shortened(each)))
   return { [name]: shown, ...(all.length > MAX_NAMES && { more: all.length - MAX_NAMES }) }
 }
 
@@ -134,7 +139,7 @@ class AuditFile implements DestinationStream {
 
   #open(): number {
     try {
-      return openSync(this.#path, 'a', 0o600)
+      return openSync(this.#path, APPEND, 0o600)
     } catch (error) {
       throw new Error(`cannot open the audit log: ${(error as Error).message}`)
     }

@@ -8,6 +8,7 @@ const REASONS = {
     "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any effect. Try 'resetchannels' to start with an empty list of channels",
   noPassword: 'The password you are trying to remove from the user does not exist',
   hash: 'The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters',
+  long: 'The pattern is longer than a key or a channel can be',
   firstArgument: 'Allowing first-arg of a subcommand is not supported',
 } as const
 

@@ -1,3 +1,4 @@
+import { MAX_NAME_BYTES } from '../request/arguments/pattern.ts'
 import { matchGlob } from '../text/glob.ts'
 import { findCategory } from './categories.ts'
 import type { CommandCatalogue, NumberedCommand } from './command-catalogue.ts'
@@ -23,6 +24,14 @@ interface AllowedKeys {
   readonly access: number
 }
 
+interface KeyPatterns {
+  readonly all: readonly AllowedKeys[]
+  /** Those that can match a path of any first byte. */
+  readonly others: readonly AllowedKeys[]
+  /** Those that can match a path, by its first byte, where there are more than {@link others}. */
+  readonly byFirst: ReadonlyMap<number, readonly AllowedKeys[]>
+}
+
 const KEY_PREFIXES = ['', '%R~', '%W~', '~']
 
 /**
@@ -41,10 +50,10 @@ export class Selector {
   commands: Uint8Array
   /** The first arguments with which a command is allowed that is not allowed as such, by number. */
   readonly firstArguments = new Map<number, readonly string[]>()
-  #keyRules: readonly KeyRule[] = []
-  #keys: readonly AllowedKeys[] = []
-  /** Those of them that can match a path, by its first byte: most have another. */
-  #keysByFirst: readonly (readonly AllowedKeys[])[] = []
+  /** By the text of their patterns, in the order in which they were given. */
+  #keyRules: Map<string, KeyRule> = new Map()
+  /** What they allow; absent until somebody asks, because many rules may come one after the other. */
+  #patterns: KeyPatterns | undefined
   channels: readonly string[] = []
 
   constructor(catalogue: CommandCatalogue, allChannels: boolean) {
@@ -60,9 +69,8 @@ export class Selector {
     copy.allFirst = this.allFirst
     copy.commands = this.commands.slice()
     for (const [id, args] of this.firstArguments) copy.firstArguments.set(id, args)
-    copy.#keyRules = this.#keyRules
-    copy.#keys = this.#keys
-    copy.#keysByFirst = this.#keysByFirst
+    copy.#keyRules = new Map(this.#keyRules)
+    copy.#patterns = this.#patterns
     copy.channels = this.channels
     return copy
   }
@@ -86,8 +94,8 @@ export class Selector {
    */
   allowsKey(path: string, start: 0 | 1, access: number): boolean {
     if (this.allKeys) return true
-    const keys = path.length > start ? this.#keysByFirst[path.charCodeAt(start)] : this.#keys
-    if (keys === undefined) return false
+    const { all, others, byFirst } = this.#keyPatterns
+    const keys = path.length > start ? (byFirst.get(path.charCodeAt(start)) ?? others) : all
     for (let i = 0; i < keys.length; i++) {
       const each = keys[i]
       if ((each.access & access) === access && each.pattern.matches(path, start)) return true
@@ -98,7 +106,7 @@ export class Selector {
   /** Whether all that is, or could be, below a clean, absolute path may be used. */
   allowsBelow(path: string, access: number): boolean {
     if (this.allKeys) return true
-    return this.#keys.some(
+    return this.#keyPatterns.all.some(
       ({ pattern, access: given }) => (given & access) === access && pattern.coversBelow(path),
     )
   }
@@ -114,7 +122,7 @@ export class Selector {
   /** Whether all keys that a tree pattern of PSUBSCRIBE can match may be read. */
   allowsTreePattern(glob: string): boolean {
     if (this.allKeys) return true
-    return this.#keys.some(
+    return this.#keyPatterns.all.some(
       ({ pattern, access }) => (access & READ) !== 0 && pattern.coversPattern(glob),
     )
   }
@@ -126,11 +134,11 @@ export class Selector {
       case 'allkeys':
       case '~*':
         this.allKeys = true
-        this.#setKeys([])
+        this.#clearKeys()
         return
       case 'resetkeys':
         this.allKeys = false
-        this.#setKeys([])
+        this.#clearKeys()
         return
       case 'allchannels':
       case '&*':
@@ -166,7 +174,7 @@ export class Selector {
   /** The patterns of keys as rules. */
   describeKeys(): string[] {
     if (this.allKeys) return ['~*']
-    return this.#keyRules.map(({ text, access }) => KEY_PREFIXES[access] + text)
+    return [...this.#keyRules.values()].map(({ text, access }) => KEY_PREFIXES[access] + text)
   }
 
   /** The patterns of channels as rules. */
@@ -198,29 +206,26 @@ export class Selector {
       ? { access: READ_WRITE, text: rule.slice(1) }
       : parseKeyRule(rule)
     if (hasBlank(text)) throw new RuleError('syntax')
-    const rules = this.#keyRules
-    const at = rules.findIndex((each) => each.text === text)
-    if (at < 0) this.#setKeys([...rules, { text, access }])
-    else this.#setKeys(rules.with(at, { text, access: rules[at].access | access }))
+    checkLength(text)
+    const known = this.#keyRules.get(text)?.access ?? 0
+    this.#keyRules.set(text, { text, access: known | access })
+    this.#patterns = undefined
   }
 
-  #setKeys(rules: readonly KeyRule[]): void {
-    const keys = new Map<string, AllowedKeys>()
-    for (const { text, access } of rules) {
-      const pattern = new PathPattern(text)
-      const known = keys.get(pattern.text)
-      keys.set(pattern.text, { pattern, access: access | (known?.access ?? 0) })
-    }
-    this.#keyRules = rules
-    this.#keys = [...keys.values()]
-    this.#keysByFirst = Array.from({ length: this.#keys.length > 0 ? 256 : 0 }, (_, byte) =>
-      this.#keys.filter(({ pattern }) => pattern.first < 0 || pattern.first === byte),
-    )
+  #clearKeys(): void {
+    this.#keyRules = new Map()
+    this.#patterns = undefined
+  }
+
+  get #keyPatterns(): KeyPatterns {
+    this.#patterns ??= keyPatterns(this.#keyRules.values())
+    return this.#patterns
   }
 
   #addChannel(channel: string): void {
     if (this.allChannels) throw new RuleError('allChannels')
     if (hasBlank(channel)) throw new RuleError('syntax')
+    checkLength(channel)
     if (!this.channels.includes(channel)) this.channels = [...this.channels, channel]
   }
 
@@ -248,6 +253,7 @@ export class Selector {
     const part = name.slice(bar + 1)
     if (command.parent !== undefined) throw new RuleError('firstArgument')
     if (part === '') throw new RuleError('syntax')
+    checkLength(part)
     if (command.subcommands.length > 0) {
       this.setCommand(this.#find(name), true)
       return
@@ -262,6 +268,31 @@ export class Selector {
     if (command === undefined) throw new RuleError('unknown')
     return command
   }
+}
+
+/** @throws RuleError for a pattern that is longer than what it could match */
+function checkLength({ length }: string): void {
+  if (length > MAX_NAME_BYTES) throw new RuleError('long')
+}
+
+function keyPatterns(rules: Iterable<KeyRule>): KeyPatterns {
+  const allowed = new Map<string, AllowedKeys>()
+  for (const { text, access } of rules) {
+    const pattern = new PathPattern(text)
+    const known = allowed.get(pattern.text)
+    allowed.set(pattern.text, { pattern, access: access | (known?.access ?? 0) })
+  }
+  const all = [...allowed.values()]
+  const others = all.filter(({ pattern }) => pattern.first < 0)
+  const byFirst = new Map<number, AllowedKeys[]>()
+  for (const each of all) {
+    const { first } = each.pattern
+    if (first < 0) continue
+    const sameFirst = byFirst.get(first)
+    if (sameFirst === undefined) byFirst.set(first, [...others, each])
+    else sameFirst.push(each)
+  }
+  return { all, others, byFirst }
 }
 
 /** `%R~app/*`: what may be done, in any case and each letter once, then the pattern. */

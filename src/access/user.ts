@@ -1,9 +1,15 @@
+import { quoteWord } from '../text/quoting.ts'
 import type { CommandCatalogue } from './command-catalogue.ts'
 import { describeCommands } from './describe-commands.ts'
 import { hasHash, hashPassword, isPasswordHash } from './password.ts'
 import { RuleError } from './rule-error.ts'
 import { ruleText, selectorRules } from './rule-words.ts'
 import { READ, Selector } from './selector.ts'
+
+/** A word of a selector that would not be read as it stands. */
+function quotedIfNeeded(word: string): string {
+  return /["')]/.test(word) ? quoteWord(word) : word
+}
 
 /** Every client is this user until it gives another name. */
 export const DEFAULT_USER = 'default'
@@ -20,9 +26,11 @@ export class User {
   /** Redis's flag about the payloads of RESTORE; kept and shown, for all payloads are checked. */
   #sanitize: '' | 'skip-sanitize-payload' | 'sanitize-payload' = ''
   /** Hashes, in the order in which they were given. */
-  #passwords: readonly string[] = []
+  #passwords = new Set<string>()
   /** The root selector, then those in parentheses. */
-  #selectors: readonly Selector[]
+  #selectors: Selector[]
+  /** Whether one of those in parentheses allows everything. */
+  #othersAllow = false
   /** The root selector, if there is no other. */
   #only: Selector | undefined
   /** Everything is allowed: nothing else need be asked. */
@@ -41,12 +49,12 @@ export class User {
   }
 
   get passwords(): readonly string[] {
-    return this.#passwords
+    return [...this.#passwords]
   }
 
   /** Whether a password lets a client in as this user. @param password a binary string */
   admits(password: string): boolean {
-    return this.enabled && (this.nopass || hasHash(password, this.#passwords))
+    return this.enabled && (this.nopass || hasHash(password, this.passwords))
   }
 
   /** Whether a path may be read. @param path absolute and clean */
@@ -90,14 +98,15 @@ export class User {
         break
       case 'nopass':
         this.nopass = true
-        this.#passwords = []
+        this.#passwords = new Set()
         break
       case 'resetpass':
         this.nopass = false
-        this.#passwords = []
+        this.#passwords = new Set()
         break
       case 'clearselectors':
         this.#selectors = this.#selectors.slice(0, 1)
+        this.#othersAllow = false
         break
       case 'reset':
         this.#reset()
@@ -106,7 +115,7 @@ export class User {
         this.#applyOther(rule)
     }
     this.#only = this.#selectors.length === 1 ? this.#selectors[0] : undefined
-    this.unrestricted = this.#selectors.some((selector) => selector.isUnrestricted)
+    this.unrestricted = this.#othersAllow || this.#selectors[0].isUnrestricted
   }
 
   /** A user of the same name with the same rights, to try rules on. */
@@ -121,9 +130,10 @@ export class User {
     this.enabled = other.enabled
     this.nopass = other.nopass
     this.#sanitize = other.#sanitize
-    this.#passwords = other.#passwords
+    this.#passwords = new Set(other.#passwords)
     this.#selectors = other.#selectors.map((selector) => selector.copy())
     this.#only = this.#selectors.length === 1 ? this.#selectors[0] : undefined
+    this.#othersAllow = other.#othersAllow
     this.unrestricted = other.unrestricted
   }
 
@@ -137,7 +147,7 @@ export class User {
 
   /** All rules, as ACL LIST and the files show them. */
   describe(): string {
-    const passwords = this.#passwords.map((hash) => `#${hash}`)
+    const passwords = this.passwords.map((hash) => `#${hash}`)
     const selectors = this.#selectors.map((selector, i) => {
       const channels = selector.describeChannels()
       const rules = [
@@ -145,7 +155,8 @@ export class User {
         ...(selector.allChannels ? channels : ['resetchannels', ...channels]),
         describeCommands(selector),
       ].join(' ')
-      return i === 0 ? rules : `(${rules})`
+      // The words between parentheses are read like those of an inline request, whose quotes count.
+      return i === 0 ? rules : `(${rules.split(' ').map(quotedIfNeeded).join(' ')})`
     })
     return [...this.describeFlags(), ...passwords, ...selectors].join(' ')
   }
@@ -179,19 +190,19 @@ export class User {
     if (rule.startsWith('(') && rule.endsWith(')')) {
       const selector = new Selector(this.#catalogue, this.#allChannels())
       for (const each of selectorRules(rule)) selector.apply(each)
-      this.#selectors = [...this.#selectors, selector]
+      this.#selectors.push(selector)
+      this.#othersAllow ||= selector.isUnrestricted
     } else {
       this.#selectors[0].apply(rule)
     }
   }
 
   #addPassword(hash: string): void {
-    if (!this.#passwords.includes(hash)) this.#passwords = [...this.#passwords, hash]
+    this.#passwords.add(hash)
     this.nopass = false
   }
 
   #removePassword(hash: string): void {
-    if (!this.#passwords.includes(hash)) throw new RuleError('noPassword')
-    this.#passwords = this.#passwords.filter((each) => each !== hash)
+    if (!this.#passwords.delete(hash)) throw new RuleError('noPassword')
   }
 }

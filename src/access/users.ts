@@ -3,6 +3,9 @@ import { RuleError } from './rule-error.ts'
 import { hasBlank, mergeSelectors, ruleText, UnmatchedParenthesis } from './rule-words.ts'
 import { DEFAULT_USER, User } from './user.ts'
 
+/** The longest name of a new user; limited because CLIENT LIST shows it for each of its clients. */
+const MAX_NAME_BYTES = 1024
+
 /** The rules of the default user when nothing is said. */
 const OPEN = ['+@all', '~*', '&*', 'on', 'nopass']
 
@@ -74,6 +77,9 @@ export class Users {
    */
   set(name: string, args: readonly string[]): void {
     if (hasBlank(name)) throw new UsersError("Usernames can't contain spaces or null characters")
+    if (name.length > MAX_NAME_BYTES) {
+      throw new UsersError(`Usernames can't be longer than ${MAX_NAME_BYTES} bytes`)
+    }
     const known = this.#users.get(name)
     const user = known?.copy() ?? this.#new(name)
     applyRules(user, args)

@@ -1,3 +1,5 @@
+import { quoteWord } from '../text/quoting.ts'
+
 /** What a line `user <name> <rules>` of a conf file says. */
 export interface UserLine {
   readonly name: string
@@ -20,4 +22,14 @@ export function parseUserLine(args: readonly string[], known: readonly UserLine[
     )
   }
   return { name, rules }
+}
+
+/**
+ * The line of a conf file that defines a user.
+ *
+ * @param rules with blanks between them
+ */
+export function formatUserLine(name: string, rules: string): string {
+  const words = [name, ...rules.split(' ')]
+  return `user ${words.map((word) => (/^$|["']/.test(word) ? quoteWord(word) : word)).join(' ')}`
 }

@@ -80,8 +80,8 @@ export function showToMonitors(
   const now = server.clock.now()
   const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
   const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
-  const secrets = secretsOf(entry, args)
-  const shown = args.map((arg, i) => (secrets.includes(i) ? undefined : arg))
+  const secrets = new Set(secretsOf(entry, args))
+  const shown = args.map((arg, i) => (secrets.has(i) ? undefined : arg))
   const line = monitorLine(`${time} [0 ${address}]`, shown)
   for (const monitor of server.monitors) {
     if (!mayShow(monitor.user, entry.access, args)) continue

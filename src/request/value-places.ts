@@ -3,6 +3,7 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
 import { textOfValue, type Value } from '../store/value.ts'
 import type { Argument } from './arguments/argument.ts'
 import { CommandError } from './arguments/errors.ts'
+import { MAX_NAME_BYTES } from './arguments/pattern.ts'
 import { tokenOf } from './arguments/token.ts'
 import type { Command } from './command.ts'
 
@@ -52,11 +53,11 @@ export function hasLarge(args: RequestArguments): boolean {
 }
 
 /**
- * A request's arguments as strings, with an empty one for each that is large: those are values, and
- * neither keys nor options.
+ * A request's arguments as strings, with an empty one for each that is longer than a key or a channel
+ * can be: those are values, or will be refused.
  */
 export function wordsOf(args: readonly Value[]): readonly string[] {
-  return args.map((arg) => (typeof arg === 'string' ? arg : ''))
+  return args.map((arg) => (arg.length <= MAX_NAME_BYTES ? textOfValue(arg) : ''))
 }
 
 /**

@@ -78,6 +78,11 @@ export class FrameWalker {
     return this.#phase === 'request'
   }
 
+  /** Whether the next byte belongs to an argument, or to its header. */
+  get inArguments(): boolean {
+    return this.#phase === 'length' || this.#phase === 'body'
+  }
+
   /** Forgets the current request: the next byte begins a new one. */
   reset(): void {
     this.#phase = 'request'

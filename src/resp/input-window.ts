@@ -43,6 +43,11 @@ export class InputWindow {
     return this.#head.length > 0
   }
 
+  /** How many bytes the head has. */
+  get headLength(): number {
+    return this.#head.length
+  }
+
   /**
    * Receives bytes: borrows them as the chunk or, while there is a chunk, copies them to the
    * backlog.
@@ -81,7 +86,12 @@ export class InputWindow {
 
   /** Copies the chunk's bytes from `start` to `end` to the head. */
   keepAsHead(start: number, end: number): void {
-    this.#head.append(this.bytes.subarray(start, end))
+    this.appendToHead(this.bytes.subarray(start, end))
+  }
+
+  /** Copies these bytes to the head. */
+  appendToHead(bytes: Buffer): void {
+    this.#head.append(bytes)
   }
 
   dropHead(): void {

@@ -260,8 +260,14 @@ export class ReplyWriter {
 
   /** Text for people; in RESP2, a bulk string. */
   verbatim(format: 'txt' | 'mkd', s: string): void {
-    if (this.protocol === 3) this.raw(`=${s.length + 4}\r\n${format}:${s}\r\n`)
-    else this.bulk(s)
+    this.verbatimHeader(format, s.length)
+    this.raw(s)
+    this.raw('\r\n')
+  }
+
+  /** What stands before a verbatim string of this length, which `\r\n` follows. */
+  verbatimHeader(format: 'txt' | 'mkd', length: number): void {
+    this.raw(this.protocol === 3 ? `=${length + 4}\r\n${format}:` : `$${length}\r\n`)
   }
 
   /** An integer of any size; in RESP2, a bulk string. */

@@ -1,10 +1,10 @@
 import { toValue } from '../store/value.ts'
 import { splitInlineRequest } from '../text/split-words.ts'
+import { ArrivingFrame } from './arriving-frame.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { parseFrames } from './frame-parser.ts'
 import { FrameWalker } from './frame-walker.ts'
 import { InputWindow } from './input-window.ts'
-import { LargeFrame } from './large-frame.ts'
 import type { RequestArguments } from './request-arguments.ts'
 import type { RequestBatch } from './request-batch.ts'
 import type { RequestLimits } from './request-limits.ts'
@@ -36,6 +36,9 @@ const MAX_BATCH_BYTES = 64 * 1024
  */
 const MAX_DECODED_BYTES = 8 * 1024
 
+/** A frame that has not arrived whole is parsed as far as it has, from this many bytes on. */
+const MIN_PARSED_BYTES = 32 * 1024
+
 /**
  * Turns the bytes that one connection sends into requests, as Redis 7.0 does.
  *
@@ -56,7 +59,7 @@ export class RequestReader {
   readonly #walker: FrameWalker
   readonly #decoder: FrameDecoder
   readonly #window = new InputWindow()
-  readonly #large = new LargeFrame()
+  readonly #arriving = new ArrivingFrame()
   readonly #queue = new RequestQueue()
   #batchBytes = MAX_BATCH_BYTES
 
@@ -81,7 +84,7 @@ export class RequestReader {
 
   /** Bytes held: an incomplete request and all requests not yet delivered. */
   get bufferedBytes(): number {
-    return this.#window.undelivered
+    return this.#window.undelivered + this.#arriving.extraBytes
   }
 
   /**
@@ -135,7 +138,7 @@ export class RequestReader {
     this.#stopped = true
     this.#queue.clear()
     this.#window.clear()
-    this.#large.clear()
+    this.#arriving.clear()
   }
 
   #deliverAll(): void {
@@ -210,7 +213,7 @@ export class RequestReader {
     const window = this.#window
     window.trim()
     try {
-      this.#walkFrom(this.#large.isFilling ? this.#fillLarge() : window.position)
+      this.#walkFrom(this.#arriving.isFilling ? this.#fillLarge() : window.position)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
       this.#queue.error = 'Protocol error: there is no memory for a bulk of this length'
@@ -220,12 +223,12 @@ export class RequestReader {
   /** Takes the chunk's bytes that belong to a large argument. @returns where they end */
   #fillLarge(): number {
     const window = this.#window
-    window.position = this.#large.fill(window.bytes, window.position)
+    window.position = this.#arriving.fill(window.bytes, window.position)
     return window.position
   }
 
   #walkFrom(start: number): void {
-    if (this.#large.isFilling) return
+    if (this.#arriving.isFilling) return
     const window = this.#window
     const chunk = window.bytes
     const ends: number[] = []
@@ -233,7 +236,8 @@ export class RequestReader {
     let step = this.#walker.step(chunk, start, this.unauthenticated)
     // A frame that began in an earlier chunk is parsed alone, because it is copied; so is every
     // frame before authentication.
-    const batchBytes = this.unauthenticated || window.hasHead ? 0 : this.#batchBytes
+    const continues = window.hasHead || !this.#arriving.isEmpty
+    const batchBytes = this.unauthenticated || continues ? 0 : this.#batchBytes
     this.#growBatch()
     while (step === 'frame') {
       framesEnd = this.#walker.position
@@ -249,19 +253,31 @@ export class RequestReader {
       window.dropHead()
       this.#skipToPosition(ends)
     } else if (step === 'incomplete') {
-      window.keepAsHead(framesEnd, window.position)
+      this.#keepArriving(framesEnd)
     } else if (step === 'large') {
-      window.keepAsHead(framesEnd, window.position)
-      this.#large.begin(this.#walker.largeLength)
+      this.#keepArriving(framesEnd)
+      this.#arriving.begin(this.#walker.largeLength)
     } else if (step === 'error') {
       this.#queue.error = this.#walker.error
     }
     this.#queue.fill(requests, ends)
   }
 
-  /** @param frames one frame, if it has large arguments */
+  /** Keeps the chunk's part of a frame that is not whole, and parses what is whole of a long one. */
+  #keepArriving(start: number): void {
+    const window = this.#window
+    const end = window.position
+    if (!this.#walker.inArguments || window.headLength + end - start < MIN_PARSED_BYTES) {
+      window.keepAsHead(start, end)
+      return
+    }
+    const part = window.joinHead(start, end)
+    window.appendToHead(part.subarray(this.#arriving.parse(part)))
+  }
+
+  /** @param frames one frame, if it did not arrive whole */
   #parse(frames: Buffer): RequestArguments[] {
-    return this.#large.isEmpty ? parseFrames(frames) : [this.#large.parse(frames)]
+    return this.#arriving.isEmpty ? parseFrames(frames) : [this.#arriving.finish(frames)]
   }
 
   #addInline(start: number, requests: RequestArguments[], ends: number[]): void {
@@ -293,7 +309,7 @@ export class RequestReader {
     this.#batchBytes = MIN_BATCH_BYTES
     this.#window.position = this.#queue.takenUpTo
     this.#window.dropHead()
-    this.#large.clear()
+    this.#arriving.clear()
     this.#queue.clear()
     this.#walker.reset()
   }

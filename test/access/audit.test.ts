@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join as joinPaths } from 'node:path'
@@ -152,5 +153,38 @@ test('without the directive nothing is opened', async () => {
     new ErrorReply(
       "ERR CONFIG SET failed (possibly related to argument 'audit-log') - can't set immutable config",
     ),
+  )
+})
+
+test('long names are cut in the audit log and in ACL LOG, however many times they come', async () => {
+  const file = await temporaryFile()
+  const server = await startServer({ port: 0, directives: { 'audit-log': file } })
+  const client = await join(server)
+  await client.call('ACL', 'SETUSER', 'bob', 'on', 'nopass', '+@all', '~a')
+  const long = '\x01'.repeat(60_000)
+  await client.call('AUTH', long.repeat(100), 'x')
+  await client.call('AUTH', 'bob', 'x')
+  await client.call('DEL', ...Array.from({ length: 100 }, () => long))
+  await client.call('SUBSCRIBE', long)
+  await client.call('AUTH', 'default', '')
+  const logged = (await client.call('ACL', 'LOG')) as string[][]
+  const cut = (more: number): string => `${'\x01'.repeat(1024)}... (${more} more bytes)`
+  const fields = logged.map((entry) => [entry[7], entry[9]])
+  expect(fields).toEqual([
+    [cut(60_000 - 1024), 'bob'],
+    [cut(60_000 - 1024), 'bob'],
+    ['AUTH', cut(6_000_000 - 1024)],
+  ])
+  await server.close()
+  const { size } = await stat(file)
+  // Of each of 32 names a kilobyte, and five bytes for each byte that cannot be shown.
+  expect(size).toBeLessThan(40 * 5 * 1100)
+})
+
+test('an audit log that is a pipe which nobody reads is refused at the start', async () => {
+  const file = await temporaryFile()
+  execFileSync('mkfifo', [file])
+  await expect(startServer({ port: 0, directives: { 'audit-log': file } })).rejects.toThrow(
+    'cannot open the audit log: ENXIO',
   )
 })

@@ -1,6 +1,7 @@
 import { commandTable } from '../../src/commands/table.ts'
 import type { Argument } from '../../src/request/arguments/argument.ts'
 import type { Command } from '../../src/request/command.ts'
+import { LARGE_VALUE_BYTES } from '../../src/store/value.ts'
 import type { SeededRandom } from '../persistence/seeded-random.ts'
 
 /** What would end the connection, the server or the comparison, or change who may do what. */
@@ -72,6 +73,9 @@ export function anyPath(random: SeededRandom): string {
   return `/${random.oneOf(DIRECTORIES)}/${random.oneOf(NAMES)}`
 }
 
+/** So many that the path is a large argument, which the server keeps in another form. */
+const LONG_WAY = './'.repeat(LARGE_VALUE_BYTES / 2)
+
 /** The same path in other words. */
 export function spelled(path: string, random: SeededRandom): string {
   const parts = path.slice(1).split('/')
@@ -88,6 +92,7 @@ export function spelled(path: string, random: SeededRandom): string {
     parts.join('//'),
     `/${parts.join('/./')}`,
     `/a/b/../..${path}`,
+    `/${LONG_WAY}${path}`,
   ]
   return random.next() < 0.5 ? path.slice(1) : random.oneOf(ways)
 }

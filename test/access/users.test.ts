@@ -1,7 +1,23 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Category } from '../../src/access/categories.ts'
 import { CommandCatalogue } from '../../src/access/command-catalogue.ts'
 import { Users } from '../../src/access/users.ts'
+import { formatUserLine, parseUserLine } from '../../src/config/user-lines.ts'
+import { MAX_NAME_BYTES } from '../../src/request/arguments/pattern.ts'
+import { quoteWord, splitWords } from '../../src/text/quoting.ts'
+
+const read = vi.hoisted(() => ({ count: 0 }))
+vi.mock('../../src/access/path-pattern.ts', async (original) => {
+  const { PathPattern } = await original<typeof import('../../src/access/path-pattern.ts')>()
+  return {
+    PathPattern: class extends PathPattern {
+      constructor(pattern: string) {
+        super(pattern)
+        read.count++
+      }
+    },
+  }
+})
 
 const command = (name: string, ...categories: Category[]) => ({ name, categories, subcommands: [] })
 const catalogue = new CommandCatalogue([
@@ -88,4 +104,77 @@ test('a user is unrestricted only if one selector allows everything', () => {
   expect(users.get('a')?.unrestricted).toBe(false)
   users.set('a', ['allchannels', '-config|get'])
   expect(users.get('a')?.unrestricted).toBe(false)
+})
+
+test('a pattern that is longer than a key or a channel is refused', () => {
+  const users = make()
+  const longest = 'x'.repeat(MAX_NAME_BYTES)
+  for (const prefix of ['~', '%R~', '&', '+get|']) {
+    expect(() => users.set('a', [`${prefix}${longest}x`])).toThrow('The pattern is longer')
+    users.set('a', [`${prefix}${longest}`])
+  }
+})
+
+test('a name that is longer than CLIENT LIST should show is refused', () => {
+  const users = make()
+  expect(() => users.set('x'.repeat(1025), [])).toThrow("Usernames can't be longer than 1024 bytes")
+  users.set('x'.repeat(1024), [])
+})
+
+test('what is written of a user is read as the same, whatever its patterns are', () => {
+  const users = make()
+  const odd = [
+    '"',
+    "'",
+    '~"',
+    '"x"',
+    '"\\x2a"',
+    "'a'",
+    'a)',
+    '(',
+    ')',
+    '()',
+    '\\',
+    '\\)',
+    '\xff"',
+    '#',
+  ]
+  for (const [i, pattern] of odd.entries()) {
+    users.set(`${pattern}${i}`, ['+get', `~${pattern}`, `%R~${pattern}x`, `&${pattern}`])
+    users.set(`u${i}`, [`(${quoteWord(`~${pattern}`)} ${quoteWord(`&${pattern}`)} +get)`])
+  }
+  const lines = users.describe()
+  const fromFile = make()
+  fromFile.load(lines.join('\n'), 'users.acl')
+  expect(fromFile.describe()).toEqual(lines)
+  const fromConf = make()
+  for (const user of users.all.filter(({ name }) => name !== 'default')) {
+    const words = splitWords(formatUserLine(user.name, user.describe())) ?? []
+    const { name, rules } = parseUserLine(words.slice(1), [])
+    fromConf.define(name, rules)
+  }
+  expect(fromConf.describe()).toEqual(lines)
+})
+
+test('many rules are read once each, and each pattern once when it is first asked for', () => {
+  const users = make()
+  read.count = 0
+  const names = Array.from({ length: 1000 }, (_, i) => `${String.fromCharCode(97 + (i % 26))}${i}`)
+  users.set('a', [
+    '+get',
+    ...names.map((name) => `~${name}/*`),
+    ...names.map((name) => `(~${name})`),
+  ])
+  users.set('a', ['on', ...names.map((name) => `>${name}`)])
+  expect(read.count).toBe(0)
+  const user = users.get('a')
+  expect(['/c2/x', '/c2', '/c', '/c999/x', '/'].map((path) => user?.mayRead(path))).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ])
+  expect(read.count).toBeLessThanOrEqual(2 * names.length)
+  expect(user?.passwords).toHaveLength(names.length)
 })

@@ -149,15 +149,18 @@ describe('protocol errors', () => {
     }
   })
 
-  test.each(cases)('%j is reported after whole requests, and ends the input', (input, error) => {
-    const before = frame('a') + frame('b', '\xff')
-    for (const chunkLength of [5, 1e6]) {
-      const recorder = new RequestRecorder().push(before + input + frame('c'), chunkLength)
-      recorder.push(frame('d'))
-      expect(recorder.told).toEqual([['a'], ['b', '\xff'], error])
-      expect(recorder.reader.bufferedBytes).toBe(0)
-    }
-  })
+  test.each(named)(
+    '%s is reported after whole requests, and ends the input',
+    (_name, input, error) => {
+      const before = frame('a') + frame('b', '\xff')
+      for (const chunkLength of [5, 1e6]) {
+        const recorder = new RequestRecorder().push(before + input + frame('c'), chunkLength)
+        recorder.push(frame('d'))
+        expect(recorder.told).toEqual([['a'], ['b', '\xff'], error])
+        expect(recorder.reader.bufferedBytes).toBe(0)
+      }
+    },
+  )
 
   test.each([
     '*1\r\nPING',
@@ -166,7 +169,7 @@ describe('protocol errors', () => {
     '*1\r',
     `*${'1'.repeat(65535)}`,
     'a'.repeat(65536),
-  ])('a line is not judged before it is complete: %.20j', (input) => {
+  ])('a line is not judged before it is complete: case %#', (input) => {
     expect(read(input)).toEqual([])
     expect(read(input, {}, 1)).toEqual([])
   })

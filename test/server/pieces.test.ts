@@ -303,3 +303,27 @@ test('a reply in pieces counts as one call', async () => {
   await ask(server, frame('KEYS', '*'), 2)
   expect(await client.call('INFO', 'COMMANDSTATS')).toMatch(/cmdstat_keys:calls=1,/)
 })
+
+test('CLIENT LIST of one client 100,000 times goes out in pieces', async () => {
+  const server = await start()
+  const observer = await join(server)
+  const before = await settledMemory()
+  const client = await join(server)
+  await client.call('CLIENT', 'SETNAME', 'n'.repeat(1024))
+  const count = 100_000
+  const id = (await client.call('CLIENT', 'ID')) as number
+  client.socket.pause()
+  client.write(frame('CLIENT', 'LIST', 'ID', ...Array.from({ length: count }, () => id)))
+  await inProgress(observer, 'n'.repeat(1024))
+  expect((await settledMemory()) - before).toBeLessThan(50 * MB)
+  client.socket.destroy()
+  for (const protocol of [2, 3] as const) {
+    const other = await join(server, protocol)
+    await other.call('CLIENT', 'SETNAME', 'other')
+    const own = (await other.call('CLIENT', 'ID')) as number
+    const list = (await other.call('CLIENT', 'LIST', 'ID', own, 0, own, own)) as string
+    const lines = list.replace(/^txt:/, '').split('\n')
+    expect(lines).toHaveLength(4)
+    expect(new Set(lines).size).toBe(2)
+  }
+})

@@ -7,6 +7,7 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import { clientType, describeClient } from '../../request/client-info.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { writeList } from '../../resp/reply-list.ts'
 import { withHelp } from '../subcommand-help.ts'
 import { killClients, parseClientType } from './client-kill.ts'
 import { isShowable, keptClientName, setClientName } from './client-name.ts'
@@ -65,6 +66,25 @@ function selectClients({ server }: Client, args: readonly string[]): Client[] {
     if (client !== undefined) found.push(client)
   }
   return found
+}
+
+/** A line for each client. The same one may be asked for a million times. */
+function replyClients(reply: Client['reply'], clients: readonly Client[]): void {
+  const lines = new Map<Client, string>()
+  let length = 0
+  let ownBytes = 0
+  const listed = clients.map((each) => {
+    let line = lines.get(each)
+    if (line === undefined) {
+      line = `${describeClient(each)}\n`
+      lines.set(each, line)
+      ownBytes += line.length
+    }
+    length += line.length
+    return line
+  })
+  reply.verbatimHeader('txt', length)
+  writeList(reply, [...listed, '\r\n'], (writer, line) => writer.raw(line), ownBytes)
 }
 
 /** CLIENT SETINFO: the name or version of the client's library (Redis 7.2). @throws CommandError */
@@ -187,8 +207,7 @@ const subcommands: readonly Command[] = [
       { name: 'client-id', type: 'integer', token: 'ID', optional: true, multiple: true },
     ],
     run(client, args) {
-      const lines = selectClients(client, args).map((each) => `${describeClient(each)}\n`)
-      client.reply.verbatim('txt', lines.join(''))
+      replyClients(client.reply, selectClients(client, args))
     },
   },
   {

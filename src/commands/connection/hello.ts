@@ -102,8 +102,13 @@ export const helloCommands: readonly Command[] = [
       },
     ],
     secrets(args) {
-      const at = args.findIndex((arg, i) => i > 1 && tokenOf(arg) === 'AUTH')
-      return at < 0 ? [] : [at + 1, at + 2]
+      const secrets: number[] = []
+      for (let i = 2; i < args.length; i++) {
+        const option = tokenOf(args[i])
+        if (option === 'AUTH') secrets.push(++i, ++i)
+        else if (option === 'SETNAME') i++
+      }
+      return secrets
     },
     run(client, args) {
       const protocol = args.length > 1 ? parseProtocol(args[1]) : client.reply.protocol

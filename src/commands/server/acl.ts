@@ -287,6 +287,7 @@ const subcommands: readonly Command[] = [
       { name: 'username', type: 'string' },
       { name: 'rule', type: 'string', optional: true, multiple: true },
     ],
+    keeps: true,
     secrets: (args) => args.map((_, i) => i).slice(2),
     audit: { event: 'users', names: (args) => [args[2]] },
     run: setUser,

@@ -4,6 +4,7 @@ import { DEFAULT_USER } from '../../access/user.ts'
 import { ConfigError } from '../../config/config.ts'
 import { type DirectiveName, describeDirective, findDirective } from '../../config/directives.ts'
 import { type RewrittenUsers, rewriteConfigFile } from '../../config/rewrite.ts'
+import { formatUserLine } from '../../config/user-lines.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { checkPattern } from '../../request/arguments/pattern.ts'
 import { textOf } from '../../request/arguments/token.ts'
@@ -73,7 +74,7 @@ function usersForRewrite({ config, users }: ServerContext): RewrittenUsers {
   const own = config.get('aclfile') === '' ? users.all : []
   const plain = users.isPlainDefault(config.get('requirepass'))
   return {
-    lines: new Map(own.map((user) => [user.name, `user ${user.name} ${user.describe()}`])),
+    lines: new Map(own.map((user) => [user.name, formatUserLine(user.name, user.describe())])),
     optional: new Set(plain ? [DEFAULT_USER] : []),
     isSame: (name, rules) => users.isDefinedBy(name, rules),
   }

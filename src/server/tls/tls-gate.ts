@@ -5,6 +5,7 @@ import { type Config, ConfigError } from '../../config/config.ts'
 import type { DirectiveName } from '../../config/directives.ts'
 import { hostPort } from '../host-port.ts'
 import { readTlsSettings, type TlsSettings } from './certificates.ts'
+import { HandshakeTurns } from './handshake-turns.ts'
 
 /** The time that a client has for its handshake. */
 export const HANDSHAKE_LIMIT_MS = 10_000
@@ -55,19 +56,24 @@ interface Waiting {
  *        │                       other ▶ one line in the log, closed
  *        └─ silent for too long ───────▶ closed
  *
- * A client that has not sent a whole record costs a socket and an entry here. Only then begins what
- * costs more: OpenSSL keeps some 50 KB for a handshake.
+ * A client that has not sent a whole record costs a socket and an entry here. Only then, and when it
+ * is the client's turn, begins what costs more: OpenSSL keeps some 60 KB for a handshake.
  */
 export class TlsGate {
   readonly #options: TlsGateOptions
   /** By both ends of the connection, the oldest first. */
   readonly #waiting = new Map<string, Waiting>()
+  readonly #turns: HandshakeTurns
   #handshakes: TlsServer
 
   /** @throws Error if there is no certificate that can be used */
   constructor(options: TlsGateOptions) {
     this.#options = options
     this.#handshakes = this.#serverOf(readTlsSettings(options.config))
+    this.#turns = new HandshakeTurns(
+      (socket) => this.#handshakes.emit('connection', socket),
+      () => options.elapsed(),
+    )
     for (const name of DIRECTIVES) options.config.onChange(name, () => this.#follow())
   }
 
@@ -82,6 +88,7 @@ export class TlsGate {
     this.#waiting.set(ends, { socket, since: this.#options.elapsed() })
     socket.on('error', () => {})
     socket.once('close', () => {
+      this.#turns.end(socket)
       if (this.#waiting.get(ends)?.socket === socket) this.#waiting.delete(ends)
     })
     let head: Buffer | undefined
@@ -94,7 +101,7 @@ export class TlsGate {
       socket.off('end', onEnd)
       if (socket.destroyed) return
       socket.unshift(head)
-      this.#handshakes.emit('connection', socket)
+      this.#turns.ask(socket)
     }
     const onEnd = (): void => void socket.destroy()
     socket.on('readable', onReadable)
@@ -115,22 +122,32 @@ export class TlsGate {
   /** Ends the handshakes that take too long. Called every second. */
   survey(): void {
     const end = this.#options.elapsed() - HANDSHAKE_LIMIT_MS
-    let count = 0
-    let address = ''
-    for (const [ends, { socket, since }] of this.#waiting) {
+    const slow = this.#turns.overdue()
+    for (const { socket, since } of this.#waiting.values()) {
       if (since > end) break
-      count++
-      address = addressOf(socket)
-      this.#waiting.delete(ends)
+      slow.push(socket)
+    }
+    if (slow.length === 0) return
+    const ended = new Set(slow)
+    const address = addressOf(slow[slow.length - 1])
+    for (const socket of ended) {
+      this.#waiting.delete(endsOf(socket))
       socket.destroy()
     }
-    if (count === 0) return
+    const count = ended.size
     this.#options.logger.warn({ count, address }, 'clients refused: TLS handshakes took too long')
   }
 
   /** Ends all handshakes. */
   close(): void {
     for (const { socket } of this.#waiting.values()) socket.destroy()
+  }
+
+  #passed(ends: string): void {
+    const client = this.#waiting.get(ends)
+    if (client === undefined) return
+    this.#waiting.delete(ends)
+    this.#turns.end(client.socket)
   }
 
   #follow(): void {
@@ -165,7 +182,7 @@ export class TlsGate {
     const options = { requestCert: settings.asks, rejectUnauthorized: false, allowHalfOpen: true }
     const server = createServer({ ...settings.options, ...options })
     server.on('secureConnection', (socket) => {
-      this.#waiting.delete(endsOf(socket))
+      this.#passed(endsOf(socket))
       const refusal = refusalOf(socket, settings)
       if (refusal !== undefined) {
         this.#options.logger.warn({ address: addressOf(socket) }, `client refused: ${refusal}`)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { connect as connectPlain, type Socket } from 'node:net'
+import { type AddressInfo, connect as connectPlain, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ConnectionOptions, connect } from 'node:tls'
@@ -46,6 +46,20 @@ export async function joinTls(
   const greeted = new Promise<void>((resolve) => void socket.once('secureConnect', resolve))
   await Promise.race([greeted, client.closed])
   return client
+}
+
+/** The first record that a TLS client sends. */
+export async function firstRecord(): Promise<Buffer> {
+  const recorder = createServer().listen(0, '127.0.0.1')
+  onTestFinished(() => void recorder.close())
+  await once(recorder, 'listening')
+  const client = connect({ port: (recorder.address() as AddressInfo).port, ...credentials() })
+  client.on('error', () => {})
+  const [socket] = (await once(recorder, 'connection')) as [Socket]
+  const [record] = (await once(socket, 'data')) as [Buffer]
+  client.destroy()
+  socket.destroy()
+  return record
 }
 
 /** Connects without speaking TLS. */

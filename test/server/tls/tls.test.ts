@@ -5,9 +5,18 @@ import { join as joinPaths } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { type Logger, pino } from 'pino'
 import { expect, test } from 'vitest'
+import { MAX_HANDSHAKES } from '../../../src/server/tls/handshake-turns.ts'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { ErrorReply, eventually, join, LogLines, start } from '../raw-client.ts'
-import { connectRaw, fixture, joinTls, movable, TLS, temporaryDirectory } from './tls-client.ts'
+import {
+  connectRaw,
+  firstRecord,
+  fixture,
+  joinTls,
+  movable,
+  TLS,
+  temporaryDirectory,
+} from './tls-client.ts'
 
 const OPEN = { ...TLS, 'tls-auth-clients': 'no' }
 const log = (): { lines: LogLines; logger: Logger } => {
@@ -331,6 +340,43 @@ test('a thousand clients that fall silent in their handshake are cut off, and co
   )
   expect(await client.call('PING')).toBe('PONG')
   expect(await (await joinTls(server)).call('PING')).toBe('PONG')
+})
+
+test('clients that fall silent after their first record take turns, and keep nobody out', async () => {
+  const clock = new ManualClock()
+  const { lines, logger } = log()
+  const server = await start({ tlsPort: 0, clock, logger, directives: OPEN })
+  const hello = await firstRecord()
+  const silent = await Promise.all(
+    Array.from({ length: MAX_HANDSHAKES + 100 }, () => connectRaw(server.tlsPort)),
+  )
+  let answered = 0
+  for (const socket of silent) {
+    socket.once('data', () => answered++)
+    socket.write(hello)
+  }
+  await eventually(() => answered === MAX_HANDSHAKES)
+  const plain = await join(server)
+  let joined = false
+  const joining = joinTls(server).then((client) => {
+    joined = true
+    return client
+  })
+  // One turn later than the server has read its first record, which may take it some time.
+  for (let i = 0; i < 6 && !joined; i++) {
+    clock.advance(1_400)
+    for (let k = 0; k < 300; k++) expect(await plain.call('PING')).toBe('PONG')
+  }
+  const client = await joining
+  expect(await client.call('PING')).toBe('PONG')
+  const closed = (): number => silent.filter((socket) => socket.destroyed).length
+  expect(closed()).toBeGreaterThan(0)
+  // No more than those whose turn others waited for.
+  expect(closed()).toBeLessThanOrEqual(101)
+  clock.advance(11_000)
+  await eventually(() => closed() === silent.length)
+  expect(lines.lines.some((line) => line.includes('TLS handshakes took too long'))).toBe(true)
+  expect(await client.call('PING')).toBe('PONG')
 })
 
 test.each([

@@ -1,0 +1,14 @@
+/** A longer text from a client is cut where it is kept, or written down, in bytes. */
+export const MAX_SHOWN_BYTES = 1024
+
+/**
+ * A client's text as it is kept for others to read: its beginning, and how much is missing.
+ *
+ * @param bytes a binary string, of which nothing but the result stays in memory
+ */
+export function shortened(bytes: string): string {
+  const more = bytes.length - MAX_SHOWN_BYTES
+  if (more <= 0) return bytes
+  const beginning = Buffer.from(bytes.slice(0, MAX_SHOWN_BYTES), 'latin1').toString('latin1')
+  return `${beginning}... (${more} more bytes)`
+}
