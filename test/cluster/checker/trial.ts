@@ -71,12 +71,22 @@ function judge(history: History, balances: readonly number[]): string[] {
   return faults
 }
 
-/** @returns what differs between the nodes once all have all */
+/** @returns what differs between the nodes at one index, once all have all */
 async function differences(ports: readonly number[]): Promise<string[]> {
-  for (const port of ports) await syncAt(port)
-  const states = await Promise.all(ports.map(stateOf))
-  return states.some((state) => state !== states[0]) ? ['the nodes have different states'] : []
+  for (;;) {
+    for (const port of ports) await syncAt(port)
+    const states = await Promise.all(ports.map(stateOf))
+    // A lock may expire in between.
+    if (new Set(states.map(indexOf)).size > 1) continue
+    const other = states.find((state) => state !== states[0])
+    if (other === undefined) return []
+    const at = [...states[0]].findIndex((character, i) => character !== other[i])
+    const [a, b] = [states[0], other].map((state) => state.slice(at - 50, at + 100))
+    return [`the nodes have different states: ${a} and ${b}`]
+  }
 }
+
+const indexOf = (state: string): string | undefined => /"CurrentIndex":(\d+)/.exec(state)?.[1]
 
 async function syncAt(port: number): Promise<void> {
   const redis = new Redis({ port, host: '127.0.0.1' })
