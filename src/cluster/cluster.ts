@@ -29,7 +29,7 @@ import { WriteQueue } from './write-queue.ts'
 /** A node that has not heard of etcd for this long is stale, in milliseconds. */
 const STALE_MS = 2000
 /** While etcd does not answer at the start, the log says so this often, in milliseconds. */
-const WAITING_MS = 2000
+const WAITING_MS = 1000
 /** The own copy of the tree is written at most this often, in milliseconds, and at the end. */
 const KEEP_INTERVAL_MS = 60_000
 const UNCERTAIN = 'UNCERTAIN the write may have been made, or may still be made'

@@ -103,7 +103,7 @@ describeWithPeer('etcd', 'an etcd that asks who is there', () => {
     await ask(url, 'auth/enable', {})
     await expectShared({ 'etcd-user': 'root', 'etcd-password': 'secret' })
     const [a, b] = [(group as Group).client(0), (group as Group).client(1)]
-    for (let i = 2; i < 12; i++) {
+    for (let i = 2; i < 6; i++) {
       const root = { name: 'root', password: 'secret' }
       const { token } = await ask(url, 'auth/authenticate', root)
       await ask(url, 'auth/user/changepw', root, token)

@@ -1,8 +1,6 @@
 import type { SeededRandom } from '../../persistence/seeded-random.ts'
 import type { ProcessGroup } from './process-group.ts'
 
-/** How many kinds of trouble a round has. */
-const TROUBLES = 6
 /** No trouble lasts longer, in milliseconds; the longest outlasts a lease. */
 const MAX_TROUBLE_MS = 3000
 const LONG_TROUBLE_MS = 13_000
@@ -27,13 +25,14 @@ const BEGINNINGS: readonly Begin[] = [
   ({ members: { members } }, i) => members[i].pause(),
 ]
 
-/** All kinds of trouble, one after the other and two at a time. */
+/** All kinds of trouble, one after the other and two at a time. @param count how often there is some */
 export async function mixedFaults(
+  count: number,
   group: ProcessGroup,
   progress: (operations: number) => Promise<void>,
   random: SeededRandom,
 ): Promise<void> {
-  for (let i = 0; i < TROUBLES; i++) {
+  for (let i = 0; i < count; i++) {
     await progress(50)
     const troubles = random.between(1, 2)
     for (let j = 0; j < troubles; j++) {
