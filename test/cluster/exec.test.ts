@@ -107,4 +107,18 @@ describeWithPeer('etcd', 'EXEC in a group', () => {
     clock.advance(10)
     await client.multi().del('d/x').exec()
   })
+
+  test('that would make too many directories is refused before it is in the log', async () => {
+    const [client] = clients
+    const end = async (): Promise<string | undefined> =>
+      /group_log_revision:\d+/.exec(await client.info('cluster'))?.[0]
+    const before = await end()
+    const transaction = client.multi()
+    for (let i = 0; i < 60; i++) transaction.set(`${i}${'/x'.repeat(1000)}`, '1')
+    await expect(transaction.exec()).rejects.toThrow(/EXECABORT .*too many directories/)
+    await client.call('KSYNC')
+    expect(await end()).toBe(before)
+    // The connection goes on.
+    expect(await client.multi().set('a', '1').exec()).toEqual([[null, 'OK']])
+  })
 })
