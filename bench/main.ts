@@ -7,6 +7,7 @@ import { cas } from './trials/cas.ts'
 import { durability } from './trials/durability.ts'
 import { expiry } from './trials/expiry.ts'
 import { fanout } from './trials/fanout.ts'
+import { group } from './trials/group.ts'
 import { listing } from './trials/listing.ts'
 import { memory } from './trials/memory.ts'
 import { ping } from './trials/ping.ts'
@@ -25,6 +26,7 @@ const TRIALS: readonly Trial[] = [
   memory,
   startup,
   durability,
+  group,
 ]
 
 /** A run that takes longer hangs, and is ended. */

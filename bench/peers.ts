@@ -133,6 +133,8 @@ function tlsArguments(port: number): string[] {
   ]
 }
 
+/** It also reports whether there is a leader, without which writes fail. */
+const HEALTH = ['GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n', '"health":"true"'] as const
 const PING = ['PING\r\n', '+PONG'] as const
 
 function redis(path: string): Peer {
@@ -170,8 +172,7 @@ function etcd(path: string): Peer {
       return start({
         name: 'etcd',
         path,
-        // /health also reports whether there is a leader, without which writes fail.
-        probe: ['GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n', '"health":"true"'],
+        probe: HEALTH,
         args: (port, directory) => {
           const client = `http://127.0.0.1:${port}`
           return [
@@ -184,6 +185,32 @@ function etcd(path: string): Peer {
       })
     },
   }
+}
+
+/** Starts three members of one etcd cluster, with its v2 API. @throws Error if etcd is not installed */
+export async function startMembers(): Promise<Server[]> {
+  const path = findProgram('etcd')
+  if (path === undefined) throw new Error('etcd is missing: apt-get install etcd-server')
+  const peers: string[] = []
+  for (let i = 0; i < 3; i++) peers.push(`http://127.0.0.1:${await freePort()}`)
+  const cluster = peers.map((peer, i) => `m${i}=${peer}`).join()
+  const starts = peers.map((peer, i) =>
+    start({
+      name: 'etcd',
+      path,
+      probe: HEALTH,
+      args: (port, directory) => {
+        const client = `http://127.0.0.1:${port}`
+        return [
+          ...['--enable-v2', '--name', `m${i}`, '--data-dir', join(directory, 'data')],
+          ...['--listen-client-urls', client, '--advertise-client-urls', client],
+          ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+          ...['--initial-cluster', cluster, '--logger', 'zap', '--log-level', 'error'],
+        ]
+      },
+    }),
+  )
+  return Promise.all(starts)
 }
 
 /** The options that `make run` gives to node. */
@@ -204,6 +231,8 @@ export interface Ktree extends Peer {
   readonly commandLine: string
   /** Whether ktree has the options `--dir` and `--durability`. */
   readonly durable: boolean
+  /** Starts a node of a group. @param endpoints URLs of etcd */
+  startNode(endpoints: readonly string[]): Promise<Server>
 }
 
 /** Copies the build in dist/ of this repository. */
@@ -226,6 +255,16 @@ export function ktree(): Ktree {
     version: ask('--version').trim(),
     durable,
     commandLine: ['node', ...options, 'dist/main.js', ...keeping('no', '…')].join(' '),
+    startNode: (endpoints) =>
+      start({
+        name: 'ktree',
+        path: process.execPath,
+        probe: PING,
+        args: (port, where) => [
+          ...[...options, main, '--port', `${port}`, '--bind', '127.0.0.1'],
+          ...['--etcd-endpoints', ...endpoints, ...keeping('no', where)],
+        ],
+      }),
     start: (durability = 'no', tls = false) => {
       if (durability !== 'no' && !durable) throw new Error('ktree does not know --durability yet')
       return start({
