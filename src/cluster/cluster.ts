@@ -243,6 +243,14 @@ export class Cluster implements Group {
     await this.#applied(() => this.#follower.position >= end)
   }
 
+  async save(): Promise<void> {
+    const { last } = this.#follower
+    if (last === undefined || this.#isBroken) return
+    this.#keptAt = performance.now()
+    const { head, pieces } = this.#takeSnapshot()
+    await this.#own.keep(head, last, pieces)
+  }
+
   async nodes(): Promise<readonly GroupNode[]> {
     const { kvs } = await this.#etcd.rangeOnce(this.#keys.nodes)
     const self = this.#memberships?.current?.node
@@ -294,12 +302,12 @@ export class Cluster implements Group {
 
   /** Writes the own copy of the tree. @param interval not more often than that, in milliseconds */
   async #keep(interval: number): Promise<void> {
-    const { last } = this.#follower
-    if (last === undefined || this.#isBroken) return
     if (performance.now() - this.#keptAt < interval) return
-    this.#keptAt = performance.now()
-    const { head, pieces } = this.#takeSnapshot()
-    await this.#own.keep(head, last, pieces)
+    try {
+      await this.save()
+    } catch (error) {
+      this.#parts.server.logger.warn({ err: error }, 'could not write a copy of the tree')
+    }
   }
 
   #join(): Promise<Membership> {

@@ -30,7 +30,8 @@ const FILE_MODE = 0o600
  */
 export class LocalCopy {
   readonly path: string
-  #isWriting = false
+  /** Resolves when the last copy has been written, or could not be. */
+  #written: Promise<unknown> = Promise.resolve()
 
   constructor(path: string) {
     this.path = path
@@ -58,14 +59,19 @@ export class LocalCopy {
   }
 
   /**
-   * Replaces the copy, if none is being written.
+   * Replaces the copy, after those that are being written.
    *
    * @param pieces of the state
    * @throws the system's error; the former copy then stays
    */
-  async write(head: CopyHead, pieces: Iterable<Value>): Promise<void> {
-    if (this.#isWriting) return
-    this.#isWriting = true
+  write(head: CopyHead, pieces: Iterable<Value>): Promise<void> {
+    const write = (): Promise<void> => this.#write(head, pieces)
+    const written = this.#written.then(write, write)
+    this.#written = written.catch(() => {})
+    return written
+  }
+
+  async #write(head: CopyHead, pieces: Iterable<Value>): Promise<void> {
     const temporary = `${this.path}.${process.pid}.tmp`
     try {
       await makeDirectory(dirname(this.path))
@@ -75,8 +81,6 @@ export class LocalCopy {
     } catch (error) {
       await rm(temporary, { force: true })
       throw error
-    } finally {
-      this.#isWriting = false
     }
   }
 }

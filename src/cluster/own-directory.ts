@@ -60,7 +60,12 @@ export class OwnDirectory {
    */
   async bootstrap(options: StoreOptions): Promise<void> {
     const { directory, etcd, keys, snapshots, logger } = this.#parts
-    if (directory === undefined || !existsSync(treeOf(directory))) return
+    if (directory === undefined) {
+      throw new ClusterError(
+        'etcd-bootstrap brings the tree in dir along; with durability no there is none',
+      )
+    }
+    if (!existsSync(treeOf(directory))) return
     const { kvs } = await etcd.range({ key: keys.tail })
     const [tail] = kvs
     const store = new Store(options)
@@ -108,20 +113,17 @@ export class OwnDirectory {
     throw this.#foreign('a copy of what is not in the log any more, as if etcd had been put back')
   }
 
-  /** Writes the copy. A failure is logged. @param batch the one at the head's revision */
+  /** Writes the copy. @param batch the one at the head's revision @throws Error if it cannot */
   async keep(
     head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>,
-    batch: BatchName,
+    { node, number }: BatchName,
     pieces: Parameters<LocalCopy['write']>[1],
   ): Promise<void> {
-    const { log, logger } = this.#parts
-    try {
-      const { node, number } = batch
-      const whole = { format: FORMAT_VERSION, log: log.id, ...head, batch: { node, number } }
-      await this.#copy?.write(whole, pieces)
-    } catch (error) {
-      logger.warn({ err: error }, 'could not write a copy of the tree')
-    }
+    const { id } = this.#parts.log
+    await this.#copy?.write(
+      { format: FORMAT_VERSION, log: id, ...head, batch: { node, number } },
+      pieces,
+    )
   }
 
   #foreign(what: string): ClusterError {

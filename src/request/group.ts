@@ -37,5 +37,7 @@ export interface Group {
    * @throws Error if etcd does not answer
    */
   sync(): Promise<void>
+  /** Resolves when this node's own copy of the tree is on its disk. @throws Error if it cannot be written */
+  save(): Promise<void>
   nodes(): Promise<readonly GroupNode[]>
 }

@@ -79,6 +79,25 @@ describeWithPeer('etcd', "a node's own directory", () => {
     expect(await again.client.call('KWAIT', ...since)).toEqual(await other.call('KWAIT', ...since))
   })
 
+  test('has what was there at SAVE, also if the node is killed then', async () => {
+    const first = await start()
+    await first.client.set('a', '1')
+    expect(await first.client.save()).toBe('OK')
+    const saved = readFileSync(join(dir, 'node-copy'))
+    await first.client.set('a', '2')
+    await first.node.close()
+    // As kill -9 would have left it.
+    writeFileSync(join(dir, 'node-copy'), saved)
+    const again = await start()
+    expect(again.lines.join()).toContain('went on from the copy')
+    expect(await again.client.get('a')).toBe('2')
+    const nowhere = group.client(await group.add())
+    await expectSameStates(again.client, nowhere)
+    await expect(nowhere.save()).rejects.toThrow('durability is no')
+    await expect(nowhere.bgsave()).rejects.toThrow('durability is no')
+    await expect(start({ durability: 'no', 'etcd-bootstrap': 'yes' })).rejects.toThrow(/none$/)
+  })
+
   test('is of no use when the log was cut after it, or when it is damaged', async () => {
     const cut = { 'log-max-batches': '5' }
     const first = await start(cut)

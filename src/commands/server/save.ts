@@ -7,12 +7,19 @@ import { replyLater } from '../../request/reply-later.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'no_async_loading']
 
-/** Begins a checkpoint, and does not wait for its end. @throws CommandError with durability no */
-function saveInBackground({ persistence, logger }: ServerContext, command: string): void {
-  if (persistence.durability === 'no') {
+/** Writes a checkpoint, or the copy of a node of a group. @throws CommandError with durability no */
+function save({ persistence, group, config }: ServerContext): Promise<void> {
+  const durability = group === undefined ? persistence.durability : config.get('durability')
+  if (durability === 'no') {
     throw new CommandError('ERR durability is no: nothing is kept on disk')
   }
-  persistence.save().catch((error: unknown) => logger.warn({ err: error }, `${command} failed`))
+  return group === undefined ? persistence.save() : group.save()
+}
+
+/** Does not wait for the end. */
+function saveInBackground(server: ServerContext, command: string): void {
+  const { logger } = server
+  save(server).catch((error: unknown) => logger.warn({ err: error }, `${command} failed`))
 }
 
 /** Writing checkpoints, which make the journal before them needless. */
@@ -27,7 +34,7 @@ export const saveCommands: readonly Command[] = [
     flags: [...FLAGS, 'no_multi'],
     run(client) {
       const { reply, server } = client
-      replyLater(client, server.persistence.save(), () => reply.ok())
+      replyLater(client, save(server), () => reply.ok())
     },
   },
   {
