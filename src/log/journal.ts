@@ -258,7 +258,8 @@ export class Journal {
     if (target === this.#synced) return
     const started = performance.now()
     try {
-      for (const segment of this.#unsynced(target)) {
+      // Nobody writes meanwhile.
+      for (const segment of this.#unsynced(target, Number.POSITIVE_INFINITY)) {
         this.#files.syncNow(segment.file!)
         this.#closeFormer(segment)
       }
@@ -274,7 +275,7 @@ export class Journal {
     if (target === this.#synced) return
     const started = performance.now()
     try {
-      for (const segment of this.#unsynced(target)) {
+      for (const segment of this.#unsynced(target, this.#maxSyncBehindWriterBytes)) {
         await this.#files.sync(segment.file!)
         this.#closeFormer(segment)
       }
@@ -284,9 +285,13 @@ export class Journal {
     this.#noteSynced(target, started)
   }
 
-  /** The segments with records before a position that may not be on the disk; begins a new one if it is time. */
-  #unsynced(target: number): Segment[] {
-    this.#rotateIfLong()
+  /**
+   * The segments with records before a position that may not be on the disk; begins a new one if it is time.
+   *
+   * @param maxBytes of a sync that does not begin a new segment
+   */
+  #unsynced(target: number, maxBytes: number): Segment[] {
+    this.#rotateIfLong(maxBytes)
     return this.#segments.filter(({ file, start }) => file !== undefined && start < target)
   }
 
@@ -313,11 +318,10 @@ export class Journal {
     return this.#failure
   }
 
-  #rotateIfLong(): void {
+  #rotateIfLong(maxBytes: number): void {
     const { start } = this.#segments.at(-1)!
     const unsynced = this.#written - Math.max(this.#synced, start)
-    const isLong =
-      unsynced > this.#maxSyncBehindWriterBytes || this.#written - start > this.#segmentBytes
+    const isLong = unsynced > maxBytes || this.#written - start > this.#segmentBytes
     if (!isLong || this.#spare === undefined || this.#writer.hasFragment) return
     this.#spare.start = this.#written
     this.#segments.push(this.#spare)
