@@ -10,6 +10,7 @@ import { Store } from '../store/store.ts'
 import type { Output } from '../transfer/progress.ts'
 import { version } from '../version.ts'
 import { parseCommandLine, type Run, type Transfer } from './command-line.ts'
+import { growHeapFreely } from './heap-growth.ts'
 import { helpText, transferHelpText } from './help.ts'
 import { createLog, pinoLevel } from './logger.ts'
 import { type SignalHost, Signals } from './signals.ts'
@@ -88,6 +89,7 @@ async function serve(commandLine: Run, host: Host, start: typeof startServer): P
     ...(configFile && { configFile: resolve(configFile) }),
   })
   signals.server = server
+  growHeapFreely()
   await server.closed
   await output.end()
   return server.lostWrites > 0 ? 1 : 0

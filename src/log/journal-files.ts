@@ -26,6 +26,8 @@ export interface JournalFiles {
   create(path: string, content: Uint8Array): Promise<number>
   /** Resolves when the content of a file is on the disk; works on another thread. */
   sync(file: number): Promise<void>
+  /** Like `sync`, but waits. */
+  syncNow(file: number): void
   /** Resolves when the names in a directory are on the disk. */
   syncDirectory(directory: string): Promise<void>
   remove(path: string): Promise<void>
@@ -50,6 +52,7 @@ export const systemFiles: JournalFiles = {
   truncate: (file, size) => fs.ftruncateSync(file, size),
   close: (file) => fs.closeSync(file),
   sync: (file) => fdatasync(file),
+  syncNow: (file) => fs.fdatasyncSync(file),
   syncDirectory,
   remove: (path) => fs.promises.rm(path, { force: true }),
 

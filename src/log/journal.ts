@@ -242,39 +242,86 @@ export class Journal {
     return this.#syncing
   }
 
+  /** Whether a sync is under way. */
+  get isSyncing(): boolean {
+    return this.#syncing !== undefined
+  }
+
+  /**
+   * Like {@link sync}, but waits for the disk, which saves a change of threads. No sync may be under way.
+   *
+   * @throws JournalError if the sync fails
+   */
+  syncNow(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    const target = this.#written
+    if (target === this.#synced) return
+    const started = performance.now()
+    try {
+      // Nobody writes meanwhile.
+      for (const segment of this.#unsynced(target, Number.POSITIVE_INFINITY)) {
+        this.#files.syncNow(segment.file!)
+        this.#closeFormer(segment)
+      }
+    } catch (error) {
+      throw this.#fail(error)
+    }
+    this.#noteSynced(target, started)
+  }
+
   async #syncWritten(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     const target = this.#written
     if (target === this.#synced) return
-    this.#rotateIfLong()
-    const current = this.#segments.at(-1)!
     const started = performance.now()
     try {
-      for (const segment of [...this.#segments]) {
-        if (segment.file === undefined || segment.start >= target) continue
-        await this.#files.sync(segment.file)
-        if (segment === current) continue
-        this.#files.close(segment.file)
-        segment.file = undefined
+      for (const segment of this.#unsynced(target, this.#maxSyncBehindWriterBytes)) {
+        await this.#files.sync(segment.file!)
+        this.#closeFormer(segment)
       }
     } catch (error) {
-      this.#failure = new JournalError(
-        `the journal could not be written to the disk (${(error as Error).message}): ` +
-          `positions ${this.#synced} to ${this.#written} are unsure`,
-        { cause: error },
-      )
-      throw this.#failure
+      throw this.#fail(error)
     }
+    this.#noteSynced(target, started)
+  }
+
+  /**
+   * The segments with records before a position that may not be on the disk; begins a new one if it is time.
+   *
+   * @param maxBytes of a sync that does not begin a new segment
+   */
+  #unsynced(target: number, maxBytes: number): Segment[] {
+    this.#rotateIfLong(maxBytes)
+    return this.#segments.filter(({ file, start }) => file !== undefined && start < target)
+  }
+
+  /** Closes a segment that is on the disk, unless records may follow in it. */
+  #closeFormer(segment: Segment): void {
+    if (segment === this.#segments.at(-1)) return
+    this.#files.close(segment.file!)
+    segment.file = undefined
+  }
+
+  #noteSynced(target: number, started: number): void {
     this.#synced = target
     this.#lastSyncDuration = performance.now() - started
     this.#makeSpare()
   }
 
-  #rotateIfLong(): void {
+  /** Notes that a sync has failed. */
+  #fail(error: unknown): JournalError {
+    this.#failure = new JournalError(
+      `the journal could not be written to the disk (${(error as Error).message}): ` +
+        `positions ${this.#synced} to ${this.#written} are unsure`,
+      { cause: error },
+    )
+    return this.#failure
+  }
+
+  #rotateIfLong(maxBytes: number): void {
     const { start } = this.#segments.at(-1)!
     const unsynced = this.#written - Math.max(this.#synced, start)
-    const isLong =
-      unsynced > this.#maxSyncBehindWriterBytes || this.#written - start > this.#segmentBytes
+    const isLong = unsynced > maxBytes || this.#written - start > this.#segmentBytes
     if (!isLong || this.#spare === undefined || this.#writer.hasFragment) return
     this.#spare.start = this.#written
     this.#segments.push(this.#spare)

@@ -11,6 +11,14 @@ export type Durability = 'always' | 'everysec' | 'no'
  */
 const PERIOD_MS = 500
 /**
+ * Under `always`, the thread that serves clients waits for a sync itself, as Redis does. If it has waited
+ * longer than this on average, syncs run on another thread for a while.
+ */
+const MAX_WAIT_MS = 5
+const SLOW_DISK_MS = 200
+/** The share of the last wait in that average: one slow sync among fast ones does not count. */
+const LAST_WAIT_SHARE = 1 / 8
+/**
  * Under `no`, the journal syncs above this many unsynced bytes, so that segments can be dropped.
  */
 const MAX_UNSYNCED_BYTES = 64 * 1024 ** 2
@@ -33,6 +41,10 @@ export class SyncPolicy {
   #cancelTick: (() => void) | undefined
   #syncing: Promise<void> | undefined
   #mustWait = false
+  /** How long {@link syncNow} has waited, in milliseconds. */
+  #averageWait = 0
+  /** Until when syncs run on another thread, in milliseconds since the process began. */
+  #slowUntil = 0
 
   constructor(journal: Journal, durability: Durability, options: SyncPolicyOptions) {
     this.#journal = journal
@@ -62,6 +74,27 @@ export class SyncPolicy {
   /** While {@link mustWait}: resolves when writes may go on, or the sync has failed. */
   get ready(): Promise<void> | undefined {
     return this.#mustWait ? this.#syncing : undefined
+  }
+
+  /**
+   * Whether {@link syncNow} is due at the end of the turn, instead of {@link appended} after each append:
+   * under `always`, on a disk that is fast. One sync then covers all writes of the turn, and their replies
+   * need not wait for another turn.
+   */
+  get syncsAtTurnEnd(): boolean {
+    if (this.#durability !== 'always' || this.#journal.isSyncing) return false
+    return performance.now() >= this.#slowUntil
+  }
+
+  /** Syncs, and waits for it. @throws JournalError if it fails */
+  syncNow(): void {
+    const started = performance.now()
+    this.#journal.syncNow()
+    const ended = performance.now()
+    this.#averageWait += (ended - started - this.#averageWait) * LAST_WAIT_SHARE
+    if (this.#averageWait < MAX_WAIT_MS) return
+    this.#averageWait = MAX_WAIT_MS / 2
+    this.#slowUntil = ended + SLOW_DISK_MS
   }
 
   /**

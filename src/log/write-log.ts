@@ -47,6 +47,9 @@ export class WriteLog {
   #appended = 0
   /** The number of records that are kept. */
   #kept = 0
+  /** Records have been appended that the disk is to have when the turn ends. */
+  #isSyncDue = false
+  #isCommitScheduled = false
   /** Output is held that waits for the end of a command, rather than for a record. */
   #isHeldAhead = false
   /** The records that the journal has not taken. */
@@ -185,6 +188,40 @@ export class WriteLog {
     recorder.clear(true)
   }
 
+  /**
+   * Like {@link append}, and puts the records on the disk if the durability asks for it and that is quick.
+   * Called at the end of a turn, before its replies leave.
+   */
+  commit(): void {
+    this.append()
+    if (!this.#isSyncDue) return
+    this.#isSyncDue = false
+    if (this.#failure !== undefined || this.#policy === undefined) return
+    // Meanwhile somebody may have begun a sync that does not cover all records, or another journal.
+    if (!this.#policy.syncsAtTurnEnd) {
+      this.#awaitKept()
+      return
+    }
+    try {
+      this.#policy.syncNow()
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    this.#keep(this.#appended)
+  }
+
+  /** Has {@link commit} called, in case what has been appended is no request's. */
+  #scheduleCommit(): void {
+    this.#isSyncDue = true
+    if (this.#isCommitScheduled) return
+    this.#isCommitScheduled = true
+    setImmediate(() => {
+      this.#isCommitScheduled = false
+      this.commit()
+    })
+  }
+
   /** Hands over everything that is left, and tries once more what the journal has not taken. */
   finish(): void {
     if (this.#journal === undefined) return
@@ -221,6 +258,10 @@ export class WriteLog {
   }
 
   #awaitKept(): void {
+    if (this.#also === undefined && this.#policy?.syncsAtTurnEnd === true) {
+      this.#scheduleCommit()
+      return
+    }
     const number = this.#appended
     const kept = this.#policy?.appended()
     if (kept === undefined) this.#keep(number)

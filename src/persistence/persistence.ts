@@ -6,7 +6,6 @@ import type { Recorder } from '../log/recorder.ts'
 import type { Durability } from '../log/sync-policy.ts'
 import { WriteLog } from '../log/write-log.ts'
 import type { Clock } from '../store/clock.ts'
-import { INDEX_CEILING } from '../store/index-ceiling.ts'
 import type { Store } from '../store/store.ts'
 import { Changes } from '../store/tree/changes.ts'
 import type { JournalPlace } from './checkpoint.ts'
@@ -18,6 +17,7 @@ import { PersistenceError } from './errors.ts'
 import { openJournal } from './journal-home.ts'
 import { reasonOf } from './level.ts'
 import { noteChanges, readDirectory } from './read-directory.ts'
+import { skipLost } from './skip-lost.ts'
 import { PersistenceStatus } from './status.ts'
 
 export type { Durability } from '../log/sync-policy.ts'
@@ -126,6 +126,11 @@ export class Persistence {
     return this.#log.covering
   }
 
+  /** Whether replies wait for the disk. */
+  get waitsForDisk(): boolean {
+    return this.#log.durability === 'always'
+  }
+
   /** Counts the writes to the store, while it is kept on disk. */
   get writes(): number {
     return this.#changes.writes
@@ -142,6 +147,11 @@ export class Persistence {
    */
   append(): void {
     this.#log.append()
+  }
+
+  /** Like {@link append}, at the end of a turn: under `always` the disk then has the writes, or soon will. */
+  commit(): void {
+    this.#log.commit()
     const journal = this.#journal
     if (journal === undefined || !this.#loop.mayBegin || this.failure !== undefined) return
     const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
@@ -175,13 +185,13 @@ export class Persistence {
     this.#log.start(journal, durability)
     const gap = this.#parts.crashIndexGap?.() ?? 0
     const skips = loaded?.exact === false && gap > 0
-    if (skips) this.#skipLost(gap)
+    if (skips) skipLost(store, this.#changes, gap, logger)
     // An empty tree is written at once, because a directory that cannot be written must show now.
     const isNew = home.isEmpty || loaded?.journal === undefined
     if (isNew || skips) await this.#writeFirst(home)
     else if (this.#loop.hasUnsaved) this.#loop.request()
     await home.mark(this.#keepsAll)
-    this.append()
+    this.commit()
   }
 
   /**
@@ -261,7 +271,7 @@ export class Persistence {
     this.#isAppendScheduled = true
     setImmediate(() => {
       this.#isAppendScheduled = false
-      this.append()
+      this.commit()
     })
   }
 
@@ -312,26 +322,6 @@ export class Persistence {
       await this.#stop()
       throw new PersistenceError(`cannot write ${treeOf(home.directory)}: ${reasonOf(error)}`)
     }
-  }
-
-  /**
-   * Skips the indexes of writes that a power cut may have lost: clients have seen them, and must not
-   * take later writes for them.
-   */
-  #skipLost(gap: number): void {
-    const { store, logger } = this.#parts
-    const last = store.index
-    // Above the ceiling no write follows, and none was lost.
-    if (last >= INDEX_CEILING) return
-    // The checkpoint that follows has it, so it need not be an entry.
-    this.#changes.covered = true
-    store.skipTo(Math.min(last + gap, INDEX_CEILING))
-    this.#changes.covered = false
-    logger.warn(
-      { from: last, index: store.index },
-      'the machine has been restarted since the last run, which did not end in order: what came ' +
-        `after index ${last}, if anything did, is lost, and the index goes on at ${store.index + 1}`,
-    )
   }
 
   /** Changes the durability in the same directory. */

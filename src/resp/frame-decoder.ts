@@ -35,6 +35,8 @@ const MAX_ARGUMENTS = 99
 const MAX_LENGTH_DIGITS = 7
 /** How many bytes become text at a time; arguments are cut from that text. */
 const TEXT_BYTES = 4096
+/** Of a longer frame only the name and the key become text, because the text would be mostly its value. */
+const MAX_SHARING_BYTES = 512
 /** V8 copies slices up to this length; a longer slice keeps alive the text that it is cut from. */
 const MAX_COPIED_SLICE = 12
 
@@ -157,7 +159,9 @@ export class FrameDecoder {
     const length = bytes === this.#refilled ? this.#refilledLength : bytes.length
     this.#textBytes = bytes
     this.#textStart = from
-    this.#textEnd = Math.min(from + TEXT_BYTES, length)
+    const isLong = this.end - from > MAX_SHARING_BYTES
+    const useful = isLong ? Math.min(Math.max(end, this.firstEnd), this.end) : length
+    this.#textEnd = Math.min(from + TEXT_BYTES, useful)
     this.#text = source.latin1Slice(from, this.#textEnd)
     return this.#text.slice(start - from, end - from)
   }

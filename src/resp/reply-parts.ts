@@ -1,4 +1,4 @@
-import type { Value } from '../store/value.ts'
+import { sliceValue, type Value } from '../store/value.ts'
 
 /** A part of a reply that is made as it is sent: about this many bytes at a time. */
 export const PIECE_BYTES = 64 * 1024
@@ -45,6 +45,43 @@ export class SourcePart<Source extends Weighed> {
 
 /** A part of a reply: bytes, a long value, or what makes bytes when they are sent. */
 export type Part<Source extends Weighed> = Buffer | ValuePart | SourcePart<Source>
+
+/** The most bytes that are sent in one call, so that they show how far the client reads. */
+const MAX_TOGETHER_BYTES = 1024 * 1024
+
+/** The bytes of parts that need no encoding; undefined if some do, or if they are many. */
+export function bytesOfParts<Source extends Weighed>(
+  parts: readonly Part<Source>[],
+): Buffer[] | undefined {
+  const pieces: Buffer[] = []
+  let length = 0
+  for (const part of parts) {
+    const bytes = part instanceof ValuePart ? part.value : part
+    if (!Buffer.isBuffer(bytes)) return undefined
+    length += bytes.length
+    if (length > MAX_TOGETHER_BYTES) return undefined
+    pieces.push(bytes)
+  }
+  return pieces
+}
+
+/** What is left of parts that are bytes, without the first `count` of them. */
+export function partsBehind<Source extends Weighed>(
+  parts: readonly Part<Source>[],
+  count: number,
+): Part<Source>[] {
+  let first = 0
+  let left = count
+  while (first < parts.length && left >= parts[first].length) left -= parts[first++].length
+  const rest = parts.slice(first)
+  const [cut] = rest
+  if (left === 0 || cut === undefined || cut instanceof SourcePart) return rest
+  rest[0] =
+    cut instanceof ValuePart
+      ? new ValuePart(sliceValue(cut.value, left, cut.length))
+      : cut.subarray(left)
+  return rest
+}
 
 /**
  * Replaces ranges of a reply.

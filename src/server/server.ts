@@ -183,8 +183,8 @@ export class Server implements ServerContext {
     })
     const frameDecoder = new FrameDecoder(this.requestLimits)
     const onServed = (): void => this.#expiry.arm()
-    const append = (): void => this.persistence.append()
-    this.#turn = new Turn(this.store, this.clock, frameDecoder, this.pubsub, onServed, append, this)
+    const { store, persistence, pubsub } = this
+    this.#turn = new Turn(store, this.clock, frameDecoder, pubsub, onServed, persistence, this)
     this.#admission = new Admission({
       server: this,
       dispatcher: this.#dispatcher,

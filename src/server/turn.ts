@@ -26,6 +26,14 @@ export interface TurnClient extends Accountable {
   flush(): void
 }
 
+/** What keeps the writes of a turn. */
+export interface TurnLog {
+  /** Whether replies wait for the disk, which should be asked once a turn. */
+  readonly waitsForDisk: boolean
+  /** Keeps the writes; called before replies and messages are sent. */
+  commit(): void
+}
+
 /**
  * One turn of the event loop: gathers the input of all sockets, serves it, and sends the replies. An
  * unexpected error ends the connection that it comes from; the other clients of the turn are served.
@@ -47,7 +55,7 @@ export class Turn {
   readonly #decoder: FrameDecoder
   readonly #pubsub: Subscriptions
   readonly #onServed: () => void
-  readonly #beforeFlush: () => void
+  readonly #log: TurnLog
   readonly #server: Accountable
   readonly #bytes = Buffer.allocUnsafeSlow(MAX_GATHERED_BYTES)
   #length = 0
@@ -69,7 +77,6 @@ export class Turn {
   /**
    * @param decoder shared by all connections
    * @param onServed called when requests have been served
-   * @param beforeFlush called before replies and messages are sent
    * @param server answers for errors that are no client's
    */
   constructor(
@@ -78,7 +85,7 @@ export class Turn {
     decoder: FrameDecoder,
     pubsub: Subscriptions,
     onServed: () => void,
-    beforeFlush: () => void,
+    log: TurnLog,
     server: Accountable,
   ) {
     this.#store = store
@@ -86,7 +93,7 @@ export class Turn {
     this.#decoder = decoder
     this.#pubsub = pubsub
     this.#onServed = onServed
-    this.#beforeFlush = beforeFlush
+    this.#log = log
     this.#server = server
   }
 
@@ -144,7 +151,7 @@ export class Turn {
   /** Sends all replies and messages now. */
   flush(): void {
     try {
-      this.#beforeFlush()
+      this.#log.commit()
       this.#pubsub.flush()
     } catch (error) {
       this.#server.fail(error)
@@ -213,8 +220,9 @@ export class Turn {
     this.#flushIfLate()
   }
 
-  /** Sends replies in the middle of a long turn, unless connections are being accepted. */
+  /** Sends replies in the middle of a long turn, unless connections are being accepted or the disk is slower. */
   #flushIfLate(): void {
+    if (this.#log.waitsForDisk) return
     const late = this.#clock.lastLap - this.#flushedAt > MAX_FLUSH_INTERVAL_MS
     if (late && !this.#accepted && this.#acceptingTurns === 0) this.flush()
   }

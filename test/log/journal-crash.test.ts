@@ -10,7 +10,15 @@ import { openJournal, payloadOf } from './support.ts'
 type Step =
   | { readonly kind: 'append'; readonly length: number }
   | {
-      readonly kind: 'sync' | 'wait' | 'turn' | 'checkpoint' | 'kill' | 'power cut' | 'failing sync'
+      readonly kind:
+        | 'sync'
+        | 'sync now'
+        | 'wait'
+        | 'turn'
+        | 'checkpoint'
+        | 'kill'
+        | 'power cut'
+        | 'failing sync'
     }
   | { readonly kind: 'full disk'; readonly room: number; readonly length: number }
 
@@ -23,7 +31,10 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
         length: fc.integer({ min: 1, max: 120 }),
       }),
     },
-    { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('sync' as const, 'wait', 'turn') }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ kind: fc.constantFrom('sync' as const, 'sync now', 'wait', 'turn') }),
+    },
     {
       weight: 1,
       arbitrary: fc.record({
@@ -99,6 +110,13 @@ class Run {
         this.#syncing = journal
           .sync()
           .then(() => expect(journal.synced).toBeGreaterThanOrEqual(end))
+        return
+      }
+      case 'sync now': {
+        const journal = this.#journal
+        if (journal.isSyncing) return
+        journal.syncNow()
+        expect(journal.synced).toBe(journal.written)
         return
       }
       case 'wait':

@@ -142,6 +142,24 @@ describe('segments', () => {
     expect((await openJournal('/', { files: disk })).payloads).toHaveLength(3)
   })
 
+  test('a sync that waits begins none before the segment is long, because nobody writes meanwhile', async () => {
+    const disk = new MemoryDisk()
+    const options = { files: disk, maxSyncBehindWriterBytes: 100, segmentBytes: 1000 }
+    const { journal } = await openJournal('/', options)
+    await new Promise(setImmediate)
+    const write = (i: number) => {
+      journal.append([payloadOf(i, 150)])
+      journal.syncNow()
+      expect(journal.synced).toBe(journal.written)
+    }
+    for (let i = 0; i < 5; i++) write(i)
+    expect(disk.content('0000000002.journal').length).toBe(SEGMENT_HEADER_BYTES)
+    for (let i = 5; i < 8; i++) write(i)
+    expect(disk.content('0000000002.journal').length).toBeGreaterThan(SEGMENT_HEADER_BYTES)
+    await journal.close()
+    expect((await openJournal('/', { files: disk })).payloads).toHaveLength(8)
+  })
+
   test('one that cannot be made is tried again, and the journal goes on meanwhile', async () => {
     const disk = new MemoryDisk()
     const { journal } = await openJournal('/', { files: disk, maxSyncBehindWriterBytes: 100 })

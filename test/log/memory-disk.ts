@@ -152,6 +152,13 @@ export class MemoryDisk implements JournalFiles {
     this.syncs++
   }
 
+  syncNow(file: number): void {
+    const target = this.#file(file)
+    fail(this.errors.sync)
+    target.durable = target.content
+    this.syncs++
+  }
+
   async syncDirectory(_directory: string): Promise<void> {
     await undefined
     this.#removed.clear()

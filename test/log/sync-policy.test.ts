@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Durability, SyncPolicy } from '../../src/log/sync-policy.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { MemoryDisk, systemError } from './memory-disk.ts'
@@ -45,6 +45,70 @@ test('always: a failing sync reaches the writer', async () => {
   const { append, disk } = await make('always')
   disk.errors.sync.push(systemError('EIO'))
   await expect(append('a')).rejects.toThrow('EIO')
+})
+
+describe('always, at the end of a turn', () => {
+  /** Makes each sync last as long as told. */
+  const slow = (disk: MemoryDisk) => {
+    let now = performance.now()
+    const spy = vi.spyOn(performance, 'now').mockImplementation(() => now)
+    onTestFinished(() => spy.mockRestore())
+    const { syncNow } = disk
+    const control = { duration: 0, pass: (duration: number) => (now += duration) }
+    disk.syncNow = (file) => {
+      now += control.duration
+      syncNow.call(disk, file)
+    }
+    return control
+  }
+
+  test('the disk has everything when the call returns', async () => {
+    const { journal, policy } = await make('always')
+    journal.append([Buffer.from('a')])
+    expect(policy.syncsAtTurnEnd).toBe(true)
+    policy.syncNow()
+    expect(journal.synced).toBe(journal.written)
+  })
+
+  test('a failing sync reaches the caller, and nothing more is taken', async () => {
+    const { journal, policy, disk } = await make('always')
+    journal.append([Buffer.from('a')])
+    disk.errors.sync.push(systemError('EIO'))
+    expect(() => policy.syncNow()).toThrow('EIO')
+    expect(() => journal.append([Buffer.from('b')])).toThrow('EIO')
+  })
+
+  test('not while another sync is under way, and not under another rule', async () => {
+    const { append, policy, hold } = await make('always')
+    const release = hold()
+    const kept = append('a')
+    expect(policy.syncsAtTurnEnd).toBe(false)
+    release()
+    await kept
+    expect(policy.syncsAtTurnEnd).toBe(true)
+    policy.durability = 'everysec'
+    expect(policy.syncsAtTurnEnd).toBe(false)
+  })
+
+  test('a slow disk does not hold up clients for long, and is tried again', async () => {
+    const { journal, policy, disk } = await make('always')
+    const disks = slow(disk)
+    const write = () => {
+      journal.append([Buffer.from('a')])
+      policy.syncNow()
+    }
+    disks.duration = 30
+    write()
+    // One slow sync among fast ones does not count.
+    expect(policy.syncsAtTurnEnd).toBe(true)
+    for (let i = 0; i < 10 && policy.syncsAtTurnEnd; i++) write()
+    expect(policy.syncsAtTurnEnd).toBe(false)
+    disks.pass(1000)
+    expect(policy.syncsAtTurnEnd).toBe(true)
+    disks.duration = 1
+    for (let i = 0; i < 100; i++) write()
+    expect(policy.syncsAtTurnEnd).toBe(true)
+  })
 })
 
 describe('everysec', () => {

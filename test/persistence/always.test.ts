@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { systemFiles } from '../../src/log/journal-files.ts'
 import type { RunningServer, StartOptions } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
@@ -564,4 +565,58 @@ test('while the directory changes, each write is held until it is on the disk', 
     }
     await change
   }
+})
+
+describe('on a fast disk, the server syncs before it replies', () => {
+  /** Follows the syncs of the server's own thread. They fail with an error, if there is one. */
+  const watchSyncs = () => {
+    const seen = { count: 0, error: undefined as Error | undefined }
+    const { syncNow } = systemFiles
+    const spy = vi.spyOn(systemFiles, 'syncNow').mockImplementation((file) => {
+      if (seen.error !== undefined) throw seen.error
+      syncNow(file)
+      seen.count++
+    })
+    onTestFinished(() => spy.mockRestore())
+    return seen
+  }
+  const startFast = () => {
+    const directives = { dir: temporaryDirectory(), durability: 'always' }
+    return start({ directives })
+  }
+
+  test('once for all writes of a pipeline, also of large values', async () => {
+    const client = await join(await startFast())
+    const seen = watchSyncs()
+    const large = 'x'.repeat(50_000)
+    client.send('KSET', '/a', large)
+    client.send('KSET', '/a', large)
+    client.send('SET', 'b', '1')
+    for (const index of [1, 2]) expect(indexIn(await client.next())).toBe(index)
+    expect(await client.next()).toBe('OK')
+    expect(seen.count).toBeGreaterThan(0)
+    const before = seen.count
+    client.write(Array.from({ length: 100 }, () => frame('SET', 'c', '2')).join(''))
+    for (let i = 0; i < 100; i++) expect(await client.next()).toBe('OK')
+    expect(seen.count - before).toBeLessThan(10)
+  })
+
+  test('and refuses the write if the sync fails', async () => {
+    const client = await join(await startFast())
+    const seen = watchSyncs()
+    seen.error = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+    expect(await client.call('SET', 'a', '1')).toMatchObject(misconf)
+    expect(await client.call('SET', 'a', '2')).toMatchObject(misconf)
+    expect(await client.call('GET', 'a')).toBe('1')
+  })
+
+  test('what no command has written is synced, too', async () => {
+    const server = await startFast()
+    const seen = watchSyncs()
+    const watcher = await join(server)
+    await watcher.call('KWATCH', '/a')
+    server.store.set('/a', '1')
+    await watcher.next()
+    expect(seen.count).toBe(1)
+  })
 })

@@ -7,8 +7,11 @@ test('a checkpoint is due at the journal size, or later if the last one was larg
   const due = new CheckpointDue()
   expect(due.isDue(64 * MB - 1, 0, 64 * MB, 0)).toBe(false)
   expect(due.isDue(64 * MB, 0, 64 * MB, 0)).toBe(true)
-  expect(due.isDue(400 * MB - 1, 0, 64 * MB, 100 * MB)).toBe(false)
-  expect(due.isDue(400 * MB, 0, 64 * MB, 100 * MB)).toBe(true)
+  expect(due.isDue(800 * MB - 1, 0, 64 * MB, 100 * MB)).toBe(false)
+  expect(due.isDue(800 * MB, 0, 64 * MB, 100 * MB)).toBe(true)
+  // A long journal takes less of the disk for each byte of the checkpoint.
+  expect(due.isDue(1600 * MB - 1, 0, 64 * MB, 400 * MB)).toBe(false)
+  expect(due.isDue(1600 * MB, 0, 64 * MB, 400 * MB)).toBe(true)
 })
 
 test('so many entries that a start would take long make it due, whatever it costs', () => {

@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino'
 import { onTestFinished, vi } from 'vitest'
 import { Applier } from '../../src/log/apply.ts'
 import { type JournalFiles, systemFiles } from '../../src/log/journal-files.ts'
+import { SyncPolicy } from '../../src/log/sync-policy.ts'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { KIND, numberOf } from '../../src/persistence/keys.ts'
 import { type Batch, Engine, type RawRecord } from '../../src/persistence/level.ts'
@@ -127,6 +128,8 @@ export function useDisk(): Disk {
       if (disk.failure !== undefined) throw disk.failure
       if (isHead(written)) disk.commits++
     }),
+    // A sync on the server's own thread could not be held up.
+    vi.spyOn(SyncPolicy.prototype, 'syncsAtTurnEnd', 'get').mockReturnValue(false),
     vi.spyOn(systemFiles, 'sync').mockImplementation(async (file) => {
       await disk.pass()
       if (disk.failure !== undefined) throw disk.failure

@@ -132,7 +132,8 @@ test('replies stay in order, and requests behind a reply in pieces come after it
   for (const request of requests) {
     expected += (await ask(server, request, 2)).slice(0, -MARK_REPLY.length)
   }
-  const plain = (text: string): string => text.replace(/ndex\r\n:\d+/g, 'ndex')
+  // Between the two, indexes have risen, and a second may have passed.
+  const plain = (text: string): string => text.replace(/(ndex|ttl)\r\n:\d+/g, '$1')
   expect(plain(whole) === plain(expected + MARK_REPLY)).toBe(true)
 })
 

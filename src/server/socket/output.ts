@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs'
+import { writeSync, writevSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { handleOf, type SocketHandle } from './handle.ts'
 
@@ -41,14 +41,29 @@ export class DirectOutput {
    * @returns count of the bytes written; 0 while the socket has bytes of its own to send first
    */
   write(bytes: Uint8Array, length: number): number {
-    const socket = this.#socket
-    if (this.#descriptor < 0 || socket.writableLength > 0) return 0
-    // The descriptor may belong to another file once the socket is closed.
-    if (handleOf(socket) !== this.#handle) return 0
+    if (!this.#isFree) return 0
     try {
       return writeSync(this.#descriptor, bytes, 0, length)
     } catch {
       return 0
     }
+  }
+
+  /** Like {@link write}, for all bytes of several pieces in one call. */
+  writeAll(pieces: readonly Uint8Array[]): number {
+    if (!this.#isFree) return 0
+    try {
+      return writevSync(this.#descriptor, pieces)
+    } catch {
+      return 0
+    }
+  }
+
+  /** Whether the descriptor may be written to now. */
+  get #isFree(): boolean {
+    const socket = this.#socket
+    if (this.#descriptor < 0 || socket.writableLength > 0) return false
+    // The descriptor may belong to another file once the socket is closed.
+    return handleOf(socket) === this.#handle
   }
 }
