@@ -133,7 +133,7 @@ export class MemoryGauge {
   heapHasRoomFor(bytes: number): boolean {
     const most = this.#heapMost - bytes
     this.measure()
-    if (this.#heap > most && performance.now() >= this.#collectAt) this.collect()
+    if (this.#heap > most) this.purge()
     return this.#heap <= most
   }
 
@@ -142,7 +142,7 @@ export class MemoryGauge {
     if (bytes < MIN_STEP_BYTES) return true
     if (!this.heapHasRoomFor(bytes)) return false
     if (this.#limit === 0) return true
-    if (this.#used + bytes > this.#limit && performance.now() >= this.#collectAt) this.collect()
+    if (this.#used + bytes > this.#limit) this.purge()
     return this.#used + bytes <= this.#limit
   }
 
@@ -187,8 +187,17 @@ export class MemoryGauge {
     this.#changesAtCollection = this.changes()
   }
 
+  /** Collects garbage, unless that has taken a large share of the time of late. */
+  purge(): void {
+    if (this.#isCollectionDue()) this.collect()
+  }
+
+  #isCollectionDue(): boolean {
+    return performance.now() >= this.#collectAt
+  }
+
   #mayCollect(): boolean {
-    if (performance.now() < this.#collectAt) return false
+    if (!this.#isCollectionDue()) return false
     return this.changes() !== this.#changesAtCollection || this.#used > 1.02 * this.#live
   }
 

@@ -1,3 +1,4 @@
+import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { expect, test } from 'vitest'
 import { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
@@ -35,6 +36,26 @@ test('above maxmemory writes are refused, until memory is free again', async () 
   // Garbage is not collected at each request, because a client could then hold up all others.
   while (isOom(reply)) reply = await client.call('KSET', '/a', '1')
   expect(reply).not.toBeInstanceOf(ErrorReply)
+})
+
+test('MEMORY PURGE many times in a transaction collects garbage once', async () => {
+  const client = await join(await start())
+  await client.call('MULTI')
+  for (let i = 0; i < 500; i++) await client.call('MEMORY', 'PURGE')
+  const collections: string[] = []
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const { kind } = (entry as unknown as { detail: { kind: number } }).detail
+      if (kind === constants.NODE_PERFORMANCE_GC_MAJOR) collections.push('full')
+    }
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  expect(await client.call('EXEC')).toEqual(new Array(500).fill('OK'))
+  await new Promise((resolve) => setImmediate(resolve))
+  collections.push(...observer.takeRecords().map(({ name }) => name))
+  observer.disconnect()
+  // Others may be V8's own.
+  expect(collections.length).toBeLessThan(50)
 })
 
 test('garbage above maxmemory does not refuse a write', async () => {

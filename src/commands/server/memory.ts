@@ -124,14 +124,15 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'purge',
-    summary: 'Collects garbage; all clients wait for it.',
+    summary:
+      'Collects garbage; all clients wait for it. Does nothing if that has taken much of the time of late.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of nodes',
     arity: 2,
     flags: NO_FLAGS,
     run({ server, reply }) {
-      server.memory.collect()
+      server.memory.purge()
       reply.ok()
     },
   },
