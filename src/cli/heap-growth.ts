@@ -10,7 +10,7 @@
  * The price: that much garbage may lie about, outside of a heap that is small. It depends on a flag of V8 that
  * is not documented; without it, nothing changes.
  *
- * Gain: docs/decisions/0018. Can be deleted by not calling `growHeapFreely`.
+ * Gain: docs/decisions/0019. Can be deleted by not calling `growHeapFreely`.
  *
  * @module
  */
