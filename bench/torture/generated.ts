@@ -38,9 +38,12 @@ const USUAL: Readonly<Record<string, string>> = {
 }
 
 /** Commands that wait, or make all others wait, for as long as they are told to. */
-const WAITS = new Set(['wait', 'kwait', 'client pause'])
+const WAITS = new Set(['wait', 'kwait', 'ksync', 'client pause'])
 /** What a usual request needs, so that it does not wait for ever. */
-const SUFFIX: Readonly<Record<string, readonly string[]>> = { kwait: ['TIMEOUT', '1'] }
+const SUFFIX: Readonly<Record<string, readonly string[]>> = {
+  kwait: ['TIMEOUT', '1'],
+  ksync: ['TIMEOUT', '1'],
+}
 /** Commands whose usual request ends the server, the connection or its replies. */
 const ONLY_WRONG = new Set(['shutdown', 'quit', 'client reply', 'monitor'])
 

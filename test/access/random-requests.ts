@@ -16,7 +16,16 @@ const LEFT_OUT = new Set([
     'wait',
     'save',
   ],
-  ...['acl|setuser', 'acl|deluser', 'acl|load', 'acl|save', 'acl|log', 'memory|purge', 'kwait'],
+  ...[
+    'acl|setuser',
+    'acl|deluser',
+    'acl|load',
+    'acl|save',
+    'acl|log',
+    'memory|purge',
+    'kwait',
+    'ksync',
+  ],
   ...['slowlog|reset', 'latency|doctor', 'info', 'lolwut', 'memory|doctor', 'memory|stats'],
 ])
 
