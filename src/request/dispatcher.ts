@@ -5,6 +5,8 @@ import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { IndexError, PathError, SnapshotError, StoreError } from '../store/errors.ts'
 import { isBelow } from '../store/path.ts'
+import { shortened } from '../text/shortened.ts'
+import { trimEnd } from '../text/trim.ts'
 import { CommandError, wrongArity } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
 import type { Client, ServerContext } from './client.ts'
@@ -23,6 +25,8 @@ import { hasLarge, withoutLarge } from './value-places.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
 const MAX_SHOWN_CHARACTERS = 128
+/** An error that quotes what a client has sent is cut here: a name of any lawful length stands in it. */
+const MAX_ERROR_BYTES = 128 * 1024
 /** The store's errors, besides StoreError, that are no bugs. */
 const REFUSALS = [PathError, SnapshotError, IndexError]
 /** An argument that a client makes the server keep, such as a channel, takes about this much. */
@@ -362,7 +366,9 @@ export class Dispatcher {
 
   #errorReply(error: unknown): string {
     // The message may end in line breaks that the client sent, and an error reply must not (Redis).
-    if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
+    if (error instanceof CommandError) {
+      return trimEnd(shortened(error.message, MAX_ERROR_BYTES), '\r\n')
+    }
     if (error instanceof StoreError) return error.toReply()
     if (REFUSALS.some((refusal) => error instanceof refusal)) {
       return `ERR ${(error as Error).message}`
