@@ -45,6 +45,8 @@ import { loadAclFile, Revocation, usersOf } from './users.ts'
 /** When the server closes, connections may take this long to read their last replies. */
 const CLOSE_GRACE_MS = 1000
 
+/** SLOWLOG and ACL LOG may each take so much of the heap, whatever their lengths are set to. */
+const LOG_SHARE = 1 / 32
 /** The log says at most this often that the heap is almost full. */
 const HEAP_WARNING_INTERVAL_MS = 60_000
 
@@ -158,9 +160,10 @@ export class Server implements ServerContext {
     })
     this.pubsub = new Subscriptions(this.store, () => this.#turn.scheduleFlush())
     this.throughput = new Throughput(this.stats, this.clock)
-    this.slowlog = new SlowLog(config, this.clock)
+    const logBytes = this.memory.heapLimit * LOG_SHARE
+    this.slowlog = new SlowLog(config, this.clock, logBytes)
     this.latency = new LatencyMonitor(config, this.clock)
-    this.aclLog = new AclLog(config, this.clock)
+    this.aclLog = new AclLog(config, this.clock, logBytes)
     this.#dispatcher = new Dispatcher(this, commandTable)
     const { recorder } = this.persistence
     this.#expiry = new ExpiryTimer(this.store, recorder, this.clock, this, (duration) => {
