@@ -83,6 +83,12 @@ export class Admission {
     socket.end(error, () => socket.destroy())
   }
 
+  /** Disconnects those that keep the most, if all together keep too much. */
+  evict(): void {
+    const { clientMemory, server } = this.#context
+    server.stats.evictedClients += clientMemory.evict(this.clients.values())
+  }
+
   /** Removes a connection that has ended. */
   remove(client: Connection): void {
     this.clients.delete(client.id)
@@ -113,11 +119,11 @@ export class Admission {
   /** Disconnects clients that are idle (`timeout`), read too slowly or take too long to close. */
   #survey(): void {
     this.start()
-    const { clientMemory, server, onSurvey } = this.#context
+    const { server, onSurvey } = this.#context
     onSurvey()
     server.memory.survey()
     for (const client of this.clients.values()) takeSteps(client, () => this.#surveyOne(client))
-    server.stats.evictedClients += clientMemory.evict(this.clients.values())
+    this.evict()
   }
 
   #surveyOne(client: Connection): void {

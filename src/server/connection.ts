@@ -10,7 +10,7 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import type { RequestLimits } from '../resp/request-limits.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
-import type { KeepingClient } from './client-memory.ts'
+import { type KeepingClient, MIN_UNREAD_BYTES } from './client-memory.ts'
 import { Output, type OutputContext, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
 import { type Peer, Session } from './session.ts'
@@ -35,6 +35,8 @@ export interface ConnectionContext extends OutputContext {
   readonly frameDecoder: FrameDecoder
   /** Called after requests have been served outside a turn. */
   onServed(): void
+  /** Called when clients keep so much input that all should be looked at. */
+  onWaiting(): void
   /** Called every second. */
   onSurvey(): void
   /** Called when a connection has ended. */
@@ -117,6 +119,8 @@ export class Connection
     if (this.#gone) return
     this.server.stats.inputBytes += end - start
     this.#reader.take(bytes, start, end, batch)
+    if (this.bufferedInput <= MIN_UNREAD_BYTES) return
+    if (this.#context.clientMemory.noteWaiting(end - start)) this.#context.onWaiting()
   }
 
   serveTaken(): void {

@@ -188,6 +188,7 @@ export class Server implements ServerContext {
       frameDecoder,
       holding: this.#holding,
       onServed,
+      onWaiting: () => this.#admission.evict(),
       onSurvey: () => {
         this.#expiry.look()
         this.#tls?.survey()
