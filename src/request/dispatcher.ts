@@ -107,10 +107,10 @@ export class Dispatcher {
   }
 
   /** Runs a client's queued requests, and writes EXEC's reply: an array of all replies. */
-  execute(client: Client, { requests }: Transaction): void {
+  execute(client: Client, { requests, writes }: Transaction): void {
     const { reply } = client
     const { recorder } = this.#server.persistence
-    this.#checkGrowth(requests)
+    this.#checkGrowth(requests, writes)
     this.#expireBefore(requests)
     client.executing = true
     recorder.beginTransaction()
@@ -265,11 +265,12 @@ export class Dispatcher {
     store.expireBefore(paths)
   }
 
-  /** @throws CommandError if the requests of a transaction would make too many nodes */
-  #checkGrowth(requests: Transaction['requests']): void {
+  /** @throws CommandError if the requests of a transaction would make too many nodes, or writes */
+  #checkGrowth(requests: Transaction['requests'], writes: boolean): void {
     let length = 0
     for (const args of requests) length += args.length
     try {
+      if (writes) this.#server.store.checkWrites(length)
       checkGrowth(this.#server.memory, length, (visit) => {
         for (const args of requests) {
           for (const key of madeKeys(this.#find(args).command, args)) visit(key)
