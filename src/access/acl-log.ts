@@ -6,6 +6,8 @@ import { shortened } from '../text/shortened.ts'
 const GROUPING_MS = 60_000
 /** How many of the newest entries are searched for one that is alike (Redis). */
 const SCANNED = 10
+/** What an entry takes beside its texts. */
+const ENTRY_BYTES = 250
 
 /** A request that was denied. */
 export interface DeniedRequest {
@@ -31,8 +33,13 @@ export class AclLog {
   readonly #clock: Clock
   /** The newest first. */
   #entries: AclLogEntry[] = []
+  /** Memory that the entries take, about. */
+  #bytes = 0
+  readonly #maxBytes: number
 
-  constructor(config: Config, clock: Clock) {
+  /** @param maxBytes the most memory that the entries may take, about, however many are allowed */
+  constructor(config: Config, clock: Clock, maxBytes: number) {
+    this.#maxBytes = maxBytes
     this.#config = config
     this.#clock = clock
   }
@@ -50,18 +57,35 @@ export class AclLog {
       .slice(0, SCANNED)
       .findIndex((entry) => isAlike(entry, denied) && Math.abs(entry.time - time) <= GROUPING_MS)
     if (at >= 0) {
-      const [{ count }] = this.#entries.splice(at, 1)
-      this.#entries.unshift({ ...denied, count: count + 1, time })
+      const [alike] = this.#entries.splice(at, 1)
+      this.#bytes -= bytesOf(alike)
+      this.#add({ ...denied, count: alike.count + 1, time })
       return
     }
-    this.#entries.unshift({ ...denied, count: 1, time })
-    const length = this.#config.get('acllog-max-len')
-    if (this.#entries.length > length) this.#entries.length = length
+    this.#add({ ...denied, count: 1, time })
+    const most = this.#config.get('acllog-max-len')
+    while (
+      this.#entries.length > most ||
+      (this.#bytes > this.#maxBytes && this.#entries.length > 0)
+    ) {
+      this.#bytes -= bytesOf(this.#entries.pop() as AclLogEntry)
+    }
   }
 
   clear(): void {
     this.#entries = []
+    this.#bytes = 0
   }
+
+  #add(entry: AclLogEntry): void {
+    this.#entries.unshift(entry)
+    this.#bytes += bytesOf(entry)
+  }
+}
+
+/** Memory that an entry takes, about. */
+function bytesOf({ object, username, client }: DeniedRequest): number {
+  return ENTRY_BYTES + object.length + username.length + client.length
 }
 
 function isAlike(a: DeniedRequest, b: DeniedRequest): boolean {

@@ -66,5 +66,6 @@ function tellCommand(
   }
   for (const subcommand of subcommands) tellCommand(selector, told, subcommand, rules)
   if (allowed) return
-  for (const first of selector.firstArguments.get(id) ?? []) rules.push(`+${fullName}|${first}`)
+  for (const first of selector.firstArguments.get(id)?.values() ?? [])
+    rules.push(`+${fullName}|${first}`)
 }

@@ -24,6 +24,9 @@ interface AllowedKeys {
   readonly access: number
 }
 
+/** First arguments of a command as their rules have them, by themselves in lower case. */
+type FirstArguments = Map<string, string>
+
 interface KeyPatterns {
   readonly all: readonly AllowedKeys[]
   /** Those that can match a path of any first byte. */
@@ -49,12 +52,13 @@ export class Selector {
   /** 1 for each command that is allowed, by its number. */
   commands: Uint8Array
   /** The first arguments with which a command is allowed that is not allowed as such, by number. */
-  readonly firstArguments = new Map<number, readonly string[]>()
+  readonly firstArguments = new Map<number, FirstArguments>()
   /** By the text of their patterns, in the order in which they were given. */
   #keyRules: Map<string, KeyRule> = new Map()
   /** What they allow; absent until somebody asks, because many rules may come one after the other. */
   #patterns: KeyPatterns | undefined
-  channels: readonly string[] = []
+  /** Patterns of channels, in the order in which they were given. */
+  #channels: Set<string> = new Set()
 
   constructor(catalogue: CommandCatalogue, allChannels: boolean) {
     this.catalogue = catalogue
@@ -68,10 +72,10 @@ export class Selector {
     copy.allCommands = this.allCommands
     copy.allFirst = this.allFirst
     copy.commands = this.commands.slice()
-    for (const [id, args] of this.firstArguments) copy.firstArguments.set(id, args)
+    for (const [id, args] of this.firstArguments) copy.firstArguments.set(id, new Map(args))
     copy.#keyRules = new Map(this.#keyRules)
     copy.#patterns = this.#patterns
-    copy.channels = this.channels
+    copy.#channels = new Set(this.#channels)
     return copy
   }
 
@@ -114,9 +118,9 @@ export class Selector {
   /** Whether a channel may be used; a pattern of PSUBSCRIBE must be one of the rules itself. */
   allowsChannel(channel: string, isPattern: boolean): boolean {
     if (this.allChannels) return true
-    return isPattern
-      ? this.channels.includes(ruleText(channel))
-      : this.channels.some((pattern) => matchGlob(pattern, channel))
+    if (isPattern) return this.#channels.has(ruleText(channel))
+    for (const pattern of this.#channels) if (matchGlob(pattern, channel)) return true
+    return false
   }
 
   /** Whether all keys that a tree pattern of PSUBSCRIBE can match may be read. */
@@ -143,11 +147,11 @@ export class Selector {
       case 'allchannels':
       case '&*':
         this.allChannels = true
-        this.channels = []
+        this.#channels = new Set()
         return
       case 'resetchannels':
         this.allChannels = false
-        this.channels = []
+        this.#channels = new Set()
         return
       case 'allcommands':
       case '+@all':
@@ -179,14 +183,13 @@ export class Selector {
 
   /** The patterns of channels as rules. */
   describeChannels(): string[] {
-    return this.allChannels ? ['&*'] : this.channels.map((channel) => `&${channel}`)
+    return this.allChannels ? ['&*'] : [...this.#channels].map((channel) => `&${channel}`)
   }
 
   #allowsFirst(id: number, args: readonly string[]): boolean {
     const allowed = this.firstArguments.get(id)
     if (allowed === undefined || args.length < 2) return false
-    const first = ruleText(args[1]).toLowerCase()
-    return allowed.some((each) => each.toLowerCase() === first)
+    return allowed.has(ruleText(args[1]).toLowerCase())
   }
 
   #setAll(allowed: boolean): void {
@@ -226,7 +229,7 @@ export class Selector {
     if (this.allChannels) throw new RuleError('allChannels')
     if (hasBlank(channel)) throw new RuleError('syntax')
     checkLength(channel)
-    if (!this.channels.includes(channel)) this.channels = [...this.channels, channel]
+    this.#channels.add(channel)
   }
 
   /** @param rule up to its first NUL byte */
@@ -258,9 +261,13 @@ export class Selector {
       this.setCommand(this.#find(name), true)
       return
     }
-    const known = this.firstArguments.get(command.id) ?? []
-    if (known.some((each) => each.toLowerCase() === part.toLowerCase())) return
-    this.firstArguments.set(command.id, [...known, part])
+    let known = this.firstArguments.get(command.id)
+    if (known === undefined) {
+      known = new Map()
+      this.firstArguments.set(command.id, known)
+    }
+    const lower = part.toLowerCase()
+    if (!known.has(lower)) known.set(lower, part)
   }
 
   #find(name: string): NumberedCommand {

@@ -1,3 +1,4 @@
+import { trim } from '../text/trim.ts'
 import type { CommandCatalogue } from './command-catalogue.ts'
 import { RuleError } from './rule-error.ts'
 import { hasBlank, mergeSelectors, ruleText, UnmatchedParenthesis } from './rule-words.ts'
@@ -208,7 +209,7 @@ export class Users {
     }
     let errors = ''
     let told = false
-    for (const rule of rules.map((each) => each.replace(/^[\t\r\n]+|[\t\r\n]+$/g, ''))) {
+    for (const rule of rules.map((each) => trim(each, '\t\r\n'))) {
       try {
         user.apply(rule)
       } catch (error) {

@@ -7,6 +7,9 @@ import { sliceValue, textOfValue, type Value } from '../store/value.ts'
 const MAX_ARGUMENTS = 32
 /** Bytes kept of an argument (Redis). */
 const MAX_ARGUMENT_BYTES = 128
+/** What an entry, and each of its arguments, takes beside its text. */
+const ENTRY_BYTES = 200
+const ARGUMENT_BYTES = 32
 
 /** The client that sent a request. */
 interface NamedClient {
@@ -36,8 +39,13 @@ export class SlowLog {
   #requests: (SlowRequest | undefined)[] = []
   #dropped = 0
   #nextId = 0
+  /** Memory that the entries take, about. */
+  #bytes = 0
+  readonly #maxBytes: number
 
-  constructor(config: Config, clock: Clock) {
+  /** @param maxBytes the most memory that the entries may take, about, however many are allowed */
+  constructor(config: Config, clock: Clock, maxBytes: number) {
+    this.#maxBytes = maxBytes
     this.#config = config
     this.#clock = clock
     config.onChange('slowlog-max-len', () => this.#trim())
@@ -67,7 +75,7 @@ export class SlowLog {
   ): void {
     const limit = this.#config.get('slowlog-log-slower-than')
     if (limit < 0 || duration < limit) return
-    this.#requests.push({
+    const request = {
       id: this.#nextId++,
       time: Math.floor(this.#clock.now() / 1000),
       duration: Math.floor(duration),
@@ -75,7 +83,9 @@ export class SlowLog {
       whole: args.length <= MAX_ARGUMENTS && args.every(isShort),
       address: client.address,
       clientName: client.name,
-    })
+    }
+    this.#requests.push(request)
+    this.#bytes += bytesOf(request)
     this.#trim()
   }
 
@@ -83,17 +93,28 @@ export class SlowLog {
   clear(): void {
     this.#requests = []
     this.#dropped = 0
+    this.#bytes = 0
   }
 
   #trim(): void {
     const requests = this.#requests
     const most = this.#config.get('slowlog-max-len')
-    while (this.length > most) requests[this.#dropped++] = undefined
+    while (this.length > most || (this.#bytes > this.#maxBytes && this.length > 0)) {
+      this.#bytes -= bytesOf(requests[this.#dropped] as SlowRequest)
+      requests[this.#dropped++] = undefined
+    }
     // All places move at once, but only after as many entries have come.
     if (this.#dropped <= requests.length / 2) return
     this.#requests = requests.slice(this.#dropped)
     this.#dropped = 0
   }
+}
+
+/** Memory that an entry takes, about. */
+function bytesOf({ args, address, clientName }: SlowRequest): number {
+  let bytes = ENTRY_BYTES + address.length + clientName.length
+  for (const arg of args) bytes += ARGUMENT_BYTES + arg.length
+  return bytes
 }
 
 function isShort(arg: Value): boolean {

@@ -24,7 +24,7 @@ import { noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
 import { denialOf } from './permission.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
-import { isExpected, REFUSALS } from './refusals.ts'
+import { isExpected, refusalText } from './refusals.ts'
 import type { Transaction } from './transaction.ts'
 import { hasLarge, withoutLarge } from './value-places.ts'
 
@@ -136,9 +136,9 @@ export class Dispatcher {
    * @returns undefined if the transaction has been refused
    */
   takeOrdered(client: Client, transaction: Transaction): RequestArguments[] | undefined {
-    const { requests } = transaction
+    const { requests, writes } = transaction
     try {
-      this.#checkGrowth(requests)
+      this.#checkGrowth(requests, writes)
     } catch (error) {
       endTransaction(client)
       this.#fail(client, client.reply.length, error)
@@ -160,10 +160,10 @@ export class Dispatcher {
    *
    * @param writer runs those that a log puts in order
    */
-  execute(client: Client, { requests, denied }: Transaction, writer = client): void {
+  execute(client: Client, { requests, denied, writes }: Transaction, writer = client): void {
     const { reply } = client
     const { recorder } = this.#server.persistence
-    if (writer === client) this.#checkGrowth(requests)
+    if (writer === client) this.#checkGrowth(requests, writes)
     this.#expireBefore(requests)
     client.executing = true
     recorder.beginTransaction()
@@ -321,11 +321,12 @@ export class Dispatcher {
     store.expireBefore(paths)
   }
 
-  /** @throws CommandError if the requests of a transaction would make too many nodes */
-  #checkGrowth(requests: Transaction['requests']): void {
+  /** @throws CommandError if the requests of a transaction would make too many nodes, or writes */
+  #checkGrowth(requests: Transaction['requests'], writes: boolean): void {
     let length = 0
     for (const args of requests) length += args.length
     try {
+      if (writes) this.#server.store.checkWrites(length)
       checkGrowth(this.#server.memory, length, (visit) => {
         for (const args of requests) {
           for (const key of madeKeys(this.#find(args).command, args)) visit(key)
@@ -421,12 +422,8 @@ export class Dispatcher {
   }
 
   #errorReply(error: unknown): string {
-    // The message may end in line breaks that the client sent, and an error reply must not (Redis).
-    if (error instanceof CommandError) return error.message.replace(/[\r\n]+$/, '')
-    if (error instanceof StoreError) return error.toReply()
-    if (REFUSALS.some((refusal) => error instanceof refusal)) {
-      return `ERR ${(error as Error).message}`
-    }
+    const text = refusalText(error)
+    if (text !== undefined) return text
     // A bug, or a string longer than V8 allows, goes to the client and to the log.
     this.#noteUnexpected(error)
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`

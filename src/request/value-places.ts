@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer'
 import type { RequestArguments } from '../resp/request-arguments.ts'
-import { textOfValue, type Value } from '../store/value.ts'
+import { sliceValue, textOfValue, type Value } from '../store/value.ts'
 import type { Argument } from './arguments/argument.ts'
 import { CommandError } from './arguments/errors.ts'
 import { MAX_NAME_BYTES } from './arguments/pattern.ts'
@@ -53,11 +53,11 @@ export function hasLarge(args: RequestArguments): boolean {
 }
 
 /**
- * A request's arguments as strings, with an empty one for each that is longer than a key or a channel
- * can be: those are values, or will be refused.
+ * A request's arguments as strings. One that is longer than a key or a channel can be is cut, but stays
+ * too long: it is a value, or will be refused, or is an option that a NUL byte ends.
  */
 export function wordsOf(args: readonly Value[]): readonly string[] {
-  return args.map((arg) => (arg.length <= MAX_NAME_BYTES ? textOfValue(arg) : ''))
+  return args.map((arg) => textOfValue(sliceValue(arg, 0, MAX_NAME_BYTES + 1)))
 }
 
 /**

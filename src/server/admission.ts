@@ -84,6 +84,12 @@ export class Admission {
     socket.end(error, () => socket.destroy())
   }
 
+  /** Disconnects those that keep the most, if all together keep too much. */
+  evict(): void {
+    const { clientMemory, server } = this.#context
+    server.stats.evictedClients += clientMemory.evict(this.clients.values())
+  }
+
   /** Removes a connection that has ended. @param id the client's */
   remove(id: number): void {
     this.clients.delete(id)
@@ -114,11 +120,11 @@ export class Admission {
   /** Disconnects clients that are idle (`timeout`), read too slowly or take too long to close. */
   #survey(): void {
     this.start()
-    const { clientMemory, server, onSurvey } = this.#context
+    const { server, onSurvey } = this.#context
     onSurvey()
     server.memory.survey()
     for (const client of this.clients.values()) takeSteps(client, () => this.#surveyOne(client))
-    server.stats.evictedClients += clientMemory.evict(this.clients.values())
+    this.evict()
   }
 
   #surveyOne(client: Connection): void {

@@ -11,6 +11,9 @@ const CLIENT_SHARE = 1 / 4
 /** Nobody has more than `MIN_UNREAD_BYTES` served while all unread replies are above this share. */
 const ALL_SHARE = 1 / 2
 
+/** After so much input that waits, all clients are looked at: short arguments take five times as much. */
+const WAITING_SHARE = 1 / 16
+
 /** A client that makes the server keep replies that it has not read, and requests not yet served. */
 export interface KeepingClient {
   /** Bytes in use for this client alone. */
@@ -30,6 +33,8 @@ export class ClientMemory {
   readonly #config: Config
   readonly #limit: number
   #unread = 0
+  /** Bytes that clients have sent, and that wait, since all were last looked at. */
+  #waiting = 0
 
   /** @param limit the most bytes that all clients together may keep */
   constructor(config: Config, limit = processMemory() * CLIENTS_SHARE) {
@@ -40,6 +45,16 @@ export class ClientMemory {
   /** Notes by how many bytes a client's unread replies have grown. */
   noteUnread(bytes: number): void {
     this.#unread += bytes
+  }
+
+  /**
+   * Notes input of a client that keeps much input already.
+   *
+   * @returns whether it is time to {@link evict}, because a second may be too long to wait
+   */
+  noteWaiting(bytes: number): boolean {
+    this.#waiting += bytes
+    return this.#waiting > this.#limit * WAITING_SHARE
   }
 
   /** Whether requests of a client may be served. @param unread bytes of its unread replies */
@@ -56,6 +71,7 @@ export class ClientMemory {
    * @returns how many were disconnected
    */
   evict(clients: Iterable<KeepingClient>): number {
+    this.#waiting = 0
     let total = 0
     const keeping: [client: KeepingClient, bytes: number][] = []
     for (const client of clients) {

@@ -12,6 +12,8 @@ export interface ConnectionContext extends OutputContext {
   readonly frameDecoder: FrameDecoder
   /** Called after requests have been served outside a turn. */
   onServed(): void
+  /** Called when clients keep so much input that all should be looked at. */
+  onWaiting(): void
   /** Called every second. */
   onSurvey(): void
   /** Called when a connection has ended. @param id the client's */

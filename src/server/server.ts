@@ -46,6 +46,8 @@ import { loadAclFile, Revocation, usersOf } from './users.ts'
 /** When the server closes, connections may take this long to read their last replies. */
 const CLOSE_GRACE_MS = 1000
 
+/** SLOWLOG and ACL LOG may each take so much of the heap, whatever their lengths are set to. */
+const LOG_SHARE = 1 / 32
 /** The log says at most this often that the heap is almost full. */
 const HEAP_WARNING_INTERVAL_MS = 60_000
 
@@ -163,9 +165,10 @@ export class Server implements ServerContext {
     })
     this.pubsub = new Subscriptions(this.store, () => this.#turn.scheduleFlush())
     this.throughput = new Throughput(this.stats, this.clock)
-    this.slowlog = new SlowLog(config, this.clock)
+    const logBytes = this.memory.heapLimit * LOG_SHARE
+    this.slowlog = new SlowLog(config, this.clock, logBytes)
     this.latency = new LatencyMonitor(config, this.clock)
-    this.aclLog = new AclLog(config, this.clock)
+    this.aclLog = new AclLog(config, this.clock, logBytes)
     this.#dispatcher = new Dispatcher(this, commandTable)
     this.group = parts.cluster?.make({
       server: this,
@@ -195,6 +198,7 @@ export class Server implements ServerContext {
       frameDecoder,
       holding: this.#holding,
       onServed,
+      onWaiting: () => this.#admission.evict(),
       onSurvey: () => {
         this.#expiry.look()
         this.#tls?.survey()

@@ -15,7 +15,10 @@ export const MAX_SAVED_INDEX = INDEX_CEILING + 2 ** 40
 /** A higher counter of a saved state is lowered to this, so that counting goes on exactly. */
 export const MAX_SAVED_COUNT = INDEX_CEILING
 
-/** @throws IndexError if no write may follow an index */
-export function checkIndex(index: number): void {
-  if (index >= INDEX_CEILING) throw new IndexError(index)
+/**
+ * @param writes how many are to be made, of which each raises the index
+ * @throws IndexError if they may not follow an index
+ */
+export function checkIndex(index: number, writes = 1): void {
+  if (index + writes > INDEX_CEILING) throw new IndexError(index)
 }

@@ -162,6 +162,11 @@ export class Store extends WatchableTree {
     return node
   }
 
+  /** @throws IndexError if a command that makes several writes could make only some of them */
+  checkWrites(count: number): void {
+    checkIndex(this.index, count)
+  }
+
   /** Makes a directory, which may replace a file, but not a directory. */
   setDirectory(path: string, options: WriteOptions = {}): Event {
     return this.#set(path, undefined, options)

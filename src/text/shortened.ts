@@ -5,10 +5,11 @@ export const MAX_SHOWN_BYTES = 1024
  * A client's text as it is kept for others to read: its beginning, and how much is missing.
  *
  * @param bytes a binary string, of which nothing but the result stays in memory
+ * @param most the length of the beginning that is kept
  */
-export function shortened(bytes: string): string {
-  const more = bytes.length - MAX_SHOWN_BYTES
+export function shortened(bytes: string, most = MAX_SHOWN_BYTES): string {
+  const more = bytes.length - most
   if (more <= 0) return bytes
-  const beginning = Buffer.from(bytes.slice(0, MAX_SHOWN_BYTES), 'latin1').toString('latin1')
+  const beginning = Buffer.from(bytes.slice(0, most), 'latin1').toString('latin1')
   return `${beginning}... (${more} more bytes)`
 }

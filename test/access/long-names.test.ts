@@ -53,3 +53,16 @@ test('a key is checked however long it is', async () => {
   expect(await user.call('SET', own, 'y'.repeat(LARGE_VALUE_BYTES))).toBe('OK')
   expect(await user.call('GET', own)).toHaveLength(LARGE_VALUE_BYTES)
 })
+
+test.each([0, LARGE_VALUE_BYTES, 10 * LARGE_VALUE_BYTES])(
+  'an option that a NUL byte ends needs its right with %i bytes behind it, too',
+  async (length) => {
+    const user = await scene('%W~secret')
+    const end = `\0${'x'.repeat(length)}`
+    for (const options of [[`GET${end}`], [`IFEQ${end}`, 'hidden'], [`IFNE${end}`, 'x']]) {
+      expect(await user.call('SET', 'secret', 'x', ...options)).toEqual(NOT_A_KEY)
+    }
+    await user.call('MULTI')
+    expect(await user.call('SET', 'secret', 'x', `GET${end}`)).toEqual(NOT_A_KEY)
+  },
+)

@@ -178,3 +178,20 @@ test('many rules are read once each, and each pattern once when it is first aske
   expect(read.count).toBeLessThanOrEqual(2 * names.length)
   expect(user?.passwords).toHaveLength(names.length)
 })
+
+test('thousands of first arguments and channels are each compared with none of the others', () => {
+  const users = make()
+  const names = Array.from({ length: 20_000 }, (_, i) => `x${i}`)
+  const lower = vi.spyOn(String.prototype, 'toLowerCase')
+  try {
+    users.set('a', ['-@all', 'resetchannels', ...names.map((name) => `+get|${name}`)])
+    users.set('a', [...names.map((name) => `&${name}`), '+get|X1'])
+    expect(lower.mock.calls.length).toBeLessThan(10 * names.length)
+  } finally {
+    lower.mockRestore()
+  }
+  const described = users.get('a')?.describe() ?? ''
+  expect(described.startsWith('off')).toBe(true)
+  expect(described.split(' ').filter((rule) => rule.startsWith('+get|'))).toHaveLength(20_000)
+  expect(described.split(' ').filter((rule) => rule.startsWith('&'))).toHaveLength(20_000)
+})

@@ -111,6 +111,23 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     await reader.call('SHUTDOWN').catch(() => {})
   })
 
+  test('requests of many arguments that do not end, and long logs, do not fill it', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    const begun = `*1000000\r\n${'$1\r\na\r\n'.repeat(400_000)}`
+    const senders = await Promise.all(Array.from({ length: 20 }, () => visitPort(port)))
+    for (const sender of senders) sender.write(begun)
+    while ((await info(client, 'stats')).get('evicted_clients') === '0');
+    for (const sender of senders) await sender.vanish()
+    await client.call('CONFIG', 'SET', 'slowlog-log-slower-than', '0', 'slowlog-max-len', '1000000')
+    const words = Array<string>(31).fill('k'.repeat(128))
+    for (let i = 0; i < 40; i++) {
+      for (let n = 0; n < 1000; n++) client.send('EXISTS', ...words)
+      await client.take(1000)
+    }
+    expect(await client.call('SLOWLOG', 'LEN')).toBeLessThan(1000)
+  })
+
   test('KRECOVER of a state that does not fit is refused', async () => {
     const { port } = await startOn(smallHeap, temporaryDirectory())
     const client = await visitPort(port)

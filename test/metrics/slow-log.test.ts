@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { AclLog } from '../../src/access/acl-log.ts'
 import { Config } from '../../src/config/config.ts'
 import { SlowLog } from '../../src/metrics/slow-log.ts'
 import { ManualClock } from '../../src/store/clock.ts'
@@ -8,7 +9,7 @@ const CLIENT = { address: '127.0.0.1:1', name: '' }
 test('the slow log keeps the newest, and shows them first', () => {
   const config = new Config()
   config.set('slowlog-log-slower-than', ['0'])
-  const log = new SlowLog(config, new ManualClock())
+  const log = new SlowLog(config, new ManualClock(), 1_000_000)
   const ids = (count = Number.POSITIVE_INFINITY): number[] => log.latest(count).map(({ id }) => id)
   const add = (count: number): void => {
     for (let i = 0; i < count; i++) log.add(CLIENT, ['PING'], [], 1)
@@ -31,4 +32,41 @@ test('the slow log keeps the newest, and shows them first', () => {
   config.set('slowlog-max-len', ['0'])
   add(1)
   expect([ids(), log.length]).toEqual([[], 0])
+})
+
+test('the slow log takes so much memory, whatever its length', () => {
+  const config = new Config()
+  config.set('slowlog-log-slower-than', ['0'])
+  config.set('slowlog-max-len', ['1000000'])
+  const log = new SlowLog(config, new ManualClock(), 100_000)
+  const request = Array<string>(40).fill('x'.repeat(1000))
+  for (let i = 0; i < 1000; i++) log.add(CLIENT, request, [], 1)
+  expect(log.length).toBeLessThan(25)
+  expect(log.length).toBeGreaterThan(10)
+  expect(log.latest(1)[0].id).toBe(999)
+  for (let i = 0; i < 1000; i++) log.add(CLIENT, ['PING'], [], 1)
+  expect(log.length).toBeGreaterThan(200)
+})
+
+test('ACL LOG takes so much memory, whatever its length', () => {
+  const config = new Config()
+  config.set('acllog-max-len', ['1000000'])
+  const log = new AclLog(config, new ManualClock(), 100_000)
+  const add = (i: number): void =>
+    log.add({
+      reason: 'key',
+      context: 'toplevel',
+      object: `${i}`.padEnd(900),
+      username: 'u',
+      client: '',
+    })
+  for (let i = 0; i < 1000; i++) add(i)
+  expect(log.entries.length).toBeLessThan(100)
+  expect(log.entries.length).toBeGreaterThan(50)
+  for (let i = 0; i < 1000; i++) add(999)
+  expect(log.entries[0]).toMatchObject({ count: 1001 })
+  expect(log.entries.length).toBeGreaterThan(50)
+  log.clear()
+  add(1)
+  expect(log.entries).toHaveLength(1)
 })

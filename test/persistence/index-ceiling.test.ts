@@ -237,3 +237,32 @@ test('the gap after a crash ends at the ceiling', async () => {
   expect(again.store.index).toBeLessThanOrEqual(INDEX_CEILING)
   expect(again.store.get('/a').node.value).toBe('v')
 })
+
+test('what writes several keys writes all of them below the ceiling, or none', async () => {
+  const server = await start()
+  const client = await join(server)
+  const empty = (await client.call('KSAVE')) as string
+  const state = empty.replace('"CurrentIndex":0', `"CurrentIndex":${INDEX_CEILING - 3}`)
+  const recover = async (): Promise<void> => {
+    expect(await client.call('KRECOVER', state)).toBe('OK')
+    for (const key of ['a', 'b']) expect(await client.call('SET', key, '1')).toBe('OK')
+  }
+  const unchanged = async (): Promise<void> => {
+    expect(await client.call('MGET', 'a', 'b')).toEqual(['1', '1'])
+    expect(await client.call('KINDEX')).toBe(INDEX_CEILING - 1)
+  }
+  for (const request of [
+    ['MSET', 'a', '2', 'b', '2'],
+    ['DEL', 'a', 'b'],
+    ['UNLINK', 'a', 'b'],
+  ]) {
+    await recover()
+    expect(errorOf(await client.call(...request))).toContain('is as high as it may be')
+    await unchanged()
+  }
+  await recover()
+  await client.call('MULTI')
+  for (const key of ['a', 'b']) await client.call('SET', key, '2')
+  expect(errorOf(await client.call('EXEC'))).toContain('is as high as it may be')
+  await unchanged()
+})

@@ -221,3 +221,19 @@ describe('paths', () => {
     expect(server.store.hub.count).toBe(0)
   })
 })
+
+test('an error quotes the beginning of what is far too long, whatever it is made of', async () => {
+  const client = await join(await start())
+  const long = `${'\n'.repeat(5_000_000)}x`
+  for (const request of [
+    ['EXPIRE', 'k', '10', long],
+    ['LATENCY', 'GRAPH', long],
+    ['HELLO', '3', long],
+    ['CLIENT', 'KILL', 'TYPE', long],
+    ['ACL', 'SETUSER', 'a', long],
+  ]) {
+    const { text } = (await client.call(...request)) as ErrorReply
+    expect(text.endsWith('more bytes)')).toBe(true)
+    expect(text.length).toBeLessThan(129 * 1024)
+  }
+})

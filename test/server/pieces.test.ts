@@ -203,6 +203,26 @@ test('COMMAND DOCS and COMMAND INFO of many names repeat what they say of each',
   }
 })
 
+test('LATENCY HISTOGRAM of many names repeats what it says of each', async () => {
+  const server = await start()
+  const client = await join(server)
+  for (const about of ['ID', 'INFO', 'GETNAME']) await client.call('CLIENT', about)
+  await client.call('CONFIG', 'GET', 'port')
+  const names = Array(20_000).fill(['client', 'CONFIG|GET', 'none']).flat()
+  const before = await settledMemory()
+  const reading = await askAndPause(server, frame('LATENCY', 'HISTOGRAM', ...names))
+  await inProgress(client, 'slow')
+  expect((await settledMemory()) - before).toBeLessThan(8 * MB)
+  await client.call('CONFIG', 'GET', 'port')
+  reading.socket.resume()
+  reading.write(MARK)
+  const reply = await reading.bytesUntil(MARK_REPLY)
+  const [header] = /^\*\d+\r\n/.exec(reply) ?? ['']
+  const rest = reply.slice(header.length, -MARK_REPLY.length)
+  expect(Number.parseInt(header.slice(1), 10) % (2 * 20_000)).toBe(0)
+  expect(rest === rest.slice(0, rest.length / 20_000).repeat(20_000)).toBe(true)
+})
+
 test('a client that half-closes still gets its reply in pieces', async () => {
   const server = await startLarge()
   const expected = await ask(server, frame('KEYS', '*'), 2)

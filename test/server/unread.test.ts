@@ -184,6 +184,14 @@ describe('all clients together', () => {
     expect(large.reasons[0]).toContain('keeps the most: 52428800')
   })
 
+  test('are looked at after so much input that waits, and not only every second', () => {
+    const memory = new ClientMemory(new Config(), 160 * MB)
+    expect(memory.noteWaiting(9 * MB)).toBe(false)
+    expect(memory.noteWaiting(2 * MB)).toBe(true)
+    memory.evict([])
+    expect(memory.noteWaiting(9 * MB)).toBe(false)
+  })
+
   test('leave less room for each, but always some', () => {
     const memory = new ClientMemory(new Config(), 100 * MB)
     expect(memory.admits(25 * MB)).toBe(true)

@@ -22,6 +22,7 @@ function deleteKeys(client: Client, args: readonly string[]): void {
   for (let i = 1; i < args.length; i++) {
     if (args[i].length >= MAX_PATH_LENGTH) checkLength(pathOfKey(args[i]))
   }
+  client.server.store.checkWrites(args.length - 1)
   for (let i = 1; i < args.length; i++) {
     const node = client.server.keyspace.lookup(args[i])
     if (node === undefined || node.dir) continue

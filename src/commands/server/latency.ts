@@ -6,6 +6,8 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { textOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { writeList } from '../../resp/reply-list.ts'
+import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { withHelp } from '../subcommand-help.ts'
 import { latencyDoctor, latencyGraph } from './latency-report.ts'
 
@@ -27,13 +29,8 @@ function replyLatest({ server, reply }: Client): void {
 }
 
 /** For each bucket with calls: its end, and how many calls took no longer than that. */
-function replyHistogram({ reply }: Client, { calls, histogram }: CommandStats): void {
-  const steps: [end: number, count: number][] = []
-  let count = 0
-  for (const [bucket, more] of histogram.entries()) {
-    count += more
-    if (more > 0) steps.push([bucketEnd(bucket), count])
-  }
+function replyHistogram(reply: ReplyWriter, [name, { calls, steps }]: Histogram): void {
+  reply.bulk(name)
   reply.map(2)
   reply.bulk('calls')
   reply.integer(calls)
@@ -45,14 +42,31 @@ function replyHistogram({ reply }: Client, { calls, histogram }: CommandStats): 
   }
 }
 
+type Histogram = readonly [
+  name: string,
+  { readonly calls: number; readonly steps: readonly (readonly [end: number, count: number])[] },
+]
+
+/** A command's histogram as it is now: the reply may be made while further calls are counted. */
+function histogramOf(name: string, { calls, histogram }: CommandStats): Histogram {
+  const steps: [end: number, count: number][] = []
+  let count = 0
+  for (const [bucket, more] of histogram.entries()) {
+    count += more
+    if (more > 0) steps.push([bucketEnd(bucket), count])
+  }
+  return [name, { calls, steps }]
+}
+
 /**
  * LATENCY HISTOGRAM.
  *
  * @param names in any case; none means all commands, and a container means all of its subcommands
  */
-function replyHistograms(client: Client, names: readonly string[]): void {
-  const all = [...client.server.commandStats].filter(([, { calls }]) => calls > 0)
-  const byName = new Map<string, (typeof all)[number][]>()
+function replyHistograms({ server, reply }: Client, names: readonly string[]): void {
+  const used = [...server.commandStats].filter(([, { calls }]) => calls > 0)
+  const all = used.map(([name, stats]) => histogramOf(name, stats))
+  const byName = new Map<string, Histogram[]>()
   for (const each of all) {
     const [container] = each[0].split('|', 1)
     for (const name of new Set([each[0], container])) {
@@ -60,12 +74,11 @@ function replyHistograms(client: Client, names: readonly string[]): void {
     }
   }
   const found =
-    names.length === 0 ? all : names.flatMap((name) => byName.get(name.toLowerCase()) ?? [])
-  client.reply.map(found.length)
-  for (const [fullName, stats] of found) {
-    client.reply.bulk(fullName)
-    replyHistogram(client, stats)
-  }
+    names.length === 0 ? [all] : names.map((name) => byName.get(name.toLowerCase()) ?? [])
+  reply.map(found.reduce((count, { length }) => count + length, 0))
+  writeList(reply, found, (piece, histograms) => {
+    for (const each of histograms) replyHistogram(piece, each)
+  })
 }
 
 const subcommands: readonly Command[] = [

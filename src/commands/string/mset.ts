@@ -65,6 +65,7 @@ function checkWrites({ server }: Client, args: RequestArguments): boolean {
       for (let i = 1; i < args.length; i += 2) visit(textOfValue(args[i]))
     })
   }
+  server.store.checkWrites((args.length - 1) / 2)
   return exists
 }
 
