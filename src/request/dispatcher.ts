@@ -3,7 +3,6 @@ import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
-import { StoreError } from '../store/errors.ts'
 import {
   CommandError,
   MAX_SHOWN_CHARACTERS,
