@@ -9,6 +9,13 @@ import { type Durability, SyncPolicy } from './sync-policy.ts'
 
 /** How long after a failure the disk is tried again. */
 const RETRY_DELAY_MS = 1000
+/**
+ * Under `always`, a turn with more writes is synced on another thread, because the next requests are work
+ * enough for that time; but not if it has as many bytes as {@link MAX_SMALL_BYTES}, because then the disk
+ * is what all wait for.
+ */
+const MAX_WRITES_BEFORE_SYNC = 200
+const MAX_SMALL_BYTES = 256 * 1024
 
 export interface WriteLogParts {
   readonly store: Store
@@ -60,6 +67,8 @@ export class WriteLog {
   #cancelRetry: (() => void) | undefined
   /** The store's index after the last record that the journal has taken. */
   #index = 0
+  /** The same when the last sync began at the end of a turn. */
+  #indexAtSync = 0
   /** How often writers had to wait. */
   delays = 0
 
@@ -197,8 +206,11 @@ export class WriteLog {
     if (!this.#isSyncDue) return
     this.#isSyncDue = false
     if (this.#failure !== undefined || this.#policy === undefined) return
+    const writes = this.#index - this.#indexAtSync
+    this.#indexAtSync = this.#index
     // Meanwhile somebody may have begun a sync that does not cover all records, or another journal.
-    if (!this.#policy.syncsAtTurnEnd) {
+    const isMuchWork = writes > MAX_WRITES_BEFORE_SYNC && this.#unsynced < MAX_SMALL_BYTES
+    if (!this.#policy.syncsAtTurnEnd || isMuchWork) {
       this.#awaitKept()
       return
     }
@@ -209,6 +221,12 @@ export class WriteLog {
       return
     }
     this.#keep(this.#appended)
+  }
+
+  /** Bytes that the journal has not synced. */
+  get #unsynced(): number {
+    const journal = this.#journal
+    return journal === undefined ? 0 : journal.written - journal.synced
   }
 
   /** Has {@link commit} called, in case what has been appended is no request's. */
