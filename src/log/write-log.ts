@@ -211,7 +211,7 @@ export class WriteLog {
     // Meanwhile somebody may have begun a sync that does not cover all records, or another journal.
     const isMuchWork = writes > MAX_WRITES_BEFORE_SYNC && this.#unsynced < MAX_SMALL_BYTES
     if (!this.#policy.syncsAtTurnEnd || isMuchWork) {
-      this.#awaitKept()
+      this.#awaitSync()
       return
     }
     try {
@@ -280,6 +280,10 @@ export class WriteLog {
       this.#scheduleCommit()
       return
     }
+    this.#awaitSync()
+  }
+
+  #awaitSync(): void {
     const number = this.#appended
     const kept = this.#policy?.appended()
     if (kept === undefined) this.#keep(number)

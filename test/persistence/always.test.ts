@@ -601,6 +601,18 @@ describe('on a fast disk, the server syncs before it replies', () => {
     expect(seen.count - before).toBeLessThan(10)
   })
 
+  test('unless a turn has so many writes that the next requests are work enough', async () => {
+    const client = await join(await startFast())
+    const seen = watchSyncs()
+    const spy = vi.spyOn(systemFiles, 'sync')
+    onTestFinished(() => spy.mockRestore())
+    client.write(Array.from({ length: 1900 }, () => frame('SET', 'c', '2')).join(''))
+    for (let i = 0; i < 1900; i++) expect(await client.next()).toBe('OK')
+    expect(spy).toHaveBeenCalled()
+    // The last writes may have come in a turn of their own.
+    expect(seen.count).toBeLessThan(2)
+  })
+
   test('and refuses the write if the sync fails', async () => {
     const client = await join(await startFast())
     const seen = watchSyncs()

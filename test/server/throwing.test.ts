@@ -85,7 +85,8 @@ describe('an error ends the one connection that it comes from', () => {
       'in a reply in pieces',
       PartEncoder.prototype,
       'next',
-      ({ victim }) => victim.send('GET', 'long'),
+      // More than what is sent in one call.
+      ({ victim }) => victim.send('MGET', ...new Array(40).fill('long')),
     ],
     [
       'when a blocked client goes on',
@@ -154,7 +155,10 @@ describe('an error ends the one connection that it comes from', () => {
       'when an fsync releases replies',
       Output.prototype,
       'release',
-      ({ victim }) => victim.send('SET', 'a', '1'),
+      ({ victim }) => {
+        useDisk()
+        victim.send('SET', 'a', '1')
+      },
     ],
     [
       'when an fsync fails',
