@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os'
-import { getHeapStatistics } from 'node:v8'
 import type { Config } from '../config/config.ts'
+import { oldSpaceLimit } from '../metrics/heap-limit.ts'
 
 /** Each client may leave this many bytes of replies unread, whatever others do. */
 export const MIN_UNREAD_BYTES = 1024 * 1024
@@ -97,5 +97,5 @@ export class ClientMemory {
 /** The memory that this process may take, in bytes: the heap's limit, or less. */
 function processMemory(): number {
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY
-  return Math.min(getHeapStatistics().heap_size_limit, totalmem(), constrained)
+  return Math.min(oldSpaceLimit(), totalmem(), constrained)
 }
