@@ -39,8 +39,8 @@ export async function runTrial({ group, seed, clients, faults }: Trial): Promise
   const ports = group.nodes.map(({ port }) => port)
   const first = new Redis({ port: ports[0], host: '127.0.0.1' })
   const balances = Array.from({ length: ACCOUNTS }, () => BALANCE)
-  await first.call('FLUSHALL')
-  await first.mset(balances.flatMap((balance, i) => [`account${i}`, String(balance)]))
+  await insist(() => first.call('FLUSHALL'))
+  await insist(() => first.mset(balances.flatMap((balance, i) => [`account${i}`, String(balance)])))
   for (const port of ports.slice(1)) await syncAt(port)
   first.disconnect()
   const history = new History()
@@ -88,10 +88,23 @@ async function differences(ports: readonly number[]): Promise<string[]> {
 
 const indexOf = (state: string): string | undefined => /"CurrentIndex":(\d+)/.exec(state)?.[1]
 
+/** Calls until it is done: a node that has been mended may not have reached etcd again. */
+async function insist(call: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await call()
+      return
+    } catch (error) {
+      if (!/^(?:CLUSTERDOWN|UNCERTAIN) /.test((error as Error).message)) throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}
+
 async function syncAt(port: number): Promise<void> {
   const redis = new Redis({ port, host: '127.0.0.1' })
   redis.on('error', () => {})
-  await redis.call('KSYNC')
+  await insist(() => redis.call('KSYNC'))
   redis.disconnect()
 }
 
