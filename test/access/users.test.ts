@@ -115,6 +115,13 @@ test('a pattern that is longer than a key or a channel is refused', () => {
   }
 })
 
+test.each(['+get|a b', '+get|a\nuser b on', '+get|\ta'])(
+  'a first argument with a blank is refused, because the file that keeps it would be read otherwise: %j',
+  (rule) => {
+    expect(() => make().set('a', [rule])).toThrow('Syntax error')
+  },
+)
+
 test('a name that is longer than CLIENT LIST should show is refused', () => {
   const users = make()
   expect(() => users.set('x'.repeat(1025), [])).toThrow("Usernames can't be longer than 1024 bytes")
