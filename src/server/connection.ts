@@ -11,6 +11,7 @@ import { type KeepingClient, MIN_UNREAD_BYTES } from './client-memory.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import { Output, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
+import { PostponedRequest } from './postponed-request.ts'
 import { type Peer, Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { TurnClient } from './turn.ts'
@@ -53,8 +54,7 @@ export class Connection
   /** The client sends no more (half-close). */
   #ended = false
   readonly #messages: OwnMessages
-  /** The request that a gate has postponed. */
-  #postponed: RequestArguments | undefined
+  readonly #postponed = new PostponedRequest()
   #onDrained: (() => void)[] = []
 
   constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer) {
@@ -80,7 +80,7 @@ export class Connection
   }
 
   get bufferedInput(): number {
-    return this.#reader.bufferedBytes
+    return this.#reader.bufferedBytes + this.#postponed.bytes
   }
 
   get bufferedOutput(): number {
@@ -233,7 +233,7 @@ export class Connection
   }
 
   postpone(args: RequestArguments, onGone: () => void): () => void {
-    this.#postponed = args
+    this.#postponed.put(args)
     // CLIENT REPLY SKIP still applies to this request.
     if (this.reply.muted && this.replyMode === 'on') this.replyMode = 'skip'
     return this.block(onGone)
@@ -337,8 +337,7 @@ export class Connection
   }
 
   #servePostponed(): void {
-    const postponed = this.#postponed
-    this.#postponed = undefined
+    const postponed = this.#postponed.take()
     if (postponed !== undefined) this.onRequest(postponed)
     if (!this.#halted) this.#reader.resume()
   }
@@ -420,7 +419,7 @@ export class Connection
     const onGone = this.#onGone
     this.#onGone = undefined
     this.#onDrained = []
-    this.#postponed = undefined
+    this.#postponed.take()
     takeSteps(
       this,
       () => onGone?.(),

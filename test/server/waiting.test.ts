@@ -182,3 +182,21 @@ test('a blocked client that hangs up is noticed, even if its turn was over just 
   await client.closed
   await eventually(() => server.store.hub.count === 0)
 })
+
+test('a request that a pause holds back counts as input of its client', async () => {
+  const server = await start({ clock: new ManualClock() })
+  const [client, other] = [await join(server), await join(server)]
+  await other.call('CLIENT', 'PAUSE', '1000', 'WRITE')
+  const id = await client.call('CLIENT', 'ID')
+  const waiting = async (): Promise<number> => {
+    const line = String(await other.call('CLIENT', 'LIST', 'ID', Number(id)))
+    return Number(/qbuf=(\d+)/.exec(line)?.[1])
+  }
+  expect(await waiting()).toBe(0)
+  client.send('SET', 'a', 'x'.repeat(100_000))
+  // Less while it arrives, and more with its overhead once it waits.
+  while ((await waiting()) < 100_100);
+  await other.call('CLIENT', 'UNPAUSE')
+  expect(await client.next()).toBe('OK')
+  expect(await waiting()).toBe(0)
+})
