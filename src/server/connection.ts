@@ -304,6 +304,7 @@ export class Connection
   #finish(): void {
     this.server.pubsub.served = undefined
     this.#serving = false
+    this.server.persistence.appendIfLong()
     // Replies wait for the end of the turn, because a client that gets its reply wakes up and
     // takes processor time from the clients still to be served.
     this.#queueFlush()
