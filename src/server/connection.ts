@@ -7,7 +7,7 @@ import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
-import { type KeepingClient, MIN_UNREAD_BYTES } from './client-memory.ts'
+import { type KeepingClient, MIN_WAITING_BYTES } from './client-memory.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import { Output, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
@@ -100,7 +100,7 @@ export class Connection
     this.server.stats.inputBytes += end - start
     this.receivedBytes += end - start
     this.#reader.take(bytes, start, end, batch)
-    if (this.bufferedInput <= MIN_UNREAD_BYTES) return
+    if (this.bufferedInput <= MIN_WAITING_BYTES) return
     if (this.#context.clientMemory.noteWaiting(end - start)) this.#context.onWaiting()
   }
 
