@@ -157,7 +157,7 @@ test('what is written of a user is read as the same, whatever its patterns are',
   const fromConf = make()
   for (const user of users.all.filter(({ name }) => name !== 'default')) {
     const words = splitWords(formatUserLine(user.name, user.describe())) ?? []
-    const { name, rules } = parseUserLine(words.slice(1), [])
+    const { name, rules } = parseUserLine(words.slice(1), new Set())
     fromConf.define(name, rules)
   }
   expect(fromConf.describe()).toEqual(lines)
