@@ -31,8 +31,9 @@ export interface AclLogEntry extends DeniedRequest {
 export class AclLog {
   readonly #config: Config
   readonly #clock: Clock
-  /** The newest first. */
-  #entries: AclLogEntry[] = []
+  /** The newest last, because there may be many; the first ones, dropped, are undefined. */
+  #entries: (AclLogEntry | undefined)[] = []
+  #dropped = 0
   /** Memory that the entries take, about. */
   #bytes = 0
   readonly #maxBytes: number
@@ -44,42 +45,52 @@ export class AclLog {
     this.#clock = clock
   }
 
-  /** The newest first. */
-  get entries(): readonly AclLogEntry[] {
-    return this.#entries
+  /** The newest entries, the newest first. @param count at most so many */
+  latest(count: number): AclLogEntry[] {
+    const from = Math.max(this.#dropped, this.#entries.length - count)
+    return (this.#entries.slice(from) as AclLogEntry[]).reverse()
   }
 
   add(request: DeniedRequest): void {
     const object = shortened(request.object)
     const denied = { ...request, object, username: shortened(request.username) }
     const time = this.#clock.now()
-    const at = this.#entries
-      .slice(0, SCANNED)
-      .findIndex((entry) => isAlike(entry, denied) && Math.abs(entry.time - time) <= GROUPING_MS)
-    if (at >= 0) {
-      const [alike] = this.#entries.splice(at, 1)
+    const back = this.latest(SCANNED).findIndex(
+      (entry) => isAlike(entry, denied) && Math.abs(entry.time - time) <= GROUPING_MS,
+    )
+    if (back >= 0) {
+      const [alike] = this.#entries.splice(-1 - back, 1) as AclLogEntry[]
       this.#bytes -= bytesOf(alike)
       this.#add({ ...denied, count: alike.count + 1, time })
       return
     }
     this.#add({ ...denied, count: 1, time })
     const most = this.#config.get('acllog-max-len')
-    while (
-      this.#entries.length > most ||
-      (this.#bytes > this.#maxBytes && this.#entries.length > 0)
-    ) {
-      this.#bytes -= bytesOf(this.#entries.pop() as AclLogEntry)
-    }
+    while (this.#length > most || (this.#bytes > this.#maxBytes && this.#length > 0)) this.#drop()
   }
 
   clear(): void {
     this.#entries = []
+    this.#dropped = 0
     this.#bytes = 0
   }
 
+  get #length(): number {
+    return this.#entries.length - this.#dropped
+  }
+
   #add(entry: AclLogEntry): void {
-    this.#entries.unshift(entry)
+    this.#entries.push(entry)
     this.#bytes += bytesOf(entry)
+  }
+
+  /** Drops the oldest entry. Their places go once they are half of the list. */
+  #drop(): void {
+    this.#bytes -= bytesOf(this.#entries[this.#dropped] as AclLogEntry)
+    this.#entries[this.#dropped++] = undefined
+    if (2 * this.#dropped < this.#entries.length) return
+    this.#entries = this.#entries.slice(this.#dropped)
+    this.#dropped = 0
   }
 }
 

@@ -255,7 +255,8 @@ export class Selector {
     const command = this.#find(name.slice(0, bar))
     const part = name.slice(bar + 1)
     if (command.parent !== undefined) throw new RuleError('firstArgument')
-    if (part === '') throw new RuleError('syntax')
+    // A blank would end the rule in the file that keeps it.
+    if (part === '' || hasBlank(part)) throw new RuleError('syntax')
     checkLength(part)
     if (command.subcommands.length > 0) {
       this.setCommand(this.#find(name), true)

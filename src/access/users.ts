@@ -139,7 +139,7 @@ export class Users {
     const users = new Map<string, User>()
     let errors = ''
     for (const [index, raw] of content.split('\n').entries()) {
-      const line = raw.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '')
+      const line = trim(raw, ' \t\r\n')
       if (line !== '') errors += this.#loadLine(users, line, `${file}:${index + 1}`, index + 1)
     }
     if (errors !== '') {

@@ -1,6 +1,11 @@
 import { hostname } from 'node:os'
 import { pathFromBytes } from '../config/config.ts'
-import { type Client, endTransaction, type ServerContext } from '../request/client.ts'
+import {
+  type Client,
+  closeWatchers,
+  endTransaction,
+  type ServerContext,
+} from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
@@ -376,8 +381,7 @@ export class Cluster implements Group {
     this.#queue.forget()
     this.#keeper.restart()
     // They would miss what came before the snapshot, and can ask for it by its index elsewhere.
-    server.pubsub.closeWatchers()
-    for (const client of server.clients.values()) if (client.awaited !== undefined) client.close()
+    closeWatchers(server)
     const { files, index } = server.store
     server.logger.info({ files, index }, `loaded ${files} files up to index ${index} from etcd`)
   }

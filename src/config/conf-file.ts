@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { didYouMean } from '../text/did-you-mean.ts'
 import { splitWords } from '../text/quoting.ts'
+import { trim } from '../text/trim.ts'
 import { type Config, ConfigError } from './config.ts'
 import { directiveNames, directives, findDirective } from './directives.ts'
 
@@ -36,7 +37,7 @@ export interface ConfigLine {
 /** Splits a conf file into lines as Redis does. */
 export function parseConfigLines(content: string): ConfigLine[] {
   return content.split('\n').map((line) => {
-    const text = line.replace(/^[ \t\r]+|[ \t\r]+$/g, '')
+    const text = trim(line, ' \t\r')
     if (text === '' || text.startsWith('#')) return { text, args: [], unbalanced: false }
     const words = splitWords(text)
     if (!words) return { text, args: [], unbalanced: true }

@@ -57,7 +57,8 @@ export type ChangeListener<N extends DirectiveName> = (
  */
 export class Config {
   readonly #values = new Map<DirectiveName, Value>()
-  #users: readonly UserLine[] = []
+  readonly #users: UserLine[] = []
+  readonly #userNames = new Set<string>()
   readonly #listeners = new Map<DirectiveName, Set<ChangeListener<never>>>()
 
   constructor() {
@@ -79,7 +80,9 @@ export class Config {
    */
   addUser(args: readonly string[]): void {
     try {
-      this.#users = [...this.#users, parseUserLine(args, this.#users)]
+      const line = parseUserLine(args, this.#userNames)
+      this.#users.push(line)
+      this.#userNames.add(line.name)
     } catch (error) {
       throw new ConfigError('user', (error as Error).message)
     }

@@ -10,13 +10,13 @@ export interface UserLine {
 /**
  * Reads the arguments of a line `user`.
  *
- * @param known the lines before it
+ * @param known the names in the lines before it
  * @throws Error in Redis's words
  */
-export function parseUserLine(args: readonly string[], known: readonly UserLine[]): UserLine {
+export function parseUserLine(args: readonly string[], known: ReadonlySet<string>): UserLine {
   const [name, ...rules] = args
   if (name === undefined) throw new Error('wrong number of arguments')
-  if (known.some((line) => line.name === name)) {
+  if (known.has(name)) {
     throw new Error(
       `Error in user declaration '${name}': Duplicate user found. A user can only be defined once in config files`,
     )

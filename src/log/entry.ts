@@ -72,8 +72,14 @@ export class EntryWriter {
   #at = HEADER_BYTES
   /** What comes before the chunk. */
   #pieces: Uint8Array[] = []
+  #pieceBytes = 0
   #header: Buffer = this.#chunk
   #time = Number.NaN
+
+  /** How many bytes the record has so far. */
+  get length(): number {
+    return this.#pieceBytes + this.#at - this.#start
+  }
 
   get isEmpty(): boolean {
     return this.#at === HEADER_BYTES && this.#pieces.length === 0
@@ -132,6 +138,7 @@ export class EntryWriter {
   /** Begins the next record. @param isKept whether somebody still reads the last one */
   clear(isKept: boolean): void {
     if (this.#pieces.length > 0) this.#pieces = []
+    this.#pieceBytes = 0
     if (isKept || this.#chunk.length > MAX_KEPT_BYTES) {
       this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
     }
@@ -177,6 +184,7 @@ export class EntryWriter {
 
   #piece(bytes: Buffer): void {
     this.#pieces.push(this.#chunk.subarray(this.#start, this.#at), bytes)
+    this.#pieceBytes += this.#at - this.#start + bytes.length
     this.#start = this.#at
   }
 
@@ -198,7 +206,10 @@ export class EntryWriter {
 
   #room(bytes: number): void {
     if (this.#at + bytes <= this.#chunk.length) return
-    if (this.#at > this.#start) this.#pieces.push(this.#chunk.subarray(this.#start, this.#at))
+    if (this.#at > this.#start) {
+      this.#pieces.push(this.#chunk.subarray(this.#start, this.#at))
+      this.#pieceBytes += this.#at - this.#start
+    }
     this.#chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES * 4, bytes))
     this.#start = this.#at = 0
   }

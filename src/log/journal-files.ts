@@ -6,6 +6,12 @@ import { promisify } from 'node:util'
 const fdatasync = promisify(fs.fdatasync)
 
 /**
+ * The system takes so many pieces in one call. Of more, libuv adds up the bytes of several calls, and
+ * from 2 GB on takes the sum for an error.
+ */
+const MAX_PIECES = 1024
+
+/**
  * The calls that the journal makes to the file system. Tests simulate a file system that takes
  * writes in part, fails, or loses power. Every function may throw the system's error.
  */
@@ -48,7 +54,12 @@ export const systemFiles: JournalFiles = {
   open: (path) => fs.openSync(path, 'r+'),
   size: (file) => fs.fstatSync(file).size,
   read: (file, into, position) => fs.readSync(file, into, 0, into.length, position),
-  write: (file, pieces, position) => fs.writevSync(file, pieces, position),
+  write: (file, pieces, position) =>
+    fs.writevSync(
+      file,
+      pieces.length > MAX_PIECES ? pieces.slice(0, MAX_PIECES) : pieces,
+      position,
+    ),
   truncate: (file, size) => fs.ftruncateSync(file, size),
   close: (file) => fs.closeSync(file),
   sync: (file) => fdatasync(file),

@@ -58,6 +58,11 @@ export class Recorder implements DirectWrites {
     return !this.#entries.isEmpty
   }
 
+  /** How many bytes the entries have. */
+  get pendingBytes(): number {
+    return this.#entries.length
+  }
+
   /** Called before a command that may write. */
   begin(): void {
     this.#changes.covered = true

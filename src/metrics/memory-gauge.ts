@@ -97,6 +97,11 @@ export class MemoryGauge {
     this.survey()
   }
 
+  /** Whether the heap was almost full when it was last measured. */
+  get isHeapFull(): boolean {
+    return this.#heapFull
+  }
+
   /** Why requests that take memory are refused, in Redis's words where Redis has the limit. */
   get reason(): string {
     return this.#heapFull

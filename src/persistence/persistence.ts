@@ -24,6 +24,8 @@ export type { Durability } from '../log/sync-policy.ts'
 
 /** A checkpoint begins when the journal has this length, in bytes, unless the parts say otherwise. */
 const MAX_JOURNAL_BYTES = 64 * 1024 ** 2
+/** A record of this length gets no further clients' writes; one that is longer than 4 GB cannot be written. */
+const LONG_RECORD_BYTES = 256 * 1024 ** 2
 
 export interface PersistenceParts {
   readonly store: Store
@@ -147,6 +149,11 @@ export class Persistence {
    */
   append(): void {
     this.#log.append()
+  }
+
+  /** Like {@link append}, but only if much has been recorded: clients together may write more than a record holds. */
+  appendIfLong(): void {
+    if (this.recorder.pendingBytes > LONG_RECORD_BYTES) this.#log.append()
   }
 
   /** Like {@link append}, at the end of a turn: under `always` the disk then has the writes, or soon will. */

@@ -180,5 +180,11 @@ export function limitKept(client: Client): boolean {
   return false
 }
 
+/** Ends the connections that watch the tree, or wait for an event, because its index does not go on. */
+export function closeWatchers({ pubsub, clients }: ServerContext): void {
+  pubsub.closeWatchers()
+  for (const client of clients.values()) if (client.awaited !== undefined) client.close()
+}
+
 /** {@link limitKept} is called after this many names of one request. */
 export const NAMES_PER_CHECK = 256

@@ -31,7 +31,13 @@ export class Transaction {
     if (command.writes) this.writes = true
     if (command.ordered) this.ordered = true
     if (command.grows) this.grows = true
-    this.bytes += REQUEST_OVERHEAD_BYTES
-    for (const arg of args) this.bytes += ARGUMENT_OVERHEAD_BYTES + arg.length
+    this.bytes += bytesOfRequest(args)
   }
+}
+
+/** Memory that a request takes while it is kept, about. */
+export function bytesOfRequest(args: RequestArguments): number {
+  let bytes = REQUEST_OVERHEAD_BYTES
+  for (const arg of args) bytes += ARGUMENT_OVERHEAD_BYTES + arg.length
+  return bytes
 }

@@ -94,14 +94,16 @@ export function replaceRanges<Source extends Weighed>(
   ranges: readonly number[],
   replacement: Buffer,
 ): Part<Source>[] {
-  let replaced: Part<Source>[] = []
+  const replaced: Part<Source>[] = []
   let at = 0
   for (let i = 0; i < ranges.length; i += 2) {
     if (ranges[i] === ranges[i + 1]) continue
-    replaced = replaced.concat(cutParts(parts, at, ranges[i]), replacement)
+    for (const part of cutParts(parts, at, ranges[i])) replaced.push(part)
+    replaced.push(replacement)
     at = ranges[i + 1]
   }
-  return replaced.concat(cutParts(parts, at, Number.POSITIVE_INFINITY))
+  for (const part of cutParts(parts, at, Number.POSITIVE_INFINITY)) replaced.push(part)
+  return replaced
 }
 
 /** The parts from one offset to another. */

@@ -87,7 +87,8 @@ export class Admission {
   /** Disconnects those that keep the most, if all together keep too much. */
   evict(): void {
     const { clientMemory, server } = this.#context
-    server.stats.evictedClients += clientMemory.evict(this.clients.values())
+    const { isHeapFull } = server.memory
+    server.stats.evictedClients += clientMemory.evict(this.clients.values(), isHeapFull)
   }
 
   /** Removes a connection that has ended. @param id the client's */

@@ -14,6 +14,11 @@ const ALL_SHARE = 1 / 2
 /** After so much input that waits, all clients are looked at: short arguments take five times as much. */
 const WAITING_SHARE = 1 / 16
 
+/** All clients together may keep this share of the usual limit while the heap is almost full. */
+const FULL_HEAP_SHARE = 1 / 8
+/** Less input than this of one client is not noted as it comes: it lies outside of the heap, unparsed. */
+export const MIN_WAITING_BYTES = 32 * 1024
+
 /** A client that makes the server keep replies that it has not read, and requests not yet served. */
 export interface KeepingClient {
   /** Bytes in use for this client alone. */
@@ -68,24 +73,26 @@ export class ClientMemory {
   /**
    * Disconnects the clients that keep the most until all together keep less than the limit.
    *
+   * @param isHeapFull whether the heap is almost full: what clients keep lies there, in part
    * @returns how many were disconnected
    */
-  evict(clients: Iterable<KeepingClient>): number {
+  evict(clients: Iterable<KeepingClient>, isHeapFull = false): number {
+    const limit = isHeapFull ? this.#limit * FULL_HEAP_SHARE : this.#limit
     this.#waiting = 0
     let total = 0
     const keeping: [client: KeepingClient, bytes: number][] = []
     for (const client of clients) {
       const bytes = client.keptBytes
       total += bytes
-      if (bytes > MIN_UNREAD_BYTES && !client.noEvict) keeping.push([client, bytes])
+      if (bytes > 0 && !client.noEvict) keeping.push([client, bytes])
     }
-    if (total <= this.#limit) return 0
+    if (total <= limit) return 0
     keeping.sort(([, a], [, b]) => b - a)
     let evicted = 0
     for (const [client, bytes] of keeping) {
-      if (total <= this.#limit) break
+      if (total <= limit) break
       client.disconnect(
-        `all clients together keep ${total} bytes of unread replies and waiting requests, more than ${this.#limit}, and it keeps the most: ${bytes}`,
+        `all clients together keep ${total} bytes of unread replies and waiting requests, more than ${Math.round(limit)}, and it keeps the most: ${bytes}`,
       )
       total -= bytes
       evicted++

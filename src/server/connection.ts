@@ -7,10 +7,11 @@ import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
-import { type KeepingClient, MIN_UNREAD_BYTES } from './client-memory.ts'
+import { type KeepingClient, MIN_WAITING_BYTES } from './client-memory.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import { Output, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
+import { PostponedRequest } from './postponed-request.ts'
 import { type Peer, Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { TurnClient } from './turn.ts'
@@ -53,8 +54,7 @@ export class Connection
   /** The client sends no more (half-close). */
   #ended = false
   readonly #messages: OwnMessages
-  /** The request that a gate has postponed. */
-  #postponed: RequestArguments | undefined
+  readonly #postponed = new PostponedRequest()
   #onDrained: (() => void)[] = []
 
   constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer) {
@@ -80,7 +80,7 @@ export class Connection
   }
 
   get bufferedInput(): number {
-    return this.#reader.bufferedBytes
+    return this.#reader.bufferedBytes + this.#postponed.bytes
   }
 
   get bufferedOutput(): number {
@@ -100,7 +100,7 @@ export class Connection
     this.server.stats.inputBytes += end - start
     this.receivedBytes += end - start
     this.#reader.take(bytes, start, end, batch)
-    if (this.bufferedInput <= MIN_UNREAD_BYTES) return
+    if (this.bufferedInput <= MIN_WAITING_BYTES) return
     if (this.#context.clientMemory.noteWaiting(end - start)) this.#context.onWaiting()
   }
 
@@ -233,7 +233,7 @@ export class Connection
   }
 
   postpone(args: RequestArguments, onGone: () => void): () => void {
-    this.#postponed = args
+    this.#postponed.put(args)
     // CLIENT REPLY SKIP still applies to this request.
     if (this.reply.muted && this.replyMode === 'on') this.replyMode = 'skip'
     return this.block(onGone)
@@ -304,6 +304,7 @@ export class Connection
   #finish(): void {
     this.server.pubsub.served = undefined
     this.#serving = false
+    this.server.persistence.appendIfLong()
     // Replies wait for the end of the turn, because a client that gets its reply wakes up and
     // takes processor time from the clients still to be served.
     this.#queueFlush()
@@ -337,8 +338,7 @@ export class Connection
   }
 
   #servePostponed(): void {
-    const postponed = this.#postponed
-    this.#postponed = undefined
+    const postponed = this.#postponed.take()
     if (postponed !== undefined) this.onRequest(postponed)
     if (!this.#halted) this.#reader.resume()
   }
@@ -420,7 +420,7 @@ export class Connection
     const onGone = this.#onGone
     this.#onGone = undefined
     this.#onDrained = []
-    this.#postponed = undefined
+    this.#postponed.take()
     takeSteps(
       this,
       () => onGone?.(),

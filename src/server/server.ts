@@ -198,7 +198,10 @@ export class Server implements ServerContext {
       frameDecoder,
       holding: this.#holding,
       onServed,
-      onWaiting: () => this.#admission.evict(),
+      onWaiting: () => {
+        this.memory.survey()
+        this.#admission.evict()
+      },
       onSurvey: () => {
         this.#expiry.look()
         this.#tls?.survey()

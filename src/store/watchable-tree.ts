@@ -3,6 +3,7 @@ import { type Action, type Event, type NodeExtern, newEvent, represent } from '.
 import { Guard } from './guard.ts'
 import { MIN_CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
+import { IndexWaits } from './index-waits.ts'
 import { checkDepth, cleanPath, MAX_PATH_LENGTH, ownCopy } from './path.ts'
 import { Stats } from './stats.ts'
 import type { Changes } from './tree/changes.ts'
@@ -61,6 +62,7 @@ export class WatchableTree {
   readonly hub = new WatcherHub()
   /** Told of every change, unlike watchers: see {@link guard}. */
   readonly #guards = new WatcherHub({ showsHidden: true })
+  readonly #indexWaits = new IndexWaits()
   protected readonly tree: Tree
   protected readonly isShared: boolean
   #history: EventHistory
@@ -183,6 +185,18 @@ export class WatchableTree {
     return guard
   }
 
+  /**
+   * Calls back when the index is as high as this, at once if it is.
+   *
+   * @param onReached called once, synchronously; must not throw, and must not write
+   * @returns a function that ends the wait
+   */
+  whenAt(index: number, onReached: () => void): () => void {
+    const end = this.#indexWaits.add(index, onReached)
+    this.#indexWaits.reach(this.index)
+    return end
+  }
+
   /** Calls back at every change, also at those that watchers are not shown, as {@link guard} does. */
   onEveryChange(listener: Listener): Watcher {
     return this.#guards.add('/', { recursive: true, stream: true, since: 0 }, listener)
@@ -287,6 +301,7 @@ export class WatchableTree {
     Object.assign(this.stats, state.stats)
     const root = represent(state.root, '/', this.clock.now())
     this.#guards.notifyAll(newEvent('set', root, undefined, state.index))
+    this.#indexWaits.reach(state.index)
   }
 
   /** Expires a node, with all below it. */
@@ -345,6 +360,7 @@ export class WatchableTree {
     tree.changes?.written(event)
     // Guards come first, because a transaction must fail whatever happens to a watcher.
     this.#guards.notify(event)
+    if (event.index >= this.#indexWaits.lowest) this.#indexWaits.reach(event.index)
     if (!event.refresh) this.hub.notify(event)
     if (tree.needsReclaim) tree.reclaim(RECLAIM_STEP)
   }

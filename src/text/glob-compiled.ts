@@ -22,6 +22,9 @@ const FIRST_CLASS = -2
 /** Segments up to this length are compared at each position. */
 const MAX_SHORT_TOKENS = 32
 const CHARACTERS = 256
+const DASH = 45
+const BACKSLASH = 92
+const CLOSE = 93
 
 /** A pattern between two stars. Each token is the code of a character, ANY, or a class. */
 interface Segment {
@@ -200,9 +203,11 @@ function signed(byte: number): number {
 /** Where the class `[...]` that opens at `pattern[at]` ends; an unclosed one ends with the pattern. */
 export function classEnd(pattern: string, at: number): number {
   let end = classStart(pattern, at)
-  for (; end < pattern.length && pattern[end] !== ']'; end++) {
-    if (pattern[end] === '\\' && end + 1 < pattern.length) end++
-    else if (pattern[end + 1] === '-' && end + 2 < pattern.length) end += 2
+  for (; end < pattern.length; end++) {
+    const code = pattern.charCodeAt(end)
+    if (code === CLOSE) break
+    if (code === BACKSLASH && end + 1 < pattern.length) end++
+    else if (end + 2 < pattern.length && pattern.charCodeAt(end + 1) === DASH) end += 2
   }
   return Math.min(end + 1, pattern.length)
 }
@@ -213,19 +218,22 @@ function classStart(pattern: string, at: number): number {
 
 /** Whether the class `[...]` that opens at `pattern[at]` takes a character. */
 export function classTakes(pattern: string, at: number, char: number): boolean {
+  const { length } = pattern
   let from = classStart(pattern, at)
   const negated = from === at + 2
-  for (; from < pattern.length && pattern[from] !== ']'; from++) {
-    if (pattern[from] === '\\' && from + 1 < pattern.length) {
+  for (; from < length; from++) {
+    const code = pattern.charCodeAt(from)
+    if (code === CLOSE) break
+    if (code === BACKSLASH && from + 1 < length) {
       from++
       if (pattern.charCodeAt(from) === char) return !negated
-    } else if (pattern[from + 1] === '-' && from + 2 < pattern.length) {
-      const a = signed(pattern.charCodeAt(from))
+    } else if (from + 2 < length && pattern.charCodeAt(from + 1) === DASH) {
+      const a = signed(code)
       const b = signed(pattern.charCodeAt(from + 2))
       const c = signed(char)
       if (c >= Math.min(a, b) && c <= Math.max(a, b)) return !negated
       from += 2
-    } else if (pattern.charCodeAt(from) === char) {
+    } else if (code === char) {
       return !negated
     }
   }

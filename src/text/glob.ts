@@ -53,6 +53,10 @@ function matchSimply(pattern: string, text: string): boolean | undefined {
   let starText = 0
   while (t < text.length) {
     const next = p < pattern.length ? step(pattern, p, text.charCodeAt(t)) : -1
+    if (pattern[p] === '[') {
+      stepsLeft -= (next >= 0 ? next : classEnd(pattern, p)) - p
+      if (stepsLeft < 0) return undefined
+    }
     if (next === STAR) {
       starPattern = ++p
       starText = t
@@ -61,7 +65,6 @@ function matchSimply(pattern: string, text: string): boolean | undefined {
       t++
     } else if (starPattern >= 0) {
       stepsLeft -= 1 + p - starPattern
-      if (pattern[p] === '[') stepsLeft -= classEnd(pattern, p) - p
       if (stepsLeft < 0) return undefined
       p = starPattern
       t = ++starText

@@ -115,6 +115,13 @@ test('a pattern that is longer than a key or a channel is refused', () => {
   }
 })
 
+test.each(['+get|a b', '+get|a\nuser b on', '+get|\ta'])(
+  'a first argument with a blank is refused, because the file that keeps it would be read otherwise: %j',
+  (rule) => {
+    expect(() => make().set('a', [rule])).toThrow('Syntax error')
+  },
+)
+
 test('a name that is longer than CLIENT LIST should show is refused', () => {
   const users = make()
   expect(() => users.set('x'.repeat(1025), [])).toThrow("Usernames can't be longer than 1024 bytes")
@@ -150,7 +157,7 @@ test('what is written of a user is read as the same, whatever its patterns are',
   const fromConf = make()
   for (const user of users.all.filter(({ name }) => name !== 'default')) {
     const words = splitWords(formatUserLine(user.name, user.describe())) ?? []
-    const { name, rules } = parseUserLine(words.slice(1), [])
+    const { name, rules } = parseUserLine(words.slice(1), new Set())
     fromConf.define(name, rules)
   }
   expect(fromConf.describe()).toEqual(lines)

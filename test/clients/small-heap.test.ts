@@ -128,6 +128,33 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     expect(await client.call('SLOWLOG', 'LEN')).toBeLessThan(1000)
   })
 
+  test.each([
+    ['900 KB', 112],
+    ['60 KB', 7],
+  ])('requests of %s that do not end, of many clients, do not fill it', async (_, count) => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    // The tree takes half of it.
+    for (let n = 0; n < 4000; n++) client.send('SET', `k${n}`, 'x'.repeat(8000))
+    await client.take(4000)
+    const begun = `*1000\r\n${`$8000\r\n${'x'.repeat(8000)}\r\n`.repeat(count)}`
+    for (let sent = 0; sent < 150_000_000; sent += begun.length) {
+      ;(await visitPort(port)).write(begun)
+    }
+    while ((await info(client, 'stats')).get('evicted_clients') === '0');
+    expect(await client.call('GET', 'k0')).toBe('x'.repeat(8000))
+  })
+
+  test('clients that wait at long paths do not fill it', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    for (let n = 0; n < 1000; n++) {
+      ;(await visitPort(port)).send('KWAIT', `/${'x'.repeat(65_000)}${n}`)
+    }
+    expect(await client.call('MULTI')).toBe('OK')
+    expect(await client.call('KWAIT', `/${'x'.repeat(65_000)}`)).toSatisfy(isOom)
+  })
+
   test('KRECOVER of a state that does not fit is refused', async () => {
     const { port } = await startOn(smallHeap, temporaryDirectory())
     const client = await visitPort(port)

@@ -2,7 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { applyConfigText, ConfigFileError, loadConfigFile } from '../../src/config/conf-file.ts'
+import {
+  applyConfigText,
+  ConfigFileError,
+  loadConfigFile,
+  parseConfigLines,
+} from '../../src/config/conf-file.ts'
 import { Config } from '../../src/config/config.ts'
 
 const read = (text: string): Config => {
@@ -108,4 +113,10 @@ test('a line defines a user, each once', () => {
   ])
   expect(errorOf('user').reason).toBe('wrong number of arguments')
   expect(errorOf('user a on\nuser a off').reason).toContain('Duplicate user found')
+})
+
+test('a long run of blanks in a line costs nothing', () => {
+  // Steps that grow with its square would take days.
+  const line = `requirepass "a${' '.repeat(5_000_000)}b"`
+  expect(parseConfigLines(` ${line}\t\r\n`)[0].text).toBe(line)
 })

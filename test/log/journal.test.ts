@@ -357,6 +357,19 @@ test('writes that are taken in part are gone on with', async () => {
 })
 
 describe('reading', () => {
+  test('a record of more pieces than the system takes in one call', async () => {
+    const directory = temporaryDirectory()
+    const { journal } = await openJournal(directory)
+    const pieces = Array.from({ length: 2500 }, (_, i) => payloadOf(i, 5000))
+    journal.append(pieces)
+    await journal.close()
+    expect((await openJournal(directory)).payloads[0].equals(Buffer.concat(pieces))).toBe(true)
+    // The bytes of several calls, added up, would be taken for an error from 2 GB on.
+    const file = await systemFiles.create(`${directory}/pieces`, Buffer.alloc(0))
+    expect(systemFiles.write(file, pieces, 0)).toBe(1024 * 5000)
+    systemFiles.close(file)
+  })
+
   test('a very large record, in pieces that the system takes and gives', async () => {
     const directory = temporaryDirectory()
     const { journal } = await openJournal(directory)

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { AclLog } from '../../src/access/acl-log.ts'
 import { Config } from '../../src/config/config.ts'
 import { SlowLog } from '../../src/metrics/slow-log.ts'
@@ -61,12 +61,46 @@ test('ACL LOG takes so much memory, whatever its length', () => {
       client: '',
     })
   for (let i = 0; i < 1000; i++) add(i)
-  expect(log.entries.length).toBeLessThan(100)
-  expect(log.entries.length).toBeGreaterThan(50)
+  expect(log.latest(Infinity).length).toBeLessThan(100)
+  expect(log.latest(Infinity).length).toBeGreaterThan(50)
   for (let i = 0; i < 1000; i++) add(999)
-  expect(log.entries[0]).toMatchObject({ count: 1001 })
-  expect(log.entries.length).toBeGreaterThan(50)
+  expect(log.latest(1)[0]).toMatchObject({ count: 1001 })
+  expect(log.latest(Infinity).length).toBeGreaterThan(50)
   log.clear()
   add(1)
-  expect(log.entries).toHaveLength(1)
+  expect(log.latest(9)).toHaveLength(1)
+})
+
+test('ACL LOG keeps the newest entries, and counts those that are alike', () => {
+  const config = new Config()
+  config.set('acllog-max-len', ['20'])
+  const log = new AclLog(config, new ManualClock(), 100_000)
+  const add = (object: string): void =>
+    log.add({ reason: 'key', context: 'toplevel', object, username: 'u', client: '' })
+  for (let i = 0; i < 100; i++) add(`${i}`)
+  expect(log.latest(Infinity).map(({ object }) => Number(object))).toEqual(
+    Array.from({ length: 20 }, (_, i) => 99 - i),
+  )
+  add('95')
+  expect(log.latest(2)).toMatchObject([
+    { object: '95', count: 2 },
+    { object: '99', count: 1 },
+  ])
+  // Not among the newest ten.
+  add('85')
+  expect(log.latest(Infinity)).toHaveLength(20)
+  expect(log.latest(1)).toMatchObject([{ object: '85', count: 1 }])
+})
+
+test('an entry of a long ACL LOG moves none of the others', () => {
+  const config = new Config()
+  config.set('acllog-max-len', ['1000000'])
+  const log = new AclLog(config, new ManualClock(), 100_000_000)
+  const unshift = vi.spyOn(Array.prototype, 'unshift')
+  const splice = vi.spyOn(Array.prototype, 'splice')
+  for (let i = 0; i < 1000; i++) {
+    log.add({ reason: 'auth', context: 'toplevel', object: 'auth', username: `${i}`, client: '' })
+  }
+  expect(unshift.mock.calls.length + splice.mock.calls.length).toBe(0)
+  vi.restoreAllMocks()
 })

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
 import { eventually, frame, join, type RawClient, type Reply, start } from './raw-client.ts'
 
@@ -41,6 +41,23 @@ test.each([2, 3] as const)('KWAIT gives up after its timeout, in RESP%i', async 
   expect(await client.next()).toBe(null)
   expect(await client.next()).toBe('PONG')
   expect(server.store.hub.count).toBe(0)
+})
+
+test('KSYNC replies when the index is reached, and a write does nothing for those who wait longer', async () => {
+  const clock = new ManualClock()
+  const server = await start({ clock })
+  const [near, far, writer] = [await join(server), await join(server), await join(server)]
+  const whenAt = vi.spyOn(server.store, 'whenAt')
+  near.send('KSYNC', 'INDEX', '3')
+  far.send('KSYNC', 'INDEX', '9000000000000000', 'TIMEOUT', '1000')
+  far.send('PING')
+  await eventually(() => whenAt.mock.calls.length === 2)
+  for (const value of ['1', '2', '3', '4']) await writer.call('SET', 'a', value)
+  expect(await near.next()).toBeGreaterThanOrEqual(3)
+  expect(whenAt).toHaveBeenCalledTimes(2)
+  clock.advance(1000)
+  expect(await far.next()).toBe(null)
+  expect(await far.next()).toBe('PONG')
 })
 
 test('the timeout of KWAIT does nothing after the event', async () => {
@@ -164,4 +181,22 @@ test('a blocked client that hangs up is noticed, even if its turn was over just 
   client.socket.end()
   await client.closed
   await eventually(() => server.store.hub.count === 0)
+})
+
+test('a request that a pause holds back counts as input of its client', async () => {
+  const server = await start({ clock: new ManualClock() })
+  const [client, other] = [await join(server), await join(server)]
+  await other.call('CLIENT', 'PAUSE', '1000', 'WRITE')
+  const id = await client.call('CLIENT', 'ID')
+  const waiting = async (): Promise<number> => {
+    const line = String(await other.call('CLIENT', 'LIST', 'ID', Number(id)))
+    return Number(/qbuf=(\d+)/.exec(line)?.[1])
+  }
+  expect(await waiting()).toBe(0)
+  client.send('SET', 'a', 'x'.repeat(100_000))
+  // Less while it arrives, and more with its overhead once it waits.
+  while ((await waiting()) < 100_100);
+  await other.call('CLIENT', 'UNPAUSE')
+  expect(await client.next()).toBe('OK')
+  expect(await waiting()).toBe(0)
 })

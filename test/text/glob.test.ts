@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
-import { matchGlob } from '../../src/text/glob.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { Glob, matchGlob } from '../../src/text/glob.ts'
 import { CompiledGlob } from '../../src/text/glob-compiled.ts'
 
 describe.each([
@@ -70,4 +70,17 @@ test.each([
   [`*[${'b'.repeat(60_000)}]`, 'a'.repeat(60_000), false],
 ])('a long pattern that is hard to match, %#', (pattern, text, expected) => {
   expect(matchGlob(pattern, text)).toBe(expected)
+})
+
+test.each([
+  `[${'a'.repeat(20_000)}b]*`,
+  `[^${'a'.repeat(20_000)}b]*`,
+  `*[${'a'.repeat(20_000)}b]`,
+  `[${'x-z'.repeat(7000)}b]c`,
+])('a long class is compiled after a few texts, whether it matches or not', (pattern) => {
+  const compiled = vi.spyOn(CompiledGlob.prototype, 'matches')
+  const glob = new Glob(pattern)
+  for (let i = 0; i < 100; i++) glob.matches('b1')
+  expect(compiled.mock.calls.length).toBeGreaterThan(80)
+  compiled.mockRestore()
 })

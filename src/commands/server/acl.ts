@@ -119,7 +119,7 @@ function replyLog(client: Client, args: readonly string[]): void {
   }
   const count = args.length === 3 ? readInteger64(args[2]) : DEFAULT_COUNT
   if (count === undefined) throw notAnInteger()
-  replyAclLog(client, aclLog.entries.slice(0, count < 0n ? 0 : Number(count)))
+  replyAclLog(client, aclLog.latest(count < 0n ? 0 : Number(count)))
 }
 
 /** @returns the directive's value @throws CommandError if there is none */

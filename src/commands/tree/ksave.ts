@@ -1,6 +1,7 @@
 // KSAVE · KRECOVER
 
 import { CommandError } from '../../request/arguments/errors.ts'
+import { closeWatchers } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
 import type { SnapshotCopy } from '../../store/snapshot/snapshot-pieces.ts'
@@ -78,7 +79,7 @@ export const ksaveCommands: readonly Command[] = [
         )
       }
       client.server.store.recovery(args[1])
-      client.server.pubsub.closeWatchers()
+      closeWatchers(client.server)
       client.reply.ok()
     },
   },

@@ -43,8 +43,7 @@ function sync(client: Client, _: readonly string[], options: Options): void {
       end(() => reply.integer(store.index))
       return
     }
-    const guard = store.guard('/', () => setImmediate(look))
-    undo = () => guard.remove()
+    undo = store.whenAt(index, () => setImmediate(look))
   })
   if (timeout > 0) {
     const giveUp = guarded(client, () => end(() => reply.bulkOrNull(null)))

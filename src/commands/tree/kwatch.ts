@@ -23,6 +23,7 @@ export const kwatchCommands: readonly Command[] = [
     flags: ['readonly', 'blocking'],
     keys: [1, 1, 1],
     reach: (request) => (hasToken(request, 2, 'RECURSIVE') ? 'subtree' : 'node'),
+    keeps: true,
     parsed: true,
     args: [
       { name: 'path', type: 'key' },
