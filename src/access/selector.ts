@@ -255,13 +255,14 @@ export class Selector {
     const command = this.#find(name.slice(0, bar))
     const part = name.slice(bar + 1)
     if (command.parent !== undefined) throw new RuleError('firstArgument')
-    // A blank would end the rule in the file that keeps it.
-    if (part === '' || hasBlank(part)) throw new RuleError('syntax')
+    if (part === '') throw new RuleError('syntax')
     checkLength(part)
     if (command.subcommands.length > 0) {
       this.setCommand(this.#find(name), true)
       return
     }
+    // A blank would end the rule in the file that keeps it.
+    if (hasBlank(part)) throw new RuleError('syntax')
     let known = this.firstArguments.get(command.id)
     if (known === undefined) {
       known = new Map()
