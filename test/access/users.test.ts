@@ -115,8 +115,8 @@ test('a pattern that is longer than a key or a channel is refused', () => {
   }
 })
 
-test.each(['+get|a b', '+get|a\nuser b on', '+get|\ta'])(
-  'a first argument with a blank is refused, because the file that keeps it would be read otherwise: %j',
+test.each(['+get|a\nuser b on', '+get|\ra'])(
+  'a first argument with a line break is refused, because the file that keeps it would be read otherwise: %j',
   (rule) => {
     expect(() => make().set('a', [rule])).toThrow('Syntax error')
   },
