@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { RecentEntries } from '../metrics/recent-entries.ts'
 import type { Clock } from '../store/clock.ts'
 import { shortened } from '../text/shortened.ts'
 
@@ -31,24 +32,18 @@ export interface AclLogEntry extends DeniedRequest {
 export class AclLog {
   readonly #config: Config
   readonly #clock: Clock
-  /** The newest last, because there may be many; the first ones, dropped, are undefined. */
-  #entries: (AclLogEntry | undefined)[] = []
-  #dropped = 0
-  /** Memory that the entries take, about. */
-  #bytes = 0
-  readonly #maxBytes: number
+  readonly #entries: RecentEntries<AclLogEntry>
 
   /** @param maxBytes the most memory that the entries may take, about, however many are allowed */
   constructor(config: Config, clock: Clock, maxBytes: number) {
-    this.#maxBytes = maxBytes
+    this.#entries = new RecentEntries<AclLogEntry>(bytesOf, maxBytes)
     this.#config = config
     this.#clock = clock
   }
 
   /** The newest entries, the newest first. @param count at most so many */
   latest(count: number): AclLogEntry[] {
-    const from = Math.max(this.#dropped, this.#entries.length - count)
-    return (this.#entries.slice(from) as AclLogEntry[]).reverse()
+    return this.#entries.latest(count)
   }
 
   add(request: DeniedRequest): void {
@@ -59,38 +54,16 @@ export class AclLog {
       (entry) => isAlike(entry, denied) && Math.abs(entry.time - time) <= GROUPING_MS,
     )
     if (back >= 0) {
-      const [alike] = this.#entries.splice(-1 - back, 1) as AclLogEntry[]
-      this.#bytes -= bytesOf(alike)
-      this.#add({ ...denied, count: alike.count + 1, time })
+      const { count } = this.#entries.remove(back)
+      this.#entries.add({ ...denied, count: count + 1, time })
       return
     }
-    this.#add({ ...denied, count: 1, time })
-    const most = this.#config.get('acllog-max-len')
-    while (this.#length > most || (this.#bytes > this.#maxBytes && this.#length > 0)) this.#drop()
+    this.#entries.add({ ...denied, count: 1, time })
+    this.#entries.trim(this.#config.get('acllog-max-len'))
   }
 
   clear(): void {
-    this.#entries = []
-    this.#dropped = 0
-    this.#bytes = 0
-  }
-
-  get #length(): number {
-    return this.#entries.length - this.#dropped
-  }
-
-  #add(entry: AclLogEntry): void {
-    this.#entries.push(entry)
-    this.#bytes += bytesOf(entry)
-  }
-
-  /** Drops the oldest entry. Their places go once they are half of the list. */
-  #drop(): void {
-    this.#bytes -= bytesOf(this.#entries[this.#dropped] as AclLogEntry)
-    this.#entries[this.#dropped++] = undefined
-    if (2 * this.#dropped < this.#entries.length) return
-    this.#entries = this.#entries.slice(this.#dropped)
-    this.#dropped = 0
+    this.#entries.clear()
   }
 }
 

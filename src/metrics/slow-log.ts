@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts'
 import type { Clock } from '../store/clock.ts'
 import { ownCopy } from '../store/path.ts'
 import { sliceValue, textOfValue, type Value } from '../store/value.ts'
+import { RecentEntries } from './recent-entries.ts'
 
 /** Arguments kept of a slow request (Redis). */
 const MAX_ARGUMENTS = 32
@@ -35,30 +36,24 @@ export interface SlowRequest {
 export class SlowLog {
   readonly #config: Config
   readonly #clock: Clock
-  /** The oldest first, after as many places as have been dropped. */
-  #requests: (SlowRequest | undefined)[] = []
-  #dropped = 0
+  readonly #requests: RecentEntries<SlowRequest>
   #nextId = 0
-  /** Memory that the entries take, about. */
-  #bytes = 0
-  readonly #maxBytes: number
 
   /** @param maxBytes the most memory that the entries may take, about, however many are allowed */
   constructor(config: Config, clock: Clock, maxBytes: number) {
-    this.#maxBytes = maxBytes
+    this.#requests = new RecentEntries(bytesOf, maxBytes)
     this.#config = config
     this.#clock = clock
     config.onChange('slowlog-max-len', () => this.#trim())
   }
 
   get length(): number {
-    return this.#requests.length - this.#dropped
+    return this.#requests.length
   }
 
   /** The newest entries, the newest first. @param count Infinity for all */
   latest(count: number): readonly SlowRequest[] {
-    const from = Math.max(this.#dropped, this.#requests.length - count)
-    return (this.#requests.slice(from) as SlowRequest[]).reverse()
+    return this.#requests.latest(count)
   }
 
   /**
@@ -84,29 +79,17 @@ export class SlowLog {
       address: client.address,
       clientName: client.name,
     }
-    this.#requests.push(request)
-    this.#bytes += bytesOf(request)
+    this.#requests.add(request)
     this.#trim()
   }
 
   /** Drops all entries. */
   clear(): void {
-    this.#requests = []
-    this.#dropped = 0
-    this.#bytes = 0
+    this.#requests.clear()
   }
 
   #trim(): void {
-    const requests = this.#requests
-    const most = this.#config.get('slowlog-max-len')
-    while (this.length > most || (this.#bytes > this.#maxBytes && this.length > 0)) {
-      this.#bytes -= bytesOf(requests[this.#dropped] as SlowRequest)
-      requests[this.#dropped++] = undefined
-    }
-    // All places move at once, but only after as many entries have come.
-    if (this.#dropped <= requests.length / 2) return
-    this.#requests = requests.slice(this.#dropped)
-    this.#dropped = 0
+    this.#requests.trim(this.#config.get('slowlog-max-len'))
   }
 }
 

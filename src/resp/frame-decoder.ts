@@ -23,6 +23,7 @@
 import { copyBytes, LARGE_VALUE_BYTES, type Value } from '../store/value.ts'
 import type { RequestArguments } from './request-arguments.ts'
 import type { RequestLimits } from './request-limits.ts'
+import { type Latin1Source, MAX_COPIED_SLICE, TEXT_BYTES } from './text-cutter.ts'
 
 const CARRIAGE_RETURN = 13
 const DOLLAR = 36
@@ -33,22 +34,11 @@ const ZERO = 48
 const MAX_ARGUMENTS = 99
 /** An ordinary header's number has no more digits, so its sum with an offset is always exact. */
 const MAX_LENGTH_DIGITS = 7
-/** How many bytes become text at a time; arguments are cut from that text. */
-const TEXT_BYTES = 4096
 /** Of a longer frame only the name and the key become text, because the text would be mostly its value. */
 const MAX_SHARING_BYTES = 512
-/** V8 copies slices up to this length; a longer slice keeps alive the text that it is cut from. */
-const MAX_COPIED_SLICE = 12
 
 /** Where each argument of the current frame begins and ends, in turn. All decoders share it. */
 const bounds = new Int32Array(2 * MAX_ARGUMENTS)
-
-/**
- * A method of Buffer that its types lack: `toString('latin1')` without the look-up of the encoding.
- */
-interface Latin1Source {
-  latin1Slice(start: number, end: number): string
-}
 
 /** Decodes ordinary frames; all others are left to the frame walker and redis-parser. */
 export class FrameDecoder {

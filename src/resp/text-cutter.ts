@@ -1,7 +1,7 @@
 /** V8 copies slices up to this length; a longer slice would keep the text that it is cut from alive. */
-const MAX_COPIED_SLICE = 12
+export const MAX_COPIED_SLICE = 12
 /** How many bytes become text at a time, to cut short strings from. */
-const TEXT_BYTES = 4096
+export const TEXT_BYTES = 4096
 
 /**
  * A method of Buffer that its types lack: `toString('latin1')` without the look-up of the encoding.
