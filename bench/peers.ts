@@ -168,21 +168,8 @@ function etcd(path: string): Peer {
     version: `etcd ${version}`,
     // etcd has one durability: it replies to a write when the write is on disk.
     start: async () => {
-      const peer = `http://127.0.0.1:${await freePort()}`
-      return start({
-        name: 'etcd',
-        path,
-        probe: HEALTH,
-        args: (port, directory) => {
-          const client = `http://127.0.0.1:${port}`
-          return [
-            ...['--enable-v2', '--name', 'default', '--data-dir', join(directory, 'data')],
-            ...['--listen-client-urls', client, '--advertise-client-urls', client],
-            ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
-            ...['--initial-cluster', `default=${peer}`, '--logger', 'zap', '--log-level', 'error'],
-          ]
-        },
-      })
+      const [member] = await startCluster(path, 1)
+      return member
     },
   }
 }
@@ -191,8 +178,13 @@ function etcd(path: string): Peer {
 export async function startMembers(): Promise<Server[]> {
   const path = findProgram('etcd')
   if (path === undefined) throw new Error('etcd is missing: apt-get install etcd-server')
+  return startCluster(path, 3)
+}
+
+/** Starts the members of an etcd cluster. @param path of etcd */
+async function startCluster(path: string, count: number): Promise<Server[]> {
   const peers: string[] = []
-  for (let i = 0; i < 3; i++) peers.push(`http://127.0.0.1:${await freePort()}`)
+  for (let i = 0; i < count; i++) peers.push(`http://127.0.0.1:${await freePort()}`)
   const cluster = peers.map((peer, i) => `m${i}=${peer}`).join()
   const starts = peers.map((peer, i) =>
     start({
