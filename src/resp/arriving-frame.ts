@@ -24,6 +24,8 @@ const ARGUMENT_BYTES = 24
 export class ArrivingFrame {
   /** The arguments that have been parsed. */
   #arguments: Value[] = []
+  /** The bytes of those that are strings. */
+  #textBytes = 0
   /** The large arguments that have arrived, but whose headers have not been parsed. */
   #large: Buffer[] = []
   /** The large argument that is arriving, and how many of its bytes have arrived. */
@@ -40,6 +42,11 @@ export class ArrivingFrame {
   /** Whether the whole frame is still in the input window. */
   get isEmpty(): boolean {
     return this.#arguments.length === 0 && this.#large.length === 0
+  }
+
+  /** How many bytes the parsed arguments take in V8's heap, about. */
+  get heapBytes(): number {
+    return this.#textBytes + this.extraBytes
   }
 
   /** How many bytes its arguments take beyond those that they had on the wire. */
@@ -98,7 +105,10 @@ export class ArrivingFrame {
       const end = isLarge ? start : start + length
       if (end + 2 > bytes.length) return parsed
       if (isLarge) args.push(this.#large.shift() as Buffer)
-      else args.push(text.cut(source, start, end))
+      else {
+        args.push(text.cut(source, start, end))
+        this.#textBytes += length
+      }
       parsed = end + 2
     }
   }
@@ -113,6 +123,7 @@ export class ArrivingFrame {
 
   clear(): void {
     this.#arguments = []
+    this.#textBytes = 0
     this.#large = []
     this.#memory = undefined
     this.#text.clear()

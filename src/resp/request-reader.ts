@@ -87,6 +87,11 @@ export class RequestReader {
     return this.#window.undelivered + this.#arriving.extraBytes
   }
 
+  /** How much of that lies in V8's heap, about: the arguments that an incomplete request has so far. */
+  get heapBytes(): number {
+    return this.#arriving.heapBytes
+  }
+
   /**
    * Takes the next chunk, and delivers the requests that it completes.
    *

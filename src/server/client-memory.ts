@@ -14,7 +14,7 @@ const ALL_SHARE = 1 / 2
 /** After so much input that waits, all clients are looked at: short arguments take five times as much. */
 const WAITING_SHARE = 1 / 16
 
-/** All clients together may keep this share of the usual limit while the heap is almost full. */
+/** All clients together may keep this share of the usual limit in a heap that is almost full. */
 const FULL_HEAP_SHARE = 1 / 8
 /** Less input than this of one client is not noted as it comes: it lies outside of the heap, unparsed. */
 export const MIN_WAITING_BYTES = 32 * 1024
@@ -23,6 +23,8 @@ export const MIN_WAITING_BYTES = 32 * 1024
 export interface KeepingClient {
   /** Bytes in use for this client alone. */
   readonly keptBytes: number
+  /** How much of that lies in V8's heap, about. */
+  readonly heapBytes: number
   /** CLIENT NO-EVICT. */
   readonly noEvict: boolean
   disconnect(reason: string): void
@@ -73,32 +75,44 @@ export class ClientMemory {
   /**
    * Disconnects the clients that keep the most until all together keep less than the limit.
    *
-   * @param isHeapFull whether the heap is almost full: what clients keep lies there, in part
+   * @param isHeapFull whether the heap is almost full: then what clients keep there is limited by itself
    * @returns how many were disconnected
    */
   evict(clients: Iterable<KeepingClient>, isHeapFull = false): number {
-    const limit = isHeapFull ? this.#limit * FULL_HEAP_SHARE : this.#limit
     this.#waiting = 0
-    let total = 0
-    const keeping: [client: KeepingClient, bytes: number][] = []
-    for (const client of clients) {
-      const bytes = client.keptBytes
-      total += bytes
-      if (bytes > 0 && !client.noEvict) keeping.push([client, bytes])
-    }
-    if (total <= limit) return 0
-    keeping.sort(([, a], [, b]) => b - a)
-    let evicted = 0
-    for (const [client, bytes] of keeping) {
-      if (total <= limit) break
-      client.disconnect(
-        `all clients together keep ${total} bytes of unread replies and waiting requests, more than ${Math.round(limit)}, and it keeps the most: ${bytes}`,
-      )
-      total -= bytes
-      evicted++
-    }
-    return evicted
+    const all = [...clients]
+    const evicted = evictAbove(this.#limit, all, ({ keptBytes }) => keptBytes)
+    if (!isHeapFull) return evicted
+    const limit = Math.round(this.#limit * FULL_HEAP_SHARE)
+    return evicted + evictAbove(limit, all, ({ heapBytes }) => heapBytes)
   }
+}
+
+/** Disconnects clients until all together keep less than a limit. @returns how many were disconnected */
+function evictAbove(
+  limit: number,
+  clients: readonly KeepingClient[],
+  bytesOf: (client: KeepingClient) => number,
+): number {
+  let total = 0
+  const keeping: [client: KeepingClient, bytes: number][] = []
+  for (const client of clients) {
+    const bytes = bytesOf(client)
+    total += bytes
+    if (bytes > 0 && !client.noEvict) keeping.push([client, bytes])
+  }
+  if (total <= limit) return 0
+  keeping.sort(([, a], [, b]) => b - a)
+  let evicted = 0
+  for (const [client, bytes] of keeping) {
+    if (total <= limit) break
+    client.disconnect(
+      `all clients together keep ${total} bytes of unread replies and waiting requests, more than ${limit}, and it keeps the most: ${bytes}`,
+    )
+    total -= bytes
+    evicted++
+  }
+  return evicted
 }
 
 /** The memory that this process may take, in bytes: the heap's limit, or less. */

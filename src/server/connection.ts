@@ -67,8 +67,7 @@ export class Connection
     this.reply = this.#output.reply
     this.#messages = new OwnMessages(this.reply)
     this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
-    const onEnd = guarded(this, () => this.#onEnd())
-    this.#socket.on('end', onEnd)
+    this.#socket.on('end', guarded(this, () => this.#onEnd()))
     this.#socket.on('error', (error) =>
       context.server.logger.debug({ err: error, client: this.id }, 'connection failed'),
     )
@@ -89,6 +88,10 @@ export class Connection
 
   get keptBytes(): number {
     return this.#output.ownBytes + this.bufferedInput
+  }
+
+  get heapBytes(): number {
+    return this.#reader.heapBytes + this.#postponed.bytes
   }
 
   get closing(): boolean {

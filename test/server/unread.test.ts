@@ -158,10 +158,11 @@ test('a slow reader costs others nothing: they may leave unread as much as befor
 })
 
 describe('all clients together', () => {
-  const clientOf = (keptBytes: number, noEvict = false) => {
+  const clientOf = (keptBytes: number, noEvict = false, heapBytes = 0) => {
     const reasons: string[] = []
     return {
       keptBytes,
+      heapBytes,
       noEvict,
       reasons,
       disconnect: (reason: string) => void reasons.push(reason),
@@ -182,6 +183,16 @@ describe('all clients together', () => {
       0, 0, 1, 0,
     ])
     expect(large.reasons[0]).toContain('keeps the most: 52428800')
+  })
+
+  test('may keep less in a heap that is almost full, where unread replies do not lie', () => {
+    const memory = new ClientMemory(new Config(), 80 * MB)
+    const replies = clientOf(40 * MB)
+    const requests = [1, 2, 3].map((n) => clientOf(n * 3 * MB, false, n * 3 * MB))
+    expect(memory.evict([replies, ...requests])).toBe(0)
+    expect(memory.evict([replies, ...requests], true)).toBe(1)
+    expect(replies.reasons).toEqual([])
+    expect(requests.map(({ reasons }) => reasons.length)).toEqual([0, 0, 1])
   })
 
   test('are looked at after so much input that waits, and not only every second', () => {
