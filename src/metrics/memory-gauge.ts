@@ -78,6 +78,8 @@ export class MemoryGauge {
   #measuredAt = 0
   /** The earliest next garbage collection, in milliseconds since the process began. */
   #collectAt = 0
+  /** The same for clients that ask for it. */
+  #purgeAt = 0
 
   constructor() {
     this.heapLimit = oldSpaceLimit()
@@ -138,7 +140,7 @@ export class MemoryGauge {
   heapHasRoomFor(bytes: number): boolean {
     const most = this.#heapMost - bytes
     this.measure()
-    if (this.#heap > most) this.purge()
+    if (this.#heap > most) this.#collectIfDue()
     return this.#heap <= most
   }
 
@@ -147,7 +149,7 @@ export class MemoryGauge {
     if (bytes < MIN_STEP_BYTES) return true
     if (!this.heapHasRoomFor(bytes)) return false
     if (this.#limit === 0) return true
-    if (this.#used + bytes > this.#limit) this.purge()
+    if (this.#used + bytes > this.#limit) this.#collectIfDue()
     return this.#used + bytes <= this.#limit
   }
 
@@ -192,8 +194,16 @@ export class MemoryGauge {
     this.#changesAtCollection = this.changes()
   }
 
-  /** Collects garbage, unless that has taken a large share of the time of late. */
+  /** Collects garbage for a client, unless doing so for clients has taken a large share of the time of late. */
   purge(): void {
+    const start = performance.now()
+    if (start < this.#purgeAt) return
+    this.collect()
+    const end = performance.now()
+    this.#purgeAt = end + (end - start) / MAX_COLLECTION_SHARE
+  }
+
+  #collectIfDue(): void {
     if (this.#isCollectionDue()) this.collect()
   }
 

@@ -67,7 +67,8 @@ export class Connection
     this.reply = this.#output.reply
     this.#messages = new OwnMessages(this.reply)
     this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
-    this.#socket.on('end', guarded(this, () => this.#onEnd()))
+    const onEnd = guarded(this, () => this.#onEnd())
+    this.#socket.on('end', onEnd)
     this.#socket.on('error', (error) =>
       context.server.logger.debug({ err: error, client: this.id }, 'connection failed'),
     )
@@ -353,9 +354,8 @@ export class Connection
   }
 
   /**
-   * Pauses the socket of a client whose requests wait only when its input reaches a limit: a paused
-   * socket does not report that its client has gone, and a client may write all its requests before
-   * it reads the first reply.
+   * Pauses the socket only when the input that waits reaches a limit: a paused socket does not report
+   * that its client has gone, and a client may write all its requests before it reads a reply.
    */
   #readOrPause(): void {
     if (this.#yielding) return

@@ -125,7 +125,7 @@ const subcommands: readonly Command[] = [
   {
     name: 'purge',
     summary:
-      'Collects garbage; all clients wait for it. Does nothing if that has taken much of the time of late.',
+      'Collects garbage; all clients wait for it. Does nothing if this command has taken much of the time of late.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of nodes',
