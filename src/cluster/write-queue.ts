@@ -16,6 +16,10 @@ const RETRY_MS = 50
 const ATTEMPT_MS = 1000
 /** A longer batch is given more time: a millisecond for so many bytes. */
 const BYTES_PER_MS = 10_000
+/** How long a batch may wait for the clients of the last one: this part of the time that the last one took, */
+const GATHER_PART = 1 / 4
+/** and at most this long, in milliseconds. */
+const MAX_GATHER_MS = 5
 /** How often those that have waited too long are looked for, in milliseconds. */
 const SWEEP_MS = 100
 
@@ -48,6 +52,12 @@ export class WriteQueue {
   #number = 0
   #numberOf: Membership | undefined
   #isRunning = false
+  /** How many requests the next batch is likely to have, if it waits for them. */
+  #expected = 0
+  /** Until when it may wait, on the scale of `performance.now`. */
+  #gatherUntil = 0
+  /** Ends the wait for further requests. */
+  #gathered: (() => void) | undefined
   #sweep: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -62,7 +72,10 @@ export class WriteQueue {
 
   add(waiting: Waiting): void {
     this.#waiting.push(waiting)
-    if (this.#isRunning) return
+    if (this.#isRunning) {
+      if (this.#waiting.length >= this.#expected) this.#gathered?.()
+      return
+    }
     this.#isRunning = true
     // The other requests of this turn go into the same batch.
     queueMicrotask(() => void this.#run())
@@ -100,9 +113,17 @@ export class WriteQueue {
   async #run(): Promise<void> {
     try {
       while (this.#waiting.length > 0 && !this.#isClosed) {
+        await this.#gather()
         const membership = await this.#parts.membership()
         const flight = this.#take(membership)
-        if (flight !== undefined) await this.#put(flight)
+        if (flight === undefined) continue
+        const { length } = flight.requests
+        const start = performance.now()
+        await this.#put(flight)
+        const end = performance.now()
+        this.#gatherUntil = end + Math.min((end - start) * GATHER_PART, MAX_GATHER_MS)
+        // Its clients may ask again at once, and others have come meanwhile.
+        this.#expected = Math.min(length + this.#waiting.length, MAX_BATCH_REQUESTS)
       }
     } catch (error) {
       this.#parts.logger.error({ err: error }, 'cannot write to the log in etcd')
@@ -113,6 +134,23 @@ export class WriteQueue {
       clearInterval(this.#sweep)
       this.#sweep = undefined
     }
+  }
+
+  /**
+   * Waits a little for the clients of the last batch. Otherwise the first of them would get a batch of its
+   * own, the others would come while that one is on its way, and all batches would be half as long.
+   */
+  async #gather(): Promise<void> {
+    const ms = this.#gatherUntil - performance.now()
+    if (ms <= 0 || this.#waiting.length >= this.#expected) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#gathered = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#gathered = undefined
   }
 
   /** Makes a batch of what waits. */

@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { EtcdError } from '../../src/cluster/etcd/etcd-error.ts'
 import type { EtcdLog, PutOutcome } from '../../src/cluster/etcd-log.ts'
 import type { Membership } from '../../src/cluster/membership.ts'
@@ -14,8 +14,8 @@ const full = (): EtcdError => new EtcdError('mvcc: database space exceeded', 8, 
 let queue: WriteQueue | undefined
 afterEach(() => queue?.close())
 
-/** A queue before a log that does what it is told, put after put. */
-function start(outcomes: (PutOutcome | EtcdError)[]) {
+/** A queue before a log that does what it is told, put after put. @param slowPut takes the log's place */
+function start(outcomes: (PutOutcome | EtcdError)[], slowPut?: EtcdLog['put']) {
   const did: string[] = []
   let current: Membership = { node: 'a', lease: 1 }
   let wake = (): void => {}
@@ -32,7 +32,7 @@ function start(outcomes: (PutOutcome | EtcdError)[]) {
   const names = (requests: readonly Waiting[]): string =>
     requests.map((waiting) => (waiting.kind === 'request' ? waiting.args[1] : '')).join()
   queue = new WriteQueue({
-    log: { put } as unknown as EtcdLog,
+    log: { put: slowPut ?? put } as unknown as EtcdLog,
     logger: pino({ level: 'silent' }),
     membership: async () => current,
     lose: () => {
@@ -136,4 +136,51 @@ test('nobody is answered by a void', async () => {
   add('one')
   await until('put a1')
   expect(queue.landed({ node: 'a', number: 1, revision: 5, record: undefined })).toEqual([])
+})
+
+describe('a batch that follows another', () => {
+  /** A log where a batch takes 8 ms, and two requests that it has just brought. */
+  async function startSlowly() {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+    const lengths: number[] = []
+    const put = async (_: Membership, __: number, record: readonly Uint8Array[]) => {
+      lengths.push(Buffer.concat(record).toString('latin1').split('SET').length - 1)
+      await new Promise((resolve) => setTimeout(resolve, 8))
+      return THERE
+    }
+    const { add } = start([], put)
+    add('one')
+    add('two')
+    await vi.advanceTimersByTimeAsync(8)
+    expect(lengths).toEqual([2])
+    return { add, lengths }
+  }
+  afterEach(() => vi.useRealTimers())
+
+  test('waits for the clients of that one, and no longer', async () => {
+    const { add, lengths } = await startSlowly()
+    add('one again')
+    await vi.advanceTimersByTimeAsync(1)
+    expect(lengths).toEqual([2])
+    add('two again')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(lengths).toEqual([2, 2])
+  })
+
+  test('waits for at most a quarter of the time that it took', async () => {
+    const { add, lengths } = await startSlowly()
+    add('one again')
+    await vi.advanceTimersByTimeAsync(1.9)
+    expect(lengths).toEqual([2])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(lengths).toEqual([2, 1])
+  })
+
+  test('waits for nobody where it comes later', async () => {
+    const { add, lengths } = await startSlowly()
+    await vi.advanceTimersByTimeAsync(3)
+    add('one again')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(lengths).toEqual([2, 1])
+  })
 })
