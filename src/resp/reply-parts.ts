@@ -1,4 +1,4 @@
-import { sliceValue, type Value } from '../store/value.ts'
+import { ownSlice, type Value } from '../store/value.ts'
 
 /** A part of a reply that is made as it is sent: about this many bytes at a time. */
 export const PIECE_BYTES = 64 * 1024
@@ -78,7 +78,7 @@ export function partsBehind<Source extends Weighed>(
   if (left === 0 || cut === undefined || cut instanceof SourcePart) return rest
   rest[0] =
     cut instanceof ValuePart
-      ? new ValuePart(sliceValue(cut.value, left, cut.length))
+      ? new ValuePart(ownSlice(cut.value, left, cut.length))
       : cut.subarray(left)
   return rest
 }

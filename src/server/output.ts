@@ -270,7 +270,9 @@ export class Output implements Pumped {
     if (written === length) return
     this.#busy = true
     const rest = bytes.subarray(written, length)
-    this.#socket.write(isScratch ? Buffer.from(rest) : rest, this.#onWritten)
+    // The end of a long value must not keep all of it.
+    const isEnd = 2 * rest.length < rest.buffer.byteLength && !this.#encoder.isWithinValue
+    this.#socket.write(isScratch || isEnd ? Buffer.from(rest) : rest, this.#onWritten)
   }
 
   /** Called when the system has taken what was in the socket. */

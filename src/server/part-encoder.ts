@@ -54,7 +54,12 @@ export class PartEncoder {
     return this.#sources > 0
   }
 
-  /** How many bytes are still to be sent, as parts count them. */
+  /** Whether more of the value is to come whose bytes {@link next} returned last. */
+  get isWithinValue(): boolean {
+    return this.#value !== undefined
+  }
+
+  /** How many bytes are still to be sent, as parts count them; a value counts until it is sent whole. */
   get length(): number {
     return this.#queue.length + this.#begunLength + (this.#source?.length ?? 0)
   }
@@ -108,9 +113,9 @@ export class PartEncoder {
     this.#sources = 0
   }
 
-  /** What is left of the pieces and of the value. */
+  /** What is left of the pieces, and the value, all of which is kept until it is sent. */
   get #begunLength(): number {
-    let length = this.#value === undefined ? 0 : this.#value.length - this.#offset
+    let length = this.#value?.length ?? 0
     for (const part of this.#pieces) length += part.length
     return length
   }

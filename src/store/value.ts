@@ -73,6 +73,16 @@ export function sliceValue(value: Value, start: number, end: number): Value {
   return typeof value === 'string' ? value.slice(start, end) : value.subarray(start, end)
 }
 
+/**
+ * Like {@link sliceValue}, but a short slice is copied, so that what keeps it keeps at most twice as many
+ * bytes as it has.
+ */
+export function ownSlice(value: Value, start: number, end: number): Value {
+  const slice = sliceValue(value, start, end)
+  if (typeof slice === 'string' || 2 * slice.length >= value.length) return slice
+  return copyBytes(slice, 0, slice.length)
+}
+
 /** Puts the value into a Buffer that has room for it. @returns where it ends */
 export function writeValue(target: Buffer, at: number, value: Value): number {
   if (typeof value === 'string') (target as unknown as Latin1Buffer).latin1Write(value, at)

@@ -10,7 +10,7 @@
  *                                   ?b[c-e]: a bit for each position that the segment may have reached,
  *                                   32 of them in one step (Shift-And)
  *
- * Price: 256 masks for each long segment with `?` or a class.
+ * Price: 1 kB of masks for each 32 tokens of a long segment with `?` or a class, made when a search gets there.
  * Gain: time in proportion to both lengths together; with a long segment of the second kind the product
  * of both divided by 32.
  * Can be deleted by never compiling in `Glob`; then patterns have to be much shorter.
@@ -22,6 +22,8 @@ const FIRST_CLASS = -2
 /** Segments up to this length are compared at each position. */
 const MAX_SHORT_TOKENS = 32
 const CHARACTERS = 256
+/** What a segment takes besides its tokens, in bytes, about. */
+const SEGMENT_BYTES = 256
 const DASH = 45
 const BACKSLASH = 92
 const CLOSE = 93
@@ -29,14 +31,25 @@ const CLOSE = 93
 /** A pattern between two stars. Each token is the code of a character, ANY, or a class. */
 interface Segment {
   readonly tokens: Int32Array
-  /** Where the search goes on after a mismatch; only for a segment of literals. */
-  readonly fallback: Int32Array | undefined
-  /** For each character, which tokens take it; only for a long segment that is not all literals. */
-  readonly masks: readonly Uint32Array[] | undefined
+  readonly isLiteral: boolean
+  /** Where the search goes on after a mismatch; made for a segment of literals when it is looked for. */
+  fallback: Int32Array | undefined
+  /** Which tokens take a character; made for other long segments when they are looked for. */
+  masks: Masks | undefined
+}
+
+/** For each character, a bit for each token that takes it, in words of 32 bits. */
+interface Masks {
+  /** The words of character `c` begin at `c` times their number. */
+  readonly words: Uint32Array
+  /** Tokens that take all characters. */
+  readonly any: Uint32Array
 }
 
 /** A glob, made to match texts in little time, whatever it is. */
 export class CompiledGlob {
+  /** How much memory it takes at most, in bytes, about. */
+  readonly weight: number
   readonly #classes: Uint8Array[] = []
   readonly #segments: readonly Segment[]
   /** The length of the shortest text that matches. */
@@ -44,13 +57,14 @@ export class CompiledGlob {
 
   constructor(pattern: string) {
     const segments: number[][] = [[]]
+    const known = new Map<string, number>()
     for (let at = 0; at < pattern.length; ) {
       if (pattern[at] === '*') {
         segments.push([])
         at++
         continue
       }
-      const { token, end } = this.#read(pattern, at)
+      const { token, end } = this.#read(pattern, at, known)
       segments[segments.length - 1].push(token)
       at = end
     }
@@ -58,8 +72,15 @@ export class CompiledGlob {
     const kept = segments.filter(
       ({ length }, i) => length > 0 || i === 0 || i === segments.length - 1,
     )
-    this.#segments = kept.map((tokens) => this.#prepare(Int32Array.from(tokens)))
+    this.#segments = kept.map((tokens) => ({
+      tokens: Int32Array.from(tokens),
+      isLiteral: tokens.every((token) => token >= 0),
+      fallback: undefined,
+      masks: undefined,
+    }))
     this.#shortest = kept.reduce((sum, { length }) => sum + length, 0)
+    this.weight = pattern.length + CHARACTERS * this.#classes.length
+    for (const segment of this.#segments) this.weight += weightOf(segment)
   }
 
   matches(text: string): boolean {
@@ -81,36 +102,42 @@ export class CompiledGlob {
     return true
   }
 
-  #read(pattern: string, at: number): { token: number; end: number } {
+  /** @param known the tokens of classes that have come before */
+  #read(pattern: string, at: number, known: Map<string, number>): { token: number; end: number } {
     if (pattern[at] === '?') return { token: ANY, end: at + 1 }
     if (pattern[at] === '[') {
-      this.#classes.push(readClass(pattern, at))
-      return { token: FIRST_CLASS - this.#classes.length + 1, end: classEnd(pattern, at) }
+      const end = classEnd(pattern, at)
+      const text = pattern.slice(at, end)
+      let token = known.get(text)
+      if (token === undefined) {
+        this.#classes.push(readClass(text))
+        token = FIRST_CLASS - this.#classes.length + 1
+        known.set(text, token)
+      }
+      return { token, end }
     }
     const literal = pattern[at] === '\\' && at + 1 < pattern.length ? at + 1 : at
     return { token: pattern.charCodeAt(literal), end: literal + 1 }
   }
 
-  #prepare(tokens: Int32Array): Segment {
-    if (tokens.every((token) => token >= 0)) {
-      return { tokens, fallback: fallbackOf(tokens), masks: undefined }
-    }
-    const long = tokens.length > MAX_SHORT_TOKENS
-    return { tokens, fallback: undefined, masks: long ? this.#masksOf(tokens) : undefined }
-  }
-
-  #masksOf(tokens: Int32Array): Uint32Array[] {
-    const words = Math.ceil(tokens.length / 32)
-    const masks = Array.from({ length: CHARACTERS }, () => new Uint32Array(words))
-    for (const [i, token] of tokens.entries()) {
+  #masksOf(tokens: Int32Array): Masks {
+    const count = Math.ceil(tokens.length / 32)
+    const words = new Uint32Array(CHARACTERS * count)
+    const any = new Uint32Array(count)
+    for (let i = 0; i < tokens.length; i++) {
+      const token = tokens[i]
+      const word = i >> 5
       const bit = 1 << (i & 31)
-      if (token >= 0) masks[token][i >> 5] |= bit
-      else
+      if (token >= 0) words[token * count + word] |= bit
+      else if (token === ANY) any[word] |= bit
+      else {
+        const taken = this.#classes[FIRST_CLASS - token]
         for (let char = 0; char < CHARACTERS; char++) {
-          if (this.#takes(token, char)) masks[char][i >> 5] |= bit
+          if (taken[char] === 1) words[char * count + word] |= bit
         }
+      }
     }
-    return masks
+    return { words, any }
   }
 
   #takes(token: number, char: number): boolean {
@@ -126,14 +153,28 @@ export class CompiledGlob {
   }
 
   /** The first position from `start` on where a segment lies before `end`; -1 if there is none. */
-  #find({ tokens, fallback, masks }: Segment, text: string, start: number, end: number): number {
-    if (fallback !== undefined) return findLiterals(tokens, fallback, text, start, end)
-    if (masks !== undefined) return findByMasks(tokens.length, masks, text, start, end)
+  #find(segment: Segment, text: string, start: number, end: number): number {
+    const { tokens } = segment
+    if (segment.isLiteral) {
+      segment.fallback ??= fallbackOf(tokens)
+      return findLiterals(tokens, segment.fallback, text, start, end)
+    }
+    if (tokens.length > MAX_SHORT_TOKENS) {
+      segment.masks ??= this.#masksOf(tokens)
+      return findByMasks(tokens.length, segment.masks, text, start, end)
+    }
     for (let at = start; at <= end - tokens.length; at++) {
       if (this.#takesAt(tokens, text, at)) return at
     }
     return -1
   }
+}
+
+/** How much memory a segment takes at most, in bytes, about. */
+function weightOf({ tokens, isLiteral }: Segment): number {
+  const { length } = tokens
+  const masks = length > MAX_SHORT_TOKENS ? (4 * CHARACTERS * length) / 32 : 0
+  return SEGMENT_BYTES + 4 * length + (isLiteral ? 4 * length : masks)
 }
 
 /** For each count of matched tokens, how many are still matched after a mismatch. */
@@ -167,23 +208,24 @@ function findLiterals(
 
 function findByMasks(
   length: number,
-  masks: readonly Uint32Array[],
+  { words, any }: Masks,
   text: string,
   start: number,
   end: number,
 ): number {
   // Bit i says that the last characters match the segment up to its token i.
-  const reached = new Uint32Array(Math.ceil(length / 32))
+  const count = any.length
+  const reached = new Uint32Array(count)
   const lastWord = (length - 1) >> 5
   const lastBit = 1 << ((length - 1) & 31)
   let top = 0
   for (let at = start; at < end; at++) {
-    const mask = masks[text.charCodeAt(at)]
+    const first = text.charCodeAt(at) * count
     let carry = 1
     let highest = 0
     for (let word = 0; word <= top; word++) {
       const before = reached[word]
-      const now = ((before << 1) | carry) & mask[word]
+      const now = ((before << 1) | carry) & (words[first + word] | any[word])
       reached[word] = now
       carry = before >>> 31
       if (now !== 0) highest = word
@@ -240,11 +282,11 @@ export function classTakes(pattern: string, at: number, char: number): boolean {
   return negated
 }
 
-/** Which characters the class that opens at `pattern[at]` takes: 1 at the code of each. */
-function readClass(pattern: string, at: number): Uint8Array {
+/** Which characters a class takes, from its `[` to its end: 1 at the code of each. */
+function readClass(pattern: string): Uint8Array {
   const taken = new Uint8Array(CHARACTERS)
-  let from = classStart(pattern, at)
-  const negated = from === at + 2
+  let from = classStart(pattern, 0)
+  const negated = from === 2
   for (; from < pattern.length && pattern[from] !== ']'; from++) {
     if (pattern[from] === '\\' && from + 1 < pattern.length) {
       taken[pattern.charCodeAt(++from)] = 1

@@ -1,7 +1,9 @@
-import { CompiledGlob, classEnd, classTakes } from './glob-compiled.ts'
+import { compiledGlob } from './glob-cache.ts'
+import { classEnd, classTakes } from './glob-compiled.ts'
 
-/** How many steps a character of the pattern or a text may take before the pattern is compiled. */
-const STEPS_PER_CHARACTER = 8
+/** A pattern is compiled when it takes more steps than these, and so many for each character of it and of a text. */
+const FREE_STEPS = 512
+const STEPS_PER_CHARACTER = 2
 
 const STAR = -2
 
@@ -16,30 +18,28 @@ export class Glob {
   readonly #pattern: string
   /** Steps left before the pattern is compiled. */
   #steps: number
-  #compiled: CompiledGlob | undefined
 
   constructor(pattern: string) {
     this.#pattern = pattern
-    this.#steps = STEPS_PER_CHARACTER * pattern.length
+    this.#steps = FREE_STEPS + STEPS_PER_CHARACTER * pattern.length
   }
 
   /** Whether the whole text matches. */
   matches(text: string): boolean {
-    if (this.#compiled === undefined) {
+    if (this.#steps >= 0) {
       stepsLeft = this.#steps + STEPS_PER_CHARACTER * text.length
       const matched = matchSimply(this.#pattern, text)
       this.#steps = stepsLeft
       if (matched !== undefined) return matched
-      this.#compiled = new CompiledGlob(this.#pattern)
     }
-    return this.#compiled.matches(text)
+    return compiledGlob(this.#pattern).matches(text)
   }
 }
 
 /** Whether a whole text matches a glob: see {@link Glob}. */
 export function matchGlob(pattern: string, text: string): boolean {
-  stepsLeft = STEPS_PER_CHARACTER * (pattern.length + text.length)
-  return matchSimply(pattern, text) ?? new CompiledGlob(pattern).matches(text)
+  stepsLeft = FREE_STEPS + STEPS_PER_CHARACTER * (pattern.length + text.length)
+  return matchSimply(pattern, text) ?? compiledGlob(pattern).matches(text)
 }
 
 /** Tries each position behind a star. @returns undefined if that takes too many steps */

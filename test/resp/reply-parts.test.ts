@@ -19,6 +19,14 @@ test('parts that are bytes go out together, and what is left of them goes on whe
   expect(joined(parts)).toBe(whole)
 })
 
+test('what is left of a value keeps at most twice its bytes', () => {
+  const value = Buffer.alloc(300_000)
+  for (const count of [0, 100_000, 200_000, 299_999]) {
+    const [rest] = partsBehind([new ValuePart(value)], count) as [ValuePart]
+    expect((rest.value as Buffer).buffer.byteLength).toBeLessThanOrEqual(2 * rest.length)
+  }
+})
+
 test('text and long replies are not sent together', () => {
   expect(bytesOfParts([bytes('a'), new ValuePart('text')])).toBeUndefined()
   expect(bytesOfParts([bytes('a'), new ValuePart(Buffer.alloc(2 ** 20))])).toBeUndefined()

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Config } from '../../src/config/config.ts'
 import { ClientMemory, MIN_UNREAD_BYTES } from '../../src/server/client-memory.ts'
 import { ManualClock } from '../../src/store/clock.ts'
+import { usedMemory } from './memory.ts'
 import { eventually, frame, join, LogLines, type RawClient, start, visit } from './raw-client.ts'
 
 const MB = 1024 ** 2
@@ -155,6 +156,48 @@ test('a slow reader costs others nothing: they may leave unread as much as befor
     await client.bytesUntil(PONG)
   }
   expect(await observer.call('PING')).toBe('PONG')
+})
+
+describe('a client that leaves the end of a long value unread', () => {
+  const VALUE = 'v'.repeat(8 * MB)
+
+  test('keeps no more than the bytes that GETRANGE returns', async () => {
+    const server = await start({ directives: { 'watch-history': '1' } })
+    const [client, other] = [await join(server), await join(server)]
+    await other.call('SET', 'key', VALUE)
+    client.socket.pause()
+    client.write(frame('GET', 'key').repeat(2))
+    const before = usedMemory()
+    for (let i = 0; i < 10; i++) {
+      await other.call('SET', 'key', VALUE)
+      client.write(frame('GETRANGE', 'key', '0', '70000'))
+      await eventually(() => client.socket.writableLength === 0)
+      await other.call('PING')
+    }
+    await other.call('FLUSHALL')
+    await other.call('SET', 'another', 'x')
+    expect(usedMemory() - before).toBeLessThan(24 * MB)
+  })
+
+  test('counts as having all of it, until the last bytes are with the system', async () => {
+    const server = await start()
+    const [client, observer] = [await join(server), await join(server)]
+    await client.call('CLIENT', 'SETNAME', 'slow')
+    const value = VALUE.repeat(4)
+    await observer.call('SET', 'key', value)
+    client.socket.pause()
+    client.write(frame('GET', 'key'))
+    await eventually(() => client.socket.writableLength === 0)
+    let received = 0
+    client.socket.removeAllListeners('data')
+    client.socket.on('data', (chunk: Buffer) => {
+      received += chunk.length
+      if (received > 8 * MB) client.socket.pause()
+    })
+    client.socket.resume()
+    await eventually(() => received > 8 * MB)
+    expect(await clientField(observer, 'slow', 'omem')).toBeGreaterThanOrEqual(value.length)
+  })
 })
 
 describe('all clients together', () => {

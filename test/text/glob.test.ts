@@ -2,6 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { Glob, matchGlob } from '../../src/text/glob.ts'
 import { CompiledGlob } from '../../src/text/glob-compiled.ts'
+import { usedMemory } from '../server/memory.ts'
+
+const MB = 1024 * 1024
 
 describe.each([
   ['*', ['a', '/a/b'], ['']],
@@ -83,4 +86,24 @@ test.each([
   for (let i = 0; i < 100; i++) glob.matches('b1')
   expect(compiled.mock.calls.length).toBeGreaterThan(80)
   compiled.mockRestore()
+})
+
+describe('a hundred patterns of many long segments', () => {
+  const SEGMENT = `*${'?'.repeat(32)}[b]`
+  const patterns = Array.from({ length: 100 }, (_, i) => `${SEGMENT.repeat(1800)}${i}`)
+
+  test('take a few megabytes where a text ends the search early', () => {
+    const before = usedMemory()
+    const globs = patterns.map((pattern) => new Glob(pattern))
+    for (const glob of globs) expect(glob.matches('a'.repeat(65_000))).toBe(false)
+    expect(usedMemory() - before).toBeLessThan(32 * MB)
+  })
+
+  test('take no more where each text needs all of them', () => {
+    const before = usedMemory()
+    const globs = patterns.map((pattern) => new Glob(pattern))
+    const text = `${'a'.repeat(32)}b`.repeat(1990)
+    for (const glob of globs) expect(glob.matches(text)).toBe(false)
+    expect(usedMemory() - before).toBeLessThan(32 * MB)
+  })
 })

@@ -5,7 +5,7 @@ import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { appendToValue, putIntoValue, sliceValue, type Value } from '../../store/value.ts'
+import { appendToValue, ownSlice, putIntoValue, type Value } from '../../store/value.ts'
 import { READS } from './get.ts'
 import type { KeyValue } from './set.ts'
 
@@ -37,7 +37,7 @@ function parseOffset(text: string): bigint {
 function rangeOf(value: Value, start: bigint, end: bigint): Value {
   // Redis compares negative offsets before it moves those that lie before the first byte to it.
   if (start < 0n && end < 0n && start > end) return ''
-  return sliceValue(value, positionOf(value, start), positionOf(value, end) + 1)
+  return ownSlice(value, positionOf(value, start), positionOf(value, end) + 1)
 }
 
 /** The position that an offset means, counted from the start. */
