@@ -73,7 +73,9 @@ export class ClientMemory {
   }
 
   /**
-   * Disconnects the clients that keep the most until all together keep less than the limit.
+   * Disconnects the clients that keep the most until all together keep less than the limit. Those with CLIENT
+   * NO-EVICT are spared, unless the heap is almost full and disconnecting the others does not suffice: the
+   * server would end, and they with it.
    *
    * @param isHeapFull whether the heap is almost full: then what clients keep there is limited by itself
    * @returns how many were disconnected
@@ -81,28 +83,40 @@ export class ClientMemory {
   evict(clients: Iterable<KeepingClient>, isHeapFull = false): number {
     this.#waiting = 0
     const all = [...clients]
-    const evicted = evictAbove(this.#limit, all, ({ keptBytes }) => keptBytes)
+    const inAll = { limit: this.#limit, sparing: true, bytesOf: keptBytesOf }
+    const evicted = evictAbove(all, inAll)
     if (!isHeapFull) return evicted
     const limit = Math.round(this.#limit * FULL_HEAP_SHARE)
-    return evicted + evictAbove(limit, all, ({ heapBytes }) => heapBytes)
+    return evicted + evictAbove(all, { limit, sparing: false, bytesOf: heapBytesOf })
   }
+}
+
+const keptBytesOf = ({ keptBytes }: KeepingClient): number => keptBytes
+const heapBytesOf = ({ heapBytes }: KeepingClient): number => heapBytes
+
+/** How clients are disconnected. */
+interface Eviction {
+  /** They may keep so many bytes together. */
+  readonly limit: number
+  /** Whether those with CLIENT NO-EVICT stay; if not, they are the last to go. */
+  readonly sparing: boolean
+  readonly bytesOf: (client: KeepingClient) => number
 }
 
 /** Disconnects clients until all together keep less than a limit. @returns how many were disconnected */
 function evictAbove(
-  limit: number,
   clients: readonly KeepingClient[],
-  bytesOf: (client: KeepingClient) => number,
+  { limit, sparing, bytesOf }: Eviction,
 ): number {
   let total = 0
   const keeping: [client: KeepingClient, bytes: number][] = []
   for (const client of clients) {
     const bytes = bytesOf(client)
     total += bytes
-    if (bytes > 0 && !client.noEvict) keeping.push([client, bytes])
+    if (bytes > 0 && !(sparing && client.noEvict)) keeping.push([client, bytes])
   }
   if (total <= limit) return 0
-  keeping.sort(([, a], [, b]) => b - a)
+  keeping.sort(([one, a], [other, b]) => Number(one.noEvict) - Number(other.noEvict) || b - a)
   let evicted = 0
   for (const [client, bytes] of keeping) {
     if (total <= limit) break

@@ -238,6 +238,15 @@ describe('all clients together', () => {
     expect(requests.map(({ reasons }) => reasons.length)).toEqual([0, 0, 1])
   })
 
+  test('are disconnected in spite of CLIENT NO-EVICT, the last of all, where the heap is almost full', () => {
+    const memory = new ClientMemory(new Config(), 80 * MB)
+    const spared = [1, 2, 3].map((n) => clientOf(n * 3 * MB, true, n * 3 * MB))
+    const other = clientOf(MB, false, MB)
+    expect(memory.evict([...spared, other])).toBe(0)
+    expect(memory.evict([...spared, other], true)).toBe(2)
+    expect([...spared, other].map(({ reasons }) => reasons.length)).toEqual([0, 0, 1, 1])
+  })
+
   test('are looked at after so much input that waits, and not only every second', () => {
     const memory = new ClientMemory(new Config(), 160 * MB)
     expect(memory.noteWaiting(9 * MB)).toBe(false)
