@@ -188,6 +188,29 @@ test('a long pipeline yields to other clients', async () => {
   await greedy.take(100)
 })
 
+test.each([
+  ['SET', (key: string) => ['SET', key, 'v']],
+  ['KSET with a TTL', (key: string) => ['KSET', key, 'v', 'EX', '1000']],
+])(
+  'many events keep little more than their keys, whatever was sent between the requests: %s',
+  async (_, request) => {
+    const server = await start({ directives: { 'watch-history': '20000' } })
+    const client = await join(server)
+    const between = frame('ECHO', 'x'.repeat(60)).repeat(45)
+    const before = usedMemory()
+    for (let round = 0; round < 20; round++) {
+      let requests = ''
+      for (let i = 0; i < 1000; i++) {
+        requests += frame(...request(`/a-long-name-to-be-cut-${i % 7}`)) + between
+      }
+      client.write(requests + frame('PING'))
+      await client.bytesUntil('+PONG\r\n')
+    }
+    expect(server.store.history.size).toBe(20_000)
+    expect(usedMemory() - before).toBeLessThan(40 * MB)
+  },
+)
+
 test('a blocked client that keeps sending is no longer read, and its end is noticed', async () => {
   const clock = new ManualClock()
   const server = await start({ clock })

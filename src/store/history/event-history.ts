@@ -3,7 +3,11 @@ import { type Event, keyOf } from '../event.ts'
 import type { Value } from '../value.ts'
 import { DroppedEvents } from './dropped-events.ts'
 import { LargeMemory } from './large-memory.ts'
+import { ownKey } from './own-key.ts'
 import { isWatched } from './watched.ts'
+
+/** In a history that has so many events, each has a key of its own. */
+const MANY_EVENTS = 4096
 
 /** The size of a history. */
 export interface HistoryLimits {
@@ -73,6 +77,7 @@ export class EventHistory {
     if (isLarge(prevValue)) this.#bytes += this.#memory.hold(prevValue, event.index)
     this.#trim(1)
     if (this.#size === this.#ring.length) this.#grow()
+    if (this.#size >= MANY_EVENTS) ownKey(event)
     const place = (this.#front + this.#size) & (this.#ring.length - 1)
     this.#ring[place] = event
     this.#sizes[place] = bytes

@@ -20,7 +20,8 @@ import type { Value } from '../value.ts'
  * To delete it: make the event in `Store.setFile` as `Store.set` does, and remove `overwrite`.
  */
 export class ShortEvent implements Event, Overwrite {
-  readonly key: string
+  /** Changed by `ownKey` only, to an equal one. */
+  key: string
   readonly value: Value
   readonly index: number
   readonly prevValue: Value
