@@ -5,10 +5,11 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
 import type { ReadBarrier } from './read-barrier.ts'
-import type { Waiting } from './waiting.ts'
+import { lengthOf, type Waiting } from './waiting.ts'
 
-/** A client with more requests on their way waits until all of them are replied to. */
+/** A client with more requests on their way, or longer ones, waits until all of them are replied to. */
 const MAX_OWED = 2000
+const MAX_OWED_BYTES = 4 * 1024 * 1024
 
 export interface LogGateParts {
   readonly clock: LogClock
@@ -58,9 +59,12 @@ export class LogGate implements Gate {
       if (client.owed > 0) return this.#holdBack(client, args)
       return !isQueued && this.#parts.isStrict() && this.#holdsRead(client, args)
     }
-    if (client.owed >= MAX_OWED) return this.#holdBack(client, args)
+    if (client.owed >= MAX_OWED || client.owedBytes >= MAX_OWED_BYTES) {
+      return this.#holdBack(client, args)
+    }
     if (transaction !== undefined) return this.#takeExec(client, args)
     client.owed++
+    client.owedBytes += lengthOf(args)
     const muted = client.reply.muted
     this.#parts.add({ kind: 'request', client, muted, args, ...this.#timed() })
     return true
@@ -78,6 +82,7 @@ export class LogGate implements Gate {
     const isThere = client.answer(muted, run)
     if (!isLast) client.owed--
     if (client.owed === 0) {
+      client.owedBytes = 0
       const resume = this.#waiting.get(client)
       this.#waiting.delete(client)
       resume?.()
@@ -130,6 +135,7 @@ export class LogGate implements Gate {
     )
     const muted = client.reply.muted
     client.owed++
+    for (const request of requests) client.owedBytes += lengthOf(request)
     const resume = client.block(() => {})
     this.#parts.add({
       kind: 'exec',

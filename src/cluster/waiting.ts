@@ -1,6 +1,7 @@
 import type { Client } from '../request/client.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import type { Value } from '../store/value.ts'
 
 interface Timed {
   /** When it was taken, in Unix milliseconds. */
@@ -38,3 +39,10 @@ export interface WaitingExpiry extends Timed {
 }
 
 export type Waiting = WaitingRequest | WaitingExec | WaitingExpiry
+
+/** How many bytes the arguments of a request, or the pieces of a record, have. */
+export function lengthOf(values: readonly (Value | Uint8Array)[]): number {
+  let bytes = 0
+  for (const { length } of values) bytes += length
+  return bytes
+}

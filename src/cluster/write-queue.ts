@@ -1,11 +1,10 @@
 import type { Logger } from 'pino'
 import { EntryWriter } from '../log/entry.ts'
-import type { Value } from '../store/value.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
 import { Flight } from './flight.ts'
 import type { Membership } from './membership.ts'
-import type { Waiting } from './waiting.ts'
+import { lengthOf, type Waiting } from './waiting.ts'
 
 /** The most of a batch. One that is longer than this is a single request. */
 const MAX_BATCH_BYTES = 512 * 1024
@@ -259,10 +258,4 @@ export class WriteQueue {
 
 function idOf(node: string, number: number): string {
   return `${node}/${number}`
-}
-
-function lengthOf(values: readonly (Value | Uint8Array)[]): number {
-  let bytes = 0
-  for (const { length } of values) bytes += length
-  return bytes
 }

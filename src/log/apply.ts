@@ -193,6 +193,7 @@ export function silentClient(server: ServerContext): Client {
     awaited: undefined,
     monitor: false,
     owed: 0,
+    owedBytes: 0,
     receivedBytes: 0,
     onSettled: undefined,
     noEvict: false,

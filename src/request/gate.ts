@@ -4,6 +4,8 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
 export interface Waiter {
   /** How many replies a gate that puts requests in order still owes the client. */
   owed: number
+  /** How many bytes their requests have, since it last owed none. */
+  owedBytes: number
   /** Counts the bytes that the client has sent so far. */
   readonly receivedBytes: number
   /** Called when it owes none any more. */

@@ -88,7 +88,7 @@ export class Connection
   }
 
   get keptBytes(): number {
-    return this.#output.ownBytes + this.bufferedInput
+    return this.#output.ownBytes + this.bufferedInput + this.owedBytes
   }
 
   get heapBytes(): number {

@@ -38,6 +38,7 @@ export class Session {
   watched: WatchedKeys | undefined
   executing = false
   owed = 0
+  owedBytes = 0
   receivedBytes = 0
   onSettled: (() => void) | undefined
   awaited: readonly string[] | undefined
