@@ -35,6 +35,8 @@ export class User {
   #only: Selector | undefined
   /** Everything is allowed: nothing else need be asked. */
   unrestricted = false
+  /** The rules of each selector's commands; absent until somebody asks, because working them out takes long. */
+  #commandRules: readonly string[] | undefined
 
   constructor(name: string, catalogue: CommandCatalogue, allChannels: () => boolean) {
     this.name = name
@@ -82,6 +84,7 @@ export class User {
   /** Changes the user by rules, in turn. @throws RuleError for the first that cannot be taken */
   apply(rule: string): void {
     if (rule === '') return
+    this.#commandRules = undefined
     const text = ruleText(rule)
     switch (text.toLowerCase()) {
       case 'on':
@@ -134,6 +137,7 @@ export class User {
     this.#selectors = other.#selectors.map((selector) => selector.copy())
     this.#only = this.#selectors.length === 1 ? this.#selectors[0] : undefined
     this.#othersAllow = other.#othersAllow
+    this.#commandRules = other.#commandRules
     this.unrestricted = other.unrestricted
   }
 
@@ -148,12 +152,14 @@ export class User {
   /** All rules, as ACL LIST and the files show them. */
   describe(): string {
     const passwords = this.passwords.map((hash) => `#${hash}`)
+    this.#commandRules ??= this.#selectors.map(describeCommands)
+    const commandRules = this.#commandRules
     const selectors = this.#selectors.map((selector, i) => {
       const channels = selector.describeChannels()
       const rules = [
         ...selector.describeKeys(),
         ...(selector.allChannels ? channels : ['resetchannels', ...channels]),
-        describeCommands(selector),
+        commandRules[i],
       ].join(' ')
       // The words between parentheses are read like those of an inline request, whose quotes count.
       return i === 0 ? rules : `(${rules.split(' ').map(quotedIfNeeded).join(' ')})`

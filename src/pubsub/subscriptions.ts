@@ -39,6 +39,11 @@ export class Subscriptions implements Burst {
     this.#onGathered = onGathered
   }
 
+  /** How many channels and tree channels have subscribers. */
+  get channelCount(): number {
+    return this.#channels.size + this.#streams.size
+  }
+
   get patternCount(): number {
     return this.#patterns.size + this.#treePatterns.size
   }

@@ -19,6 +19,18 @@ vi.mock('../../src/access/path-pattern.ts', async (original) => {
   }
 })
 
+const described = vi.hoisted(() => ({ count: 0 }))
+vi.mock('../../src/access/describe-commands.ts', async (original) => {
+  const { describeCommands } =
+    await original<typeof import('../../src/access/describe-commands.ts')>()
+  return {
+    describeCommands: (...args: Parameters<typeof describeCommands>) => {
+      described.count++
+      return describeCommands(...args)
+    },
+  }
+})
+
 const command = (name: string, ...categories: Category[]) => ({ name, categories, subcommands: [] })
 const catalogue = new CommandCatalogue([
   command('get', 'read', 'fast'),
@@ -201,4 +213,16 @@ test('thousands of first arguments and channels are each compared with none of t
   expect(described.startsWith('off')).toBe(true)
   expect(described.split(' ').filter((rule) => rule.startsWith('+get|'))).toHaveLength(20_000)
   expect(described.split(' ').filter((rule) => rule.startsWith('&'))).toHaveLength(20_000)
+})
+
+test('the rules of commands are worked out once, and again when a rule is added', () => {
+  const users = make()
+  users.set('user', ['on', '+get', '(+set ~a)'])
+  const before = described.count
+  const [, first] = users.describe()
+  for (let i = 0; i < 3; i++) expect(users.describe()[1]).toBe(first)
+  // One for each selector of the two users, at most.
+  expect(described.count).toBeLessThanOrEqual(before + 3)
+  users.set('user', ['+set'])
+  expect(users.describe()[1]).not.toBe(first)
 })

@@ -1,8 +1,8 @@
 import { arch, release, totalmem, type } from 'node:os'
 import type { CommandStats } from '../../metrics/counters.ts'
 import type { ServerContext } from '../../request/client.ts'
-import { isSubscriber } from '../../request/client.ts'
 import { redisVersion, version } from '../../version.ts'
+import { censusOf } from './client-census.ts'
 
 /** A section's lines `name:value`, with Redis's names where Redis has the same field. */
 type Fields = readonly (readonly [name: string, value: string | number])[]
@@ -50,16 +50,7 @@ function serverFields(server: ServerContext): Fields {
 }
 
 function clientsFields({ clients, config }: ServerContext): Fields {
-  let blocked = 0
-  let subscribers = 0
-  let largestInput = 0
-  let largestOutput = 0
-  for (const client of clients.values()) {
-    if (client.blocked) blocked++
-    if (isSubscriber(client)) subscribers++
-    largestInput = Math.max(largestInput, client.bufferedInput)
-    largestOutput = Math.max(largestOutput, client.bufferedOutput)
-  }
+  const { blocked, subscribers, largestInput, largestOutput } = censusOf(clients)
   return [
     ['connected_clients', clients.size],
     ['maxclients', config.get('maxclients')],
@@ -158,7 +149,7 @@ function statsFields(server: ServerContext): Fields {
     ['evicted_clients', stats.evictedClients],
     ['keyspace_hits', stats.keyspaceHits + store.stats.getsSuccess],
     ['keyspace_misses', stats.keyspaceMisses + store.stats.getsFail],
-    ['pubsub_channels', [...pubsub.channels()].length],
+    ['pubsub_channels', pubsub.channelCount],
     ['pubsub_patterns', pubsub.patternCount],
     ['watchers', store.hub.count],
     ['unexpected_error_replies', stats.unexpectedErrors],

@@ -7,6 +7,7 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { withHelp } from '../subcommand-help.ts'
+import { censusOf } from './client-census.ts'
 import { humanBytes } from './info-sections.ts'
 import { nodeBytes } from './node-memory.ts'
 
@@ -36,8 +37,8 @@ function replyStats({ server, reply }: Client): void {
   const { memory, store, clients } = server
   const used = memory.measure()
   const { rss, heapTotal } = process.memoryUsage()
-  let clientBytes = 0
-  for (const each of clients.values()) clientBytes += each.bufferedInput + each.bufferedOutput
+  const { input, output } = censusOf(clients)
+  const clientBytes = input + output
   const dataset = Math.max(0, used - memory.startup - clientBytes)
   const net = Math.max(1, used - memory.startup)
   const integers: readonly (readonly [string, number])[] = [
@@ -86,8 +87,7 @@ function report({ server }: Client): string {
   } else {
     lines.push('There is no limit: maxmemory is 0.')
   }
-  let unread = 0
-  for (const client of server.clients.values()) unread += client.bufferedOutput
+  const { output: unread } = censusOf(server.clients)
   if (unread > used / 10) {
     lines.push(`Clients have not read ${humanBytes(unread)} of their replies: see CLIENT LIST.`)
   }
