@@ -66,9 +66,12 @@ export class Applier {
   /** Applies an EXEC, which may have to make room by expiring nodes. */
   applyTransaction({ time, requests }: { time: number; requests: Requests }): void {
     this.#clock.stopAt(time)
+    const { movedNodes } = this.#client
+    this.#client.movedNodes = 0
     try {
       this.#dispatcher.applyTransaction(this.#client, requests)
     } finally {
+      this.#client.movedNodes = movedNodes
       this.#clock.goOn()
     }
   }
@@ -202,6 +205,8 @@ export function silentClient(server: ServerContext): Client {
     transaction: undefined,
     watched: undefined,
     executing: true,
+    // What a journal has was within the limit when it ran.
+    movedNodes: Number.NEGATIVE_INFINITY,
     blocked: false,
     bufferedInput: 0,
     bufferedOutput: 0,

@@ -57,6 +57,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   watched: WatchedKeys | undefined
   /** Whether EXEC is running: no command may then block, or reply later. */
   executing: boolean
+  /** How many nodes the RENAMEs of the present EXEC have moved. */
+  movedNodes: number
   /** The request that waits for something to happen in the tree (KWAIT). */
   awaited: readonly string[] | undefined
   /** Whether a command blocks the client. */

@@ -164,7 +164,8 @@ export class Dispatcher {
     const { recorder } = this.#server.persistence
     if (writer === client) this.#checkGrowth(requests, writes)
     this.#expireBefore(requests)
-    client.executing = true
+    client.executing = writer.executing = true
+    client.movedNodes = writer.movedNodes = 0
     recorder.beginTransaction()
     const before = reply.length
     const ownBefore = reply.ownLength
@@ -193,7 +194,7 @@ export class Dispatcher {
       }
     }
     recorder.endTransaction(this.#server.clock.now())
-    client.executing = false
+    client.executing = writer.executing = false
     if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY_BYTES} bytes`)
   }
 

@@ -37,6 +37,7 @@ export class Session {
   transaction: Transaction | undefined
   watched: WatchedKeys | undefined
   executing = false
+  movedNodes = 0
   owed = 0
   owedBytes = 0
   receivedBytes = 0

@@ -51,6 +51,19 @@ describeWithPeer('etcd', 'EXEC in a group', () => {
     expect(await client.exists('done')).toBe(0)
   })
 
+  test('ends the moves of a directory after a million nodes, at all nodes alike', async () => {
+    const [client, other] = clients
+    const keys = Array.from({ length: 100_000 }, (_, i) => [`a/${i}`, ''])
+    await client.mset(keys.flat())
+    const transaction = client.multi()
+    for (let i = 0; i < 13; i++)
+      transaction.rename(...((i % 2 ? ['b', 'a'] : ['a', 'b']) as [string, string]))
+    const outcomes = ((await transaction.exec()) ?? []).map(([error]) => error === null)
+    expect(outcomes).toEqual(outcomes.map((_, i) => i < 10))
+    await other.call('KSYNC')
+    expect(await other.exists('a/7')).toBe(1)
+  })
+
   test.each<[string, (other: Redis) => Promise<unknown>]>([
     ['a key beside it', (other) => other.set('a/c', 'x')],
     ['a key above whose name it begins', (other) => other.set('a/bb', 'x')],

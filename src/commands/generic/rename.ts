@@ -3,6 +3,7 @@
 import { pathOfKey } from '../../keyspace/key.ts'
 import { isSameKey, noSuchKey, wrongType } from '../../keyspace/keyspace.ts'
 import { KEY } from '../../request/arguments/argument.ts'
+import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { StoreError } from '../../store/errors.ts'
@@ -11,15 +12,31 @@ import { StoreError } from '../../store/errors.ts'
 const GENERIC = { group: 'generic', since: '0.1.0', reach: 'directory' } as const
 
 /**
+ * A RENAME in an EXEC is refused when those before it have moved so many nodes, because a short request that
+ * moves a directory to and fro could hold all others up for minutes.
+ */
+const MAX_MOVED_NODES = 1_000_000
+
+/**
  * Moves a node. A directory moves with all nodes below it.
  *
- * @throws CommandError WRONGTYPE if the new path is a directory
+ * @throws CommandError WRONGTYPE if the new path is a directory; if the EXEC has moved too many nodes
  * @throws StoreError if the store refuses the move
  */
 function moveNode(client: Client, from: string, to: string): void {
+  if (!client.executing) client.movedNodes = 0
+  if (client.movedNodes >= MAX_MOVED_NODES) {
+    throw new CommandError(
+      `ERR too many nodes moved by one transaction (the limit is ${MAX_MOVED_NODES})`,
+    )
+  }
+  const { store } = client.server
+  const { index } = store
   const replaces = client.server.keyspace.lookup(to) !== undefined
   try {
-    client.server.store.rename(pathOfKey(from), pathOfKey(to))
+    store.rename(pathOfKey(from), pathOfKey(to))
+    // Each node makes an event.
+    client.movedNodes += store.index - index
     // Redis first deletes the key that is already at `to`, and so reports the replacement as `new`.
     // If nothing was at `to`, the store's own event already leads to `new`.
     if (replaces) client.server.keyspace.notify('new', to)

@@ -350,3 +350,22 @@ test('a key that expires while its transaction is being queued is gone in EXEC',
   clock.advance(10)
   expect(await client.call('EXEC')).toEqual([null])
 })
+
+test('a transaction that moves a directory to and fro ends after a million nodes', async () => {
+  const server = await start()
+  const client = await join(server)
+  for (let i = 0; i < 100_000; i++) server.store.set(`/a/${i}`, '')
+  const requests = Array.from({ length: 14 }, (_, i) => (i % 2 ? 'RENAME b a' : 'RENAME a b'))
+  const replies = (await transact(client, ...requests, 'SET c 1')) as Reply[]
+  expect(replies.slice(0, 10)).toEqual(Array(10).fill('OK'))
+  for (const i of [10, 12]) {
+    expect(errorText(replies[i])).toBe(
+      'ERR too many nodes moved by one transaction (the limit is 1000000)',
+    )
+  }
+  expect(replies[14]).toBe('OK')
+  expect(server.store.files).toBe(100_001)
+  // The next ones begin anew.
+  expect(await client.call('RENAME', 'a', 'b')).toBe('OK')
+  expect(await transact(client, 'RENAME b a')).toEqual(['OK'])
+})
