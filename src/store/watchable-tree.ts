@@ -3,7 +3,7 @@ import { type Action, type Event, type NodeExtern, newEvent, represent } from '.
 import { Guard } from './guard.ts'
 import { MIN_CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
-import { IndexWaits } from './index-waits.ts'
+import { IndexWait, IndexWaits } from './index-waits.ts'
 import { checkDepth, cleanPath, MAX_PATH_LENGTH, ownCopy } from './path.ts'
 import { Stats } from './stats.ts'
 import type { Changes } from './tree/changes.ts'
@@ -49,6 +49,19 @@ export interface StoreState {
   readonly history: EventHistory
   readonly index: number
   readonly stats: Stats
+}
+
+class CallbackWait extends IndexWait {
+  readonly #onReached: () => void
+
+  constructor(index: number, onReached: () => void) {
+    super(index)
+    this.#onReached = onReached
+  }
+
+  override reached(): void {
+    this.#onReached()
+  }
 }
 
 /**
@@ -154,7 +167,9 @@ export class WatchableTree {
         event = this.#history.find(key, recursive, since, this.index)
       }
     }
-    return this.hub.add(key, { recursive, stream, since, onFailure: options.onFailure }, listener)
+    const wanted = { recursive, stream, since, onFailure: options.onFailure }
+    const waits = since > this.index + 1 ? this.#indexWaits : undefined
+    return this.hub.add(key, wanted, listener, waits)
   }
 
   /**
@@ -192,9 +207,10 @@ export class WatchableTree {
    * @returns a function that ends the wait
    */
   whenAt(index: number, onReached: () => void): () => void {
-    const end = this.#indexWaits.add(index, onReached)
+    const wait = new CallbackWait(index, onReached)
+    this.#indexWaits.add(wait)
     this.#indexWaits.reach(this.index)
-    return end
+    return () => this.#indexWaits.remove(wait)
   }
 
   /** Calls back at every change, also at those that watchers are not shown, as {@link guard} does. */
