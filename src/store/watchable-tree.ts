@@ -9,9 +9,11 @@ import { Stats } from './stats.ts'
 import type { Changes } from './tree/changes.ts'
 import { DueNodes } from './tree/due-nodes.ts'
 import type { FileList } from './tree/file-list.ts'
+import { LastCopy } from './tree/last-copy.ts'
 import type { PathBatch } from './tree/look-ahead.ts'
 import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
 import { Tree } from './tree/tree.ts'
+import type { TreeCopy } from './tree/tree-copy.ts'
 import { type Listener, type OnFailure, type Watcher, WatcherHub } from './watcher-hub.ts'
 
 /** The number of nodes of removed directories that each write reclaims. */
@@ -77,6 +79,7 @@ export class WatchableTree {
   readonly #guards = new WatcherHub({ showsHidden: true })
   readonly #indexWaits = new IndexWaits()
   protected readonly tree: Tree
+  protected readonly lastCopy = new LastCopy()
   protected readonly isShared: boolean
   #history: EventHistory
 
@@ -127,6 +130,12 @@ export class WatchableTree {
   /** All files, to be visited bit by bit; a visitor skips those that are not {@link isVisible}. */
   get fileList(): FileList {
     return this.tree.fileList
+  }
+
+  /** All nodes as they are now. @param withExpired those, too, that are due and not yet removed */
+  keyCopy(withExpired: boolean): TreeCopy {
+    const now = withExpired ? 0 : this.tree.now()
+    return this.lastCopy.of(this.root, { recursive: true, hidden: true, now }, this.index)
   }
 
   /** Whether a node is in the tree, and neither it nor a directory above it has expired. */
