@@ -107,6 +107,11 @@ export class Selector {
     return false
   }
 
+  /** How many patterns {@link allowsKey} may have to try. */
+  get patternCount(): number {
+    return this.allKeys ? 0 : this.#keyPatterns.all.length
+  }
+
   /** Whether all that is, or could be, below a clean, absolute path may be used. */
   allowsBelow(path: string, access: number): boolean {
     if (this.allKeys) return true

@@ -15,6 +15,7 @@
  * @module
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { oldSpaceLimit } from '../metrics/heap-limit.ts'
 
 /** How much a small heap may grow before the next full collection. */
 const GROWTH_BYTES = 128 * 1024 ** 2
@@ -38,9 +39,9 @@ export function growingPercent(heapBytes: number, limitBytes: number): number {
  */
 export function growHeapFreely(): void {
   let percent = 0
+  const limit = oldSpaceLimit()
   const check = (): void => {
-    const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
-    const wanted = growingPercent(used, limit)
+    const wanted = growingPercent(getHeapStatistics().used_heap_size, limit)
     if (wanted === percent) return
     percent = wanted
     setFlagsFromString(`--heap-growing-percent=${percent}`)

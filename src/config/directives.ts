@@ -191,7 +191,7 @@ export const directives = {
     mutable: true,
     help: 'Size of the largest request',
     comment:
-      'The size of all arguments together, and of all that a client makes the server keep: queued requests, watched keys, channels and patterns. A client that exceeds it is disconnected.',
+      'The size of all arguments together, and of all that a client makes the server keep: queued requests, watched keys, channels and patterns. A client that exceeds it, or 3 GB, is disconnected.',
   },
   'client-output-buffer-limit': {
     group: 'Limits',

@@ -25,7 +25,7 @@ export type { Durability } from '../log/sync-policy.ts'
 /** A checkpoint begins when the journal has this length, in bytes, unless the parts say otherwise. */
 const MAX_JOURNAL_BYTES = 64 * 1024 ** 2
 /** A record of this length gets no further clients' writes; one that is longer than 4 GB cannot be written. */
-const LONG_RECORD_BYTES = 256 * 1024 ** 2
+export const LONG_RECORD_BYTES = 256 * 1024 ** 2
 
 export interface PersistenceParts {
   readonly store: Store
@@ -274,6 +274,8 @@ export class Persistence {
   }
 
   #scheduleAppend(): void {
+    // A program may write much before it returns.
+    this.appendIfLong()
     if (this.#isAppendScheduled) return
     this.#isAppendScheduled = true
     setImmediate(() => {

@@ -155,7 +155,8 @@ export class TreeStream {
     if (this.#watcher !== undefined) return
     const { path, recursive } = this.#channel
     const onFailure = (error: unknown): void => this.#cutOff(error)
-    this.#watcher = this.#store.watch(path, { recursive, stream: true, onFailure }, (event) => {
+    const options = { recursive, stream: true, since, onFailure }
+    this.#watcher = this.#store.watch(path, options, (event) => {
       const fromAbove = isBelow(path, event.node.key)
       if (fromAbove) this.#separateBlind(event)
       // Events of a client's own requests come in order with their replies.

@@ -5,6 +5,7 @@ import type { CommandCatalogue } from '../access/command-catalogue.ts'
 import type { User } from '../access/user.ts'
 import type { Users } from '../access/users.ts'
 import type { Config } from '../config/config.ts'
+import { queryBufferLimit } from '../config/query-buffer.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { CommandStats, ServerStats } from '../metrics/counters.ts'
 import type { LatencyMonitor } from '../metrics/latency-monitor.ts'
@@ -174,7 +175,7 @@ export function keptBytes(client: Client): number {
  * @returns whether the client may go on
  */
 export function limitKept(client: Client): boolean {
-  const limit = client.server.config.get('client-query-buffer-limit')
+  const limit = queryBufferLimit(client.server.config)
   if (keptBytes(client) + client.bufferedInput <= limit) return true
   client.disconnect(
     'what it has queued, watches or listens to is larger than client-query-buffer-limit',

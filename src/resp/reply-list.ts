@@ -21,6 +21,14 @@ export function writeList<Item>(
   writeInPieces(reply, new ListSource(items, write, ownBytes))
 }
 
+/** Like {@link writeList}, but returns what writes the list. */
+export function listSource<Item>(
+  items: readonly Item[],
+  write: (reply: ReplyWriter, item: Item) => void,
+): ReplySource {
+  return new ListSource(items, write, 0)
+}
+
 /** Writes the first piece of a source at once, and the rest, if there is one, as it is sent. */
 export function writeInPieces(reply: ReplyWriter, source: ReplySource): void {
   if (!reply.muted && source.next(reply)) reply.produce(source)

@@ -95,14 +95,14 @@ export function replaceRanges<Source extends Weighed>(
   replacement: Buffer,
 ): Part<Source>[] {
   const replaced: Part<Source>[] = []
-  let at = 0
+  const cutter = new PartCutter(parts)
   for (let i = 0; i < ranges.length; i += 2) {
     if (ranges[i] === ranges[i + 1]) continue
-    for (const part of cutParts(parts, at, ranges[i])) replaced.push(part)
+    cutter.takeTo(ranges[i], replaced)
     replaced.push(replacement)
-    at = ranges[i + 1]
+    cutter.takeTo(ranges[i + 1])
   }
-  for (const part of cutParts(parts, at, Number.POSITIVE_INFINITY)) replaced.push(part)
+  cutter.takeTo(Number.POSITIVE_INFINITY, replaced)
   return replaced
 }
 
@@ -113,13 +113,36 @@ export function cutParts<Source extends Weighed>(
   end: number,
 ): Part<Source>[] {
   const kept: Part<Source>[] = []
-  let at = 0
-  for (const part of parts) {
-    const from = Math.max(0, start - at)
-    const to = Math.min(part.length, end - at)
-    at += part.length
-    if (from >= to) continue
-    kept.push(Buffer.isBuffer(part) ? part.subarray(from, to) : part)
-  }
+  const cutter = new PartCutter(parts)
+  cutter.takeTo(start)
+  cutter.takeTo(end, kept)
   return kept
+}
+
+/** Goes through parts once, whatever is cut from them. */
+class PartCutter<Source extends Weighed> {
+  readonly #parts: readonly Part<Source>[]
+  #next = 0
+  /** Where the next part begins. */
+  #start = 0
+  /** Up to where parts have been taken. */
+  #at = 0
+
+  constructor(parts: readonly Part<Source>[]) {
+    this.#parts = parts
+  }
+
+  /** Takes what comes before an offset. @param into absent to drop it */
+  takeTo(end: number, into?: Part<Source>[]): void {
+    while (this.#next < this.#parts.length && this.#start < end) {
+      const part = this.#parts[this.#next]
+      const from = this.#at - this.#start
+      const to = Math.min(part.length, end - this.#start)
+      if (from < to) into?.push(Buffer.isBuffer(part) ? part.subarray(from, to) : part)
+      this.#at = this.#start + to
+      if (to < part.length) return
+      this.#start += part.length
+      this.#next++
+    }
+  }
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { type Config, pathFromBytes } from '../config/config.ts'
+import { queryBufferLimit } from '../config/query-buffer.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { KeyspaceNotifier } from '../keyspace/notifier.ts'
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
@@ -31,7 +32,7 @@ export function followConfig(parts: Configured): void {
   }
   follow(['proto-max-bulk-len', 'client-query-buffer-limit'], () => {
     requestLimits.maxBulkLength = config.get('proto-max-bulk-len')
-    requestLimits.maxFrameLength = config.get('client-query-buffer-limit')
+    requestLimits.maxFrameLength = queryBufferLimit(config)
   })
   follow(['maxmemory'], () => {
     memory.limit = config.get('maxmemory')

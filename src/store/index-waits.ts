@@ -1,60 +1,93 @@
 /**
+ * Waits until the store's index has reached a height. Those who wait for less come first, and of the
+ * same height those who came first.
+ */
+export abstract class IndexWait {
+  readonly index: number
+  /** Where it is in the heap; -1 once it has ended. */
+  position = -1
+  order = 0
+
+  constructor(index: number) {
+    this.index = index
+  }
+
+  /** Called once, synchronously, when the index is reached; must not throw, and must not write. */
+  abstract reached(): void
+}
+
+/**
  * Who waits until the store's index has reached a height. A write takes one comparison, however many
- * wait: a guard for each would be called, and made anew, at each write.
+ * wait: a guard for each would be called, and made anew, at each write. A binary heap, the lowest on
+ * top, because clients choose what they wait for, and in which order they come.
  */
 export class IndexWaits {
-  /** Those who wait, by the index that they wait for. */
-  readonly #waiting = new Map<number, Set<() => void>>()
-  /** These indexes, the lowest first. */
-  readonly #indexes: number[] = []
-  /** The lowest of them; Infinity if nobody waits. */
+  readonly #waits: IndexWait[] = []
+  #added = 0
+  /** The lowest index that somebody waits for; Infinity if nobody waits. */
   lowest = Number.POSITIVE_INFINITY
 
-  /**
-   * @param onReached called once, synchronously; must not throw, and must not write
-   * @returns a function that ends the wait; does nothing if it has ended
-   */
-  add(index: number, onReached: () => void): () => void {
-    let waiting = this.#waiting.get(index)
-    if (waiting === undefined) {
-      waiting = new Set()
-      this.#waiting.set(index, waiting)
-      this.#indexes.splice(this.#place(index), 0, index)
-      this.lowest = this.#indexes[0]
-    }
-    const all = waiting
-    all.add(onReached)
-    return () => {
-      if (all.delete(onReached) && all.size === 0 && this.#waiting.get(index) === all) {
-        this.#waiting.delete(index)
-        this.#indexes.splice(this.#place(index), 1)
-        this.lowest = this.#indexes[0] ?? Number.POSITIVE_INFINITY
-      }
-    }
+  /** @param wait one that is in no heap */
+  add(wait: IndexWait): void {
+    wait.order = this.#added++
+    wait.position = this.#waits.push(wait) - 1
+    this.#up(wait)
+    this.lowest = this.#waits[0].index
   }
 
-  /** Calls those who wait for an index up to this one. */
+  /** Ends a wait; does nothing if it has ended. */
+  remove(wait: IndexWait): void {
+    if (wait.position === -1) return
+    const last = this.#waits.pop() as IndexWait
+    if (last !== wait) {
+      this.#put(last, wait.position)
+      this.#up(last)
+      this.#down(last)
+    }
+    wait.position = -1
+    this.lowest = this.#waits.length === 0 ? Number.POSITIVE_INFINITY : this.#waits[0].index
+  }
+
+  /** Ends all waits for an index up to this one, and calls those who wait. */
   reach(index: number): void {
-    const count = this.#place(index + 1)
-    if (count === 0) return
-    const reached = this.#indexes.splice(0, count)
-    this.lowest = this.#indexes[0] ?? Number.POSITIVE_INFINITY
-    for (const each of reached) {
-      const waiting = this.#waiting.get(each)
-      this.#waiting.delete(each)
-      for (const onReached of waiting ?? []) onReached()
+    while (this.lowest <= index) {
+      const wait = this.#waits[0]
+      this.remove(wait)
+      wait.reached()
     }
   }
 
-  /** How many of the indexes are lower. */
-  #place(index: number): number {
-    let low = 0
-    let high = this.#indexes.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.#indexes[middle] < index) low = middle + 1
-      else high = middle
-    }
-    return low
+  #put(wait: IndexWait, position: number): void {
+    this.#waits[position] = wait
+    wait.position = position
   }
+
+  #up(wait: IndexWait): void {
+    let { position } = wait
+    while (position > 0) {
+      const parent = (position - 1) >> 1
+      if (!before(wait, this.#waits[parent])) break
+      this.#put(this.#waits[parent], position)
+      position = parent
+    }
+    this.#put(wait, position)
+  }
+
+  #down(wait: IndexWait): void {
+    const { length } = this.#waits
+    let { position } = wait
+    for (;;) {
+      let child = 2 * position + 1
+      if (child >= length) break
+      if (child + 1 < length && before(this.#waits[child + 1], this.#waits[child])) child++
+      if (!before(this.#waits[child], wait)) break
+      this.#put(this.#waits[child], position)
+      position = child
+    }
+    this.#put(wait, position)
+  }
+}
+
+function before(a: IndexWait, b: IndexWait): boolean {
+  return a.index === b.index ? a.order < b.order : a.index < b.index
 }

@@ -7,7 +7,6 @@ import { rename } from './rename.ts'
 import { loadSnapshot } from './snapshot/snapshot.ts'
 import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
-import { LastCopy } from './tree/last-copy.ts'
 import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
@@ -56,7 +55,6 @@ export interface Listing {
  * if a path is too long or too deep. Writes throw `IndexError` at the ceiling of the index.
  */
 export class Store extends WatchableTree {
-  readonly #lastCopy = new LastCopy()
   /** The version of the data model (etcd: `Version`). */
   get version(): number {
     return STORE_VERSION
@@ -92,7 +90,7 @@ export class Store extends WatchableTree {
       const now = this.tree.now()
       const node = this.tree.find(tidy, now)
       if (!node.dir) return undefined
-      const nodes = this.#lastCopy.of(node, { recursive, empty, now }, this.index)
+      const nodes = this.lastCopy.of(node, { recursive, empty, now }, this.index)
       this.stats.getsSuccess++
       return { path: absolute(tidy), nodes, now, index: this.index }
     } catch (error) {

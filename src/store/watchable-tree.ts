@@ -3,15 +3,17 @@ import { type Action, type Event, type NodeExtern, newEvent, represent } from '.
 import { Guard } from './guard.ts'
 import { MIN_CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
-import { IndexWaits } from './index-waits.ts'
+import { IndexWait, IndexWaits } from './index-waits.ts'
 import { checkDepth, cleanPath, MAX_PATH_LENGTH, ownCopy } from './path.ts'
 import { Stats } from './stats.ts'
 import type { Changes } from './tree/changes.ts'
 import { DueNodes } from './tree/due-nodes.ts'
 import type { FileList } from './tree/file-list.ts'
+import { LastCopy } from './tree/last-copy.ts'
 import type { PathBatch } from './tree/look-ahead.ts'
 import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
 import { Tree } from './tree/tree.ts'
+import type { TreeCopy } from './tree/tree-copy.ts'
 import { type Listener, type OnFailure, type Watcher, WatcherHub } from './watcher-hub.ts'
 
 /** The number of nodes of removed directories that each write reclaims. */
@@ -51,6 +53,19 @@ export interface StoreState {
   readonly stats: Stats
 }
 
+class CallbackWait extends IndexWait {
+  readonly #onReached: () => void
+
+  constructor(index: number, onReached: () => void) {
+    super(index)
+    this.#onReached = onReached
+  }
+
+  override reached(): void {
+    this.#onReached()
+  }
+}
+
 /**
  * A tree whose every change is an event, which raises the index, goes into the history and is shown
  * to watchers. Expiry is here too, because it changes the tree by itself. `Store` adds the operations
@@ -64,6 +79,7 @@ export class WatchableTree {
   readonly #guards = new WatcherHub({ showsHidden: true })
   readonly #indexWaits = new IndexWaits()
   protected readonly tree: Tree
+  protected readonly lastCopy = new LastCopy()
   protected readonly isShared: boolean
   #history: EventHistory
 
@@ -116,6 +132,12 @@ export class WatchableTree {
     return this.tree.fileList
   }
 
+  /** All nodes as they are now. @param withExpired those, too, that are due and not yet removed */
+  keyCopy(withExpired: boolean): TreeCopy {
+    const now = withExpired ? 0 : this.tree.now()
+    return this.lastCopy.of(this.root, { recursive: true, hidden: true, now }, this.index)
+  }
+
   /** Whether a node is in the tree, and neither it nor a directory above it has expired. */
   isVisible(node: Node, now: number): boolean {
     return this.tree.isVisible(node, now)
@@ -154,7 +176,9 @@ export class WatchableTree {
         event = this.#history.find(key, recursive, since, this.index)
       }
     }
-    return this.hub.add(key, { recursive, stream, since, onFailure: options.onFailure }, listener)
+    const wanted = { recursive, stream, since, onFailure: options.onFailure }
+    const waits = since > this.index + 1 ? this.#indexWaits : undefined
+    return this.hub.add(key, wanted, listener, waits)
   }
 
   /**
@@ -192,9 +216,10 @@ export class WatchableTree {
    * @returns a function that ends the wait
    */
   whenAt(index: number, onReached: () => void): () => void {
-    const end = this.#indexWaits.add(index, onReached)
+    const wait = new CallbackWait(index, onReached)
+    this.#indexWaits.add(wait)
     this.#indexWaits.reach(this.index)
-    return end
+    return () => this.#indexWaits.remove(wait)
   }
 
   /** Calls back at every change, also at those that watchers are not shown, as {@link guard} does. */

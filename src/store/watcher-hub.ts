@@ -1,4 +1,5 @@
 import { type Event, keyOf, removesDirectory } from './event.ts'
+import { IndexWait, type IndexWaits } from './index-waits.ts'
 import { lastHidden } from './path.ts'
 import { PathTree, type Place } from './path-tree.ts'
 
@@ -39,6 +40,8 @@ export abstract class HubWatcher implements Watcher {
   /** Set while the hub knows the watcher. */
   hub: WatcherHub | undefined = undefined
   place: Place<HubWatcher> | undefined = undefined
+  /** Set while the hub does not look at the watcher, because no event can concern it yet. */
+  sleep: Sleep | undefined = undefined
   /** The watchers of a place form a ring, in the order in which they came. */
   next: HubWatcher = this
   previous: HubWatcher = this
@@ -73,6 +76,24 @@ class ListeningWatcher extends HubWatcher {
   }
 }
 
+/** Until the index is the first that a watcher wants. */
+class Sleep extends IndexWait {
+  readonly #hub: WatcherHub
+  readonly #watcher: HubWatcher
+  readonly waits: IndexWaits
+
+  constructor(hub: WatcherHub, watcher: HubWatcher, waits: IndexWaits) {
+    super(watcher.since)
+    this.#hub = hub
+    this.#watcher = watcher
+    this.waits = waits
+  }
+
+  override reached(): void {
+    this.#hub.wake(this.#watcher)
+  }
+}
+
 /** Memory that a watcher takes besides its path, about, in bytes. */
 export const WATCHER_BYTES = 350
 
@@ -90,7 +111,9 @@ export class WatcherHub {
   /** The first watcher of each place. */
   readonly #tree = new PathTree<HubWatcher>()
   readonly #everywhere = new Map<Listener, OnFailure | undefined>()
+  /** How many watchers have a place. */
   #count = 0
+  #asleep = 0
 
   constructor(options: { showsHidden?: boolean } = {}) {
     this.#showsHidden = options.showsHidden === true
@@ -98,14 +121,32 @@ export class WatcherHub {
 
   /** The number of watchers. */
   get count(): number {
-    return this.#count
+    return this.#count + this.#asleep
   }
 
-  /** @param path absolute and clean; kept, so it must not be cut from a longer string */
-  add(path: string, options: WatcherOptions, listener: Listener): Watcher {
+  /**
+   * @param path absolute and clean; kept, so it must not be cut from a longer string
+   * @param waits call when the index is reached that the watcher begins with; absent if the next event
+   * may concern it. Until then a write takes no longer because of the watcher.
+   */
+  add(path: string, options: WatcherOptions, listener: Listener, waits?: IndexWaits): Watcher {
     const watcher = new ListeningWatcher(path, options, listener)
-    this.attach(watcher)
+    if (waits === undefined) {
+      this.attach(watcher)
+      return watcher
+    }
+    watcher.hub = this
+    watcher.sleep = new Sleep(this, watcher, waits)
+    waits.add(watcher.sleep)
+    this.#asleep++
     return watcher
+  }
+
+  /** Begins to look at a watcher that has slept. */
+  wake(watcher: HubWatcher): void {
+    watcher.sleep = undefined
+    this.#asleep--
+    this.attach(watcher)
   }
 
   /** Adds a watcher that no hub knows. */
@@ -126,7 +167,12 @@ export class WatcherHub {
 
   /** Ends a watch; does nothing if it has ended. */
   remove(watcher: HubWatcher): void {
-    const { place, next } = watcher
+    const { place, next, sleep } = watcher
+    if (sleep !== undefined) {
+      sleep.waits.remove(sleep)
+      watcher.sleep = watcher.hub = undefined
+      this.#asleep--
+    }
     if (place === undefined) return
     if (next === watcher) place.item = undefined
     else {
@@ -154,7 +200,7 @@ export class WatcherHub {
     this.#show(event, reached)
   }
 
-  /** Whether there are no watchers. */
+  /** Whether there are no watchers, or none but those that sleep. */
   get idle(): boolean {
     return this.#count === 0 && this.#everywhere.size === 0
   }

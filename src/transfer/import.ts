@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { getHeapStatistics } from 'node:v8'
+import { oldSpaceLimit } from '../metrics/heap-limit.ts'
 import { writeDataDirectory } from '../persistence/offline.ts'
 import { SnapshotError } from '../store/errors.ts'
 import type { Store } from '../store/store.ts'
@@ -51,7 +51,7 @@ export async function importTree(store: Store, options: ImportOptions): Promise<
 
 function check(store: Store, { name, document, raftIndex }: Input, progress: Progress): void {
   const needed = document.length * MEMORY_FACTOR
-  if (needed > getHeapStatistics().heap_size_limit) {
+  if (needed > oldSpaceLimit()) {
     const megabytes = Math.ceil(needed / 1024 ** 2)
     progress.line(
       `warning: this may take ${megabytes} MB of memory, more than node allows; if it fails, set NODE_OPTIONS=--max-old-space-size=${megabytes}`,

@@ -293,6 +293,31 @@ describe('long values and sources', () => {
     )
   })
 
+  test('replacing replies looks at each part a few times, however many replies there are', () => {
+    const COUNT = 300
+    let looks = 0
+    const writer = new ReplyWriter()
+    const ranges: number[] = []
+    const long = Buffer.alloc(MIN_REFERENCED_BYTES)
+    for (let i = 0; i < COUNT; i++) {
+      ranges.push(writer.length)
+      writer.ok()
+      ranges.push(writer.length)
+      writer.bulk(long)
+    }
+    const parts = writer.takeParts()
+    const watched = new Proxy(parts, {
+      get: (target, key) => {
+        looks++
+        return Reflect.get(target, key)
+      },
+    })
+    const replaced = replaceRanges(watched, ranges, Buffer.from('-E\r\n'))
+    const bulk = `$${long.length}\r\n${long.toString('latin1')}\r\n`
+    expect(textOfParts(replaced) === `-E\r\n${bulk}`.repeat(COUNT)).toBe(true)
+    expect(looks / COUNT).toBeLessThan(20)
+  })
+
   test('a list goes out in pieces, and the first one at once', () => {
     const writer = new ReplyWriter()
     const items = Array.from({ length: 50_000 }, (_, i) => `item ${i}`)

@@ -51,6 +51,7 @@ describe.each(['KWATCH', 'SUBSCRIBE'])('%s', (command) => {
     const server = await start()
     const [watcher, writer] = [await join(server), await join(server)]
     await watcher.call(command, '/a?since=3')
+    expect([server.store.hub.count, server.store.hub.idle]).toEqual([1, true])
     for (const value of ['1', '2', '3', '4']) await writer.call('KSET', '/a', value)
     expect(indexes(await watcher.take(2))).toEqual([3, 4])
   })

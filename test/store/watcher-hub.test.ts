@@ -4,6 +4,7 @@ import { ManualClock } from '../../src/store/clock.ts'
 import type { Event } from '../../src/store/event.ts'
 import { isWatched } from '../../src/store/history/watched.ts'
 import { Store } from '../../src/store/store.ts'
+import type { Watcher } from '../../src/store/watcher-hub.ts'
 import { places, type Write, write } from './random-writes.ts'
 
 const indexes = (events: readonly Event[]): number[] => events.map(({ index }) => index)
@@ -35,6 +36,45 @@ describe('WatcherHub', () => {
     store.set('/a', '4')
     expect(indexes(events)).toEqual([3])
     expect(store.hub.count).toBe(0)
+  })
+
+  test('looks at no watcher before the index that it begins with, and then at each of its events', () => {
+    const store = new Store()
+    const seen: string[] = []
+    const watch = (name: string, since: number, stream: boolean): Watcher =>
+      store.watch('/', { recursive: true, stream, since }, ({ index }) =>
+        seen.push(`${name} ${index}`),
+      )
+    const watchers = [
+      watch('all', 4, true),
+      watch('one', 3, false),
+      watch('far', 9e15, true),
+      watch('gone', 3, true),
+    ]
+    expect([store.hub.count, store.hub.idle]).toEqual([4, true])
+    watchers[3].remove()
+    watchers[3].remove()
+    expect(store.hub.count).toBe(3)
+    store.set('/a', '1')
+    store.set('/a', '2')
+    expect(store.hub.idle).toBe(true)
+    for (const value of ['3', '4', '5']) store.set('/a', value)
+    expect(seen).toEqual(['one 3', 'all 4', 'all 5'])
+    watchers[0].remove()
+    expect([store.hub.count, store.hub.idle]).toEqual([1, true])
+    watchers[2].remove()
+    expect(store.hub.count).toBe(0)
+  })
+
+  test('a watcher wakes when the store is replaced by one with a higher index', () => {
+    const later = new Store()
+    for (let i = 0; i < 20; i++) later.set('/b', '1')
+    const store = new Store()
+    const seen: number[] = []
+    store.watch('/', { recursive: true, since: 15 }, ({ index }) => seen.push(index))
+    store.recovery(later.save())
+    store.set('/a', '1')
+    expect([seen, store.hub.count]).toEqual([[21], 0])
   })
 
   test('shows the very event that the operation returned', () => {

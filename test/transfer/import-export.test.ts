@@ -63,6 +63,23 @@ test('an export gives the state that was imported', async () => {
 })
 
 describe('import', () => {
+  test('warns if the state may take more than V8 lets old objects take', async () => {
+    const value = 'x'.repeat(200_000)
+    const store = new Store({ clock })
+    store.set('/a', value)
+    const stdin = store.saveNoCopy()
+    // V8's own figure, which the option does not change in a process that runs, is far higher.
+    process.execArgv.push('--max-old-space-size=1')
+    try {
+      expect((await importFrom('-', { stdin }))[0]).toMatch(
+        /^warning: this may take \d MB of memory/,
+      )
+    } finally {
+      process.execArgv.pop()
+    }
+    expect((await importFrom('-', { stdin, replace: true }))[0]).not.toContain('warning')
+  })
+
   test('reports in one line what it has imported', async () => {
     writeFileSync(path('state'), sample().saveNoCopy(), 'latin1')
     expect(await importFrom(path('state'))).toEqual([

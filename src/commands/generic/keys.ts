@@ -1,58 +1,79 @@
 // KEYS · RANDOMKEY
 
-import type { User } from '../../access/user.ts'
 import { keyOf } from '../../keyspace/key.ts'
 import { keyGlob } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import type { Store } from '../../store/store.ts'
+import { listSource, writeBulk } from '../../resp/reply-list.ts'
 import type { FileNode } from '../../store/tree/node.ts'
-import { mayReadFile, replyKeys } from './scan.ts'
+import type { Glob } from '../../text/glob.ts'
+import { readsAll, searchKeys } from './key-search.ts'
+import { KEY_BYTES, mayReadFile, replyKeys } from './scan.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
 
-/** RANDOMKEY draws at most this many times, then takes the next visible file in the list. */
+/** RANDOMKEY draws at most this many times, then looks at all files. */
 const MAX_DRAWS = 100
 
-/** All keys that match a glob and that the user may read, in the order of the list of files. */
-function allKeys(client: Client, pattern: string): string[] {
-  const { server, user } = client
-  const { store, clock } = server
+/** All keys that match a glob, in the order of the list of files. */
+function allKeys({ server: { store, clock } }: Client, glob: Glob | undefined): string[] {
   const { fileList } = store
   const now = clock.now()
-  const glob = pattern === '*' ? undefined : keyGlob(pattern)
   const keys: string[] = []
   for (let i = 0; i < fileList.length; i++) {
     const file = fileList.at(i)
-    if (!store.isVisible(file, now) || !mayReadFile(user, file)) continue
+    if (!store.isVisible(file, now)) continue
     const key = keyOf(file)
     if (glob === undefined || glob.matches(key)) keys.push(key)
   }
   return keys
 }
 
-/**
- * A random file that the user may read, or undefined if there is none. All of them are equally
- * likely, unless no draw succeeds.
- *
- * @param now Unix ms
- */
-function randomFile(store: Store, now: number, user: User): FileNode | undefined {
+/** Replies with all keys that match a glob and that the user may read. */
+function replyReadableKeys(client: Client, glob: Glob | undefined): void {
+  const keys: string[] = []
+  searchKeys(client, {
+    withExpired: false,
+    tries: glob === undefined ? 0 : 1,
+    keyBytes: KEY_BYTES,
+    look: (key) => {
+      if (glob === undefined || glob.matches(key)) keys.push(key)
+    },
+    reply: (reply) => {
+      reply.array(keys.length)
+      return listSource(keys, writeBulk)
+    },
+  })
+}
+
+/** Draws a random file that the user may read: all of them are equally likely. */
+function drawFile({ server, user }: Client): FileNode | undefined {
+  const { store, clock } = server
   const { fileList } = store
+  const now = clock.now()
   const { length } = fileList
-  let position = 0
   for (let draws = 0; draws < MAX_DRAWS && length > 0; draws++) {
-    position = Math.floor(Math.random() * length)
-    const file = fileList.at(position)
-    if (store.isVisible(file, now) && mayReadFile(user, file)) return file
-  }
-  // Most files in the list have expired or been deleted, and have not been removed from it yet.
-  for (let i = 0; i < length; i++) {
-    const file = fileList.at((position + i) % length)
+    const file = fileList.at(Math.floor(Math.random() * length))
     if (store.isVisible(file, now) && mayReadFile(user, file)) return file
   }
   return undefined
+}
+
+/** Replies with one of all keys that the user may read, each equally likely. */
+function replyRandomKey(client: Client): void {
+  let chosen: string | null = null
+  let count = 0
+  searchKeys(client, {
+    withExpired: false,
+    look: (key) => {
+      if (Math.random() * ++count < 1) chosen = key
+    },
+    reply: (reply) => {
+      reply.bulkOrNull(chosen)
+      return undefined
+    },
+  })
 }
 
 /** Finding keys. */
@@ -67,19 +88,22 @@ export const keysCommands: readonly Command[] = [
     reach: 'readable',
     args: [{ name: 'pattern', type: 'pattern' }],
     run(client, args) {
-      replyKeys(client, allKeys(client, args[1]))
+      const glob = args[1] === '*' ? undefined : keyGlob(args[1])
+      if (readsAll(client.user)) replyKeys(client, allKeys(client, glob))
+      else replyReadableKeys(client, glob)
     },
   },
   {
     name: 'randomkey',
     summary: 'Returns a random key.',
     ...GENERIC,
-    complexity: 'O(1)',
+    complexity: 'O(1); O(N) where N is the number of keys, if most have expired or may not be read',
     arity: 1,
     reach: 'readable',
-    run({ server, reply, user }) {
-      const file = randomFile(server.store, server.clock.now(), user)
-      reply.bulkOrNull(file === undefined ? null : keyOf(file))
+    run(client) {
+      const file = drawFile(client)
+      if (file === undefined) replyRandomKey(client)
+      else client.reply.bulk(keyOf(file))
     },
   },
 ]

@@ -8,6 +8,7 @@ import { keyGlob } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { triesOf } from '../../request/search.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
 import { type FileNode, pathOf } from '../../store/tree/node.ts'
@@ -18,8 +19,11 @@ const DEFAULT_COUNT = 10
 /** One SCAN looks at no more than COUNT times this many files, as in Redis. */
 const MAX_LOOKS_PER_KEY = 10
 
+/** One SCAN compares files with no more than this many patterns of its user, so that others are served. */
+const MAX_TRIES = 1_000_000
+
 /** A key that is listed takes about this much memory, in bytes, if it had to be put together. */
-const KEY_BYTES = 64
+export const KEY_BYTES = 64
 
 /** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
 const POSITIONS = 2 ** 32
@@ -100,6 +104,12 @@ export function mayReadFile(user: User, file: FileNode): boolean {
   return user.unrestricted || user.mayRead(pathOf(file))
 }
 
+/** How many files one SCAN of a user may look at. */
+function mostLooks(user: User): number {
+  if (user.unrestricted) return Number.POSITIVE_INFINITY
+  return Math.ceil(MAX_TRIES / (1 + triesOf(user)))
+}
+
 /** SCAN. */
 function scan(client: Client, args: readonly string[]): void {
   const { store, clock } = client.server
@@ -109,7 +119,8 @@ function scan(client: Client, args: readonly string[]): void {
   const now = clock.now()
   const keys: string[] = []
   let left = filesLeft(store, cursor)
-  const end = Math.max(0, left - count * MAX_LOOKS_PER_KEY)
+  const looks = Math.min(count * MAX_LOOKS_PER_KEY, mostLooks(client.user))
+  const end = Math.max(0, left - looks)
   for (let counted = 0; left > end && counted < count; ) {
     const file = fileList.at(--left)
     if (!store.isVisible(file, now) || !mayReadFile(client.user, file)) continue

@@ -4,9 +4,11 @@ import type { User } from '../../access/user.ts'
 import { isTreeChannel } from '../../pubsub/tree-channel.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
+import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { mayListen, mayReadKey } from '../../request/permission.ts'
-import { writeBulk, writeList } from '../../resp/reply-list.ts'
+import { Search, triesOf } from '../../request/search.ts'
+import { listSource, writeBulk, writeInPieces, writeList } from '../../resp/reply-list.ts'
 import type { Value } from '../../store/value.ts'
 import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -14,6 +16,8 @@ import { withHelp } from '../subcommand-help.ts'
 const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stale']
 /** What the channels of keyspace notifications that are named after keys begin with. */
 const KEYSPACE_CHANNEL = '__keyspace@0__:'
+/** A channel that is listed takes this much memory, in bytes: the channel itself is kept anyway. */
+const REFERENCE_BYTES = 8
 const CHANNELS = { name: 'channel', type: 'string', multiple: true } as const
 const PATTERNS = { name: 'pattern', type: 'pattern', multiple: true } as const
 
@@ -29,6 +33,26 @@ function mayKnowChannel(user: User, channel: string): boolean {
   if (isTreeChannel(channel)) return mayListen(user, channel, false)
   if (!channel.startsWith(KEYSPACE_CHANNEL)) return true
   return mayReadKey(user, channel.slice(KEYSPACE_CHANNEL.length))
+}
+
+/** PUBSUB CHANNELS: as they are now, chosen in pieces, because a user may have many patterns. */
+function replyChannels({ server, reply, user }: Client, glob: Glob | undefined): void {
+  const all = [...server.pubsub.channels()]
+  const channels: string[] = []
+  const search = new Search({
+    texts: all.values() as Iterator<string, undefined>,
+    tries: triesOf(user) + (glob === undefined ? 0 : 1),
+    weight: 2 * REFERENCE_BYTES * all.length,
+    look: (channel) => {
+      if (glob !== undefined && !glob.matches(channel)) return
+      if (mayKnowChannel(user, channel)) channels.push(channel)
+    },
+    reply: (writer) => {
+      writer.array(channels.length)
+      return listSource(channels, writeBulk)
+    },
+  })
+  writeInPieces(reply, search)
 }
 
 /** Redis's pub/sub. A channel that begins with a slash watches the tree. */
@@ -140,12 +164,7 @@ export const subscribeCommands: readonly Command[] = [
           const pattern = args[2]
           if (pattern !== undefined) checkPattern(pattern)
           const glob = pattern === undefined ? undefined : new Glob(pattern)
-          const channels = [...client.server.pubsub.channels()].filter(
-            (channel) =>
-              (glob === undefined || glob.matches(channel)) && mayKnowChannel(client.user, channel),
-          )
-          client.reply.array(channels.length)
-          writeList(client.reply, channels, writeBulk)
+          replyChannels(client, glob)
         },
       },
       {

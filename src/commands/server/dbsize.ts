@@ -1,17 +1,22 @@
 // DBSIZE
 
-import { READ } from '../../access/selector.ts'
-import type { User } from '../../access/user.ts'
+import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import type { Store } from '../../store/store.ts'
-import { pathOf } from '../../store/tree/node.ts'
+import { readsAll, searchKeys } from '../generic/key-search.ts'
 
-/** How many files a user may read. */
-function countReadable({ files, fileList }: Store, user: User): number {
-  if (user.selectors.some((selector) => selector.allowsBelow('/', READ))) return files
+/** Replies with the number of files that the user may read. */
+function countReadable(client: Client): void {
   let count = 0
-  for (let i = 0; i < fileList.length; i++) if (user.mayRead(pathOf(fileList.at(i)))) count++
-  return count
+  searchKeys(client, {
+    withExpired: true,
+    look: () => {
+      count++
+    },
+    reply: (reply) => {
+      reply.integer(count)
+      return undefined
+    },
+  })
 }
 
 /** DBSIZE: how many files there are. */
@@ -27,8 +32,9 @@ export const dbsizeCommands: readonly Command[] = [
     flags: ['readonly', 'fast'],
     categories: ['keyspace'],
     reach: 'readable',
-    run({ server, reply, user }) {
-      reply.integer(countReadable(server.store, user))
+    run(client) {
+      if (readsAll(client.user)) client.reply.integer(client.server.store.files)
+      else countReadable(client)
     },
   },
 ]

@@ -7,15 +7,16 @@ export class LastCopy {
   #copy: WeakRef<TreeCopy> | undefined
   #top: WeakRef<DirectoryNode> | undefined
   #recursive = false
+  #hidden = false
   #now = 0
   #index = 0
 
   /** @param index of the store: every change raises it */
   of(top: DirectoryNode, part: CopiedPart, index: number): TreeCopy {
     if (part.empty === true) return new TreeCopy(top, part)
-    const { recursive, now } = part
-    const isSame = top === this.#top?.deref() && index === this.#index
-    if (isSame && recursive === this.#recursive && now === this.#now) {
+    const { recursive, hidden = false, now } = part
+    const isSame = top === this.#top?.deref() && index === this.#index && now === this.#now
+    if (isSame && recursive === this.#recursive && hidden === this.#hidden) {
       const known = this.#copy?.deref()
       if (known !== undefined) return known
     }
@@ -23,6 +24,7 @@ export class LastCopy {
     this.#copy = new WeakRef(copy)
     this.#top = new WeakRef(top)
     this.#recursive = recursive
+    this.#hidden = hidden
     this.#now = now
     this.#index = index
     return copy

@@ -15,6 +15,8 @@ export interface CopiedPart {
   readonly empty?: boolean
   /** Nodes that have expired by then are left out. */
   readonly now: number
+  /** Hidden nodes, too. */
+  readonly hidden?: boolean
 }
 
 /**
@@ -40,8 +42,8 @@ export class TreeCopy {
 
   /**
    * @param top a directory
-   * @param listing absent to copy all nodes; otherwise hidden ones are left out, those that have
-   * expired by `now`, and, unless it is recursive, all but the children of `top`
+   * @param listing absent to copy all nodes; otherwise hidden ones are left out unless they are asked
+   * for, those that have expired by `now`, and, unless it is recursive, all but the children of `top`
    */
   constructor(top: Node, listing?: CopiedPart) {
     const expected =
@@ -97,7 +99,7 @@ export class TreeCopy {
       if (!directory.dir) continue
       this.#firsts[position] = this.length
       for (const child of directory.children.list) {
-        if (listing !== undefined && (isHidden(child) || isOverdue(child, listing.now))) continue
+        if (listing !== undefined && !isListed(child, listing)) continue
         const at = this.#add(child)
         if (!child.dir || listing?.recursive === false) continue
         open.push(child)
@@ -127,6 +129,10 @@ export class TreeCopy {
     this.#firsts = grown(this.#firsts, new Int32Array(length))
     this.#counts = grown(this.#counts, new Int32Array(length))
   }
+}
+
+function isListed(node: Node, { hidden, now }: CopiedPart): boolean {
+  return (hidden === true || !isHidden(node)) && !isOverdue(node, now)
 }
 
 /** `modifiedIndex`, `createdIndex` and the time of expiry stand side by side. */

@@ -1,0 +1,67 @@
+import { READ } from '../../access/selector.ts'
+import type { User } from '../../access/user.ts'
+import { keyOfPath } from '../../keyspace/key.ts'
+import type { Client } from '../../request/client.ts'
+import { Search, triesOf } from '../../request/search.ts'
+import type { Transaction } from '../../request/transaction.ts'
+import { writeInPieces } from '../../resp/reply-list.ts'
+import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
+import { type TreeCopy, TreeWalk } from '../../store/tree/tree-copy.ts'
+
+/** Whether a user may read every key. */
+export function readsAll(user: User): boolean {
+  return user.unrestricted || user.selectors.some((selector) => selector.allowsBelow('/', READ))
+}
+
+/** What is done with the keys that a user may read. */
+export interface KeySearch {
+  /** Whether a key that has expired and is not removed yet counts, as it does in DBSIZE. */
+  readonly withExpired: boolean
+  /** Patterns that {@link look} compares a key with. */
+  readonly tries?: number
+  /** Memory that each key takes that is found, in bytes, about. */
+  readonly keyBytes?: number
+  look(key: string): void
+  /** Writes the reply. @returns what makes the rest of it, if there is more */
+  reply(reply: ReplyWriter): ReplySource | undefined
+}
+
+/** The last copy that counts as memory of a transaction's replies: those that follow share it. */
+const countedCopies = new WeakMap<Transaction, TreeCopy>()
+
+/** Memory that a copy takes for a client, in bytes, about: once for each EXEC. */
+function weightFor({ transaction }: Client, copy: TreeCopy): number {
+  if (transaction === undefined) return copy.weight
+  if (countedCopies.get(transaction) === copy) return 0
+  countedCopies.set(transaction, copy)
+  return copy.weight
+}
+
+/**
+ * Looks through all keys for those that a client may read, as they are at this moment, and replies. A
+ * user has many patterns, perhaps, so a large tree is copied first, and looked through in pieces.
+ */
+export function searchKeys(client: Client, search: KeySearch): void {
+  const { server, reply, user } = client
+  // Nobody would see the copy.
+  if (reply.muted) return
+  const copy = server.store.keyCopy(search.withExpired)
+  const source = new Search({
+    texts: filesOf(copy),
+    tries: triesOf(user) + (search.tries ?? 0),
+    weight: weightFor(client, copy) + copy.length * (search.keyBytes ?? 0),
+    look: (path) => {
+      if (user.mayRead(path)) search.look(keyOfPath(path))
+    },
+    reply: (writer) => search.reply(writer),
+  })
+  writeInPieces(reply, source)
+}
+
+/** The paths of all files of a copy. */
+function* filesOf(copy: TreeCopy): Generator<string, undefined> {
+  const walk = new TreeWalk(copy, '/', false)
+  for (let step = walk.next(); step !== 'done'; step = walk.next()) {
+    if (step === 'node' && copy.values[walk.position] !== undefined) yield walk.prefix + walk.name
+  }
+}

@@ -1,0 +1,63 @@
+import type { User } from '../access/user.ts'
+import type { ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
+
+/** A piece compares texts with about this many patterns, which takes about a millisecond. */
+const TRIES_PER_PIECE = 8192
+/** Comparing a text of this many characters more with a pattern counts as one try more. */
+const CHARACTERS_PER_TRY = 64
+
+/** What is looked for among many texts. */
+export interface Sought {
+  /** As they were when the request came. */
+  readonly texts: Iterator<string, undefined>
+  /** How many patterns each of them is compared with, about. */
+  readonly tries: number
+  /** Memory that the texts take, and what is found, in bytes, about. */
+  readonly weight: number
+  /** Called with each text. */
+  look(text: string): void
+  /** Writes the reply. @returns what makes the rest of it, if there is more */
+  reply(reply: ReplyWriter): ReplySource | undefined
+}
+
+/**
+ * Looks through many texts in pieces, while others are served, and then replies: a million keys and
+ * twenty patterns take seconds.
+ */
+export class Search implements ReplySource {
+  readonly weight: number
+  /** Absent when all texts have been looked at. */
+  #sought: Sought | undefined
+  #rest: ReplySource | undefined
+
+  constructor(sought: Sought) {
+    this.#sought = sought
+    this.weight = sought.weight
+  }
+
+  next(reply: ReplyWriter): boolean {
+    if (this.#sought !== undefined) {
+      if (this.#look(this.#sought)) return true
+      this.#rest = this.#sought.reply(reply)
+      // The texts need not be kept while the client reads what was found.
+      this.#sought = undefined
+    }
+    return this.#rest?.next(reply) === true
+  }
+
+  /** @returns whether texts are left */
+  #look(sought: Sought): boolean {
+    for (let left = TRIES_PER_PIECE; left > 0; ) {
+      const { value: text } = sought.texts.next()
+      if (text === undefined) return false
+      sought.look(text)
+      left -= 1 + sought.tries * (1 + text.length / CHARACTERS_PER_TRY)
+    }
+    return true
+  }
+}
+
+/** How many patterns a path is compared with, at most, to find out whether a user may read it. */
+export function triesOf(user: User): number {
+  return user.selectors.reduce((sum, { patternCount }) => sum + patternCount, 0)
+}
