@@ -144,6 +144,16 @@ export class MemoryGauge {
     return this.#heap <= most
   }
 
+  /**
+   * Whether the heap has room for what a request that only reads takes for a while: half of what is kept
+   * free is for these.
+   *
+   * @param bytes that it may take
+   */
+  heapHasRoomToRead(bytes: number): boolean {
+    return this.heapHasRoomFor(bytes - (this.heapLimit - this.#heapMost) / 2)
+  }
+
   /** Whether a request may make the server keep this many bytes, about. */
   hasRoomFor(bytes: number): boolean {
     if (bytes < MIN_STEP_BYTES) return true

@@ -7,6 +7,7 @@ import {
 import { cleanPath } from '../store/path.ts'
 import { PathTree } from '../store/path-tree.ts'
 import { CommandError } from './arguments/errors.ts'
+import { noRoom } from './room.ts'
 
 /**
  * Directories that may stand on the ways to the keys of one request. A key of 2 KB can have a thousand,
@@ -48,9 +49,7 @@ export function checkGrowth(memory: MemoryGauge, length: number, eachKey: EachKe
     )
   }
   if (!hasRoom()) {
-    throw new CommandError(
-      "OOM command not allowed when it needs more memory than 'maxmemory' or the process's heap has left.",
-    )
+    throw noRoom()
   }
 }
 

@@ -29,10 +29,10 @@ export function denialOf(
   store: Store,
 ): Denial | undefined {
   if (user.unrestricted || allowsOneKey(user, access, args)) return undefined
-  const words = wordsOf(args)
+  const asked = new Asked(access, wordsOf(args), store)
   let told: Denial | undefined
   for (const selector of user.selectors) {
-    const denial = denialBy(selector, access, words, store)
+    const denial = denialBy(selector, asked)
     if (denial === undefined) return undefined
     if (told === undefined || comesAfter(denial, told)) told = denial
   }
@@ -45,11 +45,14 @@ export function mayShow(user: User, access: CommandAccess, request: readonly Val
   const args = wordsOf(request)
   const { selectors } = user
   if (access.reach === 'all') return selectors.some((each) => each.allowsBelow('/', READ))
-  const keys = keyPlaces(access, args).map(({ at }) => args[at])
-  if (!keys.every((key) => selectors.some((each) => allowsNode(each, key, READ)))) return false
-  return channelPlaces(access, args).every((at) =>
-    selectors.some((each) => allowsChannel(each, args[at], access.channels === 'patterns')),
-  )
+  for (const { at } of keyPlaces(access, args)) {
+    if (!selectors.some((each) => allowsNode(each, args[at], READ))) return false
+  }
+  const isPattern = access.channels === 'patterns'
+  for (const at of channelPlaces(access, args)) {
+    if (!selectors.some((each) => allowsChannel(each, args[at], isPattern))) return false
+  }
+  return true
 }
 
 /** Whether a user may go on listening to a channel, or to a pattern of channels. */
@@ -83,18 +86,43 @@ function comesAfter(a: Denial, b: Denial): boolean {
   return RANK[a.kind] > RANK[b.kind] || (a.kind === b.kind && a.at > b.at)
 }
 
-function denialBy(
-  selector: Selector,
-  access: CommandAccess,
-  args: readonly string[],
-  store: Store,
-): Denial | undefined {
+/** What a request asks for; what takes long to find out is found out once for all selectors. */
+class Asked {
+  readonly access: CommandAccess
+  readonly args: readonly string[]
+  readonly reach: Reach | undefined
+  /** What is done with each key, if that depends on the request. */
+  readonly bits: number | undefined
+  readonly #store: Store
+  #reachesBelow: boolean | undefined
+
+  constructor(access: CommandAccess, args: readonly string[], store: Store) {
+    this.access = access
+    this.args = args
+    this.reach = typeof access.reach === 'function' ? access.reach(args) : access.reach
+    this.bits = access.accessOf?.(args)
+    this.#store = store
+  }
+
+  /** Whether it reaches what is below its keys. The tree is asked only if it makes a difference. */
+  get reachesBelow(): boolean {
+    this.#reachesBelow ??= reachesBelow(this.reach, this.#keys(), this.#store)
+    return this.#reachesBelow
+  }
+
+  *#keys(): Generator<string> {
+    for (const { at } of keyPlaces(this.access, this.args)) yield this.args[at]
+  }
+}
+
+function denialBy(selector: Selector, asked: Asked): Denial | undefined {
+  const { access, args } = asked
   if (!access.open && !selector.allowsCommand(access.id, args)) return NO_COMMAND
   if (!selector.allKeys) {
     if (access.reach === 'all') {
       if (!selector.allowsBelow('/', access.accessToAll)) return NOT_ALL
     } else if (access.keys.length > 0) {
-      const denial = keyDenial(selector, access, args, store)
+      const denial = keyDenial(selector, asked)
       if (denial !== undefined) return denial
     }
   }
@@ -106,43 +134,28 @@ function denialBy(
   return undefined
 }
 
-function keyDenial(
-  selector: Selector,
-  access: CommandAccess,
-  args: readonly string[],
-  store: Store,
-): Denial | undefined {
-  const reach = typeof access.reach === 'function' ? access.reach(args) : access.reach
-  const bits = access.accessOf?.(args)
-  const places = keyPlaces(access, args)
-  let below: boolean | undefined
-  for (const { at, access: declared } of places) {
-    const asked = bits ?? declared
-    if (reach !== 'below' && !allowsNode(selector, args[at], asked)) {
+function keyDenial(selector: Selector, asked: Asked): Denial | undefined {
+  const { access, args, reach, bits } = asked
+  for (const { at, access: declared } of keyPlaces(access, args)) {
+    const wanted = bits ?? declared
+    if (reach !== 'below' && !allowsNode(selector, args[at], wanted)) {
       return { kind: 'key', at, below: false }
     }
-    if (reach === undefined || reach === 'node' || allowsBelow(selector, args[at], asked)) continue
-    // The tree is asked only if it makes a difference.
-    below ??= reachesBelow(
-      reach,
-      places.map((place) => args[place.at]),
-      store,
-    )
-    if (below) return { kind: 'key', at, below: true }
+    if (reach === undefined || reach === 'node' || allowsBelow(selector, args[at], wanted)) continue
+    if (asked.reachesBelow) return { kind: 'key', at, below: true }
   }
   return undefined
 }
 
 /** Whether a request reaches what is below its keys. */
-function reachesBelow(reach: Reach | undefined, keys: readonly string[], store: Store): boolean {
-  switch (reach) {
-    case 'directory':
-      return keys.some((key) => nodeAt(store, key)?.dir === true)
-    case 'unless-file':
-      return keys.some((key) => nodeAt(store, key)?.dir !== false)
-    default:
-      return reach === 'subtree' || reach === 'below'
+function reachesBelow(reach: Reach | undefined, keys: Iterable<string>, store: Store): boolean {
+  if (reach === 'subtree' || reach === 'below') return true
+  for (const key of keys) {
+    const dir = nodeAt(store, key)?.dir
+    if (reach === 'directory' && dir === true) return true
+    if (reach === 'unless-file' && dir !== false) return true
   }
+  return false
 }
 
 function nodeAt(store: Store, key: string): ReturnType<Store['lookup']> {
@@ -150,22 +163,24 @@ function nodeAt(store: Store, key: string): ReturnType<Store['lookup']> {
   return path === undefined ? undefined : store.lookup(path)
 }
 
-/** Where the keys of a request stand, and what is done with each. */
-function keyPlaces(
+/** Where the keys of a request stand, and what is done with each. Most are never looked at. */
+function* keyPlaces(
   { keys }: CommandAccess,
   args: readonly string[],
-): { at: number; access: number }[] {
-  return keys.flatMap(({ first, last, step, access }) => {
+): Generator<{ at: number; access: number }, void> {
+  for (const { first, last, step, access } of keys) {
     const end = Math.min(last < 0 ? args.length + last : last, args.length - 1)
-    const places = []
-    for (let at = first; at <= end; at += step) places.push({ at, access })
-    return places
-  })
+    for (let at = first; at <= end; at += step) yield { at, access }
+  }
 }
 
-function channelPlaces({ channels }: CommandAccess, args: readonly string[]): number[] {
-  if (channels === undefined) return []
-  return channels === 'publish' ? [1] : args.map((_, at) => at).slice(1)
+function* channelPlaces(
+  { channels }: CommandAccess,
+  { length }: readonly string[],
+): Generator<number, void> {
+  if (channels === undefined) return
+  const end = channels === 'publish' ? 2 : length
+  for (let at = 1; at < end; at++) yield at
 }
 
 function allowsNode(selector: Selector, key: string, access: number): boolean {

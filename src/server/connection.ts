@@ -92,7 +92,7 @@ export class Connection
   }
 
   get heapBytes(): number {
-    return this.#reader.heapBytes + this.#postponed.bytes
+    return this.#reader.heapBytes + this.#postponed.bytes + this.#output.heapBytes
   }
 
   get closing(): boolean {

@@ -1,4 +1,4 @@
-import { ValuePart } from '../resp/reply-parts.ts'
+import { SourcePart, ValuePart } from '../resp/reply-parts.ts'
 import type { ReplyPart } from '../resp/reply-writer.ts'
 
 /**
@@ -19,6 +19,7 @@ export class OutputQueue {
   #blockRoom = 0
   #length = 0
   #referenced = 0
+  #sourced = 0
 
   get isEmpty(): boolean {
     return this.#first === this.#parts.length
@@ -32,6 +33,11 @@ export class OutputQueue {
   /** How many bytes of memory it holds: its {@link length} without the values it refers to. */
   get ownLength(): number {
     return this.#length - this.#referenced
+  }
+
+  /** What the sources count for. */
+  get sourceLength(): number {
+    return this.#sourced
   }
 
   /** Adds a part at the end. @param part bytes that never change, if it is bytes */
@@ -59,7 +65,7 @@ export class OutputQueue {
 
   clear(): void {
     this.#parts = []
-    this.#first = this.#blockRoom = this.#length = this.#referenced = 0
+    this.#first = this.#blockRoom = this.#length = this.#referenced = this.#sourced = 0
   }
 
   #addCopy(bytes: Buffer): void {
@@ -83,6 +89,7 @@ export class OutputQueue {
   #count(part: ReplyPart, sign: 1 | -1): void {
     this.#length += sign * part.length
     if (part instanceof ValuePart) this.#referenced += sign * part.length
+    else if (part instanceof SourcePart) this.#sourced += sign * part.length
   }
 
   #openBlock(needed: number): void {

@@ -90,6 +90,11 @@ export class Output implements Pumped {
     return this.reply.ownLength + this.#heldBytes + waiting
   }
 
+  /** How much of that lies in V8's heap, about: what makes replies does, bytes do not. */
+  get heapBytes(): number {
+    return this.#busy ? this.#encoder.sourceLength : 0
+  }
+
   /** Bytes sent so far: tells whether the client reads. */
   get sentBytes(): number {
     return this.#sentBytes

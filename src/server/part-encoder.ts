@@ -69,6 +69,11 @@ export class PartEncoder {
     return this.#queue.ownLength + (this.#source?.length ?? 0)
   }
 
+  /** How much of that sources keep. */
+  get sourceLength(): number {
+    return this.#queue.sourceLength + (this.#source?.length ?? 0)
+  }
+
   /** @param part bytes that never change, if it is bytes */
   add(part: ReplyPart): void {
     if (part instanceof SourcePart) this.#sources++

@@ -24,6 +24,7 @@ import { Dispatcher } from '../request/dispatcher.ts'
 import { firstOf, type Gate } from '../request/gate.ts'
 import { guarded } from '../request/guard.ts'
 import { Pause } from '../request/pause.ts'
+import { checkRoomToRead } from '../request/room.ts'
 import type { Transaction } from '../request/transaction.ts'
 import { FrameDecoder } from '../resp/frame-decoder.ts'
 import { defaultRequestLimits } from '../resp/request-limits.ts'
@@ -48,6 +49,8 @@ const CLOSE_GRACE_MS = 1000
 
 /** SLOWLOG and ACL LOG may each take so much of the heap, whatever their lengths are set to. */
 const LOG_SHARE = 1 / 32
+/** What a node takes in a copy of the tree, in bytes of the heap, while the copy is made. */
+const COPIED_NODE_BYTES = 40
 /** The log says at most this often that the heap is almost full. */
 const HEAP_WARNING_INTERVAL_MS = 60_000
 
@@ -211,6 +214,7 @@ export class Server implements ServerContext {
     const { clients } = this.#admission
     this.users.listener = new Revocation(clients, this.users, this.#dispatcher, this.store)
     this.memory.changes = () => this.store.index
+    this.store.beforeCopy = (nodes) => checkRoomToRead(this.memory, nodes * COPIED_NODE_BYTES)
     this.memory.onShort = () => this.persistence.relieve()
     let warnedAt = Number.NEGATIVE_INFINITY
     this.memory.onHeapFull = () => {

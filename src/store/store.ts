@@ -312,6 +312,7 @@ export class Store extends WatchableTree {
   /** A copy of the whole store, to be saved in pieces: the document may be too long for a string. */
   snapshotCopy(): SnapshotCopy {
     const { stats, isShared } = this
+    this.lastCopy.before?.(this.files)
     return new SnapshotCopy({
       root: this.root,
       history: this.history,

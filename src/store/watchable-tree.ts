@@ -132,6 +132,11 @@ export class WatchableTree {
     return this.tree.fileList
   }
 
+  /** Called before many nodes are copied, with how many there are, about; may throw. */
+  set beforeCopy(check: (nodes: number) => void) {
+    this.lastCopy.before = check
+  }
+
   /** All nodes as they are now. @param withExpired those, too, that are due and not yet removed */
   keyCopy(withExpired: boolean): TreeCopy {
     const now = withExpired ? 0 : this.tree.now()

@@ -96,6 +96,34 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     expect(after).toBeLessThan(20 * 1024 ** 2)
   })
 
+  test('listings of a tree that fills it are refused', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    const listings = ['KEYS *', 'KGET / RECURSIVE', 'SCAN 0 COUNT 1000000', 'KSAVE']
+    const readers = await Promise.all(listings.map(() => visitPort(port)))
+    for (const [i, reader] of readers.entries()) {
+      reader.send('MULTI')
+      // Each sees another tree, so that no two share what they copy.
+      for (let n = 0; n < 40; n++) {
+        reader.send('DEL', `k${40 * i + n}`)
+        reader.send(...listings[i].split(' '))
+      }
+      await reader.take(81)
+      reader.socket.pause()
+    }
+    let last: Reply = 'OK'
+    for (let n = 0; last === 'OK'; n += 2000) {
+      const keys = Array.from({ length: 2000 }, (_, i) => [`k${n + i}`, 'v'])
+      last = await client.call('MSET', ...keys.flat())
+    }
+    expect(isOom(last)).toBe(true)
+    for (const reader of readers) reader.send('EXEC')
+    for (let n = 0; n < 100; n++) expect(await client.call('PING')).toBe('PONG')
+    for (const reader of readers) reader.socket.destroy()
+    expect(await client.call('FLUSHALL')).toBe('OK')
+    while (isOom(await client.call('SET', 'a', 'b')));
+  })
+
   test('what was taken can be loaded again', async () => {
     const directory = temporaryDirectory()
     const first = await startOn(smallHeap, directory)

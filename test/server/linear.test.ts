@@ -276,6 +276,14 @@ const sequences: readonly Shape[] = [
     name: 'COMMAND GETKEYS',
     counted: (n) => frame('COMMAND', 'GETKEYS', 'MSET', ...pairs(numbered(n))),
   },
+  ...['MGET', 'PUBLISH', 'SUBSCRIBE'].map((name) => ({
+    name: `${name}, denied by many selectors`,
+    before: (n: number) =>
+      frame('ACL', 'SETUSER', 'narrow', 'reset', 'on', 'nopass', '+auth', '+echo') +
+      frame('ACL', 'SETUSER', 'narrow', ...numbered(n, '(+@all ~only-').map((rule) => `${rule})`)) +
+      frame('AUTH', 'narrow', ''),
+    counted: (n: number) => frame(name, ...(name === 'PUBLISH' ? ['a', 'b'] : numbered(n))),
+  })),
   {
     name: 'CONFIG SET of a long unknown name, and others',
     counted: (n) => frame('CONFIG', 'SET', 'x'.repeat(n), ...pairs(numbered(n, 'x'))),

@@ -4,11 +4,12 @@ import { keyOf } from '../../keyspace/key.ts'
 import { keyGlob } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { checkRoomToRead } from '../../request/room.ts'
 import { listSource, writeBulk } from '../../resp/reply-list.ts'
 import type { FileNode } from '../../store/tree/node.ts'
 import type { Glob } from '../../text/glob.ts'
 import { readsAll, searchKeys } from './key-search.ts'
-import { KEY_BYTES, mayReadFile, replyKeys } from './scan.ts'
+import { KEY_BYTES, KEYS_PER_CHECK, mayReadFile, replyKeys, roomForMore } from './scan.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
@@ -17,7 +18,7 @@ const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as con
 const MAX_DRAWS = 100
 
 /** All keys that match a glob, in the order of the list of files. */
-function allKeys({ server: { store, clock } }: Client, glob: Glob | undefined): string[] {
+function allKeys({ server: { store, clock, memory } }: Client, glob: Glob | undefined): string[] {
   const { fileList } = store
   const now = clock.now()
   const keys: string[] = []
@@ -25,7 +26,8 @@ function allKeys({ server: { store, clock } }: Client, glob: Glob | undefined): 
     const file = fileList.at(i)
     if (!store.isVisible(file, now)) continue
     const key = keyOf(file)
-    if (glob === undefined || glob.matches(key)) keys.push(key)
+    if (glob !== undefined && !glob.matches(key)) continue
+    if (keys.push(key) % KEYS_PER_CHECK === 0) checkRoomToRead(memory, roomForMore(keys.length))
   }
   return keys
 }

@@ -8,6 +8,7 @@ import { keyGlob } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { checkRoomToRead } from '../../request/room.ts'
 import { triesOf } from '../../request/search.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
@@ -24,6 +25,11 @@ const MAX_TRIES = 1_000_000
 
 /** A key that is listed takes about this much memory, in bytes, if it had to be put together. */
 export const KEY_BYTES = 64
+
+/** After so many keys, memory is asked whether it has room for as many more. */
+export const KEYS_PER_CHECK = 65_536
+/** What a key's place in a list takes, in bytes, while the list moves to a longer one. */
+const PLACE_BYTES = 24
 
 /** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
 const POSITIONS = 2 ** 32
@@ -99,6 +105,11 @@ export function replyKeys({ reply }: Client, keys: readonly string[]): void {
   writeList(reply, keys, writeBulk, KEY_BYTES * keys.length)
 }
 
+/** How much more memory a list of keys may take, in bytes, until it is next asked for. */
+export function roomForMore(count: number): number {
+  return PLACE_BYTES * count + KEYS_PER_CHECK * KEY_BYTES
+}
+
 /** Whether a user may know that there is a file. */
 export function mayReadFile(user: User, file: FileNode): boolean {
   return user.unrestricted || user.mayRead(pathOf(file))
@@ -112,7 +123,7 @@ function mostLooks(user: User): number {
 
 /** SCAN. */
 function scan(client: Client, args: readonly string[]): void {
-  const { store, clock } = client.server
+  const { store, clock, memory } = client.server
   const cursor = parseCursor(args[1])
   const { pattern, count, type } = parseScanOptions(args)
   const { fileList } = store
@@ -127,7 +138,8 @@ function scan(client: Client, args: readonly string[]): void {
     counted++
     if (type !== undefined && type !== 'STRING') continue
     const key = keyOf(file)
-    if (pattern === undefined || pattern.matches(key)) keys.push(key)
+    if (pattern !== undefined && !pattern.matches(key)) continue
+    if (keys.push(key) % KEYS_PER_CHECK === 0) checkRoomToRead(memory, roomForMore(keys.length))
   }
   client.reply.array(2)
   client.reply.bulk(left === 0 ? '0' : String(fileList.epoch * POSITIONS + left))

@@ -7,6 +7,7 @@ import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { mayListen, mayReadKey } from '../../request/permission.ts'
+import { checkRoomToRead } from '../../request/room.ts'
 import { Search, triesOf } from '../../request/search.ts'
 import { listSource, writeBulk, writeInPieces, writeList } from '../../resp/reply-list.ts'
 import type { Value } from '../../store/value.ts'
@@ -18,6 +19,8 @@ const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stal
 const KEYSPACE_CHANNEL = '__keyspace@0__:'
 /** A channel that is listed takes this much memory, in bytes: the channel itself is kept anyway. */
 const REFERENCE_BYTES = 8
+/** And this much of the heap while the list moves to a longer one. */
+const PLACE_BYTES = 24
 const CHANNELS = { name: 'channel', type: 'string', multiple: true } as const
 const PATTERNS = { name: 'pattern', type: 'pattern', multiple: true } as const
 
@@ -37,6 +40,7 @@ function mayKnowChannel(user: User, channel: string): boolean {
 
 /** PUBSUB CHANNELS: as they are now, chosen in pieces, because a user may have many patterns. */
 function replyChannels({ server, reply, user }: Client, glob: Glob | undefined): void {
+  checkRoomToRead(server.memory, PLACE_BYTES * server.pubsub.channelCount)
   const all = [...server.pubsub.channels()]
   const channels: string[] = []
   const search = new Search({

@@ -3,6 +3,8 @@ import { type CopiedPart, TreeCopy } from './tree-copy.ts'
 
 /** Makes copies for listings: clients that list the same while nothing changes share one. */
 export class LastCopy {
+  /** Called before a copy is made, with how many nodes it has, about; may throw. */
+  before: ((nodes: number) => void) | undefined
   // Weak, because the replies that are still being sent keep the copy, and the tree its directories.
   #copy: WeakRef<TreeCopy> | undefined
   #top: WeakRef<DirectoryNode> | undefined
@@ -20,6 +22,7 @@ export class LastCopy {
       const known = this.#copy?.deref()
       if (known !== undefined) return known
     }
+    this.before?.(recursive ? top.files : top.children.size)
     const copy = new TreeCopy(top, part)
     this.#copy = new WeakRef(copy)
     this.#top = new WeakRef(top)
