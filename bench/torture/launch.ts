@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import { type Child, makeDirectory, removeDirectory, sleep, startChild } from '../children.ts'
 import { open } from '../load-client.ts'
+import { listensOn } from './listening.ts'
 
 /** A running server that may end at any time. */
 export interface Target {
@@ -90,11 +91,14 @@ export async function launch(options: Launch): Promise<Target> {
   }
   if (unready) return target
   const begun = performance.now()
-  while ((await ask(port, 1000)) === undefined) {
+  for (;;) {
+    const answers = (await ask(port, 1000)) !== undefined
+    if (answers && listensOn(child.pid, port) !== false) break
     if (code !== undefined || performance.now() - begun > timeoutMs) {
       await target.stop()
       const { out, err } = child.output
-      throw new Error(`it did not start: ${`${out}${err}`.trim().slice(-300)}`)
+      const why = answers ? 'another program has taken its port' : 'it did not start'
+      throw new Error(`${why}: ${`${out}${err}`.trim().slice(-300)}`)
     }
     await sleep(2)
   }

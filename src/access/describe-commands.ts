@@ -2,6 +2,11 @@ import { CATEGORIES, type Category } from './categories.ts'
 import type { NumberedCommand } from './command-catalogue.ts'
 import { Selector } from './selector.ts'
 
+/** The rules of {@link commandRules} in one text. */
+export function describeCommands(selector: Selector): string {
+  return commandRules(selector).join(' ')
+}
+
 /**
  * The rules that allow a selector's commands, as ACL GETUSER and ACL LIST show them: `+@all` or
  * `-@all`, then the categories that come nearest, then single commands.
@@ -10,7 +15,7 @@ import { Selector } from './selector.ts'
  * fewest exceptions comes first. The next are chosen in the same way from what is left, as long as
  * there is a category with more commands that fit than exceptions.
  */
-export function describeCommands(selector: Selector): string {
+export function commandRules(selector: Selector): string[] {
   const { catalogue, allFirst } = selector
   const sign = allFirst ? '-' : '+'
   // What is still to be told, and what the rules found so far allow.
@@ -30,7 +35,7 @@ export function describeCommands(selector: Selector): string {
   for (const command of catalogue.all) {
     if (command.parent === undefined) tellCommand(selector, told, command, rules)
   }
-  return rules.join(' ')
+  return rules
 }
 
 function bestCategory(left: Selector, unused: ReadonlySet<Category>): Category | undefined {

@@ -1,3 +1,4 @@
+import { quoteWord, splitWords } from '../text/quoting.ts'
 import { splitInlineRequest } from '../text/split-words.ts'
 
 /** A rule up to its first NUL byte, which is as much as Redis compares. */
@@ -50,4 +51,28 @@ export function mergeSelectors(args: readonly string[]): string[] {
 /** The rules within a selector's parentheses; none if its quotes are unbalanced (Redis). */
 export function selectorRules(selector: string): string[] {
   return splitInlineRequest(Buffer.from(ruleText(selector.slice(1, -1)), 'latin1')) ?? []
+}
+
+/**
+ * A rule as a file keeps it, without a blank: lines are split at blanks. Only a first argument may have
+ * one, as in `+get|a b`, which would be read as two rules. No rule begins with a quote.
+ */
+export function asSaved(rule: string): string {
+  return hasBlank(rule) ? quoted(rule) : rule
+}
+
+/** The same between a selector's parentheses, where quotes count anyway. */
+export function asSavedInSelector(rule: string): string {
+  return hasBlank(rule) || /["')]/.test(rule) ? quoted(rule) : rule
+}
+
+/** The rule that {@link asSaved} has written. */
+export function savedRule(word: string): string {
+  if (!word.startsWith('"')) return word
+  const words = splitWords(word)
+  return words?.length === 1 ? words[0] : word
+}
+
+function quoted(rule: string): string {
+  return quoteWord(rule).replaceAll(' ', '\\x20')
 }

@@ -266,8 +266,6 @@ export class Selector {
       this.setCommand(this.#find(name), true)
       return
     }
-    // A line break would end the line of the file that keeps the rule.
-    if (/[\r\n]/.test(part)) throw new RuleError('syntax')
     let known = this.firstArguments.get(command.id)
     if (known === undefined) {
       known = new Map()

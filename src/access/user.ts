@@ -1,15 +1,9 @@
-import { quoteWord } from '../text/quoting.ts'
 import type { CommandCatalogue } from './command-catalogue.ts'
-import { describeCommands } from './describe-commands.ts'
+import { commandRules } from './describe-commands.ts'
 import { hasHash, hashPassword, isPasswordHash } from './password.ts'
 import { RuleError } from './rule-error.ts'
-import { ruleText, selectorRules } from './rule-words.ts'
+import { asSaved, asSavedInSelector, ruleText, selectorRules } from './rule-words.ts'
 import { READ, Selector } from './selector.ts'
-
-/** A word of a selector that would not be read as it stands. */
-function quotedIfNeeded(word: string): string {
-  return /["')]/.test(word) ? quoteWord(word) : word
-}
 
 /** Every client is this user until it gives another name. */
 export const DEFAULT_USER = 'default'
@@ -36,7 +30,7 @@ export class User {
   /** Everything is allowed: nothing else need be asked. */
   unrestricted = false
   /** The rules of each selector's commands; absent until somebody asks, because working them out takes long. */
-  #commandRules: readonly string[] | undefined
+  #commandRules: readonly (readonly string[])[] | undefined
 
   constructor(name: string, catalogue: CommandCatalogue, allChannels: () => boolean) {
     this.name = name
@@ -149,20 +143,28 @@ export class User {
     return flags
   }
 
-  /** All rules, as ACL LIST and the files show them. */
+  /** All rules, as ACL LIST shows them; Redis does not quote what has a blank in it. */
   describe(): string {
+    return this.#describe((rule) => rule, asSavedInSelector)
+  }
+
+  /** All rules, as files keep them: what is read again is the same, whatever they are. */
+  describeForFile(): string {
+    return this.#describe(asSaved, asSavedInSelector)
+  }
+
+  #describe(inRoot: (rule: string) => string, inSelector: (rule: string) => string): string {
     const passwords = this.passwords.map((hash) => `#${hash}`)
-    this.#commandRules ??= this.#selectors.map(describeCommands)
-    const commandRules = this.#commandRules
+    this.#commandRules ??= this.#selectors.map(commandRules)
+    const rulesOfCommands = this.#commandRules
     const selectors = this.#selectors.map((selector, i) => {
       const channels = selector.describeChannels()
       const rules = [
         ...selector.describeKeys(),
         ...(selector.allChannels ? channels : ['resetchannels', ...channels]),
-        commandRules[i],
-      ].join(' ')
-      // The words between parentheses are read like those of an inline request, whose quotes count.
-      return i === 0 ? rules : `(${rules.split(' ').map(quotedIfNeeded).join(' ')})`
+        ...rulesOfCommands[i],
+      ]
+      return i === 0 ? rules.map(inRoot).join(' ') : `(${rules.map(inSelector).join(' ')})`
     })
     return [...this.describeFlags(), ...passwords, ...selectors].join(' ')
   }

@@ -1,7 +1,13 @@
 import { trim } from '../text/trim.ts'
 import type { CommandCatalogue } from './command-catalogue.ts'
 import { RuleError } from './rule-error.ts'
-import { hasBlank, mergeSelectors, ruleText, UnmatchedParenthesis } from './rule-words.ts'
+import {
+  hasBlank,
+  mergeSelectors,
+  ruleText,
+  savedRule,
+  UnmatchedParenthesis,
+} from './rule-words.ts'
 import { DEFAULT_USER, User } from './user.ts'
 
 /** The longest name of a new user; limited because CLIENT LIST shows it for each of its clients. */
@@ -118,7 +124,7 @@ export class Users {
     const user = known ?? this.#new(name)
     known?.apply('reset')
     try {
-      for (const rule of mergeSelectors(args)) user.apply(rule)
+      for (const rule of mergeSelectors(args)) user.apply(savedRule(rule))
     } catch (error) {
       if (!(error instanceof RuleError || error instanceof UnmatchedParenthesis)) throw error
       const reason = error instanceof RuleError ? error.message : 'Unmatched parenthesis'
@@ -160,7 +166,7 @@ export class Users {
   isPlainDefault(password: string): boolean {
     const plain = this.#open()
     if (password !== '') plain.apply(`>${password}`)
-    return plain.describe() === this.default.describe()
+    return plain.describeForFile() === this.default.describeForFile()
   }
 
   /** Whether a user is what a line of a conf file says. @param args the rules */
@@ -168,16 +174,21 @@ export class Users {
     const user = this.#new(name)
     if (name === DEFAULT_USER) user.apply('reset')
     try {
-      for (const rule of mergeSelectors(args)) user.apply(rule)
+      for (const rule of mergeSelectors(args)) user.apply(savedRule(rule))
     } catch {
       return false
     }
-    return user.describe() === this.#users.get(name)?.describe()
+    return user.describeForFile() === this.#users.get(name)?.describeForFile()
   }
 
-  /** All users as lines of a conf file or an ACL file. */
+  /** All users as ACL LIST shows them. */
   describe(): string[] {
     return this.all.map((user) => `user ${user.name} ${user.describe()}`)
+  }
+
+  /** All users as lines of an ACL file. */
+  describeForFile(): string[] {
+    return this.all.map((user) => `user ${user.name} ${user.describeForFile()}`)
   }
 
   #new(name: string): User {
@@ -209,7 +220,7 @@ export class Users {
     }
     let errors = ''
     let told = false
-    for (const rule of rules.map((each) => trim(each, '\t\r\n'))) {
+    for (const rule of rules.map((each) => savedRule(trim(each, '\t\r\n')))) {
       try {
         user.apply(rule)
       } catch (error) {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import type { Category } from '../../src/access/categories.ts'
 import { CommandCatalogue } from '../../src/access/command-catalogue.ts'
@@ -21,12 +22,12 @@ vi.mock('../../src/access/path-pattern.ts', async (original) => {
 
 const described = vi.hoisted(() => ({ count: 0 }))
 vi.mock('../../src/access/describe-commands.ts', async (original) => {
-  const { describeCommands } =
-    await original<typeof import('../../src/access/describe-commands.ts')>()
+  const all = await original<typeof import('../../src/access/describe-commands.ts')>()
   return {
-    describeCommands: (...args: Parameters<typeof describeCommands>) => {
+    ...all,
+    commandRules: (...args: Parameters<typeof all.commandRules>) => {
       described.count++
-      return describeCommands(...args)
+      return all.commandRules(...args)
     },
   }
 })
@@ -127,12 +128,70 @@ test('a pattern that is longer than a key or a channel is refused', () => {
   }
 })
 
-test.each(['+get|a\nuser b on', '+get|\ra'])(
-  'a first argument with a line break is refused, because the file that keeps it would be read otherwise: %j',
-  (rule) => {
-    expect(() => make().set('a', [rule])).toThrow('Syntax error')
-  },
-)
+/** All users as read again from an ACL file, and from a conf file. */
+function readAgain(users: Users): Users[] {
+  const fromFile = make()
+  fromFile.load(users.describeForFile().join('\n'), 'users.acl')
+  const fromConf = make()
+  for (const user of users.all.filter(({ name }) => name !== 'default')) {
+    const line = formatUserLine(user.name, user.describeForFile())
+    expect(line).not.toMatch(/[\r\n]/)
+    const { name, rules } = parseUserLine((splitWords(line) ?? []).slice(1), new Set())
+    fromConf.define(name, rules)
+    expect(users.isDefinedBy(name, rules)).toBe(true)
+  }
+  return [fromFile, fromConf]
+}
+
+test('no first argument is read again as something else, whatever is in it', () => {
+  const piece = fc.constantFrom(
+    ...[' ', '\t', '\n', '\r', '\v', '\f', '\x85', '\xa0', '"', "'", '\\', '\\x20', '(', ')', 'x'],
+    ...[
+      '~*',
+      ' ~* ',
+      '+@all',
+      ' +@all',
+      ' on',
+      ' &*',
+      '\nuser b on nopass +@all ~*',
+      '|',
+      '#',
+      '*',
+    ],
+  )
+  const argument = fc
+    .array(piece, { minLength: 1, maxLength: 5 })
+    .map((pieces) => pieces.join(''))
+    .filter((text) => !text.includes('|'))
+  fc.assert(
+    fc.property(argument, argument, fc.boolean(), (first, second, inSelector) => {
+      const users = make()
+      const rules = [`+get|${first}`, `+set|${second}`, '~a']
+      users.set('u', inSelector ? [`(${rules.map(quoteWord).join(' ')})`] : rules)
+      const rights = (of: Users): unknown =>
+        of
+          .get('u')
+          ?.selectors.map((selector) => [
+            [...selector.firstArguments.values()].map((args) => [...args.keys()]),
+            [...selector.commands],
+            selector.describeKeys(),
+            selector.describeChannels(),
+          ])
+      for (const read of readAgain(users)) {
+        expect(rights(read)).toEqual(rights(users))
+        expect(read.all.map(({ name }) => name)).toEqual(['default', 'u'])
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('a line of a conf file is another user, if only a blank tells them apart', () => {
+  const users = make()
+  users.set('u', ['+get|x +set'])
+  expect(users.isDefinedBy('u', ['+get|x', '+set'])).toBe(false)
+  expect(users.isDefinedBy('u', ['+get|x +set'])).toBe(true)
+})
 
 test('a name that is longer than CLIENT LIST should show is refused', () => {
   const users = make()
@@ -162,17 +221,7 @@ test('what is written of a user is read as the same, whatever its patterns are',
     users.set(`${pattern}${i}`, ['+get', `~${pattern}`, `%R~${pattern}x`, `&${pattern}`])
     users.set(`u${i}`, [`(${quoteWord(`~${pattern}`)} ${quoteWord(`&${pattern}`)} +get)`])
   }
-  const lines = users.describe()
-  const fromFile = make()
-  fromFile.load(lines.join('\n'), 'users.acl')
-  expect(fromFile.describe()).toEqual(lines)
-  const fromConf = make()
-  for (const user of users.all.filter(({ name }) => name !== 'default')) {
-    const words = splitWords(formatUserLine(user.name, user.describe())) ?? []
-    const { name, rules } = parseUserLine(words.slice(1), new Set())
-    fromConf.define(name, rules)
-  }
-  expect(fromConf.describe()).toEqual(lines)
+  for (const read of readAgain(users)) expect(read.describe()).toEqual(users.describe())
 })
 
 test('many rules are read once each, and each pattern once when it is first asked for', () => {

@@ -143,7 +143,7 @@ function saveUsers({ server, reply }: Client): void {
   const file = aclFile(server)
   const { users, logger } = server
   try {
-    const lines = users.describe().map((line) => `${line}\n`)
+    const lines = users.describeForFile().map((line) => `${line}\n`)
     replaceFile(pathFromBytes(file), 0o600, () => lines.join(''))
   } catch (error) {
     logger.warn({ err: error }, 'ACL SAVE failed')
@@ -221,7 +221,7 @@ const subcommands: readonly Command[] = [
   },
   {
     name: 'list',
-    summary: 'Lists all users with their rules, as the ACL file has them.',
+    summary: 'Lists all users with their rules.',
     group: 'server',
     since: '0.1.0',
     complexity: EACH_USER,

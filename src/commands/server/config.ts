@@ -74,7 +74,9 @@ function usersForRewrite({ config, users }: ServerContext): RewrittenUsers {
   const own = config.get('aclfile') === '' ? users.all : []
   const plain = users.isPlainDefault(config.get('requirepass'))
   return {
-    lines: new Map(own.map((user) => [user.name, formatUserLine(user.name, user.describe())])),
+    lines: new Map(
+      own.map((user) => [user.name, formatUserLine(user.name, user.describeForFile())]),
+    ),
     optional: new Set(plain ? [DEFAULT_USER] : []),
     isSame: (name, rules) => users.isDefinedBy(name, rules),
   }
