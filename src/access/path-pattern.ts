@@ -62,13 +62,34 @@ export class PathPattern {
 
   /** Whether the pattern matches whatever a tree pattern of PSUBSCRIBE can match. */
   coversPattern(pattern: string): boolean {
-    const tokens = tokensOf(pattern)
-    const wildcard = tokens.findIndex(({ literal }) => literal === undefined)
-    const literals = wildcard < 0 ? tokens : tokens.slice(0, wildcard)
-    const start = literals.map(({ literal }) => literal).join('')
-    if (wildcard < 0) return this.matches(start, 1)
+    const { start, isWhole } = startOf(pattern)
+    if (isWhole) return this.matches(start, 1)
     return this.#prefix !== undefined && start.startsWith(this.#start)
   }
+}
+
+interface GlobStart {
+  /** What all texts that it matches begin with: its bytes up to the first wildcard or class. */
+  readonly start: string
+  /** Whether it has neither. */
+  readonly isWhole: boolean
+}
+
+/** The last result of {@link startOf}: many rules are asked about one pattern after the other. */
+let lastStart: ({ pattern: string } & GlobStart) | undefined
+
+function startOf(pattern: string): GlobStart {
+  if (lastStart?.pattern === pattern) return lastStart
+  let start = ''
+  let from = 0
+  let at = 0
+  for (; at < pattern.length && !'[*?'.includes(pattern[at]); at++) {
+    if (pattern[at] !== '\\' || at + 1 === pattern.length) continue
+    start += pattern.slice(from, at)
+    from = ++at
+  }
+  lastStart = { pattern, start: start + pattern.slice(from, at), isWhole: at === pattern.length }
+  return lastStart
 }
 
 /** The pieces of a glob, each as matchGlob reads it. */

@@ -285,6 +285,14 @@ const sequences: readonly Shape[] = [
     counted: (n: number) => frame(name, ...(name === 'PUBLISH' ? ['a', 'b'] : numbered(n))),
   })),
   {
+    name: 'PSUBSCRIBE to a long tree pattern, compared with many rules',
+    before: (n) =>
+      frame('ACL', 'SETUSER', 'narrow', 'reset', 'on', 'nopass', '+auth', '+echo', '+psubscribe') +
+      frame('ACL', 'SETUSER', 'narrow', ...numbered(n, '~only-').map((rule) => `${rule}/*`)) +
+      frame('AUTH', 'narrow', ''),
+    counted: (n) => frame('PSUBSCRIBE', `/${'x'.repeat(10 * n)}*`),
+  },
+  {
     name: 'CONFIG SET of a long unknown name, and others',
     counted: (n) => frame('CONFIG', 'SET', 'x'.repeat(n), ...pairs(numbered(n, 'x'))),
   },
