@@ -2,9 +2,16 @@ import { StoreError } from '../errors.ts'
 import { type Event, keyOf } from '../event.ts'
 import type { Value } from '../value.ts'
 import { DroppedEvents } from './dropped-events.ts'
+import { EventLookup } from './event-lookup.ts'
 import { LargeMemory } from './large-memory.ts'
 import { ownKey } from './own-key.ts'
 import { isWatched } from './watched.ts'
+
+/** After going through this many times as many events as there are, it is time for an {@link EventLookup}. */
+const SEARCHES_PER_LOOKUP = 16
+
+/** And where the paths are too deep for it, after so many times as many. */
+const SEARCHES_PER_TRY = 1000
 
 /** In a history that has so many events, each has a key of its own. */
 const MANY_EVENTS = 4096
@@ -35,6 +42,13 @@ export class EventHistory {
   readonly #memory = new LargeMemory()
   #lastIndex = 0
   #dropped = new DroppedEvents()
+  /** Finds events for those who resume, if many do. */
+  #lookup: EventLookup | undefined
+  /** How many events were gone through since the lookup was last of use. */
+  #searched = 0
+  /** How many events were added since the lookup was made, and since it was last used. */
+  #addedToLookup = 0
+  #addedSinceUse = 0
   /** Ranges of indexes whose events were lost, although watchers may have seen them. */
   #lost: (readonly [from: number, upTo: number])[] = []
 
@@ -85,6 +99,7 @@ export class EventHistory {
     this.#crowds[place] = crowd
     this.#size++
     this.#lastIndex = event.index
+    if (this.#lookup !== undefined) this.#addToLookup(event)
   }
 
   /**
@@ -95,11 +110,14 @@ export class EventHistory {
   find(path: string, recursive: boolean, since: number, storeIndex: number): Event | undefined {
     this.assertKept(path, recursive, since, storeIndex)
     if (since > this.#lastIndex) return undefined
-    for (let i = this.#position(since); i < this.#size; i++) {
-      const event = this.#at(i)
-      if (isWatched(event, path, recursive)) return event
+    if (this.#lookup === undefined && this.#searched > SEARCHES_PER_LOOKUP * this.#size) {
+      this.#makeLookup()
     }
-    return undefined
+    if (this.#lookup === undefined) return this.#search(path, recursive, since)
+    this.#addedSinceUse = 0
+    const from = Math.max(since, this.startIndex)
+    const index = this.#lookup.first(path, recursive, from)
+    return index === undefined ? undefined : this.#at(this.#position(index))
   }
 
   /**
@@ -184,6 +202,28 @@ export class EventHistory {
     copy.#dropped = this.#dropped.clone()
     copy.#lost = [...this.#lost]
     return copy
+  }
+
+  #search(path: string, recursive: boolean, since: number): Event | undefined {
+    const from = this.#position(since)
+    let i = from
+    while (i < this.#size && !isWatched(this.#at(i), path, recursive)) i++
+    this.#searched += i - from
+    return i < this.#size ? this.#at(i) : undefined
+  }
+
+  #makeLookup(): void {
+    this.#lookup = EventLookup.of(this)
+    this.#addedToLookup = this.#addedSinceUse = 0
+    // What cannot be made takes some time each time it is tried.
+    this.#searched = this.#lookup === undefined ? -SEARCHES_PER_TRY * this.#size : 0
+  }
+
+  #addToLookup(event: Event): void {
+    const isUsed = ++this.#addedSinceUse <= this.#size
+    if (!isUsed || this.#lookup?.add(event) !== true) this.#lookup = undefined
+    // Half of what it has are events that have been dropped.
+    else if (++this.#addedToLookup > this.#size) this.#makeLookup()
   }
 
   #at(i: number): Event {

@@ -4,6 +4,7 @@ import { ManualClock } from '../../../src/store/clock.ts'
 import { StoreError } from '../../../src/store/errors.ts'
 import type { Event } from '../../../src/store/event.ts'
 import { EventHistory } from '../../../src/store/history/event-history.ts'
+import { EventLookup } from '../../../src/store/history/event-lookup.ts'
 import { isWatched } from '../../../src/store/history/watched.ts'
 import { Store } from '../../../src/store/store.ts'
 import { places, write } from '../random-writes.ts'
@@ -90,6 +91,64 @@ describe('EventHistory', () => {
   const queries = fc.array(fc.tuple(places, fc.nat({ max: 45 })), {
     minLength: 20,
     maxLength: 20,
+  })
+
+  test('finds the same when many search it as when few do', () => {
+    let lookups = 0
+    const made = EventLookup.of
+    EventLookup.of = (events) => {
+      lookups++
+      return made(events)
+    }
+    const searches = fc.array(fc.tuple(fc.integer({ min: 1, max: 20 }), queries), { maxLength: 4 })
+    fc.assert(
+      fc.property(writes, searches, fc.integer({ min: 1, max: 30 }), (sequence, rounds, kept) => {
+        const clock = new ManualClock()
+        const store = new Store({ clock, watchHistory: kept })
+        const steps = sequence.values()
+        for (const [count, asked] of rounds) {
+          for (let i = 0; i < count; i++) {
+            steps.next().value?.(store)
+            clock.advance(1)
+            store.deleteExpiredKeys(clock.now())
+          }
+          const events = [...store.history]
+          for (const [{ path, recursive }, since] of [...asked, ...asked, ...asked]) {
+            const first = events.find(
+              (one) => one.index >= since && isWatched(one, path, recursive),
+            )
+            try {
+              expect(store.findEvent(path, recursive, since)).toEqual(first)
+            } catch (error) {
+              if (!(error instanceof StoreError)) throw error
+            }
+          }
+        }
+      }),
+      { numRuns: 500 },
+    )
+    EventLookup.of = made
+    expect(lookups).toBeGreaterThan(50)
+  })
+
+  test.each([
+    ['nothing is written', 0],
+    ['each writes before', 1],
+  ])('does not go through all events for each of many that search, while %s', (_, writesEach) => {
+    let looks = 0
+    const history = new EventHistory(roomy)
+    let index = 0
+    const add = (): void => {
+      const one = { ...event(++index, `/d/${index}`) }
+      Object.defineProperty(one, 'refresh', { get: () => ++looks < 0 })
+      history.add(one)
+    }
+    for (let i = 0; i < 1000; i++) add()
+    for (let i = 0; i < 10_000; i++) {
+      if (writesEach > 0) add()
+      expect(history.find('/other', true, history.startIndex, index)).toBeUndefined()
+    }
+    expect(looks).toBeLessThan(60_000)
   })
 
   test('refuses a watcher if and only if an event that it would have seen was dropped', () => {
