@@ -1,4 +1,6 @@
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import { ownCopy } from '../store/path.ts'
+import type { Value } from '../store/value.ts'
 import type { Denial } from './denial.ts'
 
 /** A queued request takes about this much memory besides its arguments. */
@@ -27,6 +29,8 @@ export class Transaction {
     args: RequestArguments,
     command: { writes: boolean; ordered: boolean; grows: boolean },
   ): void {
+    // The first argument may have been cut from a text of 4 kB, and keep it in memory.
+    if (typeof args[1] === 'string') (args as unknown as Value[])[1] = ownCopy(args[1])
     this.requests.push(args)
     if (command.writes) this.writes = true
     if (command.ordered) this.ordered = true

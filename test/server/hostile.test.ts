@@ -211,6 +211,22 @@ test.each([
   },
 )
 
+test('queued requests keep little more than their arguments, whatever was sent between them', async () => {
+  const server = await start()
+  const client = await join(server)
+  await client.call('MULTI')
+  // WATCH is refused here, which does not fail the transaction.
+  const between = frame('WATCH', 'x'.repeat(3900))
+  const before = usedMemory()
+  for (let round = 0; round < 10; round++) {
+    client.write(
+      (frame('GET', '/a-long-name-to-be-cut') + between).repeat(1000) + frame('GET', 'x'),
+    )
+    await client.take(2001)
+  }
+  expect(usedMemory() - before).toBeLessThan(10 * MB)
+})
+
 test('a blocked client that keeps sending is no longer read, and its end is noticed', async () => {
   const clock = new ManualClock()
   const server = await start({ clock })
