@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { checkServerIdentity } from 'node:tls'
 import {
   type ChannelCredentials,
+  type ChannelOptions,
   Client,
   type ClientDuplexStream,
   credentials,
   Metadata,
   type MethodDefinition,
   type ServiceError,
+  type VerifyOptions,
 } from '@grpc/grpc-js'
 import { fromJSON } from '@grpc/proto-loader'
 import { EtcdError, etcdErrorOf, UNAUTHENTICATED, UNAVAILABLE } from './etcd-error.ts'
@@ -48,6 +52,9 @@ const CHANNEL_OPTIONS = {
   'grpc.max_send_message_length': -1,
 } as const
 
+/** The name of a server in TLS whose URL has an address. */
+const NAME_OF_ADDRESS = 'etcd'
+
 /** What etcd says of a token that it knows no more, or that is older than a change of its users. */
 const STALE_TOKEN = /invalid auth token|revision of auth store is old/
 
@@ -87,11 +94,10 @@ export class Etcd {
   constructor(options: EtcdOptions) {
     this.#options = options
     this.#members = options.endpoints.map((url) => {
-      const { host, protocol } = new URL(url)
-      const isPlain = protocol === 'http:'
-      return new Client(host, isPlain ? credentials.createInsecure() : tlsOf(options), {
-        ...CHANNEL_OPTIONS,
-      })
+      const { host, hostname, protocol } = new URL(url)
+      if (protocol === 'http:')
+        return new Client(host, credentials.createInsecure(), CHANNEL_OPTIONS)
+      return new Client(host, ...tlsOf(options, hostname))
     })
   }
 
@@ -307,8 +313,21 @@ export class Etcd {
   }
 }
 
-function tlsOf({ caFile, certFile, keyFile }: EtcdOptions): ChannelCredentials {
+/** What a channel with TLS is made with. @param hostname of the URL, which the certificate has to name */
+function tlsOf(
+  { caFile, certFile, keyFile }: EtcdOptions,
+  hostname: string,
+): [ChannelCredentials, ChannelOptions] {
   const read = (path: string | undefined): Buffer | null =>
     path === undefined || path === '' ? null : readFileSync(path)
-  return credentials.createSsl(read(caFile), read(keyFile), read(certFile))
+  const files = [read(caFile), read(keyFile), read(certFile)] as const
+  const address = hostname.replace(/^\[|\]$/g, '')
+  if (isIP(address) === 0) return [credentials.createSsl(...files), CHANNEL_OPTIONS]
+  // TLS knows no addresses as names of servers, and Node.js prints a warning (DEP0123) where one is sent.
+  // So another name is sent, and the certificate has to name the address all the same.
+  const ofAddress: VerifyOptions = {
+    checkServerIdentity: (_, certificate) => checkServerIdentity(address, certificate),
+  }
+  const named = { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': NAME_OF_ADDRESS }
+  return [credentials.createSsl(...files, ofAddress), named]
 }
