@@ -101,6 +101,7 @@ export class Snapshots {
     await this.#removeOthers(id)
     for (const node of await nodesInLog(this.#etcd, this.#keys))
       await this.#cut(node, head.revision)
+    await this.#removeLeftParts()
     return true
   }
 
@@ -159,6 +160,28 @@ export class Snapshots {
       success: until(last + 1),
       failure: until(last),
     })
+  }
+
+  /** Removes the parts of batches that a node was putting when it died, because they will never come. */
+  async #removeLeftParts(): Promise<void> {
+    let { key } = this.#keys.allParts
+    const { range_end } = this.#keys.allParts
+    for (;;) {
+      const { kvs } = await this.#etcd.range({ key, range_end, limit: 1, keys_only: true })
+      if (kvs.length === 0) return
+      const node = this.#keys.nodeOfPart(kvs[0].key)
+      const all = this.#keys.partsOf(node)
+      key = all.range_end
+      const name = this.#keys.node(node)
+      const alive = await this.#etcd.range({ key: name, keys_only: true })
+      if (alive.kvs.length > 0) continue
+      const last = await this.#lastUntil(node, Number.POSITIVE_INFINITY)
+      const from = last === undefined ? all : this.#keys.parts({ node, number: last + 1 })
+      await this.#etcd.txnAgain({
+        compare: [isAbsent(name)],
+        success: [{ request_delete_range: { key: from.key, range_end: all.range_end } }],
+      })
+    }
   }
 
   /** The number of a node's last batch up to a revision. */

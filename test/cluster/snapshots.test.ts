@@ -3,7 +3,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { Link } from './checker/link.ts'
 import { type Group, startGroup } from './group.ts'
-import { type Members, startMembers } from './members.ts'
+import { ask, base64, type Members, startMembers } from './members.ts'
+
+/** A batch that brings nothing, in base64. */
+const VOID = 'AQI='
 
 describeWithPeer('etcd', 'a log that is cut', () => {
   let members: Members
@@ -22,7 +25,6 @@ describeWithPeer('etcd', 'a log that is cut', () => {
 
   /** How many keys begin with a name, in the group's part of etcd. */
   async function keysOf(name: string): Promise<number> {
-    const base64 = (text: string): string => Buffer.from(text).toString('base64')
     const key = `${group.prefix}${name}`
     const body = JSON.stringify({
       key: base64(key),
@@ -75,6 +77,23 @@ describeWithPeer('etcd', 'a log that is cut', () => {
     while ((await keysOf('log/')) > 60) await first.call('KSYNC')
     while ((await keysOf('snapshots/')) > 1) await first.call('KSYNC')
     expect(await keysOf('snapshots/')).toBe(1)
+  })
+
+  test('loses the parts that a node was putting when it died, and no others', async () => {
+    const put = async (key: string): Promise<void> => {
+      await ask(members.urls[0], 'kv/put', { key: base64(group.prefix + key), value: VOID })
+    }
+    const [[, alive]] = (await first.call('KNODES')) as string[][]
+    const padded = (number: number): string => String(number).padStart(16, '0')
+    await put(`parts/dead/${padded(9)}/000000`)
+    await put(`parts/zombie/${padded(9)}/000000`)
+    await put(`log/zombie/${padded(8)}`)
+    await put(`parts/${alive}/${padded(99_999)}/000000`)
+    await first.set('long', 'y'.repeat(3_000_000))
+    await writeUntilCut(first)
+    await writeUntilCut(first)
+    while ((await keysOf('parts/')) > 1) await first.call('KSYNC')
+    expect(await keysOf(`parts/${alive}/`)).toBe(1)
   })
 
   test('is left behind by a node that has fallen behind it', async () => {

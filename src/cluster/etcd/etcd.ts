@@ -37,6 +37,8 @@ export interface EtcdOptions {
 
 /** One attempt may take this long, unless the caller says otherwise, in milliseconds. */
 const ATTEMPT_MS = 1000
+/** One that is made until it succeeds is given more time with each failure, up to this, in milliseconds. */
+const MAX_ATTEMPT_MS = 8000
 /** A call that only reads is tried again after this time, in milliseconds. */
 const RETRY_MS = 50
 
@@ -182,9 +184,9 @@ export class Etcd {
     method: MethodDefinition<object, object>,
     request: object,
   ): Promise<Answer> {
-    for (;;) {
+    for (let timeout = ATTEMPT_MS; ; timeout = Math.min(2 * timeout, MAX_ATTEMPT_MS)) {
       try {
-        return await this.#attempt<Answer>(method, request, ATTEMPT_MS)
+        return await this.#attempt<Answer>(method, request, timeout)
       } catch (error) {
         if (!(error instanceof EtcdError) || this.#closed) throw error
         if (error.refused && !error.isOfMember && error.code !== UNAUTHENTICATED) throw error
