@@ -5,6 +5,7 @@ import { Link } from './checker/link.ts'
 import { type Group, startGroup } from './group.ts'
 import { ask, base64, type Members, startMembers } from './members.ts'
 
+const LIMITS = { 'log-max-batches': '20', 'watch-history-memory': '1mb' }
 /** A batch that brings nothing, in base64. */
 const VOID = 'AQI='
 
@@ -15,7 +16,7 @@ describeWithPeer('etcd', 'a log that is cut', () => {
 
   beforeEach(async () => {
     members = await startMembers(1)
-    group = await startGroup({ on: members, nodes: 1, directives: { 'log-max-batches': '20' } })
+    group = await startGroup({ on: members, nodes: 1, directives: LIMITS })
     first = group.client(0)
   })
   afterEach(async () => {
@@ -67,6 +68,23 @@ describeWithPeer('etcd', 'a log that is cut', () => {
     const event = await late.call('KWAIT', '/', 'RECURSIVE', 'SINCE', String(index))
     expect(event).toEqual(await first.call('KWAIT', '/', 'RECURSIVE', 'SINCE', String(index)))
     await late.set('more', 'x')
+    await expectSameStates(first, late)
+  })
+
+  test('has the same history of large values at a node that began with a snapshot', async () => {
+    const write = async (client: Redis): Promise<void> => {
+      for (let i = 0; i < 40; i++) {
+        await client.multi().set('a', `${i}`.repeat(9000)).append('a', 'x'.repeat(9000)).exec()
+        await client.copy('a', 'b', 'REPLACE')
+      }
+    }
+    await write(first)
+    await writeUntilCut(first)
+    const late = group.client(await group.add())
+    await expectSameStates(first, late)
+    await write(late)
+    await expectSameStates(first, late)
+    await write(first)
     await expectSameStates(first, late)
   })
 
