@@ -6,6 +6,13 @@ import type { SnapshotHead, Snapshots } from './snapshots.ts'
 
 /** After a failure, or if another node is to cut the log, this one looks again, in milliseconds. */
 const LOOK_MS = 2000
+/** What a batch takes in etcd besides its bytes, about. */
+const BATCH_BYTES = 256
+/**
+ * The log is not cut before it has this share of the snapshot's length, because etcd keeps both until it is
+ * compacted: snapshots of a large tree would fill it.
+ */
+const SNAPSHOT_SHARE = 1 / 2
 
 export interface KeeperParts {
   readonly snapshots: Snapshots
@@ -57,6 +64,11 @@ export class Keeper {
     this.#batches = this.#bytes = 0
   }
 
+  async #isWorthIt(): Promise<boolean> {
+    const bytes = this.#bytes + this.#batches * BATCH_BYTES
+    return bytes >= (await this.#parts.snapshots.length()) * SNAPSHOT_SHARE
+  }
+
   /** Looks whether another node has cut the log. */
   async #follow(): Promise<void> {
     const cut = await this.#parts.snapshots.cutAt()
@@ -75,7 +87,7 @@ export class Keeper {
     void this.#parts.keep()
     try {
       if (!(await election.stand())) await this.#follow()
-      else {
+      else if (await this.#isWorthIt()) {
         const { elected } = election
         const before = { batches: this.#batches, bytes: this.#bytes }
         const { head, pieces } = this.#parts.take()

@@ -105,6 +105,14 @@ export class Snapshots {
     return true
   }
 
+  /** How many bytes the snapshot in etcd has, about; 0 if there is none. @throws EtcdError */
+  async length(): Promise<number> {
+    const { kvs } = await this.#etcd.rangeOnce({ key: this.#keys.snapshot })
+    if (kvs.length === 0) return 0
+    const { parts } = JSON.parse(kvs[0].value.toString()) as SnapshotHead
+    return (parts - 1) * MAX_VALUE_BYTES
+  }
+
   /** The revision up to which the log has been cut. @throws EtcdError */
   async cutAt(): Promise<number> {
     const { kvs } = await this.#etcd.rangeOnce({ key: this.#keys.cut })

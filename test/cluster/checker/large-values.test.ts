@@ -67,9 +67,10 @@ describeWithPeer('etcd', 'values that are longer than a request to etcd', () => 
     for (const each of clients) await each.config('SET', 'log-max-batches', '20')
     const batches = async (): Promise<number> =>
       Number(/group_log_batches:(\d+)/.exec(await client.info('cluster'))?.[1])
-    do await client.set('cut', 'x')
+    const write = (): Promise<unknown> => insist(() => client.set('cut', 'x'.repeat(MB / 2)))
+    do await write()
     while ((await batches()) <= 20)
-    while ((await batches()) > 20) await client.set('cut', 'x')
+    while ((await batches()) > 20) await write()
     for (const each of clients) await each.config('SET', 'log-max-batches', '10000')
   }
 
