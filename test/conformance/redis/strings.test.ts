@@ -154,7 +154,7 @@ const numbers: readonly string[][] = [
 describeWithPeer('redis-server', 'strings, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
-    pair = await startPair({ 'client-query-buffer-limit': '128mb' })
+    pair = await startPair({ 'client-query-buffer-limit': '128mb' }, true)
   })
   afterAll(() => pair?.stop())
 
