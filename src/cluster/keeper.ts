@@ -1,11 +1,14 @@
 import type { Logger } from 'pino'
 import type { Value } from '../store/value.ts'
+import { ClusterError } from './cluster-error.ts'
 import type { Election } from './election.ts'
 import type { LoggedBatch } from './etcd-log.ts'
 import type { SnapshotHead, Snapshots } from './snapshots.ts'
 
 /** After a failure, or if another node is to cut the log, this one looks again, in milliseconds. */
 const LOOK_MS = 2000
+/** A tree that is too long for a snapshot is not tried again before this time, in milliseconds. */
+const HOPELESS_MS = 600_000
 /** What a batch takes in etcd besides its bytes, about. */
 const BATCH_BYTES = 256
 /**
@@ -84,6 +87,7 @@ export class Keeper {
   async #cut(): Promise<void> {
     const { election, snapshots, logger } = this.#parts
     this.#isBusy = true
+    let pause = LOOK_MS
     void this.#parts.keep()
     try {
       if (!(await election.stand())) await this.#follow()
@@ -105,12 +109,13 @@ export class Keeper {
       }
     } catch (error) {
       logger.warn({ err: error }, 'could not put a snapshot into etcd')
+      if (error instanceof ClusterError) pause = HOPELESS_MS
     }
     this.#isBusy = false
     if (this.#isClosed) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.note([])
-    }, LOOK_MS)
+    }, pause)
   }
 }

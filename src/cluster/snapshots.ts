@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
 import { FORMAT_VERSION, MAX_VALUE_BYTES } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
@@ -37,10 +38,13 @@ type Recent = SnapshotHead['recent']
 export class Snapshots {
   readonly #etcd: Etcd
   readonly #keys: Keys
+  readonly #maxBytes: number
 
-  constructor(etcd: Etcd, keys: Keys) {
+  /** @param maxBytes of a state that a node can load */
+  constructor(etcd: Etcd, keys: Keys, maxBytes = MAX_STATE_BYTES) {
     this.#etcd = etcd
     this.#keys = keys
+    this.#maxBytes = maxBytes
   }
 
   /** @returns undefined if there is none @throws ClusterError, EtcdError */
@@ -66,7 +70,7 @@ export class Snapshots {
    * @param compare must hold while it is put: that this node is elected, or that there is nothing yet
    * @param pieces of the state
    * @returns false if they do not
-   * @throws EtcdError
+   * @throws EtcdError; ClusterError if the state is longer than a node can load
    */
   async write(
     compare: readonly Compare[],
@@ -76,7 +80,15 @@ export class Snapshots {
     const id = randomBytes(8).toString('hex')
     const { recent, ...rest } = head
     let parts = 0
+    let bytes = 0
     for (const part of partsOf(encodeRecent(recent), pieces)) {
+      bytes += part.length
+      if (bytes > this.#maxBytes) {
+        await this.#remove(id)
+        throw new ClusterError(
+          `the tree is longer than the ${this.#maxBytes} bytes that a node can load: the log is not cut`,
+        )
+      }
       const { succeeded } = await this.#etcd.txn(
         {
           compare,
@@ -127,6 +139,12 @@ export class Snapshots {
       read.push(kvs[0].value)
     }
     return Buffer.concat(read)
+  }
+
+  /** Removes the parts of a snapshot that will not be finished. */
+  async #remove(id: string): Promise<void> {
+    const success = [{ request_delete_range: this.#keys.snapshotParts(id) }]
+    await this.#etcd.txnAgain({ compare: [], success })
   }
 
   /** Removes all snapshots but one, also those that were never finished. */

@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { ClusterError } from '../../src/cluster/cluster-error.ts'
 import type { Election } from '../../src/cluster/election.ts'
 import type { LoggedBatch } from '../../src/cluster/etcd-log.ts'
 import { Keeper } from '../../src/cluster/keeper.ts'
@@ -11,13 +12,14 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 /** A keeper of an elected node, before a log with a snapshot of so many bytes. */
-function start(length: number) {
+function start(length: number, failure?: Error) {
   const lengths = [length]
   let cuts = 0
   const snapshots = {
     length: async () => lengths[0],
     write: async () => {
       cuts++
+      if (failure !== undefined) throw failure
       return true
     },
   }
@@ -54,4 +56,9 @@ test('a log is not cut as long as the snapshot would be much longer than it', as
   expect(await write(100, 10)).toBe(0)
   expect(await write(4, 10 * MB)).toBe(0)
   expect(await write(1, 11 * MB)).toBe(1)
+})
+
+test('a failure is tried again soon, and a tree that is too long is not', async () => {
+  expect(await start(0, new Error('no')).write(20, MB)).toBeGreaterThan(10)
+  expect(await start(0, new ClusterError('too long')).write(20, MB)).toBe(1)
 })

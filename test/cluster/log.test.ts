@@ -6,6 +6,7 @@ import { EtcdLog, type LoggedBatch } from '../../src/cluster/etcd-log.ts'
 import { Keys } from '../../src/cluster/keys.ts'
 import { LogFollower } from '../../src/cluster/log-follower.ts'
 import { type Membership, Memberships } from '../../src/cluster/membership.ts'
+import { Snapshots } from '../../src/cluster/snapshots.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Members, startMembers } from './members.ts'
 
@@ -279,6 +280,19 @@ describeWithPeer('etcd', 'the log in etcd', () => {
       expect(followed.broken).toBe(undefined)
     },
   )
+
+  test('is not cut after a snapshot that no node could load, of which nothing is left', async () => {
+    const { etcd, keys } = await newPlace()
+    const head = { revision: 1, time: 1, changes: 0, recent: [] }
+    const pieces = Array.from({ length: 30 }, () => Buffer.alloc(100_000, 'x'))
+    await expect(new Snapshots(etcd, keys, 2_500_000).write([], head, pieces)).rejects.toThrow(
+      ClusterError,
+    )
+    const left = await etcd.range({ ...keys.snapshots, keys_only: true })
+    const cut = await etcd.range({ key: keys.cut })
+    expect([left.kvs, cut.kvs]).toEqual([[], []])
+    expect(await new Snapshots(etcd, keys, 3_500_000).write([], head, pieces)).toBe(true)
+  })
 
   test('is read by its keys where etcd has compacted what a watch needs', async () => {
     const place = await newPlace()
