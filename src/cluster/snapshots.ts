@@ -132,13 +132,14 @@ export class Snapshots {
   }
 
   async #readParts({ id, parts }: SnapshotHead): Promise<Buffer | undefined> {
-    const read: Buffer[] = []
+    const whole = Buffer.allocUnsafeSlow(parts * MAX_VALUE_BYTES)
+    let length = 0
     for (let i = 0; i < parts; i++) {
       const { kvs } = await this.#etcd.range({ key: this.#keys.snapshotPart(id, i) })
       if (kvs.length === 0) return
-      read.push(kvs[0].value)
+      length += kvs[0].value.copy(whole, length)
     }
-    return Buffer.concat(read)
+    return whole.subarray(0, length)
   }
 
   /** Removes the parts of a snapshot that will not be finished. */
