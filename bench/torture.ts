@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem, type } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { makeDirectory } from './children.ts'
 import { expireAtOnce, listAll, type Measurement, removeDirectory, watchWithMany } from './scale.ts'
 import { ServerProcess } from './server-process.ts'
 import { hostile, type Verdict } from './torture/hostile.ts'
@@ -25,6 +27,8 @@ const POWER_CUTS = 1000
 const APPLIED = 10_000
 const REDIS_OPERATIONS = 20_000
 const ACCESS_REQUESTS = 1_000_000
+/** Each waits for etcd several times. */
+const GROUP_ACCESS_REQUESTS = 10_000
 
 const MB = 1024 ** 2
 const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
@@ -63,10 +67,18 @@ async function withServer(work: (server: ServerProcess) => Promise<string>): Pro
 }
 
 /** Runs tests with an environment variable that makes them longer. */
-async function vitest(path: string, variable: string, value: number): Promise<string> {
+const vitest = (path: string, variable: string, value: number): Promise<string> =>
+  runTests([path], { [variable]: String(value) })
+
+/** @param args of vitest @param variables of the environment */
+async function runTests(
+  args: readonly string[],
+  variables: Readonly<Record<string, string>>,
+): Promise<string> {
   const started = performance.now()
-  const child = spawn('node_modules/.bin/vitest', ['run', path, '--testTimeout=3600000'], {
-    env: { ...process.env, [variable]: String(value) },
+  const patience = ['--testTimeout=3600000', '--hookTimeout=3600000']
+  const child = spawn('node_modules/.bin/vitest', ['run', ...args, ...patience], {
+    env: { ...process.env, ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let output = ''
@@ -74,9 +86,25 @@ async function vitest(path: string, variable: string, value: number): Promise<st
     output += chunk
   })
   const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`${path} failed:\n${output}`)
+  if (code !== 0) throw new Error(`${args.join(' ')} failed:\n${output}`)
   const total = /^\d+ passed.*$/m.exec(output)?.[0] ?? ''
   return `${total}; ${number(Math.round((performance.now() - started) / 1000))} s`
+}
+
+/** Runs the trials of a group at their full size, and prints a table of what they have measured. */
+async function group(): Promise<string> {
+  const directory = makeDirectory()
+  const figures = join(directory, 'figures')
+  const paths = ['joining', 'large-values', 'outage'].map(
+    (name) => `test/cluster/checker/${name}.test.ts`,
+  )
+  const total = await runTests([...paths, 'test/cluster/canaries.test.ts', '--maxWorkers=1'], {
+    KTREE_CLUSTER_LARGE: '1',
+    KTREE_GROUP_ACCESS_OPS: String(GROUP_ACCESS_REQUESTS),
+    KTREE_FIGURES: figures,
+  })
+  process.stdout.write(`\n| trial | measured |\n| --- | --- |\n${readFileSync(figures, 'utf8')}`)
+  return total
 }
 
 const trials: readonly Trial[] = [
@@ -141,6 +169,23 @@ const trials: readonly Trial[] = [
     what: `Three nodes over three members of etcd, killed, stopped and cut off, in ${number(CLUSTER_ROUNDS)} rounds of six troubles; the histories of six clients are linearizable`,
     run: () =>
       vitest('test/cluster/checker/faults.test.ts', 'KTREE_CLUSTER_ROUNDS', CLUSTER_ROUNDS),
+  },
+  {
+    name: 'cluster',
+    what: `A log of a million entries, values of 60 MB, a minute without etcd, and ${number(GROUP_ACCESS_REQUESTS)} generated requests of users at three nodes`,
+    run: group,
+  },
+  {
+    name: 'suites',
+    what: 'The tests of commands, users and clients, and those against etcd and Redis, with a node of a group for each server',
+    run: () =>
+      runTests(
+        [
+          ...['--config', 'test/cluster/group.config.ts', 'test/commands', 'test/conformance'],
+          ...['test/clients', 'test/access'],
+        ],
+        {},
+      ),
   },
   {
     name: 'kills',

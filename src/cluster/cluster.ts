@@ -10,7 +10,6 @@ import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
 import type { Clock } from '../store/clock.ts'
-import { copyValue } from '../store/value.ts'
 import { version } from '../version.ts'
 import { ClusterError } from './cluster-error.ts'
 import { Election } from './election.ts'
@@ -300,7 +299,7 @@ export class Cluster implements Group {
 
   #goOnFrom({ time, changes, recent }: Snapshotted, state: Buffer): void {
     const { clock, server } = this.#parts
-    server.store.recovery(copyValue(state))
+    server.store.recovery(state)
     this.#runner.recent.restore(changes, recent)
     clock.reach(time)
   }

@@ -15,6 +15,8 @@ import type { Membership } from './membership.ts'
 
 /** A part is put in its own transaction, which may take this long, in milliseconds. */
 const PART_MS = 5000
+/** Parts are read this many at a time. */
+const PARTS_PER_PAGE = 4
 
 /** A batch, as the log has it. */
 export interface LoggedBatch extends BatchName {
@@ -111,12 +113,19 @@ export class EtcdLog {
     return outcomeOf(answer)
   }
 
-  /** @throws ClusterError if the batch has an unknown format, or is not whole */
-  async read({ key, value, mod_revision }: KeyValue): Promise<LoggedBatch | undefined> {
+  /**
+   * @param revision of etcd at which the batch is there, and so are its parts
+   * @throws ClusterError if the batch has an unknown format, or is not whole; EtcdError if etcd has
+   *   compacted what was there at the revision
+   */
+  async read(
+    { key, value, mod_revision }: KeyValue,
+    revision: number,
+  ): Promise<LoggedBatch | undefined> {
     const batch = this.readNow({ key, value, mod_revision })
     if (batch !== 'parts') return batch
     const name = this.#keys.batchOf(key) as BatchName
-    const record = await this.#readParts(name, value)
+    const record = await this.#readParts(name, value, revision)
     return { ...name, revision: mod_revision, record }
   }
 
@@ -149,14 +158,16 @@ export class EtcdLog {
     return partsValue(count)
   }
 
-  async #readParts(name: BatchName, value: Buffer): Promise<Buffer> {
+  async #readParts(name: BatchName, value: Buffer, revision: number): Promise<Buffer> {
     const { range_end } = this.#keys.parts(name)
     const content = readBatchValue(value)
     const count = content.kind === 'parts' ? content.count : 0
     const parts: Buffer[] = []
     let { key } = this.#keys.parts(name)
     while (parts.length < count) {
-      const { kvs } = await this.#etcd.range({ key, range_end, limit: 4 })
+      // A longer batch that was refused may have left parts behind the last one.
+      const limit = Math.min(PARTS_PER_PAGE, count - parts.length)
+      const { kvs } = await this.#etcd.range({ key, range_end, revision, limit })
       if (kvs.length === 0) {
         throw new ClusterError(`batch ${name.number} of node ${name.node} lacks parts in etcd`)
       }

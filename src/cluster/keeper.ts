@@ -1,11 +1,21 @@
 import type { Logger } from 'pino'
 import type { Value } from '../store/value.ts'
+import { ClusterError } from './cluster-error.ts'
 import type { Election } from './election.ts'
 import type { LoggedBatch } from './etcd-log.ts'
 import type { SnapshotHead, Snapshots } from './snapshots.ts'
 
 /** After a failure, or if another node is to cut the log, this one looks again, in milliseconds. */
 const LOOK_MS = 2000
+/** A tree that is too long for a snapshot is not tried again before this time, in milliseconds. */
+const HOPELESS_MS = 600_000
+/** What a batch takes in etcd besides its bytes, about. */
+const BATCH_BYTES = 256
+/**
+ * The log is not cut before it has this share of the snapshot's length, because etcd keeps both until it is
+ * compacted: snapshots of a large tree would fill it.
+ */
+const SNAPSHOT_SHARE = 1 / 2
 
 export interface KeeperParts {
   readonly snapshots: Snapshots
@@ -57,6 +67,11 @@ export class Keeper {
     this.#batches = this.#bytes = 0
   }
 
+  async #isWorthIt(): Promise<boolean> {
+    const bytes = this.#bytes + this.#batches * BATCH_BYTES
+    return bytes >= (await this.#parts.snapshots.length()) * SNAPSHOT_SHARE
+  }
+
   /** Looks whether another node has cut the log. */
   async #follow(): Promise<void> {
     const cut = await this.#parts.snapshots.cutAt()
@@ -72,10 +87,11 @@ export class Keeper {
   async #cut(): Promise<void> {
     const { election, snapshots, logger } = this.#parts
     this.#isBusy = true
+    let pause = LOOK_MS
     void this.#parts.keep()
     try {
       if (!(await election.stand())) await this.#follow()
-      else {
+      else if (await this.#isWorthIt()) {
         const { elected } = election
         const before = { batches: this.#batches, bytes: this.#bytes }
         const { head, pieces } = this.#parts.take()
@@ -93,12 +109,13 @@ export class Keeper {
       }
     } catch (error) {
       logger.warn({ err: error }, 'could not put a snapshot into etcd')
+      if (error instanceof ClusterError) pause = HOPELESS_MS
     }
     this.#isBusy = false
     if (this.#isClosed) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.note([])
-    }, LOOK_MS)
+    }, pause)
   }
 }

@@ -29,6 +29,7 @@ export class Keys {
   readonly snapshots: KeyRange
   readonly nodes: KeyRange
   readonly log: KeyRange
+  readonly allParts: KeyRange
   readonly #prefix: string
   readonly #logPrefix: string
 
@@ -45,6 +46,7 @@ export class Keys {
     this.snapshots = this.#range('snapshots/')
     this.nodes = this.#range('nodes/')
     this.log = this.#range('log/')
+    this.allParts = this.#range('parts/')
   }
 
   node(node: string): Buffer {
@@ -81,6 +83,14 @@ export class Keys {
   /** All parts of a batch. */
   parts(batch: BatchName): KeyRange {
     return this.#range(partsOf(batch))
+  }
+
+  /** The node in a key of {@link parts}. */
+  nodeOfPart(key: Buffer): string {
+    return key
+      .toString('latin1')
+      .slice(this.#prefix.length + 'parts/'.length)
+      .split('/')[0]
   }
 
   /** All parts of the batches of a node. */

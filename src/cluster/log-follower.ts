@@ -14,6 +14,8 @@ const LOOK_MS = 500
 const RETRY_MS = 50
 /** Batches handed over at a time while the log is read. */
 const BATCHES_AT_ONCE = 256
+/** Fewer if they are long, in bytes. */
+const BYTES_AT_ONCE = 4 * 1024 * 1024
 
 export interface FollowerEvents {
   /** Batches in the order of the log, each once. */
@@ -43,6 +45,7 @@ export class LogFollower {
   /** What the watch has brought, and is still to be handed over. */
   readonly #queue: KeyValue[] = []
   #isEmptying = false
+  #isReloading = false
   /** The log's end, as last heard. */
   #end = 0
   #heardAt = Number.NEGATIVE_INFINITY
@@ -142,21 +145,24 @@ export class LogFollower {
         return
       } catch (error) {
         // Compacted while it was read: what is left is read at a later revision.
-        if (!(error instanceof EtcdError) || !/compacted/.test(error.message)) throw error
+        if (!isCompaction(error)) throw error
       }
     }
   }
 
   async #readUntil(revision: number): Promise<void> {
     let batches: LoggedBatch[] = []
+    let bytes = 0
     for await (const kv of readLog(this.#etcd, this.#keys, revision, this.#position)) {
       if (this.#isClosed) return
-      const batch = await this.#log.read(kv)
+      const batch = await this.#log.read(kv, revision)
       if (batch === undefined) continue
       batches.push(batch)
-      if (batches.length < BATCHES_AT_ONCE) continue
+      bytes += batch.record?.length ?? 0
+      if (batches.length < BATCHES_AT_ONCE && bytes < BYTES_AT_ONCE) continue
       this.#hand(batches)
       batches = []
+      bytes = 0
     }
     this.#hand(batches)
     this.#next = revision + 1
@@ -205,6 +211,8 @@ export class LogFollower {
 
   /** Reads the log's keys, because etcd has compacted what the watch would have to bring. */
   async #reload(): Promise<void> {
+    if (this.#isReloading || this.#isClosed) return
+    this.#isReloading = true
     this.#stream?.cancel()
     this.#stream = undefined
     try {
@@ -214,6 +222,7 @@ export class LogFollower {
     } catch (error) {
       if (!this.#isClosed) this.#events.onBroken(error)
     }
+    this.#isReloading = false
   }
 
   /** Hands over what can be without waiting. */
@@ -240,17 +249,24 @@ export class LogFollower {
   async #emptied(): Promise<void> {
     if (this.#isEmptying) return
     this.#isEmptying = true
+    let isCompacted = false
     try {
       for (let kv = this.#queue.shift(); kv !== undefined; kv = this.#queue.shift()) {
-        const batch = await this.#log.read(kv)
+        // The parts are there at that revision, also if the log has been cut since.
+        const batch = await this.#log.read(kv, kv.mod_revision)
         if (this.#isClosed) return
         if (batch !== undefined) this.#hand([batch])
       }
     } catch (error) {
-      if (!this.#isClosed) this.#events.onBroken(error)
+      isCompacted = isCompaction(error)
+      if (!isCompacted && !this.#isClosed) this.#events.onBroken(error)
     } finally {
       this.#isEmptying = false
     }
+    if (!isCompacted) return
+    // What has been taken out of the queue is read with the rest of the log.
+    this.#queue.length = 0
+    void this.#reload()
   }
 
   #hand(batches: readonly LoggedBatch[]): void {
@@ -285,4 +301,8 @@ export class LogFollower {
     this.#etcd.rotate()
     this.#rewatch('it was silent')
   }
+}
+
+function isCompaction(error: unknown): boolean {
+  return error instanceof EtcdError && /compacted/.test(error.message)
 }

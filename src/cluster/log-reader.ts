@@ -2,10 +2,11 @@ import type { Etcd } from './etcd/etcd.ts'
 import type { KeyValue } from './etcd/types.ts'
 import { afterKey, type KeyRange, type Keys } from './keys.ts'
 
-/** Pages have about this many bytes. */
+/** Pages have about this many bytes, as long as batches are as long as those before. */
 const PAGE_BYTES = 1024 * 1024
-const MAX_PAGE_KEYS = 1000
-const FIRST_PAGE_KEYS = 32
+/** Bounds a page whose batches are longer than those before: one has a megabyte at most. */
+const MAX_PAGE_KEYS = 128
+const FIRST_PAGE_KEYS = 8
 
 /** Reads the batches of one node, in order, page by page. */
 class NodeBatches {

@@ -3,7 +3,9 @@ import type { Logger } from 'pino'
 import { Applier } from '../log/apply.ts'
 import { nodeCopyOf, setAside, treeOf } from '../persistence/data-directory.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
+import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { Store, type StoreOptions } from '../store/store.ts'
+import type { Value } from '../store/value.ts'
 import { FORMAT_VERSION } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
@@ -122,7 +124,7 @@ export class OwnDirectory {
     const { id } = this.#parts.log
     await this.#copy?.write(
       { format: FORMAT_VERSION, log: id, ...head, batch: { node, number } },
-      pieces,
+      loadable(pieces),
     )
   }
 
@@ -131,5 +133,19 @@ export class OwnDirectory {
     return new ClusterError(
       `${path} is ${what}: choose another --dir; or, to take the tree that is in etcd, remove the file`,
     )
+  }
+}
+
+/** @throws ClusterError if a state is longer than a node can load */
+function* loadable(pieces: Iterable<Value>): Generator<Value> {
+  let bytes = 0
+  for (const piece of pieces) {
+    bytes += piece.length
+    if (bytes > MAX_STATE_BYTES) {
+      throw new ClusterError(
+        `the tree is longer than the ${MAX_STATE_BYTES} bytes that can be loaded`,
+      )
+    }
+    yield piece
   }
 }

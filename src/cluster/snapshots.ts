@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
 import { FORMAT_VERSION, MAX_VALUE_BYTES } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
@@ -37,10 +38,13 @@ type Recent = SnapshotHead['recent']
 export class Snapshots {
   readonly #etcd: Etcd
   readonly #keys: Keys
+  readonly #maxBytes: number
 
-  constructor(etcd: Etcd, keys: Keys) {
+  /** @param maxBytes of a state that a node can load */
+  constructor(etcd: Etcd, keys: Keys, maxBytes = MAX_STATE_BYTES) {
     this.#etcd = etcd
     this.#keys = keys
+    this.#maxBytes = maxBytes
   }
 
   /** @returns undefined if there is none @throws ClusterError, EtcdError */
@@ -66,7 +70,7 @@ export class Snapshots {
    * @param compare must hold while it is put: that this node is elected, or that there is nothing yet
    * @param pieces of the state
    * @returns false if they do not
-   * @throws EtcdError
+   * @throws EtcdError; ClusterError if the state is longer than a node can load
    */
   async write(
     compare: readonly Compare[],
@@ -76,7 +80,15 @@ export class Snapshots {
     const id = randomBytes(8).toString('hex')
     const { recent, ...rest } = head
     let parts = 0
+    let bytes = 0
     for (const part of partsOf(encodeRecent(recent), pieces)) {
+      bytes += part.length
+      if (bytes > this.#maxBytes) {
+        await this.#remove(id)
+        throw new ClusterError(
+          `the tree is longer than the ${this.#maxBytes} bytes that a node can load: the log is not cut`,
+        )
+      }
       const { succeeded } = await this.#etcd.txn(
         {
           compare,
@@ -101,7 +113,16 @@ export class Snapshots {
     await this.#removeOthers(id)
     for (const node of await nodesInLog(this.#etcd, this.#keys))
       await this.#cut(node, head.revision)
+    await this.#removeLeftParts()
     return true
+  }
+
+  /** How many bytes the snapshot in etcd has, about; 0 if there is none. @throws EtcdError */
+  async length(): Promise<number> {
+    const { kvs } = await this.#etcd.rangeOnce({ key: this.#keys.snapshot })
+    if (kvs.length === 0) return 0
+    const { parts } = JSON.parse(kvs[0].value.toString()) as SnapshotHead
+    return (parts - 1) * MAX_VALUE_BYTES
   }
 
   /** The revision up to which the log has been cut. @throws EtcdError */
@@ -111,13 +132,20 @@ export class Snapshots {
   }
 
   async #readParts({ id, parts }: SnapshotHead): Promise<Buffer | undefined> {
-    const read: Buffer[] = []
+    const whole = Buffer.allocUnsafeSlow(parts * MAX_VALUE_BYTES)
+    let length = 0
     for (let i = 0; i < parts; i++) {
       const { kvs } = await this.#etcd.range({ key: this.#keys.snapshotPart(id, i) })
       if (kvs.length === 0) return
-      read.push(kvs[0].value)
+      length += kvs[0].value.copy(whole, length)
     }
-    return Buffer.concat(read)
+    return whole.subarray(0, length)
+  }
+
+  /** Removes the parts of a snapshot that will not be finished. */
+  async #remove(id: string): Promise<void> {
+    const success = [{ request_delete_range: this.#keys.snapshotParts(id) }]
+    await this.#etcd.txnAgain({ compare: [], success })
   }
 
   /** Removes all snapshots but one, also those that were never finished. */
@@ -159,6 +187,28 @@ export class Snapshots {
       success: until(last + 1),
       failure: until(last),
     })
+  }
+
+  /** Removes the parts of batches that a node was putting when it died, because they will never come. */
+  async #removeLeftParts(): Promise<void> {
+    let { key } = this.#keys.allParts
+    const { range_end } = this.#keys.allParts
+    for (;;) {
+      const { kvs } = await this.#etcd.range({ key, range_end, limit: 1, keys_only: true })
+      if (kvs.length === 0) return
+      const node = this.#keys.nodeOfPart(kvs[0].key)
+      const all = this.#keys.partsOf(node)
+      key = all.range_end
+      const name = this.#keys.node(node)
+      const alive = await this.#etcd.range({ key: name, keys_only: true })
+      if (alive.kvs.length > 0) continue
+      const last = await this.#lastUntil(node, Number.POSITIVE_INFINITY)
+      const from = last === undefined ? all : this.#keys.parts({ node, number: last + 1 })
+      await this.#etcd.txnAgain({
+        compare: [isAbsent(name)],
+        success: [{ request_delete_range: { key: from.key, range_end: all.range_end } }],
+      })
+    }
   }
 
   /** The number of a node's last batch up to a revision. */

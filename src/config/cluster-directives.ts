@@ -86,7 +86,7 @@ export const clusterDirectives = {
     mutable: true,
     help: 'Length of the log at which it is cut',
     comment:
-      'When the log in etcd has more batches than this, one node puts a snapshot of the tree into etcd and cuts the log before it. A batch is what clients write at the same time.',
+      'When the log in etcd has more batches than this, and is half as long as the snapshot would be, one node puts a snapshot of the tree into etcd and cuts the log before it. A batch is what clients write at the same time.',
   },
   'log-max-memory': {
     group: 'Cluster',

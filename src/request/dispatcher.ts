@@ -14,7 +14,8 @@ import type { Client, ServerContext } from './client.ts'
 import { endTransaction, limitKept } from './client.ts'
 import type { Command } from './command.ts'
 import type { Denial } from './denial.ts'
-import { denialText, lateDenialText } from './denial-text.ts'
+import { lateDenialText } from './denial-text.ts'
+import { DeniedError } from './denied-error.ts'
 import { errorAsSeen } from './error-as-seen.ts'
 import type { Gate } from './gate.ts'
 import { checkGrowth } from './growth.ts'
@@ -82,6 +83,8 @@ export class Dispatcher {
     } catch (error) {
       // Replies are in order: the error comes after those that a log still owes the client.
       if (client.owed > 0 && this.gate?.holds(client, sent, false) === true) return
+      if (entry !== undefined && error instanceof DeniedError)
+        noteDenial(this.#server, client, entry, sent, error.denial)
       this.#refuse(client, entry, error)
       return
     }
@@ -268,9 +271,7 @@ export class Dispatcher {
 
   #checkUser(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const denial = denialOf(client.user, entry.access, args, this.#server.store)
-    if (denial === undefined) return
-    noteDenial(this.#server, client, entry, args, denial)
-    throw new CommandError(denialText(denial, entry.fullName))
+    if (denial !== undefined) throw new DeniedError(denial, entry.fullName)
   }
 
   /** Checks one of Redis's protected commands: all clients, local clients or none may use it. */

@@ -44,6 +44,7 @@ export function followConfig(parts: Configured): void {
   })
   follow(['watch-history', 'watch-history-memory'], () =>
     store.history.resize({
+      ...store.history.limits,
       events: config.get('watch-history'),
       bytes: historyMemory(config, memory),
     }),

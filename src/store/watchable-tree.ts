@@ -90,6 +90,7 @@ export class WatchableTree {
     this.#history = new EventHistory({
       events: options.watchHistory ?? 1000,
       bytes: options.watchHistoryMemory ?? 256 * 1024 * 1024,
+      isShared: this.isShared,
     })
   }
 

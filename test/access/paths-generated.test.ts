@@ -3,12 +3,12 @@ import { ManualClock } from '../../src/store/clock.ts'
 import { SeededRandom, seedOfRun } from '../persistence/seeded-random.ts'
 import { ErrorReply, join, start, visit } from '../server/raw-client.ts'
 import { PathModel } from './path-model.ts'
+import { playScenes } from './play.ts'
 import { anyPath, spelled } from './random-requests.ts'
-import { asRule, KEY_RULES, Scene, stateOf } from './scene.ts'
+import { asRule, KEY_RULES } from './scene.ts'
 
 /** How many requests the users make altogether. */
 const OPS = Number(process.env.KTREE_ACCESS_OPS ?? 1500)
-const STEPS = 25
 test('no request shows or changes what its user may not see or change', async () => {
   const seed = seedOfRun()
   const random = new SeededRandom(seed)
@@ -18,32 +18,12 @@ test('no request shows or changes what its user may not see or change', async ()
     directives: { 'notify-keyspace-events': 'AKEnm', 'slowlog-log-slower-than': '0' },
   })
   const admin = await join(server)
-  let requests = 0
   try {
-    while (requests < OPS) {
-      const scene = new Scene(random, admin, server.store, clock, () => visit(server))
-      await scene.begin()
-      let witness = await scene.connect()
-      for (let i = 0; i < STEPS; i++) {
-        const kind = random.next()
-        if (kind < 0.12) await scene.listen()
-        else if (kind < 0.3) await scene.plant()
-        else if (kind < 0.36) await scene.move()
-        else if (kind < 0.4) await scene.ask(['KDEL', scene.above(), 'RECURSIVE'])
-        else if (kind < 0.42) await scene.narrow()
-        else if (kind < 0.46) {
-          const before = stateOf(server.store)
-          clock.advance(1500)
-          await scene.settle()
-          scene.checkUnchanged(before)
-        } else {
-          if (witness.client.ended) witness = await scene.connect()
-          await scene.use(witness)
-          requests++
-        }
-      }
-      await scene.end()
-    }
+    await playScenes(
+      { store: server.store, admin, clock, connect: () => visit(server) },
+      random,
+      OPS,
+    )
   } catch (error) {
     throw new Error(`KTREE_SEED=${seed}: ${(error as Error).message}`)
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { testAlone } from '../cluster/alone.ts'
 import {
   ErrorReply,
   eventually,
@@ -38,28 +39,15 @@ const begun: readonly (readonly [
   ['KWAIT', [['KWAIT', '/a/x']], ['resetkeys', '~b']],
   ['a recursive KWAIT', [['KWAIT', '/a', 'RECURSIVE']], ['resetkeys', '~a']],
   ['MONITOR', [['MONITOR']], ['-monitor']],
-  [
-    'WATCH of a file',
-    [
-      ['SET', 'a/f', 'x'],
-      ['WATCH', 'a/f'],
-    ],
-    ['resetkeys', '~a'],
-  ],
-  [
-    'WATCH of a directory',
-    [
-      ['SET', 'a/f', 'x'],
-      ['WATCH', 'a'],
-    ],
-    ['resetkeys', '~a'],
-  ],
+  ['WATCH of a file', [['WATCH', 'a/f']], ['resetkeys', '~a']],
+  ['WATCH of a directory', [['WATCH', 'a']], ['resetkeys', '~a']],
 ]
 
 test.each(begun)(
   '%s ends when the right to it is taken away, and not before',
   async (_, requests, rules) => {
     const { admin, user } = await scene('~a', '~a/*', '&c')
+    await admin.call('SET', 'a/f', 'x')
     for (const request of requests) user.send(...request)
     await admin.call('PING')
     await admin.call('ACL', 'SETUSER', 'u', '~more', '&more')
@@ -175,14 +163,18 @@ test('two spellings of one pattern are one pattern', async () => {
   expect(await user.call('KSET', 'a/x', '1')).toContain('set')
 })
 
-test('a deleted user cannot go on with what it has queued', async () => {
-  const { admin, user } = await scene('~a*', '+acl|deluser')
-  await user.call('MULTI')
-  await user.call('ACL', 'DELUSER', 'u')
-  await user.call('SET', 'a', '1')
-  const replies = (await user.call('EXEC')) as unknown[]
-  expect(replies[0]).toBe(1)
-  expect(replies[1]).toBeInstanceOf(ErrorReply)
-  await user.closed
-  expect(await admin.call('EXISTS', 'a')).toBe(0)
-})
+testAlone(
+  'the writes of an EXEC have the rights of the moment when it is taken',
+  'a deleted user cannot go on with what it has queued',
+  async () => {
+    const { admin, user } = await scene('~a*', '+acl|deluser')
+    await user.call('MULTI')
+    await user.call('ACL', 'DELUSER', 'u')
+    await user.call('SET', 'a', '1')
+    const replies = (await user.call('EXEC')) as unknown[]
+    expect(replies[0]).toBe(1)
+    expect(replies[1]).toBeInstanceOf(ErrorReply)
+    await user.closed
+    expect(await admin.call('EXISTS', 'a')).toBe(0)
+  },
+)

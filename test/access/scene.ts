@@ -7,6 +7,7 @@ import { LARGE_VALUE_BYTES, textOfValue } from '../../src/store/value.ts'
 import type { SeededRandom } from '../persistence/seeded-random.ts'
 import { Push, parseReply, type RawClient, type Reply } from '../server/raw-client.ts'
 import { PathModel } from './path-model.ts'
+import type { Stage } from './play.ts'
 import {
   anyPath,
   anyRequest,
@@ -65,10 +66,13 @@ export class Witness {
   }
 }
 
+/** A client that may do everything. */
+export type Admin = Pick<RawClient, 'call'>
+
 /** One user, one tree, and some connections. */
 export class Scene {
   readonly random: SeededRandom
-  readonly admin: RawClient
+  readonly admin: Admin
   readonly store: Store
   readonly clock: ManualClock
   readonly witnesses: Witness[] = []
@@ -81,19 +85,15 @@ export class Scene {
   readonly #watched: string[] = []
   #spy: RawClient | undefined
   readonly #connect: () => Promise<RawClient>
+  readonly #synced: (() => Promise<void>) | undefined
 
-  constructor(
-    random: SeededRandom,
-    admin: RawClient,
-    store: Store,
-    clock: ManualClock,
-    connect: () => Promise<RawClient>,
-  ) {
+  constructor(random: SeededRandom, { admin, store, clock, connect, synced }: Stage) {
     this.random = random
     this.admin = admin
     this.store = store
     this.clock = clock
     this.#connect = connect
+    this.#synced = synced
   }
 
   async begin(): Promise<void> {
@@ -251,6 +251,7 @@ export class Scene {
   async settle(): Promise<void> {
     for (let i = 0; i < 3; i++) {
       await this.admin.call('PING')
+      await this.#synced?.()
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
@@ -291,6 +292,7 @@ export class Scene {
     if (request[0] === 'EXEC') this.#queueing = false
     if (this.#queueing) await this.settle()
     else await witness.client.untilPong().catch(() => [])
+    await this.#synced?.()
     this.checkUnchanged(before)
   }
 

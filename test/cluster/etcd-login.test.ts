@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
 import { startServer } from '../../src/server/start.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
+import { Link } from './checker/link.ts'
 import { type Group, startGroup } from './group.ts'
 import { ask, base64, type Members, startMembers } from './members.ts'
 
@@ -59,8 +60,26 @@ describeWithPeer('etcd', 'an etcd that asks who is there', () => {
   }
 
   test('by TLS with certificates of both sides', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
     members = await startMembers(1, SERVED_WITH, 'https')
+    expect(members.urls[0]).toContain('127.0.0.1')
     await expectShared(ALICE)
+    process.off('warning', note)
+    // Node.js would tell once in a process of an address that is sent as a name.
+    expect(warnings).toEqual([])
+  })
+
+  test('by TLS, and its certificate names another address', async () => {
+    members = await startMembers(1, SERVED_WITH, 'https')
+    const { port } = new URL(members.urls[0])
+    const link = await Link.to(Number(port), '127.0.0.2')
+    const endpoints = `https://127.0.0.2:${link.port}`
+    expect(await refusal({ ...ALICE, 'etcd-endpoints': endpoints })).toMatch(
+      /waiting for etcd: .*not match certificate's altnames/,
+    )
+    await link.close()
   })
 
   test('by TLS, and somebody has no certificate, or another authority', async () => {

@@ -4,9 +4,9 @@ import { defineConfig } from 'vitest/config'
  * Runs tests that were written for one server against nodes of a group: `startServer` makes each server
  * the only node of a group of its own, over one member of etcd.
  *
- * Tests of `dir` and of values that grow beyond `proto-max-bulk-len` fail: see docs/cluster.md.
+ * Tests of what a node of a group does not do are skipped, and their titles say why: see alone.ts.
  *
- *     npx vitest run --config test/cluster/group.config.ts test/commands test/conformance test/clients
+ *     npx vitest run --config test/cluster/group.config.ts test/commands test/conformance test/clients test/access
  */
 export default defineConfig({
   plugins: [

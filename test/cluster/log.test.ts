@@ -6,6 +6,7 @@ import { EtcdLog, type LoggedBatch } from '../../src/cluster/etcd-log.ts'
 import { Keys } from '../../src/cluster/keys.ts'
 import { LogFollower } from '../../src/cluster/log-follower.ts'
 import { type Membership, Memberships } from '../../src/cluster/membership.ts'
+import { Snapshots } from '../../src/cluster/snapshots.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Members, startMembers } from './members.ts'
 
@@ -21,6 +22,8 @@ const bytes = (value: string): readonly Uint8Array[] => [Buffer.from(value)]
 class Followed {
   readonly batches: LoggedBatch[] = []
   broken: unknown
+  /** How many bytes were handed over at once, at most. */
+  most = 0
   /** How often the log had been cut, and the position of the snapshot that is then loaded. */
   cuts = 0
   snapshot = 0
@@ -35,6 +38,8 @@ class Followed {
         onBatches: (batches) => {
           // A node begins with a void.
           this.batches.push(...batches.filter(({ number }) => number > 0))
+          const bytes = batches.reduce((sum, { record }) => sum + (record?.length ?? 0), 0)
+          this.most = Math.max(this.most, bytes)
           this.#wake()
         },
         onCut: async () => {
@@ -214,6 +219,79 @@ describeWithPeer('etcd', 'the log in etcd', () => {
       expect(batches[0].record?.equals(long)).toBe(true)
       expect(text(batches[1])).toBe(`${who.node} 2 after`)
     }
+  })
+
+  test('has no part of a longer batch that was refused under the same name', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    for (let i = 0; i < 8; i++) {
+      const key = place.keys.part({ node: who.node, number: 1 }, i)
+      await place.etcd.txn({ compare: [], success: [{ request_put: { key, value: key } }] })
+    }
+    const long = Buffer.alloc(2_000_000, 'abc')
+    await place.log.put(who, 1, [long], TIMEOUT_MS)
+    const { batches } = await follow(place)
+    expect(batches[0].record?.equals(long)).toBe(true)
+  })
+
+  test('is handed over in pieces that are not much longer than its longest batch', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    const long = Buffer.alloc(3_000_000, 'abc')
+    for (let i = 1; i <= 4; i++) await place.log.put(who, i, [long], TIMEOUT_MS)
+    const { batches, most } = await follow(place)
+    expect(batches).toHaveLength(4)
+    expect(most).toBeLessThanOrEqual(2 * long.length)
+  })
+
+  test.each([
+    ['cut', false],
+    ['cut and compacted', true],
+  ])(
+    'is read on by a node for whom it is %s between a batch and its parts',
+    async (_, compacts) => {
+      const place = await newPlace()
+      const who = await join(place)
+      const followed = await follow(place)
+      await place.log.put(who, 1, bytes('before'), TIMEOUT_MS)
+      await followed.until(() => followed.batches.length === 1)
+      const { etcd, keys } = place
+      const range = etcd.range.bind(etcd)
+      let isCut = false
+      etcd.range = async (request) => {
+        if (!isCut && request.key.toString().includes('/parts/')) {
+          isCut = true
+          followed.snapshot = await place.log.end()
+          const cut = Buffer.from(String(followed.snapshot))
+          const success = [
+            { request_put: { key: keys.cut, value: cut } },
+            { request_delete_range: keys.allParts },
+          ]
+          const { header } = await etcd.txn({ compare: [], success })
+          if (compacts) await etcd.compact(header.revision)
+        }
+        return range(request)
+      }
+      await place.log.put(who, 2, [Buffer.alloc(3_000_000)], TIMEOUT_MS)
+      await place.log.put(who, 3, bytes('last'), TIMEOUT_MS)
+      await followed.until(() => text(followed.batches.at(-1) as LoggedBatch).endsWith('last'))
+      expect(isCut).toBe(true)
+      expect(followed.cuts).toBe(compacts ? 1 : 0)
+      expect(followed.broken).toBe(undefined)
+    },
+  )
+
+  test('is not cut after a snapshot that no node could load, of which nothing is left', async () => {
+    const { etcd, keys } = await newPlace()
+    const head = { revision: 1, time: 1, changes: 0, recent: [] }
+    const pieces = Array.from({ length: 30 }, () => Buffer.alloc(100_000, 'x'))
+    await expect(new Snapshots(etcd, keys, 2_500_000).write([], head, pieces)).rejects.toThrow(
+      ClusterError,
+    )
+    const left = await etcd.range({ ...keys.snapshots, keys_only: true })
+    const cut = await etcd.range({ key: keys.cut })
+    expect([left.kvs, cut.kvs]).toEqual([[], []])
+    expect(await new Snapshots(etcd, keys, 3_500_000).write([], head, pieces)).toBe(true)
   })
 
   test('is read by its keys where etcd has compacted what a watch needs', async () => {

@@ -3,7 +3,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { Link } from './checker/link.ts'
 import { type Group, startGroup } from './group.ts'
-import { type Members, startMembers } from './members.ts'
+import { ask, base64, type Members, startMembers } from './members.ts'
+
+const LIMITS = { 'log-max-batches': '20', 'watch-history-memory': '1mb' }
+/** A batch that brings nothing, in base64. */
+const VOID = 'AQI='
 
 describeWithPeer('etcd', 'a log that is cut', () => {
   let members: Members
@@ -12,7 +16,7 @@ describeWithPeer('etcd', 'a log that is cut', () => {
 
   beforeEach(async () => {
     members = await startMembers(1)
-    group = await startGroup({ on: members, nodes: 1, directives: { 'log-max-batches': '20' } })
+    group = await startGroup({ on: members, nodes: 1, directives: LIMITS })
     first = group.client(0)
   })
   afterEach(async () => {
@@ -22,7 +26,6 @@ describeWithPeer('etcd', 'a log that is cut', () => {
 
   /** How many keys begin with a name, in the group's part of etcd. */
   async function keysOf(name: string): Promise<number> {
-    const base64 = (text: string): string => Buffer.from(text).toString('base64')
     const key = `${group.prefix}${name}`
     const body = JSON.stringify({
       key: base64(key),
@@ -42,7 +45,8 @@ describeWithPeer('etcd', 'a log that is cut', () => {
       return JSON.stringify(((await answer.json()) as { kvs?: object[] }).kvs ?? [])
     }
     const before = await revision()
-    do await client.call('KCREATE', '/queue', 'x', 'UNIQUE')
+    // Long values, because the log has to be longer than half the snapshot.
+    do await client.call('KCREATE', '/queue', 'x'.repeat(2000), 'UNIQUE')
     while ((await revision()) === before)
   }
 
@@ -68,13 +72,52 @@ describeWithPeer('etcd', 'a log that is cut', () => {
     await expectSameStates(first, late)
   })
 
+  test('has the same history of large values at a node that began with a snapshot', async () => {
+    const write = async (client: Redis): Promise<void> => {
+      for (let i = 0; i < 40; i++) {
+        await client.multi().set('a', `${i}`.repeat(9000)).append('a', 'x'.repeat(9000)).exec()
+        await client.copy('a', 'b', 'REPLACE')
+      }
+    }
+    await write(first)
+    await writeUntilCut(first)
+    const late = group.client(await group.add())
+    await expectSameStates(first, late)
+    await write(late)
+    await expectSameStates(first, late)
+    await write(first)
+    await expectSameStates(first, late)
+  })
+
   test('loses what is before the snapshot, and keeps one snapshot', async () => {
     await writeUntilCut(first)
     await writeUntilCut(first)
     // What was written while the log was being cut stays, and so does the last batch before.
     while ((await keysOf('log/')) > 60) await first.call('KSYNC')
-    while ((await keysOf('snapshots/')) > 1) await first.call('KSYNC')
-    expect(await keysOf('snapshots/')).toBe(1)
+    const key = base64(`${group.prefix}snapshot`)
+    const { kvs = [] } = await ask(members.urls[0], 'kv/range', { key })
+    const { parts } = JSON.parse(Buffer.from(kvs[0].value, 'base64').toString()) as {
+      parts: number
+    }
+    while ((await keysOf('snapshots/')) > parts) await first.call('KSYNC')
+    expect(await keysOf('snapshots/')).toBe(parts)
+  })
+
+  test('loses the parts that a node was putting when it died, and no others', async () => {
+    const put = async (key: string): Promise<void> => {
+      await ask(members.urls[0], 'kv/put', { key: base64(group.prefix + key), value: VOID })
+    }
+    const [[, alive]] = (await first.call('KNODES')) as string[][]
+    const padded = (number: number): string => String(number).padStart(16, '0')
+    await put(`parts/dead/${padded(9)}/000000`)
+    await put(`parts/zombie/${padded(9)}/000000`)
+    await put(`log/zombie/${padded(8)}`)
+    await put(`parts/${alive}/${padded(99_999)}/000000`)
+    await first.set('long', 'y'.repeat(3_000_000))
+    await writeUntilCut(first)
+    await writeUntilCut(first)
+    while ((await keysOf('parts/')) > 1) await first.call('KSYNC')
+    expect(await keysOf(`parts/${alive}/`)).toBe(1)
   })
 
   test('is left behind by a node that has fallen behind it', async () => {

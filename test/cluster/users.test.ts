@@ -71,6 +71,18 @@ describeWithPeer('etcd', 'users of a group', () => {
     expect(String(await admins[1].call('ACL', 'LOG'))).not.toContain('sports')
   })
 
+  test('deny a request behind a write once, in ACL LOG and in the audit log', async () => {
+    await admins[0].call('ACL', 'LOG', 'RESET')
+    const denied = (): number =>
+      readFileSync(join(directory, 'audit'), 'utf8').split('"event":"denied"').length
+    const before = denied()
+    const replies = (await user.pipeline().set('app/x', '1').get('other').exec()) ?? []
+    expect(String(replies[1][0])).toContain('NOPERM')
+    const [entry] = (await admins[0].call('ACL', 'LOG')) as unknown[][]
+    expect(entry.slice(0, 2)).toEqual(['count', 1])
+    expect(denied()).toBe(before + 1)
+  })
+
   test('who may not make all requests of an EXEC any more make the others, at every node', async () => {
     await user.multi({ pipeline: false })
     await user.set('app/x', '1')

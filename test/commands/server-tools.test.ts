@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { latencyDoctor, latencyGraph } from '../../src/commands/server/latency-report.ts'
 import { bucketEnd, histogramBucket } from '../../src/metrics/latency-histogram.ts'
 import { ManualClock } from '../../src/store/clock.ts'
+import { testAlone } from '../cluster/alone.ts'
 import { ErrorReply, join, type Reply, start } from '../server/raw-client.ts'
 
 test.for([
@@ -58,22 +59,26 @@ test('LATENCY DOCTOR says what was slow, or why it knows of nothing', () => {
   )
 })
 
-test('the latency of expiries and checkpoints is monitored, one sample a second', async () => {
-  const clock = new ManualClock()
-  const server = await start({ clock, directives: { 'latency-monitor-threshold': '1' } })
-  const client = await join(server)
-  for (let i = 0; i < 20_000; i += 100) {
-    client.write('')
-    for (let j = 0; j < 100; j++)
-      server.store.set(`/k/${i + j}`, '1', { expireTime: clock.now() + 1 })
-  }
-  await client.call('KSET', '/arm', '1', 'PX', '1')
-  clock.advance(1)
-  const latest = (await client.call('LATENCY', 'LATEST')) as Reply[][]
-  expect(latest.map(([event]) => event)).toContain('expire-cycle')
-  const history = (await client.call('LATENCY', 'HISTORY', 'expire-cycle')) as Reply[]
-  expect(history).toHaveLength(1)
-})
+testAlone(
+  'an expiry is an entry of the log, which comes later',
+  'the latency of expiries and checkpoints is monitored, one sample a second',
+  async () => {
+    const clock = new ManualClock()
+    const server = await start({ clock, directives: { 'latency-monitor-threshold': '1' } })
+    const client = await join(server)
+    for (let i = 0; i < 20_000; i += 100) {
+      client.write('')
+      for (let j = 0; j < 100; j++)
+        server.store.set(`/k/${i + j}`, '1', { expireTime: clock.now() + 1 })
+    }
+    await client.call('KSET', '/arm', '1', 'PX', '1')
+    clock.advance(1)
+    const latest = (await client.call('LATENCY', 'LATEST')) as Reply[][]
+    expect(latest.map(([event]) => event)).toContain('expire-cycle')
+    const history = (await client.call('LATENCY', 'HISTORY', 'expire-cycle')) as Reply[]
+    expect(history).toHaveLength(1)
+  },
+)
 
 test('MEMORY USAGE of a directory is the sum of all below it', async () => {
   const client = await join(await start())
@@ -113,21 +118,25 @@ test('LOLWUT draws a tree, and shows the versions', async () => {
   expect(await client.call('LOLWUT', 'VERSION', '5', '80')).toContain('ktree ver.')
 })
 
-test('while clients are paused, due keys are hidden but do not expire', async () => {
-  const clock = new ManualClock()
-  const server = await start({ clock })
-  const client = await join(server)
-  await client.call('SET', 'a', '1', 'PX', '10')
-  await client.call('CLIENT', 'PAUSE', '1000', 'WRITE')
-  clock.advance(500)
-  expect(await client.call('GET', 'a')).toBeNull()
-  expect(server.store.index).toBe(1)
-  client.send('SET', 'b', '1')
-  // The pause ends: the waiting request is served, and the due key expires.
-  clock.advance(500)
-  expect(await client.next()).toBe('OK')
-  expect(server.store.index).toBe(3)
-})
+testAlone(
+  'a pause is that of one node',
+  'while clients are paused, due keys are hidden but do not expire',
+  async () => {
+    const clock = new ManualClock()
+    const server = await start({ clock })
+    const client = await join(server)
+    await client.call('SET', 'a', '1', 'PX', '10')
+    await client.call('CLIENT', 'PAUSE', '1000', 'WRITE')
+    clock.advance(500)
+    expect(await client.call('GET', 'a')).toBeNull()
+    expect(server.store.index).toBe(1)
+    client.send('SET', 'b', '1')
+    // The pause ends: the waiting request is served, and the due key expires.
+    clock.advance(500)
+    expect(await client.next()).toBe('OK')
+    expect(server.store.index).toBe(3)
+  },
+)
 
 test('a paused client may disconnect', async () => {
   const server = await start()

@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { checkServerIdentity } from 'node:tls'
 import {
   type ChannelCredentials,
+  type ChannelOptions,
   Client,
   type ClientDuplexStream,
   credentials,
   Metadata,
   type MethodDefinition,
   type ServiceError,
+  type VerifyOptions,
 } from '@grpc/grpc-js'
 import { fromJSON } from '@grpc/proto-loader'
 import { EtcdError, etcdErrorOf, UNAUTHENTICATED, UNAVAILABLE } from './etcd-error.ts'
@@ -33,6 +37,8 @@ export interface EtcdOptions {
 
 /** One attempt may take this long, unless the caller says otherwise, in milliseconds. */
 const ATTEMPT_MS = 1000
+/** One that is made until it succeeds is given more time with each failure, up to this, in milliseconds. */
+const MAX_ATTEMPT_MS = 8000
 /** A call that only reads is tried again after this time, in milliseconds. */
 const RETRY_MS = 50
 
@@ -47,6 +53,9 @@ const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
 } as const
+
+/** The name of a server in TLS whose URL has an address. */
+const NAME_OF_ADDRESS = 'etcd'
 
 /** What etcd says of a token that it knows no more, or that is older than a change of its users. */
 const STALE_TOKEN = /invalid auth token|revision of auth store is old/
@@ -87,11 +96,10 @@ export class Etcd {
   constructor(options: EtcdOptions) {
     this.#options = options
     this.#members = options.endpoints.map((url) => {
-      const { host, protocol } = new URL(url)
-      const isPlain = protocol === 'http:'
-      return new Client(host, isPlain ? credentials.createInsecure() : tlsOf(options), {
-        ...CHANNEL_OPTIONS,
-      })
+      const { host, hostname, protocol } = new URL(url)
+      if (protocol === 'http:')
+        return new Client(host, credentials.createInsecure(), CHANNEL_OPTIONS)
+      return new Client(host, ...tlsOf(options, hostname))
     })
   }
 
@@ -176,9 +184,9 @@ export class Etcd {
     method: MethodDefinition<object, object>,
     request: object,
   ): Promise<Answer> {
-    for (;;) {
+    for (let timeout = ATTEMPT_MS; ; timeout = Math.min(2 * timeout, MAX_ATTEMPT_MS)) {
       try {
-        return await this.#attempt<Answer>(method, request, ATTEMPT_MS)
+        return await this.#attempt<Answer>(method, request, timeout)
       } catch (error) {
         if (!(error instanceof EtcdError) || this.#closed) throw error
         if (error.refused && !error.isOfMember && error.code !== UNAUTHENTICATED) throw error
@@ -307,8 +315,21 @@ export class Etcd {
   }
 }
 
-function tlsOf({ caFile, certFile, keyFile }: EtcdOptions): ChannelCredentials {
+/** What a channel with TLS is made with. @param hostname of the URL, which the certificate has to name */
+function tlsOf(
+  { caFile, certFile, keyFile }: EtcdOptions,
+  hostname: string,
+): [ChannelCredentials, ChannelOptions] {
   const read = (path: string | undefined): Buffer | null =>
     path === undefined || path === '' ? null : readFileSync(path)
-  return credentials.createSsl(read(caFile), read(keyFile), read(certFile))
+  const files = [read(caFile), read(keyFile), read(certFile)] as const
+  const address = hostname.replace(/^\[|\]$/g, '')
+  if (isIP(address) === 0) return [credentials.createSsl(...files), CHANNEL_OPTIONS]
+  // TLS knows no addresses as names of servers, and Node.js prints a warning (DEP0123) where one is sent.
+  // So another name is sent, and the certificate has to name the address all the same.
+  const ofAddress: VerifyOptions = {
+    checkServerIdentity: (_, certificate) => checkServerIdentity(address, certificate),
+  }
+  const named = { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': NAME_OF_ADDRESS }
+  return [credentials.createSsl(...files, ofAddress), named]
 }

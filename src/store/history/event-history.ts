@@ -22,6 +22,11 @@ export interface HistoryLimits {
   events: number
   /** The most bytes of keys and values that those events hold. */
   bytes: number
+  /**
+   * Whether other nodes have the same history: an event then counts with the lengths of its key and its
+   * values. What memory the values lie in, and what shares it, differs from node to node.
+   */
+  isShared?: boolean
 }
 
 /** The last events in order of index, in a ring. Older events are dropped. */
@@ -85,10 +90,14 @@ export class EventHistory {
     const { overwrite } = event
     const value = overwrite === undefined ? event.node.value : overwrite.value
     const prevValue = overwrite === undefined ? event.prevNode?.value : overwrite.prevValue
-    const bytes = keyOf(event).length + smallLength(value) + smallLength(prevValue)
+    const { isShared } = this.#limits
+    const lengthOf = isShared === true ? anyLength : smallLength
+    const bytes = keyOf(event).length + lengthOf(value) + lengthOf(prevValue)
     this.#bytes += bytes
-    if (isLarge(value)) this.#bytes += this.#memory.hold(value, event.index)
-    if (isLarge(prevValue)) this.#bytes += this.#memory.hold(prevValue, event.index)
+    if (isShared !== true) {
+      if (isLarge(value)) this.#bytes += this.#memory.hold(value, event.index)
+      if (isLarge(prevValue)) this.#bytes += this.#memory.hold(prevValue, event.index)
+    }
     this.#trim(1)
     if (this.#size === this.#ring.length) this.#grow()
     if (this.#size >= MANY_EVENTS) ownKey(event)
@@ -197,7 +206,7 @@ export class EventHistory {
     copy.#front = this.#front
     copy.#size = this.#size
     copy.#bytes = this.#bytes
-    for (const event of this) copy.#memory.holdAll(event)
+    if (this.#limits.isShared !== true) for (const event of this) copy.#memory.holdAll(event)
     copy.#lastIndex = this.#lastIndex
     copy.#dropped = this.#dropped.clone()
     copy.#lost = [...this.#lost]
@@ -289,4 +298,8 @@ function isLarge(value: Value | undefined): value is Buffer {
 
 function smallLength(value: Value | undefined): number {
   return typeof value === 'string' ? value.length : 0
+}
+
+function anyLength(value: Value | undefined): number {
+  return value === undefined ? 0 : value.length
 }

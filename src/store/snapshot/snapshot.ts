@@ -5,6 +5,9 @@ import { bytesOf, isTextValue, type Value } from '../value.ts'
 import { checkDensity } from './json-density.ts'
 import { parseSnapshot, type Snapshot } from './snapshot-parser.ts'
 
+/** The longest state that can be read, in bytes. */
+export const MAX_STATE_BYTES = constants.MAX_STRING_LENGTH
+
 /**
  * Reads a state saved by ktree, by etcd's store, or by a whole etcd server, which keeps its clients'
  * keys in a namespace of their own.
@@ -15,8 +18,8 @@ import { parseSnapshot, type Snapshot } from './snapshot-parser.ts'
  */
 export function loadSnapshot(state: Value, limits: HistoryLimits): Snapshot {
   const bytes = bytesOf(state)
-  if (bytes.length > constants.MAX_STRING_LENGTH) {
-    throw new SnapshotError(`the state is larger than ${constants.MAX_STRING_LENGTH} bytes`)
+  if (bytes.length > MAX_STATE_BYTES) {
+    throw new SnapshotError(`the state is larger than ${MAX_STATE_BYTES} bytes`)
   }
   if (!isTextValue(bytes)) throw new SnapshotError('the state is not valid UTF-8')
   checkDensity(bytes)

@@ -34,9 +34,10 @@ export class Link {
     })
   }
 
-  static async to(target: number): Promise<Link> {
+  /** @param address where it listens */
+  static async to(target: number, address = '127.0.0.1'): Promise<Link> {
     const link = new Link(target)
-    await new Promise<void>((resolve) => link.#server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => link.#server.listen(0, address, resolve))
     return link
   }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,12 +70,31 @@ export class ProcessNode {
   }
 
   /** SIGKILL. */
-  async kill(): Promise<void> {
+  kill(): Promise<void> {
+    return this.#signal('SIGKILL')
+  }
+
+  /** SIGTERM: it keeps a copy of its tree. */
+  leave(): Promise<void> {
+    return this.#signal('SIGTERM')
+  }
+
+  async #signal(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child
     if (child === undefined || this.#hasEnded) return
     const ended = once(child, 'exit')
-    child.kill('SIGKILL')
+    child.kill(signal)
     await ended
+  }
+
+  /** The most memory that it has had so far, in MB; NaN where the system does not tell. */
+  get peak(): number {
+    try {
+      const status = readFileSync(`/proc/${this.#child?.pid}/status`, 'utf8')
+      return Number(/VmHWM:\s*(\d+)/.exec(status)?.[1]) / 1024
+    } catch {
+      return Number.NaN
+    }
   }
 
   /** Goes on where it was stopped, killed, or cut off. */
@@ -113,30 +132,43 @@ export class ProcessNode {
 export interface ProcessGroup {
   readonly members: Members
   readonly nodes: readonly ProcessNode[]
+  /** Starts one more node; it may not serve yet. */
+  add(args?: readonly string[]): Promise<ProcessNode>
   /** Ends all trouble. */
   mend(): Promise<void>
   stop(): Promise<void>
 }
 
-/** Starts three nodes over three members, all in processes of their own. @param main dist/main.js */
+/**
+ * Starts three nodes over three members, all in processes of their own.
+ *
+ * @param main dist/main.js
+ * @param args of the nodes
+ * @param memberArgs of the members
+ */
 export async function startProcessGroup(
   main: string,
   args: readonly string[] = [],
+  memberArgs: readonly string[] = [],
 ): Promise<ProcessGroup> {
-  const members = await startMembers(3)
+  const members = await startMembers(3, memberArgs)
   const nodes: ProcessNode[] = []
+  const add = async (more: readonly string[] = []): Promise<ProcessNode> => {
+    const [port] = await freePorts(1)
+    const targets = members.urls.map((url) => Number(new URL(url).port))
+    const links = await Promise.all(targets.map((target) => Link.to(target)))
+    const ahead = CLOCKS_AHEAD_MS[nodes.length % CLOCKS_AHEAD_MS.length]
+    const node = new ProcessNode(main, port, links, [...args, ...more], ahead)
+    nodes.push(node)
+    node.start()
+    return node
+  }
   const stop = async (): Promise<void> => {
     await Promise.all(nodes.map((node) => node.end()))
     await members.stop()
   }
   try {
-    for (const port of await freePorts(3)) {
-      const targets = members.urls.map((url) => Number(new URL(url).port))
-      const links = await Promise.all(targets.map((target) => Link.to(target)))
-      const ahead = CLOCKS_AHEAD_MS[nodes.length]
-      nodes.push(new ProcessNode(main, port, links, args, ahead))
-    }
-    for (const node of nodes) node.start()
+    for (let i = 0; i < 3; i++) await add()
     await Promise.all(nodes.map((node) => node.ready()))
   } catch (error) {
     await stop()
@@ -147,5 +179,5 @@ export async function startProcessGroup(
     await Promise.all(members.members.map((member) => member.ready()))
     for (const node of nodes) await node.mend()
   }
-  return { members, nodes, mend, stop }
+  return { members, nodes, add, mend, stop }
 }

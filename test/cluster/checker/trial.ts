@@ -72,7 +72,7 @@ function judge(history: History, balances: readonly number[]): string[] {
 }
 
 /** @returns what differs between the nodes at one index, once all have all */
-async function differences(ports: readonly number[]): Promise<string[]> {
+export async function differences(ports: readonly number[]): Promise<string[]> {
   for (;;) {
     for (const port of ports) await syncAt(port)
     const states = await Promise.all(ports.map(stateOf))
@@ -89,7 +89,7 @@ async function differences(ports: readonly number[]): Promise<string[]> {
 const indexOf = (state: string): string | undefined => /"CurrentIndex":(\d+)/.exec(state)?.[1]
 
 /** Calls until it is done: a node that has been mended may not have reached etcd again. */
-async function insist(call: () => Promise<unknown>): Promise<void> {
+export async function insist(call: () => Promise<unknown>): Promise<void> {
   for (;;) {
     try {
       await call()

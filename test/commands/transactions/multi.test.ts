@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { RunningServer } from '../../../src/server/start.ts'
 import { type Clock, ManualClock } from '../../../src/store/clock.ts'
 import type { Event } from '../../../src/store/event.ts'
+import { testAlone } from '../../cluster/alone.ts'
 import { useDisk } from '../../persistence/support.ts'
 import {
   ErrorReply,
@@ -22,6 +23,10 @@ class IdleClock implements Clock {
   time = Date.UTC(2020, 0, 1)
 
   now(): number {
+    return this.time
+  }
+
+  elapsed(): number {
     return this.time
   }
 
@@ -143,17 +148,21 @@ test('a watch is touched by an expiry that has not been carried out yet', async 
   }
 })
 
-test('removing a key that expired before WATCH does not touch the watch', async () => {
-  const clock = new IdleClock()
-  const server = await start({ clock })
-  const client = await join(server)
-  await client.call('KSET', '/a', '1', 'PX', '10')
-  await client.call('KSET', '/d/x', '1', 'PX', '10')
-  clock.time += 10
-  await client.call('WATCH', '/a', '/d')
-  expect(server.store.deleteExpiredKeys(clock.time)).toBe(2)
-  expect(await transact(client, 'PING')).toEqual(['PONG'])
-})
+testAlone(
+  'nodes expire by entries of the log',
+  'removing a key that expired before WATCH does not touch the watch',
+  async () => {
+    const clock = new IdleClock()
+    const server = await start({ clock })
+    const client = await join(server)
+    await client.call('KSET', '/a', '1', 'PX', '10')
+    await client.call('KSET', '/d/x', '1', 'PX', '10')
+    clock.time += 10
+    await client.call('WATCH', '/a', '/d')
+    expect(server.store.deleteExpiredKeys(clock.time)).toBe(2)
+    expect(await transact(client, 'PING')).toEqual(['PONG'])
+  },
+)
 
 test('nothing expires in the middle of EXEC', async () => {
   const clock = new IdleClock()
@@ -303,43 +312,51 @@ async function startOnDisk(): Promise<RunningServer> {
   return await start({ directives: { dir: directory, durability: 'always' } })
 }
 
-test('all writes of an EXEC are in one record, and the reply waits for the disk', async () => {
-  const server = await startOnDisk()
-  const client = await join(server)
-  const disk = useDisk()
-  disk.hold()
-  await client.call('MULTI')
-  for (let i = 0; i < 100; i++) client.send('SET', `k${i}`, 'v')
-  await client.take(100)
-  client.send('EXEC')
-  await eventually(() => server.store.lookup('/k99') !== undefined)
-  await eventually(() => disk.waiting === 1)
-  expect(client.unread).toBe('')
-  expect(disk.appends).toBe(1)
-  disk.release()
-  expect(await client.next()).toEqual(new Array(100).fill('OK'))
-})
+testAlone(
+  'a node has no journal',
+  'all writes of an EXEC are in one record, and the reply waits for the disk',
+  async () => {
+    const server = await startOnDisk()
+    const client = await join(server)
+    const disk = useDisk()
+    disk.hold()
+    await client.call('MULTI')
+    for (let i = 0; i < 100; i++) client.send('SET', `k${i}`, 'v')
+    await client.take(100)
+    client.send('EXEC')
+    await eventually(() => server.store.lookup('/k99') !== undefined)
+    await eventually(() => disk.waiting === 1)
+    expect(client.unread).toBe('')
+    expect(disk.appends).toBe(1)
+    disk.release()
+    expect(await client.next()).toEqual(new Array(100).fill('OK'))
+  },
+)
 
-test('when the disk has failed, writes are refused as soon as they are queued', async () => {
-  const server = await startOnDisk()
-  const client = await join(server)
-  const queued = await join(server)
-  await queued.call('MULTI')
-  await queued.call('SET', 'b', '1')
-  useDisk().failure = new Error('no space')
-  expect(errorText(await client.call('SET', 'a', '1'))).toMatch(/^MISCONF/)
-  await client.call('MULTI')
-  expect(await client.call('GET', 'a')).toBe('QUEUED')
-  expect(errorText(await client.call('SET', 'a', '2'))).toMatch(/^MISCONF/)
-  expect(errorText(await client.call('EXEC'))).toBe(
-    'EXECABORT Transaction discarded because of previous errors.',
-  )
-  expect(errorText(await queued.call('EXEC'))).toMatch(
-    /^EXECABORT Transaction discarded because of: MISCONF /,
-  )
-  expect(await transact(client, 'GET a')).toEqual(['1'])
-  expect(await client.call('GET', 'b')).toBeNull()
-})
+testAlone(
+  'a node has no journal',
+  'when the disk has failed, writes are refused as soon as they are queued',
+  async () => {
+    const server = await startOnDisk()
+    const client = await join(server)
+    const queued = await join(server)
+    await queued.call('MULTI')
+    await queued.call('SET', 'b', '1')
+    useDisk().failure = new Error('no space')
+    expect(errorText(await client.call('SET', 'a', '1'))).toMatch(/^MISCONF/)
+    await client.call('MULTI')
+    expect(await client.call('GET', 'a')).toBe('QUEUED')
+    expect(errorText(await client.call('SET', 'a', '2'))).toMatch(/^MISCONF/)
+    expect(errorText(await client.call('EXEC'))).toBe(
+      'EXECABORT Transaction discarded because of previous errors.',
+    )
+    expect(errorText(await queued.call('EXEC'))).toMatch(
+      /^EXECABORT Transaction discarded because of: MISCONF /,
+    )
+    expect(await transact(client, 'GET a')).toEqual(['1'])
+    expect(await client.call('GET', 'b')).toBeNull()
+  },
+)
 
 test('a key that expires while its transaction is being queued is gone in EXEC', async () => {
   const clock = new ManualClock()

@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { type RunningServer, startServer } from '../../../src/server/start.ts'
 import { Store } from '../../../src/store/store.ts'
 import { textToBytes } from '../../../src/store/text.ts'
 import { exportTree } from '../../../src/transfer/export.ts'
 import { importTree } from '../../../src/transfer/import.ts'
+import { testAlone } from '../../cluster/alone.ts'
 import { Recorder } from '../../transfer/recorder.ts'
 import { describeWithPeer, type RunningEtcd, startEtcd } from '../peers.ts'
 import { EtcdClient, type EtcdNode, type EtcdRequest, isError } from './etcd-client.ts'
@@ -104,65 +105,73 @@ describeWithPeer('etcd', 'a tree imported from etcd', () => {
     return stderr.lines
   }
 
-  test('has the same nodes, indexes and TTLs as in etcd, also after export and import', async () => {
-    for (const request of writes()) {
-      const { body } = await etcd.send(request)
-      if (isError(body)) throw new Error(`${request.path}: ${body.message}`)
-    }
-    const written = await ask('/')
-    // The last change is the expiry of the node with the shortest TTL.
-    await (await etcd.watch('/leases/brief', false, written.index + 1)).event
-    const tree = await ask('/')
-    expect(tree.index).toBe(written.index + 1)
-    await untilSaved(tree.index)
-
-    const first = join(directory, 'first')
-    const second = join(directory, 'second')
-    const file = join(directory, 'state.json')
-    const lines = await importInto(etcdServer.dataDir, first)
-    expect(lines).toEqual([
-      expect.stringMatching(/^taking .*\.snap$/),
-      expect.stringMatching(/^imported into .*: \d+ nodes .* 2 with a TTL$/),
-    ])
-    const outputs = { stdout: new Recorder(), stderr: new Recorder() }
-    await exportTree(new Store(), { file, dir: first, replace: false, ...outputs })
-    await importInto(file, second)
-
-    for (const dir of [first, second]) {
-      server = await startServer({ directives: { dir, durability: 'everysec' } })
-      const { store } = server
-      expect(store.index).toBe(tree.index)
-      const ours = storeNode(store.get('/', { recursive: true }).node, false, anySpan)
-      expect(ours).toEqual(tree.node)
-      expect(store.get('/queue').node.nodes).toHaveLength(QUEUE_LENGTH)
-      for (const path of hidden) {
-        const node = storeNode(store.get(path, { recursive: true }).node, false, anySpan)
-        expect(node).toEqual((await ask(path)).node)
+  testAlone(
+    'the tree of a server comes into a group by etcd-bootstrap',
+    'has the same nodes, indexes and TTLs as in etcd, also after export and import',
+    async () => {
+      for (const request of writes()) {
+        const { body } = await etcd.send(request)
+        if (isError(body)) throw new Error(`${request.path}: ${body.message}`)
       }
-      expect(store.get(textToBytes('/config/grüße/世界')).node.value).toBe(
-        textToBytes('é € 😀 "quoted" \\ \n\t'),
-      )
-      await server.close()
-    }
-    // etcd's index may be higher by now, because it writes its cluster's version at some point.
-    expect((await ask('/')).node).toEqual(tree.node)
-  })
+      const written = await ask('/')
+      // The last change is the expiry of the node with the shortest TTL.
+      await (await etcd.watch('/leases/brief', false, written.index + 1)).event
+      const tree = await ask('/')
+      expect(tree.index).toBe(written.index + 1)
+      await untilSaved(tree.index)
 
-  test('lacks the writes after the snapshot, and import says so', async () => {
-    const { index } = await ask('/')
-    await untilSaved(index)
-    await etcd.send({ method: 'PUT', path: '/later', params: { value: '1' } })
-    await etcd.send({ method: 'DELETE', path: '/later' })
-    const lines = await importInto(etcdServer.dataDir, join(directory, 'third'))
-    // etcd may have saved a snapshot in the meantime, with one of the two writes or both.
-    const imported = Number(/ index (\d+),/.exec(lines.at(-1) ?? '')?.[1])
-    const missing = index + 2 - imported
-    expect(lines.some((line) => line.startsWith('warning: '))).toBe(missing > 0)
-    if (missing > 0) {
-      expect(lines[1]).toMatch(/^warning: the snapshot is the state at raft index \d+, and /)
-      expect(lines[1]).toContain(
-        missing === 1 ? ' 1 later write is not' : ' 2 later writes are not',
-      )
-    }
-  })
+      const first = join(directory, 'first')
+      const second = join(directory, 'second')
+      const file = join(directory, 'state.json')
+      const lines = await importInto(etcdServer.dataDir, first)
+      expect(lines).toEqual([
+        expect.stringMatching(/^taking .*\.snap$/),
+        expect.stringMatching(/^imported into .*: \d+ nodes .* 2 with a TTL$/),
+      ])
+      const outputs = { stdout: new Recorder(), stderr: new Recorder() }
+      await exportTree(new Store(), { file, dir: first, replace: false, ...outputs })
+      await importInto(file, second)
+
+      for (const dir of [first, second]) {
+        server = await startServer({ directives: { dir, durability: 'everysec' } })
+        const { store } = server
+        expect(store.index).toBe(tree.index)
+        const ours = storeNode(store.get('/', { recursive: true }).node, false, anySpan)
+        expect(ours).toEqual(tree.node)
+        expect(store.get('/queue').node.nodes).toHaveLength(QUEUE_LENGTH)
+        for (const path of hidden) {
+          const node = storeNode(store.get(path, { recursive: true }).node, false, anySpan)
+          expect(node).toEqual((await ask(path)).node)
+        }
+        expect(store.get(textToBytes('/config/grüße/世界')).node.value).toBe(
+          textToBytes('é € 😀 "quoted" \\ \n\t'),
+        )
+        await server.close()
+      }
+      // etcd's index may be higher by now, because it writes its cluster's version at some point.
+      expect((await ask('/')).node).toEqual(tree.node)
+    },
+  )
+
+  testAlone(
+    'the test before is left out',
+    'lacks the writes after the snapshot, and import says so',
+    async () => {
+      const { index } = await ask('/')
+      await untilSaved(index)
+      await etcd.send({ method: 'PUT', path: '/later', params: { value: '1' } })
+      await etcd.send({ method: 'DELETE', path: '/later' })
+      const lines = await importInto(etcdServer.dataDir, join(directory, 'third'))
+      // etcd may have saved a snapshot in the meantime, with one of the two writes or both.
+      const imported = Number(/ index (\d+),/.exec(lines.at(-1) ?? '')?.[1])
+      const missing = index + 2 - imported
+      expect(lines.some((line) => line.startsWith('warning: '))).toBe(missing > 0)
+      if (missing > 0) {
+        expect(lines[1]).toMatch(/^warning: the snapshot is the state at raft index \d+, and /)
+        expect(lines[1]).toContain(
+          missing === 1 ? ' 1 later write is not' : ' 2 later writes are not',
+        )
+      }
+    },
+  )
 })

@@ -6,6 +6,7 @@ import { commandTable } from '../../../src/commands/table.ts'
 import { loadConfigFile } from '../../../src/config/conf-file.ts'
 import { Config } from '../../../src/config/config.ts'
 import { startServer } from '../../../src/server/start.ts'
+import { testAlone } from '../../cluster/alone.ts'
 import { describeWithPeer, startRedis } from '../peers.ts'
 import {
   encode,
@@ -229,14 +230,6 @@ const talks: readonly string[] = [
     'EXEC',
   ),
   pipeline(
-    'ACL SETUSER self on nopass +@all ~* &*',
-    'AUTH self x',
-    'MULTI',
-    'ACL SETUSER self resetchannels',
-    'PUBLISH a b',
-    'EXEC',
-  ),
-  pipeline(
     'CONFIG SET dir /tmp',
     'CONFIG SET DIR /tmp timeout 0',
     'CONFIG SET aclfile x',
@@ -256,6 +249,16 @@ const talks: readonly string[] = [
     'CONFIG SET acl-pubsub-default x',
   ),
 ]
+
+/** Takes away its own user's rights before it needs them. */
+const losingRights = pipeline(
+  'ACL SETUSER self on nopass +@all ~* &*',
+  'AUTH self x',
+  'MULTI',
+  'ACL SETUSER self resetchannels',
+  'PUBLISH a b',
+  'EXEC',
+)
 
 const RESET = [
   pipeline('CONFIG SET requirepass x', 'CONFIG SET acl-pubsub-default resetchannels'),
@@ -290,16 +293,24 @@ describeWithPeer('redis-server', 'users, compared with Redis', () => {
     }
   }
 
+  const same = async (prefix: string, input: string): Promise<void> => {
+    await admin(RESET + pipeline(...USERS))
+    const { redis, ktree } = await pair.ask(prefix + input)
+    expect(withoutClients(ktree)).toBe(withoutClients(redis))
+    // What was denied is noted alike.
+    const log = await admin(prefix + pipeline('ACL LOG 100'))
+    expect(withoutClients(log.ktree)).toBe(withoutClients(log.redis))
+    await admin(pipeline('HELLO 2'))
+  }
+
   for (const [protocol, prefix] of Object.entries(PREFIXES)) {
-    test.for(talks)(`${protocol}: %j`, async (input) => {
-      await admin(RESET + pipeline(...USERS))
-      const { redis, ktree } = await pair.ask(prefix + input)
-      expect(withoutClients(ktree)).toBe(withoutClients(redis))
-      // What was denied is noted alike.
-      const log = await admin(prefix + pipeline('ACL LOG 100'))
-      expect(withoutClients(log.ktree)).toBe(withoutClients(log.redis))
-      await admin(pipeline('HELLO 2'))
-    })
+    test.for(talks)(`${protocol}: %j`, (input) => same(prefix, input))
+
+    testAlone(
+      'the writes of an EXEC have the rights of the moment when it is taken',
+      `${protocol}: an EXEC that takes away its own rights`,
+      () => same(prefix, losingRights),
+    )
   }
 
   test('ACL CAT lists the same commands, of those that both have', async () => {

@@ -119,7 +119,7 @@ describeWithPeer('redis-server', 'DUMP and RESTORE, compared with Redis', () => 
   let redis: Talk
   let ktree: Talk
   beforeAll(async () => {
-    pair = await startPair()
+    pair = await startPair({}, true)
     redis = await Talk.open(pair.redis)
     ktree = await Talk.open(pair.ktree)
   })

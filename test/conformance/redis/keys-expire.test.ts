@@ -65,7 +65,7 @@ const requests: readonly string[] = [
 describeWithPeer('redis-server', 'when keys expire, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
-    pair = await startPair()
+    pair = await startPair({}, true)
   })
   afterAll(() => pair?.stop())
 

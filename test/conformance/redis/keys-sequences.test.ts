@@ -46,7 +46,7 @@ const sorted = (output: string): Value[] =>
 describeWithPeer('redis-server', 'sequences of key commands, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
-    pair = await startPair()
+    pair = await startPair({}, true)
   })
   afterAll(() => pair?.stop())
 

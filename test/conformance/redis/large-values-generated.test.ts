@@ -42,7 +42,7 @@ const request: fc.Arbitrary<string[]> = fc.oneof(
 describeWithPeer('redis-server', 'large values, generated and compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
-    pair = await startPair()
+    pair = await startPair({}, true)
   })
   afterAll(() => pair.stop())
 

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
-import { startServer } from '../../../src/server/start.ts'
+import { type RunningServer, startServer } from '../../../src/server/start.ts'
 import { startRedis } from '../peers.ts'
 
 /** Encodes a request as clients do: as an array of bulk strings. All strings are binary. */
@@ -101,27 +102,50 @@ export interface Pair {
   stop(): Promise<void>
 }
 
-/** @param directives the settings of both */
-export async function startPair(directives: Readonly<Record<string, string>> = {}): Promise<Pair> {
+/** How many nodes a group has over which requests are spread. */
+const NODES = 3
+
+/**
+ * Starts both.
+ *
+ * @param directives the settings of both
+ * @param spread whether each ask may go to another node, where tests run against a group; for tests that
+ *   use nothing that is one node's own
+ */
+export async function startPair(
+  directives: Readonly<Record<string, string>> = {},
+  spread = false,
+): Promise<Pair> {
   const shared = { 'proto-max-bulk-len': '64mb', ...directives }
   const redis = await startRedis([
     // One database, as in ktree.
     ...['--databases', '1'],
     ...Object.entries(shared).flatMap(([name, value]) => [`--${name}`, value]),
   ])
-  const ktree = await startServer({ port: 0, directives: shared })
-  const port = ktree.port ?? 0
+  const isGroup = spread && process.env.KTREE_ETCD !== undefined
+  const place = isGroup ? { 'etcd-prefix': `/${randomUUID()}/` } : {}
+  const servers: RunningServer[] = []
+  for (let i = 0; i < (isGroup ? NODES : 1); i++) {
+    servers.push(await startServer({ port: 0, directives: { ...shared, ...place } }))
+  }
+  const ports = servers.map((server) => server.port ?? 0)
+  let turn = 0
+  const next = async (): Promise<number> => {
+    const chosen = ports[turn++ % ports.length]
+    if (isGroup) await transcript(chosen, pipeline('KSYNC'))
+    return chosen
+  }
   const each = async <T>(act: (port: number) => Promise<T>): Promise<{ redis: T; ktree: T }> => ({
     redis: await act(redis.port),
-    ktree: await act(port),
+    ktree: await act(await next()),
   })
   return {
     redis: redis.port,
-    ktree: port,
+    ktree: ports[0],
     each,
     ask: (input) => each((to) => transcript(to, input)),
     async stop() {
-      await ktree.close()
+      for (const server of servers) await server.close()
       await redis.stop()
     },
   }

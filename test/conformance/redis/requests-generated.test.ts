@@ -171,7 +171,7 @@ const request = fc
 describeWithPeer('redis-server', 'generated requests, compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
-    pair = await startPair()
+    pair = await startPair({}, true)
   })
   afterAll(() => pair?.stop())
 

@@ -110,7 +110,7 @@ const long: readonly string[] = [
 describeWithPeer('redis-server', 'requests, generated and compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
-    pair = await startPair()
+    pair = await startPair({}, true)
   })
   afterAll(() => pair?.stop())
 

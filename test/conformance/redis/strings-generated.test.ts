@@ -141,7 +141,7 @@ const float = fc.oneof(
 describeWithPeer('redis-server', 'strings, generated and compared with Redis', () => {
   let pair: Pair
   beforeAll(async () => {
-    pair = await startPair()
+    pair = await startPair({}, true)
   })
   afterAll(() => pair?.stop())
 

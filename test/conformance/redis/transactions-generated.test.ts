@@ -76,7 +76,7 @@ const sequences = fc
 describeWithPeer('redis-server', 'generated transactions of several clients', () => {
   let pair: Pair
   beforeAll(async () => {
-    pair = await startPair()
+    pair = await startPair({}, true)
   })
   afterAll(() => pair?.stop())
 

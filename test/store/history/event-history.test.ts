@@ -37,6 +37,21 @@ describe('EventHistory', () => {
     expect(indexes(history)).toEqual([7])
   })
 
+  test('of several nodes keeps the same, whatever memory the values lie in', () => {
+    const limits = { events: 100, bytes: 100_000, isShared: true }
+    const [apart, together] = [new EventHistory(limits), new EventHistory(limits)]
+    const memory = Buffer.alloc(50_000)
+    for (let index = 1; index <= 20; index++) {
+      apart.add({ ...event(index), node: { ...event(index).node, value: Buffer.alloc(10_000) } })
+      const value = memory.subarray(0, 10_000)
+      together.add({ ...event(index), node: { ...event(index).node, value } })
+      expect(indexes(together.clone())).toEqual(indexes(apart))
+    }
+    expect(indexes(apart)).toHaveLength(9)
+    together.resize({ ...limits, bytes: 50_000 })
+    expect(indexes(together)).toHaveLength(4)
+  })
+
   test('drops at once what no longer fits', () => {
     const history = new EventHistory(roomy)
     for (let index = 1; index <= 10; index++) history.add(event(index))
