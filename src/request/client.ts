@@ -136,6 +136,8 @@ export interface ServerContext {
   execute(client: Client, transaction: Transaction): void
   /** The change of `dir` or `durability` that this request asked for, if any; rejects if it fails. */
   persistenceChange(): Promise<void> | undefined
+  /** Whether a change of them is under way, by whoever has asked for it. */
+  readonly isChangingPersistence: boolean
   /**
    * Closes the server once the requests received so far are served.
    *

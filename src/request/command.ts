@@ -84,6 +84,8 @@ interface Declaration {
    * though not in Redis: what a client may keep would otherwise have no limit that `maxmemory` sets.
    */
   readonly keeps?: true
+  /** How much of V8's heap a call may take besides the length of its arguments, in bytes. */
+  readonly growth?: number
   /** The directive that has to allow the command: one of Redis's protected commands. */
   readonly protectedBy?: 'enable-debug-command'
   /** The line of the audit log that tells of a call that has succeeded. */

@@ -17,8 +17,9 @@ import type { Denial } from './denial.ts'
 import { lateDenialText } from './denial-text.ts'
 import { DeniedError } from './denied-error.ts'
 import { errorAsSeen } from './error-as-seen.ts'
+import { mostReplyBytes } from './exec-replies.ts'
 import type { Gate } from './gate.ts'
-import { checkGrowth } from './growth.ts'
+import { checkGrowth, type EachKey } from './growth.ts'
 import { madeKeys, requestKeys } from './key-specs.ts'
 import { noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
@@ -30,11 +31,6 @@ import { hasLarge, withoutLarge } from './value-places.ts'
 
 /** An argument that a client makes the server keep, such as a channel, takes about this much. */
 const KEPT_ARGUMENT_BYTES = 512
-/**
- * The replies of one EXEC are bounded, because they are gathered before they are sent. Values that are
- * not copied do not count.
- */
-const MAX_EXEC_REPLY_BYTES = 256 * 1024 * 1024
 
 /** Finds the command for a request, checks whether it may run, and runs it. */
 export class Dispatcher {
@@ -172,6 +168,7 @@ export class Dispatcher {
     recorder.beginTransaction()
     const before = reply.length
     const ownBefore = reply.ownLength
+    const most = mostReplyBytes(this.#server.memory)
     let tooLong = false
     reply.array(requests.length)
     for (const args of requests) {
@@ -189,7 +186,7 @@ export class Dispatcher {
         this.#fail(client, reply.length, new CommandError(lateDenialText(denial)))
       }
       if (client.replyMode === 'off') reply.muted = true
-      if (reply.ownLength - ownBefore > MAX_EXEC_REPLY_BYTES) {
+      if (reply.ownLength - ownBefore > most) {
         // A transaction is all or nothing, so the remaining writes run, too.
         tooLong = true
         reply.rewind(before)
@@ -198,7 +195,7 @@ export class Dispatcher {
     }
     recorder.endTransaction(this.#server.clock.now())
     client.executing = writer.executing = false
-    if (tooLong) client.disconnect(`the replies of its EXEC are over ${MAX_EXEC_REPLY_BYTES} bytes`)
+    if (tooLong) client.disconnect(`the replies of its EXEC are over ${most} bytes`)
   }
 
   #find(args: RequestArguments): PreparedCommand {
@@ -325,14 +322,17 @@ export class Dispatcher {
   /** @throws CommandError if the requests of a transaction would make too many nodes, or writes */
   #checkGrowth(requests: Transaction['requests'], writes: boolean): void {
     let length = 0
-    for (const args of requests) length += args.length
+    let more = 0
+    for (const args of requests) {
+      length += args.length
+      more += this.#find(args).command.growth ?? 0
+    }
     try {
       if (writes) this.#server.store.checkWrites(length)
-      checkGrowth(this.#server.memory, length, (visit) => {
-        for (const args of requests) {
-          for (const key of madeKeys(this.#find(args).command, args)) visit(key)
-        }
-      })
+      const eachKey: EachKey = (visit) => {
+        for (const args of requests) madeKeys(this.#find(args).command, args).forEach(visit)
+      }
+      checkGrowth(this.#server.memory, length, eachKey, more)
     } catch (error) {
       const reason = this.#errorReply(error).replace(/^ERR /, '')
       throw new CommandError(`EXECABORT Transaction discarded because of: ${reason}`)

@@ -25,9 +25,10 @@ export type EachKey = (visit: (key: string) => void) => void
  * memory is compared only once before a request runs, so it must not take much more than its length.
  *
  * @param length how many arguments it has
+ * @param more bytes of the heap that it may take besides
  * @throws CommandError
  */
-export function checkGrowth(memory: MemoryGauge, length: number, eachKey: EachKey): void {
+export function checkGrowth(memory: MemoryGauge, length: number, eachKey: EachKey, more = 0): void {
   const limit = FREE_DIRECTORIES + DIRECTORIES_PER_ARGUMENT * length
   let files = 0
   let directories = 0
@@ -36,7 +37,7 @@ export function checkGrowth(memory: MemoryGauge, length: number, eachKey: EachKe
     directories += slashesIn(key, 0)
   })
   const hasRoom = (): boolean => {
-    const bytes = files * REQUEST_OVERHEAD_BYTES + directories * LEVEL_BYTES
+    const bytes = files * REQUEST_OVERHEAD_BYTES + directories * LEVEL_BYTES + more
     if (bytes < MIN_STEP_BYTES) return true
     return memory.heapHasRoomFor(bytes) && memory.hasRoomFor(directories * LEVEL_BYTES)
   }

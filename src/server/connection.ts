@@ -69,9 +69,7 @@ export class Connection
     this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
     const onEnd = guarded(this, () => this.#onEnd())
     this.#socket.on('end', onEnd)
-    this.#socket.on('error', (error) =>
-      context.server.logger.debug({ err: error, client: this.id }, 'connection failed'),
-    )
+    this.#socket.on('error', (error) => this.logTrouble(error))
     this.#socket.on('close', () => this.#onClose())
   }
 
@@ -214,16 +212,12 @@ export class Connection
 
   disconnect(reason: string): void {
     this.logEnd(reason)
-    this.#closing = true
-    this.#reader.destroy()
-    this.#socket.destroy()
+    this.#cutOff()
   }
 
   fail(error: unknown): void {
     this.logFailure(error)
-    this.#closing = true
-    this.#reader.destroy()
-    this.#socket.destroy()
+    this.#cutOff()
   }
 
   block(onGone: () => void): () => void {
@@ -378,13 +372,12 @@ export class Connection
     this.#yielding = true
     this.#reader.pause()
     this.#socket.pause()
-    setImmediate(
-      guarded(this, () => {
-        this.#yielding = false
-        this.#goOn()
-        this.#readOrPause()
-      }),
-    )
+    const goOn = guarded(this, () => {
+      this.#yielding = false
+      this.#goOn()
+      this.#readOrPause()
+    })
+    setImmediate(goOn)
   }
 
   #onInput(bytes: Buffer, length: number): void {
@@ -433,14 +426,20 @@ export class Connection
     )
   }
 
+  /** Ends the connection at once. No more messages are made for it. */
+  #cutOff(): void {
+    this.#closing = true
+    this.#reader.destroy()
+    this.#socket.destroy()
+    this.server.pubsub.drop(this)
+  }
+
   #onClose(): void {
-    const { turn } = this.#context
     takeSteps(
       this,
-      () => turn.serve(),
+      () => this.#context.turn.serve(),
       () => {
-        this.#gone = true
-        this.#closing = true
+        this.#gone = this.#closing = true
       },
       () => this.#output.close(),
       () => this.#leave(),

@@ -72,6 +72,8 @@ export class PersistenceConfig {
   #change: Promise<void> | undefined
   /** The former values of the directives that the present CONFIG SET changes, while it runs. */
   #gathering: FormerValues | undefined
+  /** How many changes are under way. */
+  #count = 0
   /** A failed change is being taken back. */
   #restoring = false
 
@@ -97,6 +99,11 @@ export class PersistenceConfig {
   get requested(): Promise<void> | undefined {
     // Nothing is gathered now if the change belongs to an earlier request.
     return this.#gathering === undefined ? undefined : this.#change
+  }
+
+  /** Whether a change is under way, so that the directives may yet be set back. */
+  get isChanging(): boolean {
+    return this.#count > 0
   }
 
   /** Resolves when the latest change has ended, whether it succeeded or failed. */
@@ -132,6 +139,7 @@ export class PersistenceConfig {
    * @param earlier a change that is still under way
    */
   async #follow(former: FormerValues, earlier: Promise<void> | undefined): Promise<void> {
+    this.#count++
     // CONFIG SET calls the listeners of both directives before this wait ends.
     await Promise.resolve()
     this.#gathering = undefined
@@ -145,6 +153,8 @@ export class PersistenceConfig {
       for (const [name, value] of Object.entries(former)) this.#config.set(name, [value])
       this.#restoring = false
       throw error
+    } finally {
+      this.#count--
     }
   }
 }

@@ -374,6 +374,10 @@ export class Server implements ServerContext {
     return this.#persistenceConfig.requested
   }
 
+  get isChangingPersistence(): boolean {
+    return this.#persistenceConfig.isChanging
+  }
+
   /**
    * Reads certificates and key anew, for new connections.
    *

@@ -102,6 +102,11 @@ export class Session {
     else logger.debug({ client, address }, message)
   }
 
+  /** Logs that the connection has failed, as connections do. */
+  logTrouble(error: Error): void {
+    this.server.logger.debug({ err: error, client: this.id }, 'connection failed')
+  }
+
   /** Logs and counts an error that ends the connection. */
   protected logFailure(error: unknown): void {
     const { id: client, address, name } = this

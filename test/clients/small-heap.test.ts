@@ -124,6 +124,27 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     while (isOom(await client.call('SET', 'a', 'b')));
   })
 
+  test('transactions that make more than they are long are refused', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    const other = await visitPort(port)
+    await client.call('SET', 'k', 'a'.repeat(8000))
+    const payload = String(await client.call('DUMP', 'k'))
+    const requests = [
+      (n: number) => ['SETRANGE', `k${n}`, '8000', 'x'],
+      (n: number) => ['RESTORE', `k${n}`, '0', payload],
+      (n: number) => ['ACL', 'SETUSER', `u${n}`],
+    ]
+    for (const request of requests) {
+      client.send('MULTI')
+      for (let n = 0; n < 30_000; n++) client.send(...request(n))
+      await client.take(30_001)
+      const reply = await client.call('EXEC')
+      expect(reply).toBeInstanceOf(ErrorReply)
+      expect(await other.call('PING')).toBe('PONG')
+    }
+  })
+
   test('what was taken can be loaded again', async () => {
     const directory = temporaryDirectory()
     const first = await startOn(smallHeap, directory)

@@ -314,6 +314,10 @@ describe('CONFIG SET dir', () => {
     disk.step()
     await eventually(() => disk.waiting === 1)
     await other.call('KSET', '/meanwhile/f', '1')
+    // The file would have a directory that the server may not keep.
+    expect(await other.call('CONFIG', 'REWRITE')).toMatchObject(
+      error('ERR dir or durability is being changed, and the change may fail: try later'),
+    )
     disk.failure = new Error('no space left')
     const written = disk.writes.length
     disk.step()
@@ -325,7 +329,12 @@ describe('CONFIG SET dir', () => {
     expect((await info(client)).data_directory).toBe(directory)
     for (let i = 0; i < 50; i++) await client.call('KSET', `/e${i}/f`, 'x')
     // A second attempt succeeds.
-    expect(await client.call('CONFIG', 'SET', 'dir', second)).toBe('OK')
+    client.send('CONFIG', 'SET', 'dir', second)
+    client.send('CONFIG', 'REWRITE')
+    expect(await client.next()).toBe('OK')
+    expect(await client.next()).toMatchObject(
+      error('ERR The server is running without a config file'),
+    )
     expect(await client.call('CONFIG', 'SET', 'dir', directory)).toBe('OK')
     for (let i = 0; i < 50; i++) await client.call('KSET', `/g${i}/f`, 'x')
     await server.close()

@@ -339,4 +339,20 @@ describe('a watcher that does not read', () => {
     slow.socket.resume()
     await slow.closed
   })
+
+  test('beyond the output limit an EXEC makes no more messages for it', async () => {
+    const server = await start({
+      directives: { 'client-output-buffer-limit': ['pubsub', '1mb', '0', '0'] },
+    })
+    const [slow, writer] = [await join(server), await join(server)]
+    await slow.call('SUBSCRIBE', '/?recursive=true')
+    const watching: number[] = []
+    server.store.hub.addEverywhere(() => watching.push(server.store.hub.count))
+    await writer.call('MULTI')
+    for (let i = 0; i < 100; i++) await writer.call('SET', 'big', 'x'.repeat(100_000))
+    await writer.call('EXEC')
+    expect(watching.length).toBe(100)
+    expect(watching.filter((count) => count > 0).length).toBeLessThan(50)
+    await slow.closed
+  })
 })

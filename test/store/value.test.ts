@@ -13,6 +13,7 @@ import {
   type Value,
   writeValue,
 } from '../../src/store/value.ts'
+import { usedMemory } from '../server/memory.ts'
 
 const L = LARGE_VALUE_BYTES
 /** Lengths on both sides of the threshold, and far from it. */
@@ -82,6 +83,15 @@ const change = fc.oneof(
 )
 
 describe('appending to a value and writing into it', () => {
+  test('makes one piece, which takes no more memory when it is read', () => {
+    const shared = textOfValue(copyValue(Buffer.alloc(7000, 'x')))
+    const values = Array.from({ length: 5000 }, () => appendToValue(shared, 'y'))
+    const before = usedMemory()
+    // A regular expression needs the characters side by side.
+    for (const value of values) expect(/xy$/.test(value as string)).toBe(true)
+    expect(usedMemory() - before).toBeLessThan(10_000_000)
+  })
+
   test('gives the same bytes as with plain Buffers, and changes no earlier value', () => {
     fc.assert(
       fc.property(

@@ -8,7 +8,7 @@ import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { textOfValue, type Value } from '../../store/value.ts'
+import { LARGE_VALUE_BYTES, textOfValue, type Value } from '../../store/value.ts'
 
 const MAX_FREQUENCY = 255n
 
@@ -150,6 +150,7 @@ export const dumpCommands: readonly Command[] = [
       { name: 'frequency', type: 'integer', token: 'FREQ', optional: true },
     ],
     takesValues: true,
+    growth: LARGE_VALUE_BYTES,
     run: restore,
   },
 ]

@@ -15,6 +15,8 @@ import { randomBytes } from '../../text/random-bytes.ts'
 import { withHelp } from '../subcommand-help.ts'
 import { replyAclLog, replyUser } from './acl-reply.ts'
 
+/** A user takes about this much memory besides its rules. */
+const USER_BYTES = 2048
 const FLAGS: readonly Flag[] = ['noscript', 'loading', 'stale']
 const ADMIN_FLAGS: readonly Flag[] = ['admin', ...FLAGS]
 const USERS: AuditedCommand = { event: 'users' }
@@ -288,6 +290,7 @@ const subcommands: readonly Command[] = [
       { name: 'rule', type: 'string', optional: true, multiple: true },
     ],
     keeps: true,
+    growth: USER_BYTES,
     secrets: (args) => args.map((_, i) => i).slice(2),
     audit: { event: 'users', names: (args) => [args[2]] },
     run: setUser,

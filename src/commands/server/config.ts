@@ -85,6 +85,11 @@ function usersForRewrite({ config, users }: ServerContext): RewrittenUsers {
 /** CONFIG REWRITE. @throws CommandError if there is no conf file, or it cannot be written */
 function rewriteFile(server: ServerContext): void {
   const { config, configFile, logger } = server
+  if (server.isChangingPersistence) {
+    throw new CommandError(
+      'ERR dir or durability is being changed, and the change may fail: try later',
+    )
+  }
   if (configFile === undefined) {
     throw new CommandError('ERR The server is running without a config file')
   }

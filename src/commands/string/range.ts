@@ -5,7 +5,13 @@ import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { appendToValue, ownSlice, putIntoValue, type Value } from '../../store/value.ts'
+import {
+  appendToValue,
+  LARGE_VALUE_BYTES,
+  ownSlice,
+  putIntoValue,
+  type Value,
+} from '../../store/value.ts'
 import { READS } from './get.ts'
 import type { KeyValue } from './set.ts'
 
@@ -74,6 +80,7 @@ export const rangeCommands: readonly Command[] = [
     keyFlags: [['RW', 'insert']],
     args: [KEY, VALUE],
     takesValues: true,
+    growth: LARGE_VALUE_BYTES,
     run(client, args: KeyValue) {
       const file = client.server.keyspace.find(args[1])
       let value = args[2]
@@ -96,6 +103,7 @@ export const rangeCommands: readonly Command[] = [
     arity: 4,
     args: [KEY, { name: 'offset', type: 'integer' }, VALUE],
     takesValues: true,
+    growth: LARGE_VALUE_BYTES,
     run(client, args: readonly [name: string, key: string, offset: string, part: Value]) {
       const offset = parseOffset(args[2])
       if (offset < 0n) throw new CommandError('ERR offset is out of range')
