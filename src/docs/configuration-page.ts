@@ -58,7 +58,7 @@ In three places. Later places override earlier ones.
 
 - \`CONFIG GET\` shows the directives whose names match a glob.
 - \`CONFIG SET\` changes one or several. If one is refused, none is changed.
-- \`CONFIG REWRITE\` saves the changes in the file. Comments and order stay. Changed directives are changed in their line, and new ones are added at the end.
+- \`CONFIG REWRITE\` saves the changes in the file. Comments and order stay. Changed directives are changed in their line, and new ones are added at the end. It is refused while \`dir\` or \`durability\` is being changed, because that may fail.
 
 \`make run\` uses [conf/ktree.conf](../conf/ktree.conf), so \`CONFIG REWRITE\` changes that file, and also saves the directives from \`ARGS\`. To use a file of your own: \`make build\`, then \`node dist/main.js my.conf\`.
 
