@@ -66,12 +66,13 @@ export class Applier {
   /** Applies an EXEC, which may have to make room by expiring nodes. */
   applyTransaction({ time, requests }: { time: number; requests: Requests }): void {
     this.#clock.stopAt(time)
-    const { movedNodes } = this.#client
-    this.#client.movedNodes = 0
+    const { movedNodes, copiedBytes } = this.#client
+    this.#client.movedNodes = this.#client.copiedBytes = 0
     try {
       this.#dispatcher.applyTransaction(this.#client, requests)
     } finally {
       this.#client.movedNodes = movedNodes
+      this.#client.copiedBytes = copiedBytes
       this.#clock.goOn()
     }
   }
@@ -207,6 +208,7 @@ export function silentClient(server: ServerContext): Client {
     executing: true,
     // What a journal has was within the limit when it ran.
     movedNodes: Number.NEGATIVE_INFINITY,
+    copiedBytes: Number.NEGATIVE_INFINITY,
     blocked: false,
     bufferedInput: 0,
     bufferedOutput: 0,

@@ -60,6 +60,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   executing: boolean
   /** How many nodes the RENAMEs of the present EXEC have moved. */
   movedNodes: number
+  /** How many bytes of values its SETRANGEs have copied. */
+  copiedBytes: number
   /** The request that waits for something to happen in the tree (KWAIT). */
   awaited: readonly string[] | undefined
   /** Whether a command blocks the client. */

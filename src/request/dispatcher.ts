@@ -17,7 +17,7 @@ import type { Denial } from './denial.ts'
 import { lateDenialText } from './denial-text.ts'
 import { DeniedError } from './denied-error.ts'
 import { errorAsSeen } from './error-as-seen.ts'
-import { mostReplyBytes } from './exec-replies.ts'
+import { beginExecuting, mostReplyBytes } from './exec-limits.ts'
 import type { Gate } from './gate.ts'
 import { checkGrowth, type EachKey } from './growth.ts'
 import { madeKeys, requestKeys } from './key-specs.ts'
@@ -163,8 +163,7 @@ export class Dispatcher {
     const { recorder } = this.#server.persistence
     if (writer === client) this.#checkGrowth(requests, writes)
     this.#expireBefore(requests)
-    client.executing = writer.executing = true
-    client.movedNodes = writer.movedNodes = 0
+    for (const each of [client, writer]) beginExecuting(each)
     recorder.beginTransaction()
     const before = reply.length
     const ownBefore = reply.ownLength

@@ -17,3 +17,38 @@ export function noRoom(): CommandError {
 export function checkRoomToRead(memory: MemoryGauge, bytes: number): void {
   if (bytes >= MIN_STEP_BYTES && !memory.heapHasRoomToRead(bytes)) throw noRoom()
 }
+
+/** What a node takes in a copy of the tree, in bytes of the heap, while the copy is made. */
+const COPIED_NODE_BYTES = 40
+/** When the listings of an EXEC have copied so many nodes, it gets no more: each takes some 0.1 µs. */
+const MAX_COPIED_NODES = 5_000_000
+
+/** Says whether many nodes may be copied for a listing. */
+export class CopyRoom {
+  readonly #memory: MemoryGauge
+  /** How many nodes the present EXEC has copied; below 0 outside of one. */
+  #copied = Number.NEGATIVE_INFINITY
+
+  constructor(memory: MemoryGauge) {
+    this.#memory = memory
+  }
+
+  /** @throws CommandError if there is no room, or the EXEC has copied too many nodes */
+  take(nodes: number): void {
+    checkRoomToRead(this.#memory, nodes * COPIED_NODE_BYTES)
+    if (this.#copied > MAX_COPIED_NODES) {
+      throw new CommandError(
+        `ERR too many nodes listed by one transaction (the limit is ${MAX_COPIED_NODES})`,
+      )
+    }
+    this.#copied += nodes
+  }
+
+  beginExec(): void {
+    this.#copied = 0
+  }
+
+  endExec(): void {
+    this.#copied = Number.NEGATIVE_INFINITY
+  }
+}

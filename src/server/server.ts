@@ -24,7 +24,7 @@ import { Dispatcher } from '../request/dispatcher.ts'
 import { firstOf, type Gate } from '../request/gate.ts'
 import { guarded } from '../request/guard.ts'
 import { Pause } from '../request/pause.ts'
-import { checkRoomToRead } from '../request/room.ts'
+import { CopyRoom } from '../request/room.ts'
 import type { Transaction } from '../request/transaction.ts'
 import { FrameDecoder } from '../resp/frame-decoder.ts'
 import { defaultRequestLimits } from '../resp/request-limits.ts'
@@ -49,8 +49,6 @@ const CLOSE_GRACE_MS = 1000
 
 /** SLOWLOG and ACL LOG may each take so much of the heap, whatever their lengths are set to. */
 const LOG_SHARE = 1 / 32
-/** What a node takes in a copy of the tree, in bytes of the heap, while the copy is made. */
-const COPIED_NODE_BYTES = 40
 /** The log says at most this often that the heap is almost full. */
 const HEAP_WARNING_INTERVAL_MS = 60_000
 
@@ -91,6 +89,7 @@ export class Server implements ServerContext {
   readonly slowlog: SlowLog
   readonly latency: LatencyMonitor
   readonly memory = new MemoryGauge()
+  readonly #copyRoom = new CopyRoom(this.memory)
   readonly stats = newServerStats()
   readonly commandStats = new Map<string, CommandStats>()
   readonly monitors = new Set<Client>()
@@ -214,7 +213,7 @@ export class Server implements ServerContext {
     const { clients } = this.#admission
     this.users.listener = new Revocation(clients, this.users, this.#dispatcher, this.store)
     this.memory.changes = () => this.store.index
-    this.store.beforeCopy = (nodes) => checkRoomToRead(this.memory, nodes * COPIED_NODE_BYTES)
+    this.store.beforeCopy = (nodes) => this.#copyRoom.take(nodes)
     this.memory.onShort = () => this.persistence.relieve()
     let warnedAt = Number.NEGATIVE_INFINITY
     this.memory.onHeapFull = () => {
@@ -353,7 +352,12 @@ export class Server implements ServerContext {
   }
 
   execute(client: Client, transaction: Transaction): void {
-    this.#dispatcher.execute(client, transaction, this.group?.writerFor(client))
+    this.#copyRoom.beginExec()
+    try {
+      this.#dispatcher.execute(client, transaction, this.group?.writerFor(client))
+    } finally {
+      this.#copyRoom.endExec()
+    }
   }
 
   /** Tells the dispatcher which gates to ask: those that may now hold requests back. */

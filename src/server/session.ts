@@ -38,6 +38,7 @@ export class Session {
   watched: WatchedKeys | undefined
   executing = false
   movedNodes = 0
+  copiedBytes = 0
   owed = 0
   owedBytes = 0
   receivedBytes = 0

@@ -20,7 +20,7 @@ const isOom = (reply: Reply): boolean =>
 
 /** What fills a heap: many small values, the longest ones that are strings, deep paths. */
 const fillings = [
-  { name: 'values of 100 bytes', key: (n: number) => `k${n}`, length: 100, count: 200_000 },
+  { name: 'values of 300 bytes', key: (n: number) => `k${n}`, length: 300, count: 100_000 },
   { name: 'values of 8000 bytes', key: (n: number) => `k${n}`, length: 8000, count: 15_000 },
   {
     name: 'paths of 1000 levels',

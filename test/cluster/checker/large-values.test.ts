@@ -14,7 +14,7 @@ const SIZE = isLarge ? 60 : 5
 /** Of etcd, in MB: room for two snapshots and the log, and for some values more. */
 const QUOTA = SIZE * 20
 const PREFIX = '/ktree/'
-const ROUNDS = isLarge ? 10 : 3
+const ROUNDS = isLarge ? 10 : 2
 
 /** A value that differs from part to part. */
 function large(letter: string): string {

@@ -386,3 +386,29 @@ test('a transaction that moves a directory to and fro ends after a million nodes
   expect(await client.call('RENAME', 'a', 'b')).toBe('OK')
   expect(await transact(client, 'RENAME b a')).toEqual(['OK'])
 })
+
+test('a transaction that writes a byte into a long value, over and over, ends after 512 MB', async () => {
+  const client = await join(await start())
+  await client.call('SETRANGE', 'long', '60000000', 'x')
+  const requests = Array.from({ length: 20 }, (_, i) => `SETRANGE long ${i} y`)
+  const replies = (await transact(client, ...requests)) as Reply[]
+  expect(replies.slice(0, 9)).toEqual(Array(9).fill(60_000_001))
+  for (const reply of replies.slice(9)) {
+    expect(errorText(reply)).toMatch(/^ERR too many bytes copied by one transaction/)
+  }
+  expect(await client.call('GETRANGE', 'long', '0', '9')).toBe('yyyyyyyyy\0')
+  expect(await client.call('SETRANGE', 'long', '9', 'y')).toBe(60_000_001)
+})
+
+test('a transaction that lists many nodes that change between ends after five million', async () => {
+  const server = await start()
+  const client = await join(server)
+  for (let i = 0; i < 200_000; i++) server.store.set(`/d/_${i}`, '')
+  const pairs = Array.from({ length: 40 }, (_, i) => ['KGET / RECURSIVE', `SET x ${i}`]).flat()
+  const replies = (await transact(client, ...pairs)) as Reply[]
+  const listed = replies.filter((reply, i) => i % 2 === 0 && !(reply instanceof ErrorReply))
+  expect(listed.length).toBe(25)
+  expect(errorText(replies[78])).toMatch(/^ERR too many nodes listed by one transaction/)
+  expect(await client.call('GET', 'x')).toBe('39')
+  expect(await client.call('KGET', '/d', 'RECURSIVE')).not.toBeInstanceOf(ErrorReply)
+})

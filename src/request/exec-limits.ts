@@ -1,4 +1,5 @@
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
+import type { Client } from './client.ts'
 
 const MAX_BYTES = 256 * 1024 * 1024
 /** Or this share of the heap, where lists are kept until they are sent. */
@@ -10,4 +11,11 @@ const HEAP_SHARE = 1 / 8
  */
 export function mostReplyBytes({ heapLimit }: MemoryGauge): number {
   return Math.min(MAX_BYTES, Math.floor(heapLimit * HEAP_SHARE))
+}
+
+/** Nothing of an EXEC has run yet that is bounded. */
+export function beginExecuting(client: Client): void {
+  client.executing = true
+  client.movedNodes = 0
+  client.copiedBytes = 0
 }
