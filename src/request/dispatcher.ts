@@ -324,7 +324,8 @@ export class Dispatcher {
     let more = 0
     for (const args of requests) {
       length += args.length
-      more += this.#find(args).command.growth ?? 0
+      const { command, keeps } = this.#find(args)
+      more += (command.growth ?? 0) + (keeps ? args.length * KEPT_ARGUMENT_BYTES : 0)
     }
     try {
       if (writes) this.#server.store.checkWrites(length)

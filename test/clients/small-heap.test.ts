@@ -134,6 +134,7 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
       (n: number) => ['SETRANGE', `k${n}`, '8000', 'x'],
       (n: number) => ['RESTORE', `k${n}`, '0', payload],
       (n: number) => ['ACL', 'SETUSER', `u${n}`],
+      (n: number) => ['SUBSCRIBE', `/channel${n}`, `/other${n}`],
     ]
     for (const request of requests) {
       client.send('MULTI')
