@@ -1,5 +1,17 @@
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
+import { CommandError } from './arguments/errors.ts'
 import type { Client } from './client.ts'
+
+/**
+ * Work that short requests of an EXEC could multiply until all others wait for minutes. A request that begins
+ * more of it is refused when those before it have done so much.
+ */
+const WORK = {
+  /** By RENAME. */
+  movedNodes: { done: 'nodes moved', most: 1_000_000 },
+  /** By SETRANGE, which copies the large value that it writes into. */
+  copiedBytes: { done: 'bytes copied', most: 512 * 1024 * 1024 },
+} as const
 
 const MAX_BYTES = 256 * 1024 * 1024
 /** Or this share of the heap, where lists are kept until they are sent. */
@@ -18,4 +30,15 @@ export function beginExecuting(client: Client): void {
   client.executing = true
   client.movedNodes = 0
   client.copiedBytes = 0
+}
+
+/** @throws CommandError if the client's EXEC may not begin more work of this kind */
+export function checkWork(client: Client, kind: keyof typeof WORK): void {
+  const { done, most } = WORK[kind]
+  if (client.executing && client[kind] >= most) throw tooMuch(done, most)
+}
+
+/** The refusal of a request because of what the EXEC has done before it. */
+export function tooMuch(done: string, most: number): CommandError {
+  return new CommandError(`ERR too many ${done} by one transaction (the limit is ${most})`)
 }

@@ -1,5 +1,6 @@
 import { type MemoryGauge, MIN_STEP_BYTES } from '../metrics/memory-gauge.ts'
 import { CommandError } from './arguments/errors.ts'
+import { tooMuch } from './exec-limits.ts'
 
 /** The refusal of a request that needs more memory than there is. */
 export function noRoom(): CommandError {
@@ -36,11 +37,7 @@ export class CopyRoom {
   /** @throws CommandError if there is no room, or the EXEC has copied too many nodes */
   take(nodes: number): void {
     checkRoomToRead(this.#memory, nodes * COPIED_NODE_BYTES)
-    if (this.#copied > MAX_COPIED_NODES) {
-      throw new CommandError(
-        `ERR too many nodes listed by one transaction (the limit is ${MAX_COPIED_NODES})`,
-      )
-    }
+    if (this.#copied > MAX_COPIED_NODES) throw tooMuch('nodes listed', MAX_COPIED_NODES)
     this.#copied += nodes
   }
 

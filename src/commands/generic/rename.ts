@@ -3,19 +3,13 @@
 import { pathOfKey } from '../../keyspace/key.ts'
 import { isSameKey, noSuchKey, wrongType } from '../../keyspace/keyspace.ts'
 import { KEY } from '../../request/arguments/argument.ts'
-import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { checkWork } from '../../request/exec-limits.ts'
 import { StoreError } from '../../store/errors.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', reach: 'directory' } as const
-
-/**
- * A RENAME in an EXEC is refused when those before it have moved so many nodes, because a short request that
- * moves a directory to and fro could hold all others up for minutes.
- */
-const MAX_MOVED_NODES = 1_000_000
 
 /**
  * Moves a node. A directory moves with all nodes below it.
@@ -24,12 +18,7 @@ const MAX_MOVED_NODES = 1_000_000
  * @throws StoreError if the store refuses the move
  */
 function moveNode(client: Client, from: string, to: string): void {
-  if (!client.executing) client.movedNodes = 0
-  if (client.movedNodes >= MAX_MOVED_NODES) {
-    throw new CommandError(
-      `ERR too many nodes moved by one transaction (the limit is ${MAX_MOVED_NODES})`,
-    )
-  }
+  checkWork(client, 'movedNodes')
   const { store } = client.server
   const { index } = store
   const replaces = client.server.keyspace.lookup(to) !== undefined

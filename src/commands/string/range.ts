@@ -5,6 +5,7 @@ import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { checkWork } from '../../request/exec-limits.ts'
 import {
   appendToValue,
   LARGE_VALUE_BYTES,
@@ -22,23 +23,6 @@ const WRITES = {
   flags: ['write', 'denyoom'],
   keys: [1, 1, 1],
 } as const
-
-/**
- * A SETRANGE in an EXEC is refused when those before it have written over so many bytes of large values,
- * because each copies its value: a short request could hold all others up for minutes.
- */
-const MAX_COPIED_BYTES = 512 * 1024 * 1024
-
-/** Counts the bytes that writing into a large value copies. @throws CommandError if they are too many */
-function countCopied(client: Client, value: Value): void {
-  if (!client.executing) return
-  if (client.copiedBytes >= MAX_COPIED_BYTES) {
-    throw new CommandError(
-      `ERR too many bytes copied by one transaction (the limit is ${MAX_COPIED_BYTES})`,
-    )
-  }
-  client.copiedBytes += value.length
-}
 
 /** @throws CommandError if a string of this length is longer than a client may send */
 function checkLength({ server }: Client, length: number): void {
@@ -128,7 +112,8 @@ export const rangeCommands: readonly Command[] = [
       let value: Value = file?.value ?? ''
       if (args[3].length > 0) {
         checkLength(client, Number(offset) + args[3].length)
-        countCopied(client, value)
+        checkWork(client, 'copiedBytes')
+        client.copiedBytes += value.length
         value = putIntoValue(value, Number(offset), args[3])
         if (file === undefined) client.server.keyspace.set(args[1], value)
         else client.server.keyspace.update(args[1], value, file.lease?.expireTime)
