@@ -1,34 +1,21 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus, release, totalmem, type } from 'node:os'
-import { join } from 'node:path'
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import { parseArgs } from 'node:util'
-import { makeDirectory } from './children.ts'
 import { expireAtOnce, listAll, type Measurement, removeDirectory, watchWithMany } from './scale.ts'
 import { ServerProcess } from './server-process.ts'
 import { hostile, type Verdict } from './torture/hostile.ts'
 import { machine } from './torture/machine.ts'
+import { group, otherNodes, runTests, vitest } from './torture/suites.ts'
+import { reason } from './trial.ts'
 
-// `make torture` runs loads and failures that take too long for the tests. Arguments select trials by
-// name; only a run of all trials is written to docs/torture.md. `hostile` and `machine` print tables of
-// their own; `--only mset` leaves out the rows of all other commands.
+// `make torture` runs loads and failures that take too long for the tests: all of them in somewhat more
+// than an hour, or with `--times 10` ten times as many cases. Arguments select trials by name; only a
+// run of all trials is written to docs/torture.md. `hostile` and `machine` print tables of their own;
+// `--only mset` leaves out the rows of all other commands.
 
 const CONNECTIONS = 10_000
 const KEYS = 1_000_000
 const NODES = 100_000
-const OPERATIONS = 100_000
-const MUTATIONS = 200_000
-const CRASHES = 100
-/** About half an hour. */
-const CLUSTER_ROUNDS = 100
-const KILLS = 1000
-const POWER_CUTS = 1000
-const APPLIED = 10_000
-const REDIS_OPERATIONS = 20_000
-const ACCESS_REQUESTS = 1_000_000
-/** Each waits for etcd several times. */
-const GROUP_ACCESS_REQUESTS = 10_000
 
 const MB = 1024 ** 2
 const number = (n: number): string => n.toLocaleString('en').replaceAll(',', ' ')
@@ -44,8 +31,36 @@ interface Trial {
 
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string' } },
+  options: {
+    help: { type: 'boolean', short: 'h' },
+    only: { type: 'string' },
+    times: { type: 'string', default: '1' },
+  },
 })
+
+const times = Number(options.times)
+if (!(times > 0)) {
+  process.stderr.write(`--times takes a number above 0, not '${options.times}'\n`)
+  process.exit(2)
+}
+const scaled = (cases: number): number => Math.max(1, Math.round(cases * times))
+
+const OPERATIONS = scaled(100_000)
+const MUTATIONS = scaled(200_000)
+const CRASHES = scaled(30)
+/** About half an hour. */
+const CLUSTER_ROUNDS = scaled(100)
+const KILLS = scaled(100)
+const POWER_CUTS = scaled(500)
+const APPLIED = scaled(5000)
+const REDIS_OPERATIONS = scaled(20_000)
+const ACCESS_REQUESTS = scaled(100_000)
+/** Each waits for etcd several times. */
+const GROUP_ACCESS_REQUESTS = scaled(5000)
+/** The newest, or with `--times 2` and more all others. */
+const NODE_VERSIONS = times < 2 ? '26' : '22 24 26'
+/** Of the generated requests, one in eight. */
+const HOSTILE_EVERY = Math.max(1, Math.round(8 / times))
 
 /** Sets the exit code if a chapter has marked rows. */
 function judge({ summary, failed }: Verdict): string {
@@ -64,47 +79,6 @@ async function withServer(work: (server: ServerProcess) => Promise<string>): Pro
   } finally {
     await server.stop()
   }
-}
-
-/** Runs tests with an environment variable that makes them longer. */
-const vitest = (path: string, variable: string, value: number): Promise<string> =>
-  runTests([path], { [variable]: String(value) })
-
-/** @param args of vitest @param variables of the environment */
-async function runTests(
-  args: readonly string[],
-  variables: Readonly<Record<string, string>>,
-): Promise<string> {
-  const started = performance.now()
-  const patience = ['--testTimeout=3600000', '--hookTimeout=3600000']
-  const child = spawn('node_modules/.bin/vitest', ['run', ...args, ...patience], {
-    env: { ...process.env, ...variables },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk
-  })
-  const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`${args.join(' ')} failed:\n${output}`)
-  const total = /^\d+ passed.*$/m.exec(output)?.[0] ?? ''
-  return `${total}; ${number(Math.round((performance.now() - started) / 1000))} s`
-}
-
-/** Runs the trials of a group at their full size, and prints a table of what they have measured. */
-async function group(): Promise<string> {
-  const directory = makeDirectory()
-  const figures = join(directory, 'figures')
-  const paths = ['joining', 'large-values', 'outage'].map(
-    (name) => `test/cluster/checker/${name}.test.ts`,
-  )
-  const total = await runTests([...paths, 'test/cluster/canaries.test.ts', '--maxWorkers=1'], {
-    KTREE_CLUSTER_LARGE: '1',
-    KTREE_GROUP_ACCESS_OPS: String(GROUP_ACCESS_REQUESTS),
-    KTREE_FIGURES: figures,
-  })
-  process.stdout.write(`\n| trial | measured |\n| --- | --- |\n${readFileSync(figures, 'utf8')}`)
-  return total
 }
 
 const trials: readonly Trial[] = [
@@ -173,7 +147,7 @@ const trials: readonly Trial[] = [
   {
     name: 'cluster',
     what: `A log of a million entries, values of 60 MB, a minute without etcd, and ${number(GROUP_ACCESS_REQUESTS)} generated requests of users at three nodes`,
-    run: group,
+    run: () => group(GROUP_ACCESS_REQUESTS),
   },
   {
     name: 'suites',
@@ -214,13 +188,13 @@ const trials: readonly Trial[] = [
   },
   {
     name: 'nodes',
-    what: 'The whole suite on Node.js 22, 24 and 26',
-    run: otherNodes,
+    what: 'The whole suite on other versions of Node.js',
+    run: () => otherNodes(NODE_VERSIONS),
   },
   {
     name: 'hostile',
     what: 'The largest requests of each command, beside redis-server: waits of others, and memory',
-    run: async () => judge(await hostile(options.only)),
+    run: async () => judge(await hostile(HOSTILE_EVERY, options.only)),
   },
   {
     name: 'machine',
@@ -229,25 +203,35 @@ const trials: readonly Trial[] = [
   },
 ]
 
-/** Runs the whole suite on the other versions of Node.js. */
-async function otherNodes(): Promise<string> {
-  const child = spawn('.ci/other-nodes', { stdio: ['ignore', 'pipe', 'inherit'] })
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk
-  })
-  const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`the tests failed on another Node.js:\n${output}`)
-  const versions = output.match(/^Node\.js v\S+/gm) ?? []
-  const totals = output.match(/^\d+ passed.*$/gm) ?? []
-  return versions.map((version, i) => `${version}: ${totals[i]}`).join('; ')
-}
+const names = [...new Set(trials.map(({ name }) => name))]
+if (options.help) {
+  process.stdout.write(`make torture [ARGS="[trial ...] [--times N] [--only command]"]
 
+Runs long loads and failures; a run of all takes about an hour and writes docs/torture.md.
+Trials: ${names.join(' ')}
+
+  --times N       N times as many cases (1)
+  --only command  in the trial hostile, the requests of one command
+`)
+  process.exit()
+}
+const unknown = wanted.find((name) => !names.includes(name))
+if (unknown !== undefined) {
+  process.stderr.write(`there is no trial '${unknown}'; there are ${names.join(' ')}\n`)
+  process.exit(2)
+}
+const load = loadavg()[0]?.toFixed(1)
 const results: string[] = []
 for (const trial of trials) {
   if (wanted.length > 0 && !wanted.includes(trial.name)) continue
   process.stdout.write(`${trial.what} … `)
-  const result = await trial.run()
+  // A trial that fails says so in the page; those behind it run all the same.
+  const result = await trial.run().catch((error: unknown) => {
+    process.exitCode = 1
+    const why = reason(error)
+    process.stdout.write(`${why}\n`)
+    return `**failed**: ${why.split('\n', 1)[0]}`
+  })
   process.stdout.write(`${result}\n`)
   results.push(`| ${trial.what} | ${result} |`)
 }
@@ -262,7 +246,8 @@ What \`make torture\` measured, with the server in a process of its own and its 
 the same machine.
 
 ${type()} ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 1024 ** 3)} GB;
-Node.js ${process.version}, V8 ${process.versions.v8}; ${new Date().toISOString().slice(0, 10)}.
+Node.js ${process.version}, V8 ${process.versions.v8}; ${new Date().toISOString().slice(0, 10)};
+\`make torture${times === 1 ? '' : ` ARGS="--times ${times}"`}\`, ${Math.round(performance.now() / 60_000)} minutes; load average before it ${load}.
 
 | trial | result |
 | --- | --- |

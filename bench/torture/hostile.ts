@@ -141,13 +141,17 @@ async function readTable(): Promise<readonly Command[]> {
  * Sends the largest requests that the limits admit to ktree and to redis-server, each to a server of
  * its own, and prints a table.
  *
+ * @param every takes one generated request in so many; all of a command that is named
  * @param only a command, to leave out all others
  */
-export async function hostile(only?: string): Promise<Verdict> {
+export async function hostile(every: number, only?: string): Promise<Verdict> {
   const wanted = only?.toLowerCase()
-  const cases = [...scenes(), ...generatedCases(await readTable())].filter(
-    ({ command }) => wanted === undefined || `${command} `.startsWith(`${wanted} `),
-  )
+  const cases = [
+    ...scenes(),
+    ...[...generatedCases(await readTable())].filter(
+      (_, i) => wanted !== undefined || i % every === 0,
+    ),
+  ].filter(({ command }) => wanted === undefined || `${command} `.startsWith(`${wanted} `))
   if (cases.length === 0) throw new Error(`there is no command ${only}`)
   const beside = findProgram('redis-server') !== undefined
   const hosts: Hosts = {

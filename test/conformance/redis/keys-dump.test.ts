@@ -13,7 +13,7 @@ import {
 
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
 const EMPTY = pipeline('FLUSHALL')
-const RUNS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 1500) / 10
+const RUNS = Math.ceil(Number(process.env.KTREE_CONFORMANCE_OPS ?? 1500) / 10)
 
 /** "10", as Redis 7.0 dumps it. */
 const TEN = '\x00\xc0\x0a\x0a\x00\x6e\x9f\x57\x45\x0e\xae\x63\xbb'

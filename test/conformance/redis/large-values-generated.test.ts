@@ -4,7 +4,7 @@ import { LARGE_VALUE_BYTES } from '../../../src/store/value.ts'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, pipeline, startPair, Talk } from './pair.ts'
 
-const RUNS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 1000) / 10
+const RUNS = Math.ceil(Number(process.env.KTREE_CONFORMANCE_OPS ?? 1000) / 10)
 const L = LARGE_VALUE_BYTES
 const KEYS = ['a', 'b', 'c']
 const END = 'the end of the replies'

@@ -14,7 +14,7 @@ import {
 
 const PREFIXES = { RESP2: '', RESP3: pipeline('HELLO 3') }
 const EMPTY = pipeline('FLUSHALL')
-const RUNS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 4000) / 40
+const RUNS = Math.ceil(Number(process.env.KTREE_CONFORMANCE_OPS ?? 4000) / 40)
 
 const requests: readonly string[] = [
   pipeline(

@@ -184,7 +184,7 @@ describeWithPeer('redis-server', 'strings, generated and compared with Redis', (
       fc.asyncProperty(fc.array(step, { minLength: 50, maxLength: 50 }), (all) =>
         same('', all.join('')),
       ),
-      { numRuns: RUNS / 10 },
+      { numRuns: Math.ceil(RUNS / 10) },
     )
   })
 })
