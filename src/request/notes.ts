@@ -1,5 +1,6 @@
 // What is written down of a request: ACL LOG, the audit log, SLOWLOG, MONITOR.
 
+import type { User } from '../access/user.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { textOfValue } from '../store/value.ts'
 import { type Client, isUnixSocket, type ServerContext } from './client.ts'
@@ -83,8 +84,12 @@ export function showToMonitors(
   const secrets = new Set(secretsOf(entry, args))
   const shown = args.map((arg, i) => (secrets.has(i) ? undefined : arg))
   const line = monitorLine(`${time} [0 ${address}]`, shown)
+  // Many clients of one user may monitor.
+  const judged = new Map<User, boolean>()
   for (const monitor of server.monitors) {
-    if (!mayShow(monitor.user, entry.access, args)) continue
+    const { user } = monitor
+    if (!judged.has(user)) judged.set(user, mayShow(user, entry.access, args))
+    if (judged.get(user) === false) continue
     // CLIENT REPLY mutes these lines too (Redis); SKIP mutes only the line of the skipped request.
     const skipped = monitor === client && client.reply.muted
     if (monitor.replyMode === 'off' || skipped) continue

@@ -39,11 +39,19 @@ export function denialOf(
   return told
 }
 
-/** Whether a request of somebody else may be shown to a user: it may read all that is named there. */
+/** The most patterns that are tried, over all keys of a request, to find out whether it may be shown. */
+const MAX_TRIES_TO_SHOW = 200_000
+
+/**
+ * Whether a request of somebody else may be shown to a user: it may read all that is named there. One
+ * that would take too long to judge is not shown, because those who ask are not those who wait.
+ */
 export function mayShow(user: User, access: CommandAccess, request: readonly Value[]): boolean {
   if (user.unrestricted) return true
-  const args = wordsOf(request)
   const { selectors } = user
+  const patterns = selectors.reduce((sum, selector) => sum + selector.patternCount, 0)
+  if (request.length * patterns > MAX_TRIES_TO_SHOW) return false
+  const args = wordsOf(request)
   if (access.reach === 'all') return selectors.some((each) => each.allowsBelow('/', READ))
   for (const { at } of keyPlaces(access, args)) {
     if (!selectors.some((each) => allowsNode(each, args[at], READ))) return false

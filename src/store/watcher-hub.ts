@@ -42,7 +42,7 @@ export abstract class HubWatcher implements Watcher {
   place: Place<HubWatcher> | undefined = undefined
   /** Set while the hub does not look at the watcher, because no event can concern it yet. */
   sleep: Sleep | undefined = undefined
-  /** The watchers of a place form a ring, in the order in which they came. */
+  /** The watchers of one kind and place form a ring, in the order in which they came. */
   next: HubWatcher = this
   previous: HubWatcher = this
 
@@ -108,8 +108,10 @@ export const WATCHER_BYTES = 350
 export class WatcherHub {
   /** Whether recursive watchers see nodes behind hidden components too. */
   readonly #showsHidden: boolean
-  /** The first watcher of each place. */
-  readonly #tree = new PathTree<HubWatcher>()
+  /** The first recursive watcher of each place. */
+  readonly #recursive = new PathTree<HubWatcher>()
+  /** The first of the others, which a write below their place never looks at, however many they are. */
+  readonly #exact = new PathTree<HubWatcher>()
   readonly #everywhere = new Map<Listener, OnFailure | undefined>()
   /** How many watchers have a place. */
   #count = 0
@@ -151,7 +153,7 @@ export class WatcherHub {
 
   /** Adds a watcher that no hub knows. */
   attach(watcher: HubWatcher): void {
-    const place = this.#tree.at(watcher.path)
+    const place = this.#treeOf(watcher).at(watcher.path)
     const first = place.item
     if (first === undefined) place.item = watcher
     else {
@@ -184,7 +186,11 @@ export class WatcherHub {
     watcher.place = undefined
     watcher.hub = undefined
     this.#count--
-    if (place.item === undefined) this.#tree.prune(place)
+    if (place.item === undefined) this.#treeOf(watcher).prune(place)
+  }
+
+  #treeOf({ recursive }: HubWatcher): PathTree<HubWatcher> {
+    return recursive ? this.#recursive : this.#exact
   }
 
   /** Shows every event, refreshes excepted, to a listener. @returns a function that ends it */
@@ -196,7 +202,8 @@ export class WatcherHub {
   /** Shows an event to all watchers of all places. */
   notifyAll(event: Event): void {
     const reached: HubWatcher[] = []
-    collectFrom(this.#tree.root, reached)
+    collectFrom(this.#recursive.root, reached)
+    collectFrom(this.#exact.root, reached)
     this.#show(event, reached)
   }
 
@@ -224,19 +231,25 @@ export class WatcherHub {
     if (this.#count > 0) this.#show(event, this.#reached(event))
   }
 
-  /** The watchers of an event's place. Collected first, because a listener may add and remove some. */
+  /**
+   * The watchers of an event's place, the recursive ones from the root down first. Collected before any
+   * is called, because a listener may add and remove some.
+   */
   #reached(event: Event): HubWatcher[] {
     const key = keyOf(event)
     const hidden = this.#showsHidden ? 0 : lastHidden(key)
     const reached: HubWatcher[] = []
-    let place: Place<HubWatcher> | undefined = this.#tree.root
+    let place: Place<HubWatcher> | undefined = this.#recursive.root
     while (place !== undefined && place.path.length < key.length) {
-      if (place.path.length > hidden) collectAt(place, true, reached)
-      place = this.#tree.next(place, key)
+      if (place.path.length > hidden) collectAt(place, reached)
+      place = this.#recursive.next(place, key)
     }
-    if (place === undefined) return reached
-    if (removesDirectory(event)) collectFrom(place, reached)
-    else if (place.path.length === key.length) collectAt(place, false, reached)
+    collectBelow(place, event, key, reached)
+    let exact: Place<HubWatcher> | undefined = this.#exact.root
+    while (exact !== undefined && exact.path.length < key.length) {
+      exact = this.#exact.next(exact, key)
+    }
+    collectBelow(exact, event, key, reached)
     return reached
   }
 
@@ -265,20 +278,32 @@ function report(error: unknown, onFailure: OnFailure | undefined): void {
   }
 }
 
-/** Collects the watchers of a place, all or the recursive ones. */
-function collectAt(place: Place<HubWatcher>, recursive: boolean, into: HubWatcher[]): void {
+/** Collects the watchers at an event's key, and those below a directory that it removes. */
+function collectBelow(
+  place: Place<HubWatcher> | undefined,
+  event: Event,
+  key: string,
+  into: HubWatcher[],
+): void {
+  if (place === undefined) return
+  if (removesDirectory(event)) collectFrom(place, into)
+  else if (place.path.length === key.length) collectAt(place, into)
+}
+
+/** Collects the watchers of a place. */
+function collectAt(place: Place<HubWatcher>, into: HubWatcher[]): void {
   const first = place.item
   if (first === undefined) return
   let watcher = first
   do {
-    if (!recursive || watcher.recursive) into.push(watcher)
+    into.push(watcher)
     watcher = watcher.next
   } while (watcher !== first)
 }
 
 /** Collects the watchers of a place and of all places below it. */
 function collectFrom(place: Place<HubWatcher>, into: HubWatcher[]): void {
-  collectAt(place, false, into)
+  collectAt(place, into)
   if (place.children === null) return
   for (const child of place.children.values()) collectFrom(child, into)
 }

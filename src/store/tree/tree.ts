@@ -13,6 +13,7 @@ import {
 } from '../path.ts'
 import type { Value } from '../value.ts'
 import type { Changes } from './changes.ts'
+import { DueChildren } from './due-children.ts'
 import { FileList } from './file-list.ts'
 import { keptName } from './kept-name.ts'
 import { LookAhead, type PathBatch } from './look-ahead.ts'
@@ -28,7 +29,7 @@ import {
   type Node,
   nodesBelow,
 } from './node.ts'
-import { byLease, MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
+import { MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
 
 /** With fewer files, most nodes are in the processor's cache anyway. */
 const MIN_FILES_TO_LOOK_AHEAD = 10_000
@@ -51,6 +52,7 @@ export class Tree {
   #heap = new TtlHeap()
   #fileList = new FileList()
   readonly #ahead = new LookAhead()
+  readonly #dueChildren = new DueChildren()
   /** The children of removed directories whose leases are still to be taken back. */
   readonly #removed: Iterator<Node, undefined>[] = []
   /** The first missing path of the last {@link walk} that found nothing. */
@@ -299,6 +301,7 @@ export class Tree {
       return
     }
     if (node.dir) this.#ahead.forget()
+    this.#dueChildren.added(expireTime)
     // A time after the year 9999 would make a state that cannot be read back.
     this.#heap.set(node, Math.min(Math.max(0, expireTime), MAX_EXPIRE_TIME))
   }
@@ -354,6 +357,7 @@ export class Tree {
 
   /** The node that expires first, if it is due; may be one below a removed directory. */
   firstDue(cutoff: number): Node | undefined {
+    this.#dueChildren.forget()
     const lease = this.#heap.top()
     if (lease === undefined || lease.expireTime > cutoff) return undefined
     return this.index < INDEX_CEILING ? lease.node : undefined
@@ -361,8 +365,7 @@ export class Tree {
 
   /** The children of a directory that have expired, oldest first. */
   dueIn(directory: DirectoryNode, now: number): Node[] {
-    const due = Array.from(this.#heap.due(now), ({ node }) => node)
-    return due.filter(({ parent }) => parent === directory).sort(byLease)
+    return this.#dueChildren.of(directory, now, this.#heap)
   }
 
   /** The leases that are due, in no order; some may be below removed directories. */
@@ -417,6 +420,7 @@ export class Tree {
 
   #replace(root: DirectoryNode, heap: TtlHeap, fileList: FileList): void {
     this.#ahead.clear()
+    this.#dueChildren.forget()
     this.#removed.length = 0
     this.#root = root
     this.#heap = heap

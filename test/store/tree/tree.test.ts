@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { Changes } from '../../../src/store/tree/changes.ts'
+import { DueChildren } from '../../../src/store/tree/due-children.ts'
 import { DueNodes } from '../../../src/store/tree/due-nodes.ts'
 import { type DirectoryNode, type Node, nodesBelow, pathOf } from '../../../src/store/tree/node.ts'
 import { Tree } from '../../../src/store/tree/tree.ts'
+import type { TtlHeap } from '../../../src/store/tree/ttl-heap.ts'
 
 /** A tree on a clock of its own. */
 function planted() {
@@ -164,6 +166,47 @@ test('what is due is gathered once for any number of paths', () => {
   for (let i = 0; i < 100; i++) due.touch('/e', 0)
   for (let i = 0; i < 100; i++) due.touch(`/d/${i}`, 0)
   expect(gathered).toBe(1)
+})
+
+describe('the children of a directory that are due', () => {
+  test('are gathered once for any number of directories', () => {
+    const { tree, put, clock } = planted()
+    for (let i = 0; i < 100; i++) put(`/d/${i}/x`, '1', 10)
+    put('/d/7/kept', '1')
+    clock.advance(10)
+    let gathered = 0
+    const heap = {
+      top: () => ({ expireTime: 0 }),
+      due: (now: number) => {
+        gathered++
+        return tree.due(now)
+      },
+    } as unknown as TtlHeap
+    const due = new DueChildren()
+    for (let i = 0; i < 100; i++) {
+      const directory = tree.find(`/d/${i}`, 0) as DirectoryNode
+      expect(due.of(directory, clock.now(), heap).map(({ name }) => name)).toEqual(['x'])
+    }
+    expect(gathered).toBe(1)
+  })
+
+  test('are those of the moment, whatever has changed since they were gathered', () => {
+    const { tree, put, clock } = planted()
+    const directory = () => tree.find('/d', 0) as DirectoryNode
+    const names = () => tree.dueIn(directory(), clock.now()).map(({ name }) => name)
+    for (const [name, time] of Object.entries({ c: 3, a: 1, b: 2, later: 20 })) {
+      put(`/d/${name}`, '1', time)
+    }
+    clock.advance(10)
+    expect(names()).toEqual(['a', 'b', 'c'])
+    tree.setExpiry(tree.find('/d/a', 0) as Node, undefined)
+    tree.remove(tree.find('/d/b', 0) as Node)
+    expect(names()).toEqual(['c'])
+    tree.setExpiry(tree.find('/d/a', 0) as Node, clock.now() - 1)
+    expect(names()).toEqual(['c', 'a'])
+    clock.advance(10)
+    expect(names()).toEqual(['c', 'a', 'later'])
+  })
 })
 
 test('a directory that is lifted and hung elsewhere keeps all below it', () => {
