@@ -32,6 +32,10 @@ export class User {
   /** The rules of each selector's commands; absent until somebody asks, because working them out takes long. */
   #commandRules: readonly (readonly string[])[] | undefined
 
+  /** The last path asked for by {@link mayRead}, because all who hear of an event ask for the same one. */
+  #askedPath: string | undefined
+  #mayReadAsked = false
+
   constructor(name: string, catalogue: CommandCatalogue, allChannels: () => boolean) {
     this.name = name
     this.#catalogue = catalogue
@@ -56,7 +60,11 @@ export class User {
   /** Whether a path may be read. @param path absolute and clean */
   mayRead(path: string): boolean {
     if (this.unrestricted) return true
-    return this.#selectors.some((selector) => selector.allowsKey(path, 1, READ))
+    if (path !== this.#askedPath) {
+      this.#askedPath = path
+      this.#mayReadAsked = this.#selectors.some((selector) => selector.allowsKey(path, 1, READ))
+    }
+    return this.#mayReadAsked
   }
 
   /**
@@ -79,6 +87,7 @@ export class User {
   apply(rule: string): void {
     if (rule === '') return
     this.#commandRules = undefined
+    this.#askedPath = undefined
     const text = ruleText(rule)
     switch (text.toLowerCase()) {
       case 'on':
@@ -124,6 +133,7 @@ export class User {
 
   /** Takes over everything of another user but the name. */
   become(other: User): void {
+    this.#askedPath = undefined
     this.enabled = other.enabled
     this.nopass = other.nopass
     this.#sanitize = other.#sanitize

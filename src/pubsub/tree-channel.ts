@@ -3,7 +3,7 @@ import { parseInteger } from '../request/arguments/integer.ts'
 import { checkDepth, cleanPath } from '../store/path.ts'
 
 /** The longest options of a tree channel, in bytes. */
-const MAX_OPTIONS_BYTES = 1024
+const MAX_OPTIONS_BYTES = 1000
 
 /** The parts of a tree channel's name. */
 export interface TreeChannelName {

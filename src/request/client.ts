@@ -62,6 +62,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   movedNodes: number
   /** How many bytes of values its SETRANGEs have copied. */
   copiedBytes: number
+  /** How many patterns of its user may have been tried for its SLOWLOGs. */
+  triedPatterns: number
   /** The request that waits for something to happen in the tree (KWAIT). */
   awaited: readonly string[] | undefined
   /** Whether a command blocks the client. */

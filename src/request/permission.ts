@@ -40,7 +40,12 @@ export function denialOf(
 }
 
 /** The most patterns that are tried, over all keys of a request, to find out whether it may be shown. */
-const MAX_TRIES_TO_SHOW = 200_000
+export const MAX_TRIES_TO_SHOW = 200_000
+
+/** How many patterns {@link mayShow} may have to try. */
+export function triesToShow({ selectors }: User, { length }: readonly Value[]): number {
+  return length * selectors.reduce((sum, { patternCount }) => sum + patternCount, 0)
+}
 
 /**
  * Whether a request of somebody else may be shown to a user: it may read all that is named there. One
@@ -48,9 +53,8 @@ const MAX_TRIES_TO_SHOW = 200_000
  */
 export function mayShow(user: User, access: CommandAccess, request: readonly Value[]): boolean {
   if (user.unrestricted) return true
+  if (triesToShow(user, request) > MAX_TRIES_TO_SHOW) return false
   const { selectors } = user
-  const patterns = selectors.reduce((sum, selector) => sum + selector.patternCount, 0)
-  if (request.length * patterns > MAX_TRIES_TO_SHOW) return false
   const args = wordsOf(request)
   if (access.reach === 'all') return selectors.some((each) => each.allowsBelow('/', READ))
   for (const { at } of keyPlaces(access, args)) {

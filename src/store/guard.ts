@@ -26,6 +26,7 @@ export class Guard extends HubWatcher {
     this.#onChange = onChange
     this.madeAt = now
     this.existed = tree.lookup(path) !== undefined
+    this.awaits = !this.existed
   }
 
   /** Whether the guarded node is due, and not yet removed. @param due of the same tree */

@@ -73,6 +73,13 @@ export class PathTree<T> {
     return common === child.path.length || common === path.length ? child : undefined
   }
 
+  /** The place at a path, or the only one directly below it. Undefined if there is none of these. */
+  find(path: string): Place<T> | undefined {
+    let place: Place<T> | undefined = this.root
+    while (place !== undefined && place.path.length < path.length) place = this.next(place, path)
+    return place
+  }
+
   /** Removes a place, unless it holds something or parts paths, and the place that then parts none. */
   prune(place: Place<T>): void {
     let empty = place

@@ -1,7 +1,12 @@
 import { PathError } from './errors.ts'
 
-/** The longest path, in bytes. */
-export const MAX_PATH_LENGTH = 65_536
+/** The longest path, in bytes: somewhat less than {@link MAX_HASHED_LENGTH}. */
+export const MAX_PATH_LENGTH = 15 * 1024
+/**
+ * The longest string that V8 hashes by its characters. A longer one it hashes by its length, so that a Map of
+ * many becomes a list. No Map may have longer keys that clients have sent.
+ */
+export const MAX_HASHED_LENGTH = 16_383
 /** The most components of a path. Limits how much one write can create, and how deep listings nest. */
 export const MAX_PATH_DEPTH = 1024
 

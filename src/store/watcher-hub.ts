@@ -37,6 +37,8 @@ export abstract class HubWatcher implements Watcher {
   readonly stream: boolean
   readonly since: number
   readonly onFailure: OnFailure | undefined
+  /** Whether it is concerned only once there is a node at its path. */
+  awaits = false
   /** Set while the hub knows the watcher. */
   hub: WatcherHub | undefined = undefined
   place: Place<HubWatcher> | undefined = undefined
@@ -112,6 +114,8 @@ export class WatcherHub {
   readonly #recursive = new PathTree<HubWatcher>()
   /** The first of the others, which a write below their place never looks at, however many they are. */
   readonly #exact = new PathTree<HubWatcher>()
+  /** The first of those that watch for a node that is not there: no removal above concerns them. */
+  readonly #missing = new PathTree<HubWatcher>()
   readonly #everywhere = new Map<Listener, OnFailure | undefined>()
   /** How many watchers have a place. */
   #count = 0
@@ -189,7 +193,8 @@ export class WatcherHub {
     if (place.item === undefined) this.#treeOf(watcher).prune(place)
   }
 
-  #treeOf({ recursive }: HubWatcher): PathTree<HubWatcher> {
+  #treeOf({ recursive, awaits }: HubWatcher): PathTree<HubWatcher> {
+    if (awaits) return this.#missing
     return recursive ? this.#recursive : this.#exact
   }
 
@@ -204,6 +209,7 @@ export class WatcherHub {
     const reached: HubWatcher[] = []
     collectFrom(this.#recursive.root, reached)
     collectFrom(this.#exact.root, reached)
+    collectFrom(this.#missing.root, reached)
     this.#show(event, reached)
   }
 
@@ -239,17 +245,11 @@ export class WatcherHub {
     const key = keyOf(event)
     const hidden = this.#showsHidden ? 0 : lastHidden(key)
     const reached: HubWatcher[] = []
-    let place: Place<HubWatcher> | undefined = this.#recursive.root
-    while (place !== undefined && place.path.length < key.length) {
-      if (place.path.length > hidden) collectAt(place, reached)
-      place = this.#recursive.next(place, key)
-    }
+    const waiting = collectAbove(this.#missing, key, hidden, reached)
+    if (waiting?.path.length === key.length) collectAt(waiting, reached)
+    const place = collectAbove(this.#recursive, key, hidden, reached)
     collectBelow(place, event, key, reached)
-    let exact: Place<HubWatcher> | undefined = this.#exact.root
-    while (exact !== undefined && exact.path.length < key.length) {
-      exact = this.#exact.next(exact, key)
-    }
-    collectBelow(exact, event, key, reached)
+    collectBelow(this.#exact.find(key), event, key, reached)
     return reached
   }
 
@@ -276,6 +276,26 @@ function report(error: unknown, onFailure: OnFailure | undefined): void {
       throw unreported
     })
   }
+}
+
+/**
+ * Collects the watchers above a path that are not hidden from it.
+ *
+ * @param hidden where the last hidden component of the path begins
+ * @returns the place at the path, or the only one directly below it, if there is one
+ */
+function collectAbove(
+  tree: PathTree<HubWatcher>,
+  path: string,
+  hidden: number,
+  into: HubWatcher[],
+): Place<HubWatcher> | undefined {
+  let place: Place<HubWatcher> | undefined = tree.root
+  while (place !== undefined && place.path.length < path.length) {
+    if (place.path.length > hidden) collectAt(place, into)
+    place = tree.next(place, path)
+  }
+  return place
 }
 
 /** Collects the watchers at an event's key, and those below a directory that it removes. */

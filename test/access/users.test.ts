@@ -244,6 +244,9 @@ test('many rules are read once each, and each pattern once when it is first aske
     false,
   ])
   expect(read.count).toBeLessThanOrEqual(2 * names.length)
+  expect([user?.mayRead('/c2'), user?.mayRead('/c2')]).toEqual([true, true])
+  users.set('a', ['clearselectors', 'resetkeys'])
+  expect(user?.mayRead('/c2')).toBe(false)
   expect(user?.passwords).toHaveLength(names.length)
 })
 

@@ -199,10 +199,10 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     const { port } = await startOn(smallHeap, temporaryDirectory())
     const client = await visitPort(port)
     for (let n = 0; n < 1000; n++) {
-      ;(await visitPort(port)).send('KWAIT', `/${'x'.repeat(65_000)}${n}`)
+      ;(await visitPort(port)).send('KWAIT', `/${'x'.repeat(15_000)}${n}`)
     }
     expect(await client.call('MULTI')).toBe('OK')
-    expect(await client.call('KWAIT', `/${'x'.repeat(65_000)}`)).toSatisfy(isOom)
+    expect(await client.call('KWAIT', `/${'x'.repeat(15_000)}`)).toSatisfy(isOom)
   })
 
   test('KRECOVER of a state that does not fit is refused', async () => {

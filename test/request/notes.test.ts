@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest'
-import { join, start } from '../server/raw-client.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { PathPattern } from '../../src/access/path-pattern.ts'
+import { startServer } from '../../src/server/start.ts'
+import { ErrorReply, join, type RawClient, start } from '../server/raw-client.ts'
 
 test('MONITOR shows no password of HELLO, whatever stands before it', async () => {
   const server = await start()
@@ -18,4 +20,67 @@ test('MONITOR shows no password of HELLO, whatever stands before it', async () =
   expect(shown.match(/"HELLO"/g)).toHaveLength(3)
   expect(shown).toContain('"name"')
   expect(shown).not.toContain('secret')
+})
+
+describe('for a user with 1,000 key patterns', () => {
+  async function scene() {
+    const server = await startServer({ port: 0, directives: { 'slowlog-log-slower-than': '0' } })
+    const admin = await join(server)
+    const patterns = Array.from({ length: 1000 }, (_, i) => `~z*q${i}*y`)
+    await admin.call('ACL', 'SETUSER', 'u', 'on', 'nopass', '+@all', ...patterns, '~z*')
+    const join1 = async (): Promise<RawClient> => {
+      const user = await join(server)
+      await user.call('AUTH', 'u', '')
+      return user
+    }
+    const tries = vi.spyOn(PathPattern.prototype, 'matches')
+    return { server, admin, user: join1, tries }
+  }
+  const keys = (count: number): string[] => Array.from({ length: count }, (_, i) => `z${i}`)
+
+  test('MONITOR judges a request once for all its clients, and none that would take long', async () => {
+    const { admin, user, tries } = await scene()
+    const shown = ['', '']
+    for (const i of [0, 1]) {
+      const monitor = await user()
+      await monitor.call('MONITOR')
+      monitor.socket.on('data', (chunk: Buffer) => {
+        shown[i] += chunk.toString('latin1')
+      })
+    }
+    tries.mockClear()
+    await admin.call('MGET', ...keys(1000))
+    expect(tries).toHaveBeenCalledTimes(0)
+    await admin.call('MGET', ...keys(10))
+    await expect.poll(() => shown.map((each) => each.match(/"MGET"/g)?.length)).toEqual([1, 1])
+    expect(tries.mock.calls.length).toBeLessThanOrEqual(10 * 1001)
+  })
+
+  test('SLOWLOG looks only as far back as not too many are tried, and EXEC bounds it', async () => {
+    const { admin, user, tries } = await scene()
+    const client = await user()
+    for (let i = 0; i < 50; i++) await admin.call('MGET', ...keys(30))
+    tries.mockClear()
+    expect(await client.call('SLOWLOG', 'LEN')).toBeLessThan(10)
+    expect(tries.mock.calls.length).toBeLessThan(300_000)
+    expect(await client.call('SLOWLOG', 'GET', '1')).toHaveLength(1)
+    await client.call('MULTI')
+    for (let i = 0; i < 100; i++) await client.call('SLOWLOG', 'LEN')
+    const replies = (await client.call('EXEC')) as unknown[]
+    expect(replies.at(-1)).toEqual(
+      new ErrorReply('ERR too many patterns tried by one transaction (the limit is 5000000)'),
+    )
+  })
+
+  test('a notification asks once whether it may be seen, however many listen', async () => {
+    const { admin, user, tries } = await scene()
+    await admin.call('CONFIG', 'SET', 'notify-keyspace-events', 'KEA')
+    const listeners = [await user(), await user()]
+    for (const client of listeners) {
+      for (let i = 0; i < 20; i++) await client.call('PSUBSCRIBE', `__key${'*'.repeat(i + 1)}`)
+    }
+    tries.mockClear()
+    await admin.call('SET', 'za', '1')
+    expect(tries.mock.calls.length).toBeLessThanOrEqual(1001)
+  })
 })

@@ -123,7 +123,7 @@ test('DEL deletes nothing if a key is too long', async () => {
   const client = await join(server)
   await client.call('SET', 'a', '1')
   for (const command of ['DEL', 'UNLINK']) {
-    for (const length of [65_536, 65_537]) {
+    for (const length of [15_360, 15_361]) {
       expect(await client.call(command, 'a', 'x'.repeat(length))).toBeInstanceOf(ErrorReply)
     }
   }

@@ -63,7 +63,7 @@ describe('cleanPath', () => {
     expect(cleanPath(longest)).toBe(longest)
     expect(() => cleanPath(`${longest}a`)).toThrow(PathError)
     expect(() => cleanPath(`${longest}a`)).toThrow(
-      'path is too long (65537 bytes, the limit is 65536)',
+      'path is too long (15361 bytes, the limit is 15360)',
     )
   })
 })

@@ -4,7 +4,7 @@ import { ManualClock } from '../../src/store/clock.ts'
 import type { Event } from '../../src/store/event.ts'
 import { isWatched } from '../../src/store/history/watched.ts'
 import { Store } from '../../src/store/store.ts'
-import type { Watcher } from '../../src/store/watcher-hub.ts'
+import { HubWatcher, type Watcher, type WatcherHub } from '../../src/store/watcher-hub.ts'
 import { places, type Write, write } from './random-writes.ts'
 
 const indexes = (events: readonly Event[]): number[] => events.map(({ index }) => index)
@@ -22,6 +22,41 @@ describe('WatcherHub', () => {
     expect(indexes(once)).toEqual([1])
     expect(indexes(all)).toEqual([1, 2])
     expect(store.hub.count).toBe(1)
+  })
+
+  test('looks at no watcher of one node when something below it changes, nor at one of a missing node', () => {
+    const store = new Store()
+    let looks = 0
+    class Counted extends HubWatcher {
+      override show(): void {}
+    }
+    const add = (hub: WatcherHub, path: string, recursive: boolean, awaits: boolean): void => {
+      const watcher = new Counted(path, { recursive, stream: true, since: 0 })
+      watcher.awaits = awaits
+      let { next } = watcher
+      Object.defineProperty(watcher, 'next', {
+        get: () => {
+          looks++
+          return next
+        },
+        set: (other: HubWatcher) => {
+          next = other
+        },
+      })
+      hub.attach(watcher)
+    }
+    for (let n = 0; n < 100; n++) {
+      add(store.hub, '/', false, false)
+      add(store.hub, '/d', false, false)
+      add(store.hub, `/d/${n}`, true, true)
+    }
+    looks = 0
+    store.set('/d/x', '1')
+    store.delete('/d', { recursive: true })
+    // Those of the directory itself, when it is removed.
+    expect(looks).toBe(100)
+    store.set('/d/7', '1')
+    expect(looks).toBe(101)
   })
 
   test('shows nobody an event that they were not there for, or that comes too early', () => {

@@ -4,6 +4,8 @@ import type { ServerContext } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { type InfoSection, infoSections } from './info-sections.ts'
 
+/** No section has a longer name; V8 finds very long ones slowly in a Set. */
+const MAX_SECTION_LENGTH = 32
 /** Both mean all sections. In Redis, `everything` adds what modules add; here there are none. */
 const ALL_SECTIONS = ['all', 'everything']
 
@@ -14,7 +16,8 @@ const ALL_SECTIONS = ['all', 'everything']
  * @returns a binary string
  */
 function infoText(server: ServerContext, names: readonly string[]): string {
-  const wanted = new Set(names.length === 0 ? ['default'] : names.map((name) => name.toLowerCase()))
+  const known = names.filter(({ length }) => length <= MAX_SECTION_LENGTH)
+  const wanted = new Set(names.length === 0 ? ['default'] : known.map((name) => name.toLowerCase()))
   const all = ALL_SECTIONS.some((name) => wanted.has(name))
   const isWanted = ({ name, onRequest }: InfoSection): boolean =>
     all || wanted.has(name) || (wanted.has('default') && onRequest !== true)

@@ -5,7 +5,8 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
-import { mayShow } from '../../request/permission.ts'
+import { checkWork } from '../../request/exec-limits.ts'
+import { MAX_TRIES_TO_SHOW, mayShow, triesToShow } from '../../request/permission.ts'
 import { writeList } from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -27,14 +28,23 @@ function parseCount(text: string | undefined): number {
   return count === -1n ? Number.POSITIVE_INFINITY : Number(count)
 }
 
-/** The slow requests that a client may see, the newest first. */
-function shownRequests({ server, user }: Client, count: number): readonly SlowRequest[] {
+/** The slow requests that a client may see, the newest first, as far back as not too many patterns are tried. */
+function shownRequests(client: Client, count: number): readonly SlowRequest[] {
+  const { server, user } = client
   if (user.unrestricted) return server.slowlog.latest(count)
-  const shown = server.slowlog.latest(Number.POSITIVE_INFINITY).filter(({ args, whole }) => {
+  checkWork(client, 'triedPatterns')
+  const shown: SlowRequest[] = []
+  let tries = 0
+  for (const request of server.slowlog.latest(Number.POSITIVE_INFINITY)) {
+    if (shown.length >= count || tries > MAX_TRIES_TO_SHOW) break
+    const { args, whole } = request
     const access = whole ? server.findCommand(args)?.access : undefined
-    return access !== undefined && mayShow(user, access, args)
-  })
-  return shown.slice(0, count)
+    if (access === undefined) continue
+    tries += triesToShow(user, args)
+    if (mayShow(user, access, args)) shown.push(request)
+  }
+  client.triedPatterns += tries
+  return shown
 }
 
 /** SLOWLOG GET. */

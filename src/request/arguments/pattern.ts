@@ -1,11 +1,12 @@
+import { MAX_HASHED_LENGTH } from '../../store/path.ts'
 import { Glob } from '../../text/glob.ts'
 import { CommandError } from './errors.ts'
 
 /**
- * The longest pattern and the longest channel, in bytes: the longest path, and what may stand before
- * it in the name of a channel.
+ * The longest pattern and the longest channel, in bytes. 1 KB more than the longest path, for what may stand
+ * before and behind it in the name of a channel.
  */
-export const MAX_NAME_BYTES = 65_536 + 1024
+export const MAX_NAME_BYTES = MAX_HASHED_LENGTH
 
 /** @throws CommandError if a pattern is longer than {@link MAX_NAME_BYTES} */
 export function checkPattern(pattern: string): void {
