@@ -135,6 +135,14 @@ export class User {
     this.unrestricted = other.unrestricted
   }
 
+  /** Whether it may do all that another user may; false where that is not plain from the rules. */
+  mayAllThat(other: User): boolean {
+    if (this.unrestricted) return true
+    const mine = this.#selectors
+    const others = other.#selectors
+    return mine.length >= others.length && others.every((each, i) => mine[i].includes(each))
+  }
+
   /** `on`, `off` and their like, in Redis's order. */
   describeFlags(): string[] {
     const flags = [this.enabled ? 'on' : 'off']

@@ -209,6 +209,7 @@ export function silentClient(server: ServerContext): Client {
     // What a journal has was within the limit when it ran.
     movedNodes: Number.NEGATIVE_INFINITY,
     copiedBytes: Number.NEGATIVE_INFINITY,
+    judgedRights: Number.NEGATIVE_INFINITY,
     blocked: false,
     bufferedInput: 0,
     bufferedOutput: 0,

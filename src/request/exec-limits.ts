@@ -11,6 +11,8 @@ const WORK = {
   movedNodes: { done: 'nodes moved', most: 1_000_000 },
   /** By SETRANGE, which copies the large value that it writes into. */
   copiedBytes: { done: 'bytes copied', most: 512 * 1024 * 1024 },
+  /** By ACL SETUSER that takes rights from a user, of what the user's clients listen to or wait for. */
+  judgedRights: { done: 'rights judged', most: 5_000_000 },
 } as const
 
 const MAX_BYTES = 256 * 1024 * 1024
@@ -30,6 +32,7 @@ export function beginExecuting(client: Client): void {
   client.executing = true
   client.movedNodes = 0
   client.copiedBytes = 0
+  client.judgedRights = 0
 }
 
 /** @throws CommandError if the client's EXEC may not begin more work of this kind */

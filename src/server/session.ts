@@ -39,6 +39,7 @@ export class Session {
   executing = false
   movedNodes = 0
   copiedBytes = 0
+  judgedRights = 0
   owed = 0
   owedBytes = 0
   receivedBytes = 0

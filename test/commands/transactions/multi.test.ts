@@ -412,3 +412,25 @@ test('a transaction that lists many nodes that change between ends after five mi
   expect(await client.call('GET', 'x')).toBe('39')
   expect(await client.call('KGET', '/d', 'RECURSIVE')).not.toBeInstanceOf(ErrorReply)
 })
+
+test('a transaction that takes rights from a user with much to judge, over and over, ends after five million', async () => {
+  const server = await start()
+  const client = await join(server)
+  await client.call('ACL', 'SETUSER', 'u', 'on', 'nopass', '+@all', '~*', '&x*')
+  const other = await join(server, 3)
+  await other.call('AUTH', 'u', '')
+  const channels = Array.from({ length: 20_000 }, (_, i) => `x${i}`)
+  other.send('SUBSCRIBE', ...channels)
+  for (const _ of channels) await other.next()
+  const changes = ['ACL SETUSER u &x', 'ACL SETUSER u resetchannels &x*']
+  const requests = Array.from({ length: 270 }, () => changes).flat()
+  const replies = (await transact(client, ...requests)) as Reply[]
+  const refused = replies.filter((reply) => reply instanceof ErrorReply)
+  expect(replies.slice(0, 500)).toEqual(Array(500).fill('OK'))
+  expect(refused.length).toBe(40)
+  expect(errorText(replies[500])).toMatch(/^ERR too many rights judged by one transaction/)
+  expect(other.ended).toBe(false)
+  // The next ones begin anew.
+  expect(await client.call('ACL', 'SETUSER', 'u', 'resetchannels')).toBe('OK')
+  await other.closed
+})
