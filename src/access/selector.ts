@@ -86,6 +86,7 @@ export class Selector {
 
   /** Whether it allows all that another one allows; false where that is not plain from the rules. */
   includes(other: Selector): boolean {
+    if (other === this) return true
     return (
       this.#includesCommands(other) && this.#includesKeys(other) && this.#includesChannels(other)
     )

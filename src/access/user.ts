@@ -21,7 +21,7 @@ export class User {
   #sanitize: '' | 'skip-sanitize-payload' | 'sanitize-payload' = ''
   /** Hashes, in the order in which they were given. */
   #passwords = new Set<string>()
-  /** The root selector, then those in parentheses. */
+  /** The root selector, then those in parentheses, which users share because they never change. */
   #selectors: Selector[]
   /** Whether one of those in parentheses allows everything. */
   #othersAllow = false
@@ -128,7 +128,8 @@ export class User {
     this.nopass = other.nopass
     this.#sanitize = other.#sanitize
     this.#passwords = new Set(other.#passwords)
-    this.#selectors = other.#selectors.map((selector) => selector.copy())
+    this.#selectors = [...other.#selectors]
+    this.#selectors[0] = other.#selectors[0].copy()
     this.#only = this.#selectors.length === 1 ? this.#selectors[0] : undefined
     this.#othersAllow = other.#othersAllow
     this.#commandRules = other.#commandRules

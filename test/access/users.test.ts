@@ -141,6 +141,20 @@ test.each([
   expect(told).toBe(isTold)
 })
 
+test('a change copies no selector but the root one, and changes none that is shared', () => {
+  const users = make()
+  users.set('a', ['+get', '(~x +get)', '(~y +get)'])
+  const before = users.get('a')?.selectors ?? []
+  users.set('a', ['~z', '-get', '(~more +get)'])
+  const after = users.get('a')?.selectors ?? []
+  expect(after.slice(1, 3)).toEqual(before.slice(1))
+  expect(after[1]).toBe(before[1])
+  expect(after[2]).toBe(before[2])
+  expect(after[0]).not.toBe(before[0])
+  expect(() => users.set('a', ['(~late +get)', 'clearselectors', '-nope'])).toThrow()
+  expect(users.get('a')?.selectors).toEqual(after)
+})
+
 test('a user is unrestricted only if one selector allows everything', () => {
   const users = make()
   users.set('a', ['+@all', '~*', '&x'])
