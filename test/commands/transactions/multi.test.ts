@@ -287,6 +287,26 @@ test('an EXEC whose replies are too long ends the connection after all commands 
   expect(await (await join(server)).call('GET', 'b')).toBe('1')
 })
 
+test('once the replies of an EXEC are too long, what only replies is left out', async () => {
+  const server = await start()
+  const client = await join(server)
+  await client.call('SET', 'a', 'x'.repeat(60_000))
+  const left = ['INFO', 'ACL LIST', 'CLIENT LIST', 'CONFIG GET *', 'COMMAND', 'KGET /', 'TIME']
+  const run = ['ACL SETUSER u on', 'CONFIG SET maxmemory 1gb', 'SUBSCRIBE c', 'SET b 1']
+  const requests = [...left, ...run].map((request) => frame(...request.split(' '))).join('')
+  client.write(frame('MULTI') + frame('GET', 'a').repeat(5000) + requests)
+  await client.take(5001 + left.length + run.length)
+  client.send('EXEC')
+  await client.closed
+  const stats = String(await (await join(server)).call('INFO', 'commandstats'))
+  const called = [...stats.matchAll(/^cmdstat_(\S+):calls=(\d+)/gm)].map(([, name, n]) => name + n)
+  expect(called.sort()).toEqual(
+    ['acl|setuser1', 'config|set1', 'exec1', 'get', 'multi1', 'set2', 'subscribe1'].map((each) =>
+      each === 'get' ? expect.stringMatching(/^get[1-4]\d\d\d$/) : each,
+    ),
+  )
+})
+
 test('a failed transaction keeps no requests, however many are queued', async () => {
   const server = await start({ directives: { 'client-query-buffer-limit': '1mb' } })
   const client = await join(server)
