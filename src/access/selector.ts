@@ -84,6 +84,14 @@ export class Selector {
     return this.allCommands && this.allKeys && this.allChannels
   }
 
+  /** Whether it allows all that another one allows; false where that is not plain from the rules. */
+  includes(other: Selector): boolean {
+    if (other === this) return true
+    return (
+      this.#includesCommands(other) && this.#includesKeys(other) && this.#includesChannels(other)
+    )
+  }
+
   /** Whether a request's command is allowed. @param args the request, the command's name first */
   allowsCommand(id: number, args: readonly string[]): boolean {
     return this.allCommands || this.commands[id] === 1 || this.#allowsFirst(id, args)
@@ -195,6 +203,34 @@ export class Selector {
     const allowed = this.firstArguments.get(id)
     if (allowed === undefined || args.length < 2) return false
     return allowed.has(ruleText(args[1]).toLowerCase())
+  }
+
+  #includesCommands(other: Selector): boolean {
+    if (this.allCommands) return true
+    if (other.commands.some((allowed, id) => allowed > this.commands[id])) return false
+    for (const [id, args] of other.firstArguments) {
+      if (this.commands[id] === 1) continue
+      const mine = this.firstArguments.get(id)
+      for (const arg of args.keys()) if (mine?.has(arg) !== true) return false
+    }
+    return true
+  }
+
+  #includesKeys(other: Selector): boolean {
+    if (this.allKeys) return true
+    if (other.allKeys) return false
+    for (const { text, access } of other.#keyRules.values()) {
+      const mine = this.#keyRules.get(text)?.access ?? 0
+      if ((mine & access) !== access) return false
+    }
+    return true
+  }
+
+  #includesChannels(other: Selector): boolean {
+    if (this.allChannels) return true
+    if (other.allChannels) return false
+    for (const channel of other.#channels) if (!this.#channels.has(channel)) return false
+    return true
   }
 
   #setAll(allowed: boolean): void {

@@ -21,7 +21,7 @@ export class User {
   #sanitize: '' | 'skip-sanitize-payload' | 'sanitize-payload' = ''
   /** Hashes, in the order in which they were given. */
   #passwords = new Set<string>()
-  /** The root selector, then those in parentheses. */
+  /** The root selector, then those in parentheses, which users share because they never change. */
   #selectors: Selector[]
   /** Whether one of those in parentheses allows everything. */
   #othersAllow = false
@@ -138,11 +138,20 @@ export class User {
     this.nopass = other.nopass
     this.#sanitize = other.#sanitize
     this.#passwords = new Set(other.#passwords)
-    this.#selectors = other.#selectors.map((selector) => selector.copy())
+    this.#selectors = [...other.#selectors]
+    this.#selectors[0] = other.#selectors[0].copy()
     this.#only = this.#selectors.length === 1 ? this.#selectors[0] : undefined
     this.#othersAllow = other.#othersAllow
     this.#commandRules = other.#commandRules
     this.unrestricted = other.unrestricted
+  }
+
+  /** Whether it may do all that another user may; false where that is not plain from the rules. */
+  mayAllThat(other: User): boolean {
+    if (this.unrestricted) return true
+    const mine = this.#selectors
+    const others = other.#selectors
+    return mine.length >= others.length && others.every((each, i) => mine[i].includes(each))
   }
 
   /** `on`, `off` and their like, in Redis's order. */

@@ -23,8 +23,12 @@ export class UsersError extends Error {
 
 /** Whoever wants to know that a user has changed. */
 export interface UsersListener {
-  /** A user may now do more, or less. */
-  onChanged(user: User): void
+  /**
+   * A user may no longer do all that it could do.
+   *
+   * @returns how many rights of its clients have been judged
+   */
+  onNarrowed(user: User): number
   /** A user is gone: its clients must go, too. */
   onRemoved(user: User): void
 }
@@ -37,6 +41,8 @@ export class Users {
   /** The user of every client that has not logged in. */
   readonly default: User
   listener: UsersListener | undefined
+  /** How many rights of clients have been judged, because users have changed. */
+  judgedRights = 0
 
   /** @param allChannels whether new users may use all channels (`acl-pubsub-default`) */
   constructor(catalogue: CommandCatalogue, allChannels: () => boolean) {
@@ -94,8 +100,7 @@ export class Users {
       this.#users.set(name, user)
       return
     }
-    known.become(user)
-    this.listener?.onChanged(known)
+    this.#change(known, user)
   }
 
   /** @returns whether there was such a user; the default one always stays */
@@ -154,12 +159,12 @@ export class Users {
       )
     }
     const former = [...this.#users.values()].filter((user) => user !== this.default)
-    this.default.become(users.get(DEFAULT_USER) ?? this.#open())
+    const changed = users.get(DEFAULT_USER) ?? this.#open()
     this.#users.clear()
     for (const [name, user] of users) this.#users.set(name, user)
     this.#users.set(DEFAULT_USER, this.default)
     for (const user of former) this.listener?.onRemoved(user)
-    this.listener?.onChanged(this.default)
+    this.#change(this.default, changed)
   }
 
   /** Whether the default user is as if nothing but `requirepass` had ever changed it. */
@@ -189,6 +194,13 @@ export class Users {
   /** All users as lines of an ACL file. */
   describeForFile(): string[] {
     return this.all.map((user) => `user ${user.name} ${user.describeForFile()}`)
+  }
+
+  /** Most changes take nothing away, and then the user's clients need not be looked at. */
+  #change(known: User, changed: User): void {
+    const isNarrower = !changed.mayAllThat(known)
+    known.become(changed)
+    if (isNarrower) this.judgedRights += this.listener?.onNarrowed(known) ?? 0
   }
 
   #new(name: string): User {

@@ -210,6 +210,7 @@ export function silentClient(server: ServerContext): Client {
     movedNodes: Number.NEGATIVE_INFINITY,
     copiedBytes: Number.NEGATIVE_INFINITY,
     triedPatterns: Number.NEGATIVE_INFINITY,
+    judgedRights: Number.NEGATIVE_INFINITY,
     blocked: false,
     bufferedInput: 0,
     bufferedOutput: 0,

@@ -17,6 +17,7 @@ import type { Subscriber } from '../pubsub/subscriber.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { ReplySource } from '../resp/reply-writer.ts'
 import type { Store } from '../store/store.ts'
+import type { ClientsByUser } from './clients-by-user.ts'
 import type { ServerClock } from './clock.ts'
 import type { CommandAccess } from './command-access.ts'
 import type { Waiter } from './gate.ts'
@@ -64,6 +65,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   copiedBytes: number
   /** How many patterns of its user may have been tried for its SLOWLOGs. */
   triedPatterns: number
+  /** How many rights of clients the changes of users have made the server judge. */
+  judgedRights: number
   /** The request that waits for something to happen in the tree (KWAIT). */
   awaited: readonly string[] | undefined
   /** Whether a command blocks the client. */
@@ -107,6 +110,7 @@ export interface ServerContext {
   readonly commandStats: Map<string, CommandStats>
   /** The connected clients by id, the oldest first. */
   readonly clients: ReadonlyMap<number, Client>
+  readonly clientsByUser: ClientsByUser<Client>
   readonly monitors: Set<Client>
   /** Unix milliseconds. */
   readonly startedAt: number

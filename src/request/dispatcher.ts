@@ -172,8 +172,8 @@ export class Dispatcher {
     reply.array(requests.length)
     for (const args of requests) {
       const entry = this.#find(args)
-      // What only reads would do nothing but take time.
-      if (tooLong && entry.command.flags.includes('readonly')) continue
+      // What only replies would do nothing but take time.
+      if (tooLong && entry.onlyReplies) continue
       // The user, or the tree, may have changed since the request was queued.
       const denial =
         writer !== client && entry.ordered

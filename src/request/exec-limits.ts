@@ -13,6 +13,8 @@ const WORK = {
   copiedBytes: { done: 'bytes copied', most: 512 * 1024 * 1024 },
   /** To find out which slow requests a user may see. */
   triedPatterns: { done: 'patterns tried', most: 5_000_000 },
+  /** By ACL SETUSER that takes rights from a user, of what the user's clients listen to or wait for. */
+  judgedRights: { done: 'rights judged', most: 5_000_000 },
 } as const
 
 const MAX_BYTES = 256 * 1024 * 1024
@@ -33,6 +35,7 @@ export function beginExecuting(client: Client): void {
   client.movedNodes = 0
   client.copiedBytes = 0
   client.triedPatterns = 0
+  client.judgedRights = 0
 }
 
 /** @throws CommandError if the client's EXEC may not begin more work of this kind */

@@ -24,7 +24,7 @@ export function logIn(client: Client, name: string, password: string, word: stri
     audit?.write('login-failed', client, { as: name })
     throw new CommandError('WRONGPASS invalid username-password pair or user is disabled.')
   }
-  client.user = user
+  client.server.clientsByUser.move(client, user)
   client.authenticated = true
   audit?.write('login', client)
 }

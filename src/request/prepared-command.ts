@@ -22,6 +22,8 @@ export interface PreparedCommand {
   readonly writes: boolean
   /** Whether a log puts the command in order: it may write, or is PUBLISH, as for Redis's replicas. */
   readonly ordered: boolean
+  /** Whether the command changes nothing, so that nobody misses it if its reply is not sent. */
+  readonly onlyReplies: boolean
   /** Whether the command may take more memory. */
   readonly grows: boolean
   /** Whether the command makes the server keep its arguments for the client. */
@@ -47,6 +49,23 @@ export interface PreparedCommand {
 
 /** The commands that end a transaction. EXEC is not here: the queued requests decide (Redis). */
 const ENDS_MULTI = ['discard', 'quit', 'reset']
+
+/** Commands that change nothing, though they have not Redis's flag `readonly`, which is about keys. */
+const ONLY_REPLY = new Set(
+  [
+    'acl|cat acl|dryrun acl|genpass acl|getuser acl|list acl|users acl|whoami',
+    'client|getname client|getredir client|id client|info client|list client|trackinginfo',
+    'command command|count command|docs command|getkeys command|getkeysandflags command|info command|list',
+    'config|get echo info lastsave',
+    'latency|doctor latency|graph latency|histogram latency|history latency|latest',
+    'memory|doctor memory|malloc-stats memory|stats',
+    'ping pubsub|channels pubsub|numpat pubsub|numsub role slowlog|get slowlog|len time',
+  ].flatMap((names) => names.split(' ')),
+)
+
+function onlyReplies({ flags, name }: Command, fullName: string): boolean {
+  return flags.includes('readonly') || name === 'help' || ONLY_REPLY.has(fullName)
+}
 
 /**
  * Prepares a command and its subcommands.
@@ -75,6 +94,7 @@ export function prepareCommand(
     options: command.parsed === true ? new OptionParser(command) : undefined,
     writes: command.flags.includes('write'),
     ordered: command.flags.includes('write') || fullName === 'publish',
+    onlyReplies: onlyReplies(command, fullName),
     grows: command.flags.includes('denyoom') || command.keeps === true,
     keeps: command.keeps === true,
     inMulti: command.inMulti === true,

@@ -75,6 +75,7 @@ export class Admission {
       user,
     })
     this.clients.set(client.id, client)
+    server.clientsByUser.add(client)
     if (certified !== undefined) noteCertificate(client, certified)
   }
 
@@ -93,6 +94,8 @@ export class Admission {
 
   /** Removes a connection that has ended. @param id the client's */
   remove(id: number): void {
+    const client = this.clients.get(id)
+    if (client !== undefined) this.#context.server.clientsByUser.remove(client)
     this.clients.delete(id)
     if (this.clients.size === 0) this.#onEmpty?.()
   }

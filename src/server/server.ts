@@ -18,6 +18,7 @@ import { Persistence } from '../persistence/persistence.ts'
 import { Subscriptions } from '../pubsub/subscriptions.ts'
 import { catalogueOf } from '../request/access-of-command.ts'
 import type { Client, FoundCommand, ServerContext } from '../request/client.ts'
+import { ClientsByUser } from '../request/clients-by-user.ts'
 import { ServerClock } from '../request/clock.ts'
 import { DiskGate } from '../request/disk-gate.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
@@ -83,6 +84,7 @@ export class Server implements ServerContext {
   readonly pause: Pause
   readonly catalogue: CommandCatalogue
   readonly users: Users
+  readonly clientsByUser = new ClientsByUser<Client>()
   readonly aclLog: AclLog
   readonly audit: AuditLog | undefined
   readonly throughput: Throughput
@@ -210,8 +212,7 @@ export class Server implements ServerContext {
       },
       onClosed: (id) => this.#admission.remove(id),
     })
-    const { clients } = this.#admission
-    this.users.listener = new Revocation(clients, this.users, this.#dispatcher, this.store)
+    this.users.listener = new Revocation(this, this.#dispatcher)
     this.memory.changes = () => this.store.index
     this.store.beforeCopy = (nodes) => this.#copyRoom.take(nodes)
     this.memory.onShort = () => this.persistence.relieve()

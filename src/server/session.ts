@@ -40,6 +40,7 @@ export class Session {
   movedNodes = 0
   copiedBytes = 0
   triedPatterns = 0
+  judgedRights = 0
   owed = 0
   owedBytes = 0
   receivedBytes = 0

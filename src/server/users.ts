@@ -3,10 +3,9 @@ import type { CommandCatalogue } from '../access/command-catalogue.ts'
 import type { User } from '../access/user.ts'
 import { Users, UsersError } from '../access/users.ts'
 import { type Config, ConfigError, pathFromBytes } from '../config/config.ts'
-import type { Client } from '../request/client.ts'
+import type { Client, ServerContext } from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import { denialOf, mayListen } from '../request/permission.ts'
-import type { Store } from '../store/store.ts'
 import { systemReason } from '../text/system-reason.ts'
 
 /**
@@ -60,53 +59,55 @@ export function loadAclFile(users: Users, file: string): void {
 
 /** Ends what clients have begun and may not go on with, when their user has changed or is gone. */
 export class Revocation {
-  readonly #clients: ReadonlyMap<number, Client>
-  readonly #users: Users
+  readonly #server: ServerContext
   readonly #dispatcher: Dispatcher
-  readonly #store: Store
+  /** How many rights the present change has made it judge. */
+  #judged = 0
 
-  constructor(
-    clients: ReadonlyMap<number, Client>,
-    users: Users,
-    dispatcher: Dispatcher,
-    store: Store,
-  ) {
-    this.#clients = clients
-    this.#users = users
+  constructor(server: ServerContext, dispatcher: Dispatcher) {
+    this.#server = server
     this.#dispatcher = dispatcher
-    this.#store = store
   }
 
-  onChanged(user: User): void {
-    if (user.unrestricted) return
+  onNarrowed(user: User): number {
+    this.#judged = 0
     for (const client of this.#clientsOf(user)) if (!this.#mayGoOn(client)) client.close()
+    return this.#judged * user.selectors.length
   }
 
   onRemoved(user: User): void {
+    const { clientsByUser, users } = this.#server
     for (const client of this.#clientsOf(user)) {
       // What it has queued may still run, in the middle of its EXEC: as nobody.
-      client.user = this.#users.nobody()
+      clientsByUser.move(client, users.nobody())
       client.authenticated = false
       client.close()
     }
   }
 
-  /** A copy, for clients leave the map as they are closed. */
+  /** A copy, for clients leave as they are closed. */
   #clientsOf(user: User): Client[] {
-    return [...this.#clients.values()].filter((client) => client.user === user)
+    return [...this.#server.clientsByUser.of(user)]
   }
 
   #mayGoOn(client: Client): boolean {
     const { user, awaited, watched } = client
-    for (const channel of client.channels) if (!mayListen(user, channel, false)) return false
-    for (const pattern of client.patterns) if (!mayListen(user, pattern, true)) return false
+    this.#judged++
+    for (const channel of client.channels) if (!this.#mayListen(user, channel, false)) return false
+    for (const pattern of client.patterns) if (!this.#mayListen(user, pattern, true)) return false
     if (client.monitor && !this.#may(user, ['monitor'])) return false
     if (awaited !== undefined && !this.#may(user, awaited)) return false
     return watched === undefined || this.#may(user, ['watch', ...watched.paths])
   }
 
+  #mayListen(user: User, channel: string, isPattern: boolean): boolean {
+    this.#judged++
+    return mayListen(user, channel, isPattern)
+  }
+
   #may(user: User, request: readonly string[]): boolean {
+    this.#judged += request.length
     const access = this.#dispatcher.find(request)?.access
-    return access !== undefined && denialOf(user, access, request, this.#store) === undefined
+    return access !== undefined && denialOf(user, access, request, this.#server.store) === undefined
   }
 }

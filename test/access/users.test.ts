@@ -90,21 +90,69 @@ test('of rules that cannot be taken all are refused, and the user stays as it wa
   expect(users.get('b')).toBeUndefined()
 })
 
-test('whoever listens is told of changes and removals', () => {
+test('whoever listens is told of users that lose rights, and of removals', () => {
   const users = make()
   const told: string[] = []
   users.listener = {
-    onChanged: ({ name }) => told.push(`${name} changed`),
+    onNarrowed: ({ name }) => told.push(`${name} narrowed`),
     onRemoved: ({ name }) => told.push(`${name} removed`),
   }
   users.set('a', ['on'])
-  users.set('a', ['off'])
+  users.set('a', ['off', '~x', '+get'])
+  users.set('a', ['-get'])
   expect(users.remove('a')).toBe(true)
   expect(users.remove('a')).toBe(false)
   expect(users.remove('default')).toBe(false)
   users.set('b', [])
-  users.load('user c on\n', 'users.acl')
-  expect(told).toEqual(['a changed', 'a removed', 'b removed', 'default changed'])
+  users.load('user c on\nuser default on\n', 'users.acl')
+  expect(told).toEqual(['a narrowed', 'a removed', 'b removed', 'default narrowed'])
+})
+
+const RIGHTS = '%R~a %W~a %R~b &c +get +config|get +set|0'.split(' ')
+
+test.each([
+  ['the same rules', ['~a', '&c', '+get'], false],
+  ['more rules', ['~b', '&d', '+set', '(~x +@all)'], false],
+  ['a rule that others make up for', ['~*', '&*', '+@all', '-get', '+get'], false],
+  ['all through another selector', ['clearselectors', 'resetkeys', '(~* &* +@all)'], false],
+  ['a password, or the switch', ['off', '>secret'], false],
+  ['no keys', ['resetkeys'], true],
+  ['one key less', ['resetkeys', '~a'], true],
+  ['a key that may be read no more', ['resetkeys', '%W~a', '~b'], true],
+  ['no channels', ['resetchannels'], true],
+  ['another channel', ['resetchannels', '&d'], true],
+  ['a command less', ['-get'], true],
+  ['a subcommand less', ['-config|get'], true],
+  ['a first argument less', ['-set', '+set|1'], true],
+  ['another selector less', ['clearselectors'], true],
+  ['less through another selector', ['clearselectors', '(~x -@all &x)'], true],
+] as const)('listeners are told of a user that has lost rights: %s', (_, rules, isTold) => {
+  const users = make()
+  let told = false
+  users.set('a', ['on', ...RIGHTS, '(~x +get &x)'])
+  users.listener = {
+    onNarrowed: () => {
+      told = true
+      return 0
+    },
+    onRemoved: () => {},
+  }
+  users.set('a', rules)
+  expect(told).toBe(isTold)
+})
+
+test('a change copies no selector but the root one, and changes none that is shared', () => {
+  const users = make()
+  users.set('a', ['+get', '(~x +get)', '(~y +get)'])
+  const before = users.get('a')?.selectors ?? []
+  users.set('a', ['~z', '-get', '(~more +get)'])
+  const after = users.get('a')?.selectors ?? []
+  expect(after.slice(1, 3)).toEqual(before.slice(1))
+  expect(after[1]).toBe(before[1])
+  expect(after[2]).toBe(before[2])
+  expect(after[0]).not.toBe(before[0])
+  expect(() => users.set('a', ['(~late +get)', 'clearselectors', '-nope'])).toThrow()
+  expect(users.get('a')?.selectors).toEqual(after)
 })
 
 test('a user is unrestricted only if one selector allows everything', () => {

@@ -302,6 +302,32 @@ test.each(sequences)('$name takes steps in proportion', async (shape) => {
   await expectLinear(shape, ARGUMENTS)
 })
 
+test.each([
+  ['of a user that others are not', ['elsewhere', 'resetkeys'], ['elsewhere', '~k']],
+  ['that takes nothing away', ['narrow', '~k', '+get'], ['narrow', '~l']],
+])('EXEC of many changes %s looks at no other client', async (_, ...changes) => {
+  const define = ['narrow', 'elsewhere']
+    .map((name) => frame('ACL', 'SETUSER', name, 'reset', 'on', 'nopass', '+@all', '~base'))
+    .join('')
+  const others: Client[] = []
+  const steps: number[] = []
+  const requests = joined([
+    ['MULTI'],
+    ...repeated(100, 'x').flatMap(() => changes.map((each) => ['ACL', 'SETUSER', ...each])),
+    ['EXEC'],
+  ])
+  const before = define + frame('ACL', 'SETUSER', 'narrow', '-set') + requests
+  for (const count of [10, 200]) {
+    while (others.length < count) others.push(await Client.open())
+    await others[0].send(before)
+    for (const other of others) await other.send(frame('AUTH', 'narrow', ''))
+    const shape = { name: '', before: () => before, counted: () => requests }
+    steps.push(await stepsOf(shape, 1))
+  }
+  for (const other of others) other.end()
+  expect(steps[1]).toBeLessThan(steps[0] + NOISE)
+})
+
 /** States that are none. JSON.parse would make an object of every few bytes. */
 test.each([
   ['arrays', (n: number) => `[${'[],'.repeat(n / 3)}[]]`],

@@ -40,7 +40,7 @@ export const resetCommands: readonly Command[] = [
       server.pubsub.drop(client)
       endTransaction(client)
       client.name = ''
-      client.user = server.users.default
+      server.clientsByUser.move(client, server.users.default)
       client.authenticated = !server.users.loginRequired
       // After CLIENT REPLY SKIP the reply stays muted, because RESET is the request that SKIP
       // skips.

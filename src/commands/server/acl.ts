@@ -10,6 +10,7 @@ import { textOf, tokenOf } from '../../request/arguments/token.ts'
 import type { Client, ServerContext } from '../../request/client.ts'
 import type { AuditedCommand, Command, Flag } from '../../request/command.ts'
 import { dryRunText } from '../../request/denial-text.ts'
+import { checkWork } from '../../request/exec-limits.ts'
 import { denialOf } from '../../request/permission.ts'
 import { randomBytes } from '../../text/random-bytes.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -40,13 +41,17 @@ function wrongArguments(args: readonly string[]): CommandError {
 }
 
 /** @throws CommandError */
-function setUser({ server, reply }: Client, [, , name, ...rules]: readonly string[]): void {
+function setUser(client: Client, [, , name, ...rules]: readonly string[]): void {
+  const { users } = client.server
+  checkWork(client, 'judgedRights')
+  const before = users.judgedRights
   try {
-    server.users.set(name, rules)
+    users.set(name, rules)
   } catch (error) {
     throw error instanceof UsersError ? new CommandError(`ERR ${error.message}`) : error
   }
-  reply.ok()
+  client.judgedRights += users.judgedRights - before
+  client.reply.ok()
 }
 
 function deleteUsers({ server, reply }: Client, [, , ...names]: readonly string[]): void {

@@ -46,8 +46,7 @@ export class TreeCopy {
    * for, those that have expired by `now`, and, unless it is recursive, all but the children of `top`
    */
   constructor(top: Node, listing?: CopiedPart) {
-    const expected =
-      1 + (top.dir && listing?.empty !== true ? Math.max(top.files, top.children.size) : 0)
+    const expected = 1 + expectedBelow(top, listing)
     this.#numbers = new Float64Array(FIELDS * expected)
     this.#firsts = new Int32Array(expected)
     this.#counts = new Int32Array(expected)
@@ -129,6 +128,13 @@ export class TreeCopy {
     this.#firsts = grown(this.#firsts, new Int32Array(length))
     this.#counts = grown(this.#counts, new Int32Array(length))
   }
+}
+
+/** How many nodes there are to copy, about: columns take time by their length, though little is written. */
+function expectedBelow(top: Node, listing: CopiedPart | undefined): number {
+  if (!top.dir || listing?.empty === true) return 0
+  const children = top.children.size
+  return listing?.recursive === false ? children : Math.max(top.files, children)
 }
 
 function isListed(node: Node, { hidden, now }: CopiedPart): boolean {

@@ -287,6 +287,26 @@ test('an EXEC whose replies are too long ends the connection after all commands 
   expect(await (await join(server)).call('GET', 'b')).toBe('1')
 })
 
+test('once the replies of an EXEC are too long, what only replies is left out', async () => {
+  const server = await start()
+  const client = await join(server)
+  await client.call('SET', 'a', 'x'.repeat(60_000))
+  const left = ['INFO', 'ACL LIST', 'CLIENT LIST', 'CONFIG GET *', 'COMMAND', 'KGET /', 'TIME']
+  const run = ['ACL SETUSER u on', 'CONFIG SET maxmemory 1gb', 'SUBSCRIBE c', 'SET b 1']
+  const requests = [...left, ...run].map((request) => frame(...request.split(' '))).join('')
+  client.write(frame('MULTI') + frame('GET', 'a').repeat(5000) + requests)
+  await client.take(5001 + left.length + run.length)
+  client.send('EXEC')
+  await client.closed
+  const stats = String(await (await join(server)).call('INFO', 'commandstats'))
+  const called = [...stats.matchAll(/^cmdstat_(\S+):calls=(\d+)/gm)].map(([, name, n]) => name + n)
+  expect(called.sort()).toEqual(
+    ['acl|setuser1', 'config|set1', 'exec1', 'get', 'multi1', 'set2', 'subscribe1'].map((each) =>
+      each === 'get' ? expect.stringMatching(/^get[1-4]\d\d\d$/) : each,
+    ),
+  )
+})
+
 test('a failed transaction keeps no requests, however many are queued', async () => {
   const server = await start({ directives: { 'client-query-buffer-limit': '1mb' } })
   const client = await join(server)
@@ -411,4 +431,26 @@ test('a transaction that lists many nodes that change between ends after five mi
   expect(errorText(replies[78])).toMatch(/^ERR too many nodes listed by one transaction/)
   expect(await client.call('GET', 'x')).toBe('39')
   expect(await client.call('KGET', '/d', 'RECURSIVE')).not.toBeInstanceOf(ErrorReply)
+})
+
+test('a transaction that takes rights from a user with much to judge, over and over, ends after five million', async () => {
+  const server = await start()
+  const client = await join(server)
+  await client.call('ACL', 'SETUSER', 'u', 'on', 'nopass', '+@all', '~*', '&x*')
+  const other = await join(server, 3)
+  await other.call('AUTH', 'u', '')
+  const channels = Array.from({ length: 20_000 }, (_, i) => `x${i}`)
+  other.send('SUBSCRIBE', ...channels)
+  for (const _ of channels) await other.next()
+  const changes = ['ACL SETUSER u &x', 'ACL SETUSER u resetchannels &x*']
+  const requests = Array.from({ length: 270 }, () => changes).flat()
+  const replies = (await transact(client, ...requests)) as Reply[]
+  const refused = replies.filter((reply) => reply instanceof ErrorReply)
+  expect(replies.slice(0, 500)).toEqual(Array(500).fill('OK'))
+  expect(refused.length).toBe(40)
+  expect(errorText(replies[500])).toMatch(/^ERR too many rights judged by one transaction/)
+  expect(other.ended).toBe(false)
+  // The next ones begin anew.
+  expect(await client.call('ACL', 'SETUSER', 'u', 'resetchannels')).toBe('OK')
+  await other.closed
 })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { type NodeExtern, ttlSeconds } from '../../../src/store/event.ts'
 import { Store } from '../../../src/store/store.ts'
@@ -123,4 +123,22 @@ describe('sorting in steps', () => {
     // 196 runs, then 8 passes of 13 steps.
     expect(steps).toBe(196 + 8 * 13)
   })
+})
+
+test('a copy of some children makes no room for all that is below them', () => {
+  const store = new Store({ clock: new ManualClock() })
+  for (let i = 0; i < 5000; i++) store.set(`/large/${i}`, '')
+  for (let i = 0; i < 10; i++) store.set(`/${i}`, '')
+  let room = 0
+  const counted = class extends Float64Array {
+    constructor(length: number) {
+      super(length)
+      room += length
+    }
+  }
+  vi.stubGlobal('Float64Array', counted)
+  store.getListing('/', { recursive: false })
+  vi.unstubAllGlobals()
+  expect(room).toBeGreaterThan(0)
+  expect(room).toBeLessThan(100)
 })
