@@ -79,7 +79,7 @@ export class Revocation {
 
   onChanged(user: User): void {
     if (user.unrestricted) return
-    for (const client of this.#clientsOf(user)) if (!this.#mayGoOn(client)) client.close()
+    for (const client of this.#clientsOf(user)) if (!this.#mayGoOn(client)) client.drop()
   }
 
   onRemoved(user: User): void {
@@ -87,7 +87,7 @@ export class Revocation {
       // What it has queued may still run, in the middle of its EXEC: as nobody.
       client.user = this.#users.nobody()
       client.authenticated = false
-      client.close()
+      client.drop()
     }
   }
 
