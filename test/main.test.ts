@@ -130,6 +130,14 @@ describe('a server that cannot listen', () => {
       'Unix socket /a.sock is in use; choose another with --unixsocket path',
     ],
     [
+      { code: 'EADDRINUSE', port: -1, address: '/a.sock' },
+      'Unix socket /a.sock is in use; choose another with --unixsocket path',
+    ],
+    [
+      { code: 'EACCES', port: -1, address: '/none/a.sock' },
+      'no permission to listen on Unix socket /none/a.sock',
+    ],
+    [
       { code: 'EADDRNOTAVAIL', port: 1, address: '10.9.9.9' },
       'cannot bind 10.9.9.9: it is no address of this machine; choose others with --bind',
     ],

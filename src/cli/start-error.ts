@@ -10,14 +10,20 @@ interface ListenError extends NodeJS.ErrnoException {
 
 const OTHER_PORT = 'choose another with --port N (make run ARGS="--port N")'
 
-/** The address in an error of listening. For a Unix socket it is the path, and there is no port. */
-function place({ port, address, hostname }: ListenError): string {
+/** Whether the address in an error of listening is a port. For a Unix socket Node.js says port -1, or none. */
+function isOfPort({ port }: ListenError): boolean {
+  return port !== undefined && port >= 0
+}
+
+/** The address in an error of listening; for a Unix socket it is the path. */
+function place(error: ListenError): string {
+  const { port, address, hostname } = error
   const host = address ?? hostname ?? 'this machine'
-  return port === undefined ? `Unix socket ${host}` : `port ${port} on ${host}`
+  return isOfPort(error) ? `port ${port} on ${host}` : `Unix socket ${host}`
 }
 
 function explainListenError(error: ListenError): string {
-  const isPort = error.port !== undefined
+  const isPort = isOfPort(error)
   switch (error.code) {
     case 'EADDRINUSE':
       return `${place(error)} is in use; ${isPort ? OTHER_PORT : 'choose another with --unixsocket path'}`

@@ -73,7 +73,8 @@ export class OwnDirectory {
     const store = new Store(options)
     const applier = new Applier(store)
     const applyRecord = (record: Buffer): void => applier.applyRecord(record)
-    await readDataDirectory(directory, store, { applyRecord })
+    const onTorn = (what: string): void => logger.warn(what)
+    await readDataDirectory(directory, store, { applyRecord, onTorn })
     const time = store.clock.now()
     const isPut = await snapshots.write(
       // Nobody has written, nor has put a tree there.

@@ -229,6 +229,7 @@ export function silentClient(server: ServerContext): Client {
     deliverShared: nothing,
     whenDrained: nothing,
     close: nothing,
+    drop: nothing,
     disconnect: nothing,
     fail: nothing,
   }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Logger } from 'pino'
 import { Journal, type JournalOptions } from '../log/journal.ts'
 import { DamagedJournalError, JournalError } from '../log/journal-errors.ts'
@@ -77,6 +77,7 @@ export async function openJournal(
  *
  * @param onDamage called if it is damaged; then what comes before the damage has been applied. Without
  * it, damage is thrown
+ * @param onTorn called if its end is torn, and left out; without it, that is damage to be told
  * @throws PersistenceError if it cannot be read
  */
 export function readJournal(
@@ -85,7 +86,12 @@ export function readJournal(
   {
     applyRecord,
     onDamage,
-  }: { applyRecord: (record: Buffer) => void; onDamage?: (what: string) => void },
+    onTorn = onDamage,
+  }: {
+    applyRecord: (record: Buffer) => void
+    onDamage?: (what: string) => void
+    onTorn?: (what: string) => void
+  },
 ): void {
   if (place === undefined) return
   const path = journalOf(tree)
@@ -97,6 +103,11 @@ export function readJournal(
     })
     if (reader.segments.length === 0) throw new DamagedJournalError(path, 'it is empty')
     for (const { payload } of reader.records()) applyRecord(payload)
+    if (reader.torn === undefined) return
+    const { path: file, offset, bytes } = reader.torn
+    onTorn?.(
+      `the journal ends in the middle of a write: ${bytes} bytes after byte ${offset} of ${basename(file)} are left out`,
+    )
   } catch (error) {
     if (onDamage === undefined || !(error instanceof JournalError)) throw explain(error)
     onDamage(error instanceof DamagedJournalError ? error.what : error.message)

@@ -62,12 +62,17 @@ export async function writeDataDirectory(
 /**
  * Reads the tree of a data directory that no server is using.
  *
+ * @param onTorn called if the end of its journal is torn, and left out
  * @throws PersistenceError
  */
 export async function readDataDirectory(
   directory: string,
   store: Store,
-  options: { applyRecord: ApplyRecord; onProgress?: OnProgress },
+  options: {
+    applyRecord: ApplyRecord
+    onTorn?: (what: string) => void
+    onProgress?: OnProgress
+  },
 ): Promise<void> {
   await readTree(directory, treeOf(directory), store, options)
 }
@@ -178,6 +183,7 @@ async function readTree(
   options: {
     applyRecord: ApplyRecord
     onDamage?: (what: string) => void
+    onTorn?: (what: string) => void
     onProgress?: OnProgress | undefined
   },
   explain = (error: unknown): unknown => adviceOn(directory, error),

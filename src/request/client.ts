@@ -80,6 +80,11 @@ export interface Client extends Subscriber, Waiter, Accountable {
    * @param onGone called if the client leaves first
    */
   block(onGone: () => void): () => void
+  /**
+   * Like `close`, but for an end that is not the client's wish: does not wait for it to close or to read,
+   * because it may do neither. The client whose request asks for it gets its reply first.
+   */
+  drop(): void
   /** Sends a message, bytes or made as it is sent, after all bytes written before. */
   deliver(message: Uint8Array | ReplySource): void
 }

@@ -136,6 +136,6 @@ export class Admission {
     const { clock, config } = this.#context.server
     const timeout = config.get('timeout')
     if (timeout === 0 || client.blocked || client.listens) return
-    if (client.lastRequestAt < clock.elapsed() - timeout * 1000) client.close()
+    if (client.lastRequestAt < clock.elapsed() - timeout * 1000) client.drop()
   }
 }

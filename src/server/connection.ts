@@ -9,9 +9,10 @@ import type { RequestBatch } from '../resp/request-batch.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
 import { type KeepingClient, MIN_WAITING_BYTES } from './client-memory.ts'
 import type { ConnectionContext } from './connection-context.ts'
+import { Ending } from './ending.ts'
 import { Output, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
-import { PostponedRequest } from './postponed-request.ts'
+import { MAX_BLOCKED_INPUT_BYTES, PostponedRequest } from './postponed-request.ts'
 import { type Peer, Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { TurnClient } from './turn.ts'
@@ -19,10 +20,6 @@ import { UnreadReplies } from './unread-replies.ts'
 
 /** Replies of this size are sent before the turn ends. */
 const EARLY_FLUSH_BYTES = SOURCE_BYTES
-/** A blocked client with more buffered input is not read from until it goes on. */
-const MAX_BLOCKED_INPUT_BYTES = 1024 * 1024
-/** A closing connection may take this long to read its last replies. */
-const CLOSING_GRACE_MS = 5000
 /** A client yields to the others after its pipeline has been served for this long. */
 const MAX_TURN_MS = 10
 
@@ -35,13 +32,12 @@ export class Connection
   readonly #context: ConnectionContext
   readonly #socket: Socket
   readonly #output: Output
+  readonly #ending: Ending
   readonly #reader: RequestReader
   /** Requests are being served; their replies are gathered and sent later. */
   #serving = false
   #flushQueued = false
   #closing = false
-  /** On the scale of `Clock.elapsed`. */
-  #closingSince = 0
   #gone = false
   /** Called if the client leaves while it is blocked; present only then. */
   #onGone: (() => void) | undefined
@@ -64,6 +60,7 @@ export class Connection
     this.#reader.unauthenticated = this.needsPassword
     this.#socket = shareInput(socket, (bytes, length) => this.#onInput(bytes, length))
     this.#output = new Output(context, this, this.#socket)
+    this.#ending = new Ending(this.#socket, this.#output)
     this.reply = this.#output.reply
     this.#messages = new OwnMessages(this.reply)
     this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
@@ -205,8 +202,14 @@ export class Connection
     if (this.#closing) return
     if (this.channels.size > 0) this.server.pubsub.flush()
     this.#closing = true
-    this.#closingSince = this.server.clock.elapsed()
+    this.#ending.begin(this.server.clock.elapsed())
     this.#leave()
+    this.#queueFlush()
+  }
+
+  drop(): void {
+    if (!this.#serving && this.owed === 0) this.#ending.drop()
+    this.close()
     this.#queueFlush()
   }
 
@@ -263,9 +266,8 @@ export class Connection
     this.#flushQueued = false
     if (this.#gone) return
     this.#output.flush()
-    if (this.#output.holds) return
-    if (!this.#closing) this.#callDrainedSoon()
-    else if (!this.#output.hasUnsentParts) this.#socket.end()
+    if (this.#closing) this.#ending.proceed()
+    else if (!this.#output.holds) this.#callDrainedSoon()
   }
 
   onSent(): void {
@@ -277,7 +279,7 @@ export class Connection
   survey(): void {
     this.#output.check()
     const now = this.server.clock.elapsed()
-    if (this.#closing && now - this.#closingSince > CLOSING_GRACE_MS) this.#socket.destroy()
+    this.#ending.survey(now)
     // A client that reads a long reply is not idle (Redis).
     if (this.#unread.survey() && !this.listens) this.lastRequestAt = now
     // A paused socket does not report that its client has gone, so it is read from a little.
@@ -356,10 +358,9 @@ export class Connection
     let reads = true
     if (this.blocked) reads = this.bufferedInput <= MAX_BLOCKED_INPUT_BYTES
     else if (this.#unread.waits && !this.#closing) reads = this.#unread.admits(this.bufferedInput)
-    if (reads === this.#socket.isPaused()) {
-      if (reads) this.#socket.resume()
-      else this.#socket.pause()
-    }
+    if (reads !== this.#socket.isPaused()) return
+    if (reads) this.#socket.resume()
+    else this.#socket.pause()
   }
 
   #waitIfUnread(): void {

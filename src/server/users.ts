@@ -71,7 +71,7 @@ export class Revocation {
 
   onNarrowed(user: User): number {
     this.#judged = 0
-    for (const client of this.#clientsOf(user)) if (!this.#mayGoOn(client)) client.close()
+    for (const client of this.#clientsOf(user)) if (!this.#mayGoOn(client)) client.drop()
     return this.#judged * user.selectors.length
   }
 
@@ -81,7 +81,7 @@ export class Revocation {
       // What it has queued may still run, in the middle of its EXEC: as nobody.
       clientsByUser.move(client, users.nobody())
       client.authenticated = false
-      client.close()
+      client.drop()
     }
   }
 

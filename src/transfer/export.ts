@@ -38,6 +38,7 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
     const target = file === '-' ? undefined : await checkTarget(file, replace)
     await readDataDirectory(dir, store, {
       applyRecord: recordApplier(store),
+      onTorn: (what) => progress.line(`warning: ${what}`),
       onProgress: (nodes, total) => progress.update('reading:', nodes, total, 'nodes'),
     })
     progress.phase('saving')

@@ -3,9 +3,13 @@ export class ProtobufError extends Error {
   override name = 'ProtobufError'
 }
 
+/** The highest number of a field that is kept. */
+const MAX_FIELD = 15
+
 /**
  * Reads the fields of a protobuf message by their numbers: a varint as a number, any other field as
- * bytes. If a field comes twice, the last one counts. Numbers above 2^53 are not exact.
+ * bytes. If a field comes twice, the last one counts. Numbers above 2^53 are not exact. Fields above 15 are
+ * passed over, because no message that is read here has one, and what is kept must not grow with the input.
  *
  * @throws ProtobufError
  */
@@ -31,7 +35,8 @@ export function readMessage(message: Buffer): Map<number, number | Buffer> {
     const tag = varint()
     const number = Math.floor(tag / 8)
     if (number === 0) throw new ProtobufError('a field with the number 0')
-    fields.set(number, readValue(tag % 8, varint, bytes))
+    const value = readValue(tag % 8, varint, bytes)
+    if (number <= MAX_FIELD) fields.set(number, value)
   }
   return fields
 }

@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest'
-import { frame, join, start } from './raw-client.ts'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { frame, join, type RawClient, start } from './raw-client.ts'
 
 test('requests received before the server closes get their replies', async () => {
   const server = await start()
@@ -13,4 +15,77 @@ test('requests received before the server closes get their replies', async () =>
   await server.close()
   await slow.closed
   expect(slow.unread).toBe('*0\r\n'.repeat(40))
+})
+
+describe('a client that does not close loses its place', () => {
+  /** Clients that read nothing and never close, in all places but one. @returns the one */
+  async function full() {
+    const server = await start({ directives: { maxclients: '4' } })
+    const admin = await join(server)
+    const silent: Socket[] = []
+    for (let i = 0; i < 3; i++) {
+      const socket = connect({ port: server.port ?? 0, host: '127.0.0.1', allowHalfOpen: true })
+      socket.on('error', () => {})
+      onTestFinished(() => void socket.destroy())
+      await once(socket, 'connect')
+      socket.write(frame('CLIENT', 'SETNAME', 'silent'))
+      await once(socket, 'data')
+      socket.pause()
+      silent.push(socket)
+    }
+    return { server, admin, silent }
+  }
+
+  /** Count of the connected clients, once the ends that are under way are over. */
+  async function places(admin: RawClient): Promise<number> {
+    for (let turn = 0; turn < 20; turn++) await admin.call('PING')
+    const info = String(await admin.call('INFO', 'clients'))
+    return Number(/connected_clients:(\d+)/.exec(info)?.[1])
+  }
+
+  test('with CLIENT KILL', async () => {
+    const { server, admin } = await full()
+    expect(await admin.call('CLIENT', 'KILL', 'TYPE', 'normal')).toBe(3)
+    expect(await places(admin)).toBe(1)
+    expect(await (await join(server)).call('PING')).toBe('PONG')
+  })
+
+  test('with CLIENT KILL while it does not read a long reply', async () => {
+    const { server, admin, silent } = await full()
+    server.store.set('/long', 'x'.repeat(60_000_000))
+    for (const socket of silent) socket.write(frame('GET', 'long'))
+    await admin.call('PING')
+    expect(await admin.call('CLIENT', 'KILL', 'TYPE', 'normal')).toBe(3)
+    expect(await places(admin)).toBe(1)
+  })
+
+  test('with CLIENT KILL after QUIT', async () => {
+    const { admin, silent } = await full()
+    for (const socket of silent) socket.write(frame('QUIT'))
+    await admin.call('PING')
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal')
+    expect(await places(admin)).toBe(1)
+  })
+
+  test('with its user', async () => {
+    const { admin, silent } = await full()
+    await admin.call('ACL', 'SETUSER', 'alice', 'on', 'nopass', '~*', '+@all')
+    for (const socket of silent) socket.write(frame('AUTH', 'alice', 'x'))
+    await places(admin)
+    await admin.call('ACL', 'DELUSER', 'alice')
+    expect(await places(admin)).toBe(1)
+  })
+})
+
+test('a client that ends itself gets its reply', async () => {
+  const server = await start()
+  const killed = await join(server)
+  const id = await killed.call('CLIENT', 'ID')
+  expect(await killed.call('CLIENT', 'KILL', 'ID', String(id), 'SKIPME', 'no')).toBe(1)
+  await killed.closed
+  const removed = await join(server)
+  await removed.call('ACL', 'SETUSER', 'alice', 'on', 'nopass', '~*', '+@all')
+  await removed.call('AUTH', 'alice', 'x')
+  expect(await removed.call('ACL', 'DELUSER', 'alice')).toBe(1)
+  await removed.closed
 })

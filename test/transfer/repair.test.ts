@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -11,6 +11,7 @@ import { type RunningServer, startServer } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
 import type { DirectoryNode } from '../../src/store/tree/node.ts'
+import { exportTree } from '../../src/transfer/export.ts'
 import { repairTree } from '../../src/transfer/repair.ts'
 import { countOf, keep, recordsOf } from '../persistence/support.ts'
 import { Recorder } from './recorder.ts'
@@ -147,4 +148,32 @@ test('a tree in use is not changed', async () => {
 test('without a tree nothing is made', async () => {
   await expect(repair(path('none'))).rejects.toThrow(/holds no tree/)
   expect(existsSync(path('none'))).toBe(false)
+})
+
+test('a torn end of the journal is told, with how much is left out', async () => {
+  const dir = path('data')
+  const server = await start(dir)
+  server.store.set('/kept', 'x')
+  await save(server)
+  const socket = connect(server.port ?? 0, '127.0.0.1', () => socket.end('SET torn 1\r\n'))
+  await once(socket.resume(), 'close')
+  // What a killed process leaves.
+  cpSync(join(dir, 'tree'), path('killed', 'tree'), { recursive: true })
+  await server.close()
+  const journal = path('killed', 'tree', 'journal')
+  const segment = readdirSync(journal)
+    .sort()
+    .map((name) => join(journal, name))
+    .findLast((file) => readFileSync(file).includes('torn'))
+  truncateSync(segment ?? '', readFileSync(segment ?? '').indexOf('torn'))
+  const output = new Recorder()
+  const options = { file: path('out.json'), dir: path('killed'), replace: false }
+  const store = new Store({ clock: new ServerClock(new ManualClock()) })
+  await exportTree(store, { ...options, stdout: output, stderr: output })
+  const told =
+    /the journal ends in the middle of a write: [1-9]\d* bytes after byte \d+ of \d+\.journal are left out/
+  expect(output.text).toMatch(told)
+  const report = await repair(path('killed'))
+  expect(report).toMatch(told)
+  expect(report).not.toContain('nothing is missing')
 })

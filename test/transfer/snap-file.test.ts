@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { TransferError } from '../../src/transfer/errors.ts'
+import { readMessage } from '../../src/transfer/protobuf.ts'
 import { looksLikeSnapFile, readSnapFile } from '../../src/transfer/snap-file.ts'
 import { envelope, message, snapFile } from './snap-envelope.ts'
 
@@ -83,3 +84,8 @@ test.each(['{"Root":{}}', ' {}', '\n{}', '\t', '', '\x1f\x8b'])(
     expect(looksLikeSnapFile(Buffer.from(text, 'latin1'))).toBe(false)
   },
 )
+
+test('however many fields a message has, few are kept', () => {
+  const many = Array.from({ length: 20_000 }, (_, i) => [i + 1, i] as const)
+  expect(readMessage(message(...many)).size).toBeLessThan(20)
+})

@@ -97,7 +97,7 @@ function kill(self: Client, filter: Filter): number {
   // The loop needs a copy, because clients leave the map when they are closed.
   for (const client of [...self.server.clients.values()]) {
     if ((client === self && filter.skipSelf) || !isMatch(client, filter)) continue
-    client.close()
+    client.drop()
     killed++
   }
   return killed
