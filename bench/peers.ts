@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, cpSync, mkdirSync, symlinkSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { delimiter, join, resolve } from 'node:path'
 import { type Child, makeDirectory, removeDirectory, sleep, startChild } from './children.ts'
+import { freePort } from './free-port.ts'
 import { open } from './load-client.ts'
 
 /** When writes reach the disk: ktree's `durability`, Redis's `appendfsync`. */
@@ -52,18 +52,6 @@ export function findProgram(name: string): string | undefined {
     }
   }
   return undefined
-}
-
-/** A free TCP port of the loopback interface. */
-function freePort(): Promise<number> {
-  const server = createServer()
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }
 
 /** Sends one request; resolves to whether the reply is that of a server that is ready. */

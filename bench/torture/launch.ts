@@ -1,5 +1,5 @@
-import { createServer } from 'node:net'
 import { type Child, makeDirectory, removeDirectory, sleep, startChild } from '../children.ts'
+import { freePort } from '../free-port.ts'
 import { open } from '../load-client.ts'
 import { listensOn } from './listening.ts'
 
@@ -25,18 +25,6 @@ export interface Launch {
 }
 
 const START_TIMEOUT_MS = 30_000
-
-/** A TCP port of the loopback interface that nobody listens on. */
-export function freePort(): Promise<number> {
-  const server = createServer()
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
-}
 
 /** Sends PING. @returns the first line of the answer, undefined if there is none in time */
 export async function ask(port: number, timeoutMs: number): Promise<string | undefined> {

@@ -198,7 +198,7 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
   test('clients that wait at long paths do not fill it', async () => {
     const { port } = await startOn(smallHeap, temporaryDirectory())
     const client = await visitPort(port)
-    for (let n = 0; n < 1000; n++) {
+    for (let n = 0; n < 4500; n++) {
       ;(await visitPort(port)).send('KWAIT', `/${'x'.repeat(15_000)}${n}`)
     }
     expect(await client.call('MULTI')).toBe('OK')
