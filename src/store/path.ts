@@ -10,6 +10,12 @@ export const MAX_HASHED_LENGTH = 16_383
 /** The most components of a path. Limits how much one write can create, and how deep listings nest. */
 export const MAX_PATH_DEPTH = 1024
 
+/** Longer paths are long ones: see {@link longBytes}. */
+const LONG_PATH_BYTES = 4096
+
+/** In longer paths V8's own search is faster than a loop, although calling it takes some time. */
+const MAX_LOOPED_BYTES = 256
+
 const SLASH = 47
 const DOT = 46
 const UNDERSCORE = 95
@@ -86,9 +92,20 @@ export function isImproper(path: string, start: number, end: number): boolean {
 
 /** @throws PathError if it is longer than {@link MAX_PATH_LENGTH} */
 export function checkLength(path: string): void {
-  if (path.length > MAX_PATH_LENGTH) {
-    throw new PathError(`path is too long (${path.length} bytes, the limit is ${MAX_PATH_LENGTH})`)
-  }
+  if (path.length > MAX_PATH_LENGTH) throw tooLong(path.length)
+}
+
+/** The refusal of a path of so many bytes. */
+export function tooLong(length: number): PathError {
+  return new PathError(`path is too long (${length} bytes, the limit is ${MAX_PATH_LENGTH})`)
+}
+
+/**
+ * What a path counts where one request makes the paths of many nodes: its bytes, if it is long. A directory
+ * with a long path makes all paths below it long, however short the requests were that made them.
+ */
+export function longBytes(length: number): number {
+  return length > LONG_PATH_BYTES ? length : 0
 }
 
 /** The path of a child. */
@@ -123,6 +140,7 @@ export function isBelow(path: string, above: string): boolean {
 
 /** Where the last hidden component of an absolute path begins; 0 if none is hidden. */
 export function lastHidden(path: string): number {
+  if (path.length > MAX_LOOPED_BYTES) return path.lastIndexOf('/_') + 1
   for (let at = path.length - 1; at > 0; at--) {
     if (path.charCodeAt(at) === UNDERSCORE && path.charCodeAt(at - 1) === SLASH) return at
   }
@@ -142,9 +160,18 @@ export function isHiddenBelow(path: string, above: string): boolean {
 export function checkDepth(path: string): void {
   // Each level takes two bytes or more, so most paths are too short to be too deep.
   if (path.length <= 2 * MAX_PATH_DEPTH) return
+  const depth = depthOf(path)
+  if (depth > MAX_PATH_DEPTH) throw tooDeep(depth)
+}
+
+/** How many components an absolute path has. */
+export function depthOf(path: string): number {
   let depth = 0
   for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1)) depth++
-  if (depth > MAX_PATH_DEPTH) {
-    throw new PathError(`path is too deep (${depth} levels, the limit is ${MAX_PATH_DEPTH})`)
-  }
+  return depth
+}
+
+/** The refusal of a path of so many components. */
+export function tooDeep(depth: number): PathError {
+  return new PathError(`path is too deep (${depth} levels, the limit is ${MAX_PATH_DEPTH})`)
 }

@@ -1,9 +1,34 @@
 import { PathError, StoreError } from './errors.ts'
 import { type NodeExtern, represent } from './event.ts'
-import { absolute, checkDepth, checkLength, isBelow, joinPath } from './path.ts'
+import {
+  absolute,
+  checkDepth,
+  depthOf,
+  isBelow,
+  joinPath,
+  longBytes,
+  MAX_PATH_DEPTH,
+  MAX_PATH_LENGTH,
+  tooDeep,
+  tooLong,
+} from './path.ts'
 import { type DirectoryNode, type FileNode, isOverdue, type Node } from './tree/node.ts'
 import type { Tree } from './tree/tree.ts'
 import { byLease } from './tree/ttl-heap.ts'
+
+/**
+ * How many bytes the long paths of the nodes that are moved may have together. Each moved node has an event
+ * with its path, so a name of 64 KB would take a hundred times as long as a short one.
+ */
+const MAX_LONG_BYTES = 256 * 1024 * 1024
+/** So many bytes of long paths take as long as a node with a short path. */
+const BYTES_PER_NODE = 256
+
+/** What a rename has done, whether or not it was refused. */
+export class MoveWork {
+  /** The nodes that were looked at; one with a long path counts as several. */
+  nodes = 0
+}
 
 /** Records the events of a rename; each call raises the index by one. */
 export interface RenameEvents {
@@ -26,6 +51,7 @@ export function rename(
   to: string,
   now: number,
   events: RenameEvents,
+  work: MoveWork,
 ): void {
   const oldKey = absolute(tree.writable(from))
   const newKey = absolute(tree.writable(to))
@@ -36,7 +62,8 @@ export function rename(
   }
   checkDepth(newKey)
   if (tree.walk(newKey, now)?.dir) throw new StoreError(102, newKey, tree.index)
-  const overdue = node.dir ? overdueBelow(node, newKey, now) : []
+  const overdue: Node[] = []
+  if (node.dir) new Survey(newKey, now, overdue, work).look(node)
   // From here on nothing can fail.
   const inTheWay = tree.overdueOn(newKey, now)
   if (inTheWay !== undefined) events.expire(inTheWay, now)
@@ -122,20 +149,55 @@ function byName(a: Node, b: Node): number {
   return a.name < b.name ? -1 : 1
 }
 
-/**
- * The expired nodes below a directory, without the nodes below them.
- *
- * @param path where the directory is about to be moved
- * @throws PathError if a path below would be too long or too deep there
- */
-function overdueBelow(directory: DirectoryNode, path: string, now: number): Node[] {
-  const overdue: Node[] = []
-  for (const child of directory.children.list) {
-    const childPath = joinPath(path, child.name)
-    checkLength(childPath)
-    checkDepth(childPath)
-    if (isOverdue(child, now)) overdue.push(child)
-    else if (child.dir) for (const each of overdueBelow(child, childPath, now)) overdue.push(each)
+/** Looks at all nodes of a directory that is about to be moved. Adds up lengths, and makes no paths. */
+class Survey {
+  readonly #now: number
+  readonly #overdue: Node[]
+  readonly #work: MoveWork
+  /** Of the path that the directory being looked at will have. */
+  #length: number
+  #depth: number
+  #longBytes: number
+
+  /**
+   * @param path where the directory will be
+   * @param overdue gets the expired nodes below, without the nodes below them
+   */
+  constructor(path: string, now: number, overdue: Node[], work: MoveWork) {
+    this.#now = now
+    this.#overdue = overdue
+    this.#work = work
+    this.#length = path.length
+    this.#depth = depthOf(path)
+    this.#longBytes = longBytes(path.length)
   }
-  return overdue
+
+  /** @throws PathError if a path below would be too long or too deep, or all of them too long together */
+  look(directory: DirectoryNode): void {
+    for (const child of directory.children.list) {
+      const { length } = child.name
+      this.#length += 1 + length
+      this.#depth++
+      this.#work.nodes++
+      if (this.#length > MAX_PATH_LENGTH) throw tooLong(this.#length)
+      if (this.#depth > MAX_PATH_DEPTH) throw tooDeep(this.#depth)
+      if (isOverdue(child, this.#now)) this.#overdue.push(child)
+      else {
+        this.#count()
+        if (child.dir) this.look(child)
+      }
+      this.#length -= 1 + length
+      this.#depth--
+    }
+  }
+
+  #count(): void {
+    const bytes = longBytes(this.#length)
+    this.#longBytes += bytes
+    this.#work.nodes += bytes / BYTES_PER_NODE
+    if (this.#longBytes <= MAX_LONG_BYTES) return
+    throw new PathError(
+      `the new paths of all nodes are too long (more than ${MAX_LONG_BYTES} bytes together)`,
+    )
+  }
 }

@@ -3,7 +3,7 @@ import { type Action, type Event, newEvent, represent, representListing } from '
 import { ShortEvent } from './history/short-event.ts'
 import { checkIndex } from './index-ceiling.ts'
 import { absolute, checkDepth, cleanPath, joinPath, tidyPath } from './path.ts'
-import { rename } from './rename.ts'
+import { MoveWork, type RenameEvents, rename } from './rename.ts'
 import { loadSnapshot } from './snapshot/snapshot.ts'
 import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
@@ -256,11 +256,11 @@ export class Store extends WatchableTree {
    * one, parents first (docs/decisions/0008).
    *
    * @throws StoreError NOTFILE if a directory stands there, and what {@link Store.set} throws
-   * @throws PathError if the node would be below itself, or any node too deep
+   * @throws PathError if the node would be below itself, any node too deep, or all paths too long together
    */
-  rename(from: string, to: string): void {
+  rename(from: string, to: string, work = new MoveWork()): void {
     try {
-      rename(this.tree, from, to, this.clock.now(), {
+      const events: RenameEvents = {
         expire: (node, now) => this.expire(node, now),
         deleted: (prevNode) => {
           this.recordRemoval('delete', prevNode)
@@ -270,7 +270,8 @@ export class Store extends WatchableTree {
           this.record('set', node, prevNode, false)
           this.stats.setsSuccess++
         },
-      })
+      }
+      rename(this.tree, from, to, this.clock.now(), events, work)
     } catch (error) {
       this.stats.setsFail++
       throw error

@@ -205,6 +205,33 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     expect(await client.call('KWAIT', `/${'x'.repeat(15_000)}`)).toSatisfy(isOom)
   })
 
+  test('short keys below a directory with a long name do not fill it', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    const keys = Array.from({ length: 1000 }, (_, n) => `k${n}`)
+    const long = 'x'.repeat(65_000)
+    for (let i = 0; i < 2; i++) {
+      await client.call('MSET', ...keys.flatMap((key) => [`d/${key}`, '']))
+      expect(await client.call('RENAME', 'd', `${long}/${i}`)).toBe('OK')
+    }
+    for (const listing of [
+      'KEYS *',
+      'KEYS *k*',
+      'SCAN 0 COUNT 10000',
+      'SCAN 0 MATCH *k* COUNT 10000',
+    ]) {
+      const reader = await visitPort(port)
+      reader.socket.pause()
+      reader.send(...listing.split(' '))
+      const name = listing.split(' ')[0].toLowerCase()
+      while (!(await info(client, 'commandstats')).has(`cmdstat_${name}`));
+      for (let n = 0; n < 10; n++) expect(await client.call('PING')).toBe('PONG')
+      reader.socket.destroy()
+      await client.call('CONFIG', 'RESETSTAT')
+    }
+    expect(await client.call('DBSIZE')).toBe(2000)
+  })
+
   test('KRECOVER of a state that does not fit is refused', async () => {
     const { port } = await startOn(smallHeap, temporaryDirectory())
     const client = await visitPort(port)

@@ -223,6 +223,56 @@ describe('an expired or removed key is not listed', () => {
   })
 })
 
+describe('keys that are long because of a directory above them', () => {
+  const long = 'x'.repeat(65_000)
+
+  // 45 MB together.
+  beforeEach(async () => {
+    for (let i = 0; i < 700; i++) server.store.set(`/a/${i % 7}/${i}`, '')
+    server.store.set('/a/_hidden/1', '')
+    server.store.set('/a/expired', '', { expireTime: clock.now() + 5 })
+    server.store.rename('/a', `/${long}`)
+    server.store.set('/short', '')
+    clock.advance(10)
+  })
+
+  const names = (keys: readonly string[]): string[] =>
+    keys.map((key) => key.replace(long, 'x')).toSorted()
+  const all = [
+    'short',
+    'x/_hidden/1',
+    ...Array.from({ length: 700 }, (_, i) => `x/${i % 7}/${i}`),
+  ].toSorted()
+
+  test('are all found by KEYS', async () => {
+    expect(names(await client.keys('*'))).toEqual(all)
+    expect(names(await client.keys('*/3/*1'))).toEqual(all.filter((key) => /\/3\/.*1$/.test(key)))
+    expect(names(await client.keys('s*'))).toEqual(['short'])
+    expect(await client.keys('none*')).toEqual([])
+    expect(await client.multi().keys('none*').keys('s*').exec()).toEqual([
+      [null, []],
+      [null, ['short']],
+    ])
+  })
+
+  test('are found by SCAN, which looks at fewer at once', async () => {
+    const [cursor, some] = (await client.call('SCAN', '0', 'COUNT', '10000')) as [string, string[]]
+    expect(cursor).not.toBe('0')
+    expect(some.length).toBeGreaterThan(100)
+    expect(names(await scanAll('COUNT', '10000'))).toEqual(all)
+    expect(names(await scanAll('COUNT', '10000', 'MATCH', '*/3'))).toEqual(['x/3/3'])
+  })
+
+  test('are compared with fewer patterns of a user at once', async () => {
+    const patterns = Array.from({ length: 100 }, (_, i) => `~*/${i}*z*y`)
+    await client.call('ACL', 'SETUSER', 'narrow', 'on', 'nopass', '+@all', '~short', ...patterns)
+    await client.call('AUTH', 'narrow', '')
+    const [cursor, some] = (await client.call('SCAN', '0', 'COUNT', '10000')) as [string, string[]]
+    expect(cursor).not.toBe('0')
+    expect(some.length).toBeLessThan(2)
+  })
+})
+
 test('RANDOMKEY returns all keys equally often', async () => {
   const names = Array.from({ length: 10 }, (_, i) => (i % 2 ? `k${i}` : `deep/er/k${i}`))
   await client.mset(...names.flatMap((name) => [name, '1']))

@@ -89,6 +89,10 @@ test.each([
   ['/a/b_', 0],
   ['/_a', 1],
   ['/_a/_b/c', 4],
+  [`${'/a'.repeat(200)}/_b/_${'/c'.repeat(200)}`, 404],
+  [`/_a${'/b'.repeat(200)}/c_`, 1],
+  [`/_${'a_'.repeat(200)}`, 1],
+  ['/a'.repeat(200), 0],
 ])('lastHidden(%j) is %i', (path, at) => {
   expect(lastHidden(path)).toBe(at)
 })

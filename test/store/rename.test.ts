@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
+import { PathError } from '../../src/store/errors.ts'
 import type { Event } from '../../src/store/event.ts'
+import { MoveWork } from '../../src/store/rename.ts'
 import { Store } from '../../src/store/store.ts'
 
 const clock = new ManualClock()
@@ -197,6 +199,45 @@ describe('nothing changes when', () => {
     expect(store.stats.setsFail).toBe(1)
     store.stats.setsFail = 0
     expect(store.save()).toBe(before)
+  })
+})
+
+describe('the paths of all nodes together', () => {
+  const long = `/${'x'.repeat(65_000)}`
+
+  beforeEach(() => {
+    for (let i = 0; i < 5000; i++) store.set(`/a/${i}`, '')
+    store.set('/b', '')
+  })
+
+  test.each([
+    ['a long name', long],
+    ['many levels', '/xxxxxxxxx'.repeat(1000)],
+    ['a long name, at the end of other directories', `/c/d${long}`],
+  ])('may not be too long: %s', (_, to) => {
+    // 30,000 nodes, so that a thousand levels of ten bytes are too much as well.
+    for (let i = 5000; i < 30_000; i++) store.set(`/a/${i}`, '')
+    const { index } = store
+    expect(() => store.rename('/a', to)).toThrow(
+      'the new paths of all nodes are too long (more than 268435456 bytes together)',
+    )
+    expect(store.index).toBe(index)
+    expect(store.lookup(to)).toBeUndefined()
+    expect(store.files).toBe(30_001)
+  })
+
+  test('do not count before the move, nor if they are short', () => {
+    store.rename('/a', '/c')
+    store.rename('/b', long)
+    store.rename(long, '/b')
+    expect(store.lookup('/c/4999')).toBeDefined()
+  })
+
+  test('are looked at until the first that is refused, and no longer', () => {
+    const work = new MoveWork()
+    expect(() => store.rename('/a', long, work)).toThrow(PathError)
+    // Each of the 4,130 nodes counts as 255.
+    expect(Math.round(work.nodes / 1000)).toBe(1053)
   })
 })
 

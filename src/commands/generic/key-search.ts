@@ -21,9 +21,10 @@ export interface KeySearch {
   readonly tries?: number
   /** Memory that each key takes that is found, in bytes, about. */
   readonly keyBytes?: number
-  look(key: string): void
+  /** @param position the key's node in the copy that is looked through */
+  look(key: string, position: number): void
   /** Writes the reply. @returns what makes the rest of it, if there is more */
-  reply(reply: ReplyWriter): ReplySource | undefined
+  reply(reply: ReplyWriter, copy: TreeCopy): ReplySource | undefined
 }
 
 /** The last copy that counts as memory of a transaction's replies: those that follow share it. */
@@ -46,21 +47,21 @@ export function searchKeys(client: Client, search: KeySearch): void {
   // Nobody would see the copy.
   if (reply.muted) return
   const copy = server.store.keyCopy(search.withExpired)
+  const walk = new TreeWalk(copy, '/', false)
   const source = new Search({
-    texts: filesOf(copy),
+    texts: filesOf(copy, walk),
     tries: triesOf(user) + (search.tries ?? 0),
     weight: weightFor(client, copy) + copy.length * (search.keyBytes ?? 0),
     look: (path) => {
-      if (user.mayRead(path)) search.look(keyOfPath(path))
+      if (user.mayRead(path)) search.look(keyOfPath(path), walk.position)
     },
-    reply: (writer) => search.reply(writer),
+    reply: (writer) => search.reply(writer, copy),
   })
   writeInPieces(reply, source)
 }
 
 /** The paths of all files of a copy. */
-function* filesOf(copy: TreeCopy): Generator<string, undefined> {
-  const walk = new TreeWalk(copy, '/', false)
+function* filesOf(copy: TreeCopy, walk: TreeWalk): Generator<string, undefined> {
   for (let step = walk.next(); step !== 'done'; step = walk.next()) {
     if (step === 'node' && copy.values[walk.position] !== undefined) yield walk.prefix + walk.name
   }

@@ -1,52 +1,103 @@
 // KEYS · RANDOMKEY
 
-import { keyOf } from '../../keyspace/key.ts'
+import { keyOf, keyOfPath } from '../../keyspace/key.ts'
 import { keyGlob } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { checkRoomToRead } from '../../request/room.ts'
-import { listSource, writeBulk } from '../../resp/reply-list.ts'
-import type { FileNode } from '../../store/tree/node.ts'
+import { triesOf } from '../../request/search.ts'
+import { PIECE_BYTES } from '../../resp/reply-parts.ts'
+import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
+import { type FileNode, pathOf } from '../../store/tree/node.ts'
+import { type TreeCopy, TreeWalk } from '../../store/tree/tree-copy.ts'
 import type { Glob } from '../../text/glob.ts'
+import { KeyRoom } from './key-room.ts'
 import { readsAll, searchKeys } from './key-search.ts'
-import { KEY_BYTES, KEYS_PER_CHECK, mayReadFile, replyKeys, roomForMore } from './scan.ts'
+import { replyKeys } from './scan.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
 
 /** RANDOMKEY draws at most this many times, then looks at all files. */
 const MAX_DRAWS = 100
+/** Comparing so many bytes with patterns of the user counts as one draw more. */
+const BYTES_PER_DRAW = 16_384
 
-/** All keys that match a glob, in the order of the list of files. */
-function allKeys({ server: { store, clock, memory } }: Client, glob: Glob | undefined): string[] {
+/** What a key that has been found takes until it is written, in bytes: its position. */
+const FOUND_BYTES = 24
+/** A piece of a reply looks at no more nodes than this, which takes about a millisecond. */
+const STEPS_PER_PIECE = 16_384
+
+/**
+ * All keys that match a glob, in the order of the list of files, as a reply.
+ *
+ * @returns false if so many of them are so long that they have to be looked through in pieces
+ */
+function replyAllKeys(client: Client, glob: Glob | undefined): boolean {
+  const { store, clock, memory } = client.server
   const { fileList } = store
   const now = clock.now()
+  const room = new KeyRoom(memory, 1)
   const keys: string[] = []
   for (let i = 0; i < fileList.length; i++) {
     const file = fileList.at(i)
     if (!store.isVisible(file, now)) continue
     const key = keyOf(file)
+    room.look(key.length)
+    if (!room.isLeft) return false
     if (glob !== undefined && !glob.matches(key)) continue
-    if (keys.push(key) % KEYS_PER_CHECK === 0) checkRoomToRead(memory, roomForMore(keys.length))
+    keys.push(key)
+    room.keep(key.length)
   }
-  return keys
+  replyKeys(client, keys, room.bytes)
+  return true
 }
 
-/** Replies with all keys that match a glob and that the user may read. */
+/** Replies with all keys that match a glob and that the user may read, found in pieces. */
 function replyReadableKeys(client: Client, glob: Glob | undefined): void {
-  const keys: string[] = []
+  const found: number[] = []
   searchKeys(client, {
     withExpired: false,
-    tries: glob === undefined ? 0 : 1,
-    keyBytes: KEY_BYTES,
-    look: (key) => {
-      if (glob === undefined || glob.matches(key)) keys.push(key)
+    tries: 1,
+    keyBytes: FOUND_BYTES,
+    look: (key, position) => {
+      if (glob === undefined || glob.matches(key)) found.push(position)
     },
-    reply: (reply) => {
-      reply.array(keys.length)
-      return listSource(keys, writeBulk)
+    reply: (reply, copy) => {
+      reply.array(found.length)
+      return new FoundKeys(copy, found)
     },
   })
+}
+
+/**
+ * Writes keys of a copy. Each is put together as it is written, because together they may be much longer than
+ * the tree.
+ */
+class FoundKeys implements ReplySource {
+  readonly weight: number
+  readonly #walk: TreeWalk
+  readonly #found: readonly number[]
+  #written = 0
+
+  /** @param found positions in the copy, in the order in which a walk meets them */
+  constructor(copy: TreeCopy, found: readonly number[]) {
+    this.weight = copy.weight + FOUND_BYTES * found.length
+    this.#walk = new TreeWalk(copy, '/', false)
+    this.#found = found
+  }
+
+  next(reply: ReplyWriter): boolean {
+    const walk = this.#walk
+    const found = this.#found
+    const end = reply.length + PIECE_BYTES
+    for (let steps = 0; steps < STEPS_PER_PIECE && reply.length < end; steps++) {
+      if (this.#written === found.length) return false
+      if (walk.next() !== 'node' || walk.position !== found[this.#written]) continue
+      reply.bulk(keyOfPath(walk.prefix + walk.name))
+      this.#written++
+    }
+    return this.#written < found.length
+  }
 }
 
 /** Draws a random file that the user may read: all of them are equally likely. */
@@ -55,9 +106,14 @@ function drawFile({ server, user }: Client): FileNode | undefined {
   const { fileList } = store
   const now = clock.now()
   const { length } = fileList
+  const tries = triesOf(user)
   for (let draws = 0; draws < MAX_DRAWS && length > 0; draws++) {
     const file = fileList.at(Math.floor(Math.random() * length))
-    if (store.isVisible(file, now) && mayReadFile(user, file)) return file
+    if (!store.isVisible(file, now)) continue
+    if (user.unrestricted) return file
+    const path = pathOf(file)
+    if (user.mayRead(path)) return file
+    draws += (path.length * tries) / BYTES_PER_DRAW
   }
   return undefined
 }
@@ -91,8 +147,7 @@ export const keysCommands: readonly Command[] = [
     args: [{ name: 'pattern', type: 'pattern' }],
     run(client, args) {
       const glob = args[1] === '*' ? undefined : keyGlob(args[1])
-      if (readsAll(client.user)) replyKeys(client, allKeys(client, glob))
-      else replyReadableKeys(client, glob)
+      if (!readsAll(client.user) || !replyAllKeys(client, glob)) replyReadableKeys(client, glob)
     },
   },
   {

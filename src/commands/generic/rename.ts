@@ -7,6 +7,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
 import { StoreError } from '../../store/errors.ts'
+import { MoveWork } from '../../store/rename.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', reach: 'directory' } as const
@@ -22,10 +23,9 @@ function moveNode(client: Client, from: string, to: string): void {
   const { store } = client.server
   const { index } = store
   const replaces = client.server.keyspace.lookup(to) !== undefined
+  const work = new MoveWork()
   try {
-    store.rename(pathOfKey(from), pathOfKey(to))
-    // Each node makes an event.
-    client.movedNodes += store.index - index
+    store.rename(pathOfKey(from), pathOfKey(to), work)
     // Redis first deletes the key that is already at `to`, and so reports the replacement as `new`.
     // If nothing was at `to`, the store's own event already leads to `new`.
     if (replaces) client.server.keyspace.notify('new', to)
@@ -34,6 +34,9 @@ function moveNode(client: Client, from: string, to: string): void {
   } catch (error) {
     if (error instanceof StoreError && error.code === 102) throw wrongType()
     throw error
+  } finally {
+    // Each node makes an event. A rename that is refused has looked at nodes, too.
+    client.movedNodes += Math.max(store.index - index, work.nodes)
   }
 }
 

@@ -1,19 +1,19 @@
 // SCAN
 
 import type { User } from '../../access/user.ts'
-import { keyOf } from '../../keyspace/key.ts'
+import { keyOfPath } from '../../keyspace/key.ts'
 import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import { keyGlob } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { checkRoomToRead } from '../../request/room.ts'
 import { triesOf } from '../../request/search.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
-import { type FileNode, pathOf } from '../../store/tree/node.ts'
+import { pathOf } from '../../store/tree/node.ts'
 import type { Glob } from '../../text/glob.ts'
+import { KeyRoom } from './key-room.ts'
 
 /** The COUNT of a request that gives none (Redis). */
 const DEFAULT_COUNT = 10
@@ -22,14 +22,6 @@ const MAX_LOOKS_PER_KEY = 10
 
 /** One SCAN compares files with no more than this many patterns of its user, so that others are served. */
 const MAX_TRIES = 1_000_000
-
-/** A key that is listed takes about this much memory, in bytes, if it had to be put together. */
-export const KEY_BYTES = 64
-
-/** After so many keys, memory is asked whether it has room for as many more. */
-export const KEYS_PER_CHECK = 65_536
-/** What a key's place in a list takes, in bytes, while the list moves to a longer one. */
-const PLACE_BYTES = 24
 
 /** A cursor is an epoch and a position in the list of files: epoch * POSITIONS + position. */
 const POSITIONS = 2 ** 32
@@ -99,20 +91,10 @@ function parseCount(text: string): number {
   return Number(count)
 }
 
-/** Replies with an array of keys. */
-export function replyKeys({ reply }: Client, keys: readonly string[]): void {
+/** Replies with an array of keys. @param bytes what they take in memory */
+export function replyKeys({ reply }: Client, keys: readonly string[], bytes: number): void {
   reply.array(keys.length)
-  writeList(reply, keys, writeBulk, KEY_BYTES * keys.length)
-}
-
-/** How much more memory a list of keys may take, in bytes, until it is next asked for. */
-export function roomForMore(count: number): number {
-  return PLACE_BYTES * count + KEYS_PER_CHECK * KEY_BYTES
-}
-
-/** Whether a user may know that there is a file. */
-export function mayReadFile(user: User, file: FileNode): boolean {
-  return user.unrestricted || user.mayRead(pathOf(file))
+  writeList(reply, keys, writeBulk, bytes)
 }
 
 /** How many files one SCAN of a user may look at. */
@@ -130,20 +112,26 @@ function scan(client: Client, args: readonly string[]): void {
   const now = clock.now()
   const keys: string[] = []
   let left = filesLeft(store, cursor)
-  const looks = Math.min(count * MAX_LOOKS_PER_KEY, mostLooks(client.user))
+  const { user } = client
+  const room = new KeyRoom(memory, user.unrestricted ? 1 : 1 + triesOf(user))
+  const looks = Math.min(count * MAX_LOOKS_PER_KEY, mostLooks(user))
   const end = Math.max(0, left - looks)
-  for (let counted = 0; left > end && counted < count; ) {
+  for (let counted = 0; left > end && counted < count && room.isLeft; ) {
     const file = fileList.at(--left)
-    if (!store.isVisible(file, now) || !mayReadFile(client.user, file)) continue
+    if (!store.isVisible(file, now)) continue
+    const path = pathOf(file)
+    room.look(path.length)
+    if (!user.unrestricted && !user.mayRead(path)) continue
     counted++
     if (type !== undefined && type !== 'STRING') continue
-    const key = keyOf(file)
+    const key = keyOfPath(path)
     if (pattern !== undefined && !pattern.matches(key)) continue
-    if (keys.push(key) % KEYS_PER_CHECK === 0) checkRoomToRead(memory, roomForMore(keys.length))
+    keys.push(key)
+    room.keep(key.length)
   }
   client.reply.array(2)
   client.reply.bulk(left === 0 ? '0' : String(fileList.epoch * POSITIONS + left))
-  replyKeys(client, keys)
+  replyKeys(client, keys, room.bytes)
 }
 
 /** Iterating over all keys. */

@@ -230,7 +230,7 @@ export class TreeWalk {
     this.#descends = false
     const prefix = joinPath(this.prefix + this.name, '')
     // V8 joins the parts of a string when it is looked into: here once, and not anew for each child.
-    prefix.charCodeAt(0)
+    if (count > 0) prefix.charCodeAt(0)
     this.#levels.push({
       position,
       prefix,

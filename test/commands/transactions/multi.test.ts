@@ -407,6 +407,36 @@ test('a transaction that moves a directory to and fro ends after a million nodes
   expect(await transact(client, 'RENAME b a')).toEqual(['OK'])
 })
 
+test('renames that are refused after a look at all nodes count as well', async () => {
+  const server = await start()
+  const client = await join(server)
+  for (let i = 0; i < 100_000; i++) server.store.set(`/a/${i}`, '')
+  server.store.set('/a/b/c', '')
+  const requests = Array.from({ length: 12 }, () => `RENAME a ${'/d'.repeat(1023)}`)
+  const replies = (await transact(client, ...requests)) as Reply[]
+  for (const reply of replies.slice(0, 10)) {
+    expect(errorText(reply)).toBe('ERR path is too deep (1025 levels, the limit is 1024)')
+  }
+  for (const reply of replies.slice(10)) {
+    expect(errorText(reply)).toBe(
+      'ERR too many nodes moved by one transaction (the limit is 1000000)',
+    )
+  }
+})
+
+test('a node that moves to a long path counts as several', async () => {
+  const server = await start()
+  const client = await join(server)
+  for (let i = 0; i < 3000; i++) server.store.set(`/a/${i}`, '')
+  const long = 'x'.repeat(65_000)
+  const requests = [`RENAME a ${long}`, `RENAME ${long} a`, `RENAME a ${long}`, `RENAME ${long} b`]
+  const replies = (await transact(client, ...requests)) as Reply[]
+  expect(replies.slice(0, 3)).toEqual(['OK', 'OK', 'OK'])
+  expect(errorText(replies[3])).toBe(
+    'ERR too many nodes moved by one transaction (the limit is 1000000)',
+  )
+})
+
 test('a transaction that writes a byte into a long value, over and over, ends after 512 MB', async () => {
   const client = await join(await start())
   await client.call('SETRANGE', 'long', '60000000', 'x')
