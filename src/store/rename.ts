@@ -18,7 +18,7 @@ import { byLease } from './tree/ttl-heap.ts'
 
 /**
  * How many bytes the long paths of the nodes that are moved may have together. Each moved node has an event
- * with its path, so a name of 64 KB would take a hundred times as long as a short one.
+ * with its path, so a name of 15 KB would take some forty times as long as a short one.
  */
 const MAX_LONG_BYTES = 256 * 1024 * 1024
 /** So many bytes of long paths take as long as a node with a short path. */

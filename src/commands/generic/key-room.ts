@@ -10,7 +10,7 @@ const BYTES_PER_CHECK = 1024 * 1024
 
 /**
  * One request looks at long keys of so many bytes in one go, compared with one pattern: below a directory
- * with a name of 64 KB each short key is as long.
+ * with a name of 15 KB each short key is as long.
  */
 const MAX_LONG_BYTES = 32 * 1024 * 1024
 /** Or this share of the heap, because the keys that match are kept. */

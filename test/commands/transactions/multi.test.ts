@@ -427,8 +427,8 @@ test('renames that are refused after a look at all nodes count as well', async (
 test('a node that moves to a long path counts as several', async () => {
   const server = await start()
   const client = await join(server)
-  for (let i = 0; i < 3000; i++) server.store.set(`/a/${i}`, '')
-  const long = 'x'.repeat(65_000)
+  for (let i = 0; i < 13_000; i++) server.store.set(`/a/${i}`, '')
+  const long = 'x'.repeat(15_000)
   const requests = [`RENAME a ${long}`, `RENAME ${long} a`, `RENAME a ${long}`, `RENAME ${long} b`]
   const replies = (await transact(client, ...requests)) as Reply[]
   expect(replies.slice(0, 3)).toEqual(['OK', 'OK', 'OK'])
