@@ -34,6 +34,12 @@ export class Place<T> {
  */
 export class PathTree<T> {
   readonly root = new Place<T>('/', null)
+  readonly #onPart: ((place: Place<T>, below: Place<T>) => void) | undefined
+
+  /** @param onPart called with each place that is made above another one, where two paths part */
+  constructor(onPart?: (place: Place<T>, below: Place<T>) => void) {
+    this.#onPart = onPart
+  }
 
   /**
    * The place of a path, which is made if there is none.
@@ -105,6 +111,7 @@ export class PathTree<T> {
     hang(place)
     below.parent = place
     hang(below)
+    this.#onPart?.(place, below)
     return place
   }
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { StoreError } from '../../../src/store/errors.ts'
 import type { Event } from '../../../src/store/event.ts'
@@ -144,6 +144,28 @@ describe('EventHistory', () => {
     )
     EventLookup.of = made
     expect(lookups).toBeGreaterThan(50)
+  })
+
+  test('a lookup reads each path about once, however many levels it has', () => {
+    const deep = '/123456789'.repeat(1000)
+    const events = Array.from({ length: 100 }, (_, i) => event(i + 1, `${deep}/${i}`))
+    const slice = vi.spyOn(String.prototype, 'slice')
+    const lookup = EventLookup.of(events)
+    const bytes = slice.mock.results.reduce((sum, { value }) => sum + String(value).length, 0)
+    slice.mockRestore()
+    // Each level once would be 500 times the length of the paths.
+    expect(bytes).toBeLessThan(4 * 100 * deep.length)
+    const first = (path: string, since: number) => lookup?.first(path, true, since)
+    expect([first('/', 5), first('/123456789', 5), first('/12345678', 5)]).toEqual([
+      5,
+      5,
+      undefined,
+    ])
+    expect([first(deep, 100), first(`${deep}/7`, 1), first(`${deep}/7`, 9)]).toEqual([
+      100,
+      8,
+      undefined,
+    ])
   })
 
   test.each([
