@@ -124,7 +124,10 @@ describe('a server that cannot listen', () => {
       { code: 'EACCES', port: 80, address: '::1' },
       'no permission to listen on port 80 on ::1; choose another with --port N (make run ARGS="--port N")',
     ],
-    [{ code: 'EACCES', address: '/a.sock' }, 'no permission to listen on Unix socket /a.sock'],
+    [
+      { code: 'EACCES', address: '/a.sock' },
+      'no permission to listen on Unix socket /a.sock; choose another with --unixsocket path',
+    ],
     [
       { code: 'EADDRINUSE', address: '/a.sock' },
       'Unix socket /a.sock is in use; choose another with --unixsocket path',
@@ -135,7 +138,7 @@ describe('a server that cannot listen', () => {
     ],
     [
       { code: 'EACCES', port: -1, address: '/none/a.sock' },
-      'no permission to listen on Unix socket /none/a.sock',
+      'no permission to listen on Unix socket /none/a.sock; choose another with --unixsocket path',
     ],
     [
       { code: 'EADDRNOTAVAIL', port: 1, address: '10.9.9.9' },
@@ -145,6 +148,11 @@ describe('a server that cannot listen', () => {
       { code: 'ENOTFOUND', hostname: 'nope' },
       'cannot bind nope: it is no address of this machine; choose others with --bind',
     ],
+    [
+      { code: 'EADDRINUSE', port: 6390, address: '::', directive: 'tls-port' },
+      'port 6390 on :: is in use; choose another with --tls-port N (make run ARGS="--tls-port N")',
+    ],
+    [{ code: 'ENOENT', message: 'no such file' }, 'cannot start: no such file'],
     [{ code: 'EMFILE', message: 'too many open files' }, 'cannot start: too many open files'],
   ])('%j', async (error, message) => {
     expect(await fails(Object.assign(new Error(), error))).toBe(1)

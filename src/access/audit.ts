@@ -1,15 +1,12 @@
-import { closeSync, constants, openSync, writeFileSync } from 'node:fs'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { pathFromBytes } from '../config/config.ts'
 import { printable } from '../text/printable.ts'
 import { shortened } from '../text/shortened.ts'
+import { AuditFile } from './audit-file.ts'
+import type { LostLines } from './lost-lines.ts'
 
 /** If nobody reads standard output any more, lines wait up to this size; the rest is dropped. */
 const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024
-
-const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants
-/** If a pipe is in the place of the file, nobody must wait for its reader. */
-const APPEND = O_APPEND | O_CREAT | O_NONBLOCK | O_WRONLY
 
 /** Who did it. */
 export interface AuditedClient {
@@ -54,9 +51,15 @@ export class AuditLog {
   readonly #logger: Logger
   readonly #stream: DestinationStream
 
-  /** @param stream where the lines go */
-  constructor(stream: DestinationStream) {
+  readonly #lost: LostLines | undefined
+
+  /**
+   * @param stream where the lines go
+   * @param lost gets those that cannot be written
+   */
+  constructor(stream: DestinationStream, lost?: LostLines) {
     this.#stream = stream
+    this.#lost = lost
     const formatters = { level: (label: string) => ({ level: label }) }
     const { isoTime: timestamp } = pino.stdTimeFunctions
     this.#logger = pino({ base: null, timestamp, formatters }, stream)
@@ -98,6 +101,7 @@ export class AuditLog {
   }
 
   close(): void {
+    this.#lost?.end()
     // Standard output is not ours to end.
     if (this.#stream instanceof AuditFile) this.#stream.end()
   }
@@ -112,54 +116,14 @@ function list(name: string, all: readonly string[] | undefined): Record<string, 
 /**
  * The log that the directive `audit-log` asks for: a file, which is appended to, `stdout`, or none.
  *
- * @param onError told when a line could not be written
+ * @param lost gets the lines that cannot be written
  * @throws Error with a one-line message if the file cannot be opened
  */
-export function openAuditLog(
-  file: string,
-  onError: (error: unknown) => void,
-): AuditLog | undefined {
+export function openAuditLog(file: string, lost: LostLines): AuditLog | undefined {
   if (file === '') return undefined
-  if (file !== 'stdout') return new AuditLog(new AuditFile(pathFromBytes(file), onError))
+  if (file !== 'stdout') return new AuditLog(new AuditFile(pathFromBytes(file), lost), lost)
   // A full pipe must not hold up the clients. pino writes the rest when node exits.
-  return new AuditLog(destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES }))
-}
-
-/** A file that each line is written to at once, so that the last one before a crash is there. */
-class AuditFile implements DestinationStream {
-  readonly #path: string
-  #file: number
-  readonly #onError: (error: unknown) => void
-
-  constructor(path: string, onError: (error: unknown) => void) {
-    this.#path = path
-    this.#onError = onError
-    this.#file = this.#open()
-  }
-
-  #open(): number {
-    try {
-      return openSync(this.#path, APPEND, 0o600)
-    } catch (error) {
-      throw new Error(`cannot open the audit log: ${(error as Error).message}`)
-    }
-  }
-
-  reopen(): void {
-    const former = this.#file
-    this.#file = this.#open()
-    closeSync(former)
-  }
-
-  write(line: string): void {
-    try {
-      writeFileSync(this.#file, line)
-    } catch (error) {
-      this.#onError(error)
-    }
-  }
-
-  end(): void {
-    closeSync(this.#file)
-  }
+  const output = destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES })
+  output.on('drop', () => lost.add('nobody reads standard output'))
+  return new AuditLog(output, lost)
 }

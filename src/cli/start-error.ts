@@ -1,14 +1,8 @@
+import { dirname } from 'node:path'
 import { ConfigFileError } from '../config/conf-file.ts'
 import { ConfigError } from '../config/config.ts'
+import type { ListenError } from '../server/listeners.ts'
 import { CommandLineError } from './command-line.ts'
-
-interface ListenError extends NodeJS.ErrnoException {
-  port?: number
-  address?: string
-  hostname?: string
-}
-
-const OTHER_PORT = 'choose another with --port N (make run ARGS="--port N")'
 
 /** Whether the address in an error of listening is a port. For a Unix socket Node.js says port -1, or none. */
 function isOfPort({ port }: ListenError): boolean {
@@ -22,14 +16,25 @@ function place(error: ListenError): string {
   return isOfPort(error) ? `port ${port} on ${host}` : `Unix socket ${host}`
 }
 
+/** How to listen elsewhere. */
+function otherPlace({ directive = 'port', ...error }: ListenError): string {
+  if (!isOfPort(error as ListenError)) return 'choose another with --unixsocket path'
+  return `choose another with --${directive} N (make run ARGS="--${directive} N")`
+}
+
 function explainListenError(error: ListenError): string {
-  const isPort = isOfPort(error)
   switch (error.code) {
     case 'EADDRINUSE':
-      return `${place(error)} is in use; ${isPort ? OTHER_PORT : 'choose another with --unixsocket path'}`
+      return `${place(error)} is in use; ${otherPlace(error)}`
     case 'EACCES':
     case 'EPERM':
-      return `no permission to listen on ${place(error)}${isPort ? `; ${OTHER_PORT}` : ''}`
+      return `no permission to listen on ${place(error)}; ${otherPlace(error)}`
+    case 'ENAMETOOLONG':
+      return `the path of ${place(error)} is too long: ${error.message}; ${otherPlace(error)}`
+    case 'ENOENT':
+    case 'ENOTDIR':
+      if (error.directive !== 'unixsocket') break
+      return `cannot listen on ${place(error)}: there is no directory ${dirname(error.address ?? '')}`
     case 'EADDRNOTAVAIL':
     case 'EAFNOSUPPORT':
     case 'ENOTFOUND':

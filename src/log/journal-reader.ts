@@ -19,6 +19,8 @@ export interface ReadOptions {
   readonly id?: Buffer
   /** Where to begin: a position that `append` has returned, or 0. */
   readonly from?: number
+  /** The sequence number of the segment that was being written at `from`. Older checkpoints do not know it. */
+  readonly segment?: number | undefined
   readonly files?: JournalFiles
 }
 
@@ -69,15 +71,17 @@ export class JournalReader {
 
   readonly #directory: string
   readonly #from: number
+  readonly #segment: number | undefined
   readonly #files: JournalFiles
   /** Index of the segment that `from` lies in. */
   #first = 0
 
   /** @throws JournalError if the segments do not belong together */
-  constructor(directory: string, { id, from = 0, files = systemFiles }: ReadOptions = {}) {
+  constructor(directory: string, { id, from = 0, segment, files = systemFiles }: ReadOptions = {}) {
     this.#directory = directory
     this.#files = files
     this.#from = from
+    this.#segment = segment
     this.id = id
     this.#findSegments()
     this.#findFirst()
@@ -154,6 +158,21 @@ export class JournalReader {
     if (first?.start !== undefined && first.start > this.#from) {
       missing(`the journal from position ${this.#from} to ${first.start}`, first)
     }
+    this.#findNoted(first)
+  }
+
+  /**
+   * Looks for the segment that a checkpoint has noted. Only one that begins with a record can stand in
+   * its place: an empty one is a spare, and what was written before it is gone.
+   */
+  #findNoted(first: FoundSegment | undefined): void {
+    const noted = this.#segment
+    if (noted === undefined || (first !== undefined && first.start !== undefined)) return
+    if (first !== undefined && first.sequence <= noted) return
+    const has = new Set(this.segments.map(({ sequence }) => sequence))
+    let missing = noted
+    while (has.has(missing)) missing++
+    throw new DamagedJournalError(this.#directory, `${segmentName(missing)} is missing`)
   }
 
   /**

@@ -28,6 +28,8 @@ export interface JournalOptions {
   readonly id?: Buffer
   /** The position up to which a checkpoint has everything; 0 without one. */
   readonly from?: number
+  /** The sequence number of the segment that was being written at `from`, from the checkpoint. */
+  readonly segment?: number | undefined
   /** Gets each record after `from`. */
   readonly apply: (record: JournalRecord) => void
   /** Gets the number of bytes read so far and the total, about once a megabyte. */
@@ -124,9 +126,21 @@ export class Journal {
       const next = await this.#create()
       next.start = this.#written
       this.#segments.push(next)
-      if (anew) await this.drop(this.#written)
+      if (anew) await this.#dropFormer()
     }
     this.#makeSpare()
+  }
+
+  /**
+   * Removes all segments but the last, in which a first, empty record is on the disk by then: without
+   * one it would look like a spare segment that is left when those before it have been removed by hand.
+   */
+  async #dropFormer(): Promise<void> {
+    const { file, sequence } = this.#segments.at(-1)!
+    this.#write([])
+    await this.#files.sync(file!)
+    this.#synced = this.#written
+    await this.drop(sequence)
   }
 
   async #create(): Promise<Segment> {
@@ -154,6 +168,11 @@ export class Journal {
   /** The position after the last record. */
   get written(): number {
     return this.#written
+  }
+
+  /** The sequence number of the segment that holds the position {@link written}. */
+  get segment(): number {
+    return this.#segments.at(-1)!.sequence
   }
 
   /** The position up to which everything is on the disk. */
@@ -329,11 +348,13 @@ export class Journal {
   }
 
   /**
-   * Removes the segments that end at or before a position, because a checkpoint has their records.
-   * The segment being written stays, and so do those not on the disk yet.
+   * Removes the segments before one, because a checkpoint has their records. That one stays, even if it
+   * ends where the checkpoint begins: a start looks for it. Those not on the disk yet stay, too.
+   *
+   * @param sequence of the segment that was being written when the checkpoint began
    */
-  async drop(position: number): Promise<void> {
-    while (this.#segments.length > 1 && this.#segments[1].start <= position) {
+  async drop(sequence: number): Promise<void> {
+    while (this.#segments.length > 1 && this.#segments[0].sequence < sequence) {
       if (this.#segments[0].file !== undefined) return
       await this.#files.remove(this.#segments.shift()!.path)
     }
@@ -356,8 +377,8 @@ export class Journal {
     this.#segments.push(next)
     this.#synced = this.#written
     this.#writer.forgetFragment()
+    await this.#dropFormer()
     this.#failure = undefined
-    await this.drop(this.#written)
     this.#makeSpare()
   }
 

@@ -12,7 +12,7 @@ import {
 import { type DirectoryNode, type FileNode, type Node, nodesBelow } from '../store/tree/node.ts'
 import type { Value } from '../store/value.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
-import type { CopyState } from './copy-state.ts'
+import type { CopyState, JournalPlace } from './copy-state.ts'
 import { encodeEvents, eventLength } from './event-record.ts'
 import { directoryKey, eventsKey, fileKey, metaKey, placesKey, valueKey } from './keys.ts'
 import type { Batch, Engine } from './level.ts'
@@ -34,13 +34,6 @@ const MAX_INLINE_BYTES = 16 * 1024
 /** In a large last batch a value has a record of its own if it has only these bytes. */
 const MAX_INLINE_BYTES_IN_LARGE_BATCH = 128
 const LARGE_BATCH_BYTES = 64 * 1024 * 1024
-
-/** Where the journal goes on after a checkpoint. */
-export interface JournalPlace {
-  /** The journal's id, in hexadecimal digits. */
-  readonly id: string
-  readonly position: number
-}
 
 export interface CheckpointOptions {
   /** Write the whole tree, under a new root, rather than only the changes. */
@@ -400,6 +393,7 @@ export class Checkpoint implements FrozenCopy {
         savedAt: this.#savedAt,
         journal: this.#options.journal?.id ?? '',
         position: this.#options.journal?.position ?? 0,
+        segment: this.#options.journal?.segment,
       }),
     )
   }

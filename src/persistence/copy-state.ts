@@ -18,6 +18,15 @@ export interface CopyState {
   placesUpTo: number
 }
 
+/** Where the journal goes on after a checkpoint. */
+export interface JournalPlace {
+  /** The journal's id, in hexadecimal digits. */
+  readonly id: string
+  readonly position: number
+  /** The sequence number of the segment that holds the position; older checkpoints do not know it. */
+  readonly segment?: number | undefined
+}
+
 export function emptyCopy(): CopyState {
   return {
     batch: 0,

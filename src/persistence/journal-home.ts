@@ -5,8 +5,8 @@ import type { Logger } from 'pino'
 import { Journal, type JournalOptions } from '../log/journal.ts'
 import { DamagedJournalError, JournalError } from '../log/journal-errors.ts'
 import type { JournalFiles } from '../log/journal-files.ts'
-import { JournalReader } from '../log/journal-reader.ts'
-import type { JournalPlace } from './checkpoint.ts'
+import { JournalReader, type ReadOptions } from '../log/journal-reader.ts'
+import type { JournalPlace } from './copy-state.ts'
 import { makeDirectory, treeOf } from './data-directory.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
 
@@ -46,7 +46,7 @@ export async function openJournal(
     await makeDirectory(path)
     const from = typeof place === 'object' ? place : undefined
     const journal = await Journal.open(path, {
-      ...(from && { id: Buffer.from(from.id, 'hex'), from: from.position }),
+      ...(from && placeIn(from)),
       ...(files && { files }),
       ...(onTorn && { onTorn }),
       apply: (record) => {
@@ -97,10 +97,7 @@ export function readJournal(
   const path = journalOf(tree)
   try {
     if (!existsSync(path)) throw new DamagedJournalError(path, 'it is missing')
-    const reader = new JournalReader(path, {
-      id: Buffer.from(place.id, 'hex'),
-      from: place.position,
-    })
+    const reader = new JournalReader(path, placeIn(place))
     if (reader.segments.length === 0) throw new DamagedJournalError(path, 'it is empty')
     for (const { payload } of reader.records()) applyRecord(payload)
     if (reader.torn === undefined) return
@@ -112,6 +109,11 @@ export function readJournal(
     if (onDamage === undefined || !(error instanceof JournalError)) throw explain(error)
     onDamage(error instanceof DamagedJournalError ? error.what : error.message)
   }
+}
+
+/** Where a reader of the journal begins. */
+function placeIn({ id, position, segment }: JournalPlace): ReadOptions {
+  return { id: Buffer.from(id, 'hex'), from: position, segment }
 }
 
 /** The error as this room's own, to which its callers add advice. */

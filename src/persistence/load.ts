@@ -8,9 +8,8 @@ import { keptName } from '../store/tree/kept-name.ts'
 import { attach, DirectoryNode, FileNode, type Node } from '../store/tree/node.ts'
 import { copyValue, writeValue } from '../store/value.ts'
 import { bootId } from './boot.ts'
-import type { JournalPlace } from './checkpoint.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
-import { type CopyState, emptyCopy } from './copy-state.ts'
+import { type CopyState, emptyCopy, type JournalPlace } from './copy-state.ts'
 import { DamagedDataError } from './errors.ts'
 import { decodeEvents } from './event-record.ts'
 import {
@@ -101,14 +100,19 @@ export async function peek(
 ): Promise<{ copy: CopyState; nextId: number; journal: JournalPlace | undefined } | undefined> {
   const meta = await readHead(engine, (await readMarker(engine.location)).batch)
   if (meta === undefined) return undefined
-  const { batch, index, rootId, nextId, journal, position } = meta
+  const { batch, index, rootId, nextId } = meta
   const firsts = await eventRecordsOf(engine)
   const eventRecords = new Map(firsts.map((first) => [first, first]))
   return {
     copy: { ...emptyCopy(), batch, index, rootId, eventRecords },
     nextId,
-    journal: journal === '' ? undefined : { id: journal, position },
+    journal: journalPlaceOf(meta),
   }
+}
+
+/** Where the journal goes on; undefined if there is none. */
+function journalPlaceOf({ journal: id, position, segment }: Meta): JournalPlace | undefined {
+  return id === '' ? undefined : { id, position, segment }
 }
 
 /** The records of events, by the index of the first event in each. */
@@ -199,7 +203,7 @@ class Loader {
       tally: this.#tally,
       nextId: meta.nextId,
       leftovers: this.#leftovers,
-      journal: meta.journal === '' ? undefined : { id: meta.journal, position: meta.position },
+      journal: journalPlaceOf(meta),
       values: this.#values,
     }
   }

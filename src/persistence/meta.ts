@@ -31,9 +31,11 @@ export interface Meta {
   readonly journal: string
   /** The position in the journal up to which everything is in the copy. */
   readonly position: number
+  /** The sequence number of the journal's segment that holds the position; undefined if it was not noted. */
+  readonly segment?: number | undefined
 }
 
-type MetaNumbers = Omit<Meta, 'stats' | 'lost' | 'journal'>
+type MetaNumbers = Omit<Meta, 'stats' | 'lost' | 'journal' | 'segment'>
 
 const NUMBERS: readonly (keyof MetaNumbers)[] = [
   'batch',
@@ -69,11 +71,12 @@ export function decodeMeta(value: Buffer): Meta {
   // Format 1 had no journal.
   numbers.position = asNumber(saved.position ?? 0, 'position')
   const journal = typeof saved.journal === 'string' ? saved.journal : ''
+  const segment = saved.segment === undefined ? undefined : asNumber(saved.segment, 'segment')
   const stats = new Stats()
   const counters = (saved.stats ?? {}) as Record<string, unknown>
   for (const name of STAT_NAMES) stats[name] = asNumber(counters[name] ?? 0, name)
   const lost = Array.isArray(saved.lost) ? saved.lost.map((each) => asNumber(each, 'lost')) : []
-  return { ...(numbers as unknown as MetaNumbers), stats, lost, journal }
+  return { ...(numbers as unknown as MetaNumbers), stats, lost, journal, segment }
 }
 
 function asNumber(value: unknown, name: string): number {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { cp, realpath, rename, rm } from 'node:fs/promises'
 import type { Store } from '../store/store.ts'
 import { Changes } from '../store/tree/changes.ts'
@@ -53,10 +53,21 @@ export async function writeDataDirectory(
   }
   await former?.engine?.close()
   let aside: string | undefined
-  if (former?.empty) await rm(tree, { recursive: true })
-  else if (former !== undefined) aside = await setAside(tree, 'replaced')
-  await putInPlace(importing, tree)
+  try {
+    if (former?.empty) await rm(tree, { recursive: true })
+    else if (former !== undefined) aside = await setAside(tree, 'replaced')
+    await putInPlace(importing, tree)
+  } catch (error) {
+    await rm(importing, { recursive: true, force: true })
+    if (aside !== undefined && !isThere(tree)) await rename(aside, tree)
+    throw new PersistenceError(`cannot write ${tree}: ${(error as Error).message}`)
+  }
   return { setAside: aside }
+}
+
+/** Whether a name is taken, be it by a link that leads nowhere. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
 /**
@@ -139,7 +150,11 @@ async function openFormer(
   replace: boolean,
 ): Promise<{ engine: Engine | undefined; empty: boolean } | undefined> {
   const tree = treeOf(directory)
-  if (!existsSync(tree)) return undefined
+  if (!existsSync(tree)) {
+    if (!isThere(tree)) return undefined
+    if (replace) return { engine: undefined, empty: false }
+    throw new PersistenceError(`${tree} is a link that leads nowhere; --replace moves it aside`)
+  }
   let engine: Engine
   try {
     engine = await Engine.open(tree)

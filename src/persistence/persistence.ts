@@ -8,9 +8,9 @@ import { WriteLog } from '../log/write-log.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import { Changes } from '../store/tree/changes.ts'
-import type { JournalPlace } from './checkpoint.ts'
 import { CheckpointDue } from './checkpoint-due.ts'
 import { CheckpointLoop } from './checkpoint-loop.ts'
+import type { JournalPlace } from './copy-state.ts'
 import { treeOf } from './data-directory.ts'
 import { DataHome } from './data-home.ts'
 import { PersistenceError } from './errors.ts'
@@ -305,15 +305,16 @@ export class Persistence {
     this.#log.cover()
     this.#due.entries = this.recorder.count
     const journal = this.#nextJournal ?? (this.#journal as Journal)
-    return { id: journal.id.toString('hex'), position: journal.written }
+    const { id, written: position, segment } = journal
+    return { id: id.toString('hex'), position, segment }
   }
 
-  async #endCheckpoint(isWritten: boolean, { position }: JournalPlace): Promise<void> {
+  async #endCheckpoint(isWritten: boolean, { position, segment = 0 }: JournalPlace): Promise<void> {
     const journal = this.#nextJournal ?? this.#journal
     await this.#log.covered(isWritten, position)
     if (!isWritten) return
     this.#due.position = position
-    await journal?.drop(position)
+    await journal?.drop(segment)
     this.#parts.onCheckpoint?.()
   }
 
@@ -362,7 +363,7 @@ export class Persistence {
     try {
       const from = home.isEmpty
         ? 'new'
-        : place && { id: place.id, position: left?.position ?? place.position }
+        : place && { ...place, position: left?.position ?? place.position }
       this.#nextJournal = await openJournal(home.directory, from, {
         apply: () => {
           throw new PersistenceError(`${home.directory} has been written to by another process`)

@@ -1,5 +1,6 @@
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
+import { dirname } from 'node:path'
 import type { Logger } from 'pino'
 import { type Config, pathFromBytes } from '../config/config.ts'
 import { hostPort } from './host-port.ts'
@@ -7,8 +8,22 @@ import { hostPort } from './host-port.ts'
 /** Error codes of a machine that has no IPv6 or lacks the address. */
 const NOT_AVAILABLE = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL'])
 
+/** The longest path of a Unix socket, in bytes. Node.js cuts a longer one, and listens on what is left. */
+const MAX_SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103
+
 /** Half-open sockets, because a client that half-closes (`printf … | nc`) still wants its replies. */
 const SOCKET_OPTIONS = { noDelay: true, allowHalfOpen: true, pauseOnConnect: true } as const
+
+/** The system's error, and what was to be listened on. */
+export interface ListenError extends NodeJS.ErrnoException {
+  /** -1 or absent for a Unix socket. */
+  port?: number
+  /** The path of a Unix socket. */
+  address?: string
+  hostname?: string
+  /** The directive that says what to listen on. */
+  directive?: 'port' | 'tls-port' | 'unixsocket'
+}
 
 /** The sockets on which a server listens. */
 export interface Listeners {
@@ -43,7 +58,7 @@ export interface ListenOptions {
  *
  * An address that begins with `-` may be missing on this machine (Redis).
  *
- * @throws the system's error if an address cannot be listened on; then none is
+ * @throws ListenError if an address cannot be listened on; then none is
  */
 export async function listen(options: ListenOptions): Promise<Listeners> {
   const { config, onSocket, onTlsSocket } = options
@@ -52,10 +67,10 @@ export async function listen(options: ListenOptions): Promise<Listeners> {
     for (const server of open) server.close()
   }
   try {
-    const plain = await listenTcp(open, config, options.port, (socket) =>
+    const plain = await listenTcp(open, config, 'port', options.port, (socket) =>
       onSocket(socket, undefined),
     )
-    const tls = await listenTcp(open, config, options.tlsPort, onTlsSocket)
+    const tls = await listenTcp(open, config, 'tls-port', options.tlsPort, onTlsSocket)
     const addresses = [...plain.addresses, ...tls.addresses]
     const path = pathFromBytes(config.get('unixsocket'))
     if (path !== '') {
@@ -92,6 +107,7 @@ interface Bound {
 async function listenTcp(
   open: NetServer[],
   config: Config,
+  directive: 'port' | 'tls-port',
   port: number | undefined,
   onSocket: (socket: Socket) => void,
 ): Promise<Bound> {
@@ -106,7 +122,7 @@ async function listenTcp(
       boundPort = await listenOn(server, host, boundPort, config.get('tcp-backlog'))
     } catch (error) {
       if (mayFail && NOT_AVAILABLE.has((error as NodeJS.ErrnoException).code ?? '')) continue
-      throw error
+      throw Object.assign(error as ListenError, { directive })
     }
     open.push(server)
     addresses.push(hostPort(host, boundPort))
@@ -138,10 +154,22 @@ async function listenUnix(
   path: string,
   mode: number | undefined,
 ): Promise<void> {
-  // An earlier server may have left its socket; any other kind of file at the path is kept.
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path)
-  await listening(server, () => server.listen({ path }))
-  if (mode !== undefined) chmodSync(path, mode)
+  const bytes = Buffer.byteLength(path)
+  const place = { address: path, directive: 'unixsocket' }
+  if (bytes > MAX_SOCKET_PATH_BYTES) {
+    const reason = `it has ${bytes} bytes, and the system takes ${MAX_SOCKET_PATH_BYTES}`
+    throw Object.assign(new Error(reason), { ...place, code: 'ENAMETOOLONG' })
+  }
+  try {
+    // An earlier server may have left its socket; any other kind of file at the path is kept.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path)
+    await listening(server, () => server.listen({ path }))
+    if (mode !== undefined) chmodSync(path, mode)
+  } catch (error) {
+    // libuv says EACCES for a missing directory.
+    const isMissing = (error as ListenError).code === 'EACCES' && !existsSync(dirname(path))
+    throw Object.assign(error as ListenError, place, isMissing && { code: 'ENOENT' })
+  }
 }
 
 function listening(server: NetServer, start: () => void): Promise<void> {

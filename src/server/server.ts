@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { AclLog } from '../access/acl-log.ts'
 import { type AuditLog, openAuditLog } from '../access/audit.ts'
 import type { CommandCatalogue } from '../access/command-catalogue.ts'
+import { LostLines } from '../access/lost-lines.ts'
 import type { Users } from '../access/users.ts'
 import type { Cluster, ClusterMaker } from '../cluster/cluster.ts'
 import { commandTable } from '../commands/table.ts'
@@ -132,9 +133,10 @@ export class Server implements ServerContext {
     this.catalogue = catalogueOf(commandTable)
     this.users = usersOf(config, this.catalogue)
     config.onChange('requirepass', (password) => this.users.setDefaultPassword(password))
-    this.audit = openAuditLog(config.get('audit-log'), (error) =>
-      logger.error({ err: error }, 'could not write to the audit log'),
+    const lost = new LostLines(this.clock, (lines, reason) =>
+      logger.error({ lines, reason }, 'could not write to the audit log'),
     )
+    this.audit = openAuditLog(config.get('audit-log'), lost)
     this.#listenPort = parts.listenPort
     this.#listenTlsPort = parts.listenTlsPort
     this.#umask = parts.umask

@@ -9,3 +9,8 @@ export function fileError(action: string, path: string, error: unknown): Transfe
   const reason = code === 'ENOENT' ? 'there is no such file or directory' : message
   return new TransferError(`cannot ${action} ${path}: ${reason}`)
 }
+
+/** Names the state that an error is about, whatever kind of error it is: a limit of the language, for example. */
+export function errorIn(name: string, error: unknown): TransferError {
+  return new TransferError(`${name}: ${(error as Error).message}`, { cause: error })
+}

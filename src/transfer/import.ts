@@ -1,9 +1,8 @@
 import type { Readable } from 'node:stream'
 import { oldSpaceLimit } from '../metrics/heap-limit.ts'
 import { writeDataDirectory } from '../persistence/offline.ts'
-import { SnapshotError } from '../store/errors.ts'
 import type { Store } from '../store/store.ts'
-import { TransferError } from './errors.ts'
+import { errorIn } from './errors.ts'
 import { findWal } from './etcd-directory.ts'
 import { countLaterWrites } from './etcd-wal.ts'
 import { type Input, readInput } from './input.ts'
@@ -61,7 +60,7 @@ function check(store: Store, { name, document, raftIndex }: Input, progress: Pro
   try {
     store.recovery(document)
   } catch (error) {
-    throw error instanceof SnapshotError ? new TransferError(`${name}: ${error.message}`) : error
+    throw errorIn(name, error)
   }
   if (store.root.children.size === 0) {
     const reason = raftIndex === undefined ? '' : ': etcd has no v2 data in it'

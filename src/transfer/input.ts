@@ -2,7 +2,7 @@ import { constants } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { fileError, TransferError } from './errors.ts'
+import { errorIn, fileError, TransferError } from './errors.ts'
 import { findSnapFiles } from './etcd-directory.ts'
 import type { Progress } from './progress.ts'
 import { looksLikeSnapFile, readSnapFile } from './snap-file.ts'
@@ -10,6 +10,8 @@ import { looksLikeSnapFile, readSnapFile } from './snap-file.ts'
 const MB = 1024 ** 2
 /** The document becomes one string, and a string cannot be longer. */
 const MAX_BYTES = constants.MAX_STRING_LENGTH
+/** How many damaged snapshots are reported one by one. */
+const MAX_SHOWN_SNAPSHOTS = 10
 /** The position of the magic number of a bolt database, in which etcd keeps v3 data. */
 const BOLT_MAGIC_AT = 16
 const BOLT_MAGIC = 0xed0cdaed
@@ -46,26 +48,34 @@ export async function readInput(
   }
   const stats = await statFile(path)
   if (!stats.isDirectory()) return readFile(path, progress, maxBytes)
-  const [newest, ...older] = await findSnapFiles(path)
-  const input = await readNewestWhole(newest, older, progress, maxBytes)
+  const input = await readNewestWhole(await findSnapFiles(path), progress, maxBytes)
   progress.line(`taking ${input.name}`)
   return input
 }
 
-/** Skips damaged snapshots, as etcd does. */
+/**
+ * Skips damaged snapshots, as etcd does.
+ *
+ * @param paths from the newest to the oldest; at least one
+ * @throws TransferError of the oldest if all are damaged
+ */
 async function readNewestWhole(
-  newest: string,
-  older: readonly string[],
+  paths: readonly string[],
   progress: Progress,
   maxBytes: number,
 ): Promise<Input> {
-  try {
-    return await readFile(newest, progress, maxBytes)
-  } catch (error) {
-    const [next, ...others] = older
-    if (!(error instanceof TransferError) || next === undefined) throw error
-    progress.line(`passing over a snapshot: ${error.message}`)
-    return readNewestWhole(next, others, progress, maxBytes)
+  for (let i = 0; ; i++) {
+    try {
+      const input = await readFile(paths[i], progress, maxBytes)
+      if (i > MAX_SHOWN_SNAPSHOTS) {
+        progress.line(`passing over ${i - MAX_SHOWN_SNAPSHOTS} more snapshots`)
+      }
+      return input
+    } catch (error) {
+      if (!(error instanceof TransferError) || i === paths.length - 1) throw error
+      if (i < MAX_SHOWN_SNAPSHOTS) progress.line(`passing over a snapshot: ${error.message}`)
+      else progress.update('passing over:', i, paths.length, 'snapshots')
+    }
   }
 }
 
@@ -86,7 +96,9 @@ async function readFile(path: string, progress: Progress, maxBytes: number): Pro
   // The size is 0 unless it is a regular file.
   const { size } = stats
   if (size > maxBytes) throw tooLarge(path, maxBytes)
-  const stream = createReadStream(path, { highWaterMark: MB })
+  // Each read takes a buffer of that size, and a directory may hold many small snapshots.
+  const highWaterMark = size === 0 ? MB : Math.min(MB, size)
+  const stream = createReadStream(path, { highWaterMark })
   return recognize(path, await readStream(stream, path, size, progress, maxBytes))
 }
 
@@ -137,7 +149,7 @@ function recognize(name: string, content: Buffer): Input {
     try {
       return { name, ...readSnapFile(content) }
     } catch (error) {
-      throw error instanceof TransferError ? new TransferError(`${name}: ${error.message}`) : error
+      throw errorIn(name, error)
     }
   }
   if (/^[ \t\r\n]*\{/.test(content.toString('latin1', 0, 1000))) return { name, document: content }

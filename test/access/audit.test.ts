@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join as joinPaths } from 'node:path'
+import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { AuditLog } from '../../src/access/audit.ts'
+import { LostLines } from '../../src/access/lost-lines.ts'
 import { startServer } from '../../src/server/start.ts'
-import { ErrorReply, join, start } from '../server/raw-client.ts'
+import { ManualClock } from '../../src/store/clock.ts'
+import { ErrorReply, join, LogLines, start } from '../server/raw-client.ts'
 
 async function temporaryFile(): Promise<string> {
   const directory = await mkdtemp(joinPaths(tmpdir(), 'ktree-audit-'))
@@ -144,6 +148,64 @@ test('what clients send cannot break a line, nor reach a terminal as a control c
 test('a log that cannot be opened stops the start', async () => {
   const directives = { 'audit-log': '/nonexistent/audit.log' }
   await expect(startServer({ port: 0, directives })).rejects.toThrow('cannot open the audit log')
+})
+
+test('lines that nobody reads from a pipe are reported once a second, and those after them are whole', async () => {
+  const file = await temporaryFile()
+  execFileSync('mkfifo', [file])
+  const reader = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  onTestFinished(() => closeSync(reader))
+  const clock = new ManualClock()
+  const log = new LogLines()
+  const server = await start({ clock, logger: pino({}, log), directives: { 'audit-log': file } })
+  const client = await join(server)
+  await client.call('ACL', 'SETUSER', 'bob', 'on', 'nopass', '+@all', '~a')
+  await client.call('AUTH', 'bob', 'x')
+  const reports = () =>
+    log.lines
+      .filter((line) => line.includes('audit log'))
+      .map((line) => JSON.parse(line) as { lines: number; reason: string; err?: unknown })
+  /** Denied requests whose lines are so long that a pipe takes a part of one. */
+  const deny = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) client.send('GET', 'b'.repeat(1000))
+    await client.take(count)
+  }
+  const name = 'b'.repeat(1000)
+  for (let i = 0; i < 1000; i++) client.send('DEL', ...Array<string>(9).fill(name))
+  await client.take(1000)
+  expect(reports()).toHaveLength(1)
+  clock.advance(1000)
+  await deny(10)
+  clock.advance(1000)
+  const [first, second, third, ...more] = reports()
+  expect([first.lines, third.lines, more]).toEqual([1, 10, []])
+  expect(first.reason).toMatch(/^(EAGAIN|Resource temporarily unavailable)/)
+  expect(second.lines).toBeGreaterThan(900)
+  expect(log.lines.join('')).not.toContain('audit-file')
+
+  const drain = (): string => {
+    const buffer = Buffer.alloc(1024 * 1024)
+    return buffer.toString('utf8', 0, readSync(reader, buffer))
+  }
+  const before = drain()
+  await client.call('GET', 'b')
+  const lines = `${before}${drain()}`.trimEnd().split('\n')
+  const isWhole = (line: string): boolean => line.startsWith('{') && line.endsWith('}')
+  // What was written in part does not spoil what comes after it.
+  expect(lines.filter((line) => line.lastIndexOf('{"level"') > 0)).toEqual([])
+  expect(JSON.parse(lines.at(-1)!)).toMatchObject({ event: 'denied', keys: ['b'] })
+  // All that is lost is told: the lines and those reported are as many as the events.
+  const told = reports().reduce((sum, { lines: lost }) => sum + lost, 0)
+  expect(lines.filter(isWhole).length + told).toBe(1 + 1 + 1000 + 10 + 1)
+})
+
+test('lines that are lost just before the end are told at the end', () => {
+  const told: number[] = []
+  const lost = new LostLines(new ManualClock(), (lines) => told.push(lines))
+  lost.end()
+  for (let i = 0; i < 5; i++) lost.add('full')
+  lost.end()
+  expect(told).toEqual([1, 4])
 })
 
 test('without the directive nothing is opened', async () => {

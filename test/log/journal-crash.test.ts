@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Journal } from '../../src/log/journal.ts'
-import { SEGMENT_HEADER_BYTES } from '../../src/log/segment.ts'
+import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../src/log/segment.ts'
 import { SeededRandom } from '../persistence/seeded-random.ts'
 import { MemoryDisk, systemError } from './memory-disk.ts'
 import { openJournal, payloadOf } from './support.ts'
@@ -16,6 +16,7 @@ type Step =
         | 'wait'
         | 'turn'
         | 'checkpoint'
+        | 'late checkpoint'
         | 'kill'
         | 'power cut'
         | 'failing sync'
@@ -38,7 +39,9 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     {
       weight: 1,
       arbitrary: fc.record({
-        kind: fc.constantFrom('checkpoint' as const, 'kill', 'power cut', 'failing sync'),
+        kind: fc.constantFrom(
+          ...(['checkpoint', 'late checkpoint', 'kill', 'power cut', 'failing sync'] as const),
+        ),
       }),
     },
     {
@@ -64,6 +67,8 @@ class Run {
   #records: { payload: Buffer; end: number }[] = []
   /** The position that a checkpoint, which is on the disk, has everything up to. */
   #checkpoint = 0
+  /** The segment that this checkpoint has noted. */
+  #segment: number | undefined
   #syncing: Promise<unknown> = Promise.resolve()
   #next = 0
   readonly #random: SeededRandom
@@ -77,6 +82,7 @@ class Run {
     const { journal, payloads, ends } = await openJournal('/', {
       files: this.#disk,
       from: this.#checkpoint,
+      segment: this.#segment,
       ...SMALL_SEGMENTS,
     })
     this.#journal = journal
@@ -85,7 +91,10 @@ class Run {
     expect(payloads).toEqual(kept.map(({ payload }) => payload))
     expect(ends).toEqual(kept.map(({ end }) => end))
     expect(journal.written).toBeGreaterThanOrEqual(least)
-    expect(journal.written).toBe(Math.max(this.#checkpoint, ends.at(-1) ?? 0))
+    const end = Math.max(this.#checkpoint, ends.at(-1) ?? 0)
+    // A journal that has begun anew begins with an empty record.
+    const isAnew = ends.length === 0 && journal.written === end + RECORD_HEADER_BYTES
+    expect(journal.written).toBe(isAnew ? end + RECORD_HEADER_BYTES : end)
     this.#records = kept
   }
 
@@ -125,8 +134,12 @@ class Run {
       case 'turn':
         return new Promise(setImmediate)
       case 'checkpoint':
-        this.#checkpoint = this.#journal.written
-        return this.#journal.drop(this.#checkpoint)
+        this.#noteCheckpoint()
+        return this.#journal.drop(this.#journal.segment)
+      case 'late checkpoint':
+        // It ends later than it begins: the journal goes on meanwhile.
+        this.#noteCheckpoint()
+        return
       case 'kill': {
         const { written } = this.#journal
         this.#disk = this.#disk.afterKill()
@@ -140,6 +153,11 @@ class Run {
       case 'failing sync':
         return this.#failSync()
     }
+  }
+
+  #noteCheckpoint(): void {
+    this.#checkpoint = this.#journal.written
+    this.#segment = this.#journal.segment
   }
 
   #append(length: number): void {
@@ -158,7 +176,7 @@ class Run {
     expect(this.#journal.synced).toBe(synced)
     expect(() => this.#journal.append([Buffer.from('x')])).toThrow('EIO')
     if (this.#random.next() < 0.5) {
-      this.#checkpoint = written
+      this.#noteCheckpoint()
       await this.#journal.reset(written)
     } else {
       this.#disk = this.#disk.afterPowerCut(() => this.#random.next())

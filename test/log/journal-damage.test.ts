@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { JournalError } from '../../src/log/journal-errors.ts'
+import { JournalReader } from '../../src/log/journal-reader.ts'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../src/log/segment.ts'
 import { MemoryDisk } from './memory-disk.ts'
 import { openJournal, payloadOf } from './support.ts'
@@ -168,6 +169,38 @@ describe('segments that do not belong together are refused, and left as they are
 
   test('all of them missing, where a checkpoint knows of some', async () => {
     expect(await refusal(new MemoryDisk(), { from: 10 })).toMatch(/it has no journal/)
+  })
+
+  test('those with records missing, the empty one after them left, where a checkpoint has noted which', async () => {
+    for (const count of [2, 12]) {
+      const { disk, ends } = await make(count, false)
+      const written = disk.names.filter((name) => disk.content(name).length > SEGMENT_HEADER_BYTES)
+      expect(disk.names.length).toBeGreaterThan(written.length)
+      for (const [from, noted] of [
+        [0, 0],
+        [ends.at(-1), written.length - 1],
+      ] as const) {
+        const missing = disk.afterKill()
+        for (const name of written.slice(noted)) missing.delete(name)
+        const message = await refusal(missing, { from, segment: noted + 1 })
+        expect(message).toContain(`/data is damaged: ${written[noted]} is missing`)
+      }
+    }
+  })
+
+  test('all of them missing, or those after one that a checkpoint has taken whole', async () => {
+    expect(await refusal(new MemoryDisk(), { segment: 1 })).toContain(
+      '0000000001.journal is missing',
+    )
+    const { disk } = await make(12, false)
+    const [first, second] = disk.names
+    const reader = new JournalReader('/', { files: disk })
+    const from = reader.segments[1].start!
+    for (const name of disk.names.slice(1, -1)) disk.delete(name)
+    expect(await refusal(disk, { from, segment: 1 })).toContain(`${second} is missing`)
+    // An older checkpoint has noted none, and then nothing is missed.
+    await openJournal('/data', { files: disk, from })
+    expect(first).toBe('0000000001.journal')
   })
 
   test('two of the same', async () => {

@@ -180,19 +180,21 @@ describe('segments', () => {
     const disk = new MemoryDisk()
     const { journal } = await openJournal('/', { files: disk, ...SMALL_SEGMENTS })
     const ends: number[] = []
+    let segment = 0
     for (let i = 0; i < 20; i++) {
       ends.push(journal.append([payloadOf(i, 100)]))
+      if (i === 11) ({ segment } = journal)
       await journal.sync()
       await new Promise(setImmediate)
     }
     const sizeBefore = journal.size
-    await journal.drop(ends[11])
+    await journal.drop(segment)
     expect(journal.size).toBeLessThan(sizeBefore - 11 * 100)
     await journal.close()
     const sizes = disk.names.map((name) => disk.content(name).length)
     // Of what is there, only the segment that was made in advance does not count.
     expect(sizes.reduce((sum, size) => sum + size)).toBe(journal.size + SEGMENT_HEADER_BYTES)
-    const opened = await openJournal('/', { files: disk.afterKill(), from: ends[11] })
+    const opened = await openJournal('/', { files: disk.afterKill(), from: ends[11], segment })
     expect(opened.ends).toEqual(ends.slice(12))
     const opening = openJournal('/', { files: disk, from: 0 })
     await expect(opening).rejects.toThrow(/position 0 .*is missing/)
@@ -265,6 +267,9 @@ describe('sync', () => {
     await expect(journal.reset(kept)).rejects.toThrow(/does not cover/)
     await journal.reset(unsure)
     expect(journal.failure).toBeUndefined()
+    // A start takes the new segment for what it is, although the one that the checkpoint has noted is gone.
+    expect(disk.names[0]).toBe('0000000002.journal')
+    await openJournal('/', { files: disk.afterKill(), from: unsure, segment: 1 })
     journal.append([Buffer.from('after')])
     await journal.sync()
     const cut = disk.afterPowerCut(() => 0.9)

@@ -1,5 +1,9 @@
+import { readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { SEGMENT_HEADER_BYTES } from '../../src/log/segment.ts'
 import { treeOf } from '../../src/persistence/data-directory.ts'
+import { journalOf } from '../../src/persistence/journal-home.ts'
 import { fileName, KIND } from '../../src/persistence/keys.ts'
 import { Engine } from '../../src/persistence/level.ts'
 import { keep, putRecords, recordsOf } from './support.ts'
@@ -45,3 +49,21 @@ test.each([
   await remove(directory, kind)
   await expect(keep({ directory })).rejects.toThrow(message)
 })
+
+test.each([false, true])(
+  'a removed segment of the journal is detected, although an empty one is left (saved: %s)',
+  async (isSaved) => {
+    const { store, persistence, directory } = await keep()
+    store.set('/a', 'in the checkpoint')
+    if (isSaved) await persistence.save()
+    store.set('/b', 'in the journal')
+    await persistence.close(false)
+    const journal = journalOf(treeOf(directory))
+    const [name, ...spare] = readdirSync(journal).sort()
+    expect(spare.map((each) => statSync(join(journal, each)).size)).toEqual([SEGMENT_HEADER_BYTES])
+    rmSync(join(journal, name))
+    await expect(keep({ directory })).rejects.toThrow(
+      new RegExp(`${name} is missing.*ktree repair`),
+    )
+  },
+)

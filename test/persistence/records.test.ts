@@ -117,6 +117,7 @@ function comparable(event: Event): unknown {
 
 const metas: fc.Arbitrary<Meta> = fc
   .record({
+    segment: fc.option(ids, { nil: undefined }),
     batch: index,
     index,
     rootId: ids,

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { StartOptions } from '../../src/server/start.ts'
+import { ManualClock } from '../../src/store/clock.ts'
 import { frame, join, type RawClient, start } from './raw-client.ts'
 
 test('requests received before the server closes get their replies', async () => {
@@ -19,8 +21,11 @@ test('requests received before the server closes get their replies', async () =>
 
 describe('a client that does not close loses its place', () => {
   /** Clients that read nothing and never close, in all places but one. @returns the one */
-  async function full() {
-    const server = await start({ directives: { maxclients: '4' } })
+  async function full(options: StartOptions = {}) {
+    const server = await start({
+      ...options,
+      directives: { ...options.directives, maxclients: '4' },
+    })
     const admin = await join(server)
     const silent: Socket[] = []
     for (let i = 0; i < 3; i++) {
@@ -65,6 +70,21 @@ describe('a client that does not close loses its place', () => {
     await admin.call('PING')
     await admin.call('CLIENT', 'KILL', 'TYPE', 'normal')
     expect(await places(admin)).toBe(1)
+  })
+
+  test('with `timeout`, be it idle or in the middle of a reply', async () => {
+    const clock = new ManualClock()
+    const { server, admin, silent } = await full({ clock, directives: { timeout: '10' } })
+    server.store.set('/long', 'x'.repeat(60_000_000))
+    silent[0].write(frame('GET', 'long'))
+    await admin.call('PING')
+    expect(await places(admin)).toBe(4)
+    // The first survey counts what has been read before it as the last sign of life.
+    clock.advance(9000)
+    expect(await places(admin)).toBe(4)
+    clock.advance(3000)
+    expect(await places(admin)).toBe(1)
+    expect(await (await join(server)).call('PING')).toBe('PONG')
   })
 
   test('with its user', async () => {

@@ -1,7 +1,16 @@
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { writeDataDirectory } from '../../src/persistence/offline.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
 import { exportTree } from '../../src/transfer/export.ts'
@@ -115,6 +124,46 @@ describe('import', () => {
     const before = await exported()
     await expect(importFrom('-', { stdin, replace: true })).rejects.toThrow(/^standard input: .*/)
     expect(await exported()).toBe(before)
+  })
+
+  test('names the state in an error of any kind', async () => {
+    writeFileSync(path('state'), sample().saveNoCopy(), 'latin1')
+    const store = new Store({ clock })
+    store.recovery = () => {
+      throw new RangeError('Map maximum size exceeded')
+    }
+    const options = { file: path('state'), dir: path('data'), replace: false }
+    await expect(
+      importTree(store, { ...options, stdin: Readable.from([]), stderr: new Recorder() }),
+    ).rejects.toThrow(`${path('state')}: Map maximum size exceeded`)
+  })
+
+  test('moves a link that leads nowhere aside, only with --replace', async () => {
+    mkdirSync(path('data'))
+    symlinkSync(path('nowhere'), path('data/tree'))
+    const state = { stdin: sample().saveNoCopy() }
+    await expect(importFrom('-', state)).rejects.toThrow(
+      `${path('data/tree')} is a link that leads nowhere; --replace moves it aside`,
+    )
+    expect(readdirSync(path('data'))).toEqual(['tree'])
+    const [aside] = await importFrom('-', { ...state, replace: true })
+    expect(readlinkSync(aside.replace('the former tree is now ', ''))).toBe(path('nowhere'))
+    expect(readdirSync(path('data'))).toHaveLength(2)
+    expect(await exported()).toContain('/lease')
+  })
+
+  test('that cannot put the tree in its place leaves nothing else behind', async () => {
+    const store = new Store({ clock })
+    for (let i = 0; i < 100; i++) store.set(`/${i}`, '')
+    const tree = path('data/tree')
+    const writing = writeDataDirectory(path('data'), store, {
+      replace: true,
+      // Somebody else makes a file there meanwhile.
+      onProgress: () => writeFileSync(tree, 'theirs'),
+    })
+    await expect(writing).rejects.toThrow(`cannot write ${tree}: ENOTDIR`)
+    expect(readdirSync(path('data'))).toEqual(['tree'])
+    expect(readFileSync(tree, 'utf8')).toBe('theirs')
   })
 
   test('warns of a state without keys, and imports it', async () => {

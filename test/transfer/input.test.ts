@@ -83,6 +83,17 @@ describe('a directory of etcd', () => {
     ])
   })
 
+  test('of many damaged snapshots ten are reported one by one', async () => {
+    const name = (number: number): string => `snap/0000000000000002-${1000 + number}.snap`
+    for (let i = 1; i <= 300; i++) write(name(i), 'x')
+    const whole = write(name(0), snapFile('{"older":1}'))
+    const { document, lines } = await read(path())
+    expect(document).toBe('{"older":1}')
+    expect(lines).toHaveLength(12)
+    expect(lines[0]).toContain(`passing over a snapshot: ${path(name(300))} is neither`)
+    expect(lines.slice(-2)).toEqual(['passing over 290 more snapshots', `taking ${whole}`])
+  })
+
   test('if all snapshots are damaged, the oldest is named', async () => {
     write(`snap/${older}`, '')
     write(`snap/${newer}`, 'x')
