@@ -54,7 +54,7 @@ export class User {
 
   /** Whether a password lets a client in as this user. @param password a binary string */
   admits(password: string): boolean {
-    return this.enabled && (this.nopass || hasHash(password, this.passwords))
+    return this.enabled && (this.nopass || hasHash(password, this.#passwords))
   }
 
   /** Whether a path may be read. @param path absolute and clean */

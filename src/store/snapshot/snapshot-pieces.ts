@@ -17,6 +17,9 @@ const PIECE_BYTES = 64 * 1024
 /** An event in the history takes about this much memory, in bytes. */
 const EVENT_BYTES = 8
 
+/** A piece for the time that a step of sorting takes. */
+const PAUSE = ''
+
 /** What goes into a saved state. */
 export interface SavedParts {
   root: DirectoryNode
@@ -57,11 +60,15 @@ export class SnapshotCopy {
 
   /**
    * The store as etcd's own JSON document, so that what one has saved the other can load: its
-   * UTF-8, the same each time.
+   * UTF-8, the same each time. A piece may be empty, where work has been done that takes as long as another.
    */
   *pieces(): Generator<Value, undefined> {
     let text = '{"Root":'
     for (const part of this.#parts()) {
+      if (part === PAUSE) {
+        yield PAUSE
+        continue
+      }
       if (typeof part === 'string') {
         text += part
         if (text.length < PIECE_BYTES) continue
@@ -99,7 +106,10 @@ export class SnapshotCopy {
     const walk = new TreeWalk(copy, '/', true)
     let separator = ''
     for (let step = walk.next(); step !== 'done'; step = walk.next()) {
-      if (step === 'sorting') continue
+      if (step === 'sorting') {
+        yield PAUSE
+        continue
+      }
       if (step === 'end') {
         yield '}}'
         separator = ','

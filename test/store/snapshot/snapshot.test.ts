@@ -180,6 +180,13 @@ describe('a state in pieces', () => {
         .map((count) => toValue(byte.repeat(count))),
     )
 
+  test('pauses while a long directory is sorted', () => {
+    const store = new Store()
+    for (let i = 0; i < 20_000; i++) store.set(`/d/${(i * 7919) % 20_000}`, '')
+    const pieces = [...store.snapshotCopy().pieces()]
+    expect(pieces.filter((piece) => piece === '').length).toBeGreaterThan(20)
+  })
+
   test('holds long values of any bytes, and is the same each time', () => {
     fc.assert(
       fc.property(longValue, longValue, (first, second) => {
