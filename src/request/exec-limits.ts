@@ -11,7 +11,7 @@ const WORK = {
   movedNodes: { done: 'nodes moved', most: 1_000_000 },
   /** By SETRANGE, which copies the large value that it writes into. */
   copiedBytes: { done: 'bytes copied', most: 512 * 1024 * 1024 },
-  /** To find out which slow requests a user may see. */
+  /** By SLOWLOG, SCAN and RANDOMKEY, to find out what a user may see. */
   triedPatterns: { done: 'patterns tried', most: 5_000_000 },
   /** By ACL SETUSER that takes rights from a user, of what the user's clients listen to or wait for. */
   judgedRights: { done: 'rights judged', most: 5_000_000 },

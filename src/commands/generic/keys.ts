@@ -4,6 +4,7 @@ import { keyOf, keyOfPath } from '../../keyspace/key.ts'
 import { keyGlob } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { checkWork } from '../../request/exec-limits.ts'
 import { triesOf } from '../../request/search.ts'
 import { PIECE_BYTES } from '../../resp/reply-parts.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
@@ -101,7 +102,8 @@ class FoundKeys implements ReplySource {
 }
 
 /** Draws a random file that the user may read: all of them are equally likely. */
-function drawFile({ server, user }: Client): FileNode | undefined {
+function drawFile(client: Client): FileNode | undefined {
+  const { server, user } = client
   const { store, clock } = server
   const { fileList } = store
   const now = clock.now()
@@ -112,6 +114,7 @@ function drawFile({ server, user }: Client): FileNode | undefined {
     if (!store.isVisible(file, now)) continue
     if (user.unrestricted) return file
     const path = pathOf(file)
+    client.triedPatterns += tries
     if (user.mayRead(path)) return file
     draws += (path.length * tries) / BYTES_PER_DRAW
   }
@@ -158,6 +161,7 @@ export const keysCommands: readonly Command[] = [
     arity: 1,
     reach: 'readable',
     run(client) {
+      checkWork(client, 'triedPatterns')
       const file = drawFile(client)
       if (file === undefined) replyRandomKey(client)
       else client.reply.bulk(keyOf(file))

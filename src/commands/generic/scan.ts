@@ -8,6 +8,7 @@ import { keyGlob } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { checkWork } from '../../request/exec-limits.ts'
 import { triesOf } from '../../request/search.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
@@ -111,9 +112,12 @@ function scan(client: Client, args: readonly string[]): void {
   const { fileList } = store
   const now = clock.now()
   const keys: string[] = []
-  let left = filesLeft(store, cursor)
+  const from = filesLeft(store, cursor)
+  let left = from
   const { user } = client
-  const room = new KeyRoom(memory, user.unrestricted ? 1 : 1 + triesOf(user))
+  const tries = user.unrestricted ? 0 : triesOf(user)
+  if (tries > 0) checkWork(client, 'triedPatterns')
+  const room = new KeyRoom(memory, 1 + tries)
   const looks = Math.min(count * MAX_LOOKS_PER_KEY, mostLooks(user))
   const end = Math.max(0, left - looks)
   for (let counted = 0; left > end && counted < count && room.isLeft; ) {
@@ -129,6 +133,7 @@ function scan(client: Client, args: readonly string[]): void {
     keys.push(key)
     room.keep(key.length)
   }
+  client.triedPatterns += (from - left) * tries
   client.reply.array(2)
   client.reply.bulk(left === 0 ? '0' : String(fileList.epoch * POSITIONS + left))
   replyKeys(client, keys, room.bytes)

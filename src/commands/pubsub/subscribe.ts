@@ -10,6 +10,7 @@ import { mayListen, mayReadKey } from '../../request/permission.ts'
 import { checkRoomToRead } from '../../request/room.ts'
 import { Search, triesOf } from '../../request/search.ts'
 import { listSource, writeBulk, writeInPieces, writeList } from '../../resp/reply-list.ts'
+import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import type { Value } from '../../store/value.ts'
 import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -54,6 +55,38 @@ function replyChannels({ server, reply, user }: Client, glob: Glob | undefined):
     reply: (writer) => {
       writer.array(channels.length)
       return listSource(channels, writeBulk)
+    },
+  })
+  writeInPieces(reply, search)
+}
+
+/** PUBSUB NUMSUB: as they are now, checked in pieces, because a user may have many patterns. */
+function replyCounts({ server, reply, user }: Client, channels: readonly string[]): void {
+  const counts = channels.map((channel) => ({
+    channel,
+    count: server.pubsub.subscribers(channel),
+  }))
+  const write = (writer: ReplyWriter, { channel, count }: (typeof counts)[number]): void => {
+    writer.bulk(channel)
+    writer.integer(count)
+  }
+  if (user.unrestricted) {
+    reply.array(2 * channels.length)
+    writeList(reply, counts, write)
+    return
+  }
+  let at = 0
+  const search = new Search({
+    texts: channels.values() as Iterator<string, undefined>,
+    tries: triesOf(user),
+    weight: 2 * REFERENCE_BYTES * channels.length,
+    look: (channel) => {
+      if (!mayKnowChannel(user, channel)) counts[at].count = 0
+      at++
+    },
+    reply: (writer) => {
+      writer.array(2 * channels.length)
+      return listSource(counts, write)
     },
   })
   writeInPieces(reply, search)
@@ -181,15 +214,7 @@ export const subscribeCommands: readonly Command[] = [
         flags: ['pubsub', 'loading', 'stale'],
         args: [{ ...CHANNELS, optional: true }],
         run(client, args) {
-          client.reply.array(2 * (args.length - 2))
-          const counts = args.slice(2).map((channel) => {
-            const known = mayKnowChannel(client.user, channel)
-            return [channel, known ? client.server.pubsub.subscribers(channel) : 0] as const
-          })
-          writeList(client.reply, counts, (reply, [channel, count]) => {
-            reply.bulk(channel)
-            reply.integer(count)
-          })
+          replyCounts(client, args.slice(2))
         },
       },
       {
