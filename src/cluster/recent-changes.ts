@@ -1,5 +1,5 @@
 import type { Event } from '../store/event.ts'
-import { isBelow } from '../store/path.ts'
+import { PathTree, type Place } from '../store/path-tree.ts'
 import type { Store } from '../store/store.ts'
 import type { ExecWatch } from './exec-entry.ts'
 
@@ -33,13 +33,13 @@ export class RecentChanges {
   touches({ changes, keys }: ExecWatch): boolean {
     if (this.#count - changes > MAX_CHANGES) return true
     const due = this.#store.dueNodes()
+    // There may be hundreds of thousands of keys.
+    const changed = new ChangedPaths()
+    for (let number = changes; number < this.#count; number++) {
+      changed.add(this.#changes[number % MAX_CHANGES])
+    }
     for (const { path, since } of keys) {
-      for (let number = changes; number < this.#count; number++) {
-        const change = this.#changes[number % MAX_CHANGES]
-        if (change.path === path || isBelow(change.path, path)) return true
-        if (change.removes && isBelow(path, change.path)) return true
-      }
-      if (due.touch(path, since)) return true
+      if (changed.touch(path) || due.touch(path, since)) return true
     }
     return false
   }
@@ -67,6 +67,29 @@ export class RecentChanges {
   #add(change: Change): void {
     this.#changes[this.#count % MAX_CHANGES] = change
     this.#count++
+  }
+}
+
+/** Paths that have changed, to be compared with many others: in time that their number has no part in. */
+class ChangedPaths {
+  /** Whether a node has gone from a path, and not only changed. */
+  readonly #tree = new PathTree<boolean>()
+  #isEmpty = true
+
+  add({ path, removes }: Change): void {
+    const place = this.#tree.at(path)
+    place.item = removes || place.item === true
+    this.#isEmpty = false
+  }
+
+  /** Whether something has changed at a path or below it, or has been removed above it. */
+  touch(path: string): boolean {
+    let place: Place<boolean> | undefined = this.#tree.root
+    while (place !== undefined && place.path.length < path.length) {
+      if (place.item === true) return true
+      place = this.#tree.next(place, path)
+    }
+    return place !== undefined && !this.#isEmpty
   }
 }
 

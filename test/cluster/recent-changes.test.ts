@@ -1,0 +1,46 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type Change, RecentChanges } from '../../src/cluster/recent-changes.ts'
+import { isBelow } from '../../src/store/path.ts'
+import { Store } from '../../src/store/store.ts'
+
+const path = fc
+  .array(fc.constantFrom('a', 'b', 'aa'), { maxLength: 4 })
+  .map((names) => `/${names.join('/')}`)
+
+const isTouched = (key: string, { path, removes }: Change): boolean =>
+  key === path || isBelow(path, key) || (removes && isBelow(key, path))
+
+test('an EXEC runs if nothing at, below or removed above its keys has changed since it was taken', () => {
+  const change = fc.record({ path, removes: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 8 }), fc.nat(8), path, (changes, since, key) => {
+      const recent = new RecentChanges(new Store())
+      recent.restore(changes.length, changes)
+      const from = Math.min(since, changes.length)
+      expect(recent.touches({ changes: from, keys: [{ path: key, since: 0 }] })).toBe(
+        changes.slice(from).some((each) => isTouched(key, each)),
+      )
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('each of many watched keys is compared with no more changes than are on its way', () => {
+  const recent = new RecentChanges(new Store())
+  const changes = Array.from({ length: 4000 }, (_, i) => ({ path: `/d/${i}`, removes: true }))
+  recent.restore(changes.length, changes)
+  const keys = Array.from({ length: 4000 }, (_, i) => ({ path: `/e/${i}`, since: 0 }))
+  let reads = 0
+  const { get } = Map.prototype
+  Map.prototype.get = function (key: unknown) {
+    reads++
+    return get.call(this, key)
+  }
+  try {
+    expect(recent.touches({ changes: 0, keys })).toBe(false)
+  } finally {
+    Map.prototype.get = get
+  }
+  expect(reads).toBeLessThan(5 * (keys.length + changes.length))
+})
