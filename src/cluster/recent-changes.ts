@@ -5,6 +5,8 @@ import type { ExecWatch } from './exec-entry.ts'
 
 /** An EXEC that was taken more changes ago does nothing. Part of the format: it decides outcomes. */
 const MAX_CHANGES = 4096
+/** Nor does one since which changes at so many bytes of paths were made, because they are kept. As well part of it. */
+const MAX_PATH_BYTES = 4 * 1024 * 1024
 
 export interface Change {
   readonly path: string
@@ -16,8 +18,12 @@ export interface Change {
 export class RecentChanges {
   readonly #store: Store
   /** A ring, in which the change with number `n` is at `n % MAX_CHANGES`. */
-  readonly #changes: Change[] = []
+  readonly #changes: (Change | undefined)[] = []
   #count = 0
+  /** The number of the first change that is kept. */
+  #first = 0
+  /** What the paths of those kept have together. */
+  #pathBytes = 0
 
   constructor(store: Store) {
     this.#store = store
@@ -31,13 +37,11 @@ export class RecentChanges {
 
   /** Whether anything that an EXEC depends on has changed since it was taken. */
   touches({ changes, keys }: ExecWatch): boolean {
-    if (this.#count - changes > MAX_CHANGES) return true
+    if (changes < this.#first) return true
     const due = this.#store.dueNodes()
     // There may be hundreds of thousands of keys.
     const changed = new ChangedPaths()
-    for (let number = changes; number < this.#count; number++) {
-      changed.add(this.#changes[number % MAX_CHANGES])
-    }
+    for (let number = changes; number < this.#count; number++) changed.add(this.#at(number))
     for (const { path, since } of keys) {
       if (changed.touch(path) || due.touch(path, since)) return true
     }
@@ -46,15 +50,14 @@ export class RecentChanges {
 
   /** The changes that an EXEC may still depend on, the oldest first. */
   get recent(): readonly Change[] {
-    const first = Math.max(0, this.#count - MAX_CHANGES)
-    return Array.from({ length: this.#count - first }, (_, i) => {
-      return this.#changes[(first + i) % MAX_CHANGES]
-    })
+    return Array.from({ length: this.#count - this.#first }, (_, i) => this.#at(this.#first + i))
   }
 
   /** Goes on where another node was. */
   restore(count: number, recent: readonly Change[]): void {
-    this.#count = count - recent.length
+    this.#changes.length = 0
+    this.#pathBytes = 0
+    this.#count = this.#first = count - recent.length
     for (const change of recent) this.#add(change)
   }
 
@@ -65,8 +68,22 @@ export class RecentChanges {
   }
 
   #add(change: Change): void {
+    if (this.#count - this.#first === MAX_CHANGES) this.#drop()
     this.#changes[this.#count % MAX_CHANGES] = change
     this.#count++
+    this.#pathBytes += change.path.length
+    while (this.#pathBytes > MAX_PATH_BYTES) this.#drop()
+  }
+
+  /** Forgets the first change that is kept. */
+  #drop(): void {
+    this.#pathBytes -= this.#at(this.#first).path.length
+    this.#changes[this.#first % MAX_CHANGES] = undefined
+    this.#first++
+  }
+
+  #at(number: number): Change {
+    return this.#changes[number % MAX_CHANGES] as Change
   }
 }
 

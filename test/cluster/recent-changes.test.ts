@@ -44,3 +44,24 @@ test('each of many watched keys is compared with no more changes than are on its
   }
   expect(reads).toBeLessThan(5 * (keys.length + changes.length))
 })
+
+test('an EXEC since which changes at more than 4 MB of paths were made does nothing', () => {
+  const store = new Store()
+  const recent = new RecentChanges(store)
+  const long = 'x'.repeat(10_000)
+  for (let i = 0; i < 1000; i++) store.set(`/${long}${i}`, '')
+  const bytes = recent.recent.reduce((sum, { path }) => sum + path.length, 0)
+  expect(bytes).toBeLessThanOrEqual(4 * 1024 * 1024)
+  const runs = (changes: number) => !recent.touches({ changes, keys: [{ path: '/y', since: 0 }] })
+  const first = recent.count - recent.recent.length
+  expect([runs(0), runs(first - 1), runs(first), runs(recent.count)]).toEqual([
+    false,
+    false,
+    true,
+    true,
+  ])
+  const other = new RecentChanges(new Store())
+  other.restore(recent.count, recent.recent)
+  expect(other.touches({ changes: first - 1, keys: [] })).toBe(true)
+  expect(other.touches({ changes: first, keys: [] })).toBe(false)
+})
