@@ -15,6 +15,12 @@ const HANDSHAKE_RECORD = 0x16
 const RECORD_HEADER_BYTES = 5
 /** OpenSSL refuses longer records. */
 const MAX_RECORD_BYTES = 2 ** 14
+/**
+ * A connection may bring this many bytes that are no data, and so many for each byte of data. A record of one
+ * byte has 22 more. OpenSSL answers each request for new keys, and keeps the answers for who does not read.
+ */
+const MAX_IDLE_BYTES = 256 * 1024
+const MAX_BYTES_PER_DATA_BYTE = 64
 /** From this time before a certificate's end on, the log warns of it. */
 const EXPIRY_WARNING_MS = 14 * 24 * 60 * 60 * 1000
 
@@ -64,6 +70,8 @@ export class TlsGate {
   /** By both ends of the connection, the oldest first. */
   readonly #waiting = new Map<string, Waiting>()
   readonly #turns: HandshakeTurns
+  /** The sockets of clients that have shaken hands, each with the one that decrypts. */
+  readonly #encrypted = new Map<Socket, TLSSocket>()
   #handshakes: TlsServer
 
   /** @throws Error if there is no certificate that can be used */
@@ -89,6 +97,7 @@ export class TlsGate {
     socket.on('error', () => {})
     socket.once('close', () => {
       this.#turns.end(socket)
+      this.#encrypted.delete(socket)
       if (this.#waiting.get(ends)?.socket === socket) this.#waiting.delete(ends)
     })
     let head: Buffer | undefined
@@ -119,8 +128,12 @@ export class TlsGate {
     this.#handshakes = this.#serverOf(readTlsSettings(this.#options.config))
   }
 
-  /** Ends the handshakes that take too long. Called every second. */
+  /**
+   * Ends the handshakes that take too long, and the clients that send much that is no data. Called every
+   * second.
+   */
   survey(): void {
+    this.#endIdleTalk()
     const end = this.#options.elapsed() - HANDSHAKE_LIMIT_MS
     const slow = this.#turns.overdue()
     for (const { socket, since } of this.#waiting.values()) {
@@ -138,15 +151,25 @@ export class TlsGate {
     this.#options.logger.warn({ count, address }, 'clients refused: TLS handshakes took too long')
   }
 
+  #endIdleTalk(): void {
+    for (const [socket, { bytesRead }] of this.#encrypted) {
+      if (socket.bytesRead <= MAX_IDLE_BYTES + MAX_BYTES_PER_DATA_BYTE * bytesRead) continue
+      const address = addressOf(socket)
+      this.#options.logger.warn({ address }, 'client disconnected: its TLS records hold no data')
+      socket.destroy()
+    }
+  }
+
   /** Ends all handshakes. */
   close(): void {
     for (const { socket } of this.#waiting.values()) socket.destroy()
   }
 
-  #passed(ends: string): void {
+  #passed(ends: string, encrypted: TLSSocket): void {
     const client = this.#waiting.get(ends)
     if (client === undefined) return
     this.#waiting.delete(ends)
+    this.#encrypted.set(client.socket, encrypted)
     this.#turns.end(client.socket)
   }
 
@@ -182,7 +205,7 @@ export class TlsGate {
     const options = { requestCert: settings.asks, rejectUnauthorized: false, allowHalfOpen: true }
     const server = createServer({ ...settings.options, ...options })
     server.on('secureConnection', (socket) => {
-      this.#passed(endsOf(socket))
+      this.#passed(endsOf(socket), socket)
       const refusal = refusalOf(socket, settings)
       if (refusal !== undefined) {
         this.#options.logger.warn({ address: addressOf(socket) }, `client refused: ${refusal}`)

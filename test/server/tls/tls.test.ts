@@ -4,8 +4,9 @@ import type { Socket } from 'node:net'
 import { join as joinPaths } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { type Logger, pino } from 'pino'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { MAX_HANDSHAKES } from '../../../src/server/tls/handshake-turns.ts'
+import { TlsGate } from '../../../src/server/tls/tls-gate.ts'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { ErrorReply, eventually, join, LogLines, start } from '../raw-client.ts'
 import {
@@ -340,6 +341,25 @@ test('a thousand clients that fall silent in their handshake are cut off, and co
   )
   expect(await client.call('PING')).toBe('PONG')
   expect(await (await joinTls(server)).call('PING')).toBe('PONG')
+})
+
+test('a client whose records hold almost no data is disconnected, one that sends single bytes is not', async () => {
+  const clock = new ManualClock()
+  const { lines, logger } = log()
+  const server = await start({ tlsPort: 0, clock, logger, directives: OPEN })
+  const client = await joinTls(server)
+  // Each line feed is an empty request, in a record of its own.
+  for (let i = 0; i < 20_000; i++) client.socket.write('\n')
+  expect(await client.call('PING')).toBe('PONG')
+  clock.advance(1000)
+  expect(await client.call('PING')).toBe('PONG')
+  const accepted = vi.spyOn(TlsGate.prototype, 'accept')
+  const talker = await joinTls(server)
+  expect(await talker.call('PING')).toBe('PONG')
+  Object.defineProperty(accepted.mock.calls[0][0], 'bytesRead', { value: 300_000 })
+  clock.advance(1000)
+  await talker.closed
+  expect(lines.lines.join('')).toContain('its TLS records hold no data')
 })
 
 test('clients that fall silent after their first record take turns, and keep nobody out', async () => {
