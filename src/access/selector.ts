@@ -16,6 +16,8 @@ interface KeyRule {
   readonly text: string
   /** {@link READ}, {@link WRITE} or both. */
   readonly access: number
+  /** Absent until somebody asks. */
+  pattern: PathPattern | undefined
 }
 
 /** The same, of all rules whose patterns are one pattern once they are clean. */
@@ -251,8 +253,12 @@ export class Selector {
       : parseKeyRule(rule)
     if (hasBlank(text)) throw new RuleError('syntax')
     checkLength(text)
-    const known = this.#keyRules.get(text)?.access ?? 0
-    this.#keyRules.set(text, { text, access: known | access })
+    const known = this.#keyRules.get(text)
+    this.#keyRules.set(text, {
+      text,
+      access: (known?.access ?? 0) | access,
+      pattern: known?.pattern,
+    })
     this.#patterns = undefined
   }
 
@@ -325,8 +331,10 @@ function checkLength({ length }: string): void {
 
 function keyPatterns(rules: Iterable<KeyRule>): KeyPatterns {
   const allowed = new Map<string, AllowedKeys>()
-  for (const { text, access } of rules) {
-    const pattern = new PathPattern(text)
+  for (const rule of rules) {
+    const { access } = rule
+    rule.pattern ??= new PathPattern(rule.text)
+    const { pattern } = rule
     const known = allowed.get(pattern.text)
     allowed.set(pattern.text, { pattern, access: access | (known?.access ?? 0) })
   }

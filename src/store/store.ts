@@ -313,9 +313,8 @@ export class Store extends WatchableTree {
   /** A copy of the whole store, to be saved in pieces: the document may be too long for a string. */
   snapshotCopy(): SnapshotCopy {
     const { stats, isShared } = this
-    this.lastCopy.before?.(this.files)
     return new SnapshotCopy({
-      root: this.root,
+      nodes: this.lastCopy.whole(this.root, this.index),
       history: this.history,
       index: this.index,
       stats: isShared ? { ...stats, getsSuccess: 0, getsFail: 0 } : stats,

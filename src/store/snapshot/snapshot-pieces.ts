@@ -4,8 +4,7 @@ import type { EventHistory } from '../history/event-history.ts'
 import { JsonValue } from '../json-value.ts'
 import { STAT_NAMES } from '../stats.ts'
 import { isText, toBase64 } from '../text.ts'
-import type { DirectoryNode } from '../tree/node.ts'
-import { TreeCopy, TreeWalk } from '../tree/tree-copy.ts'
+import { type TreeCopy, TreeWalk } from '../tree/tree-copy.ts'
 import { textOfValue, type Value } from '../value.ts'
 
 /** How Go writes the time that means "never". */
@@ -22,7 +21,7 @@ const PAUSE = ''
 
 /** What goes into a saved state. */
 export interface SavedParts {
-  root: DirectoryNode
+  nodes: TreeCopy
   history: EventHistory
   index: number
   stats: Readonly<Record<(typeof STAT_NAMES)[number], number>>
@@ -38,7 +37,7 @@ export class SnapshotCopy {
   readonly #end: string
 
   constructor(parts: SavedParts) {
-    this.#nodes = new TreeCopy(parts.root)
+    this.#nodes = parts.nodes
     this.#events = [...parts.history]
     const size = this.#events.length
     const capacity = Math.max(size, ETCD_CAPACITY)

@@ -8,10 +8,23 @@ export class LastCopy {
   // Weak, because the replies that are still being sent keep the copy, and the tree its directories.
   #copy: WeakRef<TreeCopy> | undefined
   #top: WeakRef<DirectoryNode> | undefined
+  #whole: WeakRef<TreeCopy> | undefined
+  #wholeIndex = 0
   #recursive = false
   #hidden = false
   #now = 0
   #index = 0
+
+  /** Of all nodes, the hidden and the due ones too. @param index of the store: every change raises it */
+  whole(root: DirectoryNode, index: number): TreeCopy {
+    const known = this.#whole?.deref()
+    if (known?.isOf(root) === true && index === this.#wholeIndex) return known
+    this.before?.(root.files)
+    const copy = new TreeCopy(root)
+    this.#whole = new WeakRef(copy)
+    this.#wholeIndex = index
+    return copy
+  }
 
   /** @param index of the store: every change raises it */
   of(top: DirectoryNode, part: CopiedPart, index: number): TreeCopy {

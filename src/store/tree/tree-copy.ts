@@ -4,6 +4,8 @@ import { SlicedSort } from './sliced-sort.ts'
 
 /** A node that has been copied takes about this much memory, in bytes, beside its name and value. */
 const NODE_BYTES = 48
+/** The order of so many children is kept with the copy. */
+const SHARED_ORDER_COUNT = 1024
 /** What `counts` says of a file, and of a directory whose children are not copied. */
 const NOT_LISTED = -1
 
@@ -35,6 +37,8 @@ export class TreeCopy {
   /** Undefined for a directory. */
   readonly values: (FileNode['value'] | undefined)[] = []
   readonly #top: Node
+  /** The orders of long directories, by position: those who walk the same copy share the work. */
+  readonly #orders = new Map<number, SlicedSort>()
   #numbers: Float64Array
   /** Position of the first child. */
   #firsts: Int32Array
@@ -52,6 +56,22 @@ export class TreeCopy {
     this.#counts = new Int32Array(expected)
     this.#top = top
     this.#copy(listing)
+  }
+
+  /** Whether a directory is the top. */
+  isOf(top: Node): boolean {
+    return top === this.#top
+  }
+
+  /** The order of a directory's children by name, bytewise; undefined if there is one at most. */
+  orderOf(position: number): SlicedSort | undefined {
+    const count = this.count(position) ?? 0
+    if (count < 2) return undefined
+    const known = this.#orders.get(position)
+    if (known !== undefined) return known
+    const order = new SlicedSort(this.names, this.first(position), count)
+    if (count >= SHARED_ORDER_COUNT) this.#orders.set(position, order)
+    return order
   }
 
   get length(): number {
@@ -226,7 +246,6 @@ export class TreeWalk {
     const { position } = this
     const copy = this.#copy
     const count = copy.count(position) as number
-    const first = copy.first(position)
     this.#descends = false
     const prefix = joinPath(this.prefix + this.name, '')
     // V8 joins the parts of a string when it is looked into: here once, and not anew for each child.
@@ -236,7 +255,7 @@ export class TreeWalk {
       prefix,
       count,
       met: 0,
-      order: this.#sorted && count > 1 ? new SlicedSort(copy.names, first, count) : undefined,
+      order: this.#sorted ? copy.orderOf(position) : undefined,
     })
   }
 }

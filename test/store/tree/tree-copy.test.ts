@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { type NodeExtern, ttlSeconds } from '../../../src/store/event.ts'
 import { Store } from '../../../src/store/store.ts'
+import { LastCopy } from '../../../src/store/tree/last-copy.ts'
 import { SlicedSort } from '../../../src/store/tree/sliced-sort.ts'
 import { TreeCopy, TreeWalk } from '../../../src/store/tree/tree-copy.ts'
 import { paths, write } from '../random-writes.ts'
@@ -141,4 +142,21 @@ test('a copy of some children makes no room for all that is below them', () => {
   vi.unstubAllGlobals()
   expect(room).toBeGreaterThan(0)
   expect(room).toBeLessThan(100)
+})
+
+test('those who copy a whole store that has not changed share the copy, and the order of long directories', () => {
+  const store = new Store()
+  for (let i = 0; i < 2000; i++) store.set(`/d/${(i * 7919) % 2000}`, '')
+  const last = new LastCopy()
+  const whole = () => last.whole(store.root, store.index)
+  const copy = whole()
+  expect(whole()).toBe(copy)
+  expect(copy.orderOf(1)).toBe(copy.orderOf(1))
+  store.set('/d/0', '1')
+  expect(whole()).not.toBe(copy)
+  const { index } = store
+  store.recovery(store.save())
+  expect(store.index).toBe(index)
+  expect(whole().values[1]).toBeUndefined()
+  expect(whole().length).toBe(copy.length)
 })
