@@ -1,5 +1,5 @@
 import { Glob } from '../text/glob.ts'
-import { classEnd } from '../text/glob-compiled.ts'
+import { classEnd } from '../text/glob-class.ts'
 
 /** A piece of a glob: a byte that stands for itself, or anything else. */
 interface Token {

@@ -1,7 +1,7 @@
-import { compiledGlob } from './glob-cache.ts'
-import { classEnd, classTakes } from './glob-compiled.ts'
+import { classEnd, classTakes } from './glob-class.ts'
+import { GlobSearch } from './glob-search.ts'
 
-/** A pattern is compiled when it takes more steps than these, and so many for each character of it and of a text. */
+/** A pattern is searched for when it takes more steps than these, and so many for each character of a text. */
 const FREE_STEPS = 512
 const STEPS_PER_CHARACTER = 2
 
@@ -12,34 +12,35 @@ let stepsLeft = 0
 
 /**
  * A glob as Redis matches it (KEYS, PSUBSCRIBE, CONFIG GET): `*`, `?`, `[abc]`, `[a-z]`, `[^a]`, and `\`
- * before a literal. Make one for many texts, because a pattern that takes long is compiled, once.
+ * before a literal. Make one for many texts, because a pattern that takes long is remembered as such.
  */
 export class Glob {
   readonly #pattern: string
-  /** Steps left before the pattern is compiled. */
-  #steps: number
+  /** Steps left before {@link #search} is made. */
+  #steps = FREE_STEPS
+  #search: GlobSearch | undefined
 
   constructor(pattern: string) {
     this.#pattern = pattern
-    this.#steps = FREE_STEPS + STEPS_PER_CHARACTER * pattern.length
   }
 
   /** Whether the whole text matches. */
   matches(text: string): boolean {
-    if (this.#steps >= 0) {
+    if (this.#search === undefined) {
       stepsLeft = this.#steps + STEPS_PER_CHARACTER * text.length
       const matched = matchSimply(this.#pattern, text)
       this.#steps = stepsLeft
       if (matched !== undefined) return matched
+      this.#search = new GlobSearch(this.#pattern)
     }
-    return compiledGlob(this.#pattern).matches(text)
+    return this.#search.matches(text)
   }
 }
 
 /** Whether a whole text matches a glob: see {@link Glob}. */
 export function matchGlob(pattern: string, text: string): boolean {
-  stepsLeft = FREE_STEPS + STEPS_PER_CHARACTER * (pattern.length + text.length)
-  return matchSimply(pattern, text) ?? compiledGlob(pattern).matches(text)
+  stepsLeft = FREE_STEPS + STEPS_PER_CHARACTER * text.length
+  return matchSimply(pattern, text) ?? new GlobSearch(pattern).matches(text)
 }
 
 /** Tries each position behind a star. @returns undefined if that takes too many steps */
