@@ -1,12 +1,5 @@
 import { Glob } from '../text/glob.ts'
-import { classEnd } from '../text/glob-compiled.ts'
-
-/** A piece of a glob: a byte that stands for itself, or anything else. */
-interface Token {
-  readonly text: string
-  /** Absent for a wildcard or a class. */
-  readonly literal: string | undefined
-}
+import { classEnd } from '../text/glob-class.ts'
 
 /**
  * A pattern of keys, which are paths. It is made absolute and clean as a path is, so that `app/*`,
@@ -27,17 +20,14 @@ export class PathPattern {
 
   /** @param pattern as a rule of a user has it, one byte a character */
   constructor(pattern: string) {
-    const tokens = cleanTokens(pattern)
-    this.text = tokens.map(({ text }) => text).join('')
+    this.text = cleanPattern(pattern)
     this.#glob = new Glob(this.text)
-    const wildcard = tokens.findIndex(({ literal }) => literal === undefined)
-    const literals = wildcard < 0 ? tokens : tokens.slice(0, wildcard)
-    this.#start = literals.map(({ literal }) => literal).join('')
-    const rest = wildcard < 0 ? [] : tokens.slice(wildcard)
-    const exact = rest.length === 0
-    const prefix = !exact && rest.every(({ text }) => text === '*')
-    this.#exact = exact ? this.#start.slice(1) : undefined
-    this.#prefix = prefix ? this.#start.slice(1) : undefined
+    const { start, end } = readStart(this.text)
+    this.#start = start
+    const exact = end === this.text.length
+    const prefix = !exact && hasOnlyStars(this.text, end)
+    this.#exact = exact ? start.slice(1) : undefined
+    this.#prefix = prefix ? start.slice(1) : undefined
     this.first = this.#start.length > 1 ? this.#start.charCodeAt(1) : -1
   }
 
@@ -62,8 +52,8 @@ export class PathPattern {
 
   /** Whether the pattern matches whatever a tree pattern of PSUBSCRIBE can match. */
   coversPattern(pattern: string): boolean {
-    const { start, isWhole } = startOf(pattern)
-    if (isWhole) return this.matches(start, 1)
+    const { start, end } = startOf(pattern)
+    if (end === pattern.length) return this.matches(start, 1)
     return this.#prefix !== undefined && start.startsWith(this.#start)
   }
 }
@@ -71,8 +61,8 @@ export class PathPattern {
 interface GlobStart {
   /** What all texts that it matches begin with: its bytes up to the first wildcard or class. */
   readonly start: string
-  /** Whether it has neither. */
-  readonly isWhole: boolean
+  /** Where the first wildcard or class is; the length of the glob if it has neither. */
+  readonly end: number
 }
 
 /** The last result of {@link startOf}: many rules are asked about one pattern after the other. */
@@ -80,49 +70,61 @@ let lastStart: ({ pattern: string } & GlobStart) | undefined
 
 function startOf(pattern: string): GlobStart {
   if (lastStart?.pattern === pattern) return lastStart
+  lastStart = { pattern, ...readStart(pattern) }
+  return lastStart
+}
+
+function readStart(pattern: string): GlobStart {
   let start = ''
   let from = 0
   let at = 0
   for (; at < pattern.length && !'[*?'.includes(pattern[at]); at++) {
-    if (pattern[at] !== '\\' || at + 1 === pattern.length) continue
+    if (!escapes(pattern, at)) continue
     start += pattern.slice(from, at)
     from = ++at
   }
-  lastStart = { pattern, start: start + pattern.slice(from, at), isWhole: at === pattern.length }
-  return lastStart
+  return { start: start + pattern.slice(from, at), end: at }
 }
 
-/** The pieces of a glob, each as matchGlob reads it. */
-function tokensOf(pattern: string): Token[] {
-  const tokens: Token[] = []
-  for (let at = 0; at < pattern.length; ) {
-    const char = pattern[at]
-    const escapes = char === '\\' && at + 1 < pattern.length
-    const end = char === '[' ? classEnd(pattern, at) : at + (escapes ? 2 : 1)
-    const isLiteral = char !== '[' && char !== '*' && char !== '?'
-    tokens.push({
-      text: pattern.slice(at, end),
-      literal: isLiteral ? pattern[end - 1] : undefined,
-    })
-    at = end
-  }
-  return tokens
+function hasOnlyStars(pattern: string, from: number): boolean {
+  for (let at = from; at < pattern.length; at++) if (pattern[at] !== '*') return false
+  return true
+}
+
+/** Whether a backslash at a position makes a literal of the next byte; the last byte is one itself. */
+function escapes(pattern: string, at: number): boolean {
+  return pattern[at] === '\\' && at + 1 < pattern.length
 }
 
 /** Like cleanPath, of a glob: a slash within a class separates no components. */
-function cleanTokens(pattern: string): Token[] {
-  const components: Token[][] = [[]]
-  for (const token of tokensOf(pattern)) {
-    if (token.literal === '/') components.push([])
-    else components[components.length - 1].push(token)
+function cleanPattern(pattern: string): string {
+  const kept: string[] = []
+  for (let from = 0; from <= pattern.length; ) {
+    const { end, next, dots } = readComponent(pattern, from)
+    if (dots === 2) kept.pop()
+    else if (dots === undefined) kept.push(pattern.slice(from, end))
+    from = next
   }
-  const kept: Token[][] = []
-  for (const component of components) {
-    const name = component.map(({ literal }) => literal ?? '*').join('')
-    const literal = component.every((token) => token.literal !== undefined)
-    if (literal && name === '..') kept.pop()
-    else if (!literal || (name !== '' && name !== '.')) kept.push(component)
+  return `/${kept.join('/')}`
+}
+
+interface Component {
+  readonly end: number
+  /** Behind the slash, which may be escaped. */
+  readonly next: number
+  /** 0 for an empty component, 1 for `.`, 2 for `..`, absent for any other. */
+  readonly dots: number | undefined
+}
+
+function readComponent(pattern: string, from: number): Component {
+  let at = from
+  let dots: number | undefined = 0
+  while (at < pattern.length) {
+    const literal = escapes(pattern, at) ? at + 1 : at
+    if (pattern[literal] === '/') return { end: at, next: literal + 1, dots }
+    if (pattern[literal] !== '.' || dots === 2) dots = undefined
+    else if (dots !== undefined) dots++
+    at = pattern[at] === '[' ? classEnd(pattern, at) : literal + 1
   }
-  const slash: Token = { text: '/', literal: '/' }
-  return kept.length === 0 ? [slash] : kept.flatMap((component) => [slash, ...component])
+  return { end: at, next: at + 1, dots }
 }

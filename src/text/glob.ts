@@ -1,45 +1,51 @@
-import { compiledGlob } from './glob-cache.ts'
-import { classEnd, classTakes } from './glob-compiled.ts'
+import { classEnd, classTakes } from './glob-class.ts'
+import { GlobSearch } from './glob-search.ts'
 
-/** A pattern is compiled when it takes more steps than these, and so many for each character of it and of a text. */
+/** A pattern is searched for when it takes more steps than these, and so many for each character of a text. */
 const FREE_STEPS = 512
 const STEPS_PER_CHARACTER = 2
 
-const STAR = -2
+const STAR = 42
+const QUESTION = 63
+const OPEN = 91
+const BACKSLASH = 92
+/** Stands behind the last token. */
+const END = -1
 
 /** Steps that {@link matchSimply} may still take. */
 let stepsLeft = 0
 
 /**
  * A glob as Redis matches it (KEYS, PSUBSCRIBE, CONFIG GET): `*`, `?`, `[abc]`, `[a-z]`, `[^a]`, and `\`
- * before a literal. Make one for many texts, because a pattern that takes long is compiled, once.
+ * before a literal. Make one for many texts, because a pattern that takes long is remembered as such.
  */
 export class Glob {
   readonly #pattern: string
-  /** Steps left before the pattern is compiled. */
-  #steps: number
+  /** Steps left before {@link #search} is made. */
+  #steps = FREE_STEPS
+  #search: GlobSearch | undefined
 
   constructor(pattern: string) {
     this.#pattern = pattern
-    this.#steps = FREE_STEPS + STEPS_PER_CHARACTER * pattern.length
   }
 
   /** Whether the whole text matches. */
   matches(text: string): boolean {
-    if (this.#steps >= 0) {
+    if (this.#search === undefined) {
       stepsLeft = this.#steps + STEPS_PER_CHARACTER * text.length
       const matched = matchSimply(this.#pattern, text)
       this.#steps = stepsLeft
       if (matched !== undefined) return matched
+      this.#search = new GlobSearch(this.#pattern)
     }
-    return compiledGlob(this.#pattern).matches(text)
+    return this.#search.matches(text)
   }
 }
 
 /** Whether a whole text matches a glob: see {@link Glob}. */
 export function matchGlob(pattern: string, text: string): boolean {
-  stepsLeft = FREE_STEPS + STEPS_PER_CHARACTER * (pattern.length + text.length)
-  return matchSimply(pattern, text) ?? compiledGlob(pattern).matches(text)
+  stepsLeft = FREE_STEPS + STEPS_PER_CHARACTER * text.length
+  return matchSimply(pattern, text) ?? new GlobSearch(pattern).matches(text)
 }
 
 /** Tries each position behind a star. @returns undefined if that takes too many steps */
@@ -52,15 +58,19 @@ function matchSimply(pattern: string, text: string): boolean | undefined {
   let starPattern = -1
   let starText = 0
   while (t < text.length) {
-    const next = p < pattern.length ? step(pattern, p, text.charCodeAt(t)) : -1
-    if (pattern[p] === '[') {
+    const token = p < pattern.length ? pattern.charCodeAt(p) : END
+    if (token === STAR) {
+      starPattern = ++p
+      starText = t
+      continue
+    }
+    const char = text.charCodeAt(t)
+    const next = step(pattern, p, token, char)
+    if (token === OPEN) {
       stepsLeft -= (next >= 0 ? next : classEnd(pattern, p)) - p
       if (stepsLeft < 0) return undefined
     }
-    if (next === STAR) {
-      starPattern = ++p
-      starText = t
-    } else if (next >= 0) {
+    if (next >= 0) {
       p = next
       t++
     } else if (starPattern >= 0) {
@@ -72,24 +82,22 @@ function matchSimply(pattern: string, text: string): boolean | undefined {
       return false
     }
   }
-  while (pattern[p] === '*') p++
+  while (p < pattern.length && pattern.charCodeAt(p) === STAR) p++
   return p === pattern.length
 }
 
-/** Matches one character. @returns the next position in the pattern; -1 if not; STAR for a `*` */
-function step(pattern: string, at: number, char: number): number {
-  switch (pattern[at]) {
-    case '*':
-      return STAR
-    case '?':
+/** Matches one character. @returns the next position in the pattern; -1 if not */
+function step(pattern: string, at: number, token: number, char: number): number {
+  switch (token) {
+    case QUESTION:
       return at + 1
-    case '[':
+    case OPEN:
       return classTakes(pattern, at, char) ? classEnd(pattern, at) : -1
-    case '\\': {
+    case BACKSLASH: {
       const literal = at + 1 < pattern.length ? at + 1 : at
       return pattern.charCodeAt(literal) === char ? literal + 1 : -1
     }
     default:
-      return pattern.charCodeAt(at) === char ? at + 1 : -1
+      return token === char ? at + 1 : -1
   }
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { PathPattern } from '../../src/access/path-pattern.ts'
 import { cleanPath } from '../../src/store/path.ts'
 import { matchGlob } from '../../src/text/glob.ts'
+import { collectGarbage } from '../server/memory.ts'
 
 test.each([
   [['app/*', '/app/*', 'app/../app/*', '//app/./x/../*', './app/*', 'app\\/*'], '/app/*'],
@@ -99,4 +100,16 @@ test('what a pattern covers it matches, whatever lies there; and what a tree pat
     }),
     { numRuns: 5000 },
   )
+})
+
+test.each([
+  ['stars', '*x'.repeat(8000)],
+  ['components', 'ab/'.repeat(5000)],
+])('a long pattern of %s is read without an object for each byte', (_, written) => {
+  const pattern = `*${written}`
+  new PathPattern(pattern)
+  collectGarbage()
+  const before = process.memoryUsage().heapUsed
+  const { text } = new PathPattern(pattern)
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(128 * text.length)
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { CompiledGlob } from '../../../src/text/glob-compiled.ts'
+import { GlobSearch } from '../../../src/text/glob-search.ts'
 import { describeWithPeer } from '../peers.ts'
 import { encode, type Pair, pipeline, startPair } from './pair.ts'
 
@@ -42,7 +42,7 @@ describeWithPeer('redis-server', 'generated patterns, compared with Redis', () =
           const { redis, ktree } = await pair.ask(input)
           expect(ktree).toBe(redis)
           const counts = [...redis.matchAll(/\*(\d)\r\n/g)].map(([, count]) => count === '1')
-          expect(globs.map((glob) => new CompiledGlob(glob).matches(name))).toEqual(counts)
+          expect(globs.map((glob) => new GlobSearch(glob).matches(name))).toEqual(counts)
         },
       ),
       { numRuns: Math.ceil(OPS / EACH) },
