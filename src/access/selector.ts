@@ -190,6 +190,14 @@ export class Selector {
     for (const { id } of command.subcommands) this.#setBit(id, allowed)
   }
 
+  /** What the patterns of keys and channels have together, in bytes. */
+  get patternBytes(): number {
+    let bytes = 0
+    for (const text of this.#keyRules.keys()) bytes += text.length
+    for (const channel of this.#channels) bytes += channel.length
+    return bytes
+  }
+
   /** The patterns of keys as rules. */
   describeKeys(): string[] {
     if (this.allKeys) return ['~*']

@@ -162,6 +162,11 @@ export class User {
     return flags
   }
 
+  /** What the patterns of its rules have together, in bytes. */
+  get patternBytes(): number {
+    return this.#selectors.reduce((sum, { patternBytes }) => sum + patternBytes, 0)
+  }
+
   /** All rules, as ACL LIST shows them; Redis does not quote what has a blank in it. */
   describe(): string {
     return this.#describe((rule) => rule, asSavedInSelector)

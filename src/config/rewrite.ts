@@ -118,8 +118,11 @@ export function rewriteConfigText(content: string, config: Config, users?: Rewri
   const places = new Map<DirectiveName, number[]>()
   for (const [index, { name, unbalanced }] of parsed.entries()) {
     const known = name === undefined ? undefined : findDirective(name)
-    if (known) places.set(known, [...(places.get(known) ?? []), index])
-    else if (name === 'user') continue
+    if (known) {
+      const all = places.get(known)
+      if (all === undefined) places.set(known, [index])
+      else all.push(index)
+    } else if (name === 'user') continue
     // Commented out, as in Redis, because otherwise the file would not load again.
     else if (unbalanced || name !== undefined) lines[index] = `# ??? ${lines[index]}`
   }

@@ -232,6 +232,21 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     expect(await client.call('DBSIZE')).toBe(9000)
   })
 
+  test('long rules of users do not fill it when they are listed', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    for (let n = 0; n < 14; n++) {
+      const patterns = Array.from({ length: 100 }, (_, i) => `~${'a'.repeat(16_000)}${n}-${i}`)
+      expect(await client.call('ACL', 'SETUSER', 'u', 'on', 'nopass', '+@all', ...patterns)).toBe(
+        'OK',
+      )
+    }
+    expect(await client.call('ACL', 'LIST')).toSatisfy(isOom)
+    expect(await client.call('ACL', 'GETUSER', 'u')).toSatisfy(isOom)
+    await client.call('AUTH', 'u', '')
+    expect(await client.call('PING')).toBe('PONG')
+  })
+
   test('KRECOVER of a state that does not fit is refused', async () => {
     const { port } = await startOn(smallHeap, temporaryDirectory())
     const client = await visitPort(port)

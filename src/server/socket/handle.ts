@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 export interface SocketHandle {
   /** The file descriptor; absent or -1 on Windows. */
   readonly fd?: number
+  readStart?(): number
+  readStop?(): number
   /** A function, on a handle that can read into a given buffer. */
   readonly useUserBuffer?: unknown
 }

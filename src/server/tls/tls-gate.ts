@@ -5,6 +5,7 @@ import { type Config, ConfigError } from '../../config/config.ts'
 import type { DirectiveName } from '../../config/directives.ts'
 import { hostPort } from '../host-port.ts'
 import { readTlsSettings, type TlsSettings } from './certificates.ts'
+import { HandshakeRotation } from './handshake-rotation.ts'
 import { HandshakeTurns } from './handshake-turns.ts'
 
 /** The time that a client has for its handshake. */
@@ -70,6 +71,7 @@ export class TlsGate {
   /** By both ends of the connection, the oldest first. */
   readonly #waiting = new Map<string, Waiting>()
   readonly #turns: HandshakeTurns
+  readonly #rotation = new HandshakeRotation()
   /** The sockets of clients that have shaken hands, each with the one that decrypts. */
   readonly #encrypted = new Map<Socket, TLSSocket>()
   #handshakes: TlsServer
@@ -79,7 +81,10 @@ export class TlsGate {
     this.#options = options
     this.#handshakes = this.#serverOf(readTlsSettings(options.config))
     this.#turns = new HandshakeTurns(
-      (socket) => this.#handshakes.emit('connection', socket),
+      (socket) => {
+        this.#handshakes.emit('connection', socket)
+        this.#rotation.add(socket)
+      },
       () => options.elapsed(),
     )
     for (const name of DIRECTIVES) options.config.onChange(name, () => this.#follow())
@@ -97,6 +102,7 @@ export class TlsGate {
     socket.on('error', () => {})
     socket.once('close', () => {
       this.#turns.end(socket)
+      this.#rotation.remove(socket)
       this.#encrypted.delete(socket)
       if (this.#waiting.get(ends)?.socket === socket) this.#waiting.delete(ends)
     })
@@ -171,6 +177,7 @@ export class TlsGate {
     this.#waiting.delete(ends)
     this.#encrypted.set(client.socket, encrypted)
     this.#turns.end(client.socket)
+    this.#rotation.remove(client.socket)
   }
 
   #follow(): void {

@@ -408,3 +408,10 @@ test.each([
 ])('the server does not start, and says why: %s', async (reason, directives) => {
   await expect(start({ tlsPort: 0, directives })).rejects.toThrow(reason)
 })
+
+test('many clients shake hands at once, with certificates', async () => {
+  const server = await start({ tlsPort: 0, directives: TLS })
+  const clients = await Promise.all(Array.from({ length: 60 }, () => joinTls(server, 'alice')))
+  const replies = await Promise.all(clients.map((client) => client.call('PING')))
+  expect(replies).toEqual(Array(60).fill('PONG'))
+})
