@@ -52,6 +52,7 @@ const CRASHES = scaled(30)
 const CLUSTER_ROUNDS = scaled(100)
 const KILLS = scaled(100)
 const POWER_CUTS = scaled(500)
+const PERSISTED = scaled(500)
 const APPLIED = scaled(5000)
 const REDIS_OPERATIONS = scaled(20_000)
 const ACCESS_REQUESTS = scaled(100_000)
@@ -170,6 +171,14 @@ const trials: readonly Trial[] = [
     name: 'power',
     what: `${number(POWER_CUTS)} power cuts, on a disk that drops what was not synced: at most the last second is lost, and only the end`,
     run: () => vitest('test/persistence/power-cut.test.ts', 'KTREE_POWER_ROUNDS', POWER_CUTS),
+  },
+  {
+    name: 'moves',
+    what: `${number(PERSISTED)} generated runs of writes, moves, checkpoints and restarts keep the tree`,
+    run: () =>
+      runTests(['test/persistence/moves.test.ts', 'test/persistence/round-trip.test.ts'], {
+        KTREE_PERSISTENCE_RUNS: String(PERSISTED),
+      }),
   },
   {
     name: 'entries',

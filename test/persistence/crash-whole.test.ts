@@ -16,7 +16,7 @@ import { readState, type SavedState, type TreeEvent, TreeModel } from './tree-mo
 import { keepWriting, randomWrite, WriteLog } from './write-load.ts'
 
 /** How often each server is killed. */
-const ROUNDS = Math.ceil(Number(process.env.KTREE_CRASH_ROUNDS ?? 8) / 4)
+const ROUNDS = Math.ceil(Number(process.env.KTREE_CRASH_ROUNDS ?? 4) / 4)
 /** The length of the history: less than the number of events. */
 const HISTORY = 4000
 const OPTIONS = ['--durability', 'always', '--watch-history', String(HISTORY)]

@@ -31,7 +31,7 @@ import {
 } from './write-load.ts'
 
 /** How often each server is killed. */
-const ROUNDS = Number(process.env.KTREE_CRASH_ROUNDS ?? 8)
+const ROUNDS = Number(process.env.KTREE_CRASH_ROUNDS ?? 4)
 /** A history that holds all events of a round. */
 const OPTIONS = ['--watch-history', '15000']
 const REQUESTS = 3000

@@ -4,7 +4,7 @@ import { ErrorReply, type RawClient } from '../server/raw-client.ts'
 import { kill, startOn, temporaryDirectory, visitPort } from './data-server.ts'
 import { SeededRandom, seedOfRun } from './seeded-random.ts'
 
-const ROUNDS = Number(process.env.KTREE_KILL_ROUNDS ?? 4)
+const ROUNDS = Number(process.env.KTREE_KILL_ROUNDS ?? 2)
 const CLIENTS = 4
 
 /** A length of values, and how many requests each client has in flight. */
