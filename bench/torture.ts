@@ -8,10 +8,10 @@ import { machine } from './torture/machine.ts'
 import { group, otherNodes, runTests, vitest } from './torture/suites.ts'
 import { reason } from './trial.ts'
 
-// `make torture` runs loads and failures that take too long for the tests: all of them in somewhat more
-// than an hour, or with `--times 10` ten times as many cases. Arguments select trials by name; only a
-// run of all trials is written to docs/torture.md. `hostile` and `machine` print tables of their own;
-// `--only mset` leaves out the rows of all other commands.
+// `make torture` runs loads and failures that take too long for the tests: all of them in somewhat more than an
+// hour, or with `--times 10` ten times as many cases. Arguments select trials by name; only a run of all trials is
+// written to docs/torture.md. `hostile` and `machine` print tables of their own; `--only mset` leaves out the rows of
+// all other commands.
 
 const CONNECTIONS = 10_000
 const KEYS = 1_000_000
