@@ -10,16 +10,42 @@ function signed(byte: number): number {
   return (byte << 24) >> 24
 }
 
+/**
+ * What {@link readItem} has read: a range of signed characters, or one, and where the next item begins; or, if
+ * there is none, where the class ends. One for all, because a match reads many.
+ */
+const item = { first: 0, last: 0, end: 0 }
+
+/** Reads a character or a range of a class. @returns whether there was one */
+function readItem(pattern: string, at: number): boolean {
+  const { length } = pattern
+  let code = at < length ? pattern.charCodeAt(at) : CLOSE
+  if (code === CLOSE) {
+    // An unclosed class ends with the pattern.
+    item.end = Math.min(at + 1, length)
+    return false
+  }
+  item.end = at + 1
+  if (code !== BACKSLASH && at + 2 < length && pattern.charCodeAt(at + 1) === DASH) {
+    const a = signed(code)
+    const b = signed(pattern.charCodeAt(at + 2))
+    item.first = Math.min(a, b)
+    item.last = Math.max(a, b)
+    item.end = at + 3
+    return true
+  }
+  if (code === BACKSLASH && at + 1 < length) {
+    code = pattern.charCodeAt(at + 1)
+    item.end = at + 2
+  }
+  item.first = item.last = signed(code)
+  return true
+}
+
 /** Where the class `[...]` that opens at `pattern[at]` ends; an unclosed one ends with the pattern. */
 export function classEnd(pattern: string, at: number): number {
-  let end = classStart(pattern, at)
-  for (; end < pattern.length; end++) {
-    const code = pattern.charCodeAt(end)
-    if (code === CLOSE) break
-    if (code === BACKSLASH && end + 1 < pattern.length) end++
-    else if (end + 2 < pattern.length && pattern.charCodeAt(end + 1) === DASH) end += 2
-  }
-  return Math.min(end + 1, pattern.length)
+  for (let from = classStart(pattern, at); readItem(pattern, from); from = item.end);
+  return item.end
 }
 
 function classStart(pattern: string, at: number): number {
@@ -28,24 +54,11 @@ function classStart(pattern: string, at: number): number {
 
 /** Whether the class `[...]` that opens at `pattern[at]` takes a character. */
 export function classTakes(pattern: string, at: number, char: number): boolean {
-  const { length } = pattern
-  let from = classStart(pattern, at)
-  const negated = from === at + 2
-  for (; from < length; from++) {
-    const code = pattern.charCodeAt(from)
-    if (code === CLOSE) break
-    if (code === BACKSLASH && from + 1 < length) {
-      from++
-      if (pattern.charCodeAt(from) === char) return !negated
-    } else if (from + 2 < length && pattern.charCodeAt(from + 1) === DASH) {
-      const a = signed(code)
-      const b = signed(pattern.charCodeAt(from + 2))
-      const c = signed(char)
-      if (c >= Math.min(a, b) && c <= Math.max(a, b)) return !negated
-      from += 2
-    } else if (code === char) {
-      return !negated
-    }
+  const start = classStart(pattern, at)
+  const negated = start === at + 2
+  const wanted = signed(char)
+  for (let from = start; readItem(pattern, from); from = item.end) {
+    if (wanted >= item.first && wanted <= item.last) return !negated
   }
   return negated
 }
@@ -57,27 +70,14 @@ export function classTakes(pattern: string, at: number, char: number): boolean {
  * @returns where it ends, as {@link classEnd}
  */
 export function readClass(pattern: string, at: number, words: Uint32Array, offset: number): number {
-  const { length } = pattern
   for (let i = 0; i < CLASS_WORDS; i++) words[offset + i] = 0
-  let from = classStart(pattern, at)
-  const negated = from === at + 2
-  for (; from < length; from++) {
-    const code = pattern.charCodeAt(from)
-    if (code === CLOSE) break
-    if (code === BACKSLASH && from + 1 < length) {
-      from++
-      addRange(words, offset, pattern.charCodeAt(from), pattern.charCodeAt(from))
-    } else if (from + 2 < length && pattern.charCodeAt(from + 1) === DASH) {
-      const a = signed(code)
-      const b = signed(pattern.charCodeAt(from + 2))
-      addSigned(words, offset, Math.min(a, b), Math.max(a, b))
-      from += 2
-    } else {
-      addRange(words, offset, code, code)
-    }
+  const start = classStart(pattern, at)
+  for (let from = start; readItem(pattern, from); from = item.end) {
+    addSigned(words, offset, item.first, item.last)
   }
+  const negated = start === at + 2
   if (negated) for (let i = 0; i < CLASS_WORDS; i++) words[offset + i] = ~words[offset + i]
-  return Math.min(from + 1, length)
+  return item.end
 }
 
 /** Adds signed characters, which are at most two ranges of bytes. */
