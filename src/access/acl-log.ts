@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts'
 import { RecentEntries } from '../metrics/recent-entries.ts'
 import type { Clock } from '../store/clock.ts'
+import { ownCopy } from '../store/path.ts'
 import { shortened } from '../text/shortened.ts'
 
 /** Entries that are alike count as one while they are not further apart, in ms (Redis). */
@@ -47,8 +48,10 @@ export class AclLog {
   }
 
   add(request: DeniedRequest): void {
-    const object = shortened(request.object)
-    const denied = { ...request, object, username: shortened(request.username) }
+    // What is cut from a request would keep the request.
+    const object = ownCopy(shortened(request.object))
+    const username = ownCopy(shortened(request.username))
+    const denied = { ...request, object, username }
     const time = this.#clock.now()
     const back = this.latest(SCANNED).findIndex(
       (entry) => isAlike(entry, denied) && Math.abs(entry.time - time) <= GROUPING_MS,

@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
 import type { CommandAccess, Reach } from './command-access.ts'
 import type { Denial } from './denial.ts'
+import { triesOf } from './search.ts'
 import { wordsOf } from './value-places.ts'
 
 /** In Redis's order: of several selectors' denials the last of these is told. */
@@ -43,8 +44,8 @@ export function denialOf(
 export const MAX_TRIES_TO_SHOW = 200_000
 
 /** How many patterns {@link mayShow} may have to try. */
-export function triesToShow({ selectors }: User, { length }: readonly Value[]): number {
-  return length * selectors.reduce((sum, { patternCount }) => sum + patternCount, 0)
+export function triesToShow(user: User, { length }: readonly Value[]): number {
+  return length * triesOf(user)
 }
 
 /**

@@ -2,14 +2,14 @@
 export const MAX_SHOWN_BYTES = 1024
 
 /**
- * A client's text as it is kept for others to read: its beginning, and how much is missing. A copy, because what is
- * cut from a request would keep the request.
+ * A client's text as it is kept for others to read: its beginning, and how much is missing.
  *
- * @param bytes a binary string, of which nothing but the result stays in memory
+ * @param bytes a binary string; a short one is returned as it is, and a long one does not stay in memory
  * @param most the length of the beginning that is kept
  */
 export function shortened(bytes: string, most = MAX_SHOWN_BYTES): string {
-  const beginning = Buffer.from(bytes.slice(0, most), 'latin1').toString('latin1')
   const more = bytes.length - most
-  return more > 0 ? `${beginning}... (${more} more bytes)` : beginning
+  if (more <= 0) return bytes
+  const beginning = Buffer.from(bytes.slice(0, most), 'latin1').toString('latin1')
+  return `${beginning}... (${more} more bytes)`
 }

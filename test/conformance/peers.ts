@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer, type Server } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { freePort } from '../../bench/free-port.ts'
 
 /** The programs that ktree is compared with, each with its Debian package. */
 const packages = {
@@ -67,31 +68,12 @@ export function describeWithPeer(
   }
 }
 
-/** Below those that systems give to outgoing connections, one of which could take the port meanwhile. */
-const FIRST_PORT = 12_000
-const PORTS = 20_000
-
 /** Finds different TCP ports of the loopback interface that are free. */
 export async function freePorts(count: number): Promise<number[]> {
-  const ports: number[] = []
-  const servers: Server[] = []
-  while (ports.length < count) {
-    const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
-    const server = createServer()
-    if (await listens(server, port)) {
-      ports.push(port)
-      servers.push(server)
-    }
-  }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await freePort())
+  return [...ports]
 }
-
-const listens = (server: Server, port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => resolve(true))
-  })
 
 export interface Child {
   readonly pid: number

@@ -98,10 +98,9 @@ export function replyKeys({ reply }: Client, keys: readonly string[], bytes: num
   writeList(reply, keys, writeBulk, bytes)
 }
 
-/** How many files one SCAN of a user may look at. */
-function mostLooks(user: User): number {
-  if (user.unrestricted) return Number.POSITIVE_INFINITY
-  return Math.ceil(MAX_TRIES / (1 + triesOf(user)))
+/** How many files one SCAN of a user may look at. @param tries how many patterns each is compared with */
+function mostLooks(user: User, tries: number): number {
+  return user.unrestricted ? Number.POSITIVE_INFINITY : Math.ceil(MAX_TRIES / (1 + tries))
 }
 
 /** SCAN. */
@@ -118,7 +117,7 @@ function scan(client: Client, args: readonly string[]): void {
   const tries = user.unrestricted ? 0 : triesOf(user)
   if (tries > 0) checkWork(client, 'triedPatterns')
   const room = new KeyRoom(memory, 1 + tries)
-  const looks = Math.min(count * MAX_LOOKS_PER_KEY, mostLooks(user))
+  const looks = Math.min(count * MAX_LOOKS_PER_KEY, mostLooks(user, tries))
   const end = Math.max(0, left - looks)
   for (let counted = 0; left > end && counted < count && room.isLeft; ) {
     const file = fileList.at(--left)
