@@ -27,6 +27,7 @@ import { type Membership, Memberships, type NodeInfo } from './membership.ts'
 import { OwnDirectory } from './own-directory.ts'
 import { ReadBarrier } from './read-barrier.ts'
 import { type SnapshotHead, Snapshots } from './snapshots.ts'
+import { TimeAgreement } from './time-agreement.ts'
 import type { Waiting } from './waiting.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -76,6 +77,7 @@ export class Cluster implements Group {
   readonly #snapshots: Snapshots
   readonly #keeper: Keeper
   readonly #own: OwnDirectory
+  readonly #agreement: TimeAgreement
   /** When the own copy was last written, on the scale of `performance.now`. */
   #keptAt = 0
   #memberships: Memberships | undefined
@@ -120,6 +122,7 @@ export class Cluster implements Group {
     })
     this.#gate = new LogGate({
       clock,
+      isReady: () => this.#agreement.isReached,
       changes: () => this.#runner.recent.count,
       timeout: () => config.get('cluster-timeout'),
       takeOrdered: (client, transaction) => dispatcher.takeOrdered(client, transaction),
@@ -151,10 +154,16 @@ export class Cluster implements Group {
       directory: config.get('durability') === 'no' ? undefined : directory,
       ...{ etcd: this.#etcd, keys: this.#keys, log: this.#log, snapshots: this.#snapshots, logger },
     })
+    this.#agreement = new TimeAgreement({
+      others: () => this.#others(),
+      tell: (done) => this.#tellTime(done),
+      onReached: () => this.#gate.release(),
+    })
     this.gate = this.#gate
     this.#runner = new LogRunner({
       ...{ server, dispatcher, clock },
       landed: (batch) => this.#queue.landed(batch),
+      onTime: (node, revision) => this.#agreement.hear(node, revision),
       answer: (client, muted, run) => this.#gate.answer(client, muted, run),
     })
   }
@@ -237,9 +246,10 @@ export class Cluster implements Group {
       this.#parts.server.logger.warn('the lease in etcd has run out: taking another name')
       void this.#join().catch(() => {})
     })
-    await this.#join()
+    const membership = await this.#join()
     this.#expirer.arm()
-    this.#tellTime()
+    this.#tellTime(() => {})
+    void this.#agreement.reach(membership)
   }
 
   async sync(): Promise<void> {
@@ -270,6 +280,7 @@ export class Cluster implements Group {
     this.#isClosed = true
     this.#queue.close()
     this.#expirer.close()
+    this.#agreement.close()
     this.#keeper.close()
     this.#follower.close()
     for (const wake of this.#onApplied) wake()
@@ -335,7 +346,10 @@ export class Cluster implements Group {
   #run(batches: readonly LoggedBatch[]): void {
     if (this.#isBroken) return
     try {
-      for (const batch of batches) this.#runner.run(batch)
+      for (const batch of batches) {
+        this.#runner.run(batch)
+        if (batch.number === 0) this.#greet(batch)
+      }
     } catch (error) {
       this.#break(error)
       return
@@ -352,10 +366,23 @@ export class Cluster implements Group {
   }
 
   /** Brings the log's time up to this node's, by an entry that expires nothing. */
-  #tellTime(): void {
+  #tellTime(done: () => void): void {
     const deadline = performance.now() + this.#parts.server.config.get('cluster-timeout')
     const time = this.#parts.clock.now()
-    this.#queue.add({ kind: 'expire', count: 0, time, deadline, done: () => {} })
+    this.#queue.add({ kind: 'expire', count: 0, time, deadline, done })
+  }
+
+  /** Answers the first batch of a node that joins. */
+  #greet({ node }: LoggedBatch): void {
+    const memberships = this.#memberships
+    if (memberships === undefined || memberships.current?.node === node) return
+    this.#agreement.answer()
+  }
+
+  /** The ids of the other nodes. One of this node's name has gone: this one has its place. */
+  async #others(): Promise<string[]> {
+    const nodes = await this.nodes()
+    return nodes.filter(({ name }) => name !== this.name).map(({ id }) => id)
   }
 
   #takeSnapshot(): ReturnType<KeeperParts['take']> {

@@ -81,6 +81,7 @@ export class EtcdLog {
    * One attempt to put a batch; may be repeated with the same name. To be called for one batch at a time.
    *
    * @param record empty to put a void
+   * @param onParts called when all parts of a long batch are in etcd, before the batch itself is put; may throw
    * @throws EtcdError if the batch may be there, may still come, or was refused
    */
   async put(
@@ -88,10 +89,12 @@ export class EtcdLog {
     number: number,
     record: readonly Uint8Array[],
     timeout: number,
+    onParts: () => void = () => {},
   ): Promise<PutOutcome> {
     const name = { node, number }
     let value = record.length === 0 ? VOID_VALUE : recordValue(record)
     if (value.length > MAX_VALUE_BYTES) value = await this.#putParts(name, value)
+    onParts()
     const key = this.#keys.batch(name)
     const answer = await this.#etcd.txn(
       {

@@ -7,10 +7,14 @@ export class Flight {
   readonly membership: Membership
   readonly number: number
   readonly record: readonly Uint8Array[]
-  /** Those that wait for it; empty once they have been told that it is in doubt. */
+  /** Those that wait for it; empty once they have been answered. */
   requests: readonly Waiting[]
   /** Whether an attempt to put it may have succeeded, or may still succeed. */
   isDoubtful = false
+  /** Whether it has been sent to etcd whole: until then it is not there, though parts of it may be. */
+  isWhole = false
+  /** Whether its clients have been told that it will never be there. */
+  isRefused = false
   /** Whether it is in the log. */
   isPut = false
   /** Resolves when the log has brought it, or a void in its place. */

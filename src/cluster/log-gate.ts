@@ -13,6 +13,8 @@ const MAX_OWED_BYTES = 4 * 1024 * 1024
 
 export interface LogGateParts {
   readonly clock: LogClock
+  /** Whether this node knows the group's time, and so may take writes. */
+  isReady(): boolean
   /** How many changes this node has applied. */
   changes(): number
   /** How long a client waits for the log, in milliseconds. */
@@ -59,6 +61,7 @@ export class LogGate implements Gate {
       if (client.owed > 0) return this.#holdBack(client, args)
       return !isQueued && this.#parts.isStrict() && this.#holdsRead(client, args)
     }
+    if (!this.#parts.isReady()) return this.#holdBack(client, args)
     if (client.owed >= MAX_OWED || client.owedBytes >= MAX_OWED_BYTES) {
       return this.#holdBack(client, args)
     }
@@ -89,6 +92,15 @@ export class LogGate implements Gate {
       client.onSettled?.()
     }
     return isThere
+  }
+
+  /** Takes the writes that have waited until this node was ready. */
+  release(): void {
+    for (const [client, resume] of [...this.#waiting]) {
+      if (client.owed > 0) continue
+      this.#waiting.delete(client)
+      resume()
+    }
   }
 
   #holdsRead(client: Client, args: RequestArguments): boolean {

@@ -20,6 +20,8 @@ export interface LogRunnerParts {
   readonly clock: LogClock
   /** Those that wait for a batch, if it is one of this node's. */
   landed(batch: LoggedBatch): readonly Waiting[]
+  /** A node has told its time. @param revision of the batch */
+  onTime(node: string, revision: number): void
   /** Has a client get a reply that it is owed. @returns false if the client has gone */
   answer(client: Client, muted: boolean, run: () => void): boolean
 }
@@ -62,6 +64,9 @@ export class LogRunner {
       const entry = entries.next()
       if (entry === undefined) return
       this.#runEntry(entry, waiting[i])
+      if (entry.kind === 'expire' && entry.count === 0) {
+        this.#parts.onTime(batch.node, batch.revision)
+      }
     }
   }
 

@@ -28,6 +28,8 @@ export interface NodeInfo {
 export interface Membership {
   readonly node: string
   readonly lease: number
+  /** The revision of etcd at which the node has joined. */
+  readonly revision: number
 }
 
 /** Keeps this node in the list of nodes: under a new name whenever its lease has run out. */
@@ -56,31 +58,31 @@ export class Memberships {
   /** Takes a name; tries until it succeeds. @throws EtcdError if it never will */
   async join(): Promise<Membership> {
     for (;;) {
-      const membership = {
-        node: randomBytes(8).toString('hex'),
-        lease: randomInt(1, MAX_LEASE),
-      }
+      const node = randomBytes(8).toString('hex')
+      const lease = randomInt(1, MAX_LEASE)
+      let revision: number
       try {
-        await this.#etcd.grantLease(membership.lease, LEASE_SECONDS)
-        await this.#etcd.txn({
+        await this.#etcd.grantLease(lease, LEASE_SECONDS)
+        const { header } = await this.#etcd.txn({
           compare: [],
           success: [
             {
               request_put: {
-                key: this.#keys.node(membership.node),
+                key: this.#keys.node(node),
                 value: Buffer.from(JSON.stringify(this.#info())),
-                lease: membership.lease,
+                lease,
               },
             },
             {
               // Each batch depends on the one before, so the first one needs one, too.
               request_put: {
-                key: this.#keys.batch({ node: membership.node, number: 0 }),
+                key: this.#keys.batch({ node, number: 0 }),
                 value: VOID_VALUE,
               },
             },
           ],
         })
+        revision = header.revision
       } catch (error) {
         const mayEnd =
           error instanceof EtcdError && (error.isOfMember || error.isNoSpace || !error.refused)
@@ -88,6 +90,7 @@ export class Memberships {
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
         continue
       }
+      const membership = { node, lease, revision }
       this.#current = membership
       this.#schedule(KEEP_MS)
       return membership

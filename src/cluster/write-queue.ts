@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { EntryWriter } from '../log/entry.ts'
-import { EtcdError } from './etcd/etcd-error.ts'
+import { DEADLINE_EXCEEDED, EtcdError } from './etcd/etcd-error.ts'
 import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
 import { Flight } from './flight.ts'
 import type { Membership } from './membership.ts'
@@ -181,7 +181,8 @@ export class WriteQueue {
     const timeout = ATTEMPT_MS + lengthOf(record) / BYTES_PER_MS
     while (!flight.hasLanded && !this.#isClosed) {
       try {
-        const put = this.#parts.log.put(membership, number, record, timeout)
+        const onParts = (): void => this.#sendWhole(flight, record.length === 0)
+        const put = this.#parts.log.put(membership, number, record, timeout, onParts)
         const outcome = await Promise.race([put, flight.landed])
         // The log has brought it, although the answer is lost.
         if (outcome === undefined) put.catch(() => {})
@@ -222,10 +223,24 @@ export class WriteQueue {
     this.#parts.lose(flight.membership)
   }
 
+  /** Called before a batch is sent whole. @throws EtcdError if its clients have been told that it will not be there */
+  #sendWhole(flight: Flight, isVoid: boolean): void {
+    if (flight.isRefused && !isVoid)
+      throw new EtcdError('it came too late', DEADLINE_EXCEEDED, false)
+    flight.isWhole = true
+  }
+
+  /** Answers those that wait for a batch in doubt. Parts alone are no batch. */
   #doubt(flight: Flight): void {
-    const { requests } = flight
+    const { requests, isWhole } = flight
     flight.requests = []
-    if (requests.length > 0) this.#parts.doubt(requests)
+    if (requests.length === 0) return
+    if (isWhole) {
+      this.#parts.doubt(requests)
+    } else {
+      flight.isRefused = true
+      this.#parts.refuse(requests, 'etcd did not take all parts of the write in time')
+    }
   }
 
   /** Answers those that have waited too long. */

@@ -93,4 +93,20 @@ describeWithPeer('etcd', 'expiry in a group', () => {
     expect(await fast.pttl('lock')).toBe(1000)
     expect(await slow.pttl('lock')).toBe(1000)
   })
+
+  test('a node that joins late gives no lock in the past', async () => {
+    group = await startGroup({ on: members, nodes: 0 })
+    const ahead = new ManualClock()
+    const behind = new ManualClock(ahead.now() - HOUR_MS)
+    const fast = group.client(await group.add({ clock: ahead }))
+    await fast.set('a', 'x')
+    // What the log tells of the time is ten seconds old.
+    ahead.advance(10_000)
+    const slow = group.client(await group.add({ clock: behind }))
+    await slow.set('lock', 'x', 'PX', 5000)
+    await fast.set('a', 'y')
+    await slow.call('KSYNC')
+    expect(await fast.pttl('lock')).toBe(5000)
+    expect(await slow.pttl('lock')).toBe(5000)
+  })
 })

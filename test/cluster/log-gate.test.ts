@@ -13,6 +13,7 @@ function start() {
     clock: { now: () => 1 },
     timeout: () => 1000,
     add: (waiting: Waiting) => taken.push(waiting),
+    isReady: () => true,
     isStrict: () => false,
   } as unknown as LogGateParts)
   const client = {

@@ -14,17 +14,27 @@ const full = (): EtcdError => new EtcdError('mvcc: database space exceeded', 8, 
 let queue: WriteQueue | undefined
 afterEach(() => queue?.close())
 
-/** A queue before a log that does what it is told, put after put. @param slowPut takes the log's place */
-function start(outcomes: (PutOutcome | EtcdError)[], slowPut?: EtcdLog['put']) {
+/**
+ * A queue before a log that does what it is told, put after put: `part` loses a part of the batch.
+ *
+ * @param slowPut takes the log's place
+ */
+function start(outcomes: (PutOutcome | EtcdError | 'part')[], slowPut?: EtcdLog['put']) {
   const did: string[] = []
-  let current: Membership = { node: 'a', lease: 1 }
-  let wake = (): void => {}
+  let current: Membership = { node: 'a', lease: 1, revision: 1 }
+  const waiting = new Set<() => void>()
   const note = (text: string): void => {
     did.push(text)
-    wake()
+    for (const wake of waiting) wake()
+    waiting.clear()
   }
-  const put = async ({ node }: Membership, number: number, record: readonly Uint8Array[]) => {
+  const put: EtcdLog['put'] = async ({ node }, number, record, _, onParts) => {
     const outcome = outcomes.shift() ?? THERE
+    if (outcome === 'part') {
+      note(`part ${node}${number}`)
+      throw lost()
+    }
+    onParts?.()
     note(`${record.length === 0 ? 'void' : 'put'} ${node}${number}`)
     if (outcome instanceof EtcdError) throw outcome
     return outcome
@@ -36,7 +46,7 @@ function start(outcomes: (PutOutcome | EtcdError)[], slowPut?: EtcdLog['put']) {
     logger: pino({ level: 'silent' }),
     membership: async () => current,
     lose: () => {
-      current = { node: 'b', lease: 2 }
+      current = { node: 'b', lease: 2, revision: 2 }
     },
     onPut: () => {},
     refuse: (requests) => note(`refused ${names(requests)}`),
@@ -50,9 +60,7 @@ function start(outcomes: (PutOutcome | EtcdError)[], slowPut?: EtcdLog['put']) {
   }
   const until = async (text: string): Promise<void> => {
     while (!did.includes(text)) {
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
+      await new Promise<void>((resolve) => waiting.add(resolve))
     }
   }
   return { did, add, until, queue }
@@ -95,6 +103,41 @@ test('a batch that was refused each time is refused, and its number used again',
   add('three')
   await until('put a2')
   expect(did).toEqual(['put a1', 'refused one', 'put a1', 'put a2'])
+})
+
+test('a batch of which only parts may be there is refused, and its number not used again', async () => {
+  const { did, add, until } = start(['part', lost(), THERE])
+  add('one', 0)
+  await until('refused one')
+  add('two')
+  await until('put a2')
+  expect(did).toEqual(['part a1', 'refused one', 'void a1', 'void a1', 'put a2'])
+})
+
+test('a batch that was sent whole once is in doubt, although later only parts were', async () => {
+  const { did, add, until } = start([lost(), 'part'])
+  add('one', 20)
+  await until('doubt one')
+  expect(did.slice(0, 3)).toEqual(['put a1', 'part a1', 'doubt one'])
+})
+
+test('a batch whose parts arrive after it has been refused is not put', async () => {
+  const puts: string[] = []
+  const put: EtcdLog['put'] = async (_, number, record, __, onParts) => {
+    puts.push('parts')
+    // The first attempt fails at once, the second one lasts until the client has been answered.
+    if (puts.length === 1) throw lost()
+    if (puts.length === 2) await until('refused one')
+    onParts?.()
+    puts.push(`${record.length === 0 ? 'void' : 'put'} ${number}`)
+    return THERE
+  }
+  const { add, until } = start([], put)
+  add('one', 200)
+  await until('refused one')
+  add('two')
+  await vi.waitFor(() => expect(puts).toContain('put 2'))
+  expect(puts).toEqual(['parts', 'parts', 'parts', 'void 1', 'parts', 'put 2'])
 })
 
 test('a full log refuses at once', async () => {
@@ -143,7 +186,8 @@ describe('a batch that follows another', () => {
   async function startSlowly() {
     vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
     const lengths: number[] = []
-    const put = async (_: Membership, __: number, record: readonly Uint8Array[]) => {
+    const put: EtcdLog['put'] = async (_, __, record, ___, onParts) => {
+      onParts?.()
       lengths.push(Buffer.concat(record).toString('latin1').split('SET').length - 1)
       await new Promise((resolve) => setTimeout(resolve, 8))
       return THERE

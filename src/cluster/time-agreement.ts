@@ -1,0 +1,90 @@
+import type { Membership } from './membership.ts'
+
+/** A node that has joined waits at most this long for what the others tell, in milliseconds. */
+const PATIENCE_MS = 5000
+/** The nodes are listed again after this time, in milliseconds, because one of them may have gone. */
+const LIST_MS = 500
+
+export interface TimeAgreementParts {
+  /** The ids of the other nodes in etcd's list. @throws EtcdError */
+  others(): Promise<readonly string[]>
+  /** Puts an entry with this node's time. @param done called when it is there, or has been given up */
+  tell(done: () => void): void
+  /** Called once, when this node knows the group's time. */
+  onReached(): void
+}
+
+/**
+ * Has a node that joins learn the group's time before it takes a write.
+ *
+ * The last entry in the log tells what time it was then, and not how long ago that was. A node that went on
+ * from there would give a lock in the past, and the next entry of another node would end it too early. So
+ * each node answers the first batch of a new one with its time. The new one waits for all that etcd lists.
+ */
+export class TimeAgreement {
+  readonly #parts: TimeAgreementParts
+  /** The revision at which each node has last told its time. */
+  readonly #told = new Map<string, number>()
+  #isReached = false
+  #isTelling = false
+  #isClosed = false
+  #wake = (): void => {}
+
+  constructor(parts: TimeAgreementParts) {
+    this.#parts = parts
+  }
+
+  get isReached(): boolean {
+    return this.#isReached
+  }
+
+  /** Waits until all others have told their time after this node has joined. Never rejects. */
+  async reach({ revision }: Membership): Promise<void> {
+    const end = performance.now() + PATIENCE_MS
+    while (!this.#isClosed && performance.now() < end) {
+      if (await this.#haveAllTold(revision)) break
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LIST_MS)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    this.#told.clear()
+    if (this.#isClosed) return
+    this.#isReached = true
+    this.#parts.onReached()
+  }
+
+  /** A node has told its time. @param revision of the batch */
+  hear(node: string, revision: number): void {
+    if (this.#isReached) return
+    this.#told.set(node, revision)
+    this.#wake()
+  }
+
+  /** Another node has joined. */
+  answer(): void {
+    if (this.#isTelling) return
+    this.#isTelling = true
+    this.#parts.tell(() => {
+      this.#isTelling = false
+    })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#wake()
+  }
+
+  async #haveAllTold(joined: number): Promise<boolean> {
+    try {
+      const others = await this.#parts.others()
+      return others.every((node) => (this.#told.get(node) ?? 0) > joined)
+    } catch {
+      // etcd may answer the next time.
+      return false
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { TimeAgreement } from '../../src/cluster/time-agreement.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+})
+afterEach(() => vi.useRealTimers())
+
+/** A node that has joined at revision 10. @param lists what etcd lists, time after time; the last one stays */
+function join(...lists: (readonly string[] | Error)[]) {
+  const did: string[] = []
+  const told: (() => void)[] = []
+  const agreement = new TimeAgreement({
+    others: async () => {
+      const list = lists.length > 1 ? lists.shift() : lists[0]
+      if (list instanceof Error) throw list
+      return list ?? []
+    },
+    tell: (done) => {
+      did.push('tells')
+      told.push(done)
+    },
+    onReached: () => did.push('is ready'),
+  })
+  void agreement.reach({ node: 'self', lease: 1, revision: 10 })
+  return { agreement, did, told }
+}
+
+const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
+
+test('a node that is alone is ready at once', async () => {
+  const { agreement, did } = join([])
+  expect(agreement.isReached).toBe(false)
+  await settle()
+  expect(agreement.isReached).toBe(true)
+  expect(did).toEqual(['is ready'])
+})
+
+test('it waits for all others, and not for what they told before it had joined', async () => {
+  const { agreement } = join(['a', 'b'])
+  agreement.hear('a', 9)
+  agreement.hear('b', 12)
+  await settle()
+  expect(agreement.isReached).toBe(false)
+  agreement.hear('a', 13)
+  await settle()
+  expect(agreement.isReached).toBe(true)
+})
+
+test('what others tell before the list is known counts', async () => {
+  const { agreement } = join(['a'])
+  agreement.hear('a', 11)
+  await settle()
+  expect(agreement.isReached).toBe(true)
+})
+
+test('it does not wait for a node that has gone, and asks etcd again if it fails', async () => {
+  const { agreement } = join(['gone'], new Error('no leader'), [])
+  await vi.advanceTimersByTimeAsync(999)
+  expect(agreement.isReached).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(agreement.isReached).toBe(true)
+})
+
+test('it waits no longer than five seconds for a node that says nothing', async () => {
+  const { agreement } = join(['silent'])
+  await vi.advanceTimersByTimeAsync(4999)
+  expect(agreement.isReached).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(agreement.isReached).toBe(true)
+})
+
+test('it answers others while it waits, those that come together once', async () => {
+  const { agreement, did, told } = join(['a'])
+  agreement.answer()
+  agreement.answer()
+  expect(did).toEqual(['tells'])
+  told[0]()
+  agreement.answer()
+  expect(did).toEqual(['tells', 'tells'])
+})
+
+test('it is never ready after it has been closed', async () => {
+  const { agreement, did } = join(['a'])
+  agreement.close()
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(did).toEqual([])
+})
