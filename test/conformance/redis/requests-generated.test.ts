@@ -148,13 +148,16 @@ function withMistake(args: readonly string[], made: Mistake | null): string[] {
 /** Whether a key is the root, or names a path other than it seems. */
 const isOddPath = (key: string): boolean => /^$|^[/.]|\/$/.test(key)
 
+/** Whether each sequence goes to another node of a group: the configuration is a node's own. */
+const IS_GROUP = process.env.KTREE_ETCD !== undefined
+
 /** Whether a request, made by a mistake, takes long or has different replies on purpose. */
 function isLeftOut(args: readonly string[]): boolean {
   const [name, second = '', third = ''] = args
   if (name === 'SETRANGE' && /^\d{4,10}$/.test(third)) return true
   // Time passes between the two replies; Redis has many more directives.
   if (name === 'TTL' || name === 'PTTL') return second !== 'missing'
-  if (name === 'CONFIG') return args.includes('*')
+  if (name === 'CONFIG') return args.includes('*') || (IS_GROUP && /^set$/i.test(second))
   if (name === 'OBJECT') return /^(encoding|refcount)/i.test(second) && third !== 'missing'
   const command = commandTable.find((each) => each.name === name.toLowerCase())
   return command !== undefined && requestKeys(command, args).some(isOddPath)
