@@ -10,6 +10,7 @@ import { catalogueOf } from '../request/access-of-command.ts'
 import type { Client, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
+import { LongWork } from '../request/long-work.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PathError, StoreError } from '../store/errors.ts'
@@ -162,6 +163,7 @@ function contextOf(store: Store, clock: ServerClock): ServerContext {
     stats,
     logger: pino({ level: 'silent' }),
     memory: AMPLE_MEMORY,
+    longWork: new LongWork().endLimit(),
     catalogue,
     users: new Users(catalogue, () => true),
     keyspace: new Keyspace(store, stats),
@@ -224,6 +226,7 @@ export function silentClient(server: ServerContext): Client {
     mayGet: () => true,
     block: () => nothing,
     postpone: () => nothing,
+    putOff: nothing,
     answer: () => false,
     deliver: nothing,
     deliverShared: nothing,

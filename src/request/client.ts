@@ -23,6 +23,7 @@ import type { CommandAccess } from './command-access.ts'
 import type { Waiter } from './gate.ts'
 import type { Group } from './group.ts'
 import type { Accountable } from './guard.ts'
+import type { LongWork } from './long-work.ts'
 import type { Pause } from './pause.ts'
 import type { Transaction } from './transaction.ts'
 import type { WatchedKeys } from './watched-keys.ts'
@@ -128,6 +129,7 @@ export interface ServerContext {
   readonly slowlog: SlowLog
   readonly latency: LatencyMonitor
   readonly memory: MemoryGauge
+  readonly longWork: LongWork
   readonly pause: Pause
   /** Absent in a single process. */
   readonly group: Group | undefined

@@ -84,6 +84,8 @@ interface Declaration {
    * though not in Redis: what a client may keep would otherwise have no limit that `maxmemory` sets.
    */
   readonly keeps?: true
+  /** A call may take long, by what it finds: it asks `LongWork`, before it does anything. */
+  readonly isLong?: true
   /** How much of V8's heap a call may take besides the length of its arguments, in bytes. */
   readonly growth?: number
   /** The directive that has to allow the command: one of Redis's protected commands. */

@@ -1,7 +1,6 @@
 import { pathOfKey } from '../keyspace/key.ts'
 import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
-import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import {
   CommandError,
@@ -21,16 +20,16 @@ import { beginExecuting, mostReplyBytes } from './exec-limits.ts'
 import type { Gate } from './gate.ts'
 import { checkGrowth, type EachKey } from './growth.ts'
 import { madeKeys, requestKeys } from './key-specs.ts'
+import { PUT_OFF } from './long-work.ts'
 import { noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
 import { denialOf } from './permission.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
+import { checkProtected } from './protected-command.ts'
 import { isExpected, refusalText } from './refusals.ts'
+import { isShort, keptBytes } from './room.ts'
 import type { Transaction } from './transaction.ts'
 import { hasLarge, withoutLarge } from './value-places.ts'
-
-/** An argument that a client makes the server keep, such as a channel, takes about this much. */
-const KEPT_ARGUMENT_BYTES = 512
 
 /** Finds the command for a request, checks whether it may run, and runs it. */
 export class Dispatcher {
@@ -231,7 +230,7 @@ export class Dispatcher {
     const { arity } = entry
     const wrong = arity >= 0 ? args.length !== arity : args.length < -arity
     if (wrong || entry.run === undefined) throw wrongArity(entry.fullName)
-    if (entry.protectedBy !== undefined) this.#checkProtected(client, entry)
+    if (entry.protectedBy !== undefined) checkProtected(client, entry)
     if (
       !client.authenticated &&
       !entry.access.open &&
@@ -246,7 +245,7 @@ export class Dispatcher {
     }
     if (!client.user.unrestricted) this.#checkUser(client, entry, args)
     const { clock, memory, persistence } = this.#server
-    if (this.#needsMemory(client, entry) && isShort(memory, entry, args, clock.lastLap)) {
+    if (this.#needsMemory(client, entry) && isShort(memory, entry.keeps, args, clock.lastLap)) {
       throw new CommandError(memory.reason)
     }
     const writes = entry.writes || (entry.isExec && transaction?.writes === true)
@@ -268,17 +267,6 @@ export class Dispatcher {
   #checkUser(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const denial = denialOf(client.user, entry.access, args, this.#server.store)
     if (denial !== undefined) throw new DeniedError(denial, entry.fullName)
-  }
-
-  /** Checks one of Redis's protected commands: all clients, local clients or none may use it. */
-  #checkProtected(client: Client, { protectedBy, command }: PreparedCommand): void {
-    if (protectedBy === undefined) return
-    const allowed = this.#server.config.get(protectedBy)
-    if (allowed === 'yes') return
-    if (allowed === 'local' && client.isLocal) return
-    throw new CommandError(
-      `ERR ${command.name.toUpperCase()} command not allowed. If the ${protectedBy} option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`,
-    )
   }
 
   /**
@@ -325,7 +313,7 @@ export class Dispatcher {
     for (const args of requests) {
       length += args.length
       const { command, keeps } = this.#find(args)
-      more += (command.growth ?? 0) + (keeps ? args.length * KEPT_ARGUMENT_BYTES : 0)
+      more += (command.growth ?? 0) + (keeps ? keptBytes(args) : 0)
     }
     try {
       if (writes) this.#server.store.checkWrites(length)
@@ -351,6 +339,10 @@ export class Dispatcher {
       entry.run?.(client, args as never, options)
       if (entry.audited) noteAudited(this.#server, client, entry, args)
     } catch (error) {
+      if (error === PUT_OFF) {
+        this.#putOff(client, entry, before, args)
+        return
+      }
       stats.failedCalls++
       if (store.index !== index && !isExpected(error)) this.#cutOff(client, before, error)
       else this.#fail(client, before, errorAsSeen(client, entry, args, error))
@@ -365,6 +357,15 @@ export class Dispatcher {
     this.#server.stats.commandsProcessed++
     if (time >= this.#slowTime) noteSlow(this.#server, client, entry, args, time)
     if (this.#server.monitors.size > 0) showToMonitors(this.#server, client, entry, args)
+  }
+
+  /** Has a request that has done nothing served later. */
+  #putOff(client: Client, entry: PreparedCommand, before: number, args: RequestArguments): void {
+    const { clock, persistence } = this.#server
+    client.reply.rewind(before)
+    if (entry.writes) persistence.recorder.end(args, clock.now())
+    clock.lap()
+    client.putOff(args)
   }
 
   #statsOf(entry: PreparedCommand): CommandStats {
@@ -429,17 +430,6 @@ export class Dispatcher {
     this.#noteUnexpected(error)
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
   }
-}
-
-/** Whether to refuse a request that takes memory. */
-function isShort(
-  memory: MemoryGauge,
-  { keeps }: PreparedCommand,
-  args: RequestArguments,
-  now: number,
-): boolean {
-  const kept = keeps ? args.length * KEPT_ARGUMENT_BYTES : 0
-  return memory.isExceeded(args, now) || !memory.hasRoomFor(kept)
 }
 
 /** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */

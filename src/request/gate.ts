@@ -16,6 +16,8 @@ export interface Waiter {
    * @param onGone called if the client leaves first
    */
   postpone(args: RequestArguments, onGone: () => void): () => void
+  /** Has `LongWork` serve the present request later, before the client's others. */
+  putOff(args: RequestArguments): void
   /**
    * Has a request that a gate has held back replied to, after all replies so far.
    *

@@ -28,6 +28,8 @@ export interface PreparedCommand {
   readonly grows: boolean
   /** Whether the command makes the server keep its arguments for the client. */
   readonly keeps: boolean
+  /** Whether a call may take long, by what it finds. */
+  readonly isLong: boolean
   /** Whether the command runs at once inside MULTI instead of being queued. */
   readonly inMulti: boolean
   /** Whether the command ends a transaction, and so must not be refused for lack of memory. */
@@ -97,6 +99,7 @@ export function prepareCommand(
     onlyReplies: onlyReplies(command, fullName),
     grows: command.flags.includes('denyoom') || command.keeps === true,
     keeps: command.keeps === true,
+    isLong: command.isLong === true,
     inMulti: command.inMulti === true,
     endsMulti: ENDS_MULTI.includes(fullName),
     noMulti: command.flags.includes('no_multi'),

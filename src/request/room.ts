@@ -1,6 +1,32 @@
 import { type MemoryGauge, MIN_STEP_BYTES } from '../metrics/memory-gauge.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
 import { CommandError } from './arguments/errors.ts'
+import type { ServerContext } from './client.ts'
 import { tooMuch } from './exec-limits.ts'
+import { TIME_OF } from './long-work.ts'
+
+/** An argument that a client makes the server keep, such as a channel, takes about this much. */
+const KEPT_ARGUMENT_BYTES = 512
+
+/** Memory that the arguments of a command take that makes the server keep them, in bytes, about. */
+export function keptBytes(args: RequestArguments): number {
+  return args.length * KEPT_ARGUMENT_BYTES
+}
+
+/**
+ * Whether to refuse a request that takes memory.
+ *
+ * @param keeps whether it makes the server keep its arguments
+ * @param now milliseconds since the process began
+ */
+export function isShort(
+  memory: MemoryGauge,
+  keeps: boolean,
+  args: RequestArguments,
+  now: number,
+): boolean {
+  return memory.isExceeded(args, now) || !memory.hasRoomFor(keeps ? keptBytes(args) : 0)
+}
 
 /** The refusal of a request that needs more memory than there is. */
 export function noRoom(): CommandError {
@@ -24,21 +50,18 @@ const COPIED_NODE_BYTES = 40
 /** When the listings of an EXEC have copied so many nodes, it gets no more: each takes some 0.1 µs. */
 const MAX_COPIED_NODES = 5_000_000
 
+type CopyingServer = Pick<ServerContext, 'memory' | 'longWork' | 'pubsub' | 'store'>
+
 /** Says whether many nodes may be copied for a listing. */
 export class CopyRoom {
-  readonly #memory: MemoryGauge
+  readonly #server: CopyingServer
   /** How many nodes the present EXEC has copied; below 0 outside of one. */
   #copied = Number.NEGATIVE_INFINITY
 
-  constructor(memory: MemoryGauge) {
-    this.#memory = memory
-  }
-
-  /** @throws CommandError if there is no room, or the EXEC has copied too many nodes */
-  take(nodes: number): void {
-    checkRoomToRead(this.#memory, nodes * COPIED_NODE_BYTES)
-    if (this.#copied > MAX_COPIED_NODES) throw tooMuch('nodes listed', MAX_COPIED_NODES)
-    this.#copied += nodes
+  /** @param server whose store asks it from now on */
+  constructor(server: CopyingServer) {
+    this.#server = server
+    server.store.beforeCopy = (nodes) => this.#take(nodes)
   }
 
   beginExec(): void {
@@ -47,5 +70,18 @@ export class CopyRoom {
 
   endExec(): void {
     this.#copied = Number.NEGATIVE_INFINITY
+  }
+
+  /**
+   * @throws CommandError if there is no room, or the EXEC has copied too many nodes
+   * @throws PutOff if the turn has begun enough long work
+   */
+  #take(nodes: number): void {
+    const { memory, longWork, pubsub } = this.#server
+    checkRoomToRead(memory, nodes * COPIED_NODE_BYTES)
+    // A copy that no client has asked for cannot be put off.
+    if (pubsub.served !== undefined) longWork.begin(nodes * TIME_OF.copiedNode, this.#copied >= 0)
+    if (this.#copied > MAX_COPIED_NODES) throw tooMuch('nodes listed', MAX_COPIED_NODES)
+    this.#copied += nodes
   }
 }

@@ -23,11 +23,13 @@ export class Transaction {
   denied: ReadonlyMap<RequestArguments, Denial> | undefined
   /** Whether one of the requests may take more memory. */
   grows = false
+  /** Whether one of the requests may take long. */
+  isLong = false
 
   /** Queues a request. @param command the flags of the request's command */
   add(
     args: RequestArguments,
-    command: { writes: boolean; ordered: boolean; grows: boolean },
+    command: { writes: boolean; ordered: boolean; grows: boolean; isLong: boolean },
   ): void {
     // The first argument may have been cut from a text of 4 kB, and keep it in memory.
     if (typeof args[1] === 'string') (args as unknown as Value[])[1] = ownCopy(args[1])
@@ -35,6 +37,7 @@ export class Transaction {
     if (command.writes) this.writes = true
     if (command.ordered) this.ordered = true
     if (command.grows) this.grows = true
+    if (command.isLong) this.isLong = true
     this.bytes += bytesOfRequest(args)
   }
 }

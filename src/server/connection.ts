@@ -9,6 +9,7 @@ import type { RequestBatch } from '../resp/request-batch.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
 import { type KeepingClient, MIN_WAITING_BYTES } from './client-memory.ts'
 import type { ConnectionContext } from './connection-context.ts'
+import { Drained } from './drained.ts'
 import { Ending } from './ending.ts'
 import { Output, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
@@ -51,7 +52,7 @@ export class Connection
   #ended = false
   readonly #messages: OwnMessages
   readonly #postponed = new PostponedRequest()
-  #onDrained: (() => void)[] = []
+  readonly #drained = new Drained()
 
   constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer) {
     super(context.server, id, peer)
@@ -234,10 +235,13 @@ export class Connection
   }
 
   postpone(args: RequestArguments, onGone: () => void): () => void {
-    this.#postponed.put(args)
-    // CLIENT REPLY SKIP still applies to this request.
-    if (this.reply.muted && this.replyMode === 'on') this.replyMode = 'skip'
+    this.#postponed.put(args, this)
     return this.block(onGone)
+  }
+
+  putOff(args: RequestArguments): void {
+    this.#postponed.put(args, this)
+    this.#yieldTurn((goOn) => this.server.longWork.later(goOn))
   }
 
   answer(muted: boolean, run: () => void): boolean {
@@ -258,7 +262,7 @@ export class Connection
   }
 
   whenDrained(callback: () => void): void {
-    this.#onDrained.push(callback)
+    this.#drained.callbacks.push(callback)
     this.#queueFlush()
   }
 
@@ -267,7 +271,7 @@ export class Connection
     if (this.#gone) return
     this.#output.flush()
     if (this.#closing) this.#ending.proceed()
-    else if (!this.#output.holds) this.#callDrainedSoon()
+    else if (!this.#output.holds && this.#output.isDrained) this.#drained.callSoon(this)
   }
 
   onSent(): void {
@@ -369,16 +373,18 @@ export class Connection
     if (this.#unread.begin(unread)) this.#reader.pause()
   }
 
-  #yieldTurn(): void {
+  /** @param schedule calls the function that it gets in a later turn */
+  #yieldTurn(schedule: (goOn: () => void) => void = setImmediate): void {
     this.#yielding = true
     this.#reader.pause()
     this.#socket.pause()
-    const goOn = guarded(this, () => {
-      this.#yielding = false
-      this.#goOn()
-      this.#readOrPause()
-    })
-    setImmediate(goOn)
+    schedule(
+      guarded(this, () => {
+        this.#yielding = false
+        this.#goOn()
+        this.#readOrPause()
+      }),
+    )
   }
 
   #onInput(bytes: Buffer, length: number): void {
@@ -403,20 +409,12 @@ export class Connection
     if (this.#ended && this.owed === 0 && (this.blocked || !this.#halted)) this.close()
   }
 
-  /** Calls what waits for the output to be sent, after others have been served. */
-  #callDrainedSoon(): void {
-    if (this.#onDrained.length === 0 || !this.#output.isDrained) return
-    const callbacks = this.#onDrained
-    this.#onDrained = []
-    for (const callback of callbacks) setImmediate(guarded(this, callback))
-  }
-
   /** Cancels all that the client has asked for: waits, watches, subscriptions, its transaction. */
   #leave(): void {
     this.#reader.destroy()
     const onGone = this.#onGone
     this.#onGone = undefined
-    this.#onDrained = []
+    this.#drained.callbacks = []
     this.#postponed.take()
     takeSteps(
       this,

@@ -1,18 +1,24 @@
+import type { Client } from '../request/client.ts'
 import { bytesOfRequest } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 
 /** A blocked client with more buffered input is not read from until it goes on. */
 export const MAX_BLOCKED_INPUT_BYTES = 1024 * 1024
 
-/** The request of a client that a gate has postponed. It counts as input that waits. */
+/** Where the replies of a client go. */
+type Replying = Pick<Client, 'reply' | 'replyMode'>
+
+/** The request of a client that a gate has postponed, or that is put off. It counts as input that waits. */
 export class PostponedRequest {
   #args: RequestArguments | undefined
   /** Memory that it takes, about; 0 without one. */
   bytes = 0
 
-  put(args: RequestArguments): void {
+  put(args: RequestArguments, client: Replying): void {
     this.#args = args
     this.bytes = bytesOfRequest(args)
+    // CLIENT REPLY SKIP still applies to this request.
+    if (client.reply.muted && client.replyMode === 'on') client.replyMode = 'skip'
   }
 
   /** Takes it away. @returns undefined if there is none */

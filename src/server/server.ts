@@ -25,6 +25,7 @@ import { DiskGate } from '../request/disk-gate.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
 import { firstOf, type Gate } from '../request/gate.ts'
 import { guarded } from '../request/guard.ts'
+import { LongWork } from '../request/long-work.ts'
 import { Pause } from '../request/pause.ts'
 import { CopyRoom } from '../request/room.ts'
 import type { Transaction } from '../request/transaction.ts'
@@ -92,7 +93,8 @@ export class Server implements ServerContext {
   readonly slowlog: SlowLog
   readonly latency: LatencyMonitor
   readonly memory = new MemoryGauge()
-  readonly #copyRoom = new CopyRoom(this.memory)
+  readonly longWork = new LongWork()
+  readonly #copyRoom: CopyRoom
   readonly stats = newServerStats()
   readonly commandStats = new Map<string, CommandStats>()
   readonly monitors = new Set<Client>()
@@ -170,6 +172,7 @@ export class Server implements ServerContext {
       }),
     })
     this.pubsub = new Subscriptions(this.store, () => this.#turn.scheduleFlush())
+    this.#copyRoom = new CopyRoom(this)
     this.throughput = new Throughput(this.stats, this.clock)
     const logBytes = this.memory.heapLimit * LOG_SHARE
     this.slowlog = new SlowLog(config, this.clock, logBytes)
@@ -216,7 +219,6 @@ export class Server implements ServerContext {
     })
     this.users.listener = new Revocation(this, this.#dispatcher)
     this.memory.changes = () => this.store.index
-    this.store.beforeCopy = (nodes) => this.#copyRoom.take(nodes)
     this.memory.onShort = () => this.persistence.relieve()
     let warnedAt = Number.NEGATIVE_INFINITY
     this.memory.onHeapFull = () => {
@@ -313,6 +315,7 @@ export class Server implements ServerContext {
     // SHUTDOWN has a line of its own.
     if (!this.#shutDown) this.audit?.write('shutdown', undefined)
     this.#turn.serve()
+    this.longWork.endLimit()
     if (this.pubsub.served === undefined) {
       for (const client of this.clients.values()) client.serveRest()
     }

@@ -85,18 +85,18 @@ export class Store extends WatchableTree {
    * @returns undefined if a file is at the path; then `get` has the answer
    */
   getListing(path: string, { recursive = false, empty = false }): Listing | undefined {
+    const now = this.tree.now()
+    let node: Node
     try {
-      const tidy = tidyPath(path)
-      const now = this.tree.now()
-      const node = this.tree.find(tidy, now)
-      if (!node.dir) return undefined
-      const nodes = this.lastCopy.of(node, { recursive, empty, now }, this.index)
-      this.stats.getsSuccess++
-      return { path: absolute(tidy), nodes, now, index: this.index }
+      node = this.tree.find(tidyPath(path), now)
     } catch (error) {
       this.stats.getsFail++
       throw error
     }
+    if (!node.dir) return undefined
+    const nodes = this.lastCopy.of(node, { recursive, empty, now }, this.index)
+    this.stats.getsSuccess++
+    return { path: absolute(tidyPath(path)), nodes, now, index: this.index }
   }
 
   /**

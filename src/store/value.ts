@@ -121,6 +121,11 @@ export function appendToValue(value: Value, tail: Value): Value {
     : putIntoValue(value, value.length, tail)
 }
 
+/** How many bytes are copied to append to a value: none if it has spare bytes. @param more how many to append */
+export function copiedToAppend(value: Value, more: number): number {
+  return hasSpare(value, value.length + more) ? 0 : value.length
+}
+
 /** {@link joinText} puts the strings together here. */
 const joint = Buffer.allocUnsafeSlow(LARGE_VALUE_BYTES)
 
@@ -133,12 +138,18 @@ function joinText(value: string, tail: string): string {
   return textIn(joint, 0, end)
 }
 
-/** The value, followed by unwritten bytes in the same memory; undefined if there is no room. */
-function extended(value: Value, length: number): Buffer | undefined {
-  if (typeof value === 'string') return undefined
+/** Whether a value has spare bytes behind it up to a length. */
+function hasSpare(value: Value, length: number): value is Buffer {
+  if (typeof value === 'string') return false
   const { buffer: memory, byteOffset } = value
   const isLast = usedBytes.get(memory) === byteOffset + value.length
-  if (!isLast || byteOffset + length > memory.byteLength) return undefined
+  return isLast && byteOffset + length <= memory.byteLength
+}
+
+/** The value, followed by unwritten bytes in the same memory; undefined if there is no room. */
+function extended(value: Value, length: number): Buffer | undefined {
+  if (!hasSpare(value, length)) return undefined
+  const { buffer: memory, byteOffset } = value
   usedBytes.set(memory, byteOffset + length)
   return Buffer.from(memory, byteOffset, length)
 }

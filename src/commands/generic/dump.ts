@@ -8,6 +8,7 @@ import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { TIME_OF } from '../../request/long-work.ts'
 import { LARGE_VALUE_BYTES, textOfValue, type Value } from '../../store/value.ts'
 
 const MAX_FREQUENCY = 255n
@@ -119,12 +120,15 @@ export const dumpCommands: readonly Command[] = [
     complexity: 'O(N) where N is the length of the value',
     arity: 2,
     flags: ['readonly'],
+    isLong: true,
     keys: [1, 1, 1],
     reach: 'node',
     args: [KEY],
     run(client, args) {
-      const file = client.server.keyspace.find(args[1])
-      client.server.keyspace.noteRead(args[1], file !== undefined)
+      const { keyspace, longWork } = client.server
+      const file = keyspace.find(args[1])
+      longWork.begin((file?.value.length ?? 0) * TIME_OF.compressedByte, client.executing)
+      keyspace.noteRead(args[1], file !== undefined)
       client.reply.bulkOrNull(file === undefined ? null : encodeString(file.value))
     },
   },

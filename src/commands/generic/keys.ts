@@ -5,6 +5,7 @@ import { keyGlob } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
+import { MIN_LONG_MS, TIME_OF } from '../../request/long-work.ts'
 import { triesOf } from '../../request/search.ts'
 import { PIECE_BYTES } from '../../resp/reply-parts.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
@@ -146,11 +147,16 @@ export const keysCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of keys',
     arity: 2,
     categories: ['keyspace', 'dangerous'],
+    isLong: true,
     reach: 'readable',
     args: [{ name: 'pattern', type: 'pattern' }],
     run(client, args) {
+      const { store, longWork } = client.server
       const glob = args[1] === '*' ? undefined : keyGlob(args[1])
-      if (!readsAll(client.user) || !replyAllKeys(client, glob)) replyReadableKeys(client, glob)
+      const time = store.fileList.length * TIME_OF.foundFile
+      if (!client.executing && time >= MIN_LONG_MS) longWork.check()
+      if (readsAll(client.user) && replyAllKeys(client, glob)) longWork.note(time)
+      else replyReadableKeys(client, glob)
     },
   },
   {

@@ -6,6 +6,7 @@ import { KEY } from '../../request/arguments/argument.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
+import { TIME_OF } from '../../request/long-work.ts'
 import { StoreError } from '../../store/errors.ts'
 import { MoveWork } from '../../store/rename.ts'
 
@@ -20,7 +21,9 @@ const GENERIC = { group: 'generic', since: '0.1.0', reach: 'directory' } as cons
  */
 function moveNode(client: Client, from: string, to: string): void {
   checkWork(client, 'movedNodes')
-  const { store } = client.server
+  const { store, longWork } = client.server
+  const node = store.lookup(pathOfKey(from))
+  if (node?.dir === true) longWork.begin(node.files * TIME_OF.movedNode, client.executing)
   const { index } = store
   const replaces = client.server.keyspace.lookup(to) !== undefined
   const work = new MoveWork()
@@ -64,6 +67,7 @@ export const renameCommands: readonly Command[] = [
     complexity: 'O(1); for a directory O(N) where N is the number of nodes below it',
     arity: 3,
     flags: ['write'],
+    isLong: true,
     keys: [1, 2, 1],
     keyFlags: [
       ['RW', 'access', 'delete'],
@@ -79,6 +83,7 @@ export const renameCommands: readonly Command[] = [
     complexity: 'O(1); for a directory O(N) where N is the number of nodes below it',
     arity: 3,
     flags: ['write', 'fast'],
+    isLong: true,
     keys: [1, 2, 1],
     keyFlags: [
       ['RW', 'access', 'delete'],

@@ -9,6 +9,7 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
+import { TIME_OF } from '../../request/long-work.ts'
 import { triesOf } from '../../request/search.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
@@ -105,7 +106,7 @@ function mostLooks(user: User, tries: number): number {
 
 /** SCAN. */
 function scan(client: Client, args: readonly string[]): void {
-  const { store, clock, memory } = client.server
+  const { store, clock, memory, longWork } = client.server
   const cursor = parseCursor(args[1])
   const { pattern, count, type } = parseScanOptions(args)
   const { fileList } = store
@@ -116,6 +117,7 @@ function scan(client: Client, args: readonly string[]): void {
   const { user } = client
   const tries = user.unrestricted ? 0 : triesOf(user)
   if (tries > 0) checkWork(client, 'triedPatterns')
+  longWork.begin(Math.min(count, left) * TIME_OF.foundFile, client.executing)
   const room = new KeyRoom(memory, 1 + tries)
   const looks = Math.min(count * MAX_LOOKS_PER_KEY, mostLooks(user, tries))
   const end = Math.max(0, left - looks)
@@ -148,6 +150,7 @@ export const scanCommands: readonly Command[] = [
     complexity: 'O(1) for each call, O(N) for all together where N is the number of keys',
     arity: -2,
     flags: ['readonly'],
+    isLong: true,
     reach: 'readable',
     args: [
       { name: 'cursor', type: 'integer' },

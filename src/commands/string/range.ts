@@ -6,8 +6,10 @@ import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
+import { TIME_OF } from '../../request/long-work.ts'
 import {
   appendToValue,
+  copiedToAppend,
   LARGE_VALUE_BYTES,
   ownSlice,
   putIntoValue,
@@ -28,6 +30,11 @@ const WRITES = {
 function checkLength({ server }: Client, length: number): void {
   if (length <= server.config.get('proto-max-bulk-len')) return
   throw new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)')
+}
+
+/** @throws PutOff if the copy of so many bytes is for a later turn */
+function beginCopy({ server, executing }: Client, bytes: number): void {
+  server.longWork.begin(bytes * TIME_OF.copiedByte, executing)
 }
 
 /** @throws CommandError unless the text is an integer of 64 bits */
@@ -82,6 +89,7 @@ export const rangeCommands: readonly Command[] = [
     args: [KEY, VALUE],
     takesValues: true,
     growth: LARGE_VALUE_BYTES,
+    isLong: true,
     run(client, args: KeyValue) {
       const file = client.server.keyspace.find(args[1])
       let value = args[2]
@@ -89,6 +97,7 @@ export const rangeCommands: readonly Command[] = [
         client.server.keyspace.set(args[1], value)
       } else {
         checkLength(client, file.value.length + value.length)
+        beginCopy(client, copiedToAppend(file.value, value.length))
         value = appendToValue(file.value, value)
         client.server.keyspace.update(args[1], value, file.lease?.expireTime)
       }
@@ -105,6 +114,7 @@ export const rangeCommands: readonly Command[] = [
     args: [KEY, { name: 'offset', type: 'integer' }, VALUE],
     takesValues: true,
     growth: LARGE_VALUE_BYTES,
+    isLong: true,
     run(client, args: readonly [name: string, key: string, offset: string, part: Value]) {
       const offset = parseOffset(args[2])
       if (offset < 0n) throw new CommandError('ERR offset is out of range')
@@ -113,6 +123,7 @@ export const rangeCommands: readonly Command[] = [
       if (args[3].length > 0) {
         checkLength(client, Number(offset) + args[3].length)
         checkWork(client, 'copiedBytes')
+        beginCopy(client, value.length)
         client.copiedBytes += value.length
         value = putIntoValue(value, Number(offset), args[3])
         if (file === undefined) client.server.keyspace.set(args[1], value)

@@ -14,6 +14,8 @@ const FLAGS: readonly Flag[] = ['noscript', 'loading', 'stale', 'fast', 'allow_b
 function execute(client: Client): void {
   const { transaction, watched, server } = client
   if (transaction === undefined) throw new CommandError('ERR EXEC without MULTI')
+  // In a group it has its place in the log already.
+  if (transaction.isLong && server.group === undefined) server.longWork.check()
   try {
     if (transaction.failed) {
       throw new CommandError('EXECABORT Transaction discarded because of previous errors.')

@@ -91,6 +91,7 @@ export const ksaveCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes and kept events',
     arity: 1,
     flags: ['readonly', 'admin'],
+    isLong: true,
     reach: 'all',
     run(client) {
       // Nobody would see the copy.

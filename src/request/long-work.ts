@@ -1,0 +1,98 @@
+import { performance } from 'node:perf_hooks'
+
+/** One turn begins this much long work, in milliseconds, about: the last of it may take longer. */
+const MAX_TURN_MS = 20
+/** Work that takes less than this, in milliseconds, is not long. */
+export const MIN_LONG_MS = 1
+
+/** What long work takes, in milliseconds, about. */
+export const TIME_OF = {
+  /** A node that is copied for a listing. */
+  copiedNode: 0.000_2,
+  /** A file that KEYS or SCAN looks at. */
+  foundFile: 0.000_4,
+  /** A node that RENAME moves. */
+  movedNode: 0.000_5,
+  /** A byte of a value that is copied. */
+  copiedByte: 0.000_000_5,
+  /** A byte of a value that is compressed. */
+  compressedByte: 0.000_002,
+} as const
+
+/** Thrown by a command that has done nothing yet: its request is to be served in a later turn. */
+class PutOff extends Error {}
+
+/** There is one, because nobody reads where it was thrown. */
+export const PUT_OFF = new PutOff('in a later turn')
+
+/**
+ * Spreads long work over turns, because many clients may ask for it at once. When a turn has begun enough of
+ * it, requests that would begin more are put off, and others are served in between. Listings that have been
+ * put off together share one copy of the tree.
+ */
+export class LongWork {
+  /** What this turn has begun, in milliseconds. */
+  #begun = 0
+  /** Those that serve a request that has been put off, in the order in which they asked. */
+  #waiting: (() => void)[] = []
+  #scheduled = false
+  #unlimited = false
+
+  /** Nothing is put off any more: a server that closes serves all requests that it has received. */
+  endLimit(): this {
+    this.#unlimited = true
+    return this
+  }
+
+  /**
+   * Called by a command that has done nothing yet.
+   *
+   * @param time of the work, in milliseconds, about
+   * @param inExec whether it has to be done now, because it is part of a transaction
+   * @throws PutOff
+   */
+  begin(time: number, inExec: boolean): void {
+    if (time < MIN_LONG_MS) return
+    if (!inExec) this.check()
+    this.note(time)
+  }
+
+  /** Counts work that {@link begin} did not. @param time in milliseconds, about */
+  note(time: number): void {
+    if (time < MIN_LONG_MS) return
+    this.#begun += time
+    this.#schedule()
+  }
+
+  /** @throws PutOff if this turn must not begin more */
+  check(): void {
+    if (this.#begun >= MAX_TURN_MS && !this.#unlimited) throw PUT_OFF
+  }
+
+  /** @param serve called in a later turn; serves the request that has been put off */
+  later(serve: () => void): void {
+    this.#waiting.push(serve)
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false
+    this.#begun = 0
+    const waiting = this.#waiting
+    this.#waiting = []
+    const end = performance.now() + MAX_TURN_MS
+    let served = 0
+    while (served < waiting.length && this.#begun < MAX_TURN_MS && performance.now() < end) {
+      waiting[served++]()
+    }
+    // Those that have been put off just now come last.
+    if (served < waiting.length) this.#waiting = [...waiting.slice(served), ...this.#waiting]
+    if (this.#begun > 0 || this.#waiting.length > 0) this.#schedule()
+  }
+}

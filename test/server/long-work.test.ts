@@ -1,0 +1,143 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { LongWork, PUT_OFF } from '../../src/request/long-work.ts'
+import type { RunningServer } from '../../src/server/start.ts'
+import { eventually, frame, join, start } from './raw-client.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+const LARGE_BYTES = 8 * 1024 * 1024
+const FILES = 10_000
+
+/** A server with a long value, and a directory that is long to list, to copy and to move. */
+async function startLong(): Promise<RunningServer> {
+  const server = await start()
+  const value = Buffer.alloc(LARGE_BYTES, 'x').toString('latin1')
+  server.store.set('/value', value)
+  for (let i = 0; i < FILES; i++) server.store.set(`/dir/file${i}`, 'x')
+  return server
+}
+
+/** Puts the next requests off that begin long work. @returns counts those */
+function putOff(count: number): { count: number } {
+  const done = { count: 0 }
+  vi.spyOn(LongWork.prototype, 'check').mockImplementation(() => {
+    if (done.count === count) return
+    done.count++
+    throw PUT_OFF
+  })
+  return done
+}
+
+/** Requests, and what is sent for them, whether put off or not. */
+async function replies(requests: readonly string[][], putsOff: boolean): Promise<unknown> {
+  const server = await startLong()
+  const client = await join(server)
+  const done = putOff(putsOff ? 1 : 0)
+  client.write(requests.map((request) => frame(...request)).join(''))
+  client.send('KSTATS')
+  const all = await client.take(requests.length + 1)
+  expect(done.count).toBe(putsOff ? 1 : 0)
+  const stats = await client.call('INFO', 'commandstats')
+  const calls = String(stats).match(/cmdstat_\w+:calls=\d+/g)
+  const hits = String(await client.call('INFO', 'stats')).match(/keyspace_(hits|misses):\d+/g)
+  return { all, calls, hits, index: server.store.index }
+}
+
+test.each([
+  ['KGET', ['KGET', '/dir', 'RECURSIVE']],
+  ['KSAVE', ['KSAVE']],
+  ['KEYS', ['KEYS', '*7*']],
+  ['SCAN', ['SCAN', '0', 'COUNT', '100000', 'MATCH', '*7*']],
+  ['RENAME', ['RENAME', 'dir', 'other']],
+  ['RENAMENX', ['RENAMENX', 'dir', 'other']],
+  ['SETRANGE', ['SETRANGE', 'value', '3', 'abc']],
+  ['APPEND', ['APPEND', 'value', 'abc']],
+  ['DUMP', ['DUMP', 'value']],
+])('%s that is put off replies as if it were not, and is counted once', async (_, request) => {
+  const requests = [['SET', 'a', '1'], request, ['INCR', 'a'], ['STRLEN', 'value']]
+  const isState = request[0] === 'KSAVE'
+  const plain = (given: unknown): string =>
+    isState ? JSON.stringify(given).replace(/\d{4}-\d\d-\d\dT[^"\\]*/g, '') : JSON.stringify(given)
+  const expected = plain(await replies(requests, false))
+  vi.restoreAllMocks()
+  expect(plain(await replies(requests, true)) === expected).toBe(true)
+})
+
+test('EXEC with long work is put off whole', async () => {
+  const server = await startLong()
+  const [client, other] = [await join(server), await join(server)]
+  await client.call('WATCH', 'a')
+  putOff(1)
+  const queue = [['MULTI'], ['SET', 'a', '1'], ['SETRANGE', 'value', '0', 'abc'], ['GET', 'a']]
+  client.write([...queue, ['EXEC'], ['PING']].map((request) => frame(...request)).join(''))
+  const all = await client.take(6)
+  expect(all.slice(4)).toEqual([['OK', LARGE_BYTES, '1'], 'PONG'])
+  expect(await other.call('GETRANGE', 'value', '0', '3')).toBe('abcx')
+})
+
+test('a watched key that changes before the EXEC that was put off makes it do nothing', async () => {
+  const server = await startLong()
+  const client = await join(server)
+  await client.call('WATCH', 'a')
+  vi.spyOn(LongWork.prototype, 'check').mockImplementationOnce(() => {
+    server.store.set('/a', 'changed')
+    throw PUT_OFF
+  })
+  const queue = [['MULTI'], ['SETRANGE', 'value', '0', 'abc'], ['EXEC']]
+  client.write(queue.map((request) => frame(...request)).join(''))
+  expect((await client.take(3))[2]).toBe(null)
+})
+
+test('CLIENT REPLY SKIP still applies to a request that is put off', async () => {
+  const client = await join(await startLong())
+  putOff(1)
+  const requests = [['CLIENT', 'REPLY', 'SKIP'], ['SETRANGE', 'value', '0', 'abc'], ['PING']]
+  client.write(requests.map((request) => frame(...request)).join(''))
+  expect(await client.next()).toBe('PONG')
+})
+
+test('a client that has half-closed gets the reply to a request that was put off', async () => {
+  const client = await join(await startLong())
+  putOff(1)
+  client.write(frame('DUMP', 'value') + frame('ECHO', 'last'))
+  client.socket.end()
+  expect(String(await client.next()).length).toBeGreaterThan(1000)
+  expect(await client.next()).toBe('last')
+  await client.closed
+})
+
+test('clients that each write and list at once share copies of the tree', async () => {
+  const server = await start()
+  for (let i = 0; i < 100_000; i++) server.store.set(`/dir${i % 10}/file${i}`, 'x')
+  const clients = await Promise.all(Array.from({ length: 10 }, () => join(server)))
+  const begin = vi.spyOn(LongWork.prototype, 'begin')
+  const end = '$3\r\nend\r\n'
+  for (const [i, client] of clients.entries()) {
+    const requests = [
+      ['SET', `key${i}`, 'x'],
+      ['KGET', '/', 'RECURSIVE'],
+      ['ECHO', 'end'],
+    ]
+    client.write(requests.map((request) => frame(...request)).join(''))
+  }
+  for (const [i, client] of clients.entries()) {
+    const replies = await client.bytesUntil(end)
+    expect(replies.includes(`\r\n/key${i}\r\n`)).toBe(true)
+  }
+  const copies = begin.mock.results.filter(({ type }) => type === 'return')
+  // The first one has a copy of its own. All others have written when the second one is made.
+  expect(copies.length).toBeLessThanOrEqual(4)
+})
+
+test('a server that closes replies to requests that were put off', async () => {
+  const server = await startLong()
+  const clients = await Promise.all(Array.from({ length: 3 }, () => join(server)))
+  const done = putOff(clients.length)
+  vi.spyOn(LongWork.prototype, 'later').mockImplementation(() => {})
+  for (const client of clients) client.send('SETRANGE', 'value', '0', 'abc')
+  await eventually(() => done.count === clients.length)
+  await server.close()
+  for (const client of clients) expect(await client.next()).toBe(LARGE_BYTES)
+})
