@@ -16,6 +16,8 @@ export const MIN_STEP_BYTES = 256 * 1024
 const MAX_MEASURED_AGE_MS = 10
 /** The share of all time that garbage collection may take. */
 const MAX_COLLECTION_SHARE = 0.1
+/** How many short collections end the work of a full one: after the first, some of it may be left. */
+const SWEEPS = 2
 /** Writes are refused above this multiple of `maxmemory`, even if part of the memory is garbage. */
 const MAX_GARBAGE_FACTOR = 1.15
 /** The share of the heap that is kept free, because V8 ends the process when its heap is full. */
@@ -32,7 +34,7 @@ const MAX_PAGES_AGE_MS = 5
 /** Pages with more room than this need not be counted as a whole. */
 const MAX_FREE_IN_PAGES_SHARE = 0.2
 
-let collectGarbage: (() => void) | undefined
+let collectGarbage: ((options?: { type: 'minor' }) => void) | undefined
 
 /**
  * Measures the memory in use, and compares it with two limits: `maxmemory`, and what V8's heap can
@@ -196,6 +198,8 @@ export class MemoryGauge {
     const start = performance.now()
     collectGarbage ??= garbageCollector()
     collectGarbage()
+    // V8 frees the bytes of Buffers later, on another thread; a short collection waits for that.
+    for (let i = 0; i < SWEEPS; i++) collectGarbage({ type: 'minor' })
     const end = performance.now()
     this.#collectAt = end + (end - start) / MAX_COLLECTION_SHARE
     this.#live = this.measure()
@@ -269,7 +273,7 @@ export class MemoryGauge {
 }
 
 /** V8's function, which exists only with the flag `--expose-gc`. */
-function garbageCollector(): () => void {
+function garbageCollector(): NonNullable<typeof collectGarbage> {
   setFlagsFromString('--expose-gc')
-  return runInNewContext('gc') as () => void
+  return runInNewContext('gc') as NonNullable<typeof collectGarbage>
 }
