@@ -44,3 +44,16 @@ test.each([
 ])('too many %s are refused', (_, json) => {
   expect(() => check(json)).toThrow('too many values')
 })
+
+test.each([
+  ['plain', 'x', 15_360],
+  ['escaped', '\\u0001', 15_360],
+  ['quoted', '\\"', 15_360],
+  ['of several bytes', 'é', 15_360],
+])('a name of a field, %s, has at most as many characters as a path', (_, character, most) => {
+  const named = (count: number): string => `{"a":{"${character.repeat(count)}":"x"}}`
+  expect(() => check(named(most))).not.toThrow()
+  expect(() => check(named(most + 1))).toThrow('is too long')
+  // A value may be longer.
+  expect(() => check(`{"a":"${character.repeat(most + 1)}","b":"x"}`)).not.toThrow()
+})
