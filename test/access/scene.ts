@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { pathOfKey } from '../../src/keyspace/key.ts'
 import type { ManualClock } from '../../src/store/clock.ts'
 import { cleanPath, isBelow } from '../../src/store/path.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -81,6 +82,8 @@ export class Scene {
   rules: string[] = []
   model = new PathModel([])
   #queueing = false
+  /** The words of what is queued, or has just run. */
+  #queued: string[] = []
   /** The paths of tree channels that the user has asked for, and those that it has waited for. */
   readonly #watched: string[] = []
   #spy: RawClient | undefined
@@ -287,6 +290,7 @@ export class Scene {
     const before = stateOf(this.store)
     this.story.push(`user ${this.witnesses.indexOf(witness) + 1}: ${request.join(' ')}`)
     witness.client.send(...request)
+    this.#queued = this.#queueing ? [...this.#queued, ...request] : [...request]
     // Between MULTI and EXEC a PING would be queued, too.
     if (request[0] === 'MULTI') this.#queueing = true
     if (request[0] === 'EXEC') this.#queueing = false
@@ -304,7 +308,9 @@ export class Scene {
     }
     for (const path of after.keys()) {
       if (before.has(path) || this.model.may(path, 'w')) continue
-      const leads = [...after.keys()].some(
+      // An EXEC may make what is below a directory, and remove it again.
+      const named = this.#queued.map((word) => cleanPath(pathOfKey(word)))
+      const leads = [...after.keys(), ...named].some(
         (below) => isBelow(below, path) && this.model.may(below, 'w'),
       )
       this.#expect(leads, true, path)
