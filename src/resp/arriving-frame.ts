@@ -32,7 +32,14 @@ export class ArrivingFrame {
   #memory: Buffer | undefined
   #length = 0
   #arrived = 0
+  /** So many bytes have to come before the next argument is whole. */
+  #needed = 0
   readonly #text = new TextCutter()
+
+  /** With fewer bytes {@link parse} would do nothing. */
+  get needed(): number {
+    return this.#needed
+  }
 
   /** Whether the next bytes belong to a large argument. */
   get isFilling(): boolean {
@@ -84,13 +91,20 @@ export class ArrivingFrame {
    *
    * @param bytes a part of a valid frame that begins the frame, or where the last call ended;
    *   without the bytes of large arguments
-   * @returns where the last whole argument ends
+   * @returns where the last whole argument ends; 0 as long as no argument is whole
    */
   parse(bytes: Buffer): number {
+    const parsed = this.#parse(bytes)
+    // The frame's header alone stays, because it belongs to the first argument.
+    return this.isEmpty ? 0 : parsed
+  }
+
+  #parse(bytes: Buffer): number {
     const args = this.#arguments
     const text = this.#text
     const source = bytes as unknown as Latin1Source
     text.clear()
+    this.#needed = 0
     let parsed = 0
     // The frame's header, which says how many arguments there are.
     if (args.length === 0) {
@@ -103,7 +117,10 @@ export class ArrivingFrame {
       const length = lengthAt(bytes, parsed + 1)
       const isLarge = length >= LARGE_VALUE_BYTES && args.length > 0
       const end = isLarge ? start : start + length
-      if (end + 2 > bytes.length) return parsed
+      if (end + 2 > bytes.length) {
+        this.#needed = end + 2 - (args.length === 0 ? 0 : parsed)
+        return parsed
+      }
       if (isLarge) args.push(this.#large.shift() as Buffer)
       else {
         args.push(text.cut(source, start, end))
@@ -126,6 +143,7 @@ export class ArrivingFrame {
     this.#textBytes = 0
     this.#large = []
     this.#memory = undefined
+    this.#needed = 0
     this.#text.clear()
   }
 

@@ -32,9 +32,10 @@ const parser = new RedisParser({
 })
 
 /** Unreachable, because the frame walker passes only valid frames. */
-function rethrow(error: Error): never {
+function rethrow({ message }: Error): never {
   parser.reset()
-  throw error
+  // The parser's own error holds all of its input, which a log would then show.
+  throw new Error(message)
 }
 
 function latin1Range(this: Latin1Source, _encoding: string, start: number, end: number): string {

@@ -272,7 +272,8 @@ export class RequestReader {
   #keepArriving(start: number): void {
     const window = this.#window
     const end = window.position
-    if (!this.#walker.inArguments || window.headLength + end - start < MIN_PARSED_BYTES) {
+    const needed = Math.max(MIN_PARSED_BYTES, this.#arriving.needed)
+    if (!this.#walker.inArguments || window.headLength + end - start < needed) {
       window.keepAsHead(start, end)
       return
     }

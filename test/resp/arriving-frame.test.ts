@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { InputWindow } from '../../src/resp/input-window.ts'
 import { LARGE_VALUE_BYTES } from '../../src/store/value.ts'
 import { frame, RequestRecorder, read } from './request-recorder.ts'
 
@@ -48,6 +49,27 @@ describe('a frame of many arguments', () => {
     expect(recorder.push(many, 60_000).told).toEqual(['overflow'])
     expect(recorder.reader.bufferedBytes).toBe(0)
   })
+})
+
+test.each([
+  ['in the command', (long: string) => [long]],
+  ['in the command, before others', (long: string) => [long, 'a', long.slice(0, 100)]],
+  ['in a key', (long: string) => ['GET', long]],
+])('an argument that is longer than what is parsed at once, %s, is what was sent', (_, make) => {
+  for (const length of [8_191, 32_760, 33_000, 70_000, 300_000]) {
+    const requests = [make('x'.repeat(length)), ['PING'], make('\r\n$'.repeat(length / 3))]
+    const input = requests.map((request) => frame(...request)).join('')
+    for (const chunk of [1_000, 32_768, 65_536]) expect(read(input, {}, chunk)).toEqual(requests)
+  }
+})
+
+test('an argument that comes in many chunks is not looked at again with each', () => {
+  const join = vi.spyOn(InputWindow.prototype, 'joinHead')
+  const input = frame('x'.repeat(4_000_000), 'y')
+  expect(read(input, {}, 10_000)).toHaveLength(1)
+  const bytes = join.mock.results.reduce((sum, { value }) => sum + (value as Buffer).length, 0)
+  expect(bytes).toBeLessThan(3 * input.length)
+  join.mockRestore()
 })
 
 test('an inline request in pieces, or a line that is not a header, is not taken for arguments', () => {
