@@ -20,7 +20,7 @@ export async function runTests(
   const started = performance.now()
   const patience = ['--testTimeout=3600000', '--hookTimeout=3600000']
   const child = spawn('node_modules/.bin/vitest', ['run', ...args, ...patience], {
-    env: { ...process.env, ...variables },
+    env: { ...process.env, ...variables, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let output = ''
@@ -28,8 +28,8 @@ export async function runTests(
     output += chunk
   })
   const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`${args.join(' ')} failed:\n${output}`)
   const total = /^\d+ passed.*$/m.exec(output)?.[0] ?? ''
+  if (code !== 0) throw new Error(`${total || 'no test has ended'}\n${output}`)
   return `${total}; ${number(Math.round((performance.now() - started) / 1000))} s`
 }
 
@@ -60,7 +60,7 @@ export async function group(requests: number): Promise<string> {
  */
 export async function otherNodes(numbers: string): Promise<string> {
   const child = spawn('.ci/other-nodes', {
-    env: { NODE_VERSIONS: numbers, ...process.env },
+    env: { NODE_VERSIONS: numbers, ...process.env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let output = ''
@@ -68,8 +68,8 @@ export async function otherNodes(numbers: string): Promise<string> {
     output += chunk
   })
   const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`the tests failed on another Node.js:\n${output}`)
   const versions = output.match(/^Node\.js v\S+/gm) ?? []
   const totals = output.match(/^\d+ passed.*$/gm) ?? []
+  if (code !== 0) throw new Error(`${versions.at(-1)}: ${totals.at(-1)}\n${output}`)
   return versions.map((version, i) => `${version}: ${totals[i]}`).join('; ')
 }
