@@ -35,6 +35,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   /** `host:port`, or `path:0` of a Unix socket. */
   readonly address: string
   readonly localAddress: string
+  /** Whether the client came over a Unix socket. */
+  readonly isUnixSocket: boolean
   /** Whether the client is on the same machine. */
   readonly isLocal: boolean
   /** Unix milliseconds. */
@@ -164,11 +166,6 @@ export interface ServerContext {
 /** Whether a client is subscribed to a channel, a tree channel or a pattern. */
 export function isSubscriber(client: Client): boolean {
   return client.channelCount + client.patternCount > 0
-}
-
-/** Whether a client came over a Unix socket, whose address Redis shows as the path with port 0. */
-export function isUnixSocket(client: Client): boolean {
-  return client.address.endsWith(':0')
 }
 
 /** Ends a transaction, executed or not, and all watches of the client (Redis). */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { User } from '../access/user.ts'
 import { type Client, endTransaction, limitKept } from '../request/client.ts'
 import { guarded, takeSteps } from '../request/guard.ts'
 import { isHttp } from '../resp/http-request.ts'
@@ -13,8 +14,9 @@ import { Drained } from './drained.ts'
 import { Ending } from './ending.ts'
 import { Output, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
+import type { Peer } from './peer.ts'
 import { MAX_BLOCKED_INPUT_BYTES, PostponedRequest } from './postponed-request.ts'
-import { type Peer, Session } from './session.ts'
+import { Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { TurnClient } from './turn.ts'
 import { UnreadReplies } from './unread-replies.ts'
@@ -54,8 +56,8 @@ export class Connection
   readonly #postponed = new PostponedRequest()
   readonly #drained = new Drained()
 
-  constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer) {
-    super(context.server, id, peer)
+  constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer, user?: User) {
+    super(context.server, id, peer, user)
     this.#context = context
     this.#reader = new RequestReader(this, context.requestLimits, context.frameDecoder)
     this.#reader.unauthenticated = this.needsPassword
