@@ -50,8 +50,6 @@ export class Connection
   #yielding = false
   /** When the client's turn ends, in milliseconds since the process began. */
   #turnEnd = 0
-  /** The client sends no more (half-close). */
-  #ended = false
   readonly #messages: OwnMessages
   readonly #postponed = new PostponedRequest()
   readonly #drained = new Drained()
@@ -133,8 +131,7 @@ export class Connection
       this.disconnect('it speaks HTTP: a web page may be attacking through a browser')
       return
     }
-    const { stats, persistence } = this.server
-    const errorsBefore = stats.errorReplies
+    const { persistence } = this.server
     const writesBefore = persistence.writes
     const start = this.reply.length
     this.#context.dispatcher.dispatch(this, args)
@@ -142,7 +139,7 @@ export class Connection
       // Messages delivered by the command stand before its reply, and are not part of it.
       this.#output.noteWrite(start + this.#messages.deliveredBytes, this.reply.length)
     }
-    if (this.#messages.some) this.#messages.afterCommand(stats.errorReplies !== errorsBefore)
+    if (this.#messages.some) this.#messages.afterCommand()
     this.#reader.unauthenticated = this.needsPassword
     if (this.reply.length >= EARLY_FLUSH_BYTES) {
       this.flush()
@@ -186,10 +183,13 @@ export class Connection
       if (reason !== undefined) this.disconnect(reason)
       return
     }
+    if (this.#serving) {
+      this.#messages.deliver(message)
+      return
+    }
     writeMessage(this.reply, message)
-    if (this.#serving) this.#messages.delivered(message)
     // An early flush measures the messages of other clients' requests against the output limit.
-    else if (this.reply.length >= EARLY_FLUSH_BYTES) this.flush()
+    if (this.reply.length >= EARLY_FLUSH_BYTES) this.flush()
     else this.#queueFlush()
   }
 
@@ -248,14 +248,13 @@ export class Connection
 
   answer(muted: boolean, run: () => void): boolean {
     if (this.#closing) return false
-    const { clock, stats } = this.server
-    const before = stats.errorReplies
+    const { clock } = this.server
     clock.begin()
     this.#begin()
     this.reply.muted = muted
     try {
       run()
-      if (this.#messages.some) this.#messages.afterCommand(stats.errorReplies !== before)
+      if (this.#messages.some) this.#messages.afterCommand()
     } finally {
       clock.end()
       this.#finish()
@@ -399,7 +398,7 @@ export class Connection
 
   #onEnd(): void {
     this.#context.turn.serve()
-    this.#ended = true
+    this.#ending.halfClosed = true
     this.#closeIfEnded()
   }
 
@@ -408,7 +407,8 @@ export class Connection
    * yielded its turn, or has yet to read or get its replies, is still owed the others.
    */
   #closeIfEnded(): void {
-    if (this.#ended && this.owed === 0 && (this.blocked || !this.#halted)) this.close()
+    const { halfClosed } = this.#ending
+    if (halfClosed && this.owed === 0 && (this.blocked || !this.#halted)) this.close()
   }
 
   /** Cancels all that the client has asked for: waits, watches, subscriptions, its transaction. */
