@@ -175,11 +175,18 @@ export function endTransaction(client: Client): void {
   client.watched = undefined
 }
 
+type Asking = Pick<Client, 'transaction' | 'watched' | 'subscriptionBytes'>
+
 /** Memory that a client's queued requests, watched keys and subscriptions take, about, in bytes. */
-export function keptBytes(client: Client): number {
+export function keptBytes(client: Asking): number {
   const queue = client.transaction?.bytes ?? 0
   const watched = client.watched?.bytes ?? 0
   return queue + watched + client.subscriptionBytes
+}
+
+/** How much of {@link keptBytes} lies in V8's heap: all but the large values of queued requests. */
+export function keptHeapBytes(client: Asking): number {
+  return keptBytes(client) - (client.transaction?.largeBytes ?? 0)
 }
 
 /**

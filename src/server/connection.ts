@@ -84,11 +84,11 @@ export class Connection
   }
 
   get keptBytes(): number {
-    return this.#output.ownBytes + this.bufferedInput + this.owedBytes
+    return this.#output.ownBytes + this.bufferedInput + this.owedBytes + this.askedBytes
   }
 
   get heapBytes(): number {
-    return this.#reader.heapBytes + this.#postponed.bytes + this.#output.heapBytes
+    return this.#reader.heapBytes + this.#postponed.bytes + this.#output.heapBytes + this.askedHeap
   }
 
   get closing(): boolean {

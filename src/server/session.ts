@@ -1,5 +1,5 @@
 import type { User } from '../access/user.ts'
-import type { ServerContext } from '../request/client.ts'
+import { keptBytes, keptHeapBytes, type ServerContext } from '../request/client.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
 import { SPEAKS_TLS } from '../resp/frame-walker.ts'
@@ -79,6 +79,16 @@ export class Session {
   /** Whether the client has to authenticate before its requests are served. */
   get needsPassword(): boolean {
     return !this.authenticated && this.server.users.loginRequired
+  }
+
+  /** Memory that its queued requests, watched keys and subscriptions take. */
+  protected get askedBytes(): number {
+    return keptBytes(this)
+  }
+
+  /** How much of that lies in V8's heap. */
+  protected get askedHeap(): number {
+    return keptHeapBytes(this)
   }
 
   maySee(path: string): boolean {
