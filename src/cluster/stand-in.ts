@@ -26,6 +26,8 @@ export class StandIn {
     stand.reply = client.reply
     stand.id = client.id
     stand.address = client.address
+    stand.isUnixSocket = client.isUnixSocket
+    stand.isLocal = client.isLocal
     stand.name = client.name
     stand.user = client.user
     stand.replyMode = client.replyMode

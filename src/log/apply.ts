@@ -186,6 +186,7 @@ export function silentClient(server: ServerContext): Client {
     id: 0,
     address: '',
     localAddress: '',
+    isUnixSocket: false,
     isLocal: true,
     createdAt: 0,
     lastRequestAt: 0,

@@ -109,7 +109,8 @@ function shortened(args: readonly Value[], secrets: readonly number[]): string[]
   const kept = args.length > MAX_ARGUMENTS ? MAX_ARGUMENTS - 1 : args.length
   const shown = args.slice(0, kept).map((arg, i) => {
     if (secrets.includes(i)) return '(redacted)'
-    if (isShort(arg)) return textOfValue(arg)
+    // A short one is often cut from the text of all requests of a turn.
+    if (isShort(arg)) return ownCopy(textOfValue(arg))
     const more = arg.length - MAX_ARGUMENT_BYTES
     return `${ownCopy(textOfValue(sliceValue(arg, 0, MAX_ARGUMENT_BYTES)))}... (${more} more bytes)`
   })

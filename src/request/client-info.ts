@@ -1,5 +1,5 @@
 import { textOf } from './arguments/token.ts'
-import { type Client, isSubscriber, isUnixSocket, keptBytes } from './client.ts'
+import { type Client, isSubscriber, keptBytes } from './client.ts'
 
 /** The types of clients that CLIENT LIST and CLIENT KILL select by (Redis). */
 export type ClientType = 'normal' | 'pubsub' | 'replica' | 'master'
@@ -30,7 +30,7 @@ function flagsOf(client: Client): string {
     client.transaction !== undefined && 'x',
     client.blocked && 'b',
     client.watched?.touched === true && 'd',
-    isUnixSocket(client) && 'U',
+    client.isUnixSocket && 'U',
     client.noEvict && 'e',
     client.noTouch && 'T',
   ].filter((flag) => flag !== false)

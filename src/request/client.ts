@@ -35,6 +35,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   /** `host:port`, or `path:0` of a Unix socket. */
   readonly address: string
   readonly localAddress: string
+  /** Whether the client came over a Unix socket. */
+  readonly isUnixSocket: boolean
   /** Whether the client is on the same machine. */
   readonly isLocal: boolean
   /** Unix milliseconds. */
@@ -166,11 +168,6 @@ export function isSubscriber(client: Client): boolean {
   return client.channelCount + client.patternCount > 0
 }
 
-/** Whether a client came over a Unix socket, whose address Redis shows as the path with port 0. */
-export function isUnixSocket(client: Client): boolean {
-  return client.address.endsWith(':0')
-}
-
 /** Ends a transaction, executed or not, and all watches of the client (Redis). */
 export function endTransaction(client: Client): void {
   client.transaction = undefined
@@ -178,11 +175,18 @@ export function endTransaction(client: Client): void {
   client.watched = undefined
 }
 
+type Asking = Pick<Client, 'transaction' | 'watched' | 'subscriptionBytes'>
+
 /** Memory that a client's queued requests, watched keys and subscriptions take, about, in bytes. */
-export function keptBytes(client: Client): number {
+export function keptBytes(client: Asking): number {
   const queue = client.transaction?.bytes ?? 0
   const watched = client.watched?.bytes ?? 0
   return queue + watched + client.subscriptionBytes
+}
+
+/** How much of {@link keptBytes} lies in V8's heap: all but the large values of queued requests. */
+export function keptHeapBytes(client: Asking): number {
+  return keptBytes(client) - (client.transaction?.largeBytes ?? 0)
 }
 
 /**

@@ -3,7 +3,7 @@
 import type { User } from '../access/user.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { textOfValue } from '../store/value.ts'
-import { type Client, isUnixSocket, type ServerContext } from './client.ts'
+import type { Client, ServerContext } from './client.ts'
 import { describeClient } from './client-info.ts'
 import type { Denial } from './denial.ts'
 import { requestKeys } from './key-specs.ts'
@@ -80,7 +80,7 @@ export function showToMonitors(
   if (entry.command.flags.includes('admin') || entry.command.flags.includes('skip_monitor')) return
   const now = server.clock.now()
   const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`
-  const address = isUnixSocket(client) ? `unix:${client.address.slice(0, -2)}` : client.address
+  const address = client.isUnixSocket ? `unix:${client.address.slice(0, -2)}` : client.address
   const secrets = new Set(secretsOf(entry, args))
   const shown = args.map((arg, i) => (secrets.has(i) ? undefined : arg))
   const line = monitorLine(`${time} [0 ${address}]`, shown)

@@ -15,6 +15,8 @@ export class Transaction {
   failed = false
   /** Memory that the queue takes, about. */
   bytes = 0
+  /** How much of that are large values, which lie outside of V8's heap. */
+  largeBytes = 0
   /** Whether one of the requests may change the tree. */
   writes = false
   /** Whether one of the requests may write, or tells others: a log has to put it in order. */
@@ -39,6 +41,9 @@ export class Transaction {
     if (command.grows) this.grows = true
     if (command.isLong) this.isLong = true
     this.bytes += bytesOfRequest(args)
+    for (const arg of args as readonly Value[]) {
+      if (typeof arg !== 'string') this.largeBytes += arg.length
+    }
   }
 }
 

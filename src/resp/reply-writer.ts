@@ -62,6 +62,8 @@ export class ReplyWriter {
   protocol: 2 | 3 = 2
   /** CLIENT REPLY OFF and SKIP: while true, nothing is appended. */
   muted = false
+  /** The shortest length to which {@link rewind} has gone back since this was last set. */
+  rewoundTo = Number.POSITIVE_INFINITY
   #buffer: Buffer = NOTHING
   /** Where in the buffer the next byte goes. */
   #length = 0
@@ -111,6 +113,7 @@ export class ReplyWriter {
 
   /** Goes back to an earlier length, and so undoes what was written since. */
   rewind(length: number): void {
+    if (length < this.rewoundTo) this.rewoundTo = length
     if (length >= this.#partsLength) {
       this.#length = length - this.#partsLength
       return

@@ -1,10 +1,9 @@
 import type { Socket } from 'node:net'
-import { isLoopback } from '../access/loopback.ts'
 import { takeSteps } from '../request/guard.ts'
 import { noteCertificate, userOfCertificate } from '../request/login.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionContext } from './connection-context.ts'
-import { hostPort } from './host-port.ts'
+import { type Peer, peerOf } from './peer.ts'
 
 /** Time between two surveys, which look for idle and slow clients. */
 const SURVEY_INTERVAL_MS = 1000
@@ -46,7 +45,8 @@ export class Admission {
   }
 
   /**
-   * Begins to serve a socket, or refuses it with an error reply and closes it.
+   * Begins to serve a socket, or refuses it with an error reply and closes it. A connection that its client has
+   * reset already is dead, and none of its requests is served.
    *
    * @param unixPath path of the Unix socket that the client connected to; undefined for TCP
    * @param certified the user that the client's certificate names
@@ -57,23 +57,20 @@ export class Admission {
     turn.accepted()
     // Node.js ends the process for an error on a socket without a listener, a refused one too.
     socket.on('error', () => {})
-    const refusal = this.#refusal(socket, unixPath)
+    const peer = peerOf(socket, unixPath)
+    if (peer === undefined) {
+      socket.destroy()
+      return
+    }
+    const refusal = this.#refusal(peer)
     if (refusal !== undefined) {
       this.refuse(socket, refusal)
       return
     }
     const keepAlive = server.config.get('tcp-keepalive')
     if (unixPath === undefined && keepAlive > 0) socket.setKeepAlive(true, keepAlive * 1000)
-    const address =
-      unixPath === undefined ? hostPort(socket.remoteAddress, socket.remotePort) : `${unixPath}:0`
-    const localAddress =
-      unixPath === undefined ? hostPort(socket.localAddress, socket.localPort) : `${unixPath}:0`
     const user = certified === undefined ? undefined : userOfCertificate(server.users, certified)
-    const client = new Connection(this.#context, socket, this.#nextId++, {
-      address,
-      localAddress,
-      user,
-    })
+    const client = new Connection(this.#context, socket, this.#nextId++, peer, user)
     this.clients.set(client.id, client)
     server.clientsByUser.add(client)
     if (certified !== undefined) noteCertificate(client, certified)
@@ -110,15 +107,13 @@ export class Admission {
   }
 
   /** The error reply for a socket that must not be served; undefined for any other. */
-  #refusal(socket: Socket, unixPath: string | undefined): string | undefined {
+  #refusal({ isLocal }: Peer): string | undefined {
     const { config, users } = this.#context.server
     if (!this.hasRoom()) {
       return '-ERR max number of clients reached\r\n'
     }
     const open = config.get('protected-mode') && users.default.nopass
-    if (open && unixPath === undefined && !isLoopback(socket.remoteAddress ?? ''))
-      return PROTECTED_MODE_ERROR
-    return undefined
+    return open && !isLocal ? PROTECTED_MODE_ERROR : undefined
   }
 
   /** Disconnects clients that are idle (`timeout`), read too slowly or take too long to close. */

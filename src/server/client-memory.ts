@@ -19,7 +19,10 @@ const FULL_HEAP_SHARE = 1 / 8
 /** Less input than this of one client is not noted as it comes: it lies outside of the heap, unparsed. */
 export const MIN_WAITING_BYTES = 32 * 1024
 
-/** A client that makes the server keep replies that it has not read, and requests not yet served. */
+/**
+ * A client that makes the server keep replies that it has not read, requests not yet served, those that MULTI has
+ * queued, and the names that it watches or listens to.
+ */
 export interface KeepingClient {
   /** Bytes in use for this client alone. */
   readonly keptBytes: number
@@ -121,7 +124,7 @@ function evictAbove(
   for (const [client, bytes] of keeping) {
     if (total <= limit) break
     client.disconnect(
-      `all clients together keep ${total} bytes of unread replies and waiting requests, more than ${limit}, and it keeps the most: ${bytes}`,
+      `all clients together keep ${total} bytes of unread replies, and of requests that wait or are queued, more than ${limit}, and it keeps the most: ${bytes}`,
     )
     total -= bytes
     evicted++

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { User } from '../access/user.ts'
 import { type Client, endTransaction, limitKept } from '../request/client.ts'
 import { guarded, takeSteps } from '../request/guard.ts'
 import { isHttp } from '../resp/http-request.ts'
@@ -13,8 +14,9 @@ import { Drained } from './drained.ts'
 import { Ending } from './ending.ts'
 import { Output, type OutputOwner } from './output.ts'
 import { type MessageBytes, OwnMessages, writeMessage } from './own-messages.ts'
+import type { Peer } from './peer.ts'
 import { MAX_BLOCKED_INPUT_BYTES, PostponedRequest } from './postponed-request.ts'
-import { type Peer, Session } from './session.ts'
+import { Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { TurnClient } from './turn.ts'
 import { UnreadReplies } from './unread-replies.ts'
@@ -48,14 +50,12 @@ export class Connection
   #yielding = false
   /** When the client's turn ends, in milliseconds since the process began. */
   #turnEnd = 0
-  /** The client sends no more (half-close). */
-  #ended = false
   readonly #messages: OwnMessages
   readonly #postponed = new PostponedRequest()
   readonly #drained = new Drained()
 
-  constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer) {
-    super(context.server, id, peer)
+  constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer, user?: User) {
+    super(context.server, id, peer, user)
     this.#context = context
     this.#reader = new RequestReader(this, context.requestLimits, context.frameDecoder)
     this.#reader.unauthenticated = this.needsPassword
@@ -84,11 +84,11 @@ export class Connection
   }
 
   get keptBytes(): number {
-    return this.#output.ownBytes + this.bufferedInput + this.owedBytes
+    return this.#output.ownBytes + this.bufferedInput + this.owedBytes + this.askedBytes
   }
 
   get heapBytes(): number {
-    return this.#reader.heapBytes + this.#postponed.bytes + this.#output.heapBytes
+    return this.#reader.heapBytes + this.#postponed.bytes + this.#output.heapBytes + this.askedHeap
   }
 
   get closing(): boolean {
@@ -131,8 +131,7 @@ export class Connection
       this.disconnect('it speaks HTTP: a web page may be attacking through a browser')
       return
     }
-    const { stats, persistence } = this.server
-    const errorsBefore = stats.errorReplies
+    const { persistence } = this.server
     const writesBefore = persistence.writes
     const start = this.reply.length
     this.#context.dispatcher.dispatch(this, args)
@@ -140,7 +139,7 @@ export class Connection
       // Messages delivered by the command stand before its reply, and are not part of it.
       this.#output.noteWrite(start + this.#messages.deliveredBytes, this.reply.length)
     }
-    if (this.#messages.some) this.#messages.afterCommand(stats.errorReplies !== errorsBefore)
+    if (this.#messages.some) this.#messages.afterCommand()
     this.#reader.unauthenticated = this.needsPassword
     if (this.reply.length >= EARLY_FLUSH_BYTES) {
       this.flush()
@@ -184,10 +183,13 @@ export class Connection
       if (reason !== undefined) this.disconnect(reason)
       return
     }
+    if (this.#serving) {
+      this.#messages.deliver(message)
+      return
+    }
     writeMessage(this.reply, message)
-    if (this.#serving) this.#messages.delivered(message)
     // An early flush measures the messages of other clients' requests against the output limit.
-    else if (this.reply.length >= EARLY_FLUSH_BYTES) this.flush()
+    if (this.reply.length >= EARLY_FLUSH_BYTES) this.flush()
     else this.#queueFlush()
   }
 
@@ -246,14 +248,13 @@ export class Connection
 
   answer(muted: boolean, run: () => void): boolean {
     if (this.#closing) return false
-    const { clock, stats } = this.server
-    const before = stats.errorReplies
+    const { clock } = this.server
     clock.begin()
     this.#begin()
     this.reply.muted = muted
     try {
       run()
-      if (this.#messages.some) this.#messages.afterCommand(stats.errorReplies !== before)
+      if (this.#messages.some) this.#messages.afterCommand()
     } finally {
       clock.end()
       this.#finish()
@@ -397,7 +398,7 @@ export class Connection
 
   #onEnd(): void {
     this.#context.turn.serve()
-    this.#ended = true
+    this.#ending.halfClosed = true
     this.#closeIfEnded()
   }
 
@@ -406,7 +407,8 @@ export class Connection
    * yielded its turn, or has yet to read or get its replies, is still owed the others.
    */
   #closeIfEnded(): void {
-    if (this.#ended && this.owed === 0 && (this.blocked || !this.#halted)) this.close()
+    const { halfClosed } = this.#ending
+    if (halfClosed && this.owed === 0 && (this.blocked || !this.#halted)) this.close()
   }
 
   /** Cancels all that the client has asked for: waits, watches, subscriptions, its transaction. */

@@ -11,6 +11,8 @@ export class Ending {
   /** On the scale of `Clock.elapsed`. */
   #since = Number.POSITIVE_INFINITY
   #dropped = false
+  /** The client sends no more (half-close). */
+  halfClosed = false
 
   constructor(socket: Socket, output: Output) {
     this.#socket = socket

@@ -7,14 +7,21 @@ export type MessageBytes = Uint8Array | ReplySource
 /** More messages than this, held back until the client's own EXEC ends, disconnect the client. */
 const MAX_DEFERRED_BYTES = 64 * 1024 * 1024
 
+interface Delivered {
+  readonly message: MessageBytes
+  /** Where it begins in the output. */
+  readonly start: number
+}
+
 /** The messages that a client's own request brings it. */
 export class OwnMessages {
   /** Whether there are any, so that an ordinary request pays for one look only. */
   some = false
   readonly #reply: ReplyWriter
-  /** Messages written during the present command: kept here because an error discards its reply. */
-  #delivered: MessageBytes[] = []
-  #deliveredBytes = 0
+  /** Messages among the output of the present command, with where each begins. */
+  #delivered: Delivered[] = []
+  /** Messages that an error has discarded, with all that its command had written. */
+  #discarded: MessageBytes[] = []
   /** Messages that came during EXEC: kept back because they would split its reply. */
   #deferred: MessageBytes[] = []
   #deferredBytes = 0
@@ -23,16 +30,19 @@ export class OwnMessages {
     this.#reply = reply
   }
 
-  /** Bytes that stand before the reply of the present command. */
+  /** Bytes of messages that stand before the reply of the present command. */
   get deliveredBytes(): number {
-    return this.#deliveredBytes
+    if (!this.some) return 0
+    this.#sort()
+    return this.#delivered.reduce((bytes, { message }) => bytes + lengthOf(message), 0)
   }
 
-  /** Notes a message that has been written before the reply of the present command. */
-  delivered(message: MessageBytes): void {
+  /** Writes a message before the reply of the present command. */
+  deliver(message: MessageBytes): void {
     this.some = true
-    this.#delivered.push(message)
-    this.#deliveredBytes += lengthOf(message)
+    this.#sort()
+    this.#delivered.push({ message, start: this.#reply.length })
+    writeMessage(this.#reply, message)
   }
 
   /** Keeps a message back until EXEC ends. @returns why the client must be disconnected, if it must */
@@ -44,14 +54,29 @@ export class OwnMessages {
     return `its own EXEC has brought it more than ${MAX_DEFERRED_BYTES} bytes of messages`
   }
 
-  /** Called when a command has run. @param failed whether an error has replaced all that it wrote */
-  afterCommand(failed: boolean): void {
-    if (failed) this.#writeAll(this.#delivered)
+  /** Called when a command has run: writes the messages that are not in the output yet, or not any more. */
+  afterCommand(): void {
+    this.#sort()
+    this.#writeAll(this.#discarded)
     this.#writeAll(this.#deferred)
     this.#delivered = []
+    this.#discarded = []
     this.#deferred = []
-    this.#deliveredBytes = this.#deferredBytes = 0
+    this.#deferredBytes = 0
     this.some = false
+  }
+
+  /**
+   * Finds the messages that are not in the output any more. Whether a request has failed does not tell: the
+   * failure of one in an EXEC discards the output of that one alone.
+   */
+  #sort(): void {
+    const end = this.#reply.rewoundTo
+    if (end === Number.POSITIVE_INFINITY) return
+    this.#reply.rewoundTo = Number.POSITIVE_INFINITY
+    const first = this.#delivered.findIndex(({ start }) => start >= end)
+    if (first < 0) return
+    for (const { message } of this.#delivered.splice(first)) this.#discarded.push(message)
   }
 
   #writeAll(messages: readonly MessageBytes[]): void {

@@ -1,18 +1,9 @@
-import { isLoopback } from '../access/loopback.ts'
 import type { User } from '../access/user.ts'
-import type { ServerContext } from '../request/client.ts'
+import { keptBytes, keptHeapBytes, type ServerContext } from '../request/client.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
 import { SPEAKS_TLS } from '../resp/frame-walker.ts'
-
-/** Who is at the other end of a connection. */
-export interface Peer {
-  /** `host:port`, or `path:0` of a Unix socket. */
-  readonly address: string
-  readonly localAddress: string
-  /** As whom the client has logged in, by its certificate; undefined for the default user. */
-  readonly user: User | undefined
-}
+import type { Peer } from './peer.ts'
 
 /** The fields of a client that commands read and change. */
 export class Session {
@@ -21,6 +12,8 @@ export class Session {
   /** `host:port`, or `path:0` of a Unix socket. */
   readonly address: string
   readonly localAddress: string
+  readonly isUnixSocket: boolean
+  readonly isLocal: boolean
   /** Unix milliseconds. */
   readonly createdAt: number
   readonly channels = new Set<string>()
@@ -51,19 +44,18 @@ export class Session {
   noTouch = false
   replyMode: 'on' | 'off' | 'skip' = 'on'
 
-  constructor(server: ServerContext, id: number, { address, localAddress, user }: Peer) {
+  /** @param user as whom the client has logged in, by its certificate; undefined for the default user */
+  constructor(server: ServerContext, id: number, peer: Peer, user: User | undefined) {
     this.server = server
     this.id = id
-    this.address = address
-    this.localAddress = localAddress
+    this.address = peer.address
+    this.localAddress = peer.localAddress
+    this.isUnixSocket = peer.isUnixSocket
+    this.isLocal = peer.isLocal
     this.createdAt = server.clock.now()
     this.lastRequestAt = server.clock.elapsed()
     this.user = user ?? server.users.default
     this.authenticated = user !== undefined || !server.users.loginRequired
-  }
-
-  get isLocal(): boolean {
-    return this.address.endsWith(':0') || isLoopback(this.address.replace('[', ''))
   }
 
   get channelCount(): number {
@@ -87,6 +79,16 @@ export class Session {
   /** Whether the client has to authenticate before its requests are served. */
   get needsPassword(): boolean {
     return !this.authenticated && this.server.users.loginRequired
+  }
+
+  /** Memory that its queued requests, watched keys and subscriptions take. */
+  protected get askedBytes(): number {
+    return keptBytes(this)
+  }
+
+  /** How much of that lies in V8's heap. */
+  protected get askedHeap(): number {
+    return keptHeapBytes(this)
   }
 
   maySee(path: string): boolean {

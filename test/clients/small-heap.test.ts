@@ -195,6 +195,20 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     expect(await client.call('GET', 'k0')).toBe('x'.repeat(8000))
   })
 
+  test('large values that many clients queue take no more than their share', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    const value = 'x'.repeat(4_000_000)
+    const clients = await Promise.all(Array.from({ length: 8 }, () => visitPort(port)))
+    // All of them together queue 128 MB.
+    for (const queuing of clients) {
+      await queuing.call('MULTI')
+      for (let n = 0; n < 4 && !queuing.ended; n++) await queuing.call('SET', 'k', value)
+    }
+    while ((await info(client, 'stats')).get('evicted_clients') === '0');
+    for (const queuing of clients) await queuing.vanish()
+  })
+
   test('clients that wait at long paths do not fill it', async () => {
     const { port } = await startOn(smallHeap, temporaryDirectory())
     const client = await visitPort(port)

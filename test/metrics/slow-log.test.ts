@@ -3,6 +3,7 @@ import { AclLog } from '../../src/access/acl-log.ts'
 import { Config } from '../../src/config/config.ts'
 import { SlowLog } from '../../src/metrics/slow-log.ts'
 import { ManualClock } from '../../src/store/clock.ts'
+import { usedMemory } from '../server/memory.ts'
 
 const CLIENT = { address: '127.0.0.1:1', name: '' }
 
@@ -103,4 +104,18 @@ test('an entry of a long ACL LOG moves none of the others', () => {
   }
   expect(unshift.mock.calls.length + splice.mock.calls.length).toBe(0)
   vi.restoreAllMocks()
+})
+
+test('the slow log keeps no text that its arguments are cut from', () => {
+  const config = new Config()
+  config.set('slowlog-log-slower-than', ['0'])
+  config.set('slowlog-max-len', ['1000000'])
+  const log = new SlowLog(config, new ManualClock(), 8 * 1024 ** 2)
+  const before = usedMemory()
+  for (let i = 0; i < 10_000; i++) {
+    const text = Buffer.alloc(4096, `${i} `).toString('latin1')
+    log.add(CLIENT, ['GET', text.slice(100, 125)], [], 1)
+  }
+  expect(usedMemory() - before).toBeLessThan(6 * 1024 ** 2)
+  expect(log.length).toBe(10_000)
 })

@@ -95,11 +95,15 @@ export class TlsGate {
     return this.#waiting.size
   }
 
-  /** Begins with a socket from a server with `pauseOnConnect`. */
+  /** Begins with a socket from a server with `pauseOnConnect`; ends one that its client has reset already. */
   accept(socket: Socket): void {
+    socket.on('error', () => {})
+    if (socket.remoteAddress === undefined) {
+      socket.destroy()
+      return
+    }
     const ends = endsOf(socket)
     this.#waiting.set(ends, { socket, since: this.#options.elapsed() })
-    socket.on('error', () => {})
     socket.once('close', () => {
       this.#turns.end(socket)
       this.#rotation.remove(socket)

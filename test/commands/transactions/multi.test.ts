@@ -4,6 +4,7 @@ import { join as joinPath } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { RunningServer } from '../../../src/server/start.ts'
 import { type Clock, ManualClock } from '../../../src/store/clock.ts'
+import { StoreError } from '../../../src/store/errors.ts'
 import type { Event } from '../../../src/store/event.ts'
 import { testAlone } from '../../cluster/alone.ts'
 import { useDisk } from '../../persistence/support.ts'
@@ -217,6 +218,49 @@ test('messages to a client while its EXEC runs come after the reply, once', asyn
   expect(messages.map(({ items }) => items[1])).toEqual(['/a', 'c'])
   expect(await client.call('PING')).toBe('PONG')
 })
+
+test.each([
+  ['EXEC', false],
+  ['an EXEC of which one request fails', true],
+])('what expires before %s is told once, before the reply', async (_, fails) => {
+  const clock = new IdleClock()
+  const client = await join(await start({ clock }), 3)
+  await client.call('SET', 'text', 'abc')
+  expect(await client.call('SUBSCRIBE', '/k')).toBeInstanceOf(Push)
+  await client.call('SET', 'k', 'v', 'PX', '5')
+  await client.next()
+  for (const request of ['MULTI', 'SET k new', fails ? 'INCR text' : 'INCR n'])
+    await client.call(...request.split(' '))
+  clock.time += 5
+  client.send('EXEC')
+  const output = await client.untilPong()
+  const actions = output.map((reply) => (reply instanceof Push ? actionOf(reply) : 'reply'))
+  expect(actions).toEqual(['expire', 'reply', 'set'])
+})
+
+test('what a request tells its own client before it fails is told once, after the error', async () => {
+  const clock = new IdleClock()
+  const server = await start({ clock })
+  const client = await join(server, 3)
+  await client.call('SUBSCRIBE', '/k', '/l')
+  await client.next()
+  for (const key of ['k', 'l']) {
+    await client.call('SET', key, 'v', 'PX', '5')
+    await client.next()
+  }
+  clock.time += 5
+  server.store.create = (path) => {
+    server.store.expireBefore([path])
+    throw new StoreError(105, path, server.store.index)
+  }
+  // The last request fails, too, but tells nothing.
+  client.write(['k', 'l', 'k'].map((key) => frame('KCREATE', `/${key}`, 'new')).join(''))
+  const output = await client.untilPong()
+  const actions = output.map((reply) => (reply instanceof Push ? actionOf(reply) : 'reply'))
+  expect(actions).toEqual(['reply', 'expire', 'reply', 'expire', 'reply'])
+})
+
+const actionOf = ({ items }: Push): string => JSON.parse(String(items[2])).action
 
 test('a watcher sees the events of a transaction with no other event between them', async () => {
   const server = await start()
