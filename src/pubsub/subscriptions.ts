@@ -9,6 +9,7 @@ import { matchGlob } from '../text/glob.ts'
 import { deliverTo } from './deliver.ts'
 import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
+import { MAX_LITERAL_BYTES, TreePatterns } from './tree-patterns.ts'
 import { type Burst, encodeOnce, TreeStream } from './tree-stream.ts'
 
 /** The client's limit is checked after every run of this many names in a request. */
@@ -17,6 +18,8 @@ const NAMES_PER_CHECK = 256
 const SUBSCRIPTION_BYTES = 350
 /** Memory that a subscription to a tree channel takes besides its name; it has a watcher. */
 const TREE_SUBSCRIPTION_BYTES = 900
+/** Memory that a subscription to a tree pattern takes besides names; it may have a place of its own. */
+const TREE_PATTERN_BYTES = 900
 
 /** The subscriptions of all clients: to channels and patterns of Redis, and of the tree. */
 export class Subscriptions implements Burst {
@@ -24,8 +27,7 @@ export class Subscriptions implements Burst {
   readonly #channels = new Map<string, Set<Subscriber>>()
   readonly #streams = new Map<string, TreeStream>()
   readonly #patterns = new Map<string, Set<Subscriber>>()
-  /** Patterns that begin with a slash, which match the keys of events. */
-  readonly #treePatterns = new Map<string, Set<Subscriber>>()
+  readonly #treePatterns = new TreePatterns()
   #endTreePatterns: (() => void) | undefined
   /** The client whose requests are being served. */
   served: Subscriber | undefined
@@ -46,6 +48,11 @@ export class Subscriptions implements Burst {
 
   get patternCount(): number {
     return this.#patterns.size + this.#treePatterns.size
+  }
+
+  /** How many patterns an event at a path or below it is compared with at most. */
+  countPatternsAround(path: string): number {
+    return this.#treePatterns.size === 0 ? 0 : this.#treePatterns.countAround(path)
   }
 
   /**
@@ -101,14 +108,15 @@ export class Subscriptions implements Burst {
       if (!client.patterns.has(pattern)) {
         client.patterns.add(pattern)
         client.subscriptionBytes += patternBytes(pattern)
-        listenersOf(this.#patternsLike(pattern), pattern).add(client)
+        if (isTreeChannel(pattern)) this.#treePatterns.add(pattern, client)
+        else listenersOf(this.#patterns, pattern).add(client)
       }
       confirm(client, 'psubscribe', pattern)
     }
     if (this.#treePatterns.size > 0 && this.#endTreePatterns === undefined) {
       const onFailure = (error: unknown): void => {
         this.#endTreePatterns = undefined
-        for (const listeners of this.#treePatterns.values()) cutOff(listeners, error)
+        for (const listeners of this.#treePatterns.listeners()) cutOff(listeners, error)
       }
       this.#endTreePatterns = this.#store.hub.addEverywhere(
         (event) => this.#matchEvent(event),
@@ -152,7 +160,7 @@ export class Subscriptions implements Burst {
     for (const stream of this.#streams.values()) {
       for (const client of stream.subscribers()) watchers.add(client)
     }
-    for (const listeners of this.#treePatterns.values()) {
+    for (const listeners of this.#treePatterns.listeners()) {
       for (const client of listeners) watchers.add(client)
     }
     for (const client of watchers) client.close()
@@ -240,20 +248,16 @@ export class Subscriptions implements Burst {
   #leavePattern(client: Subscriber, pattern: string): void {
     if (!client.patterns.delete(pattern)) return
     client.subscriptionBytes -= patternBytes(pattern)
-    leave(this.#patternsLike(pattern), pattern, client)
+    if (isTreeChannel(pattern)) this.#treePatterns.remove(pattern, client)
+    else leave(this.#patterns, pattern, client)
     if (this.#treePatterns.size > 0) return
     this.#endTreePatterns?.()
     this.#endTreePatterns = undefined
   }
 
-  #patternsLike(pattern: string): Map<string, Set<Subscriber>> {
-    return isTreeChannel(pattern) ? this.#treePatterns : this.#patterns
-  }
-
   #matchEvent(event: Event): void {
     const { key } = event.node
-    for (const [pattern, listeners] of this.#treePatterns) {
-      if (!matchGlob(pattern, key)) continue
+    for (const { pattern, listeners } of this.#treePatterns.matching(key)) {
       try {
         const head = encodeBulk('pmessage') + encodeBulk(pattern) + encodeBulk(key)
         deliverTo(listeners, messageOf(4, head, encodeOnce(event)))
@@ -318,7 +322,9 @@ function channelBytes(channel: string): number {
 }
 
 function patternBytes(pattern: string): number {
-  return SUBSCRIPTION_BYTES + pattern.length
+  if (!isTreeChannel(pattern)) return SUBSCRIPTION_BYTES + pattern.length
+  // The path that it is kept at, and one where that parts from another.
+  return TREE_PATTERN_BYTES + pattern.length + 2 * Math.min(pattern.length, MAX_LITERAL_BYTES)
 }
 
 function confirm(client: Subscriber, kind: string, name: string | null): void {
