@@ -7,10 +7,11 @@ import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
 import { matchGlob } from '../text/glob.ts'
 import { deliverTo } from './deliver.ts'
+import { ShownEvent } from './shown-event.ts'
 import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
 import { MAX_LITERAL_BYTES, TreePatterns } from './tree-patterns.ts'
-import { type Burst, encodeOnce, TreeStream } from './tree-stream.ts'
+import { type Burst, TreeStream } from './tree-stream.ts'
 
 /** The client's limit is checked after every run of this many names in a request. */
 const NAMES_PER_CHECK = 256
@@ -31,13 +32,15 @@ export class Subscriptions implements Burst {
   #endTreePatterns: (() => void) | undefined
   /** The client whose requests are being served. */
   served: Subscriber | undefined
+  readonly shown: ShownEvent
   /** The streams with messages to send at the end of the turn. */
   readonly #gathered = new Set<TreeStream>()
   readonly #onGathered: () => void
 
-  /** @param onGathered called when there are messages to {@link flush} at the end of the turn */
+  /** @param onGathered called when there is something to {@link flush} at the end of the turn */
   constructor(store: Store, onGathered: () => void) {
     this.#store = store
+    this.shown = new ShownEvent(onGathered)
     this.#onGathered = onGathered
   }
 
@@ -148,8 +151,9 @@ export class Subscriptions implements Burst {
     this.#onGathered()
   }
 
-  /** Sends the messages that the streams have gathered. */
+  /** Sends the messages that the streams have gathered, and forgets the last event. */
   flush(): void {
+    this.shown.forget()
     for (const stream of this.#gathered) stream.flush()
     this.#gathered.clear()
   }
@@ -260,7 +264,7 @@ export class Subscriptions implements Burst {
     for (const { pattern, listeners } of this.#treePatterns.matching(key)) {
       try {
         const head = encodeBulk('pmessage') + encodeBulk(pattern) + encodeBulk(key)
-        deliverTo(listeners, messageOf(4, head, encodeOnce(event)))
+        deliverTo(listeners, messageOf(4, head, this.shown.encode(event)))
       } catch (error) {
         cutOff(listeners, error)
       }
