@@ -7,9 +7,11 @@ import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
 import { matchGlob } from '../text/glob.ts'
 import { deliverTo } from './deliver.ts'
+import { ShownEvent } from './shown-event.ts'
 import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
-import { type Burst, encodeOnce, TreeStream } from './tree-stream.ts'
+import { MAX_LITERAL_BYTES, TreePatterns } from './tree-patterns.ts'
+import { type Burst, TreeStream } from './tree-stream.ts'
 
 /** The client's limit is checked after every run of this many names in a request. */
 const NAMES_PER_CHECK = 256
@@ -17,6 +19,8 @@ const NAMES_PER_CHECK = 256
 const SUBSCRIPTION_BYTES = 350
 /** Memory that a subscription to a tree channel takes besides its name; it has a watcher. */
 const TREE_SUBSCRIPTION_BYTES = 900
+/** Memory that a subscription to a tree pattern takes besides names; it may have a place of its own. */
+const TREE_PATTERN_BYTES = 900
 
 /** The subscriptions of all clients: to channels and patterns of Redis, and of the tree. */
 export class Subscriptions implements Burst {
@@ -24,18 +28,19 @@ export class Subscriptions implements Burst {
   readonly #channels = new Map<string, Set<Subscriber>>()
   readonly #streams = new Map<string, TreeStream>()
   readonly #patterns = new Map<string, Set<Subscriber>>()
-  /** Patterns that begin with a slash, which match the keys of events. */
-  readonly #treePatterns = new Map<string, Set<Subscriber>>()
+  readonly #treePatterns = new TreePatterns()
   #endTreePatterns: (() => void) | undefined
   /** The client whose requests are being served. */
   served: Subscriber | undefined
+  readonly shown: ShownEvent
   /** The streams with messages to send at the end of the turn. */
   readonly #gathered = new Set<TreeStream>()
   readonly #onGathered: () => void
 
-  /** @param onGathered called when there are messages to {@link flush} at the end of the turn */
+  /** @param onGathered called when there is something to {@link flush} at the end of the turn */
   constructor(store: Store, onGathered: () => void) {
     this.#store = store
+    this.shown = new ShownEvent(onGathered)
     this.#onGathered = onGathered
   }
 
@@ -46,6 +51,11 @@ export class Subscriptions implements Burst {
 
   get patternCount(): number {
     return this.#patterns.size + this.#treePatterns.size
+  }
+
+  /** How many patterns an event at a path or below it is compared with at most. */
+  countPatternsAround(path: string): number {
+    return this.#treePatterns.size === 0 ? 0 : this.#treePatterns.countAround(path)
   }
 
   /**
@@ -101,14 +111,15 @@ export class Subscriptions implements Burst {
       if (!client.patterns.has(pattern)) {
         client.patterns.add(pattern)
         client.subscriptionBytes += patternBytes(pattern)
-        listenersOf(this.#patternsLike(pattern), pattern).add(client)
+        if (isTreeChannel(pattern)) this.#treePatterns.add(pattern, client)
+        else listenersOf(this.#patterns, pattern).add(client)
       }
       confirm(client, 'psubscribe', pattern)
     }
     if (this.#treePatterns.size > 0 && this.#endTreePatterns === undefined) {
       const onFailure = (error: unknown): void => {
         this.#endTreePatterns = undefined
-        for (const listeners of this.#treePatterns.values()) cutOff(listeners, error)
+        for (const listeners of this.#treePatterns.listeners()) cutOff(listeners, error)
       }
       this.#endTreePatterns = this.#store.hub.addEverywhere(
         (event) => this.#matchEvent(event),
@@ -140,8 +151,9 @@ export class Subscriptions implements Burst {
     this.#onGathered()
   }
 
-  /** Sends the messages that the streams have gathered. */
+  /** Sends the messages that the streams have gathered, and forgets the last event. */
   flush(): void {
+    this.shown.forget()
     for (const stream of this.#gathered) stream.flush()
     this.#gathered.clear()
   }
@@ -152,7 +164,7 @@ export class Subscriptions implements Burst {
     for (const stream of this.#streams.values()) {
       for (const client of stream.subscribers()) watchers.add(client)
     }
-    for (const listeners of this.#treePatterns.values()) {
+    for (const listeners of this.#treePatterns.listeners()) {
       for (const client of listeners) watchers.add(client)
     }
     for (const client of watchers) client.close()
@@ -240,23 +252,19 @@ export class Subscriptions implements Burst {
   #leavePattern(client: Subscriber, pattern: string): void {
     if (!client.patterns.delete(pattern)) return
     client.subscriptionBytes -= patternBytes(pattern)
-    leave(this.#patternsLike(pattern), pattern, client)
+    if (isTreeChannel(pattern)) this.#treePatterns.remove(pattern, client)
+    else leave(this.#patterns, pattern, client)
     if (this.#treePatterns.size > 0) return
     this.#endTreePatterns?.()
     this.#endTreePatterns = undefined
   }
 
-  #patternsLike(pattern: string): Map<string, Set<Subscriber>> {
-    return isTreeChannel(pattern) ? this.#treePatterns : this.#patterns
-  }
-
   #matchEvent(event: Event): void {
     const { key } = event.node
-    for (const [pattern, listeners] of this.#treePatterns) {
-      if (!matchGlob(pattern, key)) continue
+    for (const { pattern, listeners } of this.#treePatterns.matching(key)) {
       try {
         const head = encodeBulk('pmessage') + encodeBulk(pattern) + encodeBulk(key)
-        deliverTo(listeners, messageOf(4, head, encodeOnce(event)))
+        deliverTo(listeners, messageOf(4, head, this.shown.encode(event)))
       } catch (error) {
         cutOff(listeners, error)
       }
@@ -318,7 +326,9 @@ function channelBytes(channel: string): number {
 }
 
 function patternBytes(pattern: string): number {
-  return SUBSCRIPTION_BYTES + pattern.length
+  if (!isTreeChannel(pattern)) return SUBSCRIPTION_BYTES + pattern.length
+  // The path that it is kept at, and one where that parts from another.
+  return TREE_PATTERN_BYTES + pattern.length + 2 * Math.min(pattern.length, MAX_LITERAL_BYTES)
 }
 
 function confirm(client: Subscriber, kind: string, name: string | null): void {

@@ -1,14 +1,14 @@
-import { LargeMessage, type Message, messageOf } from '../resp/message.ts'
+import { LargeMessage, Message, messageOf } from '../resp/message.ts'
 import { encodeBulk } from '../resp/reply-encoding.ts'
 import { StoreError } from '../store/errors.ts'
 import type { Event } from '../store/event.ts'
 import { encodeEvent } from '../store/event-json.ts'
 import { isBelow } from '../store/path.ts'
-import type { Pieces } from '../store/pieces.ts'
 import type { Store } from '../store/store.ts'
 import type { Watcher } from '../store/watcher-hub.ts'
 import { deliverTo, send, sendShared } from './deliver.ts'
 import { eventAsSeen } from './event-as-seen.ts'
+import type { ShownEvent } from './shown-event.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { TreeChannelName } from './tree-channel.ts'
 
@@ -17,31 +17,11 @@ const REPLAY_AHEAD = 1024 * 1024
 /** Gathered messages of this size are sent before the turn ends. */
 const GATHERED = 256 * 1024
 
-let encodedEvent: Event | undefined
-let encodedJson = ''
-/** The last event with a large value, and its pieces: neither is kept alive, because they are large. */
-let largeEvent: WeakRef<Event> | undefined
-let largeJson: WeakRef<Pieces> | undefined
-
-/** An event as JSON, encoded once for all streams and patterns in a row. */
-export function encodeOnce(event: Event): string | Pieces {
-  if (event === encodedEvent) return encodedJson
-  const known = event === largeEvent?.deref() ? largeJson?.deref() : undefined
-  const json = known ?? encodeEvent(event)
-  if (typeof json === 'string') {
-    encodedJson = json
-    encodedEvent = event
-  } else if (known === undefined) {
-    largeEvent = new WeakRef(event)
-    largeJson = new WeakRef(json)
-  }
-  return json
-}
-
 /** The turn of the event loop, as a stream sees it: its requests are served before it sends. */
 export interface Burst {
   /** The client whose requests are being served. */
   readonly served: Subscriber | undefined
+  readonly shown: ShownEvent
   /** Called when a stream has messages to {@link TreeStream.flush} at the end of the turn. */
   onGathered(stream: TreeStream): void
 }
@@ -61,10 +41,6 @@ export class TreeStream {
   readonly #store: Store
   readonly #channel: TreeChannelName
   readonly #name: string
-  /** The event that was sent last, unless it was large. */
-  #event: Event | undefined
-  /** The message of the event that was sent last. */
-  #message: Message | undefined
   /** Live subscribers that get each event at once, with the first index to deliver. */
   readonly #live = new Map<Subscriber, number>()
   /**
@@ -242,11 +218,11 @@ export class TreeStream {
   }
 
   #messageOf(event: Event): Message | LargeMessage {
-    if (this.#message !== undefined && this.#event === event) return this.#message
-    const message = messageOf(3, this.#head(), encodeOnce(event))
-    if (message instanceof LargeMessage) return message
-    this.#event = event
-    this.#message = message
+    const { shown } = this.#burst
+    const known = shown.messageOf(this, event)
+    if (known !== undefined) return known
+    const message = messageOf(3, this.#head(), shown.encode(event))
+    if (message instanceof Message) shown.keepMessage(this, message)
     return message
   }
 }

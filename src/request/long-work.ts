@@ -13,6 +13,8 @@ export const TIME_OF = {
   foundFile: 0.000_4,
   /** A node that RENAME moves. */
   movedNode: 0.000_5,
+  /** A pattern that is compared with the key of an event. */
+  triedPattern: 0.000_04,
   /** A byte of a value that is copied. */
   copiedByte: 0.000_000_5,
   /** A byte of a value that is compressed. */
@@ -42,6 +44,11 @@ export class LongWork {
   endLimit(): this {
     this.#unlimited = true
     return this
+  }
+
+  /** Whether nothing is put off. Always so where a log's entries are applied. */
+  get unlimited(): boolean {
+    return this.#unlimited
   }
 
   /**

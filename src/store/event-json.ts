@@ -1,6 +1,6 @@
 import type { Event, NodeExtern } from './event.ts'
 import { JsonValue } from './json-value.ts'
-import { PieceList, type Pieces } from './pieces.ts'
+import { PieceList } from './pieces.ts'
 import { isText, toBase64 } from './text.ts'
 import { textOfValue, type Value } from './value.ts'
 
@@ -12,7 +12,7 @@ import { textOfValue, type Value } from './value.ts'
  *
  * @param more further fields, each after a comma
  */
-export function encodeEvent(event: Event, more = ''): string | Pieces {
+export function encodeEvent(event: Event, more = ''): string | PieceList {
   const { action, node, prevNode, index } = event
   if (!isLarge(node.value) && !isLarge(prevNode?.value)) return smallEvent(event, more)
   const pieces = new PieceList()

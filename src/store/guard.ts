@@ -24,7 +24,7 @@ export class Guard extends HubWatcher {
     super(path, OPTIONS)
     this.#tree = tree
     this.#onChange = onChange
-    this.madeAt = now
+    this.madeAt = this.ignoredUntil = now
     this.existed = tree.lookup(path) !== undefined
     this.awaits = !this.existed
   }

@@ -5,6 +5,8 @@ import { isTextValue, textOfValue } from './value.ts'
 const SLICE_BYTES = 48 * 1024
 /** How many bytes of pieces that had to be made are kept for the next reader. */
 const MAX_KEPT_BYTES = 1024 * 1024
+/** The same while a value is shared: a client gets no longer messages, unless its output limit has been raised. */
+const MAX_SHARED_BYTES = 32 * 1024 * 1024
 
 const QUOTE = Buffer.from('"')
 
@@ -16,6 +18,7 @@ export class JsonValue implements PiecePart {
   #length: number | undefined
   /** The pieces, kept only if they take little memory or are views of the value itself. */
   #kept: readonly Buffer[] | undefined
+  #shared = false
 
   constructor(value: Buffer) {
     this.#value = value
@@ -35,8 +38,17 @@ export class JsonValue implements PiecePart {
 
   *[Symbol.iterator](): Iterator<Buffer> {
     yield QUOTE
-    yield* this.#kept ?? this.#pieces()
+    yield* this.#kept ?? (this.#shared ? this.#keptPieces() : this.#pieces())
     yield QUOTE
+  }
+
+  share(): void {
+    this.#shared = true
+  }
+
+  forget(): void {
+    this.#shared = false
+    this.#kept = undefined
   }
 
   *#pieces(): Iterable<Buffer> {
@@ -53,18 +65,23 @@ export class JsonValue implements PiecePart {
     return Buffer.from(json.slice(1, -1), 'latin1')
   }
 
-  /** Counts the bytes, and keeps the pieces if they may be kept. */
   #measure(): number {
     let length = 2
+    for (const piece of this.#keptPieces()) length += piece.length
+    return length
+  }
+
+  /** The pieces, which are kept at the end if they may be. */
+  *#keptPieces(): Iterable<Buffer> {
+    const most = this.#shared ? MAX_SHARED_BYTES : MAX_KEPT_BYTES
     let made = 0
     let kept: Buffer[] | undefined = []
     for (const piece of this.#pieces()) {
-      length += piece.length
       if (piece.buffer !== this.#value.buffer) made += piece.length
-      if (made > MAX_KEPT_BYTES) kept = undefined
+      if (made > most) kept = undefined
       kept?.push(piece)
+      yield piece
     }
     this.#kept = kept
-    return length
   }
 }

@@ -12,6 +12,9 @@ export interface Pieces extends Iterable<Buffer> {
 export interface PiecePart extends Iterable<Buffer> {
   readonly leastLength: number
   readonly length: number
+  /** Has the pieces kept, if they are not too long, until {@link forget}: several readers are to come. */
+  share?(): void
+  forget?(): void
 }
 
 /** Strings up to this length together become one piece. */
@@ -48,6 +51,15 @@ export class PieceList implements Pieces {
   *[Symbol.iterator](): Iterator<Buffer> {
     this.#endText()
     for (const part of this.#parts) yield* part
+  }
+
+  /** Has the pieces that are made kept, until {@link forget}: several readers are to come. */
+  share(): void {
+    for (const part of this.#parts) part.share?.()
+  }
+
+  forget(): void {
+    for (const part of this.#parts) part.forget?.()
   }
 
   toText(): string {

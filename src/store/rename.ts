@@ -28,7 +28,16 @@ const BYTES_PER_NODE = 256
 export class MoveWork {
   /** The nodes that were looked at; one with a long path counts as several. */
   nodes = 0
+  /** More nodes are refused. */
+  readonly most: number
+
+  constructor(most = Number.POSITIVE_INFINITY) {
+    this.most = most
+  }
 }
+
+/** Thrown by a rename that would move more nodes than {@link MoveWork.most}. */
+export class TooManyNodesError extends Error {}
 
 /** Records the events of a rename; each call raises the index by one. */
 export interface RenameEvents {
@@ -43,7 +52,7 @@ export interface RenameEvents {
 /**
  * Moves a node, and all nodes below it: `Store.rename` has the details.
  *
- * @throws StoreError and PathError, as `Store.rename` does; then nothing has changed
+ * @throws StoreError, PathError and TooManyNodesError, as `Store.rename` does; then nothing has changed
  */
 export function rename(
   tree: Tree,
@@ -179,6 +188,7 @@ class Survey {
       this.#length += 1 + length
       this.#depth++
       this.#work.nodes++
+      if (this.#work.nodes > this.#work.most) throw new TooManyNodesError()
       if (this.#length > MAX_PATH_LENGTH) throw tooLong(this.#length)
       if (this.#depth > MAX_PATH_DEPTH) throw tooDeep(this.#depth)
       if (isOverdue(child, this.#now)) this.#overdue.push(child)

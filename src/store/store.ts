@@ -257,6 +257,7 @@ export class Store extends WatchableTree {
    *
    * @throws StoreError NOTFILE if a directory stands there, and what {@link Store.set} throws
    * @throws PathError if the node would be below itself, any node too deep, or all paths too long together
+   * @throws TooManyNodesError if it would be more than `work` allows
    */
   rename(from: string, to: string, work = new MoveWork()): void {
     try {

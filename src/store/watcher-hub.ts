@@ -39,12 +39,17 @@ export abstract class HubWatcher implements Watcher {
   readonly onFailure: OnFailure | undefined
   /** Whether it is concerned only once there is a node at its path. */
   awaits = false
+  /**
+   * Expiries that were due by then do not concern it, in Unix milliseconds. The watchers of a place are in this order,
+   * so that those that came after an expiry was due need not be looked at.
+   */
+  ignoredUntil = Number.NEGATIVE_INFINITY
   /** Set while the hub knows the watcher. */
   hub: WatcherHub | undefined = undefined
   place: Place<HubWatcher> | undefined = undefined
   /** Set while the hub does not look at the watcher, because no event can concern it yet. */
   sleep: Sleep | undefined = undefined
-  /** The watchers of one kind and place form a ring, in the order in which they came. */
+  /** The watchers of one kind and place form a ring, mostly in the order in which they came. */
   next: HubWatcher = this
   previous: HubWatcher = this
 
@@ -95,6 +100,9 @@ class Sleep extends IndexWait {
     this.#hub.wake(this.#watcher)
   }
 }
+
+/** Stands for the time at which a node was due if an event is no expiry. */
+const NOT_DUE = Number.POSITIVE_INFINITY
 
 /** Memory that a watcher takes besides its path, about, in bytes. */
 export const WATCHER_BYTES = 350
@@ -165,6 +173,11 @@ export class WatcherHub {
       watcher.previous = first.previous
       first.previous.next = watcher
       first.previous = watcher
+      if (watcher.previous.ignoredUntil > watcher.ignoredUntil) {
+        // The clock has gone back. The first one may be looked at in vain.
+        watcher.ignoredUntil = Math.min(watcher.ignoredUntil, first.ignoredUntil)
+        place.item = watcher
+      }
     }
     watcher.place = place
     watcher.hub = this
@@ -207,9 +220,9 @@ export class WatcherHub {
   /** Shows an event to all watchers of all places. */
   notifyAll(event: Event): void {
     const reached: HubWatcher[] = []
-    collectFrom(this.#recursive.root, reached)
-    collectFrom(this.#exact.root, reached)
-    collectFrom(this.#missing.root, reached)
+    collectFrom(this.#recursive.root, NOT_DUE, reached)
+    collectFrom(this.#exact.root, NOT_DUE, reached)
+    collectFrom(this.#missing.root, NOT_DUE, reached)
     this.#show(event, reached)
   }
 
@@ -245,11 +258,12 @@ export class WatcherHub {
     const key = keyOf(event)
     const hidden = this.#showsHidden ? 0 : lastHidden(key)
     const reached: HubWatcher[] = []
-    const waiting = collectAbove(this.#missing, key, hidden, reached)
-    if (waiting?.path.length === key.length) collectAt(waiting, reached)
-    const place = collectAbove(this.#recursive, key, hidden, reached)
-    collectBelow(place, event, key, reached)
-    collectBelow(this.#exact.find(key), event, key, reached)
+    const due = dueSince(event)
+    const waiting = collectAbove(this.#missing, key, hidden, due, reached)
+    if (waiting?.path.length === key.length) collectAt(waiting, due, reached)
+    const place = collectAbove(this.#recursive, key, hidden, due, reached)
+    collectBelow(place, event, key, due, reached)
+    collectBelow(this.#exact.find(key), event, key, due, reached)
     return reached
   }
 
@@ -267,6 +281,11 @@ export class WatcherHub {
   }
 }
 
+/** When the node of an expiry was due, in Unix milliseconds. */
+function dueSince(event: Event): number {
+  return event.action === 'expire' ? (event.prevNode?.expiration ?? NOT_DUE) : NOT_DUE
+}
+
 function report(error: unknown, onFailure: OnFailure | undefined): void {
   try {
     if (onFailure === undefined) throw error
@@ -282,17 +301,19 @@ function report(error: unknown, onFailure: OnFailure | undefined): void {
  * Collects the watchers above a path that are not hidden from it.
  *
  * @param hidden where the last hidden component of the path begins
+ * @param due see {@link dueSince}
  * @returns the place at the path, or the only one directly below it, if there is one
  */
 function collectAbove(
   tree: PathTree<HubWatcher>,
   path: string,
   hidden: number,
+  due: number,
   into: HubWatcher[],
 ): Place<HubWatcher> | undefined {
   let place: Place<HubWatcher> | undefined = tree.root
   while (place !== undefined && place.path.length < path.length) {
-    if (place.path.length > hidden) collectAt(place, into)
+    if (place.path.length > hidden) collectAt(place, due, into)
     place = tree.next(place, path)
   }
   return place
@@ -303,27 +324,29 @@ function collectBelow(
   place: Place<HubWatcher> | undefined,
   event: Event,
   key: string,
+  due: number,
   into: HubWatcher[],
 ): void {
   if (place === undefined) return
-  if (removesDirectory(event)) collectFrom(place, into)
-  else if (place.path.length === key.length) collectAt(place, into)
+  if (removesDirectory(event)) collectFrom(place, due, into)
+  else if (place.path.length === key.length) collectAt(place, due, into)
 }
 
-/** Collects the watchers of a place. */
-function collectAt(place: Place<HubWatcher>, into: HubWatcher[]): void {
+/** Collects the watchers of a place that an event may concern. */
+function collectAt(place: Place<HubWatcher>, due: number, into: HubWatcher[]): void {
   const first = place.item
   if (first === undefined) return
   let watcher = first
   do {
+    if (watcher.ignoredUntil >= due) return
     into.push(watcher)
     watcher = watcher.next
   } while (watcher !== first)
 }
 
 /** Collects the watchers of a place and of all places below it. */
-function collectFrom(place: Place<HubWatcher>, into: HubWatcher[]): void {
-  collectAt(place, into)
+function collectFrom(place: Place<HubWatcher>, due: number, into: HubWatcher[]): void {
+  collectAt(place, due, into)
   if (place.children === null) return
-  for (const child of place.children.values()) collectFrom(child, into)
+  for (const child of place.children.values()) collectFrom(child, due, into)
 }

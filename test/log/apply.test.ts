@@ -13,6 +13,7 @@ import { catalogueOf } from '../../src/request/access-of-command.ts'
 import type { Client, ServerContext } from '../../src/request/client.ts'
 import { ServerClock } from '../../src/request/clock.ts'
 import { Dispatcher } from '../../src/request/dispatcher.ts'
+import { LongWork } from '../../src/request/long-work.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { PathError, StoreError } from '../../src/store/errors.ts'
 import { eventToJson } from '../../src/store/event-json.ts'
@@ -77,6 +78,7 @@ class Recorded {
       ...{ store, config, stats, clock: store.clock, logger: pino({ level: 'silent' }) },
       keyspace: new Keyspace(store, stats),
       pubsub: new Subscriptions(store, () => {}),
+      longWork: new LongWork().endLimit(),
       persistence: { recorder: this.recorder, failure: undefined },
       memory: { isExceeded: () => false, hasRoomFor: () => true, heapHasRoomFor: () => true },
       ...{ commandStats: new Map(), clients: new Map(), monitors: new Set() },

@@ -59,6 +59,72 @@ describe('WatcherHub', () => {
     expect(looks).toBe(101)
   })
 
+  test('looks at no watcher that came after the node of an expiry was due', () => {
+    const clock = new ManualClock()
+    const store = new Store({ clock })
+    const dueAt = clock.now() + 1000
+    for (let n = 0; n < 10; n++) store.set(`/d/${n}`, '', { expireTime: dueAt })
+    let looks = 0
+    let shown = 0
+    class Late extends HubWatcher {
+      override show(): void {
+        shown++
+      }
+    }
+    const add = (path: string, ignoredUntil: number): void => {
+      const watcher = new Late(path, { recursive: true, stream: true, since: 0 })
+      watcher.ignoredUntil = ignoredUntil
+      store.hub.attach(watcher)
+      let { next } = watcher
+      Object.defineProperty(watcher, 'next', {
+        get: () => {
+          looks++
+          return next
+        },
+        set: (other: HubWatcher) => {
+          next = other
+        },
+      })
+    }
+    for (const path of ['/', '/d']) {
+      add(path, dueAt - 1)
+      for (let n = 0; n < 100; n++) add(path, dueAt + n)
+    }
+    clock.advance(2000)
+    looks = 0
+    store.deleteExpiredKeys(clock.now())
+    expect([looks, shown]).toEqual([20, 20])
+    store.set('/d/x', '')
+    expect(shown).toBe(20 + 202)
+  })
+
+  test('guards know which expiries they missed, also when the clock goes back', () => {
+    const start = new ManualClock().now()
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 8 }),
+        fc.integer({ min: 1, max: 20 }),
+        (madeAt, due) => {
+          const store = new Store({ clock: { now: () => start + time, schedule: () => () => {} } })
+          let time = 0
+          store.set('/d/x', '', { expireTime: start + due })
+          store.set('/d/y', '')
+          const touched = new Set<number>()
+          for (const [i, at] of madeAt.entries()) {
+            time = at
+            store.guard(i % 3 === 0 ? '/' : '/d', () => touched.add(i))
+          }
+          time = due
+          store.deleteExpiredKeys(start + due)
+          const expected = madeAt.flatMap((at, i) => (at < due ? [i] : []))
+          expect([...touched].sort()).toEqual(expected)
+          store.set('/d/y', '')
+          expect(touched.size).toBe(madeAt.length)
+        },
+      ),
+    )
+  })
+
   test('shows nobody an event that they were not there for, or that comes too early', () => {
     const store = new Store()
     const events: Event[] = []
