@@ -13,6 +13,7 @@ import { catalogueOf } from '../../src/request/access-of-command.ts'
 import type { Client, ServerContext } from '../../src/request/client.ts'
 import { ServerClock } from '../../src/request/clock.ts'
 import { Dispatcher } from '../../src/request/dispatcher.ts'
+import { LongWork } from '../../src/request/long-work.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { PathError, StoreError } from '../../src/store/errors.ts'
 import { eventToJson } from '../../src/store/event-json.ts'
@@ -78,7 +79,11 @@ class Recorded {
       keyspace: new Keyspace(store, stats),
       pubsub: new Subscriptions(store, () => {}),
       persistence: { recorder: this.recorder, failure: undefined },
-      memory: { isExceeded: () => false, hasRoomFor: () => true, heapHasRoomFor: () => true },
+      memory: {
+        ...{ isExceeded: () => false, hasRoomFor: () => true, heapHasRoomFor: () => true },
+        add: () => {},
+      },
+      longWork: new LongWork().endLimit(),
       ...{ commandStats: new Map(), clients: new Map(), monitors: new Set() },
       execute: (client: Client, transaction: never) =>
         this.#dispatcher.execute(client, transaction),
