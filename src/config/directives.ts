@@ -245,7 +245,7 @@ export const directives = {
     mutable: true,
     help: 'Memory that the history keeps alive',
     comment:
-      'Above it the oldest events are dropped, even if there are fewer than watch-history. An event keeps its key alive, its value and the value before; what several events share counts once, if it is large (8 kb or more). So by default watchers can resume over some 160 writes of values of 100 kb. Nodes of a group count the lengths of values instead, so that all drop the same events.',
+      'Above it the oldest events are dropped, even if there are fewer than watch-history. An event keeps its key alive, its value and the value before; what several events share counts once, if it is large (8 kb or more), up to four times the limit if each had its own. So by default watchers can resume over some 160 writes of values of 100 kb. Nodes of a group count the lengths of values instead, so that all drop the same events.',
   },
   'notify-keyspace-events': {
     group: 'Watching',

@@ -146,6 +146,7 @@ type Requests = readonly RequestArguments[]
 
 /** A request that memory refuses is no entry. */
 const AMPLE_MEMORY = {
+  add: () => {},
   heapHasRoomFor: () => true,
   hasRoomFor: () => true,
 } as Partial<MemoryGauge> as MemoryGauge

@@ -133,11 +133,13 @@ async function readHead(engine: Engine, marker: number): Promise<Meta | undefine
   return undefined
 }
 
-/** Deletes the nodes of a first checkpoint that was cut short before it wrote a head. */
+/** The kinds of what a checkpoint of a whole tree writes before its last batch, which has the head. */
+const UNFINISHED: ReadonlySet<number> = new Set([KIND.directory, KIND.file, KIND.value])
+
+/** Deletes the nodes and values of a first checkpoint that was cut short before it wrote a head. */
 async function clearUnfinished(engine: Engine): Promise<void> {
   for await (const records of engine.read({ gte: Buffer.from([0]), lt: Buffer.from([0xff]) })) {
-    const own = ([key, value]: RawRecord): boolean =>
-      (key[0] === KIND.directory || key[0] === KIND.file) && isSealed(key, value)
+    const own = ([key, value]: RawRecord): boolean => UNFINISHED.has(key[0]) && isSealed(key, value)
     if (!records.every(own)) throw new DamagedDataError('it holds something else, or has no head')
   }
   await clearNodes(engine, 0, MAX_ID)

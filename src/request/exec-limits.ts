@@ -9,7 +9,7 @@ import type { Client } from './client.ts'
 const WORK = {
   /** By RENAME. */
   movedNodes: { done: 'nodes moved', most: 1_000_000 },
-  /** By SETRANGE, which copies the large value that it writes into. */
+  /** By SETRANGE, which copies the large value that it writes into, and by COPY. */
   copiedBytes: { done: 'bytes copied', most: 512 * 1024 * 1024 },
   /** By SLOWLOG, SCAN and RANDOMKEY, to find out what a user may see. */
   triedPatterns: { done: 'patterns tried', most: 5_000_000 },

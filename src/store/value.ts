@@ -46,6 +46,12 @@ export function copyBytes(bytes: Buffer, start: number, end: number): Buffer {
   return copy
 }
 
+/** The same bytes in memory of their own. */
+export function ownValue(value: Value): Value {
+  if (typeof value === 'string') return textIn(joint, 0, writeValue(joint, 0, value))
+  return copyBytes(value, 0, value.length)
+}
+
 /** The value as a binary string. @throws RangeError if it is longer than a string can be */
 export function textOfValue(value: Value): string {
   return typeof value === 'string' ? value : textIn(value, 0, value.length)
@@ -126,7 +132,7 @@ export function copiedToAppend(value: Value, more: number): number {
   return hasSpare(value, value.length + more) ? 0 : value.length
 }
 
-/** {@link joinText} puts the strings together here. */
+/** {@link joinText} and {@link ownValue} put strings here. */
 const joint = Buffer.allocUnsafeSlow(LARGE_VALUE_BYTES)
 
 /**

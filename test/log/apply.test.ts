@@ -80,7 +80,11 @@ class Recorded {
       pubsub: new Subscriptions(store, () => {}),
       longWork: new LongWork().endLimit(),
       persistence: { recorder: this.recorder, failure: undefined },
-      memory: { isExceeded: () => false, hasRoomFor: () => true, heapHasRoomFor: () => true },
+      memory: {
+        ...{ isExceeded: () => false, hasRoomFor: () => true, heapHasRoomFor: () => true },
+        add: () => {},
+      },
+      longWork: new LongWork().endLimit(),
       ...{ commandStats: new Map(), clients: new Map(), monitors: new Set() },
       execute: (client: Client, transaction: never) =>
         this.#dispatcher.execute(client, transaction),

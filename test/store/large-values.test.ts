@@ -40,16 +40,39 @@ describe('the history of large values', () => {
 
   test('counts once what several events share', () => {
     const store = new Store({ watchHistoryMemory: 3 * MB })
-    store.setFile('/a', Buffer.alloc(MB))
+    store.setFile('/a', Buffer.alloc(10 * KB))
     for (let i = 0; i < 500; i++) {
       const file = store.getFile('/a')
       store.setFile('/a', appendToValue(file?.value ?? '', 'x'))
     }
     // The first append copied the value, with bytes to spare; the others share that memory.
     expect(store.history.size).toBe(501)
+    expect(store.clone().history.size).toBe(501)
     for (let i = 0; i < 500; i++) store.setFile('/b', bytesOf('y'.repeat(L)))
     expect(store.history.size).toBeGreaterThan(100)
     expect(store.history.size).toBeLessThanOrEqual((3 * MB) / L)
+  })
+
+  // A checkpoint writes each value as often as events have it.
+  test('keeps four times its limit of shared values, and the last event', () => {
+    for (const length of [100 * KB, MB, 2 * MB, 7 * MB]) {
+      const store = new Store({ watchHistoryMemory: 8 * MB })
+      const value = Buffer.alloc(length)
+      store.setFile('/a', value)
+      for (let i = 0; i < 500; i++) store.update('/a', value, { expireTime: 1e13 + i })
+      const most = Math.floor((32 * MB) / (2 * length))
+      expect(store.history.size).toBe(most)
+      const copy = store.clone()
+      copy.history.resize({ events: 1000, bytes: 4 * MB })
+      expect(copy.history.size).toBe(length > 4 * MB ? 0 : Math.floor(most / 2))
+      // What has gone is no longer counted.
+      for (let i = 0; i < 1000; i++) store.setFile('/b', 'small')
+      expect(store.history.size).toBe(1000)
+      for (let i = 0; i < 500; i++) store.update('/a', value, { expireTime: 2e13 + i })
+      expect(store.history.size).toBe(most)
+      store.setFile('/a', Buffer.alloc(40 * MB))
+      expect(store.history.size).toBe(1)
+    }
   })
 
   test('is counted anew in a copy', () => {

@@ -7,6 +7,9 @@ import { parseInteger32 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { checkWork } from '../../request/exec-limits.ts'
+import { TIME_OF } from '../../request/long-work.ts'
+import { LARGE_VALUE_BYTES, ownValue } from '../../store/value.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', reach: 'node' } as const
@@ -34,18 +37,37 @@ function parseCopyOptions(args: readonly string[]): boolean {
   return replace
 }
 
-/** COPY. */
+/**
+ * Counts a copy that is about to be made. The memory is compared before the next request.
+ *
+ * @throws CommandError if the EXEC has copied too much
+ * @throws PutOff if the copy is for a later turn
+ */
+function beginCopy(client: Client, bytes: number): void {
+  const { longWork, memory } = client.server
+  checkWork(client, 'copiedBytes')
+  longWork.begin(bytes * TIME_OF.copiedByte, client.executing)
+  client.copiedBytes += bytes
+  memory.add(bytes)
+}
+
+/**
+ * COPY. Keys never share a value: memory would count it once, while the disk, and a server that starts from
+ * it, have it once for each key.
+ */
 function copy(client: Client, args: readonly string[]): void {
   const { reply, server } = client
   const [, from, to] = args
   const replace = parseCopyOptions(args)
   if (isSameKey(from, to)) throw sameObject()
-  const file = server.keyspace.lookupToRead(from)
-  if (file?.dir) throw wrongType()
+  const file = server.keyspace.lookup(from)
   const former = server.keyspace.lookup(to)
-  const copies = file !== undefined && (replace || former === undefined)
+  const copies = file?.dir === false && (replace || former === undefined)
+  if (copies) beginCopy(client, file.value.length)
+  server.keyspace.noteRead(from, file !== undefined)
+  if (file?.dir) throw wrongType()
   if (copies) {
-    server.keyspace.replace(to, file.value, file.lease?.expireTime, former)
+    server.keyspace.replace(to, ownValue(file.value), file.lease?.expireTime, former)
     server.keyspace.notify('copy_to', to)
   }
   reply.integer(copies ? 1 : 0)
@@ -57,9 +79,11 @@ export const copyCommands: readonly Command[] = [
     name: 'copy',
     summary: 'Copies a key and its TTL.',
     ...GENERIC,
-    complexity: 'O(1)',
+    complexity: 'O(N) where N is the length of the value',
     arity: -3,
     flags: ['write', 'denyoom'],
+    growth: LARGE_VALUE_BYTES,
+    isLong: true,
     keys: [1, 2, 1],
     keyFlags: [
       ['RO', 'access'],

@@ -16,6 +16,13 @@ const SEARCHES_PER_TRY = 1000
 /** In a history that has so many events, each has a key of its own. */
 const MANY_EVENTS = 4096
 
+/**
+ * Values that events share count once as memory, but a checkpoint, KSAVE, and a server that starts have them
+ * once for each event: together the values may have this many times the bytes of the limit. If none were
+ * shared, they would have twice as many, because most are the value before in the next event.
+ */
+const WRITTEN_FACTOR = 4
+
 /** The size of a history. */
 export interface HistoryLimits {
   /** The most events. */
@@ -256,7 +263,9 @@ export class EventHistory {
   #trim(coming: number): void {
     while (
       this.#size > 0 &&
-      (this.#size + coming > this.#limits.events || this.#bytes > this.#limits.bytes)
+      (this.#size + coming > this.#limits.events ||
+        this.#bytes > this.#limits.bytes ||
+        this.#memory.length > WRITTEN_FACTOR * this.#limits.bytes)
     ) {
       const place = this.#front
       const event = this.#ring[place] as Event

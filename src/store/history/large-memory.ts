@@ -14,14 +14,21 @@ export class LargeMemory {
   /** The name of that property. A copy of the history has another one. */
   readonly #lastIndex = Symbol('the last event of a history')
   #count = 0
+  #length = 0
 
   /** Whether no event has a large value. */
   get isEmpty(): boolean {
     return this.#count === 0
   }
 
+  /** The bytes of all large values, each once for each event that has it: a checkpoint writes as many. */
+  get length(): number {
+    return this.#length
+  }
+
   /** Counts a value of an event. @returns how many bytes it keeps alive that were not counted */
-  hold({ buffer }: Buffer, index: number): number {
+  hold({ buffer, length }: Buffer, index: number): number {
+    this.#length += length
     const memory = buffer as HeldMemory
     const isHeld = (memory[this.#lastIndex] ?? 0) > 0
     memory[this.#lastIndex] = index
@@ -38,7 +45,8 @@ export class LargeMemory {
   /** No longer counts the oldest event. @returns how many bytes it alone has kept alive */
   releaseAll(event: Event): number {
     let bytes = 0
-    for (const { buffer } of largeValuesOf(event)) {
+    for (const { buffer, length } of largeValuesOf(event)) {
+      this.#length -= length
       const memory = buffer as HeldMemory
       if (memory[this.#lastIndex] !== event.index) continue
       memory[this.#lastIndex] = 0
