@@ -2,14 +2,19 @@ import { createRequire } from 'node:module'
 
 const HASH = /^[0-9a-f]{64}$/
 
+type Crypto = typeof import('node:crypto')
+
+let loaded: Crypto | undefined
+
 /** Only a server with a password loads node:crypto, because loading it delays the start. */
-function crypto(): typeof import('node:crypto') {
-  return createRequire(import.meta.url)('node:crypto') as typeof import('node:crypto')
+function crypto(): Crypto {
+  loaded ??= createRequire(import.meta.url)('node:crypto') as Crypto
+  return loaded
 }
 
 /** The SHA-256 of a password, in hexadecimal: what is kept of it. @param password a binary string */
 export function hashPassword(password: string): string {
-  return crypto().createHash('sha256').update(password, 'latin1').digest('hex')
+  return crypto().hash('sha256', Buffer.from(password, 'latin1'), 'hex')
 }
 
 /** Whether a text can be what {@link hashPassword} returns. */

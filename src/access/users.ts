@@ -38,6 +38,8 @@ export class Users {
   readonly #catalogue: CommandCatalogue
   readonly #allChannels: () => boolean
   readonly #users = new Map<string, User>()
+  /** By name; absent when one has come or gone. */
+  #sorted: readonly User[] | undefined
   /** The user of every client that has not logged in. */
   readonly default: User
   listener: UsersListener | undefined
@@ -58,8 +60,9 @@ export class Users {
   }
 
   /** By name, bytewise. */
-  get all(): User[] {
-    return [...this.#users.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  get all(): readonly User[] {
+    this.#sorted ??= [...this.#users.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    return this.#sorted
   }
 
   get(name: string): User | undefined {
@@ -98,6 +101,7 @@ export class Users {
     applyRules(user, args)
     if (known === undefined) {
       this.#users.set(name, user)
+      this.#sorted = undefined
       return
     }
     this.#change(known, user)
@@ -108,6 +112,7 @@ export class Users {
     const user = this.#users.get(name)
     if (user === undefined || user === this.default) return false
     this.#users.delete(name)
+    this.#sorted = undefined
     this.listener?.onRemoved(user)
     return true
   }
@@ -136,6 +141,7 @@ export class Users {
       throw new UsersError(`Error in user declaration '${name}': ${reason}`)
     }
     this.#users.set(name, user)
+    this.#sorted = undefined
   }
 
   /**
@@ -161,6 +167,7 @@ export class Users {
     const former = [...this.#users.values()].filter((user) => user !== this.default)
     const changed = users.get(DEFAULT_USER) ?? this.#open()
     this.#users.clear()
+    this.#sorted = undefined
     for (const [name, user] of users) this.#users.set(name, user)
     this.#users.set(DEFAULT_USER, this.default)
     for (const user of former) this.listener?.onRemoved(user)
@@ -176,6 +183,10 @@ export class Users {
 
   /** Whether a user is what a line of a conf file says. @param args the rules */
   isDefinedBy(name: string, args: readonly string[]): boolean {
+    const rules = this.#users.get(name)?.describeForFile()
+    if (rules === undefined) return false
+    // Most lines are as CONFIG REWRITE has written them: the same words, none with a blank in it.
+    if (args.join(' ') === rules && !args.some((word) => word.includes(' '))) return true
     const user = this.#new(name)
     if (name === DEFAULT_USER) user.apply('reset')
     try {
@@ -183,7 +194,7 @@ export class Users {
     } catch {
       return false
     }
-    return user.describeForFile() === this.#users.get(name)?.describeForFile()
+    return user.describeForFile() === rules
   }
 
   /** All users as ACL LIST shows them. */

@@ -213,6 +213,7 @@ export function silentClient(server: ServerContext): Client {
     // What a journal has was within the limit when it ran.
     movedNodes: Number.NEGATIVE_INFINITY,
     copiedBytes: Number.NEGATIVE_INFINITY,
+    copiedForReplies: Number.NEGATIVE_INFINITY,
     triedPatterns: Number.NEGATIVE_INFINITY,
     judgedRights: Number.NEGATIVE_INFINITY,
     blocked: false,

@@ -66,6 +66,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   movedNodes: number
   /** How many bytes of values its SETRANGEs have copied. */
   copiedBytes: number
+  /** How many bytes of values its GETRANGEs and DUMPs have copied. */
+  copiedForReplies: number
   /** How many patterns of its user its SLOWLOGs, SCANs and RANDOMKEYs have tried, about. */
   triedPatterns: number
   /** How many rights of clients the changes of users have made the server judge. */

@@ -11,6 +11,8 @@ const WORK = {
   movedNodes: { done: 'nodes moved', most: 1_000_000 },
   /** By SETRANGE, which copies the large value that it writes into, and by COPY. */
   copiedBytes: { done: 'bytes copied', most: 512 * 1024 * 1024 },
+  /** By GETRANGE and DUMP. A count of its own, because what writes do must not depend on reads. */
+  copiedForReplies: { done: 'bytes copied for replies', most: 512 * 1024 * 1024 },
   /** By SLOWLOG, SCAN and RANDOMKEY, to find out what a user may see. */
   triedPatterns: { done: 'patterns tried', most: 5_000_000 },
   /** By ACL SETUSER that takes rights from a user, of what the user's clients listen to or wait for. */
@@ -34,6 +36,7 @@ export function beginExecuting(client: Client): void {
   client.executing = true
   client.movedNodes = 0
   client.copiedBytes = 0
+  client.copiedForReplies = 0
   client.triedPatterns = 0
   client.judgedRights = 0
 }

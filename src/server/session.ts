@@ -32,6 +32,7 @@ export class Session {
   executing = false
   movedNodes = 0
   copiedBytes = 0
+  copiedForReplies = 0
   triedPatterns = 0
   judgedRights = 0
   owed = 0

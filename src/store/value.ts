@@ -86,6 +86,13 @@ export function ownSlice(value: Value, start: number, end: number): Value {
   return copyBytes(slice, 0, slice.length)
 }
 
+/** How many bytes {@link ownSlice} copies. Neither offset may be negative. */
+export function copiedToSlice(value: Value, start: number, end: number): number {
+  if (typeof value === 'string') return 0
+  const length = Math.min(end, value.length) - start
+  return length > 0 && 2 * length < value.length ? length : 0
+}
+
 /** Puts the value into a Buffer that has room for it. @returns where it ends */
 export function writeValue(target: Buffer, at: number, value: Value): number {
   if (typeof value === 'string') (target as unknown as Latin1Buffer).latin1Write(value, at)

@@ -329,3 +329,37 @@ test('the rules of commands are worked out once, and again when a rule is added'
   users.set('user', ['+set'])
   expect(users.describe()[1]).not.toBe(first)
 })
+
+test('the order of users is worked out when one has come or gone, and no sooner', () => {
+  const users = make()
+  const names = () => users.all.map(({ name }) => name)
+  users.set('b', [])
+  expect(names()).toEqual(['b', 'default'])
+  const { all } = users
+  users.set('b', ['on', '+get'])
+  users.setDefaultPassword('secret')
+  expect(users.all).toBe(all)
+  users.set('a', [])
+  expect(names()).toEqual(['a', 'b', 'default'])
+  expect(users.remove('b')).toBe(true)
+  expect(names()).toEqual(['a', 'default'])
+  users.define('c', ['on'])
+  expect(names()).toEqual(['a', 'c', 'default'])
+  users.load('user d on\nuser 0 off\n', 'file')
+  expect(names()).toEqual(['0', 'd', 'default'])
+  for (const user of users.all) expect(users.get(user.name)).toBe(user)
+})
+
+test('a line of a conf file that says a user in its own words is not worked out again', () => {
+  const users = make()
+  users.set('u', ['on', '>secret', '+@all', '-set', '~a', '(+get ~b)'])
+  const rules = users.get('u')?.describeForFile().split(' ') ?? []
+  const before = described.count
+  for (let i = 0; i < 100; i++) expect(users.isDefinedBy('u', rules)).toBe(true)
+  expect(described.count).toBe(before)
+  const root = rules.slice(0, rules.indexOf('~a'))
+  expect(users.isDefinedBy('u', [...root, ...rules.slice(root.length), '+set'])).toBe(false)
+  expect(users.isDefinedBy('u', ['~a', ...rules])).toBe(true)
+  expect(users.isDefinedBy('u', [rules.join(' ')])).toBe(false)
+  expect(users.isDefinedBy('other', rules)).toBe(false)
+})

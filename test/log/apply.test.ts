@@ -78,7 +78,6 @@ class Recorded {
       ...{ store, config, stats, clock: store.clock, logger: pino({ level: 'silent' }) },
       keyspace: new Keyspace(store, stats),
       pubsub: new Subscriptions(store, () => {}),
-      longWork: new LongWork().endLimit(),
       persistence: { recorder: this.recorder, failure: undefined },
       memory: {
         ...{ isExceeded: () => false, hasRoomFor: () => true, heapHasRoomFor: () => true },

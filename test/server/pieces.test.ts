@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { RunningServer } from '../../src/server/start.ts'
 import { FileList } from '../../src/store/tree/file-list.ts'
 import { TreeWalk } from '../../src/store/tree/tree-copy.ts'
@@ -201,6 +201,27 @@ test('COMMAND DOCS and COMMAND INFO of many names repeat what they say of each',
     const one = (await ask(server, frame('COMMAND', about, 'kset'), 2)).slice(0, -MARK_REPLY.length)
     expect(reply === header + one.slice(4).repeat(20_000) + MARK_REPLY).toBe(true)
   }
+})
+
+test('LATENCY HISTOGRAM of a name looks at no other command', async () => {
+  const client = await join(await start())
+  for (const name of ['GET', 'STRLEN', 'TTL', 'TYPE', 'EXISTS']) await client.call(name, 'k')
+  for (const name of ['ID', 'GETNAME', 'INFO']) await client.call('CLIENT', name)
+  const entries = vi.spyOn(Array.prototype, 'entries')
+  onTestFinished(() => entries.mockRestore())
+  const looked = async (...names: string[]) => {
+    entries.mockClear()
+    const found = (await client.call('LATENCY', 'HISTOGRAM', ...names)) as unknown[]
+    return [found.filter((_, i) => i % 2 === 0), entries.mock.calls.length]
+  }
+  expect(await looked('Get')).toEqual([['get'], 1])
+  expect(await looked('client|ID')).toEqual([['client|id'], 1])
+  expect(await looked('client')).toEqual([['client|id', 'client|getname', 'client|info'], 3])
+  // A command that is new among those of the container.
+  await client.call('CLIENT', 'LIST')
+  const [names] = await looked('client', 'client')
+  expect(names).toContain('client|list')
+  expect(await looked('nope', 'client|nope')).toEqual([[], 0])
 })
 
 test('LATENCY HISTOGRAM of many names repeats what it says of each', async () => {

@@ -64,21 +64,62 @@ function histogramOf(name: string, { calls, histogram }: CommandStats): Histogra
  * @param names in any case; none means all commands, and a container means all of its subcommands
  */
 function replyHistograms({ server, reply }: Client, names: readonly string[]): void {
-  const used = [...server.commandStats].filter(([, { calls }]) => calls > 0)
-  const all = used.map(([name, stats]) => histogramOf(name, stats))
-  const byName = new Map<string, Histogram[]>()
-  for (const each of all) {
-    const [container] = each[0].split('|', 1)
-    for (const name of new Set([each[0], container])) {
-      byName.set(name, [...(byName.get(name) ?? []), each])
-    }
+  const { commandStats } = server
+  const byName = new Map<string, readonly Histogram[]>()
+  const histogramsOf = (name: string): readonly Histogram[] => {
+    const known = byName.get(name)
+    if (known !== undefined) return known
+    const histograms = usedAmong(commandStats, namesBelow(commandStats, name))
+    byName.set(name, histograms)
+    return histograms
   }
   const found =
-    names.length === 0 ? [all] : names.map((name) => byName.get(name.toLowerCase()) ?? [])
+    names.length === 0
+      ? [usedAmong(commandStats, commandStats.keys())]
+      : names.map((name) => histogramsOf(name.toLowerCase()))
   reply.map(found.reduce((count, { length }) => count + length, 0))
   writeList(reply, found, (piece, histograms) => {
     for (const each of histograms) replyHistogram(piece, each)
   })
+}
+
+/** The histograms of commands that have been called. */
+function usedAmong(
+  stats: ReadonlyMap<string, CommandStats>,
+  names: Iterable<string>,
+): readonly Histogram[] {
+  const histograms: Histogram[] = []
+  for (const name of names) {
+    const each = stats.get(name)
+    if (each !== undefined && each.calls > 0) histograms.push(histogramOf(name, each))
+  }
+  return histograms
+}
+
+/** Of a server's commands, which only come and never go: their names by the container, itself included. */
+interface Containers {
+  readonly size: number
+  readonly names: ReadonlyMap<string, readonly string[]>
+}
+
+const containersOf = new WeakMap<ReadonlyMap<string, CommandStats>, Containers>()
+
+/** The names that a name stands for: a container is all of its subcommands, too. */
+function namesBelow(stats: ReadonlyMap<string, CommandStats>, name: string): readonly string[] {
+  if (name.includes('|')) return [name]
+  let containers = containersOf.get(stats)
+  if (containers?.size !== stats.size) {
+    const names = new Map<string, string[]>()
+    for (const each of stats.keys()) {
+      const [container] = each.split('|', 1)
+      const known = names.get(container)
+      if (known === undefined) names.set(container, [each])
+      else known.push(each)
+    }
+    containers = { size: stats.size, names }
+    containersOf.set(stats, containers)
+  }
+  return containers.names.get(name) ?? []
 }
 
 const subcommands: readonly Command[] = [

@@ -10,6 +10,7 @@ import { TIME_OF } from '../../request/long-work.ts'
 import {
   appendToValue,
   copiedToAppend,
+  copiedToSlice,
   LARGE_VALUE_BYTES,
   ownSlice,
   putIntoValue,
@@ -45,13 +46,25 @@ function parseOffset(text: string): bigint {
 }
 
 /**
- * The bytes from `start` to `end`, both included. Negative offsets count from the end: -1 is the last
- * byte.
+ * GETRANGE: the bytes from `start` to `end`, both included. Negative offsets count from the end: -1 is the
+ * last byte.
  */
-function rangeOf(value: Value, start: bigint, end: bigint): Value {
+function replyRange(client: Client, key: string, start: bigint, end: bigint): void {
+  const { reply, server } = client
+  const file = server.keyspace.find(key)
+  const value = file?.value ?? ''
   // Redis compares negative offsets before it moves those that lie before the first byte to it.
-  if (start < 0n && end < 0n && start > end) return ''
-  return ownSlice(value, positionOf(value, start), positionOf(value, end) + 1)
+  const isEmpty = start < 0n && end < 0n && start > end
+  const first = positionOf(value, start)
+  const behind = isEmpty ? first : positionOf(value, end) + 1
+  const copied = reply.muted ? 0 : copiedToSlice(value, first, behind)
+  if (copied > 0) {
+    checkWork(client, 'copiedForReplies')
+    beginCopy(client, copied)
+    client.copiedForReplies += copied
+  }
+  server.keyspace.noteRead(key, file !== undefined)
+  if (!reply.muted) reply.bulk(isEmpty ? '' : ownSlice(value, first, behind))
 }
 
 /** The position that an offset means, counted from the start. */
@@ -68,11 +81,12 @@ const RANGE = {
   complexity: 'O(N) where N is the length of the part returned',
   arity: 4,
   flags: ['readonly'],
+  isLong: true,
   args: [KEY, { name: 'start', type: 'integer' }, { name: 'end', type: 'integer' }],
   run(client: Client, args: readonly string[]) {
     const start = parseOffset(args[2])
     const end = parseOffset(args[3])
-    client.reply.bulk(rangeOf(client.server.keyspace.read(args[1]) ?? '', start, end))
+    replyRange(client, args[1], start, end)
   },
 } satisfies Omit<Command, 'name'>
 

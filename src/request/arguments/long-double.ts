@@ -21,6 +21,11 @@ const MAX_WHOLE_DIGITS = 4933
 /** A number with more zeros after the point is out of range. */
 const MAX_FRACTION_ZEROS = 5000
 
+/** So many digits are tried first; some twenty decide, unless those behind are zeros or nines. */
+const FIRST_DIGITS = 40
+/** So many powers of ten are kept, of 2 to 4 KB each. */
+const KEPT_POWERS = 32
+
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i
 const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i
 const INFINITE = /^[+-]?inf(?:inity)?$/i
@@ -45,13 +50,12 @@ export function parseLongDouble(text: string): LongDouble | undefined {
   if (decimal !== null && isFarOut(significant.length + Number(power) - fraction.length)) {
     return undefined
   }
-  const amount = BigInt(decimal === null ? `0x${significant}` : significant)
-  const signed = sign === '-' ? -amount : amount
   const rounded =
     decimal === null
-      ? roundBinary(signed, Number(power) - 4 * fraction.length)
-      : roundDecimal(signed, Number(power) - fraction.length)
-  return rounded === undefined || rounded.significand === 0n ? undefined : rounded
+      ? roundBinary(BigInt(`0x${significant}`), Number(power) - 4 * fraction.length)
+      : roundDigits(significant, Number(power) - fraction.length)
+  if (rounded === undefined || rounded.significand === 0n) return undefined
+  return sign === '-' ? { ...rounded, significand: -rounded.significand } : rounded
 }
 
 /** Adds two numbers. @returns undefined if the sum is infinite, or not a number */
@@ -85,17 +89,31 @@ function isFarOut(magnitude: number): boolean {
   return magnitude > MAX_WHOLE_DIGITS || magnitude < -MAX_FRACTION_ZEROS
 }
 
-/** `amount` × 10^`power`, rounded; undefined if it is too great. */
-function roundDecimal(amount: bigint, power: number): Finite | undefined {
-  const size = amount < 0n ? -amount : amount
-  if (power >= 0) return roundBinary(amount * 10n ** BigInt(power), 0)
-  const divisor = 10n ** BigInt(-power)
+/**
+ * `digits` × 10^`power`, rounded; undefined if it is too great. The first digits nearly always suffice: they
+ * do if that many with one added at the last are rounded to the same number.
+ */
+function roundDigits(digits: string, power: number): Finite | undefined {
+  const more = digits.length - FIRST_DIGITS
+  if (more > 0) {
+    const first = BigInt(digits.slice(0, FIRST_DIGITS))
+    const low = roundDecimal(first, power + more)
+    const high = roundDecimal(first + 1n, power + more)
+    if (low?.exponent === high?.exponent && low?.significand === high?.significand) return low
+  }
+  return roundDecimal(BigInt(digits), power)
+}
+
+/** `size` × 10^`power`, rounded; undefined if it is too great. @param size not negative */
+function roundDecimal(size: bigint, power: number): Finite | undefined {
+  if (power >= 0) return roundBinary(size * powerOfTen(power), 0)
+  const divisor = powerOfTen(-power)
   // The quotient has two bits more than are kept; a remainder of the division counts as one more.
   const shift = Math.max(0, bitLength(divisor) - bitLength(size) + PRECISION_BITS + 2)
   const dividend = size << BigInt(shift)
   const quotient = dividend / divisor
   const sticky = (quotient << 1n) | (dividend % divisor === 0n ? 0n : 1n)
-  return roundBinary(amount < 0n ? -sticky : sticky, -shift - 1)
+  return roundBinary(sticky, -shift - 1)
 }
 
 /** `amount` × 2^`power`, rounded, ties to even; undefined if it is too great. */
@@ -121,6 +139,18 @@ function shiftRight(size: bigint, bits: number): bigint {
   const rest = size - (quotient << shift)
   const half = 1n << (shift - 1n)
   return rest > half || (rest === half && (quotient & 1n) === 1n) ? quotient + 1n : quotient
+}
+
+/** Powers of ten that have been asked for of late, because a great one takes long to make. */
+const powers = new Map<number, bigint>()
+
+function powerOfTen(power: number): bigint {
+  const known = powers.get(power)
+  if (known !== undefined) return known
+  const made = 10n ** BigInt(power)
+  if (powers.size === KEPT_POWERS) powers.clear()
+  powers.set(power, made)
+  return made
 }
 
 /** The number of bits of a positive integer. */

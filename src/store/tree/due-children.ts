@@ -7,7 +7,7 @@ import { byLease, type TtlHeap } from './ttl-heap.ts'
  */
 export class DueChildren {
   #cutoff = Number.NaN
-  #byParent = new Map<DirectoryNode, Node[]>()
+  #byParent = new Map<DirectoryNode, Set<Node>>()
 
   /**
    * The children of a directory that have expired, oldest first.
@@ -18,16 +18,19 @@ export class DueChildren {
     const first = heap.top()
     if (directory.children.size === 0 || first === undefined || first.expireTime > cutoff) return []
     if (this.#cutoff !== cutoff) this.#gather(cutoff, heap)
-    const found = this.#byParent.get(directory) ?? []
-    // Some may have been removed meanwhile, or have been given another lease.
-    return found
-      .filter(({ parent, lease }) => parent === directory && isDue(lease, cutoff))
-      .sort(byLease)
+    const found = this.#byParent.get(directory)
+    if (found === undefined) return []
+    // Some may have been removed meanwhile, or have been given another lease: they are not looked at again.
+    for (const node of found) {
+      if (node.parent !== directory || !isDue(node.lease, cutoff)) found.delete(node)
+    }
+    if (found.size === 0) this.#byParent.delete(directory)
+    return [...found].sort(byLease)
   }
 
-  /** Must be told of each new lease. @param expireTime Unix milliseconds */
-  added(expireTime: number): void {
-    if (expireTime <= this.#cutoff) this.forget()
+  /** Must be told of each new lease of a node in the tree. @param expireTime Unix milliseconds */
+  added(node: Node, expireTime: number): void {
+    if (expireTime <= this.#cutoff) this.#add(node)
   }
 
   /** Lets go of the nodes. */
@@ -40,13 +43,15 @@ export class DueChildren {
   #gather(cutoff: number, heap: TtlHeap): void {
     this.#byParent = new Map()
     this.#cutoff = cutoff
-    for (const { node } of heap.due(cutoff)) {
-      const { parent } = node
-      if (parent === null) continue
-      const known = this.#byParent.get(parent)
-      if (known === undefined) this.#byParent.set(parent, [node])
-      else known.push(node)
-    }
+    for (const { node } of heap.due(cutoff)) this.#add(node)
+  }
+
+  #add(node: Node): void {
+    const { parent } = node
+    if (parent === null) return
+    const known = this.#byParent.get(parent)
+    if (known === undefined) this.#byParent.set(parent, new Set([node]))
+    else known.add(node)
   }
 }
 

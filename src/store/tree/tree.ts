@@ -301,7 +301,7 @@ export class Tree {
       return
     }
     if (node.dir) this.#ahead.forget()
-    this.#dueChildren.added(expireTime)
+    this.#dueChildren.added(node, expireTime)
     // A time after the year 9999 would make a state that cannot be read back.
     this.#heap.set(node, Math.min(Math.max(0, expireTime), MAX_EXPIRE_TIME))
   }

@@ -1,4 +1,4 @@
-import { type Lease, type Node, pathOf } from './node.ts'
+import type { Lease, Node } from './node.ts'
 
 /**
  * The last time that RFC 3339 can express, in Unix milliseconds; later expiry times are clamped to
@@ -14,7 +14,51 @@ export const MAX_EXPIRE_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 function before(a: Lease, b: Lease): boolean {
   if (a.expireTime !== b.expireTime) return a.expireTime < b.expireTime
   if (a.createdIndex !== b.createdIndex) return a.createdIndex < b.createdIndex
-  return pathOf(a.node) < pathOf(b.node)
+  return isPathBefore(a.node, b.node)
+}
+
+const SLASH = 0x2f
+
+/**
+ * Whether the path of a node comes before that of another, bytewise. Makes no paths: many nodes of long
+ * paths can expire at once.
+ */
+export function isPathBefore(a: Node, b: Node): boolean {
+  if (a.parent === b.parent && a.parent !== null) return a.name < b.name
+  let aboveA = a
+  let aboveB = b
+  while (isBelowTop(aboveA) && isBelowTop(aboveB)) {
+    aboveA = aboveA.parent as Node
+    aboveB = aboveB.parent as Node
+    if (aboveA === b) return false
+    if (aboveB === a) return true
+  }
+  // One of them may be deeper. From here on, both are looked at in the same depth.
+  let x = a
+  let y = b
+  for (; isBelowTop(aboveA); aboveA = aboveA.parent as Node) x = x.parent as Node
+  for (; isBelowTop(aboveB); aboveB = aboveB.parent as Node) y = y.parent as Node
+  const isDeeper = y !== b
+  let first: [x: Node, y: Node] | undefined
+  while (x !== y) {
+    if (x.name !== y.name) first = [x, y]
+    if (!isBelowTop(x)) break
+    x = x.parent as Node
+    y = y.parent as Node
+  }
+  if (first === undefined) return isDeeper
+  return isNameBefore(first[0].name, first[0] !== a, first[1].name, first[1] !== b)
+}
+
+/** Whether there is a node above that has a name in the node's path. */
+function isBelowTop({ parent }: Node): boolean {
+  return parent !== null && parent.parent !== null
+}
+
+/** Compares different names, each with a slash behind it or not. */
+function isNameBefore(a: string, hasSlashA: boolean, b: string, hasSlashB: boolean): boolean {
+  if (a < b) return !(hasSlashA && b.startsWith(a)) || SLASH < b.charCodeAt(a.length)
+  return hasSlashB && a.startsWith(b) && a.charCodeAt(b.length) < SLASH
 }
 
 /** Sorts nodes that have leases: the next to expire comes first. */

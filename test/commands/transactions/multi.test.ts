@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { LongWork } from '../../../src/request/long-work.ts'
 import type { RunningServer } from '../../../src/server/start.ts'
 import { type Clock, ManualClock } from '../../../src/store/clock.ts'
 import { StoreError } from '../../../src/store/errors.ts'
@@ -492,6 +493,43 @@ test('a transaction that writes a byte into a long value, over and over, ends af
   }
   expect(await client.call('GETRANGE', 'long', '0', '9')).toBe('yyyyyyyyy\0')
   expect(await client.call('SETRANGE', 'long', '9', 'y')).toBe(60_000_001)
+})
+
+test('a transaction of GETRANGE and DUMP of a long value ends after 512 MB, but writes all', async () => {
+  const client = await join(await start())
+  await client.call('SETRANGE', 'long', '60000000', 'x')
+  const dumps = Array<string>(8).fill('DUMP long')
+  const ranges = Array<string>(2).fill('GETRANGE long 0 29000000')
+  const late = ['SETRANGE long 0 y', 'GETRANGE long 0 29000000', 'DUMP long', 'STRLEN long']
+  const replies = (await transact(client, ...dumps, ...ranges, ...late)) as Reply[]
+  expect(replies.slice(8, 10).map((reply) => (reply as string).length)).toEqual([
+    29_000_001, 29_000_001,
+  ])
+  expect([replies[10], replies[13]]).toEqual([60_000_001, 60_000_001])
+  for (const reply of replies.slice(11, 13)) {
+    expect(errorText(reply)).toMatch(/^ERR too many bytes copied for replies by one transaction/)
+  }
+})
+
+test('GETRANGE and DUMP copy nothing for a client that wants no replies', async () => {
+  const server = await start()
+  const client = await join(server)
+  await client.call('SETRANGE', 'long', '60000000', 'x')
+  const begin = vi.spyOn(LongWork.prototype, 'begin')
+  const requests = [
+    ['GETRANGE', 'long', '0', '20000000'],
+    ['DUMP', 'long'],
+  ]
+  client.send('CLIENT', 'REPLY', 'OFF')
+  for (const request of requests) client.send(...request)
+  client.send('MULTI')
+  for (let i = 0; i < 100; i++) for (const request of requests) client.send(...request)
+  client.send('EXEC')
+  client.send('CLIENT', 'REPLY', 'ON')
+  expect(await client.next()).toBe('OK')
+  expect(begin).not.toHaveBeenCalled()
+  begin.mockRestore()
+  expect(await client.call('INFO', 'stats')).toContain('keyspace_hits:202\r')
 })
 
 test('a transaction that lists many nodes that change between ends after five million', async () => {

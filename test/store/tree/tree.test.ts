@@ -1,11 +1,12 @@
-import { describe, expect, test } from 'vitest'
+import fc from 'fast-check'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { Changes } from '../../../src/store/tree/changes.ts'
 import { DueChildren } from '../../../src/store/tree/due-children.ts'
 import { DueNodes } from '../../../src/store/tree/due-nodes.ts'
 import { type DirectoryNode, type Node, nodesBelow, pathOf } from '../../../src/store/tree/node.ts'
 import { Tree } from '../../../src/store/tree/tree.ts'
-import type { TtlHeap } from '../../../src/store/tree/ttl-heap.ts'
+import { byLease, TtlHeap } from '../../../src/store/tree/ttl-heap.ts'
 
 /** A tree on a clock of its own. */
 function planted() {
@@ -207,6 +208,73 @@ describe('the children of a directory that are due', () => {
     clock.advance(10)
     expect(names()).toEqual(['c', 'a', 'later'])
   })
+})
+
+test('the children of a directory that are due are those of a naive model, whatever changes', () => {
+  const NAMES = ['a', 'b', 'c']
+  const name = fc.constantFrom(...NAMES)
+  const step = fc.record({
+    what: fc.constantFrom('put', 'expire', 'keep', 'remove', 'ask', 'ask', 'take', 'pass', 'move'),
+    dir: name,
+    name,
+    // Leases of the past are due at once.
+    time: fc.integer({ min: -5, max: 5 }),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+      const { tree, put, clock } = planted()
+      for (const dir of NAMES) put(`/${dir}/kept`, '1')
+      for (const { what, dir, name, time } of steps) {
+        const directory = tree.find(`/${dir}`, 0) as DirectoryNode
+        const node = directory.children.list.find((child) => child.name === name)
+        if (what === 'pass') clock.advance(Math.abs(time))
+        else if (what === 'put') {
+          if (node !== undefined) tree.remove(node)
+          tree.insert(directory, name, '1', clock.now() + time)
+        } else if (what === 'expire' && node !== undefined) {
+          tree.setExpiry(node, clock.now() + time)
+        } else if (what === 'keep' && node !== undefined) {
+          tree.setExpiry(node, undefined)
+        } else if (what === 'remove' && node !== undefined) {
+          tree.remove(node)
+        } else if (what === 'move') {
+          const leases = tree.lift(directory)
+          tree.hang(directory, tree.root, dir)
+          for (const [moved, expireTime] of leases) tree.setExpiry(moved, expireTime)
+        } else if (what === 'ask' || what === 'take') {
+          const due = directory.children.list.filter(
+            ({ lease }) => lease !== null && lease.expireTime <= clock.now(),
+          )
+          const found = tree.dueIn(directory, clock.now())
+          expect(found).toEqual(due.sort(byLease))
+          if (what === 'take') for (const each of found) tree.remove(each)
+        }
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('what is due is gathered once, though leases that are already due come, and gone nodes are let go', () => {
+  const { tree, put, clock } = planted()
+  put('/d/kept', '1')
+  put('/z', '1', 10)
+  for (let i = 0; i < 100; i++) put(`/d/${i}`, '1', 10)
+  clock.advance(10)
+  const directory = tree.find('/d', 0) as DirectoryNode
+  const gathered = vi.spyOn(TtlHeap.prototype, 'due')
+  onTestFinished(() => gathered.mockRestore())
+  for (const node of tree.dueIn(directory, clock.now())) tree.remove(node)
+  for (let i = 0; i < 100; i++) {
+    const late = put('/d/late', '1', -1)
+    expect(tree.dueIn(directory, clock.now())).toEqual([late])
+    tree.remove(late)
+  }
+  expect(gathered).toHaveBeenCalledTimes(1)
+  const removed = vi.spyOn(Set.prototype, 'delete')
+  onTestFinished(() => removed.mockRestore())
+  for (let i = 0; i < 100; i++) expect(tree.dueIn(directory, clock.now())).toEqual([])
+  expect(removed.mock.calls.length).toBeLessThan(10)
 })
 
 test('a directory that is lifted and hung elsewhere keeps all below it', () => {

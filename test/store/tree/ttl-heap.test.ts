@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { FileNode } from '../../../src/store/tree/node.ts'
-import { TtlHeap } from '../../../src/store/tree/ttl-heap.ts'
+import {
+  attach,
+  DirectoryNode,
+  detach,
+  FileNode,
+  type Node,
+  pathOf,
+} from '../../../src/store/tree/node.ts'
+import { isPathBefore, TtlHeap } from '../../../src/store/tree/ttl-heap.ts'
 
 const file = (name = 'a', index = 1): FileNode => new FileNode(name, null as never, '', index)
 
@@ -79,5 +86,62 @@ describe('TtlHeap', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('the order of nodes by their paths', () => {
+  /** Where each node lies, as a number of a directory that was made before, and its name. */
+  const places = fc.array(
+    fc.tuple(
+      fc.nat({ max: 30 }),
+      fc.constantFrom('a', 'aa', 'a!', 'a0', 'b', 'a!b', 'a\xff'),
+      fc.boolean(),
+    ),
+    { minLength: 2, maxLength: 20 },
+  )
+
+  test('is that of the paths as strings, below removed directories, too', () => {
+    fc.assert(
+      fc.property(places, fc.nat({ max: 20 }), (all, removed) => {
+        const root = new DirectoryNode('', null, 1)
+        const directories = [root]
+        const nodes: Node[] = []
+        for (const [which, name, dir] of all) {
+          const parent = directories[which % directories.length]
+          if (parent.children.list.some((other) => other.name === name)) continue
+          const node = dir ? new DirectoryNode(name, parent, 1) : new FileNode(name, parent, '', 1)
+          attach(parent, node)
+          nodes.push(node)
+          if (node.dir) directories.push(node)
+        }
+        if (removed < nodes.length) detach(nodes[removed])
+        for (const a of nodes) {
+          for (const b of nodes) expect(isPathBefore(a, b)).toBe(pathOf(a) < pathOf(b))
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('looks no further than where the paths part', () => {
+    let reads = 0
+    const parents = [new DirectoryNode('', null, 1)]
+    for (let i = 0; i < 1000; i++) {
+      const parent = parents[i]
+      const node = new DirectoryNode('a', parent, 1)
+      Object.defineProperty(node, 'parent', {
+        get: () => {
+          reads++
+          return parent
+        },
+      })
+      parents.push(node)
+    }
+    const files = ['a', 'b'].map((name) => new FileNode(name, parents[1000], '', 1))
+    expect(isPathBefore(files[0], files[1])).toBe(true)
+    expect(isPathBefore(files[1], files[0])).toBe(false)
+    expect(isPathBefore(parents[990], parents[1000])).toBe(true)
+    expect(isPathBefore(parents[1000], parents[990])).toBe(false)
+    expect(reads).toBeLessThan(200)
   })
 })
