@@ -45,6 +45,8 @@ export class LogGate implements Gate {
   readonly #parts: LogGateParts
   /** Lets those go on whose later requests wait. */
   readonly #waiting = new Map<Client, () => void>()
+  /** Lets those go on whose write waits until this node is ready. */
+  readonly #early = new Set<() => void>()
   /** Clients whose read has waited for the log, and goes on now. */
   readonly #ready = new WeakSet<Client>()
   /** What the last read of a client has learnt: it holds for all that was received when it asked. */
@@ -61,7 +63,7 @@ export class LogGate implements Gate {
       if (client.owed > 0) return this.#holdBack(client, args)
       return !isQueued && this.#parts.isStrict() && this.#holdsRead(client, args)
     }
-    if (!this.#parts.isReady()) return this.#holdBack(client, args)
+    if (!this.#parts.isReady()) return this.#holdUntilReady(client, args)
     if (client.owed >= MAX_OWED || client.owedBytes >= MAX_OWED_BYTES) {
       return this.#holdBack(client, args)
     }
@@ -96,11 +98,24 @@ export class LogGate implements Gate {
 
   /** Takes the writes that have waited until this node was ready. */
   release(): void {
-    for (const [client, resume] of [...this.#waiting]) {
-      if (client.owed > 0) continue
-      this.#waiting.delete(client)
+    const early = [...this.#early]
+    this.#early.clear()
+    for (const goOn of early) goOn()
+  }
+
+  #holdUntilReady(client: Client, args: RequestArguments): true {
+    // It is owed a reply, so it may half-close meanwhile.
+    client.owed++
+    const resume = client.postpone(args, () => {
+      this.#early.delete(goOn)
+      client.owed--
+    })
+    const goOn = (): void => {
+      client.owed--
       resume()
     }
+    this.#early.add(goOn)
+    return true
   }
 
   #holdsRead(client: Client, args: RequestArguments): boolean {

@@ -6,14 +6,15 @@ import type { Client } from '../../src/request/client.ts'
 const MB = 1024 ** 2
 
 /** A gate before a log that takes requests, and a client whose requests come to it. */
-function start() {
+function start(isReady = true) {
+  const state = { isReady }
   const taken: Waiting[] = []
   let resume: (() => void) | undefined
   const gate = new LogGate({
     clock: { now: () => 1 },
     timeout: () => 1000,
     add: (waiting: Waiting) => taken.push(waiting),
-    isReady: () => true,
+    isReady: () => state.isReady,
     isStrict: () => false,
   } as unknown as LogGateParts)
   const client = {
@@ -35,7 +36,7 @@ function start() {
     for (const { kind } of taken.splice(0))
       if (kind === 'request') gate.answer(client, false, () => {})
   }
-  return { taken, write, answerAll, client, goesOn: () => resume !== undefined }
+  return { taken, write, answerAll, client, gate, state, goesOn: () => resume !== undefined }
 }
 
 test.each([
@@ -56,3 +57,15 @@ test.each([
     }
   },
 )
+
+test('a write waits until the node is ready, and its client may half-close meanwhile', () => {
+  const { taken, write, client, gate, state, goesOn } = start(false)
+  write('x')
+  // Who is owed a reply is not closed.
+  expect([taken.length, client.owed, goesOn()]).toEqual([0, 1, false])
+  state.isReady = true
+  gate.release()
+  expect([client.owed, goesOn()]).toEqual([0, true])
+  write('x')
+  expect([taken.length, client.owed]).toEqual([1, 1])
+})
