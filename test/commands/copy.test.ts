@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { RunningServer } from '../../src/server/start.ts'
 import { LARGE_VALUE_BYTES, type Value } from '../../src/store/value.ts'
+import { testAlone } from '../cluster/alone.ts'
 import { temporaryDirectory } from '../persistence/support.ts'
 import { usedMemory } from '../server/memory.ts'
 import { ErrorReply, join, type Reply, start } from '../server/raw-client.ts'
@@ -28,29 +29,33 @@ test('a copy takes as much memory as its source', async () => {
   }
 })
 
-test('copies are refused above maxmemory, and come back as they were', async () => {
-  const directives = {
-    dir: temporaryDirectory(),
-    durability: 'everysec',
-    maxmemory: String(usedMemory() + 64 * MB),
-  }
-  const server = await start({ directives })
-  const client = await join(server)
-  await client.call('SET', 'a', 'x'.repeat(4 * MB))
-  for (let i = 0; i < 100; i++) client.send('COPY', 'a', `b${i}`)
-  const replies = (await client.take(100)) as Reply[]
-  const copied = replies.filter((reply) => reply === 1).length
-  expect(copied).toBeGreaterThan(3)
-  expect(copied).toBeLessThan(20)
-  for (const reply of replies.slice(copied)) {
-    expect((reply as ErrorReply).text).toMatch(/^OOM command not allowed/)
-  }
-  await server.close()
+testAlone(
+  'a pipeline is checked before any of it has run',
+  'copies are refused above maxmemory, and come back as they were',
+  async () => {
+    const directives = {
+      dir: temporaryDirectory(),
+      durability: 'everysec',
+      maxmemory: String(usedMemory() + 64 * MB),
+    }
+    const server = await start({ directives })
+    const client = await join(server)
+    await client.call('SET', 'a', 'x'.repeat(4 * MB))
+    for (let i = 0; i < 100; i++) client.send('COPY', 'a', `b${i}`)
+    const replies = (await client.take(100)) as Reply[]
+    const copied = replies.filter((reply) => reply === 1).length
+    expect(copied).toBeGreaterThan(3)
+    expect(copied).toBeLessThan(20)
+    for (const reply of replies.slice(copied)) {
+      expect((reply as ErrorReply).text).toMatch(/^OOM command not allowed/)
+    }
+    await server.close()
 
-  const again = await start({ directives })
-  expect(again.store.files).toBe(copied + 1)
-  for (let i = 0; i < copied; i++) expect(valueAt(again, `/b${i}`)).toHaveLength(4 * MB)
-})
+    const again = await start({ directives })
+    expect(again.store.files).toBe(copied + 1)
+    for (let i = 0; i < copied; i++) expect(valueAt(again, `/b${i}`)).toHaveLength(4 * MB)
+  },
+)
 
 test('a transaction of copies ends after 512 MB', async () => {
   const client = await join(await start())

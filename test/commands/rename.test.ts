@@ -4,6 +4,7 @@ import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
 import { ServerClock } from '../../src/request/clock.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
+import { testAlone } from '../cluster/alone.ts'
 import { ErrorReply, join, type Reply, start } from '../server/raw-client.ts'
 
 const PATTERNS = 4000
@@ -13,42 +14,50 @@ const errorText = (reply: Reply): string => (reply instanceof ErrorReply ? reply
 const patterns = (directory: string): string[] =>
   Array.from({ length: PATTERNS }, (_, i) => `${directory}/*z${i}`)
 
-test('a directory does not move if its nodes would be compared with too many patterns', async () => {
-  const server = await start()
-  const { store } = server
-  for (let i = 0; i < NODES; i++) store.set(`/a/${i}`, '')
-  const client = await join(server)
-  const listener = await join(server)
-  await listener.call('PSUBSCRIBE', ...patterns(''))
-  const { index } = store
-  const refusal =
-    'ERR too many nodes to move while clients listen to 4000 patterns (the limit is 20000000 comparisons)'
-  expect(errorText(await client.call('RENAME', 'a', 'b'))).toBe(refusal)
-  expect(errorText(await client.call('RENAMENX', 'a', '//b'))).toBe(refusal)
-  expect(store.index).toBe(index)
-  expect(store.files).toBe(NODES)
+testAlone(
+  'who listens at one node must not decide what all nodes do',
+  'a directory does not move if its nodes would be compared with too many patterns',
+  async () => {
+    const server = await start()
+    const { store } = server
+    for (let i = 0; i < NODES; i++) store.set(`/a/${i}`, '')
+    const client = await join(server)
+    const listener = await join(server)
+    await listener.call('PSUBSCRIBE', ...patterns(''))
+    const { index } = store
+    const refusal =
+      'ERR too many nodes to move while clients listen to 4000 patterns (the limit is 20000000 comparisons)'
+    expect(errorText(await client.call('RENAME', 'a', 'b'))).toBe(refusal)
+    expect(errorText(await client.call('RENAMENX', 'a', '//b'))).toBe(refusal)
+    expect(store.index).toBe(index)
+    expect(store.files).toBe(NODES)
 
-  // Fewer nodes may move; in a transaction they count as more.
-  store.delete('/a/0', {})
-  await client.call('MULTI')
-  for (const path of ['b', 'a']) await client.call('RENAME', path === 'b' ? 'a' : 'b', path)
-  const [first, second] = (await client.call('EXEC')) as Reply[]
-  expect(first).toBe('OK')
-  expect(errorText(second)).toMatch(/^ERR too many nodes moved by one transaction/)
-})
+    // Fewer nodes may move; in a transaction they count as more.
+    store.delete('/a/0', {})
+    await client.call('MULTI')
+    for (const path of ['b', 'a']) await client.call('RENAME', path === 'b' ? 'a' : 'b', path)
+    const [first, second] = (await client.call('EXEC')) as Reply[]
+    expect(first).toBe('OK')
+    expect(errorText(second)).toMatch(/^ERR too many nodes moved by one transaction/)
+  },
+)
 
-test('patterns of other directories do not hinder a move, unless nodes come or go there', async () => {
-  const server = await start()
-  const { store } = server
-  for (let i = 0; i < NODES; i++) store.set(`/a/${i}`, '')
-  const client = await join(server)
-  const listener = await join(server)
-  await listener.call('PSUBSCRIBE', ...patterns('/b/c'))
-  expect(await client.call('RENAME', 'a', 'd')).toBe('OK')
-  expect(errorText(await client.call('RENAME', 'd', 'b'))).toMatch(/^ERR too many nodes to move/)
-  expect(errorText(await client.call('RENAME', 'd', 'b/c/d'))).toMatch(/^ERR too many nodes to/)
-  expect(await client.call('RENAME', 'd', 'b/d')).toBe('OK')
-})
+testAlone(
+  'who listens at one node must not decide what all nodes do',
+  'patterns of other directories do not hinder a move, unless nodes come or go there',
+  async () => {
+    const server = await start()
+    const { store } = server
+    for (let i = 0; i < NODES; i++) store.set(`/a/${i}`, '')
+    const client = await join(server)
+    const listener = await join(server)
+    await listener.call('PSUBSCRIBE', ...patterns('/b/c'))
+    expect(await client.call('RENAME', 'a', 'd')).toBe('OK')
+    expect(errorText(await client.call('RENAME', 'd', 'b'))).toMatch(/^ERR too many nodes to move/)
+    expect(errorText(await client.call('RENAME', 'd', 'b/c/d'))).toMatch(/^ERR too many nodes to/)
+    expect(await client.call('RENAME', 'd', 'b/d')).toBe('OK')
+  },
+)
 
 test('what a log has is applied, whoever listens', () => {
   const store = new Store({ clock: new ServerClock(new ManualClock()) })
