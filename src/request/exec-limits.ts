@@ -51,3 +51,21 @@ export function checkWork(client: Client, kind: keyof typeof WORK): void {
 export function tooMuch(done: string, most: number): CommandError {
   return new CommandError(`ERR too many ${done} by one transaction (the limit is ${most})`)
 }
+
+/**
+ * Begins a copy of bytes of a value, and counts it. To be called by a command that has done nothing yet.
+ *
+ * @param time for each byte, in milliseconds: one of `TIME_OF`
+ * @throws CommandError if the client's EXEC has copied too many of this kind
+ * @throws PutOff if the copy is for a later turn
+ */
+export function beginCopy(
+  client: Client,
+  kind: 'copiedBytes' | 'copiedForReplies',
+  bytes: number,
+  time: number,
+): void {
+  checkWork(client, kind)
+  client.server.longWork.begin(bytes * time, client.executing)
+  client[kind] += bytes
+}

@@ -14,16 +14,22 @@ const errorText = (reply: Reply): string => (reply instanceof ErrorReply ? reply
 const patterns = (directory: string): string[] =>
   Array.from({ length: PATTERNS }, (_, i) => `${directory}/*z${i}`)
 
+/** A server with a directory `/a` of many nodes, and a client that listens to many patterns. */
+async function startListening(directory: string) {
+  const server = await start()
+  const { store } = server
+  for (let i = 0; i < NODES; i++) store.set(`/a/${i}`, '')
+  const client = await join(server)
+  const listener = await join(server)
+  await listener.call('PSUBSCRIBE', ...patterns(directory))
+  return { client, store }
+}
+
 testAlone(
   'who listens at one node must not decide what all nodes do',
   'a directory does not move if its nodes would be compared with too many patterns',
   async () => {
-    const server = await start()
-    const { store } = server
-    for (let i = 0; i < NODES; i++) store.set(`/a/${i}`, '')
-    const client = await join(server)
-    const listener = await join(server)
-    await listener.call('PSUBSCRIBE', ...patterns(''))
+    const { client, store } = await startListening('')
     const { index } = store
     const refusal =
       'ERR too many nodes to move while clients listen to 4000 patterns (the limit is 20000000 comparisons)'
@@ -46,12 +52,7 @@ testAlone(
   'who listens at one node must not decide what all nodes do',
   'patterns of other directories do not hinder a move, unless nodes come or go there',
   async () => {
-    const server = await start()
-    const { store } = server
-    for (let i = 0; i < NODES; i++) store.set(`/a/${i}`, '')
-    const client = await join(server)
-    const listener = await join(server)
-    await listener.call('PSUBSCRIBE', ...patterns('/b/c'))
+    const { client } = await startListening('/b/c')
     expect(await client.call('RENAME', 'a', 'd')).toBe('OK')
     expect(errorText(await client.call('RENAME', 'd', 'b'))).toMatch(/^ERR too many nodes to move/)
     expect(errorText(await client.call('RENAME', 'd', 'b/c/d'))).toMatch(/^ERR too many nodes to/)

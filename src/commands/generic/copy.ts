@@ -7,7 +7,7 @@ import { parseInteger32 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { checkWork } from '../../request/exec-limits.ts'
+import { beginCopy } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
 import { LARGE_VALUE_BYTES, ownValue } from '../../store/value.ts'
 
@@ -38,20 +38,6 @@ function parseCopyOptions(args: readonly string[]): boolean {
 }
 
 /**
- * Counts a copy that is about to be made. The memory is compared before the next request.
- *
- * @throws CommandError if the EXEC has copied too much
- * @throws PutOff if the copy is for a later turn
- */
-function beginCopy(client: Client, bytes: number): void {
-  const { longWork, memory } = client.server
-  checkWork(client, 'copiedBytes')
-  longWork.begin(bytes * TIME_OF.copiedByte, client.executing)
-  client.copiedBytes += bytes
-  memory.add(bytes)
-}
-
-/**
  * COPY. Keys never share a value: memory would count it once, while the disk, and a server that starts from
  * it, have it once for each key.
  */
@@ -63,7 +49,12 @@ function copy(client: Client, args: readonly string[]): void {
   const file = server.keyspace.lookup(from)
   const former = server.keyspace.lookup(to)
   const copies = file?.dir === false && (replace || former === undefined)
-  if (copies) beginCopy(client, file.value.length)
+  if (copies) {
+    const { length } = file.value
+    beginCopy(client, 'copiedBytes', length, TIME_OF.copiedByte)
+    // The memory is compared before the next request.
+    server.memory.add(length)
+  }
   server.keyspace.noteRead(from, file !== undefined)
   if (file?.dir) throw wrongType()
   if (copies) {

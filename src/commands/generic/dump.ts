@@ -8,7 +8,7 @@ import { readInteger64 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { checkWork } from '../../request/exec-limits.ts'
+import { beginCopy } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
 import { LARGE_VALUE_BYTES, textOfValue, type Value } from '../../store/value.ts'
 
@@ -127,13 +127,11 @@ export const dumpCommands: readonly Command[] = [
     args: [KEY],
     run(client, args) {
       const { reply, server } = client
-      const { keyspace, longWork } = server
+      const { keyspace } = server
       const file = keyspace.find(args[1])
       const bytes = reply.muted || file === undefined ? 0 : file.value.length
       if (bytes > 0) {
-        checkWork(client, 'copiedForReplies')
-        longWork.begin(bytes * TIME_OF.compressedByte, client.executing)
-        client.copiedForReplies += bytes
+        beginCopy(client, 'copiedForReplies', bytes, TIME_OF.compressedByte)
       }
       keyspace.noteRead(args[1], file !== undefined)
       if (!reply.muted) reply.bulkOrNull(file === undefined ? null : encodeString(file.value))

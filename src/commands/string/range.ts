@@ -5,7 +5,7 @@ import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { checkWork } from '../../request/exec-limits.ts'
+import { beginCopy } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
 import {
   appendToValue,
@@ -33,11 +33,6 @@ function checkLength({ server }: Client, length: number): void {
   throw new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)')
 }
 
-/** @throws PutOff if the copy of so many bytes is for a later turn */
-function beginCopy({ server, executing }: Client, bytes: number): void {
-  server.longWork.begin(bytes * TIME_OF.copiedByte, executing)
-}
-
 /** @throws CommandError unless the text is an integer of 64 bits */
 function parseOffset(text: string): bigint {
   const value = readInteger64(text)
@@ -59,9 +54,7 @@ function replyRange(client: Client, key: string, start: bigint, end: bigint): vo
   const behind = isEmpty ? first : positionOf(value, end) + 1
   const copied = reply.muted ? 0 : copiedToSlice(value, first, behind)
   if (copied > 0) {
-    checkWork(client, 'copiedForReplies')
-    beginCopy(client, copied)
-    client.copiedForReplies += copied
+    beginCopy(client, 'copiedForReplies', copied, TIME_OF.copiedByte)
   }
   server.keyspace.noteRead(key, file !== undefined)
   if (!reply.muted) reply.bulk(isEmpty ? '' : ownSlice(value, first, behind))
@@ -111,7 +104,8 @@ export const rangeCommands: readonly Command[] = [
         client.server.keyspace.set(args[1], value)
       } else {
         checkLength(client, file.value.length + value.length)
-        beginCopy(client, copiedToAppend(file.value, value.length))
+        const copied = copiedToAppend(file.value, value.length)
+        client.server.longWork.begin(copied * TIME_OF.copiedByte, client.executing)
         value = appendToValue(file.value, value)
         client.server.keyspace.update(args[1], value, file.lease?.expireTime)
       }
@@ -136,9 +130,7 @@ export const rangeCommands: readonly Command[] = [
       let value: Value = file?.value ?? ''
       if (args[3].length > 0) {
         checkLength(client, Number(offset) + args[3].length)
-        checkWork(client, 'copiedBytes')
-        beginCopy(client, value.length)
-        client.copiedBytes += value.length
+        beginCopy(client, 'copiedBytes', value.length, TIME_OF.copiedByte)
         value = putIntoValue(value, Number(offset), args[3])
         if (file === undefined) client.server.keyspace.set(args[1], value)
         else client.server.keyspace.update(args[1], value, file.lease?.expireTime)

@@ -3,8 +3,8 @@
  * held up all clients for eight seconds and took a gigabyte, only to be refused. So did 3,700 names of fields
  * that V8 finds slowly, because they are longer than any path.
  *
- * Trick: the punctuation is counted, and long names are measured, before anything is made. Every object of a saved state has a few
- * fields with long names, so that no true state comes near these limits.
+ * Trick: the punctuation is counted, and long names are measured, before anything is made. Every object of a
+ * saved state has a few fields with long names, so that no true state comes near these limits.
  *
  * Price: a pass over the document, which skips strings: about a tenth of the time of JSON.parse.
  * Can be deleted once a parser makes nodes from the document without objects in between.
