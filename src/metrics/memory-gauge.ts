@@ -1,4 +1,9 @@
-import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8'
+import {
+  getHeapSpaceStatistics,
+  getHeapStatistics,
+  type HeapSpaceInfo,
+  setFlagsFromString,
+} from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Value } from '../store/value.ts'
 import { oldSpaceLimit } from './heap-limit.ts'
@@ -16,9 +21,14 @@ export const MIN_STEP_BYTES = 256 * 1024
 const MAX_MEASURED_AGE_MS = 10
 /** The share of all time that garbage collection may take. */
 const MAX_COLLECTION_SHARE = 0.1
+/** The same for short collections, which come only where garbage would refuse writes. */
+const MAX_SWEEP_SHARE = 0.3
 /** How many short collections end the work of a full one: after the first, some of it may be left. */
 const SWEEPS = 2
-/** Writes are refused above this multiple of `maxmemory`, even if part of the memory is garbage. */
+/**
+ * Writes are refused above this multiple of `maxmemory`, even if part of the memory is garbage. New objects do not
+ * count: V8 lets up to 100 MB of them pile up, which is a large part of a small `maxmemory`.
+ */
 const MAX_GARBAGE_FACTOR = 1.15
 /** The share of the heap that is kept free, because V8 ends the process when its heap is full. */
 const FREE_HEAP_SHARE = 0.15
@@ -82,6 +92,8 @@ export class MemoryGauge {
   #collectAt = 0
   /** The same for clients that ask for it. */
   #purgeAt = 0
+  /** The same for short collections. */
+  #sweepAt = 0
 
   constructor() {
     this.heapLimit = oldSpaceLimit()
@@ -188,8 +200,7 @@ export class MemoryGauge {
     if (this.#isAbove(this.#limit, 1) && this.#mayCollect()) this.collect()
     else if (this.#isHeapAbove() && this.#mayCollect()) this.collect()
     this.#exceeded =
-      this.#isAbove(this.#limit, 1) &&
-      (this.#live > this.#limit || this.#isAbove(this.#limit, MAX_GARBAGE_FACTOR))
+      this.#isAbove(this.#limit, 1) && (this.#live > this.#limit || this.#isGarbageAbove())
     this.#heapFull = this.#isHeapFull()
     if (this.#heapFull && !wasFull) this.onHeapFull?.()
     if (this.#heapFull || this.#exceeded) this.onShort?.()
@@ -239,6 +250,23 @@ export class MemoryGauge {
     return limit > 0 && this.#used > factor * limit
   }
 
+  #isGarbageAbove(): boolean {
+    const most = MAX_GARBAGE_FACTOR * this.#limit
+    if (this.#used > most) this.#sweepIfDue()
+    return this.#used > most && this.#used - newBytes() > most
+  }
+
+  /** Collects new objects, in about a millisecond; those that stay are old then. */
+  #sweepIfDue(): void {
+    const start = performance.now()
+    if (start < this.#sweepAt) return
+    collectGarbage ??= garbageCollector()
+    for (let i = 0; i < SWEEPS; i++) collectGarbage({ type: 'minor' })
+    const end = performance.now()
+    this.#sweepAt = end + (end - start) / MAX_SWEEP_SHARE
+    this.measure()
+  }
+
   /** Whether the heap, garbage included, has reached what is kept free. */
   #isHeapAbove(): boolean {
     return this.#heap > this.#heapMost || this.#arePagesFull()
@@ -268,7 +296,7 @@ export class MemoryGauge {
     let size = 0
     let free = 0
     for (const space of getHeapSpaceStatistics()) {
-      if (space.space_name.startsWith('new_')) continue
+      if (isForNew(space)) continue
       size += space.space_size
       free += space.space_available_size
     }
@@ -276,6 +304,15 @@ export class MemoryGauge {
     return size > most && free < MAX_FREE_IN_PAGES_SHARE * size
   }
 }
+
+/** Bytes of objects that no collection has seen yet, or one; takes ten microseconds. */
+function newBytes(): number {
+  let bytes = 0
+  for (const space of getHeapSpaceStatistics()) if (isForNew(space)) bytes += space.space_used_size
+  return bytes
+}
+
+const isForNew = (space: HeapSpaceInfo): boolean => space.space_name.startsWith('new_')
 
 /** V8's function, which exists only with the flag `--expose-gc`. */
 function garbageCollector(): NonNullable<typeof collectGarbage> {
