@@ -1,6 +1,6 @@
 import { ownCopy } from '../store/path.ts'
 import { PathTree, type Place } from '../store/path-tree.ts'
-import { matchGlob } from '../text/glob.ts'
+import { PatternGroup, type TreePattern } from './pattern-group.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** Only so much of a pattern decides where it is kept, in bytes. */
@@ -8,22 +8,17 @@ export const MAX_LITERAL_BYTES = 1024
 
 const SPECIAL = /[*?[\\]/
 
-/** A pattern that begins with a slash, and those who listen to the events that it matches. */
-export interface TreePattern {
-  readonly pattern: string
-  readonly listeners: Set<Subscriber>
-  readonly place: Place<Set<TreePattern>>
-}
-
 /**
  * The patterns that match the keys of events. Each is kept at the directory that it names literally: `/jobs/eu-*` at
- * `/jobs`. So an event is compared only with the patterns that are kept at its key and above.
+ * `/jobs`. So an event is compared only with patterns that are kept at its key and above; if they are many, only with
+ * those that have some bytes in common with the key.
  */
 export class TreePatterns {
   /** How many patterns have been compared with keys. */
   tried = 0
   readonly #all = new Map<string, TreePattern>()
-  readonly #places = new PathTree<Set<TreePattern>>()
+  readonly #places = new PathTree<PatternGroup>()
+  #last = 0
 
   get size(): number {
     return this.#all.size
@@ -38,8 +33,8 @@ export class TreePatterns {
     let known = this.#all.get(pattern)
     if (known === undefined) {
       const place = this.#places.at(literalPath(pattern))
-      known = { pattern, listeners: new Set(), place }
-      place.item ??= new Set()
+      known = { pattern, listeners: new Set(), place, order: ++this.#last, run: 0 }
+      place.item ??= new PatternGroup(place.path)
       place.item.add(known)
       this.#all.set(pattern, known)
     }
@@ -51,31 +46,29 @@ export class TreePatterns {
     if (!known?.listeners.delete(client) || known.listeners.size > 0) return
     this.#all.delete(pattern)
     const { place } = known
-    place.item?.delete(known)
+    place.item?.remove(known)
     if (place.item?.size !== 0) return
     place.item = undefined
     this.#places.prune(place)
   }
 
-  /** The patterns that match a key. */
+  /** The patterns that match a key, in the order in which they came. */
   matching(key: string): TreePattern[] {
     const matching: TreePattern[] = []
-    let place: Place<Set<TreePattern>> | undefined = this.#places.root
+    let place: Place<PatternGroup> | undefined = this.#places.root
     while (place !== undefined && place.path.length <= key.length) {
-      for (const each of place.item ?? []) {
-        this.tried++
-        if (matchGlob(each.pattern, key)) matching.push(each)
-      }
+      if (place.item !== undefined) this.tried += place.item.collect(key, matching)
       if (place.path.length === key.length) break
       place = this.#places.next(place, key)
     }
+    if (matching.length > 1) matching.sort((a, b) => a.order - b.order)
     return matching
   }
 
   /** How many patterns an event at a path or below it is compared with at most. Counts them one by one. */
   countAround(path: string): number {
     let count = 0
-    let place: Place<Set<TreePattern>> | undefined = this.#places.root
+    let place: Place<PatternGroup> | undefined = this.#places.root
     while (place !== undefined && place.path.length < path.length) {
       count += place.item?.size ?? 0
       place = this.#places.next(place, path)

@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import type { Subscriber } from '../../src/pubsub/subscriber.ts'
+import { TreePatterns } from '../../src/pubsub/tree-patterns.ts'
+import { matchGlob } from '../../src/text/glob.ts'
+import { SeededRandom } from '../persistence/seeded-random.ts'
+
+const client = {} as Subscriber
+const COUNT = 10_000
+
+/** How many patterns each key is compared with, at most. */
+function mostTried(patterns: TreePatterns, keys: readonly string[]): number {
+  const tried = keys.map((key) => {
+    const before = patterns.tried
+    patterns.matching(key)
+    return patterns.tried - before
+  })
+  return Math.max(...tried)
+}
+
+function patternsOf(make: (i: number) => string): TreePatterns {
+  const patterns = new TreePatterns()
+  for (let i = 0; i < COUNT; i++) patterns.add(make(i), client)
+  return patterns
+}
+
+const namesOf = (patterns: TreePatterns, key: string) =>
+  patterns.matching(key).map(({ pattern }) => pattern)
+
+describe('a key is compared with few of many patterns of one directory', () => {
+  const keys = Array.from({ length: 200 }, (_, i) => `/u/${i}/leaf-${i * i}`)
+
+  test.each([
+    ['that end alike', (i: number) => `/*z${i}`],
+    ['that begin alike', (i: number) => `/user-${i}-*`],
+    ['that name only what is in the middle', (i: number) => `/*-${i}-*`],
+    ['that name it between classes', (i: number) => `/[^x]*${i}b[0-9]\\c?`],
+    [
+      'that name only little',
+      (i: number) => `/${'?'.repeat(1 + (i >> 8))}*${String.fromCharCode(i & 255)}*`,
+    ],
+  ])('%s', (_, make) => {
+    expect(mostTried(patternsOf(make), keys)).toBeLessThan(COUNT / 10)
+  })
+
+  test('and with all that name nothing', () => {
+    const patterns = patternsOf((i) => `/[a-z]${'?'.repeat(i)}*`)
+    expect(mostTried(patterns, keys)).toBe(COUNT)
+  })
+})
+
+test('a key in which a pattern is found twice gets it once', () => {
+  const patterns = patternsOf((i) => `/*abc${i}*`)
+  expect(namesOf(patterns, `/${'abc7/'.repeat(50)}`)).toEqual(['/*abc7*'])
+})
+
+test('patterns are forgotten with those who listen', () => {
+  const patterns = patternsOf((i) => `/*z${i}`)
+  for (let i = 0; i < COUNT; i++) patterns.remove(`/*z${i}`, client)
+  expect([patterns.size, mostTried(patterns, ['/z1', '/az12'])]).toEqual([0, 0])
+})
+
+test('patterns match in the order in which they came, whatever comes and goes', () => {
+  const random = new SeededRandom(21)
+  const parts = ['/', 'a', 'b', 'ab', 'ba', '*', '?', '[ab]', '[^a', '\\a', '\\', ']', 'a/b', 'bab']
+  const some = (): string => random.oneOf(parts)
+  const patterns = new TreePatterns()
+  const known = new Set<string>()
+  const keys = ['/', '/a', '/ab', '/a/b', '/a/b/a', '/bab', '/a/ab/b', '/ba/bab', '/b]a', '/a/\\a']
+  for (let round = 0; round < 6000; round++) {
+    // Most of them are kept at the root.
+    const pattern = `/${random.oneOf(['*', '?', '[ab]', 'a/'])}${Array.from({ length: random.between(0, 5) }, some).join('')}`
+    if (known.delete(pattern)) patterns.remove(pattern, client)
+    else {
+      known.add(pattern)
+      patterns.add(pattern, client)
+    }
+    const key = random.oneOf(keys)
+    expect(namesOf(patterns, key)).toEqual([...known].filter((each) => matchGlob(each, key)))
+    if (known.size > 40 && random.between(0, 1) === 0) {
+      const gone = random.oneOf([...known])
+      known.delete(gone)
+      patterns.remove(gone, client)
+    }
+  }
+})
