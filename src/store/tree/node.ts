@@ -119,12 +119,27 @@ function countFiles(directory: DirectoryNode, count: number): void {
   for (let at: DirectoryNode | null = directory; at !== null; at = at.parent) at.files += count
 }
 
+/** So many levels below the root a path is put together in one piece. */
+const DEEP = 16
+
 /** The node's absolute path. */
 export function pathOf(node: Node): string {
   if (node.parent === null) return `/${node.name}`
   let path = node.name
-  for (let at = node.parent; at.parent !== null; at = at.parent) path = `${at.name}/${path}`
+  let levels = 1
+  for (let at = node.parent; at.parent !== null; at = at.parent) {
+    if (++levels > DEEP) return deepPathOf(node)
+    path = `${at.name}/${path}`
+  }
   return `/${path}`
+}
+
+/** V8 would keep each joint of a path that has been put together level by level, until someone reads a character. */
+function deepPathOf(node: Node): string {
+  const names: string[] = []
+  for (let at = node; at.parent !== null; at = at.parent) names.push(at.name)
+  names.push('')
+  return names.reverse().join('/')
 }
 
 /**
