@@ -14,6 +14,7 @@ import type { PathBatch } from './tree/look-ahead.ts'
 import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
 import { Tree } from './tree/tree.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
+import { VisiblePaths } from './tree/visible-paths.ts'
 import { type Listener, type OnFailure, type Watcher, WatcherHub } from './watcher-hub.ts'
 
 /** The number of nodes of removed directories that each write reclaims. */
@@ -147,6 +148,11 @@ export class WatchableTree {
   /** Whether a node is in the tree, and neither it nor a directory above it has expired. */
   isVisible(node: Node, now: number): boolean {
     return this.tree.isVisible(node, now)
+  }
+
+  /** Finds the paths of many files. @param now Unix milliseconds */
+  visiblePaths(now: number): VisiblePaths {
+    return new VisiblePaths(this.tree.root, now)
   }
 
   /** The node at a path, or undefined if there is none. Counts nothing and makes no event. */

@@ -37,13 +37,13 @@ const STEPS_PER_PIECE = 16_384
 function replyAllKeys(client: Client, glob: Glob | undefined): boolean {
   const { store, clock, memory } = client.server
   const { fileList } = store
-  const now = clock.now()
+  const paths = store.visiblePaths(clock.now())
   const room = new KeyRoom(memory, 1)
   const keys: string[] = []
   for (let i = 0; i < fileList.length; i++) {
-    const file = fileList.at(i)
-    if (!store.isVisible(file, now)) continue
-    const key = keyOf(file)
+    const path = paths.of(fileList.at(i))
+    if (path === undefined) continue
+    const key = keyOfPath(path)
     room.look(key.length)
     if (!room.isLeft) return false
     if (glob !== undefined && !glob.matches(key)) continue

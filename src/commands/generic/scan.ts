@@ -13,7 +13,6 @@ import { TIME_OF } from '../../request/long-work.ts'
 import { triesOf } from '../../request/search.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
-import { pathOf } from '../../store/tree/node.ts'
 import type { Glob } from '../../text/glob.ts'
 import { KeyRoom } from './key-room.ts'
 
@@ -110,7 +109,7 @@ function scan(client: Client, args: readonly string[]): void {
   const cursor = parseCursor(args[1])
   const { pattern, count, type } = parseScanOptions(args)
   const { fileList } = store
-  const now = clock.now()
+  const paths = store.visiblePaths(clock.now())
   const keys: string[] = []
   const from = filesLeft(store, cursor)
   let left = from
@@ -122,9 +121,8 @@ function scan(client: Client, args: readonly string[]): void {
   const looks = Math.min(count * MAX_LOOKS_PER_KEY, mostLooks(user, tries))
   const end = Math.max(0, left - looks)
   for (let counted = 0; left > end && counted < count && room.isLeft; ) {
-    const file = fileList.at(--left)
-    if (!store.isVisible(file, now)) continue
-    const path = pathOf(file)
+    const path = paths.of(fileList.at(--left))
+    if (path === undefined) continue
     room.look(path.length)
     if (!user.unrestricted && !user.mayRead(path)) continue
     counted++
