@@ -41,6 +41,8 @@ const GARBAGE_SHARE = 0.4
 const PAGES_SHARE = 0.7
 /** Pages are measured one by one at most this often; it takes ten times as long as the heap. */
 const MAX_PAGES_AGE_MS = 5
+/** The resident memory is read from the system at most this often (Redis): it takes as long as 30 requests. */
+const MAX_RESIDENT_AGE_MS = 100
 /** Pages with more room than this need not be counted as a whole. */
 const MAX_FREE_IN_PAGES_SHARE = 0.2
 
@@ -75,6 +77,10 @@ export class MemoryGauge {
   /** When the pages were last measured one by one, in milliseconds since the process began. */
   #pagesAt = 0
   #pagesFull = false
+  /** Bytes of the process that are in memory. */
+  #resident = 0
+  /** When that was last read, in milliseconds since the process began. */
+  #residentAt = Number.NEGATIVE_INFINITY
   /** Bytes in use after the last garbage collection. */
   #live = 0
   /** Bytes in use in V8's heap after the last garbage collection. */
@@ -105,6 +111,16 @@ export class MemoryGauge {
   /** The most bytes in use at any measurement. */
   get peak(): number {
     return this.#peak
+  }
+
+  /** Bytes in use in V8's heap, at the last measurement. */
+  get heapUsed(): number {
+    return this.#heap
+  }
+
+  /** Bytes of the pages of V8's heap, at the last measurement. */
+  get heapTotal(): number {
+    return this.#pages
   }
 
   /** `maxmemory` in bytes; 0 for no limit. */
@@ -190,6 +206,15 @@ export class MemoryGauge {
     this.#used = this.#heap + statistics.external_memory
     this.#peak = Math.max(this.#peak, this.#used)
     return this.#used
+  }
+
+  /** Bytes of the process that are in memory, as they were a moment ago. @param now milliseconds since it began */
+  resident(now = performance.now()): number {
+    if (now - this.#residentAt > MAX_RESIDENT_AGE_MS) {
+      this.#residentAt = now
+      this.#resident = process.memoryUsage.rss()
+    }
+    return this.#resident
   }
 
   /** Measures, and decides whether writes are refused. Called every second, and as the tree grows. */

@@ -1,5 +1,6 @@
 // COMMAND
 
+import { CATEGORIES } from '../../access/categories.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { checkPattern } from '../../request/arguments/pattern.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
@@ -22,6 +23,8 @@ const FLAGS: readonly Flag[] = ['loading', 'stale']
 
 const NAMES = [{ name: 'command-name', type: 'string', optional: true, multiple: true }] as const
 
+const NONE: readonly NamedCommand[] = []
+
 const infos = new CommandReplies(replyCommandInfo)
 const docs = new CommandReplies(replyCommandDocs)
 
@@ -29,8 +32,12 @@ const docs = new CommandReplies(replyCommandDocs)
 class Catalogue {
   readonly #all: () => readonly Command[]
   #byName: ReadonlyMap<string, NamedCommand> | undefined
+  /** Every command, each followed by its subcommands, as COMMAND LIST shows them. */
+  #everything: readonly NamedCommand[] | undefined
   /** Subcommands too, by their full names. */
   #byAnyName: ReadonlyMap<string, NamedCommand> | undefined
+  /** By category, in the order of COMMAND LIST. */
+  #byCategory: ReadonlyMap<string, readonly NamedCommand[]> | undefined
 
   constructor(all: () => readonly Command[]) {
     this.#all = all
@@ -44,14 +51,28 @@ class Catalogue {
     return this.#byName
   }
 
-  /** Every command, each followed by its subcommands, as COMMAND LIST shows them. */
-  everything(): NamedCommand[] {
-    return [...this.commands.values()].flatMap((named) => [named, ...subcommandsOf(named)])
+  get everything(): readonly NamedCommand[] {
+    this.#everything ??= [...this.commands.values()].flatMap((named) => [
+      named,
+      ...subcommandsOf(named),
+    ])
+    return this.#everything
+  }
+
+  /** @param category in lower case; none has a category that does not exist */
+  inCategory(category: string): readonly NamedCommand[] {
+    this.#byCategory ??= new Map(
+      CATEGORIES.map((each) => [
+        each,
+        this.everything.filter(({ command }) => categoriesOf(command).includes(each)),
+      ]),
+    )
+    return this.#byCategory.get(category) ?? NONE
   }
 
   /** @param name in any case, `container|subcommand` for a subcommand */
   find(name: string): NamedCommand | undefined {
-    this.#byAnyName ??= new Map(this.everything().map((named) => [named.fullName, named]))
+    this.#byAnyName ??= new Map(this.everything.map((named) => [named.fullName, named]))
     return this.#byAnyName.get(name) ?? this.#byAnyName.get(name.toLowerCase())
   }
 
@@ -64,24 +85,23 @@ class Catalogue {
 }
 
 /**
- * Parses COMMAND LIST's options into a test that says whether a command is listed.
+ * The commands that COMMAND LIST's options choose.
  *
  * @throws CommandError a syntax error
  */
-function parseFilter(args: readonly string[]): (named: NamedCommand) => boolean {
-  if (args.length === 2) return () => true
+function listed(catalogue: Catalogue, args: readonly string[]): readonly NamedCommand[] {
+  if (args.length === 2) return catalogue.everything
   if (args.length !== 5 || tokenOf(args[2]) !== 'FILTERBY') throw syntaxError()
   const value = args[4].toLowerCase()
-  const isValue = (category: string): boolean => category === value
   switch (tokenOf(args[3])) {
     case 'MODULE':
-      return () => false
+      return NONE
     case 'ACLCAT':
-      return ({ command }) => categoriesOf(command).some(isValue)
+      return catalogue.inCategory(value)
     case 'PATTERN': {
       checkPattern(value)
       const glob = new Glob(value)
-      return ({ fullName }) => glob.matches(fullName)
+      return catalogue.everything.filter(({ fullName }) => glob.matches(fullName))
     }
     default:
       throw syntaxError()
@@ -154,7 +174,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         },
       ],
       run({ reply }, args) {
-        const chosen = catalogue.everything().filter(parseFilter(args))
+        const chosen = listed(catalogue, args)
         reply.array(chosen.length)
         for (const { fullName } of chosen) reply.bulk(fullName)
       },

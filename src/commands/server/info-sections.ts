@@ -18,6 +18,9 @@ export interface InfoSection {
   fields(server: ServerContext): Fields
 }
 
+/** In bytes; read once, as in Redis. */
+const SYSTEM_MEMORY = totalmem()
+
 const UNITS = ['K', 'M', 'G', 'T', 'P']
 
 /** Formats bytes for people, as Redis does: `1.50M`. */
@@ -62,10 +65,9 @@ function clientsFields({ clients, config }: ServerContext): Fields {
 }
 
 function memoryFields({ config, memory }: ServerContext): Fields {
-  const { rss, heapTotal, heapUsed, external } = process.memoryUsage()
-  const used = heapUsed + external
-  const system = totalmem()
-  const peak = Math.max(used, memory.peak)
+  const used = memory.measure()
+  const rss = memory.resident()
+  const { peak } = memory
   const dataset = Math.max(0, used - memory.startup)
   const limit = config.get('maxmemory')
   return [
@@ -80,11 +82,11 @@ function memoryFields({ config, memory }: ServerContext): Fields {
     ['used_memory_startup', memory.startup],
     ['used_memory_dataset', dataset],
     ['used_memory_dataset_perc', `${((100 * dataset) / used).toFixed(2)}%`],
-    ['heap_total', heapTotal],
-    ['heap_used', heapUsed],
+    ['heap_total', memory.heapTotal],
+    ['heap_used', memory.heapUsed],
     ['heap_limit', memory.heapLimit],
-    ['total_system_memory', system],
-    ['total_system_memory_human', humanBytes(system)],
+    ['total_system_memory', SYSTEM_MEMORY],
+    ['total_system_memory_human', humanBytes(SYSTEM_MEMORY)],
     // ktree has no scripts, but monitoring programs expect these fields.
     ['used_memory_lua', 0],
     ['used_memory_lua_human', humanBytes(0)],

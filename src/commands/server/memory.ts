@@ -36,7 +36,7 @@ function parseSamples(args: readonly string[]): number {
 function replyStats({ server, reply }: Client): void {
   const { memory, store, clients } = server
   const used = memory.measure()
-  const { rss, heapTotal } = process.memoryUsage()
+  const rss = memory.resident()
   const { input, output } = censusOf(clients)
   const clientBytes = input + output
   const dataset = Math.max(0, used - memory.startup - clientBytes)
@@ -55,7 +55,7 @@ function replyStats({ server, reply }: Client): void {
     ['keys.bytes-per-key', store.files === 0 ? 0 : Math.floor(net / store.files)],
     ['dataset.bytes', dataset],
     ['allocator.allocated', used],
-    ['allocator.active', heapTotal],
+    ['allocator.active', memory.heapTotal],
     ['allocator.resident', rss],
     ['fragmentation.bytes', rss - used],
   ]
