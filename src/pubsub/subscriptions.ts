@@ -27,6 +27,8 @@ export class Subscriptions implements Burst {
   readonly #store: Store
   readonly #channels = new Map<string, Set<Subscriber>>()
   readonly #streams = new Map<string, TreeStream>()
+  /** Weak, because the replies that list the channels keep it; absent when a channel has come or gone. */
+  #list: WeakRef<readonly string[]> | undefined
   readonly #patterns = new Map<string, Set<Subscriber>>()
   readonly #treePatterns = new TreePatterns()
   #endTreePatterns: (() => void) | undefined
@@ -80,6 +82,7 @@ export class Subscriptions implements Burst {
       }
       confirm(client, 'subscribe', channel)
       if (!fresh) continue
+      this.#list = undefined
       const tree = parsed[i]
       if (tree === undefined) listenersOf(this.#channels, channel).add(client)
       else this.#streamOf(channel, tree).add(client)
@@ -194,10 +197,18 @@ export class Subscriptions implements Burst {
     return count
   }
 
-  /** All channels with subscribers, tree channels included. */
-  *channels(): Iterable<string> {
-    yield* this.#channels.keys()
-    yield* this.#streams.keys()
+  /** All channels with subscribers, tree channels included: the same list until one comes or goes. */
+  get channels(): readonly string[] {
+    const known = this.#list?.deref()
+    if (known !== undefined) return known
+    const list = [...this.#channels.keys(), ...this.#streams.keys()]
+    this.#list = new WeakRef(list)
+    return list
+  }
+
+  /** Whether {@link channels} is there already. */
+  get hasList(): boolean {
+    return this.#list?.deref() !== undefined
   }
 
   /** The number of clients that are subscribed to a channel or tree channel. */
@@ -240,6 +251,7 @@ export class Subscriptions implements Burst {
   #leaveChannel(client: Subscriber, channel: string): void {
     if (!client.channels.delete(channel)) return
     client.subscriptionBytes -= channelBytes(channel)
+    this.#list = undefined
     const stream = this.#streams.get(channel)
     if (stream === undefined) {
       leave(this.#channels, channel, client)

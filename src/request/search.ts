@@ -1,5 +1,6 @@
 import type { User } from '../access/user.ts'
 import type { ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
+import type { Shared } from '../resp/shared-memory.ts'
 
 /** A piece compares texts with about this many patterns, which takes about a millisecond. */
 const TRIES_PER_PIECE = 8192
@@ -12,8 +13,10 @@ export interface Sought {
   readonly texts: Iterator<string, undefined>
   /** How many patterns each of them is compared with, about. */
   readonly tries: number
-  /** Memory that the texts take, and what is found, in bytes, about. */
-  readonly weight: number
+  /** The texts, and what is found by the one search that is being sent. */
+  readonly shared?: Shared
+  /** Memory that the search itself takes at this moment, in bytes, about: what it has found so far. */
+  weight(): number
   /** Called with each text. */
   look(text: string): void
   /** Writes the reply. @returns what makes the rest of it, if there is more */
@@ -25,14 +28,18 @@ export interface Sought {
  * twenty patterns take seconds.
  */
 export class Search implements ReplySource {
-  readonly weight: number
+  readonly shared: Shared | undefined
   /** Absent when all texts have been looked at. */
   #sought: Sought | undefined
   #rest: ReplySource | undefined
 
   constructor(sought: Sought) {
     this.#sought = sought
-    this.weight = sought.weight
+    this.shared = sought.shared
+  }
+
+  get weight(): number {
+    return (this.#sought?.weight() ?? 0) + (this.#rest?.weight ?? 0)
   }
 
   next(reply: ReplyWriter): boolean {

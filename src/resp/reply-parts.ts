@@ -1,12 +1,10 @@
 import { ownSlice, type Value } from '../store/value.ts'
+import type { Shared } from './shared-memory.ts'
 
 /** A part of a reply that is made as it is sent: about this many bytes at a time. */
 export const PIECE_BYTES = 64 * 1024
-/**
- * A source counts for this many bytes, as many as are sent before the turn ends: so the reply is sent
- * as soon as it is asked for.
- */
-export const SOURCE_BYTES = 256 * 1024
+/** A source takes about this much memory, in bytes, besides what it keeps. */
+const SOURCE_BYTES = 1024
 /** A bulk string of at least this length is not copied into a reply, but referred to. */
 export const MIN_REFERENCED_BYTES = 64 * 1024
 
@@ -24,8 +22,10 @@ export class ValuePart {
 
 /** What {@link SourcePart} needs to know of a `ReplySource`. */
 export interface Weighed {
-  /** Memory that it keeps until it is done, in bytes, about; values of the tree do not count. */
+  /** Memory that it alone keeps until it is done, in bytes, about; values of the tree do not count. */
   readonly weight: number
+  /** What it keeps that other sources may keep, too. */
+  readonly shared?: Shared | undefined
 }
 
 /** A source of a reply, in its place among the other parts. */
@@ -33,14 +33,23 @@ export class SourcePart<Source extends Weighed> {
   readonly source: Source
   /** The RESP version when the reply was asked for. */
   readonly protocol: 2 | 3
-  /** What it counts for among bytes, the memory that it keeps included. */
+  /** What it counts for among bytes: the memory that it alone takes. */
   readonly length: number
 
   constructor(source: Source, protocol: 2 | 3) {
     this.source = source
     this.protocol = protocol
-    this.length = SOURCE_BYTES + source.weight
+    this.length = lengthOfSource(source)
   }
+
+  get shared(): Shared | undefined {
+    return this.source.shared
+  }
+}
+
+/** What a source adds to the length of a reply. */
+export function lengthOfSource({ weight }: Weighed): number {
+  return SOURCE_BYTES + weight
 }
 
 /** A part of a reply: bytes, a long value, or what makes bytes when they are sent. */

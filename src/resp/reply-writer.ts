@@ -17,6 +17,7 @@ import {
   ValuePart,
   type Weighed,
 } from './reply-parts.ts'
+import { SharedMemory } from './shared-memory.ts'
 
 /** A number that a reply can carry as an integer: a safe one, or any 64-bit one as a bigint. */
 export type ReplyInteger = number | bigint
@@ -37,6 +38,8 @@ export interface ReplySource extends Weighed {
 
 export type ReplyPart = Part<ReplySource>
 
+/** Replies of this size are sent before the turn ends. */
+const EARLY_FLUSH_BYTES = 256 * 1024
 /** The longest Buffer that is taken because the last turn needed as much, in bytes. */
 const MAX_USUAL_BYTES = 64 * 1024
 /** Bytes before a long value are copied if they are fewer, so that the Buffer can be used again. */
@@ -73,6 +76,10 @@ export class ReplyWriter {
   #partsLength = 0
   /** The length of the values among them, which are only referred to. */
   #referenced = 0
+  /** Whether a source is among them. */
+  #hasSource = false
+  /** What the sources keep together; absent while there is none. */
+  #shared: SharedMemory | undefined
   /** Its length when it was last emptied: the next turn is likely to need as much. */
   #usual = 0
 
@@ -81,9 +88,19 @@ export class ReplyWriter {
     return this.#partsLength + this.#length
   }
 
-  /** How many bytes of memory it holds: its {@link length} without the values it refers to. */
+  /** How many bytes of memory it holds: without the values it refers to, but with what sources share. */
   get ownLength(): number {
-    return this.length - this.#referenced
+    return this.length - this.#referenced + this.sharedBytes
+  }
+
+  /** Memory that its sources keep together, in bytes, about. */
+  get sharedBytes(): number {
+    return this.#shared?.bytes ?? 0
+  }
+
+  /** Whether it is to be sent before the turn ends: a reply that is made as it is sent, at once. */
+  get isDue(): boolean {
+    return this.#hasSource || this.length >= EARLY_FLUSH_BYTES
   }
 
   /** Where in {@link room} the next byte goes. */
@@ -330,12 +347,19 @@ export class ReplyWriter {
     this.#parts.push(part)
     this.#partsLength += part.length
     if (part instanceof ValuePart) this.#referenced += part.length
+    else if (part instanceof SourcePart) {
+      this.#hasSource = true
+      this.#shared ??= new SharedMemory()
+      this.#shared.add(part.shared)
+    }
   }
 
   #dropParts(): void {
     if (this.#parts === undefined) return
     this.#parts = undefined
     this.#partsLength = this.#referenced = 0
+    this.#hasSource = false
+    this.#shared = undefined
   }
 
   #header(type: string, n: number): void {

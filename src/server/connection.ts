@@ -3,7 +3,6 @@ import type { User } from '../access/user.ts'
 import { type Client, endTransaction, limitKept } from '../request/client.ts'
 import { guarded, takeSteps } from '../request/guard.ts'
 import { isHttp } from '../resp/http-request.ts'
-import { SOURCE_BYTES } from '../resp/reply-parts.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
@@ -21,8 +20,6 @@ import { shareInput } from './socket/input.ts'
 import type { TurnClient } from './turn.ts'
 import { UnreadReplies } from './unread-replies.ts'
 
-/** Replies of this size are sent before the turn ends. */
-const EARLY_FLUSH_BYTES = SOURCE_BYTES
 /** A client yields to the others after its pipeline has been served for this long. */
 const MAX_TURN_MS = 10
 
@@ -141,7 +138,7 @@ export class Connection
     }
     if (this.#messages.some) this.#messages.afterCommand()
     this.#reader.unauthenticated = this.needsPassword
-    if (this.reply.length >= EARLY_FLUSH_BYTES) {
+    if (this.reply.isDue) {
       this.flush()
       this.#waitIfUnread()
     }
@@ -189,7 +186,7 @@ export class Connection
     }
     writeMessage(this.reply, message)
     // An early flush measures the messages of other clients' requests against the output limit.
-    if (this.reply.length >= EARLY_FLUSH_BYTES) this.flush()
+    if (this.reply.isDue) this.flush()
     else this.#queueFlush()
   }
 
@@ -369,9 +366,8 @@ export class Connection
   }
 
   #waitIfUnread(): void {
-    const unread = this.bufferedOutput
-    if (unread < SOURCE_BYTES || this.#closing) return
-    if (this.#unread.begin(unread)) this.#reader.pause()
+    if (this.#closing) return
+    if (this.#unread.begin(this.bufferedOutput)) this.#reader.pause()
   }
 
   /** @param schedule calls the function that it gets in a later turn */

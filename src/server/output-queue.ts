@@ -1,5 +1,6 @@
 import { SourcePart, ValuePart } from '../resp/reply-parts.ts'
 import type { ReplyPart } from '../resp/reply-writer.ts'
+import { SharedMemory } from '../resp/shared-memory.ts'
 
 /**
  * Short pieces are gathered in blocks, because each object takes memory of its own. A block is about as
@@ -20,6 +21,8 @@ export class OutputQueue {
   #length = 0
   #referenced = 0
   #sourced = 0
+  /** What the sources keep together. */
+  readonly shared = new SharedMemory()
 
   get isEmpty(): boolean {
     return this.#first === this.#parts.length
@@ -30,12 +33,13 @@ export class OutputQueue {
     return this.#length
   }
 
-  /** How many bytes of memory it holds: its {@link length} without the values it refers to. */
+  /** How many bytes of memory it holds: its {@link length} without the values it refers to, and without what
+   * sources share. */
   get ownLength(): number {
     return this.#length - this.#referenced
   }
 
-  /** What the sources count for. */
+  /** What the sources take, without what they keep together. */
   get sourceLength(): number {
     return this.#sourced
   }
@@ -66,6 +70,7 @@ export class OutputQueue {
   clear(): void {
     this.#parts = []
     this.#first = this.#blockRoom = this.#length = this.#referenced = this.#sourced = 0
+    this.shared.clear()
   }
 
   #addCopy(bytes: Buffer): void {
@@ -89,7 +94,11 @@ export class OutputQueue {
   #count(part: ReplyPart, sign: 1 | -1): void {
     this.#length += sign * part.length
     if (part instanceof ValuePart) this.#referenced += sign * part.length
-    else if (part instanceof SourcePart) this.#sourced += sign * part.length
+    else if (part instanceof SourcePart) {
+      this.#sourced += sign * part.length
+      if (sign > 0) this.shared.add(part.shared)
+      else this.shared.remove(part.shared)
+    }
   }
 
   #openBlock(needed: number): void {

@@ -80,8 +80,12 @@ export class Output implements Pumped {
 
   /** Bytes written and not yet sent; values that are not copied count, too. */
   get unsentBytes(): number {
-    const waiting = this.#busy ? this.#socket.writableLength + this.#encoder.length : 0
-    return this.reply.length + this.#heldBytes + waiting
+    const { reply } = this
+    const encoder = this.#encoder
+    const waiting = this.#busy
+      ? this.#socket.writableLength + encoder.length + encoder.sharedBytes
+      : 0
+    return reply.length + reply.sharedBytes + this.#heldBytes + waiting
   }
 
   /** How much memory is in use for this output alone, in bytes. */
@@ -293,7 +297,7 @@ export class Output implements Pumped {
 
   #hold(): void {
     const { reply } = this
-    const { length } = reply
+    const length = reply.length + reply.sharedBytes
     const record = this.#context.server.persistence.covering
     this.#held.push({ record, parts: reply.takeParts(), length, writes: this.#takeWrites() })
     this.#heldBytes += length

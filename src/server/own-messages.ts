@@ -1,4 +1,4 @@
-import { SOURCE_BYTES } from '../resp/reply-parts.ts'
+import { lengthOfSource } from '../resp/reply-parts.ts'
 import type { ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
 
 /** A message to a client: bytes, or what is made as it is sent. */
@@ -92,5 +92,5 @@ export function writeMessage(reply: ReplyWriter, message: MessageBytes): void {
 
 /** What a message adds to the length of a `ReplyWriter`. */
 function lengthOf(message: MessageBytes): number {
-  return message instanceof Uint8Array ? message.length : SOURCE_BYTES + message.weight
+  return message instanceof Uint8Array ? message.length : lengthOfSource(message)
 }

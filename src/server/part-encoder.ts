@@ -64,14 +64,19 @@ export class PartEncoder {
     return this.#queue.length + this.#begunLength + (this.#source?.length ?? 0)
   }
 
-  /** How many bytes of memory it holds: its {@link length} without the values it refers to. */
+  /** How many bytes of memory it holds: without the values it refers to, but with what sources share. */
   get ownLength(): number {
-    return this.#queue.ownLength + (this.#source?.length ?? 0)
+    return this.#queue.ownLength + (this.#source?.length ?? 0) + this.sharedBytes
   }
 
   /** How much of that sources keep. */
   get sourceLength(): number {
-    return this.#queue.sourceLength + (this.#source?.length ?? 0)
+    return this.#queue.sourceLength + (this.#source?.length ?? 0) + this.sharedBytes
+  }
+
+  /** Memory that its sources keep together, in bytes, about. */
+  get sharedBytes(): number {
+    return this.#queue.shared.bytesWith(this.#source?.shared)
   }
 
   /** @param part bytes that never change, if it is bytes */

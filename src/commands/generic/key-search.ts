@@ -3,7 +3,6 @@ import type { User } from '../../access/user.ts'
 import { keyOfPath } from '../../keyspace/key.ts'
 import type { Client } from '../../request/client.ts'
 import { Search, triesOf } from '../../request/search.ts'
-import type { Transaction } from '../../request/transaction.ts'
 import { writeInPieces } from '../../resp/reply-list.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
 import { type TreeCopy, TreeWalk } from '../../store/tree/tree-copy.ts'
@@ -27,17 +26,6 @@ export interface KeySearch {
   reply(reply: ReplyWriter, copy: TreeCopy): ReplySource | undefined
 }
 
-/** The last copy that counts as memory of a transaction's replies: those that follow share it. */
-const countedCopies = new WeakMap<Transaction, TreeCopy>()
-
-/** Memory that a copy takes for a client, in bytes, about: once for each EXEC. */
-function weightFor({ transaction }: Client, copy: TreeCopy): number {
-  if (transaction === undefined) return copy.weight
-  if (countedCopies.get(transaction) === copy) return 0
-  countedCopies.set(transaction, copy)
-  return copy.weight
-}
-
 /**
  * Looks through all keys for those that a client may read, as they are at this moment, and replies. A
  * user has many patterns, perhaps, so a large tree is copied first, and looked through in pieces.
@@ -48,12 +36,17 @@ export function searchKeys(client: Client, search: KeySearch): void {
   if (reply.muted) return
   const copy = server.store.keyCopy(search.withExpired)
   const walk = new TreeWalk(copy, '/', false)
+  const { keyBytes = 0 } = search
+  let found = 0
   const source = new Search({
     texts: filesOf(copy, walk),
     tries: triesOf(user) + (search.tries ?? 0),
-    weight: weightFor(client, copy) + copy.length * (search.keyBytes ?? 0),
+    shared: { key: copy, weight: copy.weight + copy.length * keyBytes },
+    weight: () => walk.weight + found * keyBytes,
     look: (path) => {
-      if (user.mayRead(path)) search.look(keyOfPath(path), walk.position)
+      if (!user.mayRead(path)) return
+      found++
+      search.look(keyOfPath(path), walk.position)
     },
     reply: (writer) => search.reply(writer, copy),
   })

@@ -76,16 +76,19 @@ function replyReadableKeys(client: Client, glob: Glob | undefined): void {
  * the tree.
  */
 class FoundKeys implements ReplySource {
-  readonly weight: number
   readonly #walk: TreeWalk
   readonly #found: readonly number[]
   #written = 0
 
   /** @param found positions in the copy, in the order in which a walk meets them */
   constructor(copy: TreeCopy, found: readonly number[]) {
-    this.weight = copy.weight + FOUND_BYTES * found.length
     this.#walk = new TreeWalk(copy, '/', false)
     this.#found = found
+  }
+
+  /** The copy counts as that of the search. */
+  get weight(): number {
+    return this.#walk.weight + FOUND_BYTES * this.#found.length
   }
 
   next(reply: ReplyWriter): boolean {

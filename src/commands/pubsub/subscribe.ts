@@ -20,6 +20,8 @@ const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stal
 const KEYSPACE_CHANNEL = '__keyspace@0__:'
 /** A channel that is listed takes this much memory, in bytes: the channel itself is kept anyway. */
 const REFERENCE_BYTES = 8
+/** A channel with its count takes this much. */
+const COUNT_BYTES = 40
 /** And this much of the heap while the list moves to a longer one. */
 const PLACE_BYTES = 24
 const CHANNELS = { name: 'channel', type: 'string', multiple: true } as const
@@ -41,13 +43,15 @@ function mayKnowChannel(user: User, channel: string): boolean {
 
 /** PUBSUB CHANNELS: as they are now, chosen in pieces, because a user may have many patterns. */
 function replyChannels({ server, reply, user }: Client, glob: Glob | undefined): void {
-  checkRoomToRead(server.memory, PLACE_BYTES * server.pubsub.channelCount)
-  const all = [...server.pubsub.channels()]
+  const { pubsub } = server
+  if (!pubsub.hasList) checkRoomToRead(server.memory, PLACE_BYTES * pubsub.channelCount)
+  const all = pubsub.channels
   const channels: string[] = []
   const search = new Search({
     texts: all.values() as Iterator<string, undefined>,
     tries: triesOf(user) + (glob === undefined ? 0 : 1),
-    weight: 2 * REFERENCE_BYTES * all.length,
+    shared: { key: all, weight: 2 * REFERENCE_BYTES * all.length },
+    weight: () => REFERENCE_BYTES * channels.length,
     look: (channel) => {
       if (glob !== undefined && !glob.matches(channel)) return
       if (mayKnowChannel(user, channel)) channels.push(channel)
@@ -72,14 +76,14 @@ function replyCounts({ server, reply, user }: Client, channels: readonly string[
   }
   if (user.unrestricted) {
     reply.array(2 * channels.length)
-    writeList(reply, counts, write)
+    writeList(reply, counts, write, COUNT_BYTES * channels.length)
     return
   }
   let at = 0
   const search = new Search({
     texts: channels.values() as Iterator<string, undefined>,
     tries: triesOf(user),
-    weight: 2 * REFERENCE_BYTES * channels.length,
+    weight: () => COUNT_BYTES * channels.length,
     look: (channel) => {
       if (!mayKnowChannel(user, channel)) counts[at].count = 0
       at++

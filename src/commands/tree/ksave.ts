@@ -4,6 +4,7 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { closeWatchers } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
+import type { Shared } from '../../resp/shared-memory.ts'
 import type { SnapshotCopy } from '../../store/snapshot/snapshot-pieces.ts'
 import type { Value } from '../../store/value.ts'
 
@@ -16,6 +17,8 @@ const MAX_KEPT_BYTES = 8 * 1024 * 1024
  */
 class StateSource implements ReplySource {
   readonly weight: number
+  /** The nodes. Pieces are kept by the one state that is being sent. */
+  readonly shared: Shared
   readonly #copy: SnapshotCopy
   #pieces: Iterator<Value, undefined>
   #counts = true
@@ -25,7 +28,8 @@ class StateSource implements ReplySource {
   constructor(copy: SnapshotCopy) {
     this.#copy = copy
     this.#pieces = copy.pieces()
-    this.weight = copy.weight + MAX_KEPT_BYTES
+    this.weight = copy.eventsWeight
+    this.shared = { key: copy.nodes, weight: copy.nodes.weight + MAX_KEPT_BYTES }
   }
 
   next(reply: ReplyWriter): boolean {

@@ -2,6 +2,7 @@ import { BULK_OVERHEAD, putBulk, putBytes } from '../../resp/byte-encoding.ts'
 import { writeInPieces } from '../../resp/reply-list.ts'
 import { MIN_REFERENCED_BYTES, PIECE_BYTES } from '../../resp/reply-parts.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
+import type { Shared } from '../../resp/shared-memory.ts'
 import { ttlSeconds } from '../../store/event.ts'
 import type { Listing } from '../../store/store.ts'
 import { TreeWalk } from '../../store/tree/tree-copy.ts'
@@ -27,7 +28,7 @@ export function writeListing(reply: ReplyWriter, listing: Listing, sorted: boole
 
 /** Writes a listing node by node. */
 class ListingSource implements ReplySource {
-  readonly weight: number
+  readonly shared: Shared
   readonly #listing: Listing
   readonly #walk: TreeWalk
   #begun = false
@@ -35,7 +36,11 @@ class ListingSource implements ReplySource {
   constructor(listing: Listing, sorted: boolean) {
     this.#listing = listing
     this.#walk = new TreeWalk(listing.nodes, listing.path, sorted)
-    this.weight = listing.nodes.weight
+    this.shared = { key: listing.nodes, weight: listing.nodes.weight }
+  }
+
+  get weight(): number {
+    return this.#walk.weight
   }
 
   next(reply: ReplyWriter): boolean {

@@ -31,13 +31,14 @@ export interface SavedParts {
 
 /** A store as it is at one moment, to be saved in pieces. */
 export class SnapshotCopy {
-  readonly #nodes: TreeCopy
+  /** Copies of one moment share them. */
+  readonly nodes: TreeCopy
   readonly #events: readonly Event[]
   /** The document after the events. */
   readonly #end: string
 
   constructor(parts: SavedParts) {
-    this.#nodes = parts.nodes
+    this.nodes = parts.nodes
     this.#events = [...parts.history]
     const size = this.#events.length
     const capacity = Math.max(size, ETCD_CAPACITY)
@@ -52,9 +53,9 @@ export class SnapshotCopy {
       `"CurrentIndex":${parts.index},"Stats":{${counters.join(',')}},"CurrentVersion":${parts.version}}`
   }
 
-  /** Memory that the copy takes, in bytes, about. */
-  get weight(): number {
-    return this.#nodes.weight + EVENT_BYTES * this.#events.length
+  /** Memory that the list of events takes, in bytes, about. */
+  get eventsWeight(): number {
+    return EVENT_BYTES * this.#events.length
   }
 
   /**
@@ -100,7 +101,7 @@ export class SnapshotCopy {
   }
 
   *#nodeParts(): Generator<Value> {
-    const copy = this.#nodes
+    const copy = this.nodes
     // By name, as in etcd: equal stores have equal documents, whatever happened on the way.
     const walk = new TreeWalk(copy, '/', true)
     let separator = ''

@@ -188,6 +188,9 @@ interface Level {
   readonly order: SlicedSort | undefined
 }
 
+/** A level takes about this much memory, in bytes, beside its prefix. */
+const LEVEL_BYTES = 96
+
 /** Meets all nodes of a copy, each directory before its children, and once more after them. */
 export class TreeWalk {
   readonly #copy: TreeCopy
@@ -196,6 +199,8 @@ export class TreeWalk {
   /** Whether {@link position} is a node whose children come next. */
   #descends = false
   #begun = false
+  /** How long the prefixes of all levels are together. */
+  #prefixBytes = 0
   /** The node that has been met. */
   position = 0
   /** The node's path is this and its name; its whole path, if it is the top. */
@@ -209,6 +214,11 @@ export class TreeWalk {
     this.#copy = copy
     this.#sorted = sorted
     this.prefix = path
+  }
+
+  /** Memory that the walk takes at this moment, in bytes, about: in a deep tree its prefixes are long. */
+  get weight(): number {
+    return LEVEL_BYTES * this.#levels.length + this.#prefixBytes
   }
 
   /** The rest of the node's path after {@link prefix}. */
@@ -226,6 +236,7 @@ export class TreeWalk {
     if (level === undefined) return 'done'
     if (level.met === level.count) {
       this.#levels.pop()
+      this.#prefixBytes -= level.prefix.length
       this.position = level.position
       return 'end'
     }
@@ -250,6 +261,7 @@ export class TreeWalk {
     const prefix = joinPath(this.prefix + this.name, '')
     // V8 joins the parts of a string when it is looked into: here once, and not anew for each child.
     if (count > 0) prefix.charCodeAt(0)
+    this.#prefixBytes += prefix.length
     this.#levels.push({
       position,
       prefix,
