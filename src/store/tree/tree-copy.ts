@@ -163,7 +163,8 @@ function isListed(node: Node, { hidden, now }: CopiedPart): boolean {
 
 /** `modifiedIndex`, `createdIndex` and the time of expiry stand side by side. */
 const FIELDS = 3
-const PERMANENT = -1
+/** No time: every number of milliseconds, before 1970 too, is one. */
+const PERMANENT = Number.POSITIVE_INFINITY
 
 function grown<Column extends Float64Array | Int32Array>(old: Column, larger: Column): Column {
   larger.set(old)

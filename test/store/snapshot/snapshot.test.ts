@@ -95,6 +95,26 @@ describe('a saved state', () => {
     expect(parsed(store.saveNoCopy()).Stats.watchers).toBe(1)
   })
 
+  test('keeps expiry times around 1970, each of which is due, and a time at all', () => {
+    const name = (time: number): string => `/${time}`
+    const times = [-86_400_000, -2, -1, 0, 1]
+    const clock = new ManualClock()
+    const store = new Store({ clock })
+    for (const time of times) store.set(name(time), 'x', { expireTime: clock.now() + 1 })
+    // What etcd has written with a clock that stood before 1970, and ktree never sets.
+    const document = parsed(store.save())
+    for (const time of times) {
+      document.Root.Children[name(time).slice(1)].ExpireTime = new Date(time).toISOString()
+    }
+    const copy = new Store({ clock })
+    copy.recovery(JSON.stringify(document))
+    expect(parsed(copy.save()).Root).toEqual(document.Root)
+    const again = reloaded(copy)
+    expect(again.leases).toBe(times.length)
+    expect(again.deleteExpiredKeys(clock.now())).toBe(times.length)
+    expect(again.files).toBe(0)
+  })
+
   test('takes the history over, as far as it is kept here', () => {
     const store = new Store()
     for (let i = 1; i <= 10; i++) store.set(`/${i}`, '')
