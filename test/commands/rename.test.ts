@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { Applier, silentClient } from '../../src/log/apply.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
 import { ServerClock } from '../../src/request/clock.ts'
+import { LongWork } from '../../src/request/long-work.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
 import { testAlone } from '../cluster/alone.ts'
@@ -57,6 +58,26 @@ testAlone(
     expect(errorText(await client.call('RENAME', 'd', 'b'))).toMatch(/^ERR too many nodes to move/)
     expect(errorText(await client.call('RENAME', 'd', 'b/c/d'))).toMatch(/^ERR too many nodes to/)
     expect(await client.call('RENAME', 'd', 'b/d')).toBe('OK')
+  },
+)
+
+testAlone(
+  'who listens at one node must not decide what all nodes do',
+  'the patterns that a move compares count as long work',
+  async () => {
+    const { client } = await startListening('/b')
+    const begin = vi.spyOn(LongWork.prototype, 'begin')
+    onTestFinished(() => begin.mockRestore())
+    const times: number[] = []
+    for (const [from, to] of [
+      ['a', 'c'],
+      ['c', 'b'],
+    ]) {
+      await client.call('RENAME', from, to)
+      times.push(begin.mock.calls.at(-1)?.[0] ?? 0)
+    }
+    expect(times[0]).toBeGreaterThan(0)
+    expect(times[1]).toBeGreaterThan(10 * times[0])
   },
 )
 

@@ -1,8 +1,10 @@
 import { beforeEach, expect, test } from 'vitest'
 import { Applier, silentClient } from '../../src/log/apply.ts'
+import { ShownEvent } from '../../src/pubsub/shown-event.ts'
 import type { Subscriber } from '../../src/pubsub/subscriber.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
 import { ServerClock } from '../../src/request/clock.ts'
+import { type Message, messageOf } from '../../src/resp/message.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
 import { usedMemory } from '../server/memory.ts'
@@ -87,4 +89,29 @@ test('a channel keeps nothing of its last message after the turn', () => {
   fillHistory()
   expect(usedMemory() - before).toBeLessThan(2 * 1024 * 1024)
   pubsub.drop(reader.client)
+})
+
+test('an event that has been shown asks for the end of the turn, and is forgotten there', () => {
+  let asked = 0
+  const ask = (): void => {
+    asked++
+  }
+  const shown = new ShownEvent(ask)
+  const event = store.set('/a', Buffer.alloc(100_000, 1))
+  const json = shown.encode(event)
+  expect(shown.encode(event)).toBe(json)
+  expect(asked).toBe(1)
+  const message = messageOf(3, '', '') as Message
+  shown.keepMessage(shown, message)
+  expect(shown.messageOf(shown, event)).toBe(message)
+  shown.forget()
+  expect(shown.messageOf(shown, event)).toBeUndefined()
+  expect(shown.encode(event)).not.toBe(json)
+
+  // Patterns gather no messages, which would ask for it, too.
+  asked = 0
+  const listening = new Subscriptions(store, ask)
+  listening.patternSubscribe(new Reader().client, ['/*'])
+  store.set('/a', Buffer.alloc(100_000, 2))
+  expect(asked).toBe(1)
 })

@@ -513,6 +513,11 @@ test('GETRANGE and DUMP copy nothing for a client that wants no replies', async 
   const client = await join(server)
   await client.call('SETRANGE', 'long', '60000000', 'x')
   const begin = vi.spyOn(LongWork.prototype, 'begin')
+  const allocations = (['alloc', 'allocUnsafe', 'allocUnsafeSlow'] as const).map((name) => {
+    const spied = vi.spyOn(Buffer, name)
+    onTestFinished(() => spied.mockRestore())
+    return spied
+  })
   const requests = [
     ['GETRANGE', 'long', '0', '20000000'],
     ['DUMP', 'long'],
@@ -526,6 +531,8 @@ test('GETRANGE and DUMP copy nothing for a client that wants no replies', async 
   expect(await client.next()).toBe('OK')
   expect(begin).not.toHaveBeenCalled()
   begin.mockRestore()
+  const lengths = allocations.flatMap(({ mock }) => mock.calls.map(([length]) => length))
+  expect(Math.max(...lengths)).toBeLessThan(1024 * 1024)
   expect(await client.call('INFO', 'stats')).toContain('keyspace_hits:202\r')
 })
 

@@ -264,17 +264,24 @@ test('what is due is gathered once, though leases that are already due come, and
   const directory = tree.find('/d', 0) as DirectoryNode
   const gathered = vi.spyOn(TtlHeap.prototype, 'due')
   onTestFinished(() => gathered.mockRestore())
-  for (const node of tree.dueIn(directory, clock.now())) tree.remove(node)
+  let looks = 0
+  for (const node of tree.dueIn(directory, clock.now())) {
+    tree.remove(node)
+    Object.defineProperty(node, 'parent', {
+      get: () => {
+        looks++
+        return null
+      },
+    })
+  }
   for (let i = 0; i < 100; i++) {
     const late = put('/d/late', '1', -1)
     expect(tree.dueIn(directory, clock.now())).toEqual([late])
     tree.remove(late)
   }
   expect(gathered).toHaveBeenCalledTimes(1)
-  const removed = vi.spyOn(Set.prototype, 'delete')
-  onTestFinished(() => removed.mockRestore())
   for (let i = 0; i < 100; i++) expect(tree.dueIn(directory, clock.now())).toEqual([])
-  expect(removed.mock.calls.length).toBeLessThan(10)
+  expect(looks).toBeLessThanOrEqual(100)
 })
 
 test('a directory that is lifted and hung elsewhere keeps all below it', () => {
