@@ -5,7 +5,7 @@ import { allocateLarge } from '../store/large-allocation.ts'
 import type { StoreState } from '../store/store.ts'
 import { type ChangeSet, emptySet, type StoredValue, Tally } from '../store/tree/changes.ts'
 import { keptName } from '../store/tree/kept-name.ts'
-import { attach, DirectoryNode, FileNode, type Node } from '../store/tree/node.ts'
+import { attach, DirectoryNode, detach, FileNode, type Node } from '../store/tree/node.ts'
 import { copyValue, writeValue } from '../store/value.ts'
 import { bootId } from './boot.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
@@ -30,6 +30,7 @@ import { type Marker, readMarker } from './marker.ts'
 import { decodeMeta, type Meta } from './meta.ts'
 import { decodeDirectory, decodeNode, decodeStoredValue, type NodeFields } from './node-record.ts'
 import { Orphans } from './orphans.ts'
+import { findCircles, isIn, reachableFrom } from './reach.ts'
 import { decodeValuePiece, piecesOf } from './value-record.ts'
 
 export interface LoadOptions {
@@ -148,13 +149,6 @@ async function clearUnfinished(engine: Engine): Promise<void> {
 /** The parent of a node whose directory is missing. */
 const NOWHERE = new DirectoryNode('', null, 0)
 
-/** Whether a node is in the tree below `root`. */
-function isIn(root: DirectoryNode, node: Node): boolean {
-  let at = node
-  while (at.parent !== null) at = at.parent
-  return at === root
-}
-
 class Loader {
   readonly #engine: Engine
   readonly #meta: Meta
@@ -170,6 +164,8 @@ class Loader {
    * Set if damage is overlooked, because a missing directory may then be damage and not removed.
    */
   readonly #orphans: Orphans | undefined
+  /** What has been cut from circles of directories. */
+  readonly #cut = new Orphans()
 
   constructor(engine: Engine, meta: Meta, options: LoadOptions) {
     this.#engine = engine
@@ -181,7 +177,9 @@ class Loader {
   async load(): Promise<Omit<Loaded, 'exact'>> {
     const meta = this.#meta
     const root = await this.#readDirectories()
-    if (this.#orphans === undefined) this.#dropUnreachable(root)
+    const live = reachableFrom(root)
+    this.#cutCircles(live)
+    if (this.#orphans === undefined) this.#dropUnreachable(live)
     await this.#readFiles()
     await this.#readValues()
     const isWhole = this.#checkTally()
@@ -238,6 +236,8 @@ class Loader {
   #placeOrphans(orphans: Orphans, root: DirectoryNode, isWhole: boolean): void {
     const place = isWhole ? undefined : orphans.adopt(root, this.#meta.index)
     if (place !== undefined) this.damage(`what has lost its directory is in ${place} now`)
+    const cut = this.#cut.adopt(root, this.#meta.index)
+    if (cut !== undefined) this.damage(`the directories below themselves are in ${cut} now`)
     this.#leases = this.#leases.filter(([node]) => isIn(root, node))
   }
 
@@ -289,17 +289,22 @@ class Loader {
     if (expireTime !== undefined) this.#leases.push([node, expireTime])
   }
 
+  /** Reports directories that lie below themselves, and takes one of each circle out of its place. */
+  #cutCircles(live: ReadonlySet<Node>): void {
+    const { ends, count } = findCircles(this.#directories.values(), live)
+    if (count === 0) return
+    this.damage(`${count} directories lie below themselves, and so not in the tree`)
+    for (const end of ends) {
+      this.#cut.add((end.parent as DirectoryNode).id, end)
+      detach(end)
+    }
+  }
+
   /**
    * Drops the directories that were below a removed one, and not yet deleted, when the server
    * ended.
    */
-  #dropUnreachable(root: DirectoryNode): void {
-    const live = new Set<Node>()
-    const open: DirectoryNode[] = [root]
-    for (let at = open.pop(); at !== undefined; at = open.pop()) {
-      live.add(at)
-      for (const child of at.children.list) if (child.dir) open.push(child)
-    }
+  #dropUnreachable(live: ReadonlySet<Node>): void {
     for (const [id, directory] of this.#directories) {
       if (live.has(directory)) continue
       this.#leftovers.removedDirectories.push(id)

@@ -6,11 +6,12 @@ import { expect, onTestFinished, test } from 'vitest'
 import { DamagedDataError } from '../../src/persistence/errors.ts'
 import { directoryKey } from '../../src/persistence/keys.ts'
 import { Engine } from '../../src/persistence/level.ts'
+import { encodeDirectory } from '../../src/persistence/node-record.ts'
 import { ServerClock } from '../../src/request/clock.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
-import type { DirectoryNode } from '../../src/store/tree/node.ts'
+import { type DirectoryNode, nodesBelow } from '../../src/store/tree/node.ts'
 import { exportTree } from '../../src/transfer/export.ts'
 import { repairTree } from '../../src/transfer/repair.ts'
 import { countOf, keep, recordsOf } from '../persistence/support.ts'
@@ -176,4 +177,51 @@ test('a torn end of the journal is told, with how much is left out', async () =>
   const report = await repair(path('killed'))
   expect(report).toMatch(told)
   expect(report).not.toContain('nothing is missing')
+})
+
+/** Puts a directory below one that is below it, as a copy of a record in the wrong place can. */
+async function makeCircle(dir: string, top: DirectoryNode, below: DirectoryNode): Promise<void> {
+  const engine = await Engine.open(join(dir, 'tree'))
+  const key = directoryKey(top.id)
+  const batch = engine.batch()
+  batch.put(key, encodeDirectory(top, key, below.id))
+  await engine.write(batch, true)
+  await engine.close()
+}
+
+test('a circle of directories is refused, and comes to /lost+found with all below it', async () => {
+  const dir = path('data')
+  const server = await start(dir)
+  const { store } = server
+  const expireTime = Date.now() + 3_600_000
+  store.set('/stays', '0')
+  store.set('/a/file', '1', { expireTime })
+  store.set('/a/b/c/file', '2', { expireTime })
+  store.set('/a/other/file', '3')
+  store.createDirectory('/self', {})
+  await server.close()
+  const a = store.root.children.get('a') as DirectoryNode
+  const b = a.children.get('b') as DirectoryNode
+  const c = b.children.get('c') as DirectoryNode
+  const self = store.root.children.get('self') as DirectoryNode
+  await makeCircle(dir, a, c)
+  await makeCircle(dir, self, self)
+  await expect(start(dir)).rejects.toThrow(/5 directories lie below themselves.*ktree repair/s)
+  const said = await repair(dir)
+  expect(said).toContain('damaged: 5 directories lie below themselves, and so not in the tree\n')
+  expect(said).toContain('damaged: the directories below themselves are in /lost+found now\n')
+  const repaired = await start(dir)
+  onTestFinished(() => repaired.close())
+  const found = [...nodesBelow(repaired.store.root)]
+  const files = found.flatMap((node) => (node.dir ? [] : [[node.parent?.name, node.value]]))
+  expect(files.sort()).toEqual([
+    ['', '0'],
+    ['a', '1'],
+    ['c', '2'],
+    ['other', '3'],
+  ])
+  // With /lost+found, and in it a directory for each circle.
+  expect(found.filter(({ dir }) => dir)).toHaveLength(5 + 3)
+  expect(repaired.store.leases).toBe(2)
+  expect(repaired.store.files).toBe(4)
 })
