@@ -192,7 +192,8 @@ describe('an expired or removed key is not listed', () => {
 
   const expectOnly = async (...keys: string[]): Promise<void> => {
     expect(await client.keys('*')).toEqual(keys)
-    expect(await scanAll('COUNT', '3')).toEqual(keys)
+    // SCAN may return a key again, because the last file takes the place of one that is removed meanwhile.
+    expect(new Set(await scanAll('COUNT', '3'))).toEqual(new Set(keys))
     expect(await client.randomkey()).toBe(keys[0] ?? null)
   }
 
