@@ -9,6 +9,20 @@ import { places, type Write, write } from './random-writes.ts'
 
 const indexes = (events: readonly Event[]): number[] => events.map(({ index }) => index)
 
+/** Calls back each time that the hub looks at a watcher. A walk reads each watcher's `next`. */
+function onLook(watcher: HubWatcher, looked: () => void): void {
+  let { next } = watcher
+  Object.defineProperty(watcher, 'next', {
+    get: () => {
+      looked()
+      return next
+    },
+    set: (other: HubWatcher) => {
+      next = other
+    },
+  })
+}
+
 describe('WatcherHub', () => {
   test('shows one event to those who want one, all to the others', () => {
     const store = new Store()
@@ -33,16 +47,7 @@ describe('WatcherHub', () => {
     const add = (hub: WatcherHub, path: string, recursive: boolean, awaits: boolean): void => {
       const watcher = new Counted(path, { recursive, stream: true, since: 0 })
       watcher.awaits = awaits
-      let { next } = watcher
-      Object.defineProperty(watcher, 'next', {
-        get: () => {
-          looks++
-          return next
-        },
-        set: (other: HubWatcher) => {
-          next = other
-        },
-      })
+      onLook(watcher, () => looks++)
       hub.attach(watcher)
     }
     for (let n = 0; n < 100; n++) {
@@ -74,17 +79,8 @@ describe('WatcherHub', () => {
     const add = (path: string, ignoredUntil: number): void => {
       const watcher = new Late(path, { recursive: true, stream: true, since: 0 })
       watcher.ignoredUntil = ignoredUntil
+      onLook(watcher, () => looks++)
       store.hub.attach(watcher)
-      let { next } = watcher
-      Object.defineProperty(watcher, 'next', {
-        get: () => {
-          looks++
-          return next
-        },
-        set: (other: HubWatcher) => {
-          next = other
-        },
-      })
     }
     for (const path of ['/', '/d']) {
       add(path, dueAt - 1)
