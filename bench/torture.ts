@@ -6,7 +6,6 @@ import { ServerProcess } from './server-process.ts'
 import { hostile, type Verdict } from './torture/hostile.ts'
 import { machine } from './torture/machine.ts'
 import { group, otherNodes, runTests, vitest } from './torture/suites.ts'
-import { reason } from './trial.ts'
 
 // `make torture` runs loads and failures that take too long for the tests: all of them in somewhat more than an
 // hour, or with `--times 10` ten times as many cases. Arguments select trials by name; only a run of all trials is
@@ -237,7 +236,8 @@ for (const trial of trials) {
   // A trial that fails says so in the page; those behind it run all the same.
   const result = await trial.run().catch((error: unknown) => {
     process.exitCode = 1
-    const why = reason(error)
+    // The whole output of tests, on many lines, of which the page has the first.
+    const why = error instanceof Error ? error.message : String(error)
     process.stdout.write(`${why}\n`)
     return `**failed**: ${why.split('\n', 1)[0]}`
   })

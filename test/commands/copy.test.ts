@@ -45,7 +45,8 @@ testAlone(
     const replies = (await client.take(100)) as Reply[]
     const copied = replies.filter((reply) => reply === 1).length
     expect(copied).toBeGreaterThan(3)
-    expect(copied).toBeLessThan(20)
+    // 16 of them take 64 MB, and there may be some garbage.
+    expect(copied).toBeLessThan(40)
     for (const reply of replies.slice(copied)) {
       expect((reply as ErrorReply).text).toMatch(/^OOM command not allowed/)
     }
