@@ -5,6 +5,8 @@ import type { Shared } from './shared-memory.ts'
 export const PIECE_BYTES = 64 * 1024
 /** A source takes about this much memory, in bytes, besides what it keeps. */
 const SOURCE_BYTES = 1024
+/** To refer to a value takes about this much memory, in bytes: a part, and one for what stands before it. */
+const REFERENCE_BYTES = 256
 /** A bulk string of at least this length is not copied into a reply, but referred to. */
 export const MIN_REFERENCED_BYTES = 64 * 1024
 
@@ -18,6 +20,16 @@ export class ValuePart {
     this.value = value
     this.length = value.length
   }
+}
+
+/**
+ * How many bytes of a part's length take no memory of their own, because the tree has them. Values of the tree that are
+ * so long are Buffers: a long string has been made for the reply.
+ */
+export function referredBytes(part: unknown): number {
+  return part instanceof ValuePart && typeof part.value !== 'string'
+    ? part.length - REFERENCE_BYTES
+    : 0
 }
 
 /** What {@link SourcePart} needs to know of a `ReplySource`. */

@@ -13,6 +13,7 @@ import {
   cutParts,
   MIN_REFERENCED_BYTES,
   type Part,
+  referredBytes,
   SourcePart,
   ValuePart,
   type Weighed,
@@ -346,8 +347,8 @@ export class ReplyWriter {
     this.#parts ??= []
     this.#parts.push(part)
     this.#partsLength += part.length
-    if (part instanceof ValuePart) this.#referenced += part.length
-    else if (part instanceof SourcePart) {
+    this.#referenced += referredBytes(part)
+    if (part instanceof SourcePart) {
       this.#hasSource = true
       this.#shared ??= new SharedMemory()
       this.#shared.add(part.shared)

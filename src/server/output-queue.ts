@@ -1,4 +1,4 @@
-import { SourcePart, ValuePart } from '../resp/reply-parts.ts'
+import { referredBytes, SourcePart } from '../resp/reply-parts.ts'
 import type { ReplyPart } from '../resp/reply-writer.ts'
 import { SharedMemory } from '../resp/shared-memory.ts'
 
@@ -16,8 +16,13 @@ export class OutputQueue {
   #parts: (ReplyPart | undefined)[] = []
   /** Position of the first part. */
   #first = 0
-  /** How many bytes at the end of the last part are free for short pieces. */
-  #blockRoom = 0
+  /** The block that short pieces go into. Several parts may be in one, if there are long ones in between. */
+  #block: Buffer | undefined
+  /** Which bytes of the block belong to the last part, if that is open. */
+  #blockStart = 0
+  #blockEnd = 0
+  /** Whether the last part is bytes of the block that is not cut yet, so that more may follow. */
+  #isOpen = false
   #length = 0
   #referenced = 0
   #sourced = 0
@@ -64,23 +69,26 @@ export class OutputQueue {
       this.#first = 0
     }
     this.#count(part, -1)
+    if (this.isEmpty) this.#block = undefined
     return part
   }
 
   clear(): void {
     this.#parts = []
-    this.#first = this.#blockRoom = this.#length = this.#referenced = this.#sourced = 0
+    this.#block = undefined
+    this.#isOpen = false
+    this.#first = this.#length = this.#referenced = this.#sourced = 0
     this.shared.clear()
   }
 
   #addCopy(bytes: Buffer): void {
     let copied = 0
     while (copied < bytes.length) {
-      if (this.#blockRoom === 0) this.#openBlock(bytes.length - copied)
-      const block = this.#parts[this.#parts.length - 1] as Buffer
-      const count = bytes.copy(block, block.length - this.#blockRoom, copied)
-      this.#blockRoom -= count
+      const block = this.#isOpen ? (this.#block as Buffer) : this.#openBlock(bytes.length - copied)
+      const count = bytes.copy(block, this.#blockEnd, copied)
+      this.#blockEnd += count
       copied += count
+      if (this.#blockEnd === block.length) this.#closeBlock()
     }
     this.#length += bytes.length
   }
@@ -93,26 +101,32 @@ export class OutputQueue {
   /** @param sign 1 for a part that is added, -1 for one that is taken */
   #count(part: ReplyPart, sign: 1 | -1): void {
     this.#length += sign * part.length
-    if (part instanceof ValuePart) this.#referenced += sign * part.length
-    else if (part instanceof SourcePart) {
+    this.#referenced += sign * referredBytes(part)
+    if (part instanceof SourcePart) {
       this.#sourced += sign * part.length
       if (sign > 0) this.shared.add(part.shared)
       else this.shared.remove(part.shared)
     }
   }
 
-  #openBlock(needed: number): void {
-    const length = Math.max(needed, MIN_BLOCK_BYTES, Math.min(this.ownLength, MAX_BLOCK_BYTES))
-    this.#parts.push(Buffer.allocUnsafeSlow(length))
-    this.#blockRoom = length
+  /** Begins a part in what is left of the block, or in a new one. */
+  #openBlock(needed: number): Buffer {
+    if (this.#block === undefined || this.#blockEnd === this.#block.length) {
+      const own = Math.min(this.ownLength, MAX_BLOCK_BYTES)
+      this.#block = Buffer.allocUnsafeSlow(Math.max(needed, MIN_BLOCK_BYTES, own))
+      this.#blockEnd = 0
+    }
+    this.#blockStart = this.#blockEnd
+    this.#isOpen = true
+    this.#parts.push(this.#block)
+    return this.#block
   }
 
-  /** Cuts the block to the bytes that are used. */
+  /** Cuts the last part to the bytes that are used. */
   #closeBlock(): void {
-    if (this.#blockRoom === 0) return
-    const last = this.#parts.length - 1
-    const block = this.#parts[last] as Buffer
-    this.#parts[last] = block.subarray(0, block.length - this.#blockRoom)
-    this.#blockRoom = 0
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    const block = this.#block as Buffer
+    this.#parts[this.#parts.length - 1] = block.subarray(this.#blockStart, this.#blockEnd)
   }
 }

@@ -1,5 +1,11 @@
 import { putText } from '../resp/byte-encoding.ts'
-import { MIN_REFERENCED_BYTES, SourcePart, ValuePart } from '../resp/reply-parts.ts'
+import {
+  lengthOfSource,
+  MIN_REFERENCED_BYTES,
+  referredBytes,
+  SourcePart,
+  ValuePart,
+} from '../resp/reply-parts.ts'
 import { type ReplyPart, type ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
 import type { Value } from '../store/value.ts'
 import { OutputQueue } from './output-queue.ts'
@@ -37,6 +43,8 @@ export class PartEncoder {
   /** The value that is encoded now. */
   #value: Value | undefined
   #offset = 0
+  /** Whether that is no value of the tree. */
+  #isOwn = false
   /** How many sources there are, the present one included. */
   #sources = 0
 
@@ -61,17 +69,17 @@ export class PartEncoder {
 
   /** How many bytes are still to be sent, as parts count them; a value counts until it is sent whole. */
   get length(): number {
-    return this.#queue.length + this.#begunLength + (this.#source?.length ?? 0)
+    return this.#queue.length + this.#begunLength + this.#sourceLength
   }
 
   /** How many bytes of memory it holds: without the values it refers to, but with what sources share. */
   get ownLength(): number {
-    return this.#queue.ownLength + (this.#source?.length ?? 0) + this.sharedBytes
+    return this.#queue.ownLength + this.#sourceLength + this.#ownBegunLength + this.sharedBytes
   }
 
   /** How much of that sources keep. */
   get sourceLength(): number {
-    return this.#queue.sourceLength + (this.#source?.length ?? 0) + this.sharedBytes
+    return this.#queue.sourceLength + this.#sourceLength + this.sharedBytes
   }
 
   /** Memory that its sources keep together, in bytes, about. */
@@ -130,6 +138,18 @@ export class PartEncoder {
     return length
   }
 
+  /** How much of that is no value of the tree. */
+  get #ownBegunLength(): number {
+    let length = this.#value !== undefined && this.#isOwn ? this.#value.length : 0
+    for (const part of this.#pieces) length += part.length - referredBytes(part)
+    return length
+  }
+
+  /** What the source takes at this moment: more than at first, if it has come to a deep directory. */
+  get #sourceLength(): number {
+    return this.#source === undefined ? 0 : lengthOfSource(this.#source.source)
+  }
+
   /** Turns to the next part. @returns what is to be encoded; undefined if a source comes, or nothing */
   #begin(): Value | undefined {
     const part = this.#pieces.pop() ?? this.#shift()
@@ -138,6 +158,7 @@ export class PartEncoder {
       this.#source = part
       return undefined
     }
+    this.#isOwn = referredBytes(part) === 0
     this.#value = part instanceof ValuePart ? part.value : part
     this.#offset = 0
     return this.#value

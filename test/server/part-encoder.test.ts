@@ -88,7 +88,6 @@ test('a long string is encoded only when its turn comes', () => {
   const before = process.memoryUsage().arrayBuffers
   for (let i = 0; i < 20; i++) encoder.add(new ValuePart(value))
   expect(encoder.length).toBe(20 * value.length)
-  expect(encoder.ownLength).toBe(0)
   expect(encoder.next().bytes.length).toBe(256 * 1024)
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(MB)
   encoder.clear()
@@ -104,6 +103,50 @@ test('a source counts until it has made its last piece', () => {
     expect(encoder.next().bytes.toString()).toBe(made === undefined ? '' : bulk(made))
   }
   expect([encoder.hasSource, encoder.length]).toEqual([false, 0])
+})
+
+test('what is being sent counts, as what waits does', () => {
+  const encoder = new PartEncoder()
+  const listed: ReplySource = {
+    weight: 0,
+    next: (reply) => {
+      for (let i = 0; i < 1000; i++) {
+        reply.bulk(Buffer.alloc(MIN_REFERENCED_BYTES))
+        reply.bulk('v'.repeat(60_000))
+      }
+      return false
+    },
+  }
+  encoder.add(new SourcePart(listed, 2))
+  for (let i = 0; i < 2; i++) encoder.next()
+  expect(encoder.ownLength).toBeGreaterThan(57 * MB)
+  // The Buffers are those of the tree.
+  expect(encoder.ownLength).toBeLessThan(61 * MB)
+
+  const bytes = new PartEncoder()
+  bytes.add(Buffer.alloc(10 * MB))
+  bytes.add(new ValuePart(Buffer.alloc(10 * MB)))
+  for (let i = 0; i < 15; i++) {
+    bytes.next()
+    expect(bytes.ownLength < 1024).toBe(i >= 9)
+  }
+})
+
+test('a source counts for what it takes at the moment', () => {
+  const encoder = new PartEncoder()
+  const growing = {
+    weight: 0,
+    next: () => {
+      growing.weight += MB
+      return growing.weight < 10 * MB
+    },
+  }
+  for (let i = 0; i < 2; i++) encoder.add(new SourcePart(growing, 2))
+  for (let i = 1; i < 10; i++) {
+    encoder.next()
+    expect(encoder.ownLength).toBeGreaterThan(i * MB)
+    expect(encoder.sourceLength).toBeGreaterThan(i * MB)
+  }
 })
 
 test('a source that fails spoils nothing for the outputs after it', () => {
@@ -134,6 +177,32 @@ describe('a queue', () => {
     for (; !queue.isEmpty; parts++) length += queue.shift().length
     expect([length, queue.length]).toEqual([5_000_000, 0])
     expect(parts).toBeLessThan(320)
+  })
+
+  test('of short pieces between values takes little more memory than they', () => {
+    const queue = new OutputQueue()
+    const value = Buffer.alloc(MIN_REFERENCED_BYTES)
+    for (let i = 0; i < 100_000; i++) {
+      queue.add(Buffer.from('$65536\r\n'))
+      queue.add(new ValuePart(value))
+      queue.add(Buffer.from('\r\n'))
+    }
+    // Each part is an object.
+    expect(queue.ownLength).toBeGreaterThan(100_000 * 200)
+    expect(queue.ownLength).toBeLessThan(100_000 * 400)
+    const blocks = new Set<ArrayBufferLike>()
+    let text = ''
+    while (!queue.isEmpty) {
+      const part = queue.shift()
+      if (!Buffer.isBuffer(part)) continue
+      blocks.add(part.buffer)
+      text += part
+    }
+    expect(text === '$65536\r\n\r\n'.repeat(100_000)).toBe(true)
+    let bytes = 0
+    for (const { byteLength } of blocks) bytes += byteLength
+    expect(bytes).toBeLessThan(1.1 * text.length + 16 * 1024)
+    expect([queue.length, queue.ownLength]).toEqual([0, 0])
   })
 
   test('of a few bytes takes a few bytes', () => {
