@@ -1,8 +1,9 @@
 import fc from 'fast-check'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
 import type { Event, NodeExtern } from '../../src/store/event.ts'
 import { Store } from '../../src/store/store.ts'
+import { TtlHeap } from '../../src/store/tree/ttl-heap.ts'
 import { writeToGivenPath } from './random-writes.ts'
 
 let clock: ManualClock
@@ -166,6 +167,69 @@ describe('deleteExpiredKeys', () => {
     expect(store.get('/a').node.ttl).toBe(1)
     clock.advance(10)
     expect(sweep()).toBe(1)
+  })
+})
+
+interface LeaseStep {
+  path: string
+  time: number
+  pass: number
+  sweeps: number
+  asks: boolean
+}
+
+describe('what is due and not yet removed', () => {
+  test('is looked at once, however often clients ask whether some of it is below a directory', () => {
+    const taken = vi.spyOn(TtlHeap.prototype, 'takeDue')
+    onTestFinished(() => taken.mockRestore())
+    for (let i = 0; i < 1000; i++) store.set(`/e/${i}`, 'x', inMs(10))
+    store.set('/d/x', 'x')
+    store.set('/d/leased', 'x', inMs(100_000))
+    clock.advance(20)
+    for (let i = 0; i < 100; i++) {
+      expect(store.dueNodes().touch('/d', clock.now() - 1000)).toBe(false)
+      expect(store.dueNodes().touch('/e', clock.now() - 1000)).toBe(true)
+      store.expireBefore(['/d'])
+      store.set(`/d/${i}`, 'x', inMs(1))
+      clock.advance(1)
+      expect(store.dueNodes().touch('/d', clock.now() - 1)).toBe(true)
+      expect(() => store.delete('/d', { dir: true })).toThrow('Directory not empty')
+    }
+    expect(store.files).toBe(1002)
+    const nodes = taken.mock.results.reduce((sum, { value }) => sum + value.length, 0)
+    expect(nodes).toBe(1000 + 100)
+  })
+
+  test('expires in the same order whether or not somebody has asked', () => {
+    const lease = fc.record<LeaseStep>({
+      path: fc.constantFrom('/a', '/b', '/a/b', '/b/a', '/b/a/c'),
+      time: fc.integer({ min: 0, max: 6 }),
+      pass: fc.integer({ min: 0, max: 3 }),
+      sweeps: fc.integer({ min: 0, max: 2 }),
+      asks: fc.boolean(),
+    })
+    const run = (leases: readonly LeaseStep[], asks: boolean) => {
+      clock = new ManualClock()
+      store = new Store({ clock, watchHistory: 10_000 })
+      for (const [i, each] of leases.entries()) {
+        store.set(`${each.path}/d${i}`, 'x', inMs(each.time))
+        // Nodes of one index: their paths decide.
+        store.set(`${each.path}/d/${i}/x`, 'x', inMs(each.time))
+        store.update(`${each.path}/d/${i}`, '', inMs(each.time))
+        clock.advance(each.pass)
+        if (asks && each.asks) store.dueNodes().touch('/b', 0)
+        sweep(each.sweeps)
+      }
+      clock.advance(10)
+      sweep()
+      return expired()
+    }
+    fc.assert(
+      fc.property(fc.array(lease, { maxLength: 20 }), (leases) => {
+        expect(run(leases, true)).toEqual(run(leases, false))
+      }),
+      { numRuns: 300 },
+    )
   })
 })
 

@@ -1,23 +1,18 @@
 import { firstComponent, isRoot } from '../path.ts'
 import { component, scanComponent } from './name-hash.ts'
-import type { DirectoryNode, Lease, Node } from './node.ts'
+import type { DirectoryNode, Node } from './node.ts'
 
 /** A tree, as far as expiry goes. */
 interface Expiring {
   readonly root: DirectoryNode
-  /** The leases that are due, in no order. */
-  due(now: number): Iterable<Lease>
+  /** Whether a node below a directory has expired by `now`, and after `since`. */
+  hasDue(directory: DirectoryNode, since: number, now: number): boolean
 }
 
-/**
- * The nodes of a tree that are due at one moment and still there, to be compared with many paths: what is
- * below directories is gathered once, and not for each path. The tree must not change meanwhile.
- */
+/** The nodes of a tree that are due at one moment and still there, to be compared with paths. */
 export class DueNodes {
   readonly #tree: Expiring
   readonly #now: number
-  /** Of each directory with due nodes below it, the latest of their times of expiry. */
-  #latest: Map<DirectoryNode, number> | undefined
 
   /** @param now Unix milliseconds */
   constructor(tree: Expiring, now: number) {
@@ -33,7 +28,7 @@ export class DueNodes {
    */
   touch(key: string, since: number): boolean {
     const { root } = this.#tree
-    if (isRoot(key)) return this.#latestBelow(root) > since
+    if (isRoot(key)) return this.#tree.hasDue(root, since, this.#now)
     let directory = root
     for (let start: number = firstComponent(key); ; start = component.end + 1) {
       scanComponent(key, start)
@@ -43,30 +38,13 @@ export class DueNodes {
       const time = node.lease?.expireTime
       if (time !== undefined && time <= this.#now && time > since) return true
       if (!node.dir) return false
-      if (end === key.length) return this.#latestBelow(node) > since
+      if (end === key.length) return this.#tree.hasDue(node, since, this.#now)
       directory = node
     }
   }
 
   /** Whether one is below a directory. */
   isBelow(directory: DirectoryNode): boolean {
-    return this.#latestBelow(directory) > Number.NEGATIVE_INFINITY
-  }
-
-  #latestBelow(directory: DirectoryNode): number {
-    this.#latest ??= this.#gather()
-    return this.#latest.get(directory) ?? Number.NEGATIVE_INFINITY
-  }
-
-  #gather(): Map<DirectoryNode, number> {
-    const latest = new Map<DirectoryNode, number>()
-    // The latest first: a directory that is known already has a later one, and so have those above it.
-    const leases = [...this.#tree.due(this.#now)].sort((a, b) => b.expireTime - a.expireTime)
-    for (const { node, expireTime } of leases) {
-      for (let at = node.parent; at !== null && !latest.has(at); at = at.parent) {
-        latest.set(at, expireTime)
-      }
-    }
-    return latest
+    return this.#tree.hasDue(directory, Number.NEGATIVE_INFINITY, this.#now)
   }
 }

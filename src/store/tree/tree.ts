@@ -13,9 +13,9 @@ import {
 } from '../path.ts'
 import type { Value } from '../value.ts'
 import type { Changes } from './changes.ts'
-import { DueChildren } from './due-children.ts'
 import { FileList } from './file-list.ts'
 import { keptName } from './kept-name.ts'
+import { Leases } from './leases.ts'
 import { LookAhead, type PathBatch } from './look-ahead.ts'
 import { component, scanComponent } from './name-hash.ts'
 import {
@@ -25,17 +25,16 @@ import {
   detach,
   FileNode,
   isOverdue,
-  type Lease,
   type Node,
   nodesBelow,
 } from './node.ts'
-import { MAX_EXPIRE_TIME, TtlHeap } from './ttl-heap.ts'
+import { MAX_EXPIRE_TIME } from './ttl-heap.ts'
 
 /** With fewer files, most nodes are in the processor's cache anyway. */
 const MIN_FILES_TO_LOOK_AHEAD = 10_000
 
 /**
- * The nodes of a store, with the heap of leases, the list of files, the look-ahead, and the notes for
+ * The nodes of a store, with their leases, the list of files, the look-ahead, and the notes for
  * a copy elsewhere. It knows nothing of events. An expired node stays until the store removes it, but
  * no look-up finds it.
  *
@@ -49,10 +48,9 @@ export class Tree {
   /** Notes what changes, if a copy of the tree is kept elsewhere. */
   changes: Changes | undefined
   #root = new DirectoryNode('', null, 0)
-  #heap = new TtlHeap()
+  #leases = new Leases()
   #fileList = new FileList()
   readonly #ahead = new LookAhead()
-  readonly #dueChildren = new DueChildren()
   /** The children of removed directories whose leases are still to be taken back. */
   readonly #removed: Iterator<Node, undefined>[] = []
   /** The first missing path of the last {@link walk} that found nothing. */
@@ -74,7 +72,7 @@ export class Tree {
 
   /** The number of nodes with a TTL. */
   get leases(): number {
-    return this.#heap.size
+    return this.#leases.size
   }
 
   /** Whether a node is in the tree, and neither it nor a directory above it has expired. */
@@ -98,7 +96,7 @@ export class Tree {
    * @param expireTime of the node that is about to be written, if it expires
    */
   now(expireTime?: number): number {
-    return expireTime === undefined && this.#heap.size === 0 ? 0 : this.#clock.now()
+    return expireTime === undefined && this.#leases.size === 0 ? 0 : this.#clock.now()
   }
 
   /** The node at any path, or undefined if there is none or it has expired. */
@@ -212,7 +210,7 @@ export class Tree {
 
   /** The first expired node on the way to a path, the node at the path included. */
   overdueOn(tidy: string, now: number): Node | undefined {
-    if (this.#heap.size === 0 || isRoot(tidy)) return undefined
+    if (this.#leases.size === 0 || isRoot(tidy)) return undefined
     let directory = this.#root
     for (let start: number = firstComponent(tidy); ; start = component.end + 1) {
       scanComponent(tidy, start)
@@ -297,20 +295,19 @@ export class Tree {
   /** @param expireTime in Unix milliseconds; absent makes the node permanent */
   setExpiry(node: Node, expireTime: number | undefined): void {
     if (expireTime === undefined) {
-      this.#heap.remove(node)
+      this.#leases.remove(node)
       return
     }
     if (node.dir) this.#ahead.forget()
-    this.#dueChildren.added(node, expireTime)
     // A time after the year 9999 would make a state that cannot be read back.
-    this.#heap.set(node, Math.min(Math.max(0, expireTime), MAX_EXPIRE_TIME))
+    this.#leases.set(node, Math.min(Math.max(0, expireTime), MAX_EXPIRE_TIME))
   }
 
   /** Takes a node with all below it out of the tree. */
   remove(node: Node): void {
     if (node.parent !== null) this.changes?.remove(node, node.parent)
+    this.#leases.cut(node)
     detach(node)
-    this.#heap.remove(node)
     if (!node.dir) {
       this.#fileList.remove(node)
       return
@@ -331,10 +328,10 @@ export class Tree {
       if (node.lease === null) return
       this.changes?.move(node)
       leases.set(node, node.lease.expireTime)
-      this.#heap.remove(node)
+      this.#leases.remove(node)
     }
     this.changes?.move(directory)
-    if (this.#heap.size > 0) {
+    if (this.#leases.size > 0) {
       takeBack(directory)
       for (const node of nodesBelow(directory)) takeBack(node)
     }
@@ -352,25 +349,29 @@ export class Tree {
   /** When the next node expires, in Unix milliseconds. */
   nextExpiry(): number | undefined {
     // At the ceiling nothing expires any more; nodes that are due stay hidden.
-    return this.index < INDEX_CEILING ? this.#heap.top()?.expireTime : undefined
+    return this.index < INDEX_CEILING ? this.#leases.top()?.expireTime : undefined
   }
 
   /** The node that expires first, if it is due; may be one below a removed directory. */
   firstDue(cutoff: number): Node | undefined {
-    this.#dueChildren.forget()
-    const lease = this.#heap.top()
+    const lease = this.#leases.top()
     if (lease === undefined || lease.expireTime > cutoff) return undefined
     return this.index < INDEX_CEILING ? lease.node : undefined
   }
 
   /** The children of a directory that have expired, oldest first. */
   dueIn(directory: DirectoryNode, now: number): Node[] {
-    return this.#dueChildren.of(directory, now, this.#heap)
+    return this.#leases.dueIn(directory, now)
   }
 
-  /** The leases that are due, in no order; some may be below removed directories. */
-  due(now: number): Iterable<Lease> {
-    return this.#heap.due(now)
+  /** See {@link Leases.hasDue}. */
+  hasDue(directory: DirectoryNode, since: number, now: number): boolean {
+    return this.#leases.hasDue(directory, since, now)
+  }
+
+  /** How many directories are known to have something due below them. */
+  get dueDirectories(): number {
+    return this.#leases.directories
   }
 
   /** Whether {@link reclaim} has something to do. */
@@ -394,7 +395,7 @@ export class Tree {
         continue
       }
       if (node.parent !== null) this.changes?.remove(node, node.parent)
-      this.#heap.remove(node)
+      this.#leases.cut(node)
       node.parent = null
       if (node.dir) this.#removed.push(node.children.values())
       else this.#fileList.remove(node)
@@ -406,24 +407,23 @@ export class Tree {
   clear(): void {
     const root = new DirectoryNode('', null, this.#root.createdIndex)
     root.modifiedIndex = this.#root.modifiedIndex
-    this.#replace(root, new TtlHeap(), new FileList())
+    this.#replace(root, new Leases(), new FileList())
     this.changes?.replaceAll(root)
   }
 
   /** Replaces all nodes. @param leases when each of them expires, in Unix milliseconds */
   restore(root: DirectoryNode, leases: Iterable<readonly [Node, number]>, index: number): void {
-    const heap = new TtlHeap()
-    for (const [node, expireTime] of leases) heap.set(node, expireTime)
-    this.#replace(root, heap, FileList.of(root))
+    const all = new Leases()
+    for (const [node, expireTime] of leases) all.set(node, expireTime)
+    this.#replace(root, all, FileList.of(root))
     this.index = index
   }
 
-  #replace(root: DirectoryNode, heap: TtlHeap, fileList: FileList): void {
+  #replace(root: DirectoryNode, leases: Leases, fileList: FileList): void {
     this.#ahead.clear()
-    this.#dueChildren.forget()
     this.#removed.length = 0
     this.#root = root
-    this.#heap = heap
+    this.#leases = leases
     this.#fileList = fileList
   }
 

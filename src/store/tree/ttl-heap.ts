@@ -66,9 +66,12 @@ export function byLease(a: Node, b: Node): number {
   return before(a.lease as Lease, b.lease as Lease) ? -1 : 1
 }
 
+/** Where more than this share of the leases is taken at once, the heap is made anew. */
+const LARGE_SHARE = 1 / 8
+
 /** A binary heap of leases, the next to expire on top. Any lease can be moved or removed. */
 export class TtlHeap {
-  readonly #leases: Lease[] = []
+  #leases: Lease[] = []
 
   get size(): number {
     return this.#leases.length
@@ -107,8 +110,7 @@ export class TtlHeap {
         filePosition: 0,
       }
       node.lease = fresh
-      this.#leases.push(fresh)
-      this.#up(fresh)
+      this.insert(fresh)
       return
     }
     lease.expireTime = expireTime
@@ -122,6 +124,31 @@ export class TtlHeap {
     const lease = node.lease
     if (lease === null) return
     node.lease = null
+    this.#take(lease)
+  }
+
+  /** Adds a lease that has been taken from another heap. */
+  insert(lease: Lease): void {
+    lease.position = this.#leases.length
+    this.#leases.push(lease)
+    this.#up(lease)
+  }
+
+  /** Takes the leases that are due for another heap. Their nodes keep them. @returns them in no order */
+  takeDue(cutoff: number): Lease[] {
+    const taken = [...this.due(cutoff)]
+    if (taken.length < LARGE_SHARE * this.#leases.length) {
+      for (const lease of taken) this.#take(lease)
+      return taken
+    }
+    this.#leases = this.#leases.filter(({ expireTime }) => expireTime > cutoff)
+    const leases = this.#leases
+    for (let i = 0; i < leases.length; i++) leases[i].position = i
+    for (let i = (leases.length >> 1) - 1; i >= 0; i--) this.#down(leases[i])
+    return taken
+  }
+
+  #take(lease: Lease): void {
     const last = this.#leases.pop()
     if (last === undefined || last === lease) return
     this.#put(last, lease.position)

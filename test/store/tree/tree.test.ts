@@ -2,9 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { Changes } from '../../../src/store/tree/changes.ts'
-import { DueChildren } from '../../../src/store/tree/due-children.ts'
 import { DueNodes } from '../../../src/store/tree/due-nodes.ts'
-import { type DirectoryNode, type Node, nodesBelow, pathOf } from '../../../src/store/tree/node.ts'
+import {
+  type DirectoryNode,
+  type Lease,
+  type Node,
+  nodesBelow,
+  pathOf,
+} from '../../../src/store/tree/node.ts'
 import { Tree } from '../../../src/store/tree/tree.ts'
 import { byLease, TtlHeap } from '../../../src/store/tree/ttl-heap.ts'
 
@@ -150,23 +155,60 @@ test('what is due is compared with paths at, above and below it', () => {
   expect([isBelow('/d'), isBelow('/d/sub'), isBelow('/e')]).toEqual([true, true, false])
 })
 
-test('what is due is gathered once for any number of paths', () => {
+/** Counts how often what has become due is taken from the heap, and how many nodes. */
+function countGathered(): () => { times: number; nodes: number } {
+  const spy = vi.spyOn(TtlHeap.prototype, 'takeDue')
+  onTestFinished(() => spy.mockRestore())
+  return () => {
+    const taken = spy.mock.results.map(({ value }) => value as Lease[])
+    return { times: taken.length, nodes: taken.flat().length }
+  }
+}
+
+test('what is due is gathered once, however often it is compared with paths, and whatever changes meanwhile', () => {
   const { tree, put, clock } = planted()
   for (let i = 0; i < 100; i++) put(`/d/${i}/x`, '1', 10)
+  for (let i = 0; i < 100; i++) put(`/later/${i}`, '1', 11 + i)
   tree.insert(tree.root, 'e', undefined, undefined)
   clock.advance(10)
-  let gathered = 0
-  const counted = {
-    root: tree.root,
-    due: (now: number) => {
-      gathered++
-      return tree.due(now)
-    },
+  const gathered = countGathered()
+  for (let i = 0; i < 100; i++) {
+    // Time goes on, and there are writes.
+    clock.advance(1)
+    put(`/e/${i}`, '1', i % 2 === 0 ? 1000 : -5)
+    const due = new DueNodes(tree, clock.now())
+    expect([due.touch('/e', clock.now()), due.touch('/d', 0), due.touch(`/d/${i}`, 0)]).toEqual([
+      false,
+      true,
+      true,
+    ])
+    expect(due.touch('/later', clock.now() - 1)).toBe(true)
   }
-  const due = new DueNodes(counted, clock.now())
-  for (let i = 0; i < 100; i++) due.touch('/e', 0)
-  for (let i = 0; i < 100; i++) due.touch(`/d/${i}`, 0)
-  expect(gathered).toBe(1)
+  expect(gathered()).toEqual({ times: 100, nodes: 200 })
+})
+
+test('what is due is known with its directories only while it is there', () => {
+  const { tree, put, clock } = planted()
+  put('/kept/x', '1')
+  for (let i = 0; i < 10; i++) {
+    put(`/a/${i}/b/c/x`, '1', 10)
+    put(`/a/${i}/b/d/x`, '1', 10)
+  }
+  clock.advance(10)
+  expect(tree.hasDue(tree.root, 0, clock.now())).toBe(true)
+  expect(tree.dueDirectories).toBe(1 + 1 + 10 * 4)
+  tree.remove(tree.find('/a/0/b', 0))
+  tree.reclaim(Number.POSITIVE_INFINITY)
+  expect(tree.dueDirectories).toBe(1 + 1 + 9 * 4)
+  tree.remove(tree.find('/a/1/b/c/x', 0))
+  tree.setExpiry(tree.find('/a/1/b/d/x', 0), undefined)
+  expect(tree.dueDirectories).toBe(1 + 1 + 8 * 4)
+  tree.lift(tree.find('/a/2', 0) as DirectoryNode)
+  expect(tree.dueDirectories).toBe(1 + 1 + 7 * 4)
+  tree.remove(tree.find('/a', 0))
+  expect(tree.hasDue(tree.root, 0, clock.now())).toBe(false)
+  tree.reclaim(Number.POSITIVE_INFINITY)
+  expect([tree.dueDirectories, tree.leases]).toEqual([0, 0])
 })
 
 describe('the children of a directory that are due', () => {
@@ -175,20 +217,12 @@ describe('the children of a directory that are due', () => {
     for (let i = 0; i < 100; i++) put(`/d/${i}/x`, '1', 10)
     put('/d/7/kept', '1')
     clock.advance(10)
-    let gathered = 0
-    const heap = {
-      top: () => ({ expireTime: 0 }),
-      due: (now: number) => {
-        gathered++
-        return tree.due(now)
-      },
-    } as unknown as TtlHeap
-    const due = new DueChildren()
+    const gathered = countGathered()
     for (let i = 0; i < 100; i++) {
       const directory = tree.find(`/d/${i}`, 0) as DirectoryNode
-      expect(due.of(directory, clock.now(), heap).map(({ name }) => name)).toEqual(['x'])
+      expect(tree.dueIn(directory, clock.now()).map(({ name }) => name)).toEqual(['x'])
     }
-    expect(gathered).toBe(1)
+    expect(gathered()).toEqual({ times: 1, nodes: 100 })
   })
 
   test('are those of the moment, whatever has changed since they were gathered', () => {
@@ -210,48 +244,88 @@ describe('the children of a directory that are due', () => {
   })
 })
 
-test('the children of a directory that are due are those of a naive model, whatever changes', () => {
+test('what is due in and below a directory is that of a naive model, whatever changes', () => {
   const NAMES = ['a', 'b', 'c']
   const name = fc.constantFrom(...NAMES)
+  const what = fc.constantFrom(
+    ...([
+      'put',
+      'expire',
+      'expire directory',
+      'keep',
+      'remove',
+      'drop',
+      'reclaim',
+      'move',
+    ] as const),
+    ...(['ask', 'ask', 'ask below', 'ask below', 'take', 'pass', 'pass', 'jump'] as const),
+  )
   const step = fc.record({
-    what: fc.constantFrom('put', 'expire', 'keep', 'remove', 'ask', 'ask', 'take', 'pass', 'move'),
+    what,
     dir: name,
+    isDeep: fc.boolean(),
     name,
     // Leases of the past are due at once.
     time: fc.integer({ min: -5, max: 5 }),
   })
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
       const { tree, put, clock } = planted()
-      for (const dir of NAMES) put(`/${dir}/kept`, '1')
-      for (const { what, dir, name, time } of steps) {
-        const directory = tree.find(`/${dir}`, 0) as DirectoryNode
+      const isDue = ({ lease }: Node): boolean => lease !== null && lease.expireTime <= clock.now()
+      for (const { what, dir, isDeep, name, time } of steps) {
+        for (const each of NAMES) {
+          if (tree.nodeAt(`/${each}/sub`) === undefined) put(`/${each}/sub/kept`, '1')
+        }
+        const directory = tree.nodeAt(isDeep ? `/${dir}/sub` : `/${dir}`) as DirectoryNode
         const node = directory.children.list.find((child) => child.name === name)
+        const parent = directory.parent as DirectoryNode
         if (what === 'pass') clock.advance(Math.abs(time))
+        else if (what === 'jump') clock.jump(time)
         else if (what === 'put') {
           if (node !== undefined) tree.remove(node)
           tree.insert(directory, name, '1', clock.now() + time)
         } else if (what === 'expire' && node !== undefined) {
           tree.setExpiry(node, clock.now() + time)
-        } else if (what === 'keep' && node !== undefined) {
-          tree.setExpiry(node, undefined)
+        } else if (what === 'expire directory') {
+          tree.setExpiry(directory, clock.now() + time)
+        } else if (what === 'keep') {
+          tree.setExpiry(node ?? directory, undefined)
         } else if (what === 'remove' && node !== undefined) {
           tree.remove(node)
+        } else if (what === 'drop') {
+          tree.remove(directory)
+        } else if (what === 'reclaim') {
+          tree.reclaim(Math.abs(time))
         } else if (what === 'move') {
           const leases = tree.lift(directory)
-          tree.hang(directory, tree.root, dir)
+          tree.hang(directory, parent, directory.name)
           for (const [moved, expireTime] of leases) tree.setExpiry(moved, expireTime)
         } else if (what === 'ask' || what === 'take') {
-          const due = directory.children.list.filter(
-            ({ lease }) => lease !== null && lease.expireTime <= clock.now(),
-          )
           const found = tree.dueIn(directory, clock.now())
-          expect(found).toEqual(due.sort(byLease))
+          expect(found).toEqual(directory.children.list.filter(isDue).sort(byLease))
           if (what === 'take') for (const each of found) tree.remove(each)
+        } else if (what === 'ask below') {
+          const since = clock.now() + time - 3
+          const found = [...nodesBelow(directory)].some(
+            (each) => isDue(each) && (each.lease as Lease).expireTime > since,
+          )
+          expect(tree.hasDue(directory, since, clock.now())).toBe(found)
         }
       }
+      // All that is due goes, the oldest first.
+      clock.advance(1000)
+      let last = Number.NEGATIVE_INFINITY
+      for (let due = tree.firstDue(clock.now()); due; due = tree.firstDue(clock.now())) {
+        const { expireTime } = due.lease as Lease
+        expect(expireTime).toBeGreaterThanOrEqual(last)
+        last = expireTime
+        if (tree.isAttached(due)) tree.remove(due)
+        else tree.setExpiry(due, undefined)
+      }
+      tree.reclaim(Number.POSITIVE_INFINITY)
+      expect([tree.leases, tree.dueDirectories]).toEqual([0, 0])
     }),
-    { numRuns: 500 },
+    { numRuns: 1000 },
   )
 })
 
@@ -262,8 +336,7 @@ test('what is due is gathered once, though leases that are already due come, and
   for (let i = 0; i < 100; i++) put(`/d/${i}`, '1', 10)
   clock.advance(10)
   const directory = tree.find('/d', 0) as DirectoryNode
-  const gathered = vi.spyOn(TtlHeap.prototype, 'due')
-  onTestFinished(() => gathered.mockRestore())
+  const gathered = countGathered()
   let looks = 0
   for (const node of tree.dueIn(directory, clock.now())) {
     tree.remove(node)
@@ -279,7 +352,7 @@ test('what is due is gathered once, though leases that are already due come, and
     expect(tree.dueIn(directory, clock.now())).toEqual([late])
     tree.remove(late)
   }
-  expect(gathered).toHaveBeenCalledTimes(1)
+  expect(gathered()).toEqual({ times: 1, nodes: 101 })
   for (let i = 0; i < 100; i++) expect(tree.dueIn(directory, clock.now())).toEqual([])
   expect(looks).toBeLessThanOrEqual(100)
 })

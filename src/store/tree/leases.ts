@@ -1,0 +1,105 @@
+import { DueByDirectory } from './due-by-directory.ts'
+import type { DirectoryNode, Lease, Node } from './node.ts'
+import { byLease, TtlHeap } from './ttl-heap.ts'
+
+/**
+ * The leases of all nodes.
+ *
+ * Problem: a client can ask whether something is due below a directory as often as it likes, while hundreds of
+ * thousands of nodes are due elsewhere. They lie on top of the heap, so each time all of them had to be looked at.
+ *
+ * Trick: when somebody asks, what is due moves to a heap of its own, and is put down with the directories above it.
+ * Whoever asks next looks only at what has become due since.
+ *
+ *     due ≤ cutoff < coming
+ *
+ * Price: another heap; a node that is due is moved once, in some 0.3 µs, and takes 100 bytes more until it is
+ * removed. Nothing if nobody asks: then all that expires is taken from the heap where it was put.
+ *
+ * Can be deleted by going through all that is due for each question.
+ */
+export class Leases {
+  /** Those that expire after {@link #cutoff}. */
+  readonly #coming = new TtlHeap()
+  /** Those that do not. */
+  readonly #due = new TtlHeap()
+  /** The nodes of {@link #due}. */
+  readonly #byDirectory = new DueByDirectory()
+  /** Unix milliseconds. */
+  #cutoff = Number.NEGATIVE_INFINITY
+
+  get size(): number {
+    return this.#coming.size + this.#due.size
+  }
+
+  /** How many directories are known to have something due below them. */
+  get directories(): number {
+    return this.#byDirectory.size
+  }
+
+  /** The lease that ends first. */
+  top(): Lease | undefined {
+    return this.#due.top() ?? this.#coming.top()
+  }
+
+  /** See {@link TtlHeap.set}. The node is in its directory. */
+  set(node: Node, expireTime: number): void {
+    const { lease } = node
+    const isComing = expireTime > this.#cutoff
+    if (isComing && (lease === null || lease.expireTime > this.#cutoff)) {
+      this.#coming.set(node, expireTime)
+      return
+    }
+    this.remove(node)
+    if (isComing) this.#coming.set(node, expireTime)
+    else {
+      this.#due.set(node, expireTime)
+      this.#byDirectory.add(node, expireTime)
+    }
+  }
+
+  /** Makes a node permanent. It is still in its directory. */
+  remove(node: Node): void {
+    const { lease } = node
+    if (lease === null) return
+    if (lease.expireTime > this.#cutoff) this.#coming.remove(node)
+    else {
+      this.#byDirectory.remove(node)
+      this.#due.remove(node)
+    }
+  }
+
+  /** Must be called before a node leaves its directory for good. Makes it permanent, but not what is below it. */
+  cut(node: Node): void {
+    this.remove(node)
+    if (node.dir) this.#byDirectory.cut(node)
+  }
+
+  /** The children of a directory that have expired, oldest first. @param now Unix milliseconds */
+  dueIn(directory: DirectoryNode, now: number): Node[] {
+    if (directory.children.size === 0) return []
+    this.#gather(now)
+    return this.#byDirectory.childrenOf(directory, now).sort(byLease)
+  }
+
+  /**
+   * Whether a node below a directory has expired after a time.
+   *
+   * @param now Unix milliseconds
+   * @param since Unix milliseconds
+   */
+  hasDue(directory: DirectoryNode, since: number, now: number): boolean {
+    this.#gather(now)
+    return this.#byDirectory.hasBelow(directory, since, now)
+  }
+
+  #gather(now: number): void {
+    const first = this.#coming.top()
+    if (first === undefined || first.expireTime > now) return
+    this.#cutoff = now
+    const taken = this.#coming.takeDue(now).sort((a, b) => b.expireTime - a.expireTime)
+    for (const { node, expireTime } of taken) this.#byDirectory.add(node, expireTime)
+    // The first to expire comes first, so that none has to move up in the heap.
+    for (let i = taken.length - 1; i >= 0; i--) this.#due.insert(taken[i])
+  }
+}
