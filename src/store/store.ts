@@ -238,7 +238,7 @@ export class Store extends WatchableTree {
       if (node.dir && options.recursive !== true) {
         if (options.dir !== true) throw new StoreError(102, key, this.index)
         // A directory of expired nodes counts as empty.
-        for (const child of this.tree.dueIn(node, now)) this.expire(child, now)
+        this.expireChildren(this.tree.dueIn(node, now), now)
         if (node.children.size > 0) throw new StoreError(108, key, this.index)
       }
       const event = this.remove('delete', node, key, now)
@@ -257,7 +257,7 @@ export class Store extends WatchableTree {
    *
    * @throws StoreError NOTFILE if a directory stands there, and what {@link Store.set} throws
    * @throws PathError if the node would be below itself, any node too deep, or all paths too long together
-   * @throws TooManyNodesError if it would be more than `work` allows
+   * @throws TooManyNodesError if it would cost those who listen more than `work` allows
    */
   rename(from: string, to: string, work = new MoveWork()): void {
     try {

@@ -12,6 +12,7 @@ import type { FileList } from './tree/file-list.ts'
 import { LastCopy } from './tree/last-copy.ts'
 import type { PathBatch } from './tree/look-ahead.ts'
 import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
+import { SiblingPaths } from './tree/sibling-paths.ts'
 import { Tree } from './tree/tree.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { VisiblePaths } from './tree/visible-paths.ts'
@@ -260,12 +261,13 @@ export class WatchableTree {
    */
   deleteExpiredKeys(cutoff: number, limit = Number.POSITIVE_INFINITY): number {
     const tree = this.tree
+    const paths = new SiblingPaths()
     let count = 0
     for (let steps = 0; steps < limit; steps++) {
       const node = tree.firstDue(cutoff)
       if (node === undefined) break
       if (tree.isAttached(node)) {
-        this.expire(node, cutoff)
+        this.expire(node, cutoff, paths.of(node, this.index))
         count++
       } else {
         tree.setExpiry(node, undefined)
@@ -342,9 +344,15 @@ export class WatchableTree {
   }
 
   /** Expires a node, with all below it. */
-  protected expire(node: Node, now: number): void {
-    this.remove('expire', node, pathOf(node), now)
+  protected expire(node: Node, now: number, path = pathOf(node)): void {
+    this.remove('expire', node, path, now)
     this.stats.expireCount++
+  }
+
+  /** Expires nodes of one directory. */
+  protected expireChildren(nodes: readonly Node[], now: number): void {
+    const paths = new SiblingPaths()
+    for (const node of nodes) this.expire(node, now, paths.of(node, this.index))
   }
 
   /** Expires the first node on the way to a path that is due. */

@@ -263,7 +263,7 @@ export class WatcherHub {
     if (waiting?.path.length === key.length) collectAt(waiting, due, reached)
     const place = collectAbove(this.#recursive, key, hidden, due, reached)
     collectBelow(place, event, key, due, reached)
-    collectBelow(this.#exact.find(key), event, key, due, reached)
+    collectBelow(endOf(this.#exact.way(key), key), event, key, due, reached)
     return reached
   }
 
@@ -311,12 +311,18 @@ function collectAbove(
   due: number,
   into: HubWatcher[],
 ): Place<HubWatcher> | undefined {
-  let place: Place<HubWatcher> | undefined = tree.root
-  while (place !== undefined && place.path.length < path.length) {
-    if (place.path.length > hidden) collectAt(place, due, into)
-    place = tree.next(place, path)
+  const way = tree.way(path)
+  const end = endOf(way, path)
+  for (const place of way) {
+    if (place !== end && place.path.length > hidden) collectAt(place, due, into)
   }
-  return place
+  return end
+}
+
+/** The place at a path, or the only one directly below it. @param way to the path */
+function endOf(way: readonly Place<HubWatcher>[], path: string): Place<HubWatcher> | undefined {
+  const last = way[way.length - 1]
+  return last.path.length < path.length ? undefined : last
 }
 
 /** Collects the watchers at an event's key, and those below a directory that it removes. */

@@ -20,6 +20,10 @@ function walk<T>(tree: PathTree<T>, path: string): string[] {
   return way
 }
 
+function wayTo<T>(tree: PathTree<T>, path: string): string[] {
+  return tree.way(path).map((place) => place.path)
+}
+
 const component = fc.constantFrom('a', 'b', 'ab', 'a longer component', 'a longer compositum')
 const path = fc.array(component, { maxLength: 5 }).map((components) => `/${components.join('/')}`)
 
@@ -33,6 +37,8 @@ describe('PathTree', () => {
         for (const { path, adds } of steps) {
           const place = tree.at(path)
           expect(place.path).toBe(path)
+          expect(wayTo(tree, path)).toEqual(walk(tree, path))
+          expect(wayTo(tree, asked)).toEqual(walk(tree, asked))
           if (adds) {
             place.item = path
             kept.add(path)
@@ -41,6 +47,8 @@ describe('PathTree', () => {
             kept.delete(path)
             tree.prune(place)
           }
+          expect(wayTo(tree, asked)).toEqual(walk(tree, asked))
+          expect(wayTo(tree, path)).toEqual(walk(tree, path))
         }
         const places = placesOf(tree.root)
         expect(
@@ -71,6 +79,16 @@ describe('PathTree', () => {
     expect(placesOf(tree.root)).toHaveLength(100)
     tree.at(`/7/${'a/'.repeat(500)}b`).item = 100
     expect(placesOf(tree.root)).toHaveLength(102)
+  })
+
+  test('looks for the places on the way once for many paths that begin alike', () => {
+    const tree = new PathTree<number>()
+    const deep = '/a'.repeat(500)
+    for (let end = 2; end <= deep.length; end += 2) tree.at(deep.slice(0, end)).item = end
+    for (let i = 0; i < 1000; i++) expect(tree.way(`${deep}/${i}`)).toHaveLength(501)
+    for (let i = 0; i < 1000; i++) expect(tree.way(`${deep}/${i}/x`)).toHaveLength(501)
+    for (let i = 1; i < 500; i++) expect(tree.way(`${'/a'.repeat(i)}/b`)).toHaveLength(i + 1)
+    expect(tree.looks).toBeLessThan(5000)
   })
 
   test('removes all places when nothing is kept', () => {

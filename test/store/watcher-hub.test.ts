@@ -1,8 +1,9 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
 import type { Event } from '../../src/store/event.ts'
 import { isWatched } from '../../src/store/history/watched.ts'
+import { PathTree } from '../../src/store/path-tree.ts'
 import { Store } from '../../src/store/store.ts'
 import { HubWatcher, type Watcher, type WatcherHub } from '../../src/store/watcher-hub.ts'
 import { places, type Write, write } from './random-writes.ts'
@@ -92,6 +93,28 @@ describe('WatcherHub', () => {
     expect([looks, shown]).toEqual([20, 20])
     store.set('/d/x', '')
     expect(shown).toBe(20 + 202)
+  })
+
+  test('looks once for the watchers above many nodes of one deep directory', () => {
+    const clock = new ManualClock()
+    const store = new Store({ clock })
+    const deep = '/a'.repeat(200)
+    for (let i = 0; i < 500; i++) {
+      store.set(`${deep}/d/${i}`, '', { expireTime: clock.now() + 10 })
+      store.set(`${deep}/e/${i}/x`, '', { expireTime: clock.now() + 20 })
+    }
+    clock.advance(20)
+    let touched = 0
+    for (let level = 1; level <= 200; level++) store.guard('/a'.repeat(level), () => touched++)
+    const looks = vi.spyOn(PathTree.prototype, 'next')
+    onTestFinished(() => looks.mockRestore())
+    expect(() => store.delete(`${deep}/d`, { dir: true })).not.toThrow()
+    // The directory itself has been deleted.
+    expect(touched).toBe(200)
+    for (let level = 1; level <= 200; level++) store.guard('/a'.repeat(level), () => touched++)
+    store.deleteExpiredKeys(clock.now())
+    expect([store.index, touched]).toEqual([2001, 200])
+    expect(looks.mock.calls.length).toBeLessThan(5000)
   })
 
   test('guards know which expiries they missed, also when the clock goes back', () => {
