@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
 import { matchGlob } from '../text/glob.ts'
 import { deliverTo } from './deliver.ts'
+import type { PatternWork } from './pattern-work.ts'
 import { ShownEvent } from './shown-event.ts'
 import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
@@ -55,9 +56,9 @@ export class Subscriptions implements Burst {
     return this.#patterns.size + this.#treePatterns.size
   }
 
-  /** How many patterns an event at a path or below it is compared with at most. */
-  countPatternsAround(path: string): number {
-    return this.#treePatterns.size === 0 ? 0 : this.#treePatterns.countAround(path)
+  /** With how many patterns an event at a path, or at one below it, is compared at most; undefined if there are none. */
+  patternWorkAround(path: string): PatternWork | undefined {
+    return this.#treePatterns.size === 0 ? undefined : this.#treePatterns.workAround(path)
   }
 
   /**

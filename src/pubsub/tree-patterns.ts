@@ -1,6 +1,7 @@
 import { ownCopy } from '../store/path.ts'
 import { PathTree, type Place } from '../store/path-tree.ts'
 import { PatternGroup, type TreePattern } from './pattern-group.ts'
+import { PatternWork } from './pattern-work.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** Only so much of a pattern decides where it is kept, in bytes. */
@@ -55,30 +56,32 @@ export class TreePatterns {
   /** The patterns that match a key, in the order in which they came. */
   matching(key: string): TreePattern[] {
     const matching: TreePattern[] = []
-    let place: Place<PatternGroup> | undefined = this.#places.root
-    while (place !== undefined && place.path.length <= key.length) {
-      if (place.item !== undefined) this.tried += place.item.collect(key, matching)
-      if (place.path.length === key.length) break
-      place = this.#places.next(place, key)
+    for (const { path, item } of this.#places.way(key)) {
+      if (item !== undefined && path.length <= key.length) this.tried += item.collect(key, matching)
     }
     if (matching.length > 1) matching.sort((a, b) => a.order - b.order)
     return matching
   }
 
-  /** How many patterns an event at a path or below it is compared with at most. Counts them one by one. */
-  countAround(path: string): number {
-    let count = 0
-    let place: Place<PatternGroup> | undefined = this.#places.root
-    while (place !== undefined && place.path.length < path.length) {
-      count += place.item?.size ?? 0
-      place = this.#places.next(place, path)
+  /** With how many patterns an event at a path, or at one below it, is compared at most. */
+  workAround(path: string): PatternWork {
+    const groups: PatternGroup[] = []
+    const way = this.#places.way(path)
+    for (const { item } of way) if (item !== undefined) groups.push(item)
+    const last = way[way.length - 1]
+    if (last.path.length >= path.length) addBelow(last, groups)
+    return new PatternWork(groups, path)
+  }
+}
+
+/** Adds the groups of all places below one. */
+function addBelow(place: Place<PatternGroup>, groups: PatternGroup[]): void {
+  const open = [place]
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (const below of at.children?.values() ?? []) {
+      if (below.item !== undefined) groups.push(below.item)
+      open.push(below)
     }
-    const left = place === undefined ? [] : [place]
-    for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      count += next.item?.size ?? 0
-      for (const child of next.children?.values() ?? []) left.push(child)
-    }
-    return count
   }
 }
 

@@ -24,19 +24,50 @@ const MAX_LONG_BYTES = 256 * 1024 * 1024
 /** So many bytes of long paths take as long as a node with a short path. */
 const BYTES_PER_NODE = 256
 
+/** What the events of moved nodes cost those who listen, in comparisons of a key with a pattern. */
+export interface EventWork {
+  /** Goes down to a child. @returns what an event there costs at most */
+  enter(name: string): number
+  /** Goes back to the directory. */
+  leave(): void
+}
+
 /** What a rename has done, whether or not it was refused. */
 export class MoveWork {
   /** The nodes that were looked at; one with a long path counts as several. */
   nodes = 0
-  /** More nodes are refused. */
-  readonly most: number
+  /** What their events cost those who listen. */
+  tries = 0
+  readonly #mostTries: number
+  readonly #events: EventWork | undefined
+  readonly #mostAtOld: number
 
-  constructor(most = Number.POSITIVE_INFINITY) {
-    this.most = most
+  /**
+   * @param mostTries a rename that costs more is refused
+   * @param events at the new path; absent if nobody listens
+   * @param mostAtOld what an event costs at most at or below the old path
+   */
+  constructor(mostTries = Number.POSITIVE_INFINITY, events?: EventWork, mostAtOld = 0) {
+    this.#mostTries = mostTries
+    this.#events = events
+    this.#mostAtOld = mostAtOld
+  }
+
+  /** Goes down to a child. @param expires whether its event is an expiry @throws TooManyNodesError */
+  enter(name: string, expires: boolean): void {
+    this.nodes++
+    const tries = this.#events?.enter(name) ?? 0
+    this.tries += expires ? this.#mostAtOld + tries : tries
+    if (this.tries > this.#mostTries) throw new TooManyNodesError()
+  }
+
+  /** Goes back to the directory. */
+  leave(): void {
+    this.#events?.leave()
   }
 }
 
-/** Thrown by a rename that would move more nodes than {@link MoveWork.most}. */
+/** Thrown by a rename that would cost those who listen too much. */
 export class TooManyNodesError extends Error {}
 
 /** Records the events of a rename; each call raises the index by one. */
@@ -185,17 +216,18 @@ class Survey {
   look(directory: DirectoryNode): void {
     for (const child of directory.children.list) {
       const { length } = child.name
+      const expires = isOverdue(child, this.#now)
       this.#length += 1 + length
       this.#depth++
-      this.#work.nodes++
-      if (this.#work.nodes > this.#work.most) throw new TooManyNodesError()
+      this.#work.enter(child.name, expires)
       if (this.#length > MAX_PATH_LENGTH) throw tooLong(this.#length)
       if (this.#depth > MAX_PATH_DEPTH) throw tooDeep(this.#depth)
-      if (isOverdue(child, this.#now)) this.#overdue.push(child)
+      if (expires) this.#overdue.push(child)
       else {
         this.#count()
         if (child.dir) this.look(child)
       }
+      this.#work.leave()
       this.#length -= 1 + length
       this.#depth--
     }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { PatternWork } from '../../src/pubsub/pattern-work.ts'
 import type { Subscriber } from '../../src/pubsub/subscriber.ts'
 import { TreePatterns } from '../../src/pubsub/tree-patterns.ts'
 import { matchGlob } from '../../src/text/glob.ts'
@@ -43,9 +44,47 @@ describe('a key is compared with few of many patterns of one directory', () => {
   })
 
   test('and with all that name nothing', () => {
-    const patterns = patternsOf((i) => `/[a-z]${'?'.repeat(i)}*`)
-    expect(mostTried(patterns, keys)).toBe(COUNT)
+    const patterns = new TreePatterns()
+    for (let i = 0; i < 1000; i++) patterns.add(`/[a-z]${'?'.repeat(i)}*`, client)
+    expect(mostTried(patterns, keys)).toBe(1000)
   })
+})
+
+test('how many patterns the keys below a path are compared with is known from their names', () => {
+  const random = new SeededRandom(7)
+  const parts = ['/', 'a', 'b', 'ab', '*', '?', '[ab]', '*b*a', 'bab', '/a/b/', '/a/', '\\a']
+  const names = ['a', 'b', 'ab', 'bab', 'aaaa', 'abba']
+  const some = (): string => random.oneOf(parts)
+  const patterns = new TreePatterns()
+  for (let i = 0; i < 400; i++) {
+    patterns.add(`/${Array.from({ length: random.between(1, 6) }, some).join('')}`, client)
+  }
+  let fewer = 0
+  const look = (path: string, work: PatternWork, levels: number): void => {
+    for (const name of names) {
+      const key = path === '/' ? `/${name}` : `${path}/${name}`
+      const most = work.enter(name)
+      expect(work.here).toBe(most)
+      expect(mostTried(patterns, [key])).toBeLessThanOrEqual(most)
+      expect(most).toBeLessThanOrEqual(patterns.size + key.length)
+      if (most < patterns.size / 2) fewer++
+      if (levels > 1) look(key, work, levels - 1)
+      work.leave()
+    }
+  }
+  for (const path of ['/', '/a', '/b', '/a/b', '/a/b/a']) look(path, patterns.workAround(path), 3)
+  expect(fewer).toBeGreaterThan(50)
+})
+
+test('a move of many nodes is not held to cost more than it does', () => {
+  const patterns = patternsOf((i) => `/*z${i}`)
+  const work = patterns.workAround('/u')
+  let sum = 0
+  for (let i = 0; i < 1000; i++) {
+    sum += work.enter(`name-${i}`)
+    work.leave()
+  }
+  expect(sum).toBeLessThan(1000 * 60)
 })
 
 test('a key in which a pattern is found twice gets it once', () => {
@@ -76,7 +115,7 @@ test('patterns match in the order in which they came, whatever comes and goes', 
     }
     const key = random.oneOf(keys)
     expect(namesOf(patterns, key)).toEqual([...known].filter((each) => matchGlob(each, key)))
-    if (known.size > 40 && random.between(0, 1) === 0) {
+    if (known.size > 90 && random.between(0, 1) === 0) {
       const gone = random.oneOf([...known])
       known.delete(gone)
       patterns.remove(gone, client)

@@ -31,14 +31,11 @@ function moveNode(client: Client, from: string, to: string): void {
   checkWork(client, 'movedNodes')
   const { store, longWork } = client.server
   const node = store.lookup(pathOfKey(from))
-  const patterns = node?.dir === true ? patternsAround(client, from, to) : 0
-  if (node?.dir === true) {
-    const time = TIME_OF.movedNode + patterns * TIME_OF.triedPattern
-    longWork.begin(node.files * time, client.executing)
-  }
+  if (node?.dir === true) longWork.begin(node.files * TIME_OF.movedNode, client.executing)
+  const listening = node?.dir === true ? new Listening(client, from, to) : undefined
   const { index } = store
   const replaces = client.server.keyspace.lookup(to) !== undefined
-  const work = new MoveWork(patterns === 0 ? undefined : MAX_TRIED_PATTERNS / patterns)
+  const work = listening?.work ?? new MoveWork()
   try {
     store.rename(pathOfKey(from), pathOfKey(to), work)
     // Redis first deletes the key that is already at `to`, and so reports the replacement as `new`.
@@ -48,24 +45,38 @@ function moveNode(client: Client, from: string, to: string): void {
     client.server.keyspace.notify('rename_to', to)
   } catch (error) {
     if (error instanceof StoreError && error.code === 102) throw wrongType()
-    if (error instanceof TooManyNodesError) throw tooManyTries(patterns)
+    if (error instanceof TooManyNodesError) throw tooManyTries(listening?.patterns ?? 0)
     throw error
   } finally {
     // Each node makes an event. A rename that is refused has looked at nodes, too.
     client.movedNodes += Math.max(store.index - index, work.nodes)
-    client.movedNodes += ((1 + work.nodes) * patterns) / TRIED_PER_NODE
+    const tries = work.tries + (listening?.tries ?? 0)
+    client.movedNodes += tries / TRIED_PER_NODE
+    longWork.note(tries * TIME_OF.triedPattern)
   }
 }
 
 /**
- * How many patterns of the tree the events of a directory's move are compared with at most. None where an entry of the
- * log is applied, because what comes of it must not depend on who listens.
+ * The patterns that the events of a directory's move are compared with. None where an entry of the log is applied,
+ * because what comes of it must not depend on who listens.
  */
-function patternsAround({ server }: Client, from: string, to: string): number {
-  const { longWork, pubsub } = server
-  if (longWork.unlimited) return 0
-  const [old, path] = [from, to].map((key) => pubsub.countPatternsAround(cleanPath(pathOfKey(key))))
-  return Math.max(old, path)
+class Listening {
+  /** How many there are. */
+  readonly patterns: number = 0
+  /** What it takes to find that out, and to compare them with the directory itself. */
+  readonly tries: number = 0
+  readonly work: MoveWork | undefined
+
+  constructor({ server }: Client, from: string, to: string) {
+    if (server.longWork.unlimited) return
+    const [old, path] = [from, to].map((key) =>
+      server.pubsub.patternWorkAround(cleanPath(pathOfKey(key))),
+    )
+    if (old === undefined || path === undefined) return
+    this.patterns = Math.max(old.most, path.most)
+    this.tries = old.looks + old.here + path.looks + path.here
+    this.work = new MoveWork(MAX_TRIED_PATTERNS, path, old.most)
+  }
 }
 
 function tooManyTries(patterns: number): CommandError {
