@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
+import { WatchableTree } from '../../src/store/watchable-tree.ts'
 import { testAlone } from '../cluster/alone.ts'
 
 let server: RunningServer
@@ -112,6 +113,57 @@ test('a pattern finds the same keys with a slash in front and without', async ()
   }
   expect((await client.keys('/*')).sort()).toEqual(['other', 'svc/a', 'svc/b'])
   expect(await client.keys('//*')).toEqual([])
+})
+
+describe('KEYS and SCAN of a transaction', () => {
+  const deep = 'a/'.repeat(20)
+
+  test('see what it has changed before them, also among deep keys', async () => {
+    await client.mset(`${deep}x`, '1', `${deep}y`, '2')
+    const replies = await client
+      .multi()
+      .keys('*')
+      .del(`${deep}x`)
+      .keys('*')
+      .rename(deep, `b/${deep}`)
+      .scan(0)
+      .pexpire('b', -1)
+      .keys('*')
+      .set(`${deep}z`, '3')
+      .keys('*')
+      .flushall()
+      .set(`${deep}x`, '4')
+      .keys('*')
+      .exec()
+    const found = (replies ?? [])
+      .map(([, reply]) => reply)
+      .filter(Array.isArray)
+      .map((reply) => (Array.isArray(reply[1]) ? reply[1] : reply).toSorted())
+    expect(found).toEqual([
+      [`${deep}x`, `${deep}y`],
+      [`${deep}y`],
+      [`b/${deep}y`],
+      [],
+      [`${deep}z`],
+      [`${deep}x`],
+    ])
+  })
+
+  test('look once at the directories of deep keys', async () => {
+    const levels = 200
+    for (let i = 0; i < 50; i++) await client.set(`${`${i}/`.repeat(levels)}x`, '1')
+    const made = vi.spyOn(WatchableTree.prototype, 'visiblePaths')
+    onTestFinished(() => made.mockRestore())
+    const transaction = client.multi()
+    for (let i = 0; i < 100; i++) transaction.keys('7*').scan(0, 'MATCH', '7*', 'COUNT', 1000)
+    const replies = await transaction.exec()
+    expect(replies).toHaveLength(200)
+    expect(replies?.[198][1]).toEqual([`${'7/'.repeat(levels)}x`])
+    expect(made).toHaveBeenCalledTimes(1)
+    // Once all of them, then their own directories.
+    const looks = made.mock.results.map(({ value }) => value.looks)
+    expect(looks[0]).toBeLessThan(50 * (levels + 2) + 200 * 50 * 2)
+  })
 })
 
 test('keys are paths: a leading slash or an unclean spelling names the same key', async () => {

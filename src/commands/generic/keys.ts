@@ -15,6 +15,7 @@ import type { Glob } from '../../text/glob.ts'
 import { KeyRoom } from './key-room.ts'
 import { readsAll, searchKeys } from './key-search.ts'
 import { replyKeys } from './scan.ts'
+import { visiblePathsFor } from './visible-keys.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
@@ -35,9 +36,9 @@ const STEPS_PER_PIECE = 16_384
  * @returns false if so many of them are so long that they have to be looked through in pieces
  */
 function replyAllKeys(client: Client, glob: Glob | undefined): boolean {
-  const { store, clock, memory } = client.server
+  const { store, memory } = client.server
   const { fileList } = store
-  const paths = store.visiblePaths(clock.now())
+  const paths = visiblePathsFor(client)
   const room = new KeyRoom(memory, 1)
   const keys: string[] = []
   for (let i = 0; i < fileList.length; i++) {

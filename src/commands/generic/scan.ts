@@ -15,6 +15,7 @@ import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
 import type { Glob } from '../../text/glob.ts'
 import { KeyRoom } from './key-room.ts'
+import { visiblePathsFor } from './visible-keys.ts'
 
 /** The COUNT of a request that gives none (Redis). */
 const DEFAULT_COUNT = 10
@@ -105,11 +106,11 @@ function mostLooks(user: User, tries: number): number {
 
 /** SCAN. */
 function scan(client: Client, args: readonly string[]): void {
-  const { store, clock, memory, longWork } = client.server
+  const { store, memory, longWork } = client.server
   const cursor = parseCursor(args[1])
   const { pattern, count, type } = parseScanOptions(args)
   const { fileList } = store
-  const paths = store.visiblePaths(clock.now())
+  const paths = visiblePathsFor(client)
   const keys: string[] = []
   const from = filesLeft(store, cursor)
   let left = from
