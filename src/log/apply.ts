@@ -17,7 +17,7 @@ import { PathError, StoreError } from '../store/errors.ts'
 import { STAT_NAMES } from '../store/stats.ts'
 import type { Store } from '../store/store.ts'
 import { type DirectWrite, type Entry, EntryReader } from './entry.ts'
-import { DamagedJournalError } from './journal-errors.ts'
+import { DamagedJournalError, JournalError } from './journal-errors.ts'
 
 /**
  * Applies entries to a store, whose clock stands at the time of each.
@@ -30,6 +30,8 @@ export class Applier {
   readonly #clock: ServerClock
   readonly #dispatcher: Dispatcher
   readonly #client: Client
+  /** Why a path of the record was refused, if one was. */
+  #refusedPath: PathError | undefined
   /** The server that commands see: its limits are the widest. */
   readonly server: ServerContext
 
@@ -52,12 +54,15 @@ export class Applier {
    * Applies a record of the journal.
    *
    * @throws DamagedJournalError if it is not readable, or if it does not lead to the index that it led to before
+   * @throws JournalError if that is because of a path that is too long or too deep by now
    */
   applyRecord(record: Buffer): void {
+    this.#refusedPath = undefined
     const reader = new EntryReader(record)
     for (let entry = reader.next(); entry !== undefined; entry = reader.next()) this.apply(entry)
     const { index } = this.#store
     if (index === reader.index) return
+    if (this.#refusedPath !== undefined) throw refusedNow(this.#refusedPath)
     throw new DamagedJournalError(
       'the journal',
       `it does not go on from the tree, whose index would be ${index} and was ${reader.index}`,
@@ -83,7 +88,9 @@ export class Applier {
     clock.stopAt(entry.time)
     try {
       if (entry.kind === 'requests') {
-        for (const args of entry.requests) this.#dispatcher.apply(this.#client, args)
+        for (const args of entry.requests) {
+          this.#noteRefusal(this.#dispatcher.apply(this.#client, args))
+        }
       } else if (entry.kind === 'expire') this.#expire(entry.count, entry.time)
       else if (entry.kind === 'direct') this.#write(entry.write)
       else for (const [i, name] of STAT_NAMES.entries()) this.#store.stats[name] = entry.values[i]
@@ -106,7 +113,12 @@ export class Applier {
     } catch (error) {
       // The store's index shows that it differs.
       if (!(error instanceof StoreError || error instanceof PathError)) throw error
+      this.#noteRefusal(error)
     }
+  }
+
+  #noteRefusal(error: unknown): void {
+    if (error instanceof PathError) this.#refusedPath ??= error
   }
 
   #tryWrite({ action, path, dir, refresh, value, expireTime }: DirectWrite): void {
@@ -143,6 +155,14 @@ export class Applier {
 }
 
 type Requests = readonly RequestArguments[]
+
+/** The journal is not damaged: an older version has written to a path that this one refuses. */
+function refusedNow({ message }: PathError): JournalError {
+  return new JournalError(
+    `the journal has a write of an older version of ktree that this one refuses: ${message}. ` +
+      'Start that version, remove what has such a path, and end it with SHUTDOWN SAVE',
+  )
+}
 
 /** A request that memory refuses is no entry. */
 const AMPLE_MEMORY = {

@@ -91,8 +91,11 @@ export class Dispatcher {
   /**
    * Runs a request again that has run before, without checks and counters. The clock must stand at the
    * time at which it ran. An error is the outcome that it had, or shows in the store's index.
+   *
+   * @returns the error
    */
-  apply(client: Client, sent: RequestArguments): void {
+  apply(client: Client, sent: RequestArguments): unknown {
+    let thrown: unknown
     try {
       const entry = this.#find(sent)
       const args = hasLarge(sent) ? withoutLarge(sent, entry.values) : sent
@@ -100,8 +103,10 @@ export class Dispatcher {
       entry.run?.(client, args as never, options)
     } catch (error) {
       this.#errorReply(error)
+      thrown = error
     }
     client.reply.rewind(0)
+    return thrown
   }
 
   /** Like {@link apply}, for the requests of an EXEC. */

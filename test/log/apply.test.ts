@@ -6,6 +6,7 @@ import { commandTable } from '../../src/commands/table.ts'
 import { Config } from '../../src/config/config.ts'
 import { Keyspace } from '../../src/keyspace/keyspace.ts'
 import { Applier, silentClient } from '../../src/log/apply.ts'
+import { EntryWriter } from '../../src/log/entry.ts'
 import { Recorder } from '../../src/log/recorder.ts'
 import { newServerStats } from '../../src/metrics/counters.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
@@ -16,7 +17,9 @@ import { Dispatcher } from '../../src/request/dispatcher.ts'
 import { LongWork } from '../../src/request/long-work.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { PathError, StoreError } from '../../src/store/errors.ts'
+import type { Event } from '../../src/store/event.ts'
 import { eventToJson } from '../../src/store/event-json.ts'
+import { MAX_PATH_DEPTH, MAX_PATH_LENGTH } from '../../src/store/path.ts'
 import { Store } from '../../src/store/store.ts'
 import { Changes } from '../../src/store/tree/changes.ts'
 import { textOfValue, toValue, type Value } from '../../src/store/value.ts'
@@ -373,6 +376,31 @@ test('a record that does not go on from the store is damage', () => {
   const other = newStore(recorded.clock)
   other.set('/b', '1')
   expect(() => new Applier(other).applyRecord(recorded.records[0])).toThrow(/is damaged/)
+})
+
+test('a write of an older version to a path that is too long or too deep by now is told as that', () => {
+  const paths = [`/${'p'.repeat(MAX_PATH_LENGTH)}`, '/d'.repeat(MAX_PATH_DEPTH + 1)]
+  const clock = new ManualClock()
+  for (const path of paths) {
+    const event: Event = {
+      action: 'set',
+      node: { ...newStore(clock).set('/a', 'x').node, key: path },
+      prevNode: undefined,
+      index: 1,
+      refresh: false,
+    }
+    for (const isCommand of [true, false]) {
+      const entries = new EntryWriter()
+      if (isCommand) entries.command(['KSET', path, 'x'], clock.now())
+      else entries.direct(event, clock.now())
+      const record = Buffer.concat(entries.pieces(1))
+      const apply = (): void => new Applier(newStore(clock)).applyRecord(record)
+      expect(apply).toThrow(
+        /an older version of ktree that this one refuses: path is too (long|deep)/,
+      )
+      expect(apply).not.toThrow(/damaged/)
+    }
+  }
 })
 
 test('an entry of RESTORE takes the bytes of its payload', () => {
