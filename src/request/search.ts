@@ -1,6 +1,7 @@
 import type { User } from '../access/user.ts'
 import type { ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
 import type { Shared } from '../resp/shared-memory.ts'
+import type { References } from '../store/loose-values.ts'
 
 /** A piece compares texts with about this many patterns, which takes about a millisecond. */
 const TRIES_PER_PIECE = 8192
@@ -17,6 +18,8 @@ export interface Sought {
   readonly shared?: Shared
   /** Memory that the search itself takes at this moment, in bytes, about: what it has found so far. */
   weight(): number
+  /** What the texts are made of, if it is names of the tree. */
+  readonly references?: References
   /** Called with each text. */
   look(text: string): void
   /** Writes the reply. @returns what makes the rest of it, if there is more */
@@ -29,6 +32,7 @@ export interface Sought {
  */
 export class Search implements ReplySource {
   readonly shared: Shared | undefined
+  readonly references: References | undefined
   /** Absent when all texts have been looked at. */
   #sought: Sought | undefined
   #rest: ReplySource | undefined
@@ -36,6 +40,7 @@ export class Search implements ReplySource {
   constructor(sought: Sought) {
     this.#sought = sought
     this.shared = sought.shared
+    this.references = sought.references
   }
 
   get weight(): number {

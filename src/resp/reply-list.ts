@@ -1,3 +1,4 @@
+import type { References } from '../store/loose-values.ts'
 import type { Value } from '../store/value.ts'
 import { PIECE_BYTES } from './reply-parts.ts'
 import type { ReplySource, ReplyWriter } from './reply-writer.ts'
@@ -11,14 +12,16 @@ const ITEM_BYTES = 16
  * @param items as they are at this moment; the array must not change any more
  * @param write writes one item
  * @param ownBytes memory that the items take and that nobody else uses
+ * @param references the values of the tree among the items
  */
 export function writeList<Item>(
   reply: ReplyWriter,
   items: readonly Item[],
   write: (reply: ReplyWriter, item: Item) => void,
   ownBytes = 0,
+  references?: References,
 ): void {
-  writeInPieces(reply, new ListSource(items, write, ownBytes))
+  writeInPieces(reply, new ListSource(items, write, ownBytes, references))
 }
 
 /** Like {@link writeList}, but returns what writes the list. */
@@ -36,6 +39,7 @@ export function writeInPieces(reply: ReplyWriter, source: ReplySource): void {
 
 class ListSource<Item> implements ReplySource {
   readonly weight: number
+  readonly references: References | undefined
   readonly #items: readonly Item[]
   readonly #write: (reply: ReplyWriter, item: Item) => void
   #next = 0
@@ -44,9 +48,11 @@ class ListSource<Item> implements ReplySource {
     items: readonly Item[],
     write: (reply: ReplyWriter, item: Item) => void,
     ownBytes: number,
+    references?: References,
   ) {
     this.#items = items
     this.#write = write
+    this.references = references
     this.weight = ITEM_BYTES * items.length + ownBytes
   }
 

@@ -1,3 +1,4 @@
+import { looseValues, type References } from '../store/loose-values.ts'
 import { ownSlice, type Value } from '../store/value.ts'
 import type { Shared } from './shared-memory.ts'
 
@@ -15,10 +16,13 @@ export class ValuePart {
   /** A binary string, or bytes. */
   readonly value: Value
   readonly length: number
+  /** When it was made, on the scale of {@link looseValues}. */
+  readonly mark: number
 
-  constructor(value: Value) {
+  constructor(value: Value, mark = looseValues.mark) {
     this.value = value
     this.length = value.length
+    this.mark = mark
   }
 }
 
@@ -38,6 +42,8 @@ export interface Weighed {
   readonly weight: number
   /** What it keeps that other sources may keep, too. */
   readonly shared?: Shared | undefined
+  /** The values of the tree that it refers to until it is done. */
+  readonly references?: References | undefined
 }
 
 /** A source of a reply, in its place among the other parts. */
@@ -47,6 +53,8 @@ export class SourcePart<Source extends Weighed> {
   readonly protocol: 2 | 3
   /** What it counts for among bytes: the memory that it alone takes. */
   readonly length: number
+  /** When it was made, on the scale of {@link looseValues}. */
+  readonly mark = looseValues.mark
 
   constructor(source: Source, protocol: 2 | 3) {
     this.source = source
@@ -99,7 +107,7 @@ export function partsBehind<Source extends Weighed>(
   if (left === 0 || cut === undefined || cut instanceof SourcePart) return rest
   rest[0] =
     cut instanceof ValuePart
-      ? new ValuePart(ownSlice(cut.value, left, cut.length))
+      ? new ValuePart(ownSlice(cut.value, left, cut.length), cut.mark)
       : cut.subarray(left)
   return rest
 }

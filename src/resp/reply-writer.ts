@@ -1,3 +1,4 @@
+import { looseValues } from '../store/loose-values.ts'
 import type { Value } from '../store/value.ts'
 import { giveBuffer, takeBuffer } from './buffer-pool.ts'
 import {
@@ -218,6 +219,12 @@ export class ReplyWriter {
     else this.bulk(value)
   }
 
+  /** Like {@link bulkOrNull}, for a value that the tree has no more, or never had. */
+  looseBulkOrNull(value: Value | null): void {
+    this.bulkOrNull(value)
+    if (value !== null && !this.muted) noteLoose(value)
+  }
+
   integer(n: ReplyInteger): void {
     if (this.muted) return
     if (typeof n === 'bigint' || n < 0 || !Number.isInteger(n)) {
@@ -384,6 +391,11 @@ export class ReplyWriter {
     this.#buffer = grown
     return grown
   }
+}
+
+/** Counts a value that a reply refers to, and the tree does not have. */
+export function noteLoose({ length }: Value): void {
+  if (length >= MIN_REFERENCED_BYTES) looseValues.add(length)
 }
 
 /** Spells infinities and NaN as Redis does. */

@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os'
 import type { Config } from '../config/config.ts'
 import { oldSpaceLimit } from '../metrics/heap-limit.ts'
+import { looseValues, NEVER } from '../store/loose-values.ts'
 
 /** Each client may leave this many bytes of replies unread, whatever others do. */
 export const MIN_UNREAD_BYTES = 1024 * 1024
@@ -19,6 +20,18 @@ const FULL_HEAP_SHARE = 1 / 8
 /** Less input than this of one client is not noted as it comes: it lies outside of the heap, unparsed. */
 export const MIN_WAITING_BYTES = 32 * 1024
 
+/** Replies that are not read, as far as they refer to values of the tree. */
+export interface ReferringReplies {
+  /** When the oldest of them was made, on the scale of {@link looseValues}; {@link NEVER} if there are none. */
+  readonly refersSince: number
+  /**
+   * How many bytes they may keep alive of values that the tree has no more.
+   *
+   * @param inHeap only those that lie in V8's heap
+   */
+  looseBytes(inHeap: boolean): number
+}
+
 /**
  * A client that makes the server keep replies that it has not read, requests not yet served, those that MULTI has
  * queued, and the names that it watches or listens to.
@@ -28,6 +41,8 @@ export interface KeepingClient {
   readonly keptBytes: number
   /** How much of that lies in V8's heap, about. */
   readonly heapBytes: number
+  /** What its unread replies refer to is in neither. */
+  readonly replies: ReferringReplies
   /** CLIENT NO-EVICT. */
   readonly noEvict: boolean
   disconnect(reason: string): void
@@ -86,16 +101,13 @@ export class ClientMemory {
   evict(clients: Iterable<KeepingClient>, isHeapFull = false): number {
     this.#waiting = 0
     const all = [...clients]
-    const inAll = { limit: this.#limit, sparing: true, bytesOf: keptBytesOf }
+    const inAll = { limit: this.#limit, sparing: true, inHeap: false }
     const evicted = evictAbove(all, inAll)
     if (!isHeapFull) return evicted
     const limit = Math.round(this.#limit * FULL_HEAP_SHARE)
-    return evicted + evictAbove(all, { limit, sparing: false, bytesOf: heapBytesOf })
+    return evicted + evictAbove(all, { limit, sparing: false, inHeap: true })
   }
 }
-
-const keptBytesOf = ({ keptBytes }: KeepingClient): number => keptBytes
-const heapBytesOf = ({ heapBytes }: KeepingClient): number => heapBytes
 
 /** How clients are disconnected. */
 interface Eviction {
@@ -103,21 +115,33 @@ interface Eviction {
   readonly limit: number
   /** Whether those with CLIENT NO-EVICT stay; if not, they are the last to go. */
   readonly sparing: boolean
-  readonly bytesOf: (client: KeepingClient) => number
+  /** Whether only what lies in V8's heap counts. */
+  readonly inHeap: boolean
 }
 
 /** Disconnects clients until all together keep less than a limit. @returns how many were disconnected */
 function evictAbove(
   clients: readonly KeepingClient[],
-  { limit, sparing, bytesOf }: Eviction,
+  { limit, sparing, inHeap }: Eviction,
 ): number {
-  let total = 0
+  let own = 0
+  let refersSince = NEVER
+  for (const client of clients) {
+    own += inHeap ? client.heapBytes : client.keptBytes
+    refersSince = Math.min(refersSince, client.replies.refersSince)
+  }
+  // All replies together keep no more alive than this. Mostly that is enough to know.
+  const mostLoose = looseValues.since(refersSince)
+  if (own + mostLoose <= limit) return 0
+  let loose = 0
   const keeping: [client: KeepingClient, bytes: number][] = []
   for (const client of clients) {
-    const bytes = bytesOf(client)
-    total += bytes
+    const looseBytes = client.replies.looseBytes(inHeap)
+    const bytes = looseBytes + (inHeap ? client.heapBytes : client.keptBytes)
+    loose += looseBytes
     if (bytes > 0 && !(sparing && client.noEvict)) keeping.push([client, bytes])
   }
+  let total = own + Math.min(loose, mostLoose)
   if (total <= limit) return 0
   keeping.sort(([one, a], [other, b]) => Number(one.noEvict) - Number(other.noEvict) || b - a)
   let evicted = 0

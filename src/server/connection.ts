@@ -7,7 +7,7 @@ import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { RequestBatch } from '../resp/request-batch.ts'
 import { type RequestHandler, RequestReader } from '../resp/request-reader.ts'
-import { type KeepingClient, MIN_WAITING_BYTES } from './client-memory.ts'
+import { type KeepingClient, MIN_WAITING_BYTES, type ReferringReplies } from './client-memory.ts'
 import type { ConnectionContext } from './connection-context.ts'
 import { Drained } from './drained.ts'
 import { Ending } from './ending.ts'
@@ -62,8 +62,10 @@ export class Connection
     this.reply = this.#output.reply
     this.#messages = new OwnMessages(this.reply)
     this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
-    const onEnd = guarded(this, () => this.#onEnd())
-    this.#socket.on('end', onEnd)
+    this.#socket.on(
+      'end',
+      guarded(this, () => this.#onEnd()),
+    )
     this.#socket.on('error', (error) => this.logTrouble(error))
     this.#socket.on('close', () => this.#onClose())
   }
@@ -86,6 +88,10 @@ export class Connection
 
   get heapBytes(): number {
     return this.#reader.heapBytes + this.#postponed.bytes + this.#output.heapBytes + this.askedHeap
+  }
+
+  get replies(): ReferringReplies {
+    return this.#output
   }
 
   get closing(): boolean {
@@ -331,18 +337,14 @@ export class Connection
     clock.begin()
     this.#begin()
     try {
-      this.#servePostponed()
+      const postponed = this.#postponed.take()
+      if (postponed !== undefined) this.onRequest(postponed)
+      if (!this.#halted) this.#reader.resume()
     } finally {
       clock.end()
       this.#finish()
       this.#context.onServed()
     }
-  }
-
-  #servePostponed(): void {
-    const postponed = this.#postponed.take()
-    if (postponed !== undefined) this.onRequest(postponed)
-    if (!this.#halted) this.#reader.resume()
   }
 
   #queueFlush(): void {

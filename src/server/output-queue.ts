@@ -1,6 +1,7 @@
 import { referredBytes, SourcePart } from '../resp/reply-parts.ts'
-import type { ReplyPart } from '../resp/reply-writer.ts'
+import type { ReplyPart, ReplySource } from '../resp/reply-writer.ts'
 import { SharedMemory } from '../resp/shared-memory.ts'
+import { NEVER, type References } from '../store/loose-values.ts'
 
 /**
  * Short pieces are gathered in blocks, because each object takes memory of its own. A block is about as
@@ -47,6 +48,28 @@ export class OutputQueue {
   /** What the sources take, without what they keep together. */
   get sourceLength(): number {
     return this.#sourced
+  }
+
+  /** When the oldest part was made that refers to values, on the scale of `looseValues`. */
+  get refersSince(): number {
+    for (let i = this.#first; i < this.#parts.length; i++) {
+      const part = this.#parts[i]
+      if (part !== undefined && !Buffer.isBuffer(part)) return part.mark
+    }
+    return NEVER
+  }
+
+  /** How many bytes the parts have that are values. */
+  get referencedLength(): number {
+    return this.#referenced
+  }
+
+  /** Adds what its sources refer to. */
+  addReferences(to: Set<References>): void {
+    for (let i = this.#first; i < this.#parts.length; i++) {
+      const part = this.#parts[i]
+      if (part instanceof SourcePart) addReferences(to, part.source)
+    }
   }
 
   /** Adds a part at the end. @param part bytes that never change, if it is bytes */
@@ -129,4 +152,9 @@ export class OutputQueue {
     const block = this.#block as Buffer
     this.#parts[this.#parts.length - 1] = block.subarray(this.#blockStart, this.#blockEnd)
   }
+}
+
+/** Adds what a source refers to. */
+export function addReferences(to: Set<References>, { references }: ReplySource): void {
+  if (references !== undefined) to.add(references)
 }

@@ -2,7 +2,8 @@ import type { Socket } from 'node:net'
 import type { ServerContext } from '../request/client.ts'
 import { bytesOfParts, partsBehind, replaceRanges, SourcePart } from '../resp/reply-parts.ts'
 import { type ReplyPart, ReplyWriter } from '../resp/reply-writer.ts'
-import type { ClientMemory } from './client-memory.ts'
+import { NEVER } from '../store/loose-values.ts'
+import type { ClientMemory, ReferringReplies } from './client-memory.ts'
 import { OutputLimitGuard } from './output-limit.ts'
 import { PartEncoder } from './part-encoder.ts'
 import type { Pump, Pumped } from './pump.ts'
@@ -51,7 +52,7 @@ export interface OutputContext {
  *                                       └─▶ the socket, one piece at a time
  *                                            └─▶ the encoder, for what comes after
  */
-export class Output implements Pumped {
+export class Output implements Pumped, ReferringReplies {
   readonly reply = new ReplyWriter()
   readonly #context: OutputContext
   readonly #owner: OutputOwner
@@ -97,6 +98,14 @@ export class Output implements Pumped {
   /** How much of that lies in V8's heap, about: what makes replies does, bytes do not. */
   get heapBytes(): number {
     return this.#busy ? this.#encoder.sourceLength : 0
+  }
+
+  get refersSince(): number {
+    return this.#busy ? this.#encoder.refersSince : NEVER
+  }
+
+  looseBytes(inHeap: boolean): number {
+    return this.#busy ? this.#encoder.looseBytes(inHeap) : 0
   }
 
   /** Bytes sent so far: tells whether the client reads. */

@@ -7,8 +7,9 @@ import {
   ValuePart,
 } from '../resp/reply-parts.ts'
 import { type ReplyPart, type ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
+import { looseValues, NEVER, type References } from '../store/loose-values.ts'
 import type { Value } from '../store/value.ts'
-import { OutputQueue } from './output-queue.ts'
+import { addReferences, OutputQueue } from './output-queue.ts'
 
 /** The most bytes that are encoded before they are sent. */
 const SCRATCH_BYTES = 256 * 1024
@@ -45,16 +46,13 @@ export class PartEncoder {
   #offset = 0
   /** Whether that is no value of the tree. */
   #isOwn = false
+  /** When the part was made that is being sent now, on the scale of {@link looseValues}. */
+  #mark = NEVER
   /** How many sources there are, the present one included. */
   #sources = 0
 
   get isEmpty(): boolean {
-    return (
-      this.#value === undefined &&
-      this.#pieces.length === 0 &&
-      this.#source === undefined &&
-      this.#queue.isEmpty
-    )
+    return !this.#hasBegun && this.#queue.isEmpty
   }
 
   /** Whether a reply is still to be made. */
@@ -85,6 +83,31 @@ export class PartEncoder {
   /** Memory that its sources keep together, in bytes, about. */
   get sharedBytes(): number {
     return this.#queue.shared.bytesWith(this.#source?.shared)
+  }
+
+  /** When the oldest part was made that refers to values, on the scale of {@link looseValues}. */
+  get refersSince(): number {
+    return Math.min(this.#hasBegun ? this.#mark : NEVER, this.#queue.refersSince)
+  }
+
+  /**
+   * How many bytes it may keep alive of values that the tree has no more: see {@link looseValues}.
+   *
+   * @param inHeap only those that lie in V8's heap
+   */
+  looseBytes(inHeap: boolean): number {
+    const since = this.refersSince
+    if (since === NEVER) return 0
+    // Sources may refer to the same.
+    const references = new Set<References>()
+    this.#queue.addReferences(references)
+    if (this.#source !== undefined) addReferences(references, this.#source.source)
+    let bytes = 0
+    for (const { all, heap } of references) bytes += inHeap ? heap : all
+    // A value that is a part of its own is long, and so lies in a Buffer.
+    if (!inHeap) bytes += this.#queue.referencedLength
+    if (!inHeap && this.#mark !== NEVER) bytes += this.#begunLength - this.#ownBegunLength
+    return Math.min(bytes, looseValues.since(since))
   }
 
   /** @param part bytes that never change, if it is bytes */
@@ -131,6 +154,11 @@ export class PartEncoder {
     this.#sources = 0
   }
 
+  /** Whether a part is being sent. */
+  get #hasBegun(): boolean {
+    return this.#value !== undefined || this.#pieces.length > 0 || this.#source !== undefined
+  }
+
   /** What is left of the pieces, and the value, all of which is kept until it is sent. */
   get #begunLength(): number {
     let length = this.#value?.length ?? 0
@@ -165,7 +193,10 @@ export class PartEncoder {
   }
 
   #shift(): ReplyPart | undefined {
-    return this.#source !== undefined || this.#queue.isEmpty ? undefined : this.#queue.shift()
+    if (this.#source !== undefined || this.#queue.isEmpty) return undefined
+    const part = this.#queue.shift()
+    this.#mark = Buffer.isBuffer(part) ? NEVER : part.mark
+    return part
   }
 
   /** @returns how many bytes it has put into the scratch; 0 if it has made parts, or nothing */

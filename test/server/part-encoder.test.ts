@@ -4,6 +4,7 @@ import { MIN_REFERENCED_BYTES, SourcePart, ValuePart } from '../../src/resp/repl
 import type { ReplyPart, ReplySource } from '../../src/resp/reply-writer.ts'
 import { OutputQueue } from '../../src/server/output-queue.ts'
 import { PartEncoder } from '../../src/server/part-encoder.ts'
+import { looseValues, NEVER, References } from '../../src/store/loose-values.ts'
 
 const MB = 1024 ** 2
 
@@ -147,6 +148,40 @@ test('a source counts for what it takes at the moment', () => {
     expect(encoder.ownLength).toBeGreaterThan(i * MB)
     expect(encoder.sourceLength).toBeGreaterThan(i * MB)
   }
+})
+
+test('what the parts refer to counts as far as bytes have left the tree, until it has been sent', () => {
+  const encoder = new PartEncoder()
+  const value = Buffer.alloc(2 * MB)
+  const bytesOf = (): [all: number, inHeap: number] => [
+    encoder.looseBytes(false),
+    encoder.looseBytes(true),
+  ]
+  looseValues.add(100 * MB)
+  encoder.add(Buffer.alloc(20_000))
+  expect([encoder.refersSince, ...bytesOf()]).toEqual([NEVER, 0, 0])
+  const { mark } = looseValues
+  for (let i = 0; i < 3; i++) encoder.add(new ValuePart(value))
+  const references = new References(['z'.repeat(1000), value.subarray(0, 9000), null])
+  encoder.add(new SourcePart({ ...sourceOf(['x', 'y']), references }, 2))
+  expect([encoder.refersSince, ...bytesOf()]).toEqual([mark, 0, 0])
+  looseValues.add(500)
+  expect(bytesOf()).toEqual([500, 500])
+  looseValues.add(2 * MB)
+  expect(bytesOf()).toEqual([2 * MB + 500, 1000])
+  looseValues.add(100 * MB)
+  for (let left = 3; left > 0; left--) {
+    const [all, inHeap] = bytesOf()
+    expect(Math.round(all / MB)).toBe(2 * left)
+    expect(inHeap).toBe(1000)
+    // A value is kept until the last of it has been sent.
+    do encoder.next()
+    while (encoder.isWithinValue)
+  }
+  expect(bytesOf()).toEqual([10_000, 1000])
+  expect(encoder.refersSince).toBe(mark)
+  drain(encoder)
+  expect([encoder.refersSince, ...bytesOf()]).toEqual([NEVER, 0, 0])
 })
 
 test('a source that fails spoils nothing for the outputs after it', () => {

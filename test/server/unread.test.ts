@@ -1,8 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import { pino } from 'pino'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Config } from '../../src/config/config.ts'
-import { ClientMemory, MIN_UNREAD_BYTES } from '../../src/server/client-memory.ts'
+import {
+  ClientMemory,
+  type KeepingClient,
+  MIN_UNREAD_BYTES,
+  type ReferringReplies,
+} from '../../src/server/client-memory.ts'
 import { ManualClock } from '../../src/store/clock.ts'
+import { looseValues, NEVER } from '../../src/store/loose-values.ts'
 import { usedMemory } from './memory.ts'
 import { eventually, frame, join, LogLines, type RawClient, start, visit } from './raw-client.ts'
 
@@ -201,11 +208,13 @@ describe('a client that leaves the end of a long value unread', () => {
 })
 
 describe('all clients together', () => {
-  const clientOf = (keptBytes: number, noEvict = false, heapBytes = 0) => {
+  const NOTHING: ReferringReplies = { refersSince: NEVER, looseBytes: () => 0 }
+  const clientOf = (keptBytes: number, noEvict = false, heapBytes = 0, replies = NOTHING) => {
     const reasons: string[] = []
     return {
       keptBytes,
       heapBytes,
+      replies,
       noEvict,
       reasons,
       disconnect: (reason: string) => void reasons.push(reason),
@@ -236,6 +245,32 @@ describe('all clients together', () => {
     expect(memory.evict([replies, ...requests], true)).toBe(1)
     expect(replies.reasons).toEqual([])
     expect(requests.map(({ reasons }) => reasons.length)).toEqual([0, 0, 1])
+  })
+
+  test('keep what the tree has no more, but together no more than has left it', () => {
+    const memory = new ClientMemory(new Config(), 80 * MB)
+    const refersSince = looseValues.mark
+    looseValues.add(60 * MB)
+    const readers = [1, 2, 3].map(() =>
+      clientOf(0, false, 0, { refersSince, looseBytes: (inHeap) => (inHeap ? 0 : 60 * MB) }),
+    )
+    expect(memory.evict(readers, true)).toBe(0)
+    expect(memory.evict([...readers, clientOf(30 * MB)])).toBe(1)
+    expect(readers.map(({ reasons }) => reasons.length)).toEqual([1, 0, 0])
+    expect(readers[0].reasons[0]).toContain(`keep ${90 * MB} bytes of unread replies`)
+    expect(readers[0].reasons[0]).toContain(`keeps the most: ${60 * MB}`)
+    const inHeap = clientOf(0, true, 0, { refersSince, looseBytes: () => 11 * MB })
+    expect(memory.evict([inHeap])).toBe(0)
+    expect(memory.evict([inHeap], true)).toBe(1)
+  })
+
+  test('are not asked what the tree has no more while too little has left it', () => {
+    const memory = new ClientMemory(new Config(), 80 * MB)
+    const looseBytes = (): number => expect.fail('has been asked')
+    const { mark } = looseValues
+    looseValues.add(5 * MB)
+    const readers = [1, 2, 3].map(() => clientOf(MB, false, MB, { refersSince: mark, looseBytes }))
+    expect(memory.evict(readers, true)).toBe(0)
   })
 
   test('are disconnected in spite of CLIENT NO-EVICT, the last of all, where the heap is almost full', () => {
@@ -290,6 +325,89 @@ describe('all clients together', () => {
     } finally {
       ClientMemory.prototype.noteUnread = spied
     }
+  })
+})
+
+describe('a client that reads nothing counts with what its replies keep of the tree', () => {
+  const FILES = 15_000
+  const LARGE = 4 * MB
+  const paths = Array.from({ length: FILES }, (_, i) => `/small/${i}`)
+  /** Changes all small values. */
+  const SMALL = 'small'
+  /** The replies alone have what they refer to. */
+  const NOTHING = ''
+
+  const times = (count: number, request: string): string[] => Array<string>(count).fill(request)
+  const nameOf = (request: string): string =>
+    /\$\d+\r\n(\w+)/.exec(request)?.[1].toLowerCase() ?? ''
+
+  /** Waits until a command has been called so often. */
+  async function called(observer: RawClient, name: string, count: number): Promise<void> {
+    const calls = new RegExp(`cmdstat_${name}:calls=(\\d+)`)
+    let seen = 0
+    while (seen < count) {
+      const info = (await observer.call('INFO', 'commandstats')) as string
+      seen = Number(calls.exec(info)?.[1] ?? 0)
+    }
+  }
+
+  /** The last two: what changes in the tree, and the bytes that the replies keep then. */
+  test.each<[string, readonly string[], string, number]>([
+    ['MGET', [frame('MGET', ...paths)], SMALL, 15 * MB],
+    ['KGET', [frame('KGET', '/small', 'RECURSIVE')], SMALL, 15 * MB],
+    ['KSAVE', [frame('KSAVE')], SMALL, 15 * MB],
+    ['10 times GET', times(10, frame('GET', 'large/0')), 'SET large/0 x', LARGE],
+    ['10 times KGET', times(10, frame('KGET', 'large/0')), 'DEL large/0', LARGE],
+    // And two or three replies before it.
+    ['30 times GET', times(30, frame('GET', 'large/0')), 'FLUSHALL', 32 * LARGE],
+    ['GETDEL', [frame('GETDEL', 'large/0'), frame('GETDEL', 'large/1')], NOTHING, 2 * LARGE],
+    ['GETEX', [frame('GETEX', 'large/0', 'PXAT', 1)], NOTHING, LARGE],
+    ['GETSET', [frame('GETSET', 'large/0', '')], NOTHING, LARGE],
+    ['SET GET', [frame('SET', 'large/1', '', 'GET')], NOTHING, LARGE],
+    ['KDEL', [frame('KDEL', '/large/0')], NOTHING, LARGE],
+    ['KSET', [frame('KSET', '/large/0', '')], NOTHING, LARGE],
+    ['GETRANGE', times(16, frame('GETRANGE', 'large/0', 0, MB)), NOTHING, 16 * MB],
+    ['DUMP', times(2, frame('DUMP', 'random')), NOTHING, 2 * LARGE],
+    ['ECHO', times(2, frame('ECHO', 'e'.repeat(LARGE))), NOTHING, 2 * LARGE],
+    ['PING', times(2, frame('PING', 'e'.repeat(LARGE))), NOTHING, 2 * LARGE],
+  ])('%s', async (_, requests, change, kept) => {
+    let clients: KeepingClient[] = []
+    const evict = vi.spyOn(ClientMemory.prototype, 'evict').mockImplementation((all) => {
+      clients = [...all]
+      return 0
+    })
+    onTestFinished(() => evict.mockRestore())
+    const clock = new ManualClock()
+    const server = await start({ clock })
+    const { store } = server
+    for (const path of paths) store.set(path, 'x'.repeat(1024))
+    store.set('/random', randomBytes(LARGE))
+    for (const name of ['0', '1']) store.set(`/large/${name}`, Buffer.alloc(LARGE, 1))
+    const [client, observer] = [await join(server), await join(server)]
+    /** What all clients keep. */
+    const loose = (inHeap: boolean): number => {
+      clock.advance(1000)
+      return clients.reduce((sum, { replies }) => sum + replies.looseBytes(inHeap), 0)
+    }
+    client.socket.pause()
+    // The system takes the replies to some of these, and what comes then waits here.
+    const all = [...times(3, frame('GET', 'random')), ...requests]
+    client.write(all.join(''))
+    const last = nameOf(all.at(-1) ?? '')
+    await called(observer, last, all.filter((request) => nameOf(request) === last).length)
+    if (change !== NOTHING) {
+      expect(loose(false)).toBeLessThan(MB)
+      if (change !== SMALL) await observer.call(...change.split(' '))
+      else for (const path of paths) store.set(path, '')
+    }
+    await eventually(() => loose(false) > 0.95 * kept)
+    // What the request itself removes counts twice.
+    expect(loose(false)).toBeLessThan((change === NOTHING ? 2.05 : 1.05) * kept + MB)
+    expect(loose(true) > 0.95 * kept).toBe(change === SMALL)
+    client.socket.resume()
+    client.write(frame('ECHO', 'the end'))
+    await client.bytesUntil('$7\r\nthe end\r\n')
+    expect(loose(false)).toBe(0)
   })
 })
 

@@ -27,9 +27,9 @@ export const pingCommands: readonly Command[] = [
         // A RESP2 subscriber receives only arrays.
         reply.array(2)
         reply.bulk('pong')
-        reply.bulk(args[1] ?? '')
+        reply.looseBulkOrNull(args[1] ?? '')
       } else if (args.length === 2) {
-        reply.bulk(args[1])
+        reply.looseBulkOrNull(args[1])
       } else {
         reply.simple('PONG')
       }
@@ -46,7 +46,7 @@ export const pingCommands: readonly Command[] = [
     args: [{ name: 'message', type: 'string', value: true }],
     takesValues: true,
     run(client, args: Message) {
-      client.reply.bulk(args[1])
+      client.reply.looseBulkOrNull(args[1])
     },
   },
 ]

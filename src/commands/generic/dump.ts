@@ -134,7 +134,7 @@ export const dumpCommands: readonly Command[] = [
         beginCopy(client, 'copiedForReplies', bytes, TIME_OF.compressedByte)
       }
       keyspace.noteRead(args[1], file !== undefined)
-      if (!reply.muted) reply.bulkOrNull(file === undefined ? null : encodeString(file.value))
+      if (!reply.muted) reply.looseBulkOrNull(file === undefined ? null : encodeString(file.value))
     },
   },
   {

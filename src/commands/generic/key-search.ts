@@ -43,6 +43,7 @@ export function searchKeys(client: Client, search: KeySearch): void {
     tries: triesOf(user) + (search.tries ?? 0),
     shared: { key: copy, weight: copy.weight + copy.length * keyBytes },
     weight: () => walk.weight + found * keyBytes,
+    references: copy.references,
     look: (path) => {
       if (!user.mayRead(path)) return
       found++

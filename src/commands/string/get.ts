@@ -7,6 +7,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { writeBulkOrNull, writeList } from '../../resp/reply-list.ts'
 import { PIECE_BYTES } from '../../resp/reply-parts.ts'
+import { References } from '../../store/loose-values.ts'
 import type { Value } from '../../store/value.ts'
 import { FAST_WRITES, type KeyValue } from './set.ts'
 import { GETEX_OPTIONS, parseStringOptions } from './set-options.ts'
@@ -34,17 +35,19 @@ function getAndExpire(client: Client, args: readonly string[]): void {
     return
   }
   const { value } = file
+  let isGone = false
   if (persists && file.lease !== null) {
     server.keyspace.update(args[1], value, undefined)
     server.keyspace.notify('persist', args[1])
   } else if (ttl !== undefined) {
     const expireTime = parseExpiry(ttl.token, ttl.text, server.clock, 'getex')
-    const past = expireTime <= server.clock.now()
-    if (past) server.keyspace.delete(args[1])
+    isGone = expireTime <= server.clock.now()
+    if (isGone) server.keyspace.delete(args[1])
     else server.keyspace.update(args[1], value, expireTime)
-    server.keyspace.notify(past ? 'del' : 'expire', args[1])
+    server.keyspace.notify(isGone ? 'del' : 'expire', args[1])
   }
-  reply.bulk(value)
+  if (isGone) reply.looseBulkOrNull(value)
+  else reply.bulk(value)
 }
 
 /** Reading a value as a whole. */
@@ -81,7 +84,7 @@ export const getCommands: readonly Command[] = [
         else if (reply.length < end) reply.bulkOrNull(value)
         else rest = [value]
       }
-      if (rest !== undefined) writeList(reply, rest, writeBulkOrNull)
+      if (rest !== undefined) writeList(reply, rest, writeBulkOrNull, 0, new References(rest))
     },
   },
   {
@@ -107,7 +110,7 @@ export const getCommands: readonly Command[] = [
       const before = client.server.keyspace.read(args[1])
       client.server.keyspace.set(args[1], args[2])
       client.server.keyspace.notify('set', args[1])
-      client.reply.bulkOrNull(before ?? null)
+      client.reply.looseBulkOrNull(before ?? null)
     },
   },
   {
@@ -123,7 +126,7 @@ export const getCommands: readonly Command[] = [
         client.server.keyspace.delete(args[1])
         client.server.keyspace.notify('del', args[1])
       }
-      client.reply.bulkOrNull(value ?? null)
+      client.reply.looseBulkOrNull(value ?? null)
     },
   },
   {

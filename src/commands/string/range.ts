@@ -57,7 +57,10 @@ function replyRange(client: Client, key: string, start: bigint, end: bigint): vo
     beginCopy(client, 'copiedForReplies', copied, TIME_OF.copiedByte)
   }
   server.keyspace.noteRead(key, file !== undefined)
-  if (!reply.muted) reply.bulk(isEmpty ? '' : ownSlice(value, first, behind))
+  if (reply.muted) return
+  const range = isEmpty ? '' : ownSlice(value, first, behind)
+  if (copied > 0) reply.looseBulkOrNull(range)
+  else reply.bulk(range)
 }
 
 /** The position that an offset means, counted from the start. */

@@ -51,7 +51,7 @@ function setWithOptions(client: Client, args: SetArguments): void {
     server.keyspace.notify('set', args[1])
     if (expireTime !== undefined) server.keyspace.notify('expire', args[1])
   }
-  if (get) reply.bulkOrNull(before)
+  if (get) reply.looseBulkOrNull(before)
   else if (refused) reply.null()
   else reply.ok()
 }

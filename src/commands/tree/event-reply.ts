@@ -7,7 +7,7 @@ import {
   putNumber,
 } from '../../resp/byte-encoding.ts'
 import { MIN_REFERENCED_BYTES } from '../../resp/reply-parts.ts'
-import type { ReplyWriter } from '../../resp/reply-writer.ts'
+import { noteLoose, type ReplyWriter } from '../../resp/reply-writer.ts'
 import { type Event, type NodeExtern, type Overwrite, represent } from '../../store/event.ts'
 import { absolute } from '../../store/path.ts'
 import type { FileNode } from '../../store/tree/node.ts'
@@ -191,6 +191,10 @@ function writeAny(
     writeNode(reply, before)
   }
   writeInteger(reply, INDEX, index)
+  // The tree has no more what was there before, and of the events of the past perhaps nothing.
+  if (head === HEADS[reply.protocol].get) return
+  if (node.value !== undefined) noteLoose(node.value)
+  if (before?.value !== undefined) noteLoose(before.value)
 }
 
 function writeNode(reply: ReplyWriter, node: NodeExtern): void {

@@ -5,6 +5,7 @@ import { closeWatchers } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
 import type { Shared } from '../../resp/shared-memory.ts'
+import type { References } from '../../store/loose-values.ts'
 import type { SnapshotCopy } from '../../store/snapshot/snapshot-pieces.ts'
 import type { Value } from '../../store/value.ts'
 
@@ -19,6 +20,7 @@ class StateSource implements ReplySource {
   readonly weight: number
   /** The nodes. Pieces are kept by the one state that is being sent. */
   readonly shared: Shared
+  readonly references: References
   readonly #copy: SnapshotCopy
   #pieces: Iterator<Value, undefined>
   #counts = true
@@ -30,6 +32,7 @@ class StateSource implements ReplySource {
     this.#pieces = copy.pieces()
     this.weight = copy.eventsWeight
     this.shared = { key: copy.nodes, weight: copy.nodes.weight + MAX_KEPT_BYTES }
+    this.references = copy.references
   }
 
   next(reply: ReplyWriter): boolean {

@@ -4,6 +4,7 @@ import { MIN_REFERENCED_BYTES, PIECE_BYTES } from '../../resp/reply-parts.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
 import type { Shared } from '../../resp/shared-memory.ts'
 import { ttlSeconds } from '../../store/event.ts'
+import type { References } from '../../store/loose-values.ts'
 import type { Listing } from '../../store/store.ts'
 import { TreeWalk } from '../../store/tree/tree-copy.ts'
 import {
@@ -29,6 +30,7 @@ export function writeListing(reply: ReplyWriter, listing: Listing, sorted: boole
 /** Writes a listing node by node. */
 class ListingSource implements ReplySource {
   readonly shared: Shared
+  readonly references: References
   readonly #listing: Listing
   readonly #walk: TreeWalk
   #begun = false
@@ -37,6 +39,7 @@ class ListingSource implements ReplySource {
     this.#listing = listing
     this.#walk = new TreeWalk(listing.nodes, listing.path, sorted)
     this.shared = { key: listing.nodes, weight: listing.nodes.weight }
+    this.references = listing.nodes.references
   }
 
   get weight(): number {

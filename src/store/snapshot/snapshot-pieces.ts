@@ -2,6 +2,7 @@ import type { Event } from '../event.ts'
 import { encodeEvent } from '../event-json.ts'
 import type { EventHistory } from '../history/event-history.ts'
 import { JsonValue } from '../json-value.ts'
+import type { References } from '../loose-values.ts'
 import { STAT_NAMES } from '../stats.ts'
 import { isText, toBase64 } from '../text.ts'
 import { type TreeCopy, TreeWalk } from '../tree/tree-copy.ts'
@@ -56,6 +57,11 @@ export class SnapshotCopy {
   /** Memory that the list of events takes, in bytes, about. */
   get eventsWeight(): number {
     return EVENT_BYTES * this.#events.length
+  }
+
+  /** The names and values of the nodes. */
+  get references(): References {
+    return this.nodes.references
   }
 
   /**

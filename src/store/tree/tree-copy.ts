@@ -1,3 +1,4 @@
+import { References } from '../loose-values.ts'
 import { joinPath } from '../path.ts'
 import { type FileNode, isHidden, isOverdue, type Node } from './node.ts'
 import { SlicedSort } from './sliced-sort.ts'
@@ -36,6 +37,8 @@ export class TreeCopy {
   readonly names: string[] = []
   /** Undefined for a directory. */
   readonly values: (FileNode['value'] | undefined)[] = []
+  /** The names and values, as memory that the tree has, too, until they change. */
+  readonly references = new References(this.names, this.values)
   readonly #top: Node
   /** The orders of long directories, by position: those who walk the same copy share the work. */
   readonly #orders = new Map<number, SlicedSort>()

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { StoreError } from '../errors.ts'
 import { checkIndex, INDEX_CEILING } from '../index-ceiling.ts'
+import { looseValues } from '../loose-values.ts'
 import {
   absolute,
   checkLength,
@@ -289,6 +290,7 @@ export class Tree {
   /** Changes the value of a file, after {@link touch}. */
   setValue(file: FileNode, value: Value): void {
     this.changes?.changeValue(file)
+    looseValues.add(file.value.length)
     file.value = value
   }
 
@@ -308,6 +310,7 @@ export class Tree {
     if (node.parent !== null) this.changes?.remove(node, node.parent)
     this.#leases.cut(node)
     detach(node)
+    looseValues.add(bytesOf(node))
     if (!node.dir) {
       this.#fileList.remove(node)
       return
@@ -396,6 +399,7 @@ export class Tree {
       }
       if (node.parent !== null) this.changes?.remove(node, node.parent)
       this.#leases.cut(node)
+      looseValues.add(bytesOf(node))
       node.parent = null
       if (node.dir) this.#removed.push(node.children.values())
       else this.#fileList.remove(node)
@@ -420,6 +424,7 @@ export class Tree {
   }
 
   #replace(root: DirectoryNode, leases: Leases, fileList: FileList): void {
+    if (this.#root.children.size > 0 || this.#removed.length > 0) looseValues.addAll()
     this.#ahead.clear()
     this.#removed.length = 0
     this.#root = root
@@ -433,4 +438,9 @@ export class Tree {
     const root = cloneTree(this.#root, null, (node, expireTime) => leases.push([node, expireTime]))
     return { root, leases }
   }
+}
+
+/** The bytes of a node's name and value. */
+function bytesOf(node: Node): number {
+  return node.name.length + (node.dir ? 0 : node.value.length)
 }
