@@ -147,6 +147,9 @@ export class LogOutput {
   }
 }
 
+/** An error on standard output is counted when its line is written; Node.js tells of it once more. */
+function counted(): void {}
+
 /**
  * The descriptor for standard output. A pipe or a terminal is opened anew: on a descriptor of its
  * own, the log can switch waiting off without switching it off for others that write there too.
@@ -160,7 +163,8 @@ function standardOutput(): number {
   } catch {
     // A socket, a system without /proc, or somebody else's pipe: Node.js makes it one that never
     // waits, if it is no terminal. An error is then reported twice, and must not end the process.
-    process.stdout.on('error', () => {})
+    // Added once, however many logs there are.
+    process.stdout.off('error', counted).on('error', counted)
     return STANDARD_OUTPUT
   }
 }

@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  fstatSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -27,6 +28,14 @@ test.runIf(existsSync('/dev/full'))('a full disk loses lines, and throws nothing
   for (let line = 0; line < 1000; line++) output.write('a line\n')
   expect(output.lost).toBe(1000)
   await output.end()
+})
+
+// As it is where Vitest runs a file in a process of its own. A socket cannot be opened anew.
+test.runIf(fstatSync(1).isSocket())('many logs to one socket add one listener to it', () => {
+  new LogOutput('', 0)
+  const one = process.stdout.listenerCount('error')
+  for (let log = 0; log < 20; log++) new LogOutput('', 0)
+  expect(process.stdout.listenerCount('error')).toBe(one)
 })
 
 test('a file is opened anew, with the mode of the umask that was given', () => {
