@@ -1,10 +1,11 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll } from 'vitest'
+import { builtProgram } from './build.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -38,23 +39,16 @@ export interface Program {
   ): RunningProgram
 }
 
-/** Builds src/ once for the tests of a file, outside of dist/, which may be missing or old. */
+/** Gives each file a copy of the program that the run has built. */
 export function useProgram(): Program {
   let directory = ''
   let running: RunningProgram[] = []
-  beforeAll(() => {
+  beforeAll(async () => {
+    const built = await builtProgram()
     directory = mkdtempSync(join(tmpdir(), 'ktree-program-'))
+    cpSync(join(built, 'dist'), join(directory, 'dist'), { recursive: true })
     copyFileSync(join(root, 'package.json'), join(directory, 'package.json'))
     symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
-    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-    const project = join(root, 'tsconfig.build.json')
-    execFileSync(process.execPath, [tsc, '-p', project, '--outDir', join(directory, 'dist')], {
-      cwd: root,
-    })
-    const rolldown = join(root, 'node_modules', 'rolldown', 'bin', 'cli.mjs')
-    const bundle = ['--config', '--dir', join(directory, 'dist')]
-    execFileSync(process.execPath, [rolldown, ...bundle], { cwd: root })
-    execFileSync(process.execPath, [join(directory, 'dist', 'launch', 'make-code-cache.js')])
   })
   afterEach(async () => {
     for (const { process, ended } of running) {

@@ -188,7 +188,7 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     for (let n = 0; n < 4000; n++) client.send('SET', `k${n}`, 'x'.repeat(8000))
     await client.take(4000)
     const begun = `*1000\r\n${`$8000\r\n${'x'.repeat(8000)}\r\n`.repeat(count)}`
-    for (let sent = 0; sent < 150_000_000; sent += begun.length) {
+    for (let sent = 0; sent < 80_000_000; sent += begun.length) {
       ;(await visitPort(port)).write(begun)
     }
     while ((await info(client, 'stats')).get('evicted_clients') === '0');

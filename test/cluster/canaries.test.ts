@@ -10,7 +10,7 @@ import { type Group, startGroup } from './group.ts'
 import { type Members, startMembers } from './members.ts'
 
 /** How many requests the users make altogether; `make torture` has more. */
-const OPS = Number(process.env.KTREE_GROUP_ACCESS_OPS ?? 60)
+const OPS = Number(process.env.KTREE_GROUP_ACCESS_OPS ?? 30)
 const NODES = 3
 const DIRECTIVES = { 'notify-keyspace-events': 'AKEnm', 'slowlog-log-slower-than': '0' }
 /** What each node has of its own. */

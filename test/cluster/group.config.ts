@@ -22,7 +22,7 @@ export default defineConfig({
   ],
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/cluster/one-member.ts'],
+    globalSetup: ['test/clients/build.ts', 'test/cluster/one-member.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',

@@ -6,7 +6,7 @@ import { SeededRandom } from '../persistence/seeded-random.ts'
 import { type Group, startGroup } from './group.ts'
 
 /** How often a watcher goes to another node. */
-const MOVES = 1000
+const MOVES = 500
 
 /** The indexes of the first events that a watcher with a connection of its own is shown. */
 function eventsSince(port: number, since: number): Promise<number[]> {

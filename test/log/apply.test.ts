@@ -353,7 +353,7 @@ test('applied entries make the same store, byte for byte, from the beginning and
         expectSame(copy.saveNoCopy(), states.at(-1) ?? '')
       }
     }),
-    { numRuns: Number(process.env.KTREE_APPLY_RUNS ?? 300) },
+    { numRuns: Number(process.env.KTREE_APPLY_RUNS ?? 150) },
   )
 })
 

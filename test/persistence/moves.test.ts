@@ -164,6 +164,6 @@ test('any writes and moves, before and during checkpoints', async () => {
       await kept.persistence.close(true)
       vi.restoreAllMocks()
     }),
-    { numRuns: Number(process.env.KTREE_PERSISTENCE_RUNS ?? 50) },
+    { numRuns: Number(process.env.KTREE_PERSISTENCE_RUNS ?? 25) },
   )
 })

@@ -7,7 +7,7 @@ import { eventually } from '../server/raw-client.ts'
 import { SeededRandom, seedOfRun } from './seeded-random.ts'
 import { type Kept, keep, temporaryDirectory } from './support.ts'
 
-const ROUNDS = Number(process.env.KTREE_POWER_ROUNDS ?? 40)
+const ROUNDS = Number(process.env.KTREE_POWER_ROUNDS ?? 20)
 const MAX_LOSS_MS = 1000
 
 const seed = seedOfRun()

@@ -272,6 +272,6 @@ test('any sequence of writes, checkpoints, failures and restarts keeps the tree'
         await scenario.end()
       }
     }),
-    { numRuns: Number(process.env.KTREE_PERSISTENCE_RUNS ?? 30) },
+    { numRuns: Number(process.env.KTREE_PERSISTENCE_RUNS ?? 20) },
   )
 })

@@ -165,8 +165,8 @@ const commands = commandTable
   ])
   .filter(([names, { run }]) => run !== undefined && !LEFT_OUT.includes(names[0]))
 
-/** Of the requests with a long argument every third is tried, or as many as this says; others for each command. */
-const EVERY = Number(process.env.KTREE_LINEAR_EVERY ?? 10)
+/** Of the requests with a long argument one in so many is tried; others for each command. */
+const EVERY = Number(process.env.KTREE_LINEAR_EVERY ?? 20)
 
 test.each(commands.map(([names, command], i) => [names, command, i] as const))(
   '%s takes steps in proportion to its request',

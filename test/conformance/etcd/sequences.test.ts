@@ -6,7 +6,7 @@ import { operations, watches } from './generated-operations.ts'
 import { type Tally, Twins } from './twins.ts'
 
 /** At least this many operations are compared. */
-const MIN_OPERATIONS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 3000)
+const MIN_OPERATIONS = Number(process.env.KTREE_CONFORMANCE_OPS ?? 2000)
 const TIMEOUT_MS = 60_000 + MIN_OPERATIONS * 30
 
 const sequences = fc.array(
