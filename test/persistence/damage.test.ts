@@ -34,9 +34,6 @@ const OPTIONS = [
   '256mb',
 ]
 
-/** How many files each start writes, a third of them large ones. */
-const FILES = 500
-
 const program = useProgram()
 
 /** The files of a tree and its journal, except LevelDB's own log and its lock. */
@@ -68,10 +65,10 @@ describe('a damaged tree', () => {
       for (let start = 0; start < 3; start++) {
         const server = await startOn(program, directory, OPTIONS)
         const client = await visitPort(server.port)
-        for (let i = 0; i < FILES; i++) {
+        for (let i = 0; i < 2000; i++) {
           client.send('KSET', `/d${i % 20}/f${i}`, `${start}-${i}-${'x'.repeat(i % 3 ? 10 : 8000)}`)
         }
-        await client.take(FILES)
+        await client.take(2000)
         await client.call('SAVE')
         if (start === 2) {
           for (let i = 0; i < 40; i++) await client.call('KSET', `/late/${i}`, 'late')
