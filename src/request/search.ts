@@ -15,7 +15,7 @@ export interface Sought {
   /** How many patterns each of them is compared with, about. */
   readonly tries: number
   /** The texts, and what is found by the one search that is being sent. */
-  readonly shared?: Shared
+  readonly shared?: readonly Shared[]
   /** Memory that the search itself takes at this moment, in bytes, about: what it has found so far. */
   weight(): number
   /** What the texts are made of, if it is names of the tree. */
@@ -31,7 +31,7 @@ export interface Sought {
  * twenty patterns take seconds.
  */
 export class Search implements ReplySource {
-  readonly shared: Shared | undefined
+  readonly shared: readonly Shared[] | undefined
   readonly references: References | undefined
   /** Absent when all texts have been looked at. */
   #sought: Sought | undefined
@@ -67,6 +67,11 @@ export class Search implements ReplySource {
     }
     return true
   }
+}
+
+/** Whether a search among so many texts surely takes several pieces. */
+export function isLongSearch(texts: number, tries: number): boolean {
+  return texts * (1 + tries) > TRIES_PER_PIECE
 }
 
 /** How many patterns a path is compared with, at most, to find out whether a user may read it. */

@@ -2,6 +2,7 @@ import type { References } from '../store/loose-values.ts'
 import type { Value } from '../store/value.ts'
 import { PIECE_BYTES } from './reply-parts.ts'
 import type { ReplySource, ReplyWriter } from './reply-writer.ts'
+import type { Shared } from './shared-memory.ts'
 
 /** An item that is listed takes about this much memory, in bytes. */
 const ITEM_BYTES = 16
@@ -21,7 +22,17 @@ export function writeList<Item>(
   ownBytes = 0,
   references?: References,
 ): void {
-  writeInPieces(reply, new ListSource(items, write, ownBytes, references))
+  writeInPieces(reply, new ListSource(items, write, ownBytes, undefined, references))
+}
+
+/** Like {@link writeList}, for an array that other replies list, too. */
+export function writeSharedList<Item>(
+  reply: ReplyWriter,
+  items: readonly Item[],
+  write: (reply: ReplyWriter, item: Item) => void,
+): void {
+  const shared = [{ key: items, weight: ITEM_BYTES * items.length }]
+  writeInPieces(reply, new ListSource(items, write, 0, shared))
 }
 
 /** Like {@link writeList}, but returns what writes the list. */
@@ -32,13 +43,19 @@ export function listSource<Item>(
   return new ListSource(items, write, 0)
 }
 
-/** Writes the first piece of a source at once, and the rest, if there is one, as it is sent. */
-export function writeInPieces(reply: ReplyWriter, source: ReplySource): void {
-  if (!reply.muted && source.next(reply)) reply.produce(source)
+/**
+ * Writes the first piece of a source at once, and the rest, if there is one, as it is sent.
+ *
+ * @param isLong whether there are surely more pieces: then, in an EXEC, the first waits for those before it
+ */
+export function writeInPieces(reply: ReplyWriter, source: ReplySource, isLong = false): void {
+  if (reply.muted) return
+  if ((isLong && reply.hasSource) || source.next(reply)) reply.produce(source)
 }
 
 class ListSource<Item> implements ReplySource {
   readonly weight: number
+  readonly shared: readonly Shared[] | undefined
   readonly references: References | undefined
   readonly #items: readonly Item[]
   readonly #write: (reply: ReplyWriter, item: Item) => void
@@ -48,12 +65,14 @@ class ListSource<Item> implements ReplySource {
     items: readonly Item[],
     write: (reply: ReplyWriter, item: Item) => void,
     ownBytes: number,
+    shared?: readonly Shared[],
     references?: References,
   ) {
     this.#items = items
     this.#write = write
+    this.shared = shared
     this.references = references
-    this.weight = ITEM_BYTES * items.length + ownBytes
+    this.weight = shared === undefined ? ITEM_BYTES * items.length + ownBytes : ownBytes
   }
 
   next(reply: ReplyWriter): boolean {

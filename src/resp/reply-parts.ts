@@ -5,7 +5,7 @@ import type { Shared } from './shared-memory.ts'
 /** A part of a reply that is made as it is sent: about this many bytes at a time. */
 export const PIECE_BYTES = 64 * 1024
 /** A source takes about this much memory, in bytes, besides what it keeps. */
-const SOURCE_BYTES = 1024
+const SOURCE_BYTES = 2048
 /** To refer to a value takes about this much memory, in bytes: a part, and one for what stands before it. */
 const REFERENCE_BYTES = 256
 /** A bulk string of at least this length is not copied into a reply, but referred to. */
@@ -41,7 +41,7 @@ export interface Weighed {
   /** Memory that it alone keeps until it is done, in bytes, about; values of the tree do not count. */
   readonly weight: number
   /** What it keeps that other sources may keep, too. */
-  readonly shared?: Shared | undefined
+  readonly shared?: readonly Shared[] | undefined
   /** The values of the tree that it refers to until it is done. */
   readonly references?: References | undefined
 }
@@ -62,7 +62,7 @@ export class SourcePart<Source extends Weighed> {
     this.length = lengthOfSource(source)
   }
 
-  get shared(): Shared | undefined {
+  get shared(): readonly Shared[] | undefined {
     return this.source.shared
   }
 }

@@ -100,6 +100,11 @@ export class ReplyWriter {
     return this.#shared?.bytes ?? 0
   }
 
+  /** Whether some of it is still to be made. */
+  get hasSource(): boolean {
+    return this.#hasSource
+  }
+
   /** Whether it is to be sent before the turn ends: a reply that is made as it is sent, at once. */
   get isDue(): boolean {
     return this.#hasSource || this.length >= EARLY_FLUSH_BYTES

@@ -1,10 +1,12 @@
 /** Memory that sources of replies keep together. */
 export interface Shared {
-  /** What they keep. */
+  /** What they keep; or, for what only the one source needs that is being sent, anything they agree on. */
   readonly key: object
-  /** Memory that it takes, in bytes, about, with what the one source that is being sent needs. */
+  /** Memory that it takes, in bytes, about. */
   readonly weight: number
 }
+
+const NOTHING: readonly Shared[] = []
 
 /** Counts what sources of one client keep together once, however many of them there are. */
 export class SharedMemory {
@@ -16,29 +18,32 @@ export class SharedMemory {
   }
 
   /** The bytes if this is kept, too. */
-  bytesWith(shared: Shared | undefined): number {
-    if (shared === undefined || this.#kept?.has(shared.key) === true) return this.#bytes
-    return this.#bytes + shared.weight
+  bytesWith(shared: readonly Shared[] = NOTHING): number {
+    let bytes = this.#bytes
+    for (const { key, weight } of shared) if (this.#kept?.has(key) !== true) bytes += weight
+    return bytes
   }
 
-  add(shared: Shared | undefined): void {
-    if (shared === undefined) return
-    this.#kept ??= new Map()
-    const known = this.#kept.get(shared.key)
-    if (known !== undefined) {
-      known.count++
-      return
+  add(shared: readonly Shared[] = NOTHING): void {
+    for (const { key, weight } of shared) {
+      this.#kept ??= new Map()
+      const known = this.#kept.get(key)
+      if (known !== undefined) {
+        known.count++
+        continue
+      }
+      this.#kept.set(key, { count: 1, weight })
+      this.#bytes += weight
     }
-    this.#kept.set(shared.key, { count: 1, weight: shared.weight })
-    this.#bytes += shared.weight
   }
 
-  remove(shared: Shared | undefined): void {
-    if (shared === undefined) return
-    const known = this.#kept?.get(shared.key)
-    if (known === undefined || --known.count > 0) return
-    this.#kept?.delete(shared.key)
-    this.#bytes -= known.weight
+  remove(shared: readonly Shared[] = NOTHING): void {
+    for (const { key } of shared) {
+      const known = this.#kept?.get(key)
+      if (known === undefined || --known.count > 0) continue
+      this.#kept?.delete(key)
+      this.#bytes -= known.weight
+    }
   }
 
   clear(): void {

@@ -35,6 +35,19 @@ test('an EXEC of many KEYS that a user may not see is answered', async () => {
   expect(await execOf(client, 'KEYS', 'c*')).toEqual(new Array(TIMES).fill([]))
 })
 
+test.each([1, 100])('an EXEC of 100 KSAVE, %i to each state, is answered', async (each) => {
+  const client = await join(await start())
+  const requests = Array.from({ length: 100 }, (_, i) =>
+    i % each === 0 ? frame('SET', 'k', i) + frame('KSAVE') : frame('KSAVE'),
+  )
+  await client.call('MULTI')
+  client.write(requests.join(''))
+  await client.take(100 + 100 / each)
+  const replies = (await client.call('EXEC')) as readonly Reply[]
+  const states = replies.filter((reply) => typeof reply === 'string' && reply !== 'OK')
+  expect(states).toHaveLength(100)
+})
+
 test('channels that come and go are listed at once', async () => {
   const server = await start()
   const [client, other] = [await join(server), await join(server)]

@@ -184,6 +184,21 @@ test('what the parts refer to counts as far as bytes have left the tree, until i
   expect([encoder.refersSince, ...bytesOf()]).toEqual([NEVER, 0, 0])
 })
 
+test('what sources share counts once, until the last of them has made its last piece', () => {
+  const encoder = new PartEncoder()
+  const shared = [{ key: {}, weight: MB }]
+  for (let i = 0; i < 3; i++) {
+    encoder.add(new SourcePart({ ...sourceOf(['a', 'b']), shared }, 2))
+  }
+  for (let pieces = 6; pieces > 0; pieces--) {
+    expect(encoder.ownLength).toBeGreaterThan(MB)
+    expect(encoder.ownLength).toBeLessThan(1.1 * MB)
+    expect(encoder.sourceLength).toBe(encoder.ownLength)
+    encoder.next()
+  }
+  expect([encoder.sharedBytes, encoder.ownLength]).toEqual([0, 0])
+})
+
 test('a source that fails spoils nothing for the outputs after it', () => {
   const [spoilt, other] = [new PartEncoder(), new PartEncoder()]
   const failing: ReplySource = {

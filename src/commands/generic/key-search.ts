@@ -2,7 +2,7 @@ import { READ } from '../../access/selector.ts'
 import type { User } from '../../access/user.ts'
 import { keyOfPath } from '../../keyspace/key.ts'
 import type { Client } from '../../request/client.ts'
-import { Search, triesOf } from '../../request/search.ts'
+import { isLongSearch, Search, triesOf } from '../../request/search.ts'
 import { writeInPieces } from '../../resp/reply-list.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
 import { type TreeCopy, TreeWalk } from '../../store/tree/tree-copy.ts'
@@ -18,8 +18,10 @@ export interface KeySearch {
   readonly withExpired: boolean
   /** Patterns that {@link look} compares a key with. */
   readonly tries?: number
-  /** Memory that each key takes that is found, in bytes, about. */
+  /** Memory that each key takes that is kept, in bytes, about. */
   readonly keyBytes?: number
+  /** How many keys are kept at this moment. */
+  kept?(): number
   /** @param position the key's node in the copy that is looked through */
   look(key: string, position: number): void
   /** Writes the reply. @returns what makes the rest of it, if there is more */
@@ -37,21 +39,19 @@ export function searchKeys(client: Client, search: KeySearch): void {
   const copy = server.store.keyCopy(search.withExpired)
   const walk = new TreeWalk(copy, '/', false)
   const { keyBytes = 0 } = search
-  let found = 0
+  const tries = triesOf(user) + (search.tries ?? 0)
   const source = new Search({
     texts: filesOf(copy, walk),
-    tries: triesOf(user) + (search.tries ?? 0),
-    shared: { key: copy, weight: copy.weight + copy.length * keyBytes },
-    weight: () => walk.weight + found * keyBytes,
+    tries,
+    shared: [{ key: copy, weight: copy.weight + copy.length * keyBytes }],
+    weight: () => walk.weight + keyBytes * (search.kept?.() ?? 0),
     references: copy.references,
     look: (path) => {
-      if (!user.mayRead(path)) return
-      found++
-      search.look(keyOfPath(path), walk.position)
+      if (user.mayRead(path)) search.look(keyOfPath(path), walk.position)
     },
     reply: (writer) => search.reply(writer, copy),
   })
-  writeInPieces(reply, source)
+  writeInPieces(reply, source, isLongSearch(server.store.fileList.length, tries))
 }
 
 /** The paths of all files of a copy. */

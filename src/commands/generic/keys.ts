@@ -62,6 +62,7 @@ function replyReadableKeys(client: Client, glob: Glob | undefined): void {
     withExpired: false,
     tries: 1,
     keyBytes: FOUND_BYTES,
+    kept: () => found.length,
     look: (key, position) => {
       if (glob === undefined || glob.matches(key)) found.push(position)
     },

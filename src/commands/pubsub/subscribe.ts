@@ -8,7 +8,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { mayListen, mayReadKey } from '../../request/permission.ts'
 import { checkRoomToRead } from '../../request/room.ts'
-import { Search, triesOf } from '../../request/search.ts'
+import { isLongSearch, Search, triesOf } from '../../request/search.ts'
 import { listSource, writeBulk, writeInPieces, writeList } from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import type { Value } from '../../store/value.ts'
@@ -47,10 +47,11 @@ function replyChannels({ server, reply, user }: Client, glob: Glob | undefined):
   if (!pubsub.hasList) checkRoomToRead(server.memory, PLACE_BYTES * pubsub.channelCount)
   const all = pubsub.channels
   const channels: string[] = []
+  const tries = triesOf(user) + (glob === undefined ? 0 : 1)
   const search = new Search({
     texts: all.values() as Iterator<string, undefined>,
-    tries: triesOf(user) + (glob === undefined ? 0 : 1),
-    shared: { key: all, weight: 2 * REFERENCE_BYTES * all.length },
+    tries,
+    shared: [{ key: all, weight: 2 * REFERENCE_BYTES * all.length }],
     weight: () => REFERENCE_BYTES * channels.length,
     look: (channel) => {
       if (glob !== undefined && !glob.matches(channel)) return
@@ -61,7 +62,7 @@ function replyChannels({ server, reply, user }: Client, glob: Glob | undefined):
       return listSource(channels, writeBulk)
     },
   })
-  writeInPieces(reply, search)
+  writeInPieces(reply, search, isLongSearch(all.length, tries))
 }
 
 /** PUBSUB NUMSUB: as they are now, checked in pieces, because a user may have many patterns. */
@@ -79,10 +80,11 @@ function replyCounts({ server, reply, user }: Client, channels: readonly string[
     writeList(reply, counts, write, COUNT_BYTES * channels.length)
     return
   }
+  const tries = triesOf(user)
   let at = 0
   const search = new Search({
     texts: channels.values() as Iterator<string, undefined>,
-    tries: triesOf(user),
+    tries,
     weight: () => COUNT_BYTES * channels.length,
     look: (channel) => {
       if (!mayKnowChannel(user, channel)) counts[at].count = 0
@@ -93,7 +95,7 @@ function replyCounts({ server, reply, user }: Client, channels: readonly string[
       return listSource(counts, write)
     },
   })
-  writeInPieces(reply, search)
+  writeInPieces(reply, search, isLongSearch(channels.length, tries))
 }
 
 /** Redis's pub/sub. A channel that begins with a slash watches the tree. */

@@ -14,6 +14,7 @@ import { dryRunText } from '../../request/denial-text.ts'
 import { checkWork } from '../../request/exec-limits.ts'
 import { denialOf } from '../../request/permission.ts'
 import { checkRoomToRead } from '../../request/room.ts'
+import { writeSharedList } from '../../resp/reply-list.ts'
 import { randomBytes } from '../../text/random-bytes.ts'
 import { withHelp } from '../subcommand-help.ts'
 import { replyAclLog, replyUser } from './acl-reply.ts'
@@ -326,10 +327,9 @@ const subcommands: readonly Command[] = [
     arity: 2,
     flags: ADMIN_FLAGS,
     run({ server, reply }) {
-      replyBulks(
-        reply,
-        server.users.all.map(({ name }) => name),
-      )
+      const { all } = server.users
+      reply.array(all.length)
+      writeSharedList(reply, all, (piece, { name }) => piece.bulk(name))
     },
   },
   {

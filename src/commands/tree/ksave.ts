@@ -12,14 +12,16 @@ import type { Value } from '../../store/value.ts'
 /** Pieces up to this many bytes together are kept, so that most states need not be made twice. */
 const MAX_KEPT_BYTES = 8 * 1024 * 1024
 
+/** Only the state that is being sent keeps its pieces. */
+const KEPT: Shared = { key: {}, weight: MAX_KEPT_BYTES }
+
 /**
  * A state as a bulk string. Its length comes first, so the whole state is made once to be counted,
  * and once more to be sent.
  */
 class StateSource implements ReplySource {
   readonly weight: number
-  /** The nodes. Pieces are kept by the one state that is being sent. */
-  readonly shared: Shared
+  readonly shared: readonly Shared[]
   readonly references: References
   readonly #copy: SnapshotCopy
   #pieces: Iterator<Value, undefined>
@@ -31,7 +33,7 @@ class StateSource implements ReplySource {
     this.#copy = copy
     this.#pieces = copy.pieces()
     this.weight = copy.eventsWeight
-    this.shared = { key: copy.nodes, weight: copy.nodes.weight + MAX_KEPT_BYTES }
+    this.shared = [{ key: copy.nodes, weight: copy.nodes.weight }, KEPT]
     this.references = copy.references
   }
 

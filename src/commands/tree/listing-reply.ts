@@ -22,14 +22,18 @@ import {
 } from './event-fields.ts'
 import { FILE_OVERHEAD, putPlainFields, writeInteger } from './event-reply.ts'
 
+/** A listing of more nodes takes several pieces. */
+const LONG_LISTING = 1024
+
 /** Replies with the event `get` of a directory and its children, as `writeEvent` does. */
 export function writeListing(reply: ReplyWriter, listing: Listing, sorted: boolean): void {
-  writeInPieces(reply, new ListingSource(listing, sorted))
+  const isLong = listing.nodes.length > LONG_LISTING
+  writeInPieces(reply, new ListingSource(listing, sorted), isLong)
 }
 
 /** Writes a listing node by node. */
 class ListingSource implements ReplySource {
-  readonly shared: Shared
+  readonly shared: readonly Shared[]
   readonly references: References
   readonly #listing: Listing
   readonly #walk: TreeWalk
@@ -38,7 +42,7 @@ class ListingSource implements ReplySource {
   constructor(listing: Listing, sorted: boolean) {
     this.#listing = listing
     this.#walk = new TreeWalk(listing.nodes, listing.path, sorted)
-    this.shared = { key: listing.nodes, weight: listing.nodes.weight }
+    this.shared = [{ key: listing.nodes, weight: listing.nodes.weight }]
     this.references = listing.nodes.references
   }
 
