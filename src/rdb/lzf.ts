@@ -6,8 +6,14 @@ const MAX_REPEAT = 264
 const UNCHECKED_BYTES = 16
 
 const SLOTS = 2 ** 16
-/** Where three bytes with each hash were last seen. All calls share this array: it is large. */
+/**
+ * Where three bytes with each hash were last seen, counted from {@link base}. All calls share this array; they do
+ * not empty it, because that takes longer than to compress a short value.
+ */
 const seen = new Int32Array(SLOTS)
+/** What earlier calls have seen is below. */
+let base = 0
+const MAX_BASE = 2 ** 31 - 1
 
 /**
  * Compresses bytes in the LZF format, with the same repetitions as Redis's liblzf: runs of literals, each
@@ -21,7 +27,13 @@ const seen = new Int32Array(SLOTS)
 export function compress(input: Buffer, limit: number): Buffer | undefined {
   const { length } = input
   if (length === 0 || limit <= 0) return undefined
-  seen.fill(0)
+  const words = new DataView(input.buffer, input.byteOffset, length)
+  if (base + length > MAX_BASE) {
+    seen.fill(0)
+    base = 0
+  }
+  const start = base
+  base += length
   // Two bytes more, because a run may begin at the limit.
   const output = Buffer.allocUnsafe(limit + 2)
   /** Where the length of the current run of literals is written. */
@@ -34,12 +46,12 @@ export function compress(input: Buffer, limit: number): Buffer | undefined {
     const second = input[at + 1]
     const third = input[at + 2]
     const slot = slotOf(first, second, third)
-    const from = seen[slot]
-    seen[slot] = at
+    const from = seen[slot] - start
+    seen[slot] = start + at
     const offset = at - from - 1
     if (
       offset >= MAX_OFFSET ||
-      from === 0 ||
+      from <= 0 ||
       input[from] !== first ||
       input[from + 1] !== second ||
       input[from + 2] !== third
@@ -57,7 +69,7 @@ export function compress(input: Buffer, limit: number): Buffer | undefined {
     if (end === run + 1) end = run
     else output[run] = end - run - 2
     if (end + 4 >= limit) return undefined
-    const repeated = repeatedAt(input, from, at)
+    const repeated = repeatedAt(input, words, from, at)
     const rest = repeated - 2
     output[end++] = (offset >> 8) + (Math.min(rest, 7) << 5)
     if (rest >= 7) output[end++] = rest - 7
@@ -67,7 +79,7 @@ export function compress(input: Buffer, limit: number): Buffer | undefined {
     if (at >= last) break
     // Of a repetition's positions, only the last two are remembered.
     for (let passed = at - 2; passed < at; passed++) {
-      seen[slotOf(input[passed], input[passed + 1], input[passed + 2])] = passed
+      seen[slotOf(input[passed], input[passed + 1], input[passed + 2])] = start + passed
     }
   }
   if (end + 3 > limit) return undefined
@@ -89,8 +101,12 @@ function slotOf(first: number, second: number, third: number): number {
   return ((three >>> 8) - three * 5) & (SLOTS - 1)
 }
 
-/** How many bytes are equal at two positions, up to the longest repetition. */
-function repeatedAt(input: Buffer, from: number, at: number): number {
+/**
+ * How many bytes are equal at two positions, up to the longest repetition.
+ *
+ * @param words the same bytes: four are compared at a time, as long as they are equal
+ */
+function repeatedAt(input: Buffer, words: DataView, from: number, at: number): number {
   const limit = Math.min(input.length - at - 2, MAX_REPEAT)
   let length = 2
   if (limit > UNCHECKED_BYTES) {
@@ -98,6 +114,12 @@ function repeatedAt(input: Buffer, from: number, at: number): number {
       length++
       if (input[from + length] !== input[at + length]) return length
     }
+  }
+  while (
+    length + 4 < limit &&
+    words.getInt32(from + length + 1, true) === words.getInt32(at + length + 1, true)
+  ) {
+    length += 4
   }
   do length++
   while (length < limit && input[from + length] === input[at + length])
