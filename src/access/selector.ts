@@ -53,6 +53,8 @@ export class Selector {
   allFirst = false
   /** 1 for each command that is allowed, by its number. */
   commands: Uint8Array
+  /** Whether a copy has the same array, which must not change then. */
+  #sharesCommands = false
   /** The first arguments with which a command is allowed that is not allowed as such, by number. */
   readonly firstArguments = new Map<number, FirstArguments>()
   /** By the text of their patterns, in the order in which they were given. */
@@ -62,18 +64,24 @@ export class Selector {
   /** Patterns of channels, in the order in which they were given. */
   #channels: Set<string> = new Set()
 
-  constructor(catalogue: CommandCatalogue, allChannels: boolean) {
+  /** @param commands those that are allowed; absent for none */
+  constructor(
+    catalogue: CommandCatalogue,
+    allChannels: boolean,
+    commands: Uint8Array = new Uint8Array(catalogue.all.length),
+  ) {
     this.catalogue = catalogue
     this.allChannels = allChannels
-    this.commands = new Uint8Array(catalogue.all.length)
+    this.commands = commands
   }
 
   copy(): Selector {
-    const copy = new Selector(this.catalogue, this.allChannels)
+    this.#sharesCommands = true
+    const copy = new Selector(this.catalogue, this.allChannels, this.commands)
+    copy.#sharesCommands = true
     copy.allKeys = this.allKeys
     copy.allCommands = this.allCommands
     copy.allFirst = this.allFirst
-    copy.commands = this.commands.slice()
     for (const [id, args] of this.firstArguments) copy.firstArguments.set(id, new Map(args))
     copy.#keyRules = new Map(this.#keyRules)
     copy.#patterns = this.#patterns
@@ -217,7 +225,13 @@ export class Selector {
 
   #includesCommands(other: Selector): boolean {
     if (this.allCommands) return true
-    if (other.commands.some((allowed, id) => allowed > this.commands[id])) return false
+    const { commands } = this
+    if (
+      commands !== other.commands &&
+      other.commands.some((allowed, id) => allowed > commands[id])
+    ) {
+      return false
+    }
     for (const [id, args] of other.firstArguments) {
       if (this.commands[id] === 1) continue
       const mine = this.firstArguments.get(id)
@@ -244,14 +258,23 @@ export class Selector {
   }
 
   #setAll(allowed: boolean): void {
+    this.#ownCommands()
     this.commands.fill(allowed ? 1 : 0)
     this.allCommands = this.allFirst = allowed
     this.firstArguments.clear()
   }
 
   #setBit(id: number, allowed: boolean): void {
+    this.#ownCommands()
     this.commands[id] = allowed ? 1 : 0
     if (!allowed) this.allCommands = false
+  }
+
+  /** Called before commands are allowed or forbidden. */
+  #ownCommands(): void {
+    if (!this.#sharesCommands) return
+    this.commands = this.commands.slice()
+    this.#sharesCommands = false
   }
 
   #addKeys(rule: string): void {
