@@ -322,7 +322,8 @@ test.each([
     await others[0].send(before)
     for (const other of others) await other.send(frame('AUTH', 'narrow', ''))
     const shape = { name: '', before: () => before, counted: () => requests }
-    steps.push(await stepsOf(shape, 1))
+    // The lower one, because a timer may have looked at all clients meanwhile.
+    steps.push(Math.min(await stepsOf(shape, 1), await stepsOf(shape, 1)))
   }
   for (const other of others) other.end()
   expect(steps[1]).toBeLessThan(steps[0] + NOISE)
