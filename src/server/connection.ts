@@ -139,8 +139,9 @@ export class Connection
     const start = this.reply.length
     this.#context.dispatcher.dispatch(this, args)
     if (persistence.writes !== writesBefore && persistence.recorder.active) {
-      // Messages delivered by the command stand before its reply, and are not part of it.
-      this.#output.noteWrite(start + this.#messages.deliveredBytes, this.reply.length)
+      // Messages that the command delivered are no part of its reply.
+      if (this.#messages.some) this.#output.noteWrites(this.#messages.replyRanges(start))
+      else this.#output.noteWrite(start, this.reply.length)
     }
     if (this.#messages.some) this.#messages.afterCommand()
     this.#reader.unauthenticated = this.needsPassword

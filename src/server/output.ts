@@ -138,6 +138,11 @@ export class Output implements Pumped, ReferringReplies {
     this.#writes.push(start, end)
   }
 
+  /** Like {@link noteWrite}, for a reply with messages around it. @param ranges starts and ends, in turn */
+  noteWrites(ranges: readonly number[]): void {
+    for (const offset of ranges) this.#writes.push(offset)
+  }
+
   /** Sends the replies, or holds them until the writes before them are kept. */
   flush(): void {
     const { reply } = this

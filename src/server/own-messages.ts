@@ -9,8 +9,9 @@ const MAX_DEFERRED_BYTES = 64 * 1024 * 1024
 
 interface Delivered {
   readonly message: MessageBytes
-  /** Where it begins in the output. */
+  /** Where it begins and ends in the output. */
   readonly start: number
+  readonly end: number
 }
 
 /** The messages that a client's own request brings it. */
@@ -30,19 +31,28 @@ export class OwnMessages {
     this.#reply = reply
   }
 
-  /** Bytes of messages that stand before the reply of the present command. */
-  get deliveredBytes(): number {
-    if (!this.some) return 0
+  /**
+   * The reply of the present command: what stands in the output between the messages. Events come before
+   * the reply, the line of MONITOR behind it.
+   *
+   * @param start where the output of the command begins
+   * @returns start and end offsets, in turn
+   */
+  replyRanges(start: number): readonly number[] {
     this.#sort()
-    return this.#delivered.reduce((bytes, { message }) => bytes + lengthOf(message), 0)
+    const ranges = [start]
+    for (const message of this.#delivered) ranges.push(message.start, message.end)
+    ranges.push(this.#reply.length)
+    return ranges
   }
 
-  /** Writes a message before the reply of the present command. */
+  /** Writes a message before or behind the reply of the present command. */
   deliver(message: MessageBytes): void {
     this.some = true
     this.#sort()
-    this.#delivered.push({ message, start: this.#reply.length })
+    const start = this.#reply.length
     writeMessage(this.#reply, message)
+    this.#delivered.push({ message, start, end: this.#reply.length })
   }
 
   /** Keeps a message back until EXEC ends. @returns why the client must be disconnected, if it must */

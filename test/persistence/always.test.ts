@@ -479,6 +479,25 @@ describe('when the journal fails', () => {
     expect(replies).toMatchObject([misconf, 'PONG'])
   })
 
+  test('the client that monitors its own write gets the error before the whole line', async () => {
+    const always = await startAlways()
+    const { server, disk } = always
+    const client = await join(server, 3)
+    await client.call('SUBSCRIBE', '/a')
+    await client.call('MONITOR')
+    const value = 'x'.repeat(40_000)
+    disk.hold()
+    client.send('KSET', '/a', value)
+    client.send('PING')
+    await eventually(() => disk.waiting === 1)
+    await fail(always)
+    const [event, reply, line] = await client.take(3)
+    expect(event).toBeInstanceOf(Push)
+    expect(reply).toMatchObject(misconf)
+    expect(line).toMatch(/ "KSET" "\/a" "x{40000}"$/)
+    expect(await client.take(2)).toEqual(['PONG', expect.stringMatching(/ "PING"$/)])
+  })
+
   test('KRECOVER gets an error too', async () => {
     const always = await startAlways()
     const { server, disk } = always
