@@ -1,4 +1,5 @@
 import type { Category } from '../access/categories.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Argument, Options } from './arguments/argument.ts'
 import type { Client } from './client.ts'
 import type { ChannelUse, ReachOf } from './command-access.ts'
@@ -45,6 +46,9 @@ export interface AuditedCommand {
  */
 export type Command = PlainCommand | ValueCommand
 
+/** How many bytes, about, the server keeps of a request. */
+export type KeptSize = (args: RequestArguments) => number
+
 /** What all declarations have. */
 interface Declaration {
   /** In lower case; a subcommand's name is without that of its container. */
@@ -83,7 +87,7 @@ interface Declaration {
    * The command makes the server keep its arguments for the client. Above `maxmemory` it is refused,
    * though not in Redis: what a client may keep would otherwise have no limit that `maxmemory` sets.
    */
-  readonly keeps?: true
+  readonly keeps?: true | KeptSize
   /** A call may take long, by what it finds: it asks `LongWork`, before it does anything. */
   readonly isLong?: true
   /** How much of V8's heap a call may take besides the length of its arguments, in bytes. */

@@ -27,7 +27,7 @@ import { denialOf } from './permission.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import { checkProtected } from './protected-command.ts'
 import { isExpected, refusalText } from './refusals.ts'
-import { isShort, keptBytes } from './room.ts'
+import { isShort } from './room.ts'
 import type { Transaction } from './transaction.ts'
 import { hasLarge, withoutLarge } from './value-places.ts'
 
@@ -318,7 +318,7 @@ export class Dispatcher {
     for (const args of requests) {
       length += args.length
       const { command, keeps } = this.#find(args)
-      more += (command.growth ?? 0) + (keeps ? keptBytes(args) : 0)
+      more += (command.growth ?? 0) + (keeps?.(args) ?? 0)
     }
     try {
       if (writes) this.#server.store.checkWrites(length)

@@ -3,9 +3,10 @@ import type { CommandStats } from '../metrics/counters.ts'
 import { accessOfCommand } from './access-of-command.ts'
 import type { Options } from './arguments/argument.ts'
 import type { Client } from './client.ts'
-import type { Command } from './command.ts'
+import type { Command, KeptSize } from './command.ts'
 import type { CommandAccess } from './command-access.ts'
 import { OptionParser } from './option-parser.ts'
+import { keptBytes } from './room.ts'
 import { ValuePlaces } from './value-places.ts'
 
 /** What runs a command: whether it takes Buffers is known from its declaration. */
@@ -26,8 +27,8 @@ export interface PreparedCommand {
   readonly onlyReplies: boolean
   /** Whether the command may take more memory. */
   readonly grows: boolean
-  /** Whether the command makes the server keep its arguments for the client. */
-  readonly keeps: boolean
+  /** How much of a request the server keeps for the client; absent if the command keeps nothing. */
+  readonly keeps: KeptSize | undefined
   /** Whether a call may take long, by what it finds. */
   readonly isLong: boolean
   /** Whether the command runs at once inside MULTI instead of being queued. */
@@ -97,8 +98,8 @@ export function prepareCommand(
     writes: command.flags.includes('write'),
     ordered: command.flags.includes('write') || fullName === 'publish',
     onlyReplies: onlyReplies(command, fullName),
-    grows: command.flags.includes('denyoom') || command.keeps === true,
-    keeps: command.keeps === true,
+    grows: command.flags.includes('denyoom') || command.keeps !== undefined,
+    keeps: command.keeps === true ? keptBytes : command.keeps,
     isLong: command.isLong === true,
     inMulti: command.inMulti === true,
     endsMulti: ENDS_MULTI.includes(fullName),

@@ -2,30 +2,48 @@ import { type MemoryGauge, MIN_STEP_BYTES } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { CommandError } from './arguments/errors.ts'
 import type { ServerContext } from './client.ts'
+import type { KeptSize } from './command.ts'
 import { tooMuch } from './exec-limits.ts'
 import { TIME_OF } from './long-work.ts'
 
 /** An argument that a client makes the server keep, such as a channel, takes about this much. */
 const KEPT_ARGUMENT_BYTES = 512
+/** A selector of a user takes about this much besides its rules. */
+const SELECTOR_BYTES = 2048
+/** All characters up to the space can stand between the rules of a selector, or nowhere. */
+const SPACE = 0x20
 
 /** Memory that the arguments of a command take that makes the server keep them, in bytes, about. */
 export function keptBytes(args: RequestArguments): number {
   return args.length * KEPT_ARGUMENT_BYTES
 }
 
+/** The same of the rules of a user: one argument may be a selector with many rules. */
+export function keptRuleBytes(args: RequestArguments): number {
+  let bytes = keptBytes(args)
+  for (const arg of args) {
+    if (typeof arg !== 'string' || !arg.startsWith('(')) continue
+    bytes += SELECTOR_BYTES
+    for (let i = 0; i < arg.length; i++) {
+      if (arg.charCodeAt(i) <= SPACE) bytes += KEPT_ARGUMENT_BYTES
+    }
+  }
+  return bytes
+}
+
 /**
  * Whether to refuse a request that takes memory.
  *
- * @param keeps whether it makes the server keep its arguments
+ * @param keeps how much of it the server keeps; absent if nothing
  * @param now milliseconds since the process began
  */
 export function isShort(
   memory: MemoryGauge,
-  keeps: boolean,
+  keeps: KeptSize | undefined,
   args: RequestArguments,
   now: number,
 ): boolean {
-  return memory.isExceeded(args, now) || !memory.hasRoomFor(keeps ? keptBytes(args) : 0)
+  return memory.isExceeded(args, now) || !memory.hasRoomFor(keeps === undefined ? 0 : keeps(args))
 }
 
 /** The refusal of a request that needs more memory than there is. */

@@ -1,7 +1,11 @@
 import { describe, expect, test, vi } from 'vitest'
+import { Users } from '../../src/access/users.ts'
+import { commandTable } from '../../src/commands/table.ts'
 import { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
 import type { Subscriber } from '../../src/pubsub/subscriber.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
+import { catalogueOf } from '../../src/request/access-of-command.ts'
+import { keptRuleBytes } from '../../src/request/room.ts'
 import { WatchedKeys } from '../../src/request/watched-keys.ts'
 import { ReplyWriter } from '../../src/resp/reply-writer.ts'
 import { Store } from '../../src/store/store.ts'
@@ -101,6 +105,35 @@ describe('what a client makes the server keep is counted as what it costs', () =
     expect(counted).toBeGreaterThan(lengths)
     expect(measured).toBeLessThan(2 * counted)
     expect(measured).toBeGreaterThan(0.5 * counted)
+  })
+})
+
+describe('the rules of a user take no more than is counted before', () => {
+  test.each<[string, (i: number) => string]>([
+    ['key patterns', (i) => `~${i}`],
+    ['first arguments', (i) => `+get|${i}`],
+    ['selectors', (i) => `(+get ~${i})`],
+    [
+      'selectors of many words',
+      (i) => `(+get ${'~a&b\t+set|c '.replace(/[abc]/g, `$&${i}`)}%R~${i})`,
+    ],
+  ])('%s', (_, rule) => {
+    const users = new Users(catalogueOf(commandTable), () => true)
+    const rules = Array.from({ length: 20_000 }, (_, i) => rule(i))
+    const counted = keptRuleBytes(['ACL', 'SETUSER', 'w', ...rules])
+    const before = usedMemory()
+    users.set('w', rules)
+    expect(usedMemory() - before).toBeLessThan(counted)
+    expect(users.all).toHaveLength(2)
+  })
+
+  test('a request with too many selectors is refused', async () => {
+    new MemoryGauge().collect()
+    const server = await start({ directives: { maxmemory: String(usedMemory() + 32 * MB) } })
+    const client = await join(server, 3)
+    const selectors = (length: number): string[] => Array.from({ length }, (_, i) => `(~${i})`)
+    expect(await client.call('ACL', 'SETUSER', 'w', ...selectors(1000))).toBe('OK')
+    expect(isOom(await client.call('ACL', 'SETUSER', 'w', ...selectors(20_000)))).toBe(true)
   })
 })
 

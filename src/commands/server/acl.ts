@@ -13,7 +13,7 @@ import type { AuditedCommand, Command, Flag } from '../../request/command.ts'
 import { dryRunText } from '../../request/denial-text.ts'
 import { checkWork } from '../../request/exec-limits.ts'
 import { denialOf } from '../../request/permission.ts'
-import { checkRoomToRead } from '../../request/room.ts'
+import { checkRoomToRead, keptRuleBytes } from '../../request/room.ts'
 import { writeSharedList } from '../../resp/reply-list.ts'
 import { randomBytes } from '../../text/random-bytes.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -312,7 +312,7 @@ const subcommands: readonly Command[] = [
       { name: 'username', type: 'string' },
       { name: 'rule', type: 'string', optional: true, multiple: true },
     ],
-    keeps: true,
+    keeps: keptRuleBytes,
     growth: USER_BYTES,
     secrets: (args) => args.map((_, i) => i).slice(2),
     audit: { event: 'users', names: (args) => [args[2]] },
