@@ -32,7 +32,7 @@ class StateSource implements ReplySource {
   constructor(copy: SnapshotCopy) {
     this.#copy = copy
     this.#pieces = copy.pieces()
-    this.weight = copy.eventsWeight
+    this.weight = copy.weight
     this.shared = [{ key: copy.nodes, weight: copy.nodes.weight }, KEPT]
     this.references = copy.references
   }

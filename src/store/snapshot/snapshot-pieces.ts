@@ -16,6 +16,11 @@ const ETCD_CAPACITY = 1000
 const PIECE_BYTES = 64 * 1024
 /** An event in the history takes about this much memory, in bytes. */
 const EVENT_BYTES = 8
+/** What a copy, and what makes its pieces, take besides nodes and events, in bytes, about. */
+const COPY_BYTES = 2048
+/** Empty places of etcd's event queue. */
+const NULLS = new Array<string>(ETCD_CAPACITY).fill('null').join(',')
+const NULL_BYTES = 'null,'.length
 
 /** A piece for the time that a step of sorting takes. */
 const PAUSE = ''
@@ -35,7 +40,7 @@ export class SnapshotCopy {
   /** Copies of one moment share them. */
   readonly nodes: TreeCopy
   readonly #events: readonly Event[]
-  /** The document after the events. */
+  /** The document after the queue of events. */
   readonly #end: string
 
   constructor(parts: SavedParts) {
@@ -46,17 +51,15 @@ export class SnapshotCopy {
     const { startIndex, lastIndex } = parts.history
     const counters = STAT_NAMES.map((name) => `"${name}":${parts.stats[name]}`)
     counters.push(`"watchers":${parts.watchers}`)
-    // etcd inserts at a position into this array, so it has to be as long as it says.
-    const nulls = new Array<string>(capacity - size).fill('null').join(',')
     this.#end =
-      `${size > 0 && nulls !== '' ? ',' : ''}${nulls}],"Size":${size},"Front":0,` +
+      `],"Size":${size},"Front":0,` +
       `"Back":${size % capacity},"Capacity":${capacity}},"StartIndex":${startIndex},"LastIndex":${lastIndex}}},` +
       `"CurrentIndex":${parts.index},"Stats":{${counters.join(',')}},"CurrentVersion":${parts.version}}`
   }
 
-  /** Memory that the list of events takes, in bytes, about. */
-  get eventsWeight(): number {
-    return EVENT_BYTES * this.#events.length
+  /** Memory that it takes without the nodes, in bytes, about. */
+  get weight(): number {
+    return COPY_BYTES + EVENT_BYTES * this.#events.length
   }
 
   /** The names and values of the nodes. */
@@ -103,6 +106,10 @@ export class SnapshotCopy {
       if (typeof json === 'string') yield json
       else yield* json
     }
+    // etcd inserts at a position into this array, so it has to be as long as it says.
+    const nulls = NULLS.slice(NULL_BYTES * this.#events.length)
+    if (this.#events.length > 0 && nulls !== '') yield ','
+    yield nulls
     yield this.#end
   }
 

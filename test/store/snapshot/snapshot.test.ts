@@ -7,6 +7,7 @@ import { MAX_PATH_DEPTH, MAX_PATH_LENGTH } from '../../../src/store/path.ts'
 import { Store } from '../../../src/store/store.ts'
 import { MAX_EXPIRE_TIME } from '../../../src/store/tree/ttl-heap.ts'
 import { equalValues, textOfValue, toValue } from '../../../src/store/value.ts'
+import { usedMemory } from '../../server/memory.ts'
 import { write } from '../random-writes.ts'
 
 /** The document, for JSON does not keep the order in which names were added. */
@@ -248,4 +249,20 @@ describe('a state in pieces', () => {
     store.flush()
     expect(first + [...pieces].join('')).toBe(expected)
   })
+})
+
+test.each([0, 300])('a copy weighs what it keeps besides the nodes, with %i events', (events) => {
+  const store = new Store()
+  for (let i = 0; i < events; i++) store.set('/a', String(i))
+  const keep = () => {
+    const copy = store.snapshotCopy()
+    return { copy, pieces: copy.pieces() }
+  }
+  keep()
+  const before = usedMemory()
+  const kept = Array.from({ length: 5000 }, keep)
+  const measured = usedMemory() - before
+  const weight = kept.reduce((sum, { copy }) => sum + copy.weight, 0)
+  expect(measured).toBeLessThan(1.1 * weight)
+  expect(measured).toBeGreaterThan(0.25 * weight)
 })
