@@ -15,6 +15,8 @@ const MAX_BYTEWISE_COPY_BYTES = 64
 const MAX_FLUSH_INTERVAL_MS = 2
 /** Replies are sent after this many turns in a row that accepted a connection. */
 const MAX_ACCEPTING_TURNS = 64
+/** Or when connections have been accepted for so long: a turn with busy clients may take 200 ms. */
+const MAX_ACCEPTING_MS = 10
 
 /** A connection, as the turn serves it. */
 export interface TurnClient extends Accountable {
@@ -73,6 +75,8 @@ export class Turn {
   #accepted = false
   /** Count of the turns in a row before this one that accepted a connection. */
   #acceptingTurns = 0
+  /** When the first of these turns accepted its connection, or this one, in milliseconds since the process began. */
+  #acceptingSince = 0
 
   /**
    * @param decoder shared by all connections
@@ -132,6 +136,7 @@ export class Turn {
 
   /** Notes that this turn has accepted a connection. */
   accepted(): void {
+    if (!this.#accepted && this.#acceptingTurns === 0) this.#acceptingSince = performance.now()
     this.#accepted = true
   }
 
@@ -171,7 +176,11 @@ export class Turn {
   readonly #end = (): void => {
     // libuv accepts one connection per turn, so flushing waits while connections are being accepted:
     // clients that get replies send more requests, and new connections would wait for those.
-    if (this.#accepted && this.#acceptingTurns < MAX_ACCEPTING_TURNS) {
+    if (
+      this.#accepted &&
+      this.#acceptingTurns < MAX_ACCEPTING_TURNS &&
+      performance.now() - this.#acceptingSince < MAX_ACCEPTING_MS
+    ) {
       this.#accepted = false
       this.#acceptingTurns++
       setImmediate(this.#end)
@@ -220,10 +229,12 @@ export class Turn {
     this.#flushIfLate()
   }
 
-  /** Sends replies in the middle of a long turn, unless connections are being accepted or the disk is slower. */
+  /** Sends replies in the middle of a long turn, unless the disk is slower, or connections are accepted since just now. */
   #flushIfLate(): void {
     if (this.#log.waitsForDisk) return
-    const late = this.#clock.lastLap - this.#flushedAt > MAX_FLUSH_INTERVAL_MS
-    if (late && !this.#accepted && this.#acceptingTurns === 0) this.flush()
+    const now = this.#clock.lastLap
+    if (now - this.#flushedAt <= MAX_FLUSH_INTERVAL_MS) return
+    const accepting = this.#accepted || this.#acceptingTurns > 0
+    if (!accepting || now - this.#acceptingSince >= MAX_ACCEPTING_MS) this.flush()
   }
 }
