@@ -4,6 +4,10 @@ import { RUN_BYTES, RunMap } from './run-map.ts'
 
 /** Looking for the runs in so many bytes of a key takes as long as comparing it with a pattern. */
 const BYTES_PER_TRY = 16
+/** A comparison of a key with a pattern counts as one try if the key has no more bytes than these. */
+const SHORT_KEY_BYTES = 64
+/** Comparing so many bytes more takes as long as another try, at least. */
+const BYTES_PER_COMPARED_TRY = 8
 
 /** A directory on the way down from the node that is moved, or this node. */
 interface Level {
@@ -16,7 +20,7 @@ interface Level {
 }
 
 /**
- * With how many patterns the key of each moved node will be compared, at most. Known before the move, without making the
+ * With how many patterns the key of each moved node will be compared, at most; with a long key, each counts as several. Known before the move, without making the
  * keys: what is found in a key is what has been found in the path of its directory, and in its name.
  */
 export class PatternWork implements EventWork {
@@ -63,6 +67,14 @@ export class PatternWork implements EventWork {
     return this.#costAt(this.#levels[this.#levels.length - 1])
   }
 
+  get bytesBelow(): number {
+    return this.#levels[this.#levels.length - 1].length - this.#levels[0].length
+  }
+
+  mostBelow(bytes: number): number {
+    return this.#costOf(this.most, this.#levels[0].length + bytes)
+  }
+
   enter(name: string): number {
     const level = { ...this.#levels[this.#levels.length - 1] }
     this.#levels.push(level)
@@ -76,7 +88,12 @@ export class PatternWork implements EventWork {
   }
 
   #costAt({ length, found }: Level): number {
-    return Math.min(this.most, this.#always + found) + (this.#searches * length) / BYTES_PER_TRY
+    return this.#costOf(Math.min(this.most, this.#always + found), length)
+  }
+
+  #costOf(compared: number, length: number): number {
+    const tries = 1 + Math.max(0, length - SHORT_KEY_BYTES) / BYTES_PER_COMPARED_TRY
+    return compared * tries + (this.#searches * length) / BYTES_PER_TRY
   }
 
   /** A run that is found twice counts twice, and one that begins above a pattern's directory counts, too. */

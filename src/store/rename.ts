@@ -26,6 +26,10 @@ const BYTES_PER_NODE = 256
 
 /** What the events of moved nodes cost those who listen, in comparisons of a key with a pattern. */
 export interface EventWork {
+  /** How much longer the path entered last is than that of the node that is moved. */
+  readonly bytesBelow: number
+  /** What an event costs at most at a path so many bytes longer than that of the node. */
+  mostBelow(bytes: number): number
   /** Goes down to a child. @returns what an event there costs at most */
   enter(name: string): number
   /** Goes back to the directory. */
@@ -40,24 +44,26 @@ export class MoveWork {
   tries = 0
   readonly #mostTries: number
   readonly #events: EventWork | undefined
-  readonly #mostAtOld: number
+  readonly #atOld: EventWork | undefined
 
   /**
    * @param mostTries a rename that costs more is refused
    * @param events at the new path; absent if nobody listens
-   * @param mostAtOld what an event costs at most at or below the old path
+   * @param atOld the events at the old path
    */
-  constructor(mostTries = Number.POSITIVE_INFINITY, events?: EventWork, mostAtOld = 0) {
+  constructor(mostTries = Number.POSITIVE_INFINITY, events?: EventWork, atOld?: EventWork) {
     this.#mostTries = mostTries
     this.#events = events
-    this.#mostAtOld = mostAtOld
+    this.#atOld = atOld
   }
 
   /** Goes down to a child. @param expires whether its event is an expiry @throws TooManyNodesError */
   enter(name: string, expires: boolean): void {
     this.nodes++
-    const tries = this.#events?.enter(name) ?? 0
-    this.tries += expires ? this.#mostAtOld + tries : tries
+    const events = this.#events
+    if (events === undefined) return
+    this.tries += events.enter(name)
+    if (expires) this.tries += this.#atOld?.mostBelow(events.bytesBelow) ?? 0
     if (this.tries > this.#mostTries) throw new TooManyNodesError()
   }
 

@@ -104,6 +104,19 @@ testAlone(
   },
 )
 
+testAlone(
+  'who listens at one node must not decide what all nodes do',
+  'comparisons count by the bytes of the keys',
+  async () => {
+    const { client, store } = await startListening('', patterns('').slice(0, 20))
+    const { index } = store
+    const refused = await client.call('RENAME', 'a', 'b'.repeat(15_000))
+    expect(errorText(refused)).toMatch(/^ERR too many nodes to move/)
+    expect(store.index).toBe(index)
+    expect(await client.call('RENAME', 'a', 'b')).toBe('OK')
+  },
+)
+
 test('what a log has is applied, whoever listens', () => {
   const store = new Store({ clock: new ServerClock(new ManualClock()) })
   for (let i = 0; i < NODES; i++) store.set(`/a/${i}`, '')

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { PatternWork } from '../../src/pubsub/pattern-work.ts'
 import type { Subscriber } from '../../src/pubsub/subscriber.ts'
 import { TreePatterns } from '../../src/pubsub/tree-patterns.ts'
+import { MoveWork } from '../../src/store/rename.ts'
 import { matchGlob } from '../../src/text/glob.ts'
 import { SeededRandom } from '../persistence/seeded-random.ts'
 
@@ -85,6 +86,21 @@ test('a move of many nodes is not held to cost more than it does', () => {
     work.leave()
   }
   expect(sum).toBeLessThan(1000 * 60)
+})
+
+test('a comparison with a long key counts as many, at the path it moves to and at the one it expires at', () => {
+  const patterns = new TreePatterns()
+  patterns.add('/*[ab]', client)
+  const old = patterns.workAround(`/${'c'.repeat(8000)}`)
+  const work = new MoveWork(Number.POSITIVE_INFINITY, patterns.workAround('/d'), old)
+  work.enter('short', false)
+  expect(work.tries).toBe(1)
+  work.enter('e'.repeat(8000), false)
+  expect(work.tries).toBeGreaterThan(8000 / 16)
+  work.leave()
+  const { tries } = work
+  work.enter('short', true)
+  expect(work.tries - tries).toBeGreaterThan(8000 / 16)
 })
 
 test('a key in which a pattern is found twice gets it once', () => {

@@ -12,7 +12,7 @@ import { StoreError } from '../../store/errors.ts'
 import { cleanPath } from '../../store/path.ts'
 import { MoveWork, TooManyNodesError } from '../../store/rename.ts'
 
-/** So many comparisons of keys with patterns, in PSUBSCRIBE, one RENAME may cause: about a second of them. */
+/** So many comparisons of short keys with patterns, in PSUBSCRIBE, one RENAME may cause: about a second of them. */
 const MAX_TRIED_PATTERNS = 20_000_000
 /** So many count as one moved node. */
 const TRIED_PER_NODE = 20
@@ -75,7 +75,7 @@ class Listening {
     if (old === undefined || path === undefined) return
     this.patterns = Math.max(old.most, path.most)
     this.tries = old.looks + old.here + path.looks + path.here
-    this.work = new MoveWork(MAX_TRIED_PATTERNS, path, old.most)
+    this.work = new MoveWork(MAX_TRIED_PATTERNS, path, old)
   }
 }
 
