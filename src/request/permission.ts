@@ -7,7 +7,7 @@ import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
 import type { CommandAccess, Reach } from './command-access.ts'
 import type { Denial } from './denial.ts'
-import { triesOf } from './search.ts'
+import { triesFor, triesOf } from './search.ts'
 import { wordsOf } from './value-places.ts'
 
 /** In Redis's order: of several selectors' denials the last of these is told. */
@@ -40,12 +40,18 @@ export function denialOf(
   return told
 }
 
-/** The most patterns that are tried, over all keys of a request, to find out whether it may be shown. */
+/** The most patterns that are tried, over all keys of a request, to find out whether it may be shown. Long keys count more. */
 export const MAX_TRIES_TO_SHOW = 200_000
 
 /** How many patterns {@link mayShow} may have to try. */
-export function triesToShow(user: User, { length }: readonly Value[]): number {
-  return length * triesOf(user)
+export function triesToShow(user: User, access: CommandAccess, request: readonly Value[]): number {
+  const { length } = request
+  const patterns = triesOf(user)
+  if (length * patterns > MAX_TRIES_TO_SHOW) return length * patterns
+  let characters = 0
+  for (const { at } of keyPlaces(access, request)) characters += request[at].length
+  for (const at of channelPlaces(access, request)) characters += request[at].length
+  return triesFor(patterns, length, characters)
 }
 
 /**
@@ -54,7 +60,7 @@ export function triesToShow(user: User, { length }: readonly Value[]): number {
  */
 export function mayShow(user: User, access: CommandAccess, request: readonly Value[]): boolean {
   if (user.unrestricted) return true
-  if (triesToShow(user, request) > MAX_TRIES_TO_SHOW) return false
+  if (triesToShow(user, access, request) > MAX_TRIES_TO_SHOW) return false
   const { selectors } = user
   const args = wordsOf(request)
   if (access.reach === 'all') return selectors.some((each) => each.allowsBelow('/', READ))
@@ -179,7 +185,7 @@ function nodeAt(store: Store, key: string): ReturnType<Store['lookup']> {
 /** Where the keys of a request stand, and what is done with each. Most are never looked at. */
 function* keyPlaces(
   { keys }: CommandAccess,
-  args: readonly string[],
+  args: readonly Value[],
 ): Generator<{ at: number; access: number }, void> {
   for (const { first, last, step, access } of keys) {
     const end = Math.min(last < 0 ? args.length + last : last, args.length - 1)
@@ -189,7 +195,7 @@ function* keyPlaces(
 
 function* channelPlaces(
   { channels }: CommandAccess,
-  { length }: readonly string[],
+  { length }: readonly Value[],
 ): Generator<number, void> {
   if (channels === undefined) return
   const end = channels === 'publish' ? 2 : length

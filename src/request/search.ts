@@ -63,7 +63,7 @@ export class Search implements ReplySource {
       const { value: text } = sought.texts.next()
       if (text === undefined) return false
       sought.look(text)
-      left -= 1 + sought.tries * (1 + text.length / CHARACTERS_PER_TRY)
+      left -= 1 + triesFor(sought.tries, 1, text.length)
     }
     return true
   }
@@ -72,6 +72,11 @@ export class Search implements ReplySource {
 /** Whether a search among so many texts surely takes several pieces. */
 export function isLongSearch(texts: number, tries: number): boolean {
   return texts * (1 + tries) > TRIES_PER_PIECE
+}
+
+/** As how many tries it counts to compare texts of so many characters together with so many patterns each. */
+export function triesFor(patterns: number, texts: number, characters: number): number {
+  return patterns * (texts + characters / CHARACTERS_PER_TRY)
 }
 
 /** How many patterns a path is compared with, at most, to find out whether a user may read it. */

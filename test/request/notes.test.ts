@@ -87,6 +87,35 @@ describe('for a user with 1,000 key patterns', () => {
     )
   })
 
+  test('a request of long keys is judged as one of many, and one with a long value is not', async () => {
+    const { admin, user } = await scene()
+    const monitor = await user()
+    let shown = ''
+    await monitor.call('MONITOR')
+    monitor.socket.on('data', (chunk: Buffer) => {
+      shown += chunk.toString('latin1')
+    })
+    tries.count = 0
+    await admin.call('MGET', ...keys(10).map((key) => key.padEnd(5000, 'x')))
+    expect(tries.count).toBe(0)
+    await admin.call('SET', 'z', 'x'.repeat(20_000))
+    await expect.poll(() => shown).toContain('"SET"')
+    expect(shown).not.toContain('"MGET"')
+  })
+
+  test.each([['RANDOMKEY'], ['SCAN', '0']])('EXEC bounds %s of long keys', async (...request) => {
+    const { server, user } = await scene()
+    server.store.set(`/z${'x'.repeat(6000)}`, '')
+    const client = await user()
+    await client.call('MULTI')
+    for (let i = 0; i < 100; i++) await client.call(...request)
+    const replies = (await client.call('EXEC')) as unknown[]
+    expect(replies.at(0)).not.toBeInstanceOf(ErrorReply)
+    expect(replies.at(-1)).toEqual(
+      new ErrorReply('ERR too many patterns tried by one transaction (the limit is 5000000)'),
+    )
+  })
+
   test('a notification asks once whether it may be seen, however many listen', async () => {
     const { admin, user } = await scene()
     await admin.call('CONFIG', 'SET', 'notify-keyspace-events', 'KEA')

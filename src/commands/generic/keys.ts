@@ -6,7 +6,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
 import { MIN_LONG_MS, TIME_OF } from '../../request/long-work.ts'
-import { triesOf } from '../../request/search.ts'
+import { triesFor, triesOf } from '../../request/search.ts'
 import { PIECE_BYTES } from '../../resp/reply-parts.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
 import { type FileNode, pathOf } from '../../store/tree/node.ts'
@@ -120,7 +120,7 @@ function drawFile(client: Client): FileNode | undefined {
     if (!store.isVisible(file, now)) continue
     if (user.unrestricted) return file
     const path = pathOf(file)
-    client.triedPatterns += tries
+    client.triedPatterns += triesFor(tries, 1, path.length)
     if (user.mayRead(path)) return file
     draws += (path.length * tries) / BYTES_PER_DRAW
   }

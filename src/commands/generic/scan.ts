@@ -10,7 +10,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
-import { triesOf } from '../../request/search.ts'
+import { triesFor, triesOf } from '../../request/search.ts'
 import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
 import type { Glob } from '../../text/glob.ts'
@@ -114,6 +114,7 @@ function scan(client: Client, args: readonly string[]): void {
   const keys: string[] = []
   const from = filesLeft(store, cursor)
   let left = from
+  let characters = 0
   const { user } = client
   const tries = user.unrestricted ? 0 : triesOf(user)
   if (tries > 0) checkWork(client, 'triedPatterns')
@@ -125,6 +126,7 @@ function scan(client: Client, args: readonly string[]): void {
     const path = paths.of(fileList.at(--left))
     if (path === undefined) continue
     room.look(path.length)
+    characters += path.length
     if (!user.unrestricted && !user.mayRead(path)) continue
     counted++
     if (type !== undefined && type !== 'STRING') continue
@@ -133,7 +135,7 @@ function scan(client: Client, args: readonly string[]): void {
     keys.push(key)
     room.keep(key.length)
   }
-  client.triedPatterns += (from - left) * tries
+  client.triedPatterns += triesFor(tries, from - left, characters)
   client.reply.array(2)
   client.reply.bulk(left === 0 ? '0' : String(fileList.epoch * POSITIONS + left))
   replyKeys(client, keys, room.bytes)

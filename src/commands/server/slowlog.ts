@@ -40,7 +40,7 @@ function shownRequests(client: Client, count: number): readonly SlowRequest[] {
     const { args, whole } = request
     const access = whole ? server.findCommand(args)?.access : undefined
     if (access === undefined) continue
-    tries += triesToShow(user, args)
+    tries += triesToShow(user, access, args)
     if (mayShow(user, access, args)) shown.push(request)
   }
   client.triedPatterns += tries
