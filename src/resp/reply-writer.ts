@@ -247,7 +247,7 @@ export class ReplyWriter {
    * @param text the code and the message, without the leading `-`
    */
   error(text: string): void {
-    this.#line('-', text.replace(/[\r\n]/g, ' '))
+    if (!this.muted) this.#line('-', text.replace(/[\r\n]/g, ' '))
   }
 
   null(): void {

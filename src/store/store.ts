@@ -16,7 +16,7 @@ export type { StoreOptions, StoreState, WatchOptions } from './watchable-tree.ts
 
 /** The version of the data model, as etcd's v2 store counts it. */
 const STORE_VERSION = 2
-/** An error message shows this much of a large value. */
+/** An error message shows this much of a longer value. */
 const MAX_SHOWN_BYTES = 128
 /** Without a TTL. */
 const PERMANENT: WriteOptions = {}
@@ -442,9 +442,9 @@ export class Store extends WatchableTree {
   }
 }
 
-/** A value in an error message: the beginning of a large one. */
+/** A value in an error message: the beginning of a long one. */
 function shownValue(value: Value): string {
-  if (typeof value === 'string') return value
+  if (typeof value === 'string' && value.length <= MAX_SHOWN_BYTES) return value
   const start = textOfValue(sliceValue(value, 0, MAX_SHOWN_BYTES))
   return `${start}... (${value.length} bytes)`
 }

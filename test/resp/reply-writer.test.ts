@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   encodeArrayHeader,
   encodeBulk,
@@ -81,6 +81,15 @@ test.each(cases)('%s appends nothing while muted', (_what, write) => {
   writer.protocol = 3
   write(writer)
   expect(textOf(writer)).toBe('+OK\r\n')
+})
+
+test('an error is not looked through while muted', () => {
+  const writer = new ReplyWriter()
+  const replace = vi.spyOn(String.prototype, 'replace')
+  onTestFinished(() => replace.mockRestore())
+  writer.muted = true
+  writer.error('ERR a\r\nb')
+  expect(replace).not.toHaveBeenCalled()
 })
 
 test.each(['clear', 'handOver'] as const)('%s empties the writer', (empty) => {

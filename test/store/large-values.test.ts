@@ -172,6 +172,17 @@ describe('a saved state with large values', () => {
   })
 })
 
+test.each([
+  [128, 'x'.repeat(128)],
+  [129, `${'x'.repeat(128)}... (129 bytes)`],
+  [8191, `${'x'.repeat(128)}... (8191 bytes)`],
+])('a failed comparison shows 128 bytes of a value: %i bytes', (length, shown) => {
+  const store = new Store()
+  store.set('/a', 'x'.repeat(length))
+  const compare = () => store.compareAndSwap('/a', { prevValue: 'y' }, 'z')
+  expect(compare).toThrow(`Compare failed ([y != ${shown}])`)
+})
+
 test('a failed comparison shows the beginning of large values', () => {
   const store = new Store()
   store.set('/a', Buffer.alloc(MB, 'x'))
