@@ -5,7 +5,14 @@ import { allocateLarge } from '../store/large-allocation.ts'
 import type { StoreState } from '../store/store.ts'
 import { type ChangeSet, emptySet, type StoredValue, Tally } from '../store/tree/changes.ts'
 import { keptName } from '../store/tree/kept-name.ts'
-import { attach, DirectoryNode, detach, FileNode, type Node } from '../store/tree/node.ts'
+import {
+  attach,
+  countDirectories,
+  DirectoryNode,
+  detach,
+  FileNode,
+  type Node,
+} from '../store/tree/node.ts'
 import { copyValue, writeValue } from '../store/value.ts'
 import { bootId } from './boot.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
@@ -179,6 +186,7 @@ class Loader {
     const root = await this.#readDirectories()
     const live = reachableFrom(root)
     this.#cutCircles(live)
+    this.#countDirectories()
     if (this.#orphans === undefined) this.#dropUnreachable(live)
     await this.#readFiles()
     await this.#readValues()
@@ -280,7 +288,9 @@ class Loader {
         continue
       }
       if (parent.children.has(directory.name)) this.damage('two directories have one name')
-      attach(parent, directory)
+      // Counted when no directory lies below itself any more: a walk upwards would have no end.
+      parent.children.add(directory)
+      directory.parent = parent
     }
     return root
   }
@@ -297,6 +307,14 @@ class Loader {
     for (const end of ends) {
       this.#cut.add((end.parent as DirectoryNode).id, end)
       detach(end)
+    }
+  }
+
+  #countDirectories(): void {
+    // Cutting a circle has counted, too.
+    for (const directory of this.#directories.values()) directory.directories = 0
+    for (const { parent } of this.#directories.values()) {
+      if (parent !== null) countDirectories(parent, 1)
     }
   }
 

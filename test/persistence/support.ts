@@ -251,6 +251,7 @@ export function contentOf(store: Store): object {
     history: Array.from(store.history, fieldsOf),
     index,
     files,
+    nodes: store.root.nodes,
     ...countNodes(store),
   }
 }

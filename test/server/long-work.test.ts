@@ -65,6 +65,19 @@ test.each([
   expect(plain(await replies(requests, true)) === expected).toBe(true)
 })
 
+test.each([
+  ['KGET', ['KGET', '/dirs', 'RECURSIVE']],
+  ['KSAVE', ['KSAVE']],
+  ['RENAME', ['RENAME', 'dirs', 'other']],
+])('%s of empty directories is long work', async (_, request) => {
+  const server = await start()
+  for (let i = 0; i < FILES; i++) server.store.createDirectory(`/dirs/d${i}`)
+  const client = await join(server)
+  const done = putOff(1)
+  await client.call(...request)
+  expect(done.count).toBe(1)
+})
+
 test('EXEC with long work is put off whole', async () => {
   const server = await startLong()
   const [client, other] = [await join(server), await join(server)]

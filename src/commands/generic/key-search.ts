@@ -51,7 +51,7 @@ export function searchKeys(client: Client, search: KeySearch): void {
     },
     reply: (writer) => search.reply(writer, copy),
   })
-  writeInPieces(reply, source, isLongSearch(server.store.fileList.length, tries))
+  writeInPieces(reply, source, isLongSearch(server.store.root.nodes, tries))
 }
 
 /** The paths of all files of a copy. */

@@ -31,7 +31,7 @@ function moveNode(client: Client, from: string, to: string): void {
   checkWork(client, 'movedNodes')
   const { store, longWork } = client.server
   const node = store.lookup(pathOfKey(from))
-  if (node?.dir === true) longWork.begin(node.files * TIME_OF.movedNode, client.executing)
+  if (node?.dir === true) longWork.begin(node.nodes * TIME_OF.movedNode, client.executing)
   const listening = node?.dir === true ? new Listening(client, from, to) : undefined
   const { index } = store
   const replaces = client.server.keyspace.lookup(to) !== undefined

@@ -19,7 +19,7 @@ export class LastCopy {
   whole(root: DirectoryNode, index: number): TreeCopy {
     const known = this.#whole?.deref()
     if (known?.isOf(root) === true && index === this.#wholeIndex) return known
-    this.before?.(root.files)
+    this.before?.(root.nodes)
     const copy = new TreeCopy(root)
     this.#whole = new WeakRef(copy)
     this.#wholeIndex = index
@@ -35,7 +35,7 @@ export class LastCopy {
       const known = this.#copy?.deref()
       if (known !== undefined) return known
     }
-    this.before?.(recursive ? top.files : top.children.size)
+    this.before?.(recursive ? top.nodes : top.children.size)
     const copy = new TreeCopy(top, part)
     this.#copy = new WeakRef(copy)
     this.#top = new WeakRef(top)

@@ -77,6 +77,8 @@ export class DirectoryNode {
   readonly children = new Children<Node>()
   /** How many files lie at all levels below. */
   files = 0
+  /** How many directories lie at all levels below. Counted apart, so that a new file is counted by one walk upwards. */
+  directories = 0
   /** The directory's number in the copy on disk; 0 if it has none yet. */
   id = 0
   /** The directory's number in `DroppedEvents` while it is crowded; 0 at first. */
@@ -96,6 +98,11 @@ export class DirectoryNode {
   get dir(): true {
     return true
   }
+
+  /** How many nodes lie at all levels below, the hidden and the due ones too. */
+  get nodes(): number {
+    return this.files + this.directories
+  }
 }
 
 /** Adds a node to its directory. */
@@ -103,6 +110,7 @@ export function attach(parent: DirectoryNode, node: Node): void {
   parent.children.add(node)
   node.parent = parent
   countFiles(parent, node.dir ? node.files : 1)
+  if (node.dir) countDirectories(parent, 1 + node.directories)
 }
 
 /** Takes a node with all below it out of its directory. */
@@ -112,11 +120,19 @@ export function detach(node: Node): void {
   parent.children.remove(node)
   node.parent = null
   countFiles(parent, node.dir ? -node.files : -1)
+  if (node.dir) countDirectories(parent, -1 - node.directories)
 }
 
 function countFiles(directory: DirectoryNode, count: number): void {
   if (count === 0) return
   for (let at: DirectoryNode | null = directory; at !== null; at = at.parent) at.files += count
+}
+
+/** Counts directories that have been put below one, or taken out. */
+export function countDirectories(directory: DirectoryNode, count: number): void {
+  for (let at: DirectoryNode | null = directory; at !== null; at = at.parent) {
+    at.directories += count
+  }
 }
 
 /** So many levels below the root a path is put together in one piece. */
@@ -182,6 +198,7 @@ export function cloneTree(
   const copy = new DirectoryNode(node.name, parent, node.createdIndex)
   copy.modifiedIndex = node.modifiedIndex
   copy.files = node.files
+  copy.directories = node.directories
   if (node.lease !== null) copyLease(copy, node.lease.expireTime)
   for (const child of node.children.list) {
     if (child.dir) {

@@ -156,8 +156,7 @@ export class TreeCopy {
 /** How many nodes there are to copy, about: columns take time by their length, though little is written. */
 function expectedBelow(top: Node, listing: CopiedPart | undefined): number {
   if (!top.dir || listing?.empty === true) return 0
-  const children = top.children.size
-  return listing?.recursive === false ? children : Math.max(top.files, children)
+  return listing?.recursive === false ? top.children.size : top.nodes
 }
 
 function isListed(node: Node, { hidden, now }: CopiedPart): boolean {

@@ -7,6 +7,7 @@ import type { RunningServer } from '../../../src/server/start.ts'
 import { type Clock, ManualClock } from '../../../src/store/clock.ts'
 import { StoreError } from '../../../src/store/errors.ts'
 import type { Event } from '../../../src/store/event.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { testAlone } from '../../cluster/alone.ts'
 import { useDisk } from '../../persistence/support.ts'
 import {
@@ -536,18 +537,24 @@ test('GETRANGE and DUMP copy nothing for a client that wants no replies', async 
   expect(await client.call('INFO', 'stats')).toContain('keyspace_hits:202\r')
 })
 
-test('a transaction that lists many nodes that change between ends after five million', async () => {
-  const server = await start()
-  const client = await join(server)
-  for (let i = 0; i < 200_000; i++) server.store.set(`/d/_${i}`, '')
-  const pairs = Array.from({ length: 40 }, (_, i) => ['KGET / RECURSIVE', `SET x ${i}`]).flat()
-  const replies = (await transact(client, ...pairs)) as Reply[]
-  const listed = replies.filter((reply, i) => i % 2 === 0 && !(reply instanceof ErrorReply))
-  expect(listed.length).toBe(25)
-  expect(errorText(replies[78])).toMatch(/^ERR too many nodes listed by one transaction/)
-  expect(await client.call('GET', 'x')).toBe('39')
-  expect(await client.call('KGET', '/d', 'RECURSIVE')).not.toBeInstanceOf(ErrorReply)
-})
+test.each([
+  ['files', (store: Store, path: string) => store.set(path, '')],
+  ['directories', (store: Store, path: string) => store.createDirectory(path)],
+] as const)(
+  'a transaction that lists many %s that change between ends after five million',
+  async (_, make) => {
+    const server = await start()
+    const client = await join(server)
+    for (let i = 0; i < 200_000; i++) make(server.store, `/d/_${i}`)
+    const pairs = Array.from({ length: 40 }, (_, i) => ['KGET / RECURSIVE', `SET x ${i}`]).flat()
+    const replies = (await transact(client, ...pairs)) as Reply[]
+    const listed = replies.filter((reply, i) => i % 2 === 0 && !(reply instanceof ErrorReply))
+    expect(listed.length).toBe(25)
+    expect(errorText(replies[78])).toMatch(/^ERR too many nodes listed by one transaction/)
+    expect(await client.call('GET', 'x')).toBe('39')
+    expect(await client.call('KGET', '/d', 'RECURSIVE')).not.toBeInstanceOf(ErrorReply)
+  },
+)
 
 test('a transaction that takes rights from a user with much to judge, over and over, ends after five million', async () => {
   const server = await start()

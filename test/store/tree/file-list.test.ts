@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { Store } from '../../../src/store/store.ts'
 import type { FileNode } from '../../../src/store/tree/node.ts'
-import { pathOf } from '../../../src/store/tree/node.ts'
+import { nodesBelow, pathOf } from '../../../src/store/tree/node.ts'
 import { writeOrMove } from '../random-writes.ts'
 
 /** Checks what must hold at any time. @returns the paths of the visible files */
@@ -40,6 +40,16 @@ function childrenOf(store: Store, path: string) {
   return node?.dir ? [...node.children.values()].map((child) => [child.name, child] as const) : []
 }
 
+/** Checks that each directory knows how many nodes it has. */
+function expectCounted({ root }: Store): void {
+  for (const node of [root, ...nodesBelow(root)]) {
+    if (!node.dir) continue
+    const below = [...nodesBelow(node)]
+    expect(node.nodes).toBe(below.length)
+    expect(node.files).toBe(below.filter(({ dir }) => !dir).length)
+  }
+}
+
 test('the list has every file of the tree, whatever has happened to it', () => {
   const steps = fc.array(fc.tuple(writeOrMove, fc.integer({ min: 0, max: 20 })), { maxLength: 40 })
   fc.assert(
@@ -50,6 +60,7 @@ test('the list has every file of the tree, whatever has happened to it', () => {
         step(store)
         clock.advance(ms)
         expect(listed(store)).toEqual(inTree(store))
+        expectCounted(store)
         if (ms === 7) store = store.clone()
         if (ms === 8) store.recovery(store.save())
         if (reclaims) store.reclaim(Number.POSITIVE_INFINITY)
