@@ -37,6 +37,8 @@ interface KeyPatterns {
   readonly byFirst: ReadonlyMap<number, readonly AllowedKeys[]>
 }
 
+/** What a rule has besides a pattern or an argument, such as `+config|get|`, in bytes, about. */
+const RULE_BYTES = 32
 const KEY_PREFIXES = ['', '%R~', '%W~', '~']
 
 /**
@@ -198,11 +200,14 @@ export class Selector {
     for (const { id } of command.subcommands) this.#setBit(id, allowed)
   }
 
-  /** What the patterns of keys and channels have together, in bytes. */
-  get patternBytes(): number {
-    let bytes = 0
-    for (const text of this.#keyRules.keys()) bytes += text.length
-    for (const channel of this.#channels) bytes += channel.length
+  /** The length of its rules, about: patterns of keys and channels, and first arguments. */
+  get ruleBytes(): number {
+    let bytes = RULE_BYTES
+    for (const text of this.#keyRules.keys()) bytes += RULE_BYTES + text.length
+    for (const channel of this.#channels) bytes += RULE_BYTES + channel.length
+    for (const args of this.firstArguments.values()) {
+      for (const arg of args.keys()) bytes += RULE_BYTES + arg.length
+    }
     return bytes
   }
 

@@ -5,6 +5,9 @@ import { RuleError } from './rule-error.ts'
 import { asSaved, asSavedInSelector, ruleText, selectorRules } from './rule-words.ts'
 import { READ, Selector } from './selector.ts'
 
+/** A password in a description: `#`, its hash and a blank. */
+const PASSWORD_BYTES = 66
+
 /** Every client is this user until it gives another name. */
 export const DEFAULT_USER = 'default'
 
@@ -162,9 +165,10 @@ export class User {
     return flags
   }
 
-  /** What the patterns of its rules have together, in bytes. */
-  get patternBytes(): number {
-    return this.#selectors.reduce((sum, { patternBytes }) => sum + patternBytes, 0)
+  /** The length of its rules, about, with its passwords. */
+  get ruleBytes(): number {
+    const passwords = PASSWORD_BYTES * this.#passwords.size
+    return this.#selectors.reduce((sum, { ruleBytes }) => sum + ruleBytes, passwords)
   }
 
   /** All rules, as ACL LIST shows them; Redis does not quote what has a blank in it. */

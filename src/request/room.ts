@@ -1,3 +1,4 @@
+import type { User } from '../access/user.ts'
 import { type MemoryGauge, MIN_STEP_BYTES } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { CommandError } from './arguments/errors.ts'
@@ -61,6 +62,15 @@ export function noRoom(): CommandError {
  */
 export function checkRoomToRead(memory: MemoryGauge, bytes: number): void {
   if (bytes >= MIN_STEP_BYTES && !memory.heapHasRoomToRead(bytes)) throw noRoom()
+}
+
+/** How many times their length rules take while they are put together. */
+const DESCRIPTION_FACTOR = 4
+
+/** @throws CommandError if the heap has no room for the rules of users */
+export function checkRoomToDescribe(memory: MemoryGauge, users: readonly User[]): void {
+  const bytes = users.reduce((sum, { ruleBytes }) => sum + ruleBytes, 0)
+  checkRoomToRead(memory, DESCRIPTION_FACTOR * bytes)
 }
 
 /** What a node takes in a copy of the tree, in bytes of the heap, while the copy is made. */

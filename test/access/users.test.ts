@@ -363,3 +363,23 @@ test('a line of a conf file that says a user in its own words is not worked out 
   expect(users.isDefinedBy('u', [rules.join(' ')])).toBe(false)
   expect(users.isDefinedBy('other', rules)).toBe(false)
 })
+
+test.each<[string, (i: number) => string]>([
+  ['passwords', (i) => `#${String(i).padStart(64, '0')}`],
+  ['key patterns', (i) => `%R~${i}`],
+  ['channels', (i) => `&${i}`],
+  ['first arguments', (i) => `+get|${i}`],
+  ['selectors', () => '(+get)'],
+  ['rules of selectors', (i) => `(+get ~${i} &${i} +set|${i})`],
+])('%s count in what it takes to describe a user', (_, rule) => {
+  const users = new Users(catalogue, () => false)
+  users.set(
+    'u',
+    Array.from({ length: 1000 }, (_, i) => rule(i)),
+  )
+  const user = users.get('u')
+  const { length } = user?.describe() ?? ''
+  expect(length).toBeGreaterThan(3000)
+  expect(user?.ruleBytes).toBeGreaterThan(0.9 * length)
+  expect(user?.ruleBytes).toBeLessThan(15 * length)
+})

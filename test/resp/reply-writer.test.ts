@@ -329,6 +329,14 @@ describe('long values and sources', () => {
     expect(looks / COUNT).toBeLessThan(20)
   })
 
+  test('a long string counts as memory of the reply, because it has been made for it', () => {
+    const writer = new ReplyWriter()
+    for (let i = 0; i < 10; i++) writer.bulk('x'.repeat(MIN_REFERENCED_BYTES))
+    expect(writer.ownLength).toBeGreaterThan(10 * MIN_REFERENCED_BYTES)
+    for (let i = 0; i < 10; i++) writer.bulk(Buffer.alloc(MIN_REFERENCED_BYTES))
+    expect(writer.ownLength).toBeLessThan(11 * MIN_REFERENCED_BYTES)
+  })
+
   test('a list goes out in pieces, and the first one at once', () => {
     const writer = new ReplyWriter()
     const items = Array.from({ length: 50_000 }, (_, i) => `item ${i}`)

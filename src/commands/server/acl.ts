@@ -1,7 +1,6 @@
 // ACL
 
 import { CATEGORIES, findCategory } from '../../access/categories.ts'
-import type { User } from '../../access/user.ts'
 import { UsersError } from '../../access/users.ts'
 import { pathFromBytes } from '../../config/config.ts'
 import { replaceFile } from '../../config/replace-file.ts'
@@ -13,7 +12,7 @@ import type { AuditedCommand, Command, Flag } from '../../request/command.ts'
 import { dryRunText } from '../../request/denial-text.ts'
 import { checkWork } from '../../request/exec-limits.ts'
 import { denialOf } from '../../request/permission.ts'
-import { checkRoomToRead, keptRuleBytes } from '../../request/room.ts'
+import { checkRoomToDescribe, keptRuleBytes } from '../../request/room.ts'
 import { writeSharedList } from '../../resp/reply-list.ts'
 import { randomBytes } from '../../text/random-bytes.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -149,18 +148,9 @@ function loadUsers({ server, reply }: Client): void {
   reply.ok()
 }
 
-/** How many times the bytes of patterns all rules take while they are put together. */
-const DESCRIPTION_FACTOR = 4
-
-/** @throws CommandError if the heap has no room for the rules of users */
-function checkRoomToDescribe({ memory }: ServerContext, users: readonly User[]): void {
-  const bytes = users.reduce((sum, { patternBytes }) => sum + patternBytes, 0)
-  checkRoomToRead(memory, DESCRIPTION_FACTOR * bytes)
-}
-
 function saveUsers({ server, reply }: Client): void {
   const file = aclFile(server)
-  checkRoomToDescribe(server, server.users.all)
+  checkRoomToDescribe(server.memory, server.users.all)
   const { users, logger } = server
   try {
     const lines = users.describeForFile().map((line) => `${line}\n`)
@@ -228,7 +218,7 @@ const subcommands: readonly Command[] = [
         reply.null()
         return
       }
-      checkRoomToDescribe(server, [user])
+      checkRoomToDescribe(server.memory, [user])
       replyUser(reply, user)
     },
   },
@@ -252,7 +242,7 @@ const subcommands: readonly Command[] = [
     arity: 2,
     flags: ADMIN_FLAGS,
     run({ server, reply }) {
-      checkRoomToDescribe(server, server.users.all)
+      checkRoomToDescribe(server.memory, server.users.all)
       replyBulks(reply, server.users.describe())
     },
   },

@@ -11,6 +11,7 @@ import { textOf } from '../../request/arguments/token.ts'
 import type { Client, ServerContext } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { replyLater } from '../../request/reply-later.ts'
+import { checkRoomToDescribe } from '../../request/room.ts'
 import { systemReason } from '../../text/system-reason.ts'
 import { withHelp } from '../subcommand-help.ts'
 
@@ -70,8 +71,9 @@ function setDirectives(client: Client, args: readonly string[]): void {
 }
 
 /** Users who are kept in an ACL file have no lines in the conf file. */
-function usersForRewrite({ config, users }: ServerContext): RewrittenUsers {
+function usersForRewrite({ config, memory, users }: ServerContext): RewrittenUsers {
   const own = config.get('aclfile') === '' ? users.all : []
+  checkRoomToDescribe(memory, own)
   const plain = users.isPlainDefault(config.get('requirepass'))
   return {
     lines: new Map(
@@ -93,8 +95,9 @@ function rewriteFile(server: ServerContext): void {
   if (configFile === undefined) {
     throw new CommandError('ERR The server is running without a config file')
   }
+  const users = usersForRewrite(server)
   try {
-    rewriteConfigFile(configFile, config, usersForRewrite(server))
+    rewriteConfigFile(configFile, config, users)
   } catch (error) {
     logger.warn({ err: error }, 'CONFIG REWRITE failed')
     throw new CommandError(`ERR Rewriting config file: ${systemReason(error)}`)
