@@ -7,6 +7,16 @@ import type { Shared } from './shared-memory.ts'
 /** An item that is listed takes about this much memory, in bytes. */
 const ITEM_BYTES = 16
 
+/** A string takes about this much memory besides its characters, in bytes. */
+const STRING_BYTES = 24
+
+/** Memory that strings take, such as a request's arguments, which end with it unless a list keeps them. */
+export function textBytes(texts: readonly string[]): number {
+  let bytes = STRING_BYTES * texts.length
+  for (const { length } of texts) bytes += length
+  return bytes
+}
+
 /**
  * Writes a list of any length, without its header: a piece at once, and the rest as it is sent.
  *
@@ -39,8 +49,9 @@ export function writeSharedList<Item>(
 export function listSource<Item>(
   items: readonly Item[],
   write: (reply: ReplyWriter, item: Item) => void,
+  ownBytes = 0,
 ): ReplySource {
-  return new ListSource(items, write, 0)
+  return new ListSource(items, write, ownBytes)
 }
 
 /**

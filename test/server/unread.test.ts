@@ -424,3 +424,29 @@ test('a monitor is not disconnected for a long line, as in Redis', async () => {
   const lines = await monitor.bytesUntil('"PING"\r\n')
   expect(lines.includes(` "SET" "k" "${'\\x01'.repeat(40 * MB)}"\r\n+`)).toBe(true)
 })
+
+test.each([
+  ['COMMAND', 'GETKEYS', 'MGET'],
+  ['COMMAND', 'GETKEYSANDFLAGS', 'MGET'],
+  ['PUBSUB', 'NUMSUB'],
+  ['ACL user', 'PUBSUB', 'NUMSUB'],
+])('names that a reply to %s %s repeats count until they are sent', async (...words) => {
+  const names = Array.from({ length: 2500 }, (_, i) => String(i).padStart(8000, 'n'))
+  const server = await start()
+  const [client, observer] = [await join(server), await join(server)]
+  if (words[0] === 'ACL user') {
+    words.shift()
+    await client.call('ACL', 'SETUSER', 'u', 'on', 'nopass', 'allchannels', '~u', '+@all')
+    await client.call('AUTH', 'u', 'any')
+  }
+  client.socket.pause()
+  client.send(...words, ...names)
+  const unread = async (): Promise<number> => {
+    const list = (await observer.call('CLIENT', 'LIST')) as string
+    return Math.max(...[...list.matchAll(/ omem=(\d+)/g)].map(([, bytes]) => Number(bytes)))
+  }
+  await expect.poll(unread, { timeout: 10_000 }).toBeGreaterThan(19 * MB)
+  expect(await unread()).toBeLessThan(23 * MB)
+  client.socket.resume()
+  expect(await client.next()).toHaveLength(words[0] === 'PUBSUB' ? 5000 : 2500)
+})

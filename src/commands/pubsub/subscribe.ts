@@ -9,7 +9,13 @@ import type { Command, Flag } from '../../request/command.ts'
 import { mayListen, mayReadKey } from '../../request/permission.ts'
 import { checkRoomToRead } from '../../request/room.ts'
 import { isLongSearch, Search, triesOf } from '../../request/search.ts'
-import { listSource, writeBulk, writeInPieces, writeList } from '../../resp/reply-list.ts'
+import {
+  listSource,
+  textBytes,
+  writeBulk,
+  writeInPieces,
+  writeList,
+} from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import type { Value } from '../../store/value.ts'
 import { Glob } from '../../text/glob.ts'
@@ -20,7 +26,7 @@ const SUBSCRIBE_FLAGS: readonly Flag[] = ['pubsub', 'noscript', 'loading', 'stal
 const KEYSPACE_CHANNEL = '__keyspace@0__:'
 /** A channel that is listed takes this much memory, in bytes: the channel itself is kept anyway. */
 const REFERENCE_BYTES = 8
-/** A channel with its count takes this much. */
+/** A channel with its count takes this much besides its name. */
 const COUNT_BYTES = 40
 /** And this much of the heap while the list moves to a longer one. */
 const PLACE_BYTES = 24
@@ -71,13 +77,14 @@ function replyCounts({ server, reply, user }: Client, channels: readonly string[
     channel,
     count: server.pubsub.subscribers(channel),
   }))
+  const bytes = COUNT_BYTES * channels.length + textBytes(channels)
   const write = (writer: ReplyWriter, { channel, count }: (typeof counts)[number]): void => {
     writer.bulk(channel)
     writer.integer(count)
   }
   if (user.unrestricted) {
     reply.array(2 * channels.length)
-    writeList(reply, counts, write, COUNT_BYTES * channels.length)
+    writeList(reply, counts, write, bytes)
     return
   }
   const tries = triesOf(user)
@@ -85,14 +92,14 @@ function replyCounts({ server, reply, user }: Client, channels: readonly string[
   const search = new Search({
     texts: channels.values() as Iterator<string, undefined>,
     tries,
-    weight: () => COUNT_BYTES * channels.length,
+    weight: () => bytes,
     look: (channel) => {
       if (!mayKnowChannel(user, channel)) counts[at].count = 0
       at++
     },
     reply: (writer) => {
       writer.array(2 * channels.length)
-      return listSource(counts, write)
+      return listSource(counts, write, bytes)
     },
   })
   writeInPieces(reply, search, isLongSearch(channels.length, tries))

@@ -7,7 +7,7 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import { categoriesOf } from '../../request/categories.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { type UsedKeys, usedKeys } from '../../request/key-specs.ts'
-import { writeList } from '../../resp/reply-list.ts'
+import { textBytes, writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { Glob } from '../../text/glob.ts'
 import { withHelp } from '../subcommand-help.ts'
@@ -194,10 +194,10 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
           return
         }
         reply.array(args.length - 2)
-        writeList(reply, args.slice(2), (piece, name) => {
-          const named = catalogue.find(name)
-          if (named === undefined) piece.null()
-          else infos.write(piece, named)
+        const named = args.slice(2).map((name) => catalogue.find(name))
+        writeList(reply, named, (piece, each) => {
+          if (each === undefined) piece.null()
+          else infos.write(piece, each)
         })
       },
     },
@@ -241,7 +241,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         const request = args.slice(2)
         const used = keysOf(catalogue.findRequested(request), request)
         reply.array(countOf(used))
-        for (const { keys } of used) writeList(reply, keys, (piece, key) => piece.bulk(key))
+        for (const { keys } of used) writeList(reply, keys, writeBulk, textBytes(keys))
       },
     },
     {
@@ -261,12 +261,13 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
         const used = keysOf(catalogue.findRequested(request), request)
         reply.array(countOf(used))
         for (const { keys, flags } of used) {
-          writeList(reply, keys, (piece, key) => {
+          const write = (piece: ReplyWriter, key: string): void => {
             piece.array(2)
             piece.bulk(key)
             piece.set(flags.length)
             for (const flag of flags) piece.simple(flag)
-          })
+          }
+          writeList(reply, keys, write, textBytes(keys))
         }
       },
     },
