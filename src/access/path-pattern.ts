@@ -47,7 +47,11 @@ export class PathPattern {
 
   /** Whether the pattern matches whatever is, or could be, below a clean, absolute path. */
   coversBelow(path: string): boolean {
-    return this.#prefix !== undefined && (path === '/' ? path : `${path}/`).startsWith(this.#start)
+    const start = this.#start
+    if (this.#prefix === undefined) return false
+    if (path.length >= start.length) return path.startsWith(start)
+    // The slash that follows the path is not joined to it, because that would copy the path for each pattern.
+    return start.length === path.length + 1 && start.endsWith('/') && start.startsWith(path)
   }
 
   /** Whether the pattern matches whatever a tree pattern of PSUBSCRIBE can match. */

@@ -132,6 +132,11 @@ export class Selector {
     return this.allKeys ? 0 : this.#keyPatterns.all.length
   }
 
+  /** How many patterns {@link allowsChannel} may have to try. */
+  get channelCount(): number {
+    return this.allChannels ? 0 : this.#channels.size
+  }
+
   /** Whether all that is, or could be, below a clean, absolute path may be used. */
   allowsBelow(path: string, access: number): boolean {
     if (this.allKeys) return true

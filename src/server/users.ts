@@ -8,6 +8,9 @@ import type { Dispatcher } from '../request/dispatcher.ts'
 import { denialOf, mayListen } from '../request/permission.ts'
 import { systemReason } from '../text/system-reason.ts'
 
+/** Comparing so many bytes more of a name with a pattern counts as one try more. */
+const BYTES_PER_TRY = 64
+
 /**
  * The users that a configuration names: `requirepass`, lines `user`, `aclfile`.
  *
@@ -61,7 +64,7 @@ export function loadAclFile(users: Users, file: string): void {
 export class Revocation {
   readonly #server: ServerContext
   readonly #dispatcher: Dispatcher
-  /** How many rights the present change has made it judge. */
+  /** How many names the present change has made it judge; long ones count more. */
   #judged = 0
 
   constructor(server: ServerContext, dispatcher: Dispatcher) {
@@ -71,8 +74,9 @@ export class Revocation {
 
   onNarrowed(user: User): number {
     this.#judged = 0
-    for (const client of this.#clientsOf(user)) if (!this.#mayGoOn(client)) client.drop()
-    return this.#judged * user.selectors.length
+    const clients = this.#clientsOf(user)
+    for (const client of clients) if (!this.#mayGoOn(client)) client.drop()
+    return clients.length + this.#judged * patternsOf(user)
   }
 
   onRemoved(user: User): void {
@@ -92,7 +96,6 @@ export class Revocation {
 
   #mayGoOn(client: Client): boolean {
     const { user, awaited, watched } = client
-    this.#judged++
     for (const channel of client.channels) if (!this.#mayListen(user, channel, false)) return false
     for (const pattern of client.patterns) if (!this.#mayListen(user, pattern, true)) return false
     if (client.monitor && !this.#may(user, ['monitor'])) return false
@@ -101,13 +104,26 @@ export class Revocation {
   }
 
   #mayListen(user: User, channel: string, isPattern: boolean): boolean {
-    this.#judged++
+    this.#judged += triesOfName(channel)
     return mayListen(user, channel, isPattern)
   }
 
   #may(user: User, request: readonly string[]): boolean {
-    this.#judged += request.length
+    for (const word of request) this.#judged += triesOfName(word)
     const access = this.#dispatcher.find(request)?.access
     return access !== undefined && denialOf(user, access, request, this.#server.store) === undefined
   }
+}
+
+/** How many patterns a name is compared with at most. A selector counts even if it has none. */
+function patternsOf({ selectors }: User): number {
+  return selectors.reduce(
+    (sum, { patternCount, channelCount }) => sum + Math.max(1, patternCount + channelCount),
+    0,
+  )
+}
+
+/** Comparing a long name with a pattern counts as several tries. */
+function triesOfName({ length }: string): number {
+  return 1 + Math.floor(length / BYTES_PER_TRY)
 }

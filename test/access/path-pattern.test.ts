@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { PathPattern } from '../../src/access/path-pattern.ts'
 import { cleanPath } from '../../src/store/path.ts'
 import { matchGlob } from '../../src/text/glob.ts'
@@ -112,4 +112,35 @@ test.each([
   const before = process.memoryUsage().heapUsed
   const { text } = new PathPattern(pattern)
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(128 * text.length)
+})
+
+test('what is covered below a path is found out without a copy of the path', () => {
+  const path = `/${'x'.repeat(15_000)}`
+  const patterns = ['b*', 'x*', path, `${path}*`, `${path}/*`, `${path}/x*`].map(
+    (pattern) => new PathPattern(pattern),
+  )
+  const compared = new Set<number>()
+  const { startsWith } = String.prototype
+  String.prototype.startsWith = function (this: string, ...args) {
+    if (args[0].length < 9) compared.add(this.length)
+    return startsWith.apply(this, args)
+  }
+  onTestFinished(() => {
+    String.prototype.startsWith = startsWith
+  })
+  const covered = patterns.map((pattern) => pattern.coversBelow(path))
+  expect(covered).toEqual([false, true, false, true, true, false])
+  expect([...compared]).toEqual([path.length])
+})
+
+test('what is covered below a path is what begins with the path and a slash', () => {
+  const part = fc.constantFrom('/', '/a', '/ab', '/a/b', '/ab/a', '/b')
+  fc.assert(
+    fc.property(part, part, fc.constantFrom('', '/', 'a'), (path, start, end) => {
+      const below = path === '/' ? path : `${path}/`
+      const pattern = new PathPattern(`${start}${end}*`)
+      const covers = below.startsWith(pattern.text.slice(0, -1))
+      expect(pattern.coversBelow(path)).toBe(covers)
+    }),
+  )
 })

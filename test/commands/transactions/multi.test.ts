@@ -577,3 +577,21 @@ test('a transaction that takes rights from a user with much to judge, over and o
   expect(await client.call('ACL', 'SETUSER', 'u', 'resetchannels')).toBe('OK')
   await other.closed
 })
+
+test.each([
+  ['many patterns', 500, 'x'],
+  ['long names', 1, 'x'.repeat(15_000)],
+])('rights count by what it takes to judge them: %s', async (_, patterns, name) => {
+  const server = await start()
+  const client = await join(server)
+  const keys = Array.from({ length: patterns }, (_, i) => `~a${i}*`)
+  await client.call('ACL', 'SETUSER', 'u', 'on', 'nopass', '+@all', ...keys, '~x*')
+  const other = await join(server, 3)
+  await other.call('AUTH', 'u', '')
+  await other.call('WATCH', ...Array.from({ length: 1000 }, (_, i) => `${name}${i}`))
+  const changes = ['ACL SETUSER u ~y', `ACL SETUSER u resetkeys ${keys.join(' ')} ~x*`]
+  const requests = Array.from({ length: 25 }, () => changes).flat()
+  const replies = (await transact(client, ...requests)) as Reply[]
+  expect(replies[1]).toBe('OK')
+  expect(errorText(replies[49])).toMatch(/^ERR too many rights judged by one transaction/)
+})
