@@ -5,14 +5,7 @@ import { allocateLarge } from '../store/large-allocation.ts'
 import type { StoreState } from '../store/store.ts'
 import { type ChangeSet, emptySet, type StoredValue, Tally } from '../store/tree/changes.ts'
 import { keptName } from '../store/tree/kept-name.ts'
-import {
-  attach,
-  countDirectories,
-  DirectoryNode,
-  detach,
-  FileNode,
-  type Node,
-} from '../store/tree/node.ts'
+import { attach, DirectoryNode, detach, FileNode, link, type Node } from '../store/tree/node.ts'
 import { copyValue, writeValue } from '../store/value.ts'
 import { bootId } from './boot.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
@@ -37,7 +30,7 @@ import { type Marker, readMarker } from './marker.ts'
 import { decodeMeta, type Meta } from './meta.ts'
 import { decodeDirectory, decodeNode, decodeStoredValue, type NodeFields } from './node-record.ts'
 import { Orphans } from './orphans.ts'
-import { findCircles, isIn, reachableFrom } from './reach.ts'
+import { countAll, findCircles, isIn, reachableFrom } from './reach.ts'
 import { decodeValuePiece, piecesOf } from './value-record.ts'
 
 export interface LoadOptions {
@@ -186,7 +179,7 @@ class Loader {
     const root = await this.#readDirectories()
     const live = reachableFrom(root)
     this.#cutCircles(live)
-    this.#countDirectories()
+    countAll([...this.#directories.values()])
     if (this.#orphans === undefined) this.#dropUnreachable(live)
     await this.#readFiles()
     await this.#readValues()
@@ -288,9 +281,8 @@ class Loader {
         continue
       }
       if (parent.children.has(directory.name)) this.damage('two directories have one name')
-      // Counted when no directory lies below itself any more: a walk upwards would have no end.
-      parent.children.add(directory)
-      directory.parent = parent
+      // To be counted when no directory lies below itself any more.
+      link(parent, directory)
     }
     return root
   }
@@ -307,14 +299,6 @@ class Loader {
     for (const end of ends) {
       this.#cut.add((end.parent as DirectoryNode).id, end)
       detach(end)
-    }
-  }
-
-  #countDirectories(): void {
-    // Cutting a circle has counted, too.
-    for (const directory of this.#directories.values()) directory.directories = 0
-    for (const { parent } of this.#directories.values()) {
-      if (parent !== null) countDirectories(parent, 1)
     }
   }
 

@@ -1,4 +1,4 @@
-import type { DirectoryNode, Node } from '../store/tree/node.ts'
+import { countDirectories, type DirectoryNode, type Node } from '../store/tree/node.ts'
 
 /** Whether a node is in the tree below `root`. */
 export function isIn(root: DirectoryNode, node: Node): boolean {
@@ -53,4 +53,11 @@ export function findCircles(
     if (isCircular[way]) count += ways.size - metBefore
   }
   return { ends, count }
+}
+
+/** Counts the directories below each of these, none of which lies below itself. */
+export function countAll(directories: readonly DirectoryNode[]): void {
+  // Cutting a circle has counted, too.
+  for (const directory of directories) directory.directories = 0
+  for (const { parent } of directories) if (parent !== null) countDirectories(parent, 1)
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findCircles, isIn, reachableFrom } from '../../src/persistence/reach.ts'
-import { attach, DirectoryNode, detach } from '../../src/store/tree/node.ts'
+import { countAll, findCircles, isIn, reachableFrom } from '../../src/persistence/reach.ts'
+import { DirectoryNode, detach, link, nodesBelow } from '../../src/store/tree/node.ts'
 
 /** Whether there is no end above a directory. */
 function isEndless(directory: DirectoryNode, count: number): boolean {
@@ -18,7 +18,7 @@ test('circles are found as by a naive walk, and are none once their ends are cut
       const all = parents.map((_, i) => new DirectoryNode(String(i), null, 1))
       const [root] = all
       for (const [i, parent] of parents.entries()) {
-        if (i > 0 && parent !== null) attach(all[parent % length], all[i])
+        if (i > 0 && parent !== null) link(all[parent % length], all[i])
       }
       const live = reachableFrom(root)
       const { ends, count } = findCircles(all, live)
@@ -28,6 +28,8 @@ test('circles are found as by a naive walk, and are none once their ends are cut
         detach(end)
       }
       expect(findCircles(all, live)).toEqual({ ends: [], count: 0 })
+      countAll(all)
+      for (const each of all) expect(each.nodes).toBe([...nodesBelow(each)].length)
       for (const each of all) expect(live.has(each)).toBe(isIn(root, each))
     }),
     { numRuns: 1000 },

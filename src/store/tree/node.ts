@@ -107,10 +107,15 @@ export class DirectoryNode {
 
 /** Adds a node to its directory. */
 export function attach(parent: DirectoryNode, node: Node): void {
-  parent.children.add(node)
-  node.parent = parent
+  link(parent, node)
   countFiles(parent, node.dir ? node.files : 1)
   if (node.dir) countDirectories(parent, 1 + node.directories)
+}
+
+/** Like {@link attach}, but counts nothing, and so comes to an end where a directory lies below itself. */
+export function link(parent: DirectoryNode, node: Node): void {
+  parent.children.add(node)
+  node.parent = parent
 }
 
 /** Takes a node with all below it out of its directory. */
