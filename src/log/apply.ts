@@ -235,6 +235,7 @@ export function silentClient(server: ServerContext): Client {
     copiedBytes: Number.NEGATIVE_INFINITY,
     copiedForReplies: Number.NEGATIVE_INFINITY,
     triedPatterns: Number.NEGATIVE_INFINITY,
+    searchTries: 0,
     judgedRights: Number.NEGATIVE_INFINITY,
     blocked: false,
     bufferedInput: 0,

@@ -70,6 +70,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   copiedForReplies: number
   /** How many patterns of its user its SLOWLOGs, SCANs and RANDOMKEYs have tried, about. */
   triedPatterns: number
+  /** What the searches of the present EXEC take together, in comparisons with patterns. */
+  searchTries: number
   /** How many rights of clients the changes of users have made the server judge. */
   judgedRights: number
   /** The request that waits for something to happen in the tree (KWAIT). */

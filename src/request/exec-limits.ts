@@ -38,6 +38,7 @@ export function beginExecuting(client: Client): void {
   client.copiedBytes = 0
   client.copiedForReplies = 0
   client.triedPatterns = 0
+  client.searchTries = 0
   client.judgedRights = 0
 }
 

@@ -1,7 +1,9 @@
 import type { User } from '../access/user.ts'
+import { writeInPieces } from '../resp/reply-list.ts'
 import type { ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
 import type { Shared } from '../resp/shared-memory.ts'
 import type { References } from '../store/loose-values.ts'
+import type { Client } from './client.ts'
 
 /** A piece compares texts with about this many patterns, which takes about a millisecond. */
 const TRIES_PER_PIECE = 8192
@@ -10,8 +12,8 @@ const CHARACTERS_PER_TRY = 64
 
 /** What is looked for among many texts. */
 export interface Sought {
-  /** As they were when the request came. */
-  readonly texts: Iterator<string, undefined>
+  /** As they were when the request came. Null says that looking for the next one takes longer. */
+  readonly texts: Iterator<string | null, undefined>
   /** How many patterns each of them is compared with, about. */
   readonly tries: number
   /** The texts, and what is found by the one search that is being sent. */
@@ -62,16 +64,28 @@ export class Search implements ReplySource {
     for (let left = TRIES_PER_PIECE; left > 0; ) {
       const { value: text } = sought.texts.next()
       if (text === undefined) return false
+      left--
+      if (text === null) continue
       sought.look(text)
-      left -= 1 + triesFor(sought.tries, 1, text.length)
+      left -= triesFor(sought.tries, 1, text.length)
     }
     return true
   }
 }
 
-/** Whether a search among so many texts surely takes several pieces. */
-export function isLongSearch(texts: number, tries: number): boolean {
-  return texts * (1 + tries) > TRIES_PER_PIECE
+/**
+ * Replies with a search: a piece of it at once, and the rest as it is sent. In an EXEC whose searches before it have
+ * taken a piece together, nothing of it is done at once.
+ *
+ * @param texts how many there are
+ * @param tries how many patterns each is compared with
+ */
+export function replySearch(client: Client, search: Search, texts: number, tries: number): void {
+  const { reply, executing } = client
+  const isLate = executing && client.searchTries > TRIES_PER_PIECE
+  if (executing) client.searchTries += texts * (1 + tries)
+  if (isLate) reply.produce(search)
+  else writeInPieces(reply, search)
 }
 
 /** As how many tries it counts to compare texts of so many characters together with so many patterns each. */

@@ -34,6 +34,7 @@ export class Session {
   copiedBytes = 0
   copiedForReplies = 0
   triedPatterns = 0
+  searchTries = 0
   judgedRights = 0
   owed = 0
   owedBytes = 0

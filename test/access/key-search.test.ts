@@ -1,7 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { User } from '../../src/access/user.ts'
 import { Search } from '../../src/request/search.ts'
+import { ReplyWriter } from '../../src/resp/reply-writer.ts'
 import type { RunningServer } from '../../src/server/start.ts'
+import { TreeWalk } from '../../src/store/tree/tree-copy.ts'
 import { join, type RawClient, type Reply, start } from '../server/raw-client.ts'
 
 afterEach(() => {
@@ -108,6 +110,40 @@ test('an EXEC that counts often copies the keys once', async () => {
   for (let i = 0; i < TIMES; i++) await user.call('DBSIZE')
   expect(await user.call('EXEC')).toEqual(new Array(TIMES).fill(READABLE.length))
   expect(new Set(copy.mock.results.map(({ value }) => value)).size).toBe(1)
+})
+
+test.each([[['DBSIZE']], [['KEYS', 'd1/*7']], [['PUBSUB', 'CHANNELS', 'd1*7']]])(
+  'an EXEC of many short searches, such as %j, begins few at once',
+  async (request) => {
+    const { user, admin } = await large(200)
+    const channels = Array.from({ length: 200 }, (_, i) => `d1${i}`)
+    await admin.call('SUBSCRIBE', ...channels)
+    await user.call('MULTI')
+    for (let i = 0; i < 100; i++) await user.call(...request)
+    const produce = vi.spyOn(ReplyWriter.prototype, 'produce')
+    const replies = (await user.call('EXEC')) as Reply[]
+    expect(replies.length).toBe(100)
+    expect(new Set(replies.map((reply) => JSON.stringify(reply))).size).toBe(1)
+    // 200 texts and 20 patterns each: the first two or three fill a piece.
+    expect(produce.mock.calls.length).toBeGreaterThanOrEqual(97)
+  },
+)
+
+test('empty directories are passed over in pieces', async () => {
+  const { user, server } = await large(7)
+  for (let i = 0; i < 50_000; i++) server.store.createDirectory(`/empty/${i}`)
+  const steps: number[] = []
+  const step = vi.spyOn(TreeWalk.prototype, 'next')
+  const next = Search.prototype.next
+  vi.spyOn(Search.prototype, 'next').mockImplementation(function (this: Search, reply) {
+    step.mockClear()
+    const more = next.call(this, reply)
+    steps.push(step.mock.calls.length)
+    return more
+  })
+  expect(await user.call('DBSIZE')).toBe(0)
+  expect(steps.reduce((sum, count) => sum + count)).toBeGreaterThan(100_000)
+  expect(Math.max(...steps)).toBeLessThan(10_000)
 })
 
 test('a directory that has been removed is not counted while its nodes are still reclaimed', async () => {

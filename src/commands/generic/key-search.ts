@@ -2,8 +2,7 @@ import { READ } from '../../access/selector.ts'
 import type { User } from '../../access/user.ts'
 import { keyOfPath } from '../../keyspace/key.ts'
 import type { Client } from '../../request/client.ts'
-import { isLongSearch, Search, triesOf } from '../../request/search.ts'
-import { writeInPieces } from '../../resp/reply-list.ts'
+import { replySearch, Search, triesOf } from '../../request/search.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
 import { type TreeCopy, TreeWalk } from '../../store/tree/tree-copy.ts'
 
@@ -51,12 +50,13 @@ export function searchKeys(client: Client, search: KeySearch): void {
     },
     reply: (writer) => search.reply(writer, copy),
   })
-  writeInPieces(reply, source, isLongSearch(server.store.root.nodes, tries))
+  replySearch(client, source, copy.length, tries)
 }
 
-/** The paths of all files of a copy. */
-function* filesOf(copy: TreeCopy, walk: TreeWalk): Generator<string, undefined> {
+/** The paths of all files of a copy; null for a step that comes to none. */
+function* filesOf(copy: TreeCopy, walk: TreeWalk): Generator<string | null, undefined> {
   for (let step = walk.next(); step !== 'done'; step = walk.next()) {
-    if (step === 'node' && copy.values[walk.position] !== undefined) yield walk.prefix + walk.name
+    const isFile = step === 'node' && copy.values[walk.position] !== undefined
+    yield isFile ? walk.prefix + walk.name : null
   }
 }

@@ -8,14 +8,8 @@ import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { mayListen, mayReadKey } from '../../request/permission.ts'
 import { checkRoomToRead } from '../../request/room.ts'
-import { isLongSearch, Search, triesOf } from '../../request/search.ts'
-import {
-  listSource,
-  textBytes,
-  writeBulk,
-  writeInPieces,
-  writeList,
-} from '../../resp/reply-list.ts'
+import { replySearch, Search, triesOf } from '../../request/search.ts'
+import { listSource, textBytes, writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import type { Value } from '../../store/value.ts'
 import { Glob } from '../../text/glob.ts'
@@ -48,7 +42,8 @@ function mayKnowChannel(user: User, channel: string): boolean {
 }
 
 /** PUBSUB CHANNELS: as they are now, chosen in pieces, because a user may have many patterns. */
-function replyChannels({ server, reply, user }: Client, glob: Glob | undefined): void {
+function replyChannels(client: Client, glob: Glob | undefined): void {
+  const { server, user } = client
   const { pubsub } = server
   if (!pubsub.hasList) checkRoomToRead(server.memory, PLACE_BYTES * pubsub.channelCount)
   const all = pubsub.channels
@@ -68,11 +63,12 @@ function replyChannels({ server, reply, user }: Client, glob: Glob | undefined):
       return listSource(channels, writeBulk)
     },
   })
-  writeInPieces(reply, search, isLongSearch(all.length, tries))
+  replySearch(client, search, all.length, tries)
 }
 
 /** PUBSUB NUMSUB: as they are now, checked in pieces, because a user may have many patterns. */
-function replyCounts({ server, reply, user }: Client, channels: readonly string[]): void {
+function replyCounts(client: Client, channels: readonly string[]): void {
+  const { server, reply, user } = client
   const counts = channels.map((channel) => ({
     channel,
     count: server.pubsub.subscribers(channel),
@@ -102,7 +98,7 @@ function replyCounts({ server, reply, user }: Client, channels: readonly string[
       return listSource(counts, write, bytes)
     },
   })
-  writeInPieces(reply, search, isLongSearch(channels.length, tries))
+  replySearch(client, search, channels.length, tries)
 }
 
 /** Redis's pub/sub. A channel that begins with a slash watches the tree. */
