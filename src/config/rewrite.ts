@@ -146,7 +146,8 @@ export function rewriteConfigText(content: string, config: Config, users?: Rewri
   }
   if (appended.length > 0) {
     if (!lines.includes(MARKER)) lines.push('', MARKER)
-    lines.push(...appended)
+    // Not in one call: V8 takes some 100,000 arguments, and there may be more users.
+    for (const line of appended) lines.push(line)
   }
   const kept = lines.filter((line) => line !== undefined)
   return kept.length > 0 ? `${kept.join('\n')}\n` : ''

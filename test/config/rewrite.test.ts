@@ -58,6 +58,18 @@ describe('the text', () => {
     expect(rewriteConfigText(written, config)).toBe(`${written}maxclients 9\n`)
   })
 
+  test('has a line for each of 300,000 users', () => {
+    const names = Array.from({ length: 300_000 }, (_, i) => `u${i}`)
+    const users = {
+      lines: new Map(names.map((name) => [name, `user ${name} on`])),
+      optional: new Set<string>(),
+      isSame: () => false,
+    }
+    const text = rewriteConfigText('', new Config(), users)
+    expect(text.endsWith('user u299999 on\n')).toBe(true)
+    expect(text.split('\n')).toHaveLength(names.length + 3)
+  })
+
   test('keeps the line of a directive that has its default again', () => {
     expect(rewriteConfigText('timeout 10\n', new Config())).toBe('timeout 0\n')
   })
