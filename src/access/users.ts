@@ -38,8 +38,10 @@ export class Users {
   readonly #catalogue: CommandCatalogue
   readonly #allChannels: () => boolean
   readonly #users = new Map<string, User>()
-  /** By name; absent when one has come or gone. */
-  #sorted: readonly User[] | undefined
+  /** By name; absent when many have come or gone. */
+  #sorted: User[] | undefined
+  /** Whether {@link all} has given the array away: replies keep it, so it must not change any more. */
+  #isGiven = false
   /** The user of every client that has not logged in. */
   readonly default: User
   listener: UsersListener | undefined
@@ -62,6 +64,7 @@ export class Users {
   /** By name, bytewise. */
   get all(): readonly User[] {
     this.#sorted ??= [...this.#users.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    this.#isGiven = true
     return this.#sorted
   }
 
@@ -101,7 +104,7 @@ export class Users {
     applyRules(user, args)
     if (known === undefined) {
       this.#users.set(name, user)
-      this.#sorted = undefined
+      this.#ownSorted()?.splice(this.#placeOf(name), 0, user)
       return
     }
     this.#change(known, user)
@@ -112,7 +115,7 @@ export class Users {
     const user = this.#users.get(name)
     if (user === undefined || user === this.default) return false
     this.#users.delete(name)
-    this.#sorted = undefined
+    this.#ownSorted()?.splice(this.#placeOf(name), 1)
     this.listener?.onRemoved(user)
     return true
   }
@@ -205,6 +208,25 @@ export class Users {
   /** All users as lines of an ACL file. */
   describeForFile(): string[] {
     return this.all.map((user) => `user ${user.name} ${user.describeForFile()}`)
+  }
+
+  /** The sorted ones, to be changed. */
+  #ownSorted(): User[] | undefined {
+    if (this.#isGiven) this.#sorted = this.#sorted?.slice()
+    this.#isGiven = false
+    return this.#sorted
+  }
+
+  /** Where a name is among the sorted ones, or belongs. */
+  #placeOf(name: string): number {
+    const sorted = this.#sorted ?? []
+    let low = 0
+    for (let high = sorted.length; low < high; ) {
+      const middle = (low + high) >> 1
+      if (sorted[middle].name < name) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   /** Most changes take nothing away, and then the user's clients need not be looked at. */

@@ -383,3 +383,26 @@ test.each<[string, (i: number) => string]>([
   expect(user?.ruleBytes).toBeGreaterThan(0.9 * length)
   expect(user?.ruleBytes).toBeLessThan(15 * length)
 })
+
+test('a user that comes or goes is put into the sorted list, or taken out, and nothing is sorted anew', () => {
+  const users = new Users(catalogue, () => false)
+  const names = new Set(['default'])
+  for (let i = 0; i < 500; i++) users.set(`u${(i * 7) % 500}`, [])
+  for (let i = 0; i < 500; i++) names.add(`u${i}`)
+  const expected = () => [...names].toSorted()
+  const before = users.all
+  expect(before.map(({ name }) => name)).toEqual(expected())
+  const sort = vi.spyOn(Array.prototype, 'sort')
+  for (const name of ['', 'a', 'u25x', 'zz', 'u4', 'default', 'b']) {
+    const isNew = !names.has(name)
+    if (isNew) users.set(name, [])
+    else users.remove(name)
+    if (isNew) names.add(name)
+    else if (name !== 'default') names.delete(name)
+    // Two changes in a row, too.
+    if (name !== 'a') expect(users.all.map((user) => user.name)).toEqual(expected())
+  }
+  expect(sort).not.toHaveBeenCalled()
+  sort.mockRestore()
+  expect(before.length).toBe(501)
+})
