@@ -5,6 +5,9 @@ const MAX_TURN_MS = 20
 /** Work that takes less than this, in milliseconds, is not long. */
 export const MIN_LONG_MS = 1
 
+/** So many comparisons of keys with patterns, in PSUBSCRIBE, one request may cause: about a second of them. */
+export const MAX_TRIED_PATTERNS = 20_000_000
+
 /** What long work takes, in milliseconds, about. */
 export const TIME_OF = {
   /** A node that is copied for a listing. */

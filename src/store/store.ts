@@ -10,7 +10,7 @@ import { STAT_NAMES } from './stats.ts'
 import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
-import { WatchableTree } from './watchable-tree.ts'
+import { type DeleteOptions, WatchableTree } from './watchable-tree.ts'
 
 export type { StoreOptions, StoreState, WatchOptions } from './watchable-tree.ts'
 
@@ -229,7 +229,7 @@ export class Store extends WatchableTree {
    * Deletes a file; with `dir` an empty directory too; with `recursive` any directory with all below
    * it.
    */
-  delete(path: string, options: { dir?: boolean; recursive?: boolean } = {}): Event {
+  delete(path: string, options: DeleteOptions = {}): Event {
     try {
       const tidy = this.tree.writable(path)
       const key = absolute(tidy)
@@ -238,7 +238,7 @@ export class Store extends WatchableTree {
       if (node.dir && options.recursive !== true) {
         if (options.dir !== true) throw new StoreError(102, key, this.index)
         // A directory of expired nodes counts as empty.
-        this.expireChildren(this.tree.dueIn(node, now), now)
+        this.expireDueIn(node, key, now, options)
         if (node.children.size > 0) throw new StoreError(108, key, this.index)
       }
       const event = this.remove('delete', node, key, now)

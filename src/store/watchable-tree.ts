@@ -31,6 +31,13 @@ export interface StoreOptions {
   isShared?: boolean
 }
 
+export interface DeleteOptions {
+  dir?: boolean
+  recursive?: boolean
+  /** Called before the children of a directory that are due expire; may throw. */
+  beforeExpiry?: (path: string, due: readonly Node[]) => void
+}
+
 export interface WatchOptions {
   /** See events below the path too. */
   recursive?: boolean | undefined
@@ -349,10 +356,17 @@ export class WatchableTree {
     this.stats.expireCount++
   }
 
-  /** Expires nodes of one directory. */
-  protected expireChildren(nodes: readonly Node[], now: number): void {
+  /** Expires the children of a directory that are due. @param key its path */
+  protected expireDueIn(
+    directory: DirectoryNode,
+    key: string,
+    now: number,
+    { beforeExpiry }: DeleteOptions,
+  ): void {
+    const due = this.tree.dueIn(directory, now)
+    beforeExpiry?.(key, due)
     const paths = new SiblingPaths()
-    for (const node of nodes) this.expire(node, now, paths.of(node, this.index))
+    for (const node of due) this.expire(node, now, paths.of(node, this.index))
   }
 
   /** Expires the first node on the way to a path that is due. */

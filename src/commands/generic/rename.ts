@@ -7,13 +7,11 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
-import { TIME_OF } from '../../request/long-work.ts'
+import { MAX_TRIED_PATTERNS, TIME_OF } from '../../request/long-work.ts'
 import { StoreError } from '../../store/errors.ts'
 import { cleanPath } from '../../store/path.ts'
 import { MoveWork, TooManyNodesError } from '../../store/rename.ts'
 
-/** So many comparisons of short keys with patterns, in PSUBSCRIBE, one RENAME may cause: about a second of them. */
-const MAX_TRIED_PATTERNS = 20_000_000
 /** So many count as one moved node. */
 const TRIED_PER_NODE = 20
 
