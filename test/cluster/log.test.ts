@@ -258,6 +258,10 @@ describeWithPeer('etcd', 'the log in etcd', () => {
       const { etcd, keys } = place
       const range = etcd.range.bind(etcd)
       let isCut = false
+      let tell: () => void
+      const told = new Promise<void>((resolve) => {
+        tell = resolve
+      })
       etcd.range = async (request) => {
         if (!isCut && request.key.toString().includes('/parts/')) {
           isCut = true
@@ -269,10 +273,13 @@ describeWithPeer('etcd', 'the log in etcd', () => {
           ]
           const { header } = await etcd.txn({ compare: [], success })
           if (compacts) await etcd.compact(header.revision)
+          tell()
         }
         return range(request)
       }
       await place.log.put(who, 2, [Buffer.alloc(3_000_000)], TIMEOUT_MS)
+      // Not earlier, because it would be in the snapshot, and not read as a batch.
+      await told
       await place.log.put(who, 3, bytes('last'), TIMEOUT_MS)
       await followed.until(() => text(followed.batches.at(-1) as LoggedBatch).endsWith('last'))
       expect(isCut).toBe(true)
