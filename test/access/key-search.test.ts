@@ -1,4 +1,4 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, type MockInstance, test, vi } from 'vitest'
 import { User } from '../../src/access/user.ts'
 import { Search } from '../../src/request/search.ts'
 import { ReplyWriter } from '../../src/resp/reply-writer.ts'
@@ -34,19 +34,21 @@ async function large(files = FILES, protocol: 2 | 3 = 2): Promise<Scene> {
   return { server, admin, user }
 }
 
-/** How many paths are compared with the user's patterns in each piece of a search. */
-function countPieces(): number[] {
+/** How often a spied method is called in each piece of a search. */
+function callsPerPiece(method: MockInstance): number[] {
   const pieces: number[] = []
-  const mayRead = vi.spyOn(User.prototype, 'mayRead')
   const next = Search.prototype.next
   vi.spyOn(Search.prototype, 'next').mockImplementation(function (this: Search, reply) {
-    mayRead.mockClear()
+    method.mockClear()
     const more = next.call(this, reply)
-    pieces.push(mayRead.mock.calls.length)
+    pieces.push(method.mock.calls.length)
     return more
   })
   return pieces
 }
+
+/** How many paths are compared with the user's patterns in each piece of a search. */
+const countPieces = (): number[] => callsPerPiece(vi.spyOn(User.prototype, 'mayRead'))
 
 const sorted = (keys: Reply): string[] => [...(keys as string[])].sort()
 
@@ -132,15 +134,7 @@ test.each([[['DBSIZE']], [['KEYS', 'd1/*7']], [['PUBSUB', 'CHANNELS', 'd1*7']]])
 test('empty directories are passed over in pieces', async () => {
   const { user, server } = await large(7)
   for (let i = 0; i < 50_000; i++) server.store.createDirectory(`/empty/${i}`)
-  const steps: number[] = []
-  const step = vi.spyOn(TreeWalk.prototype, 'next')
-  const next = Search.prototype.next
-  vi.spyOn(Search.prototype, 'next').mockImplementation(function (this: Search, reply) {
-    step.mockClear()
-    const more = next.call(this, reply)
-    steps.push(step.mock.calls.length)
-    return more
-  })
+  const steps = callsPerPiece(vi.spyOn(TreeWalk.prototype, 'next'))
   expect(await user.call('DBSIZE')).toBe(0)
   expect(steps.reduce((sum, count) => sum + count)).toBeGreaterThan(100_000)
   expect(Math.max(...steps)).toBeLessThan(10_000)
