@@ -85,11 +85,21 @@ test('the readable part of a damaged tree replaces it, and the damaged tree is k
   await again.close()
 })
 
-/** Deletes the record of a directory, as damage can. */
-async function loseDirectory(dir: string, id: number): Promise<void> {
+/** Changes records of a server's data that has ended. */
+async function changeRecords(
+  dir: string,
+  change: (engine: Engine) => Promise<unknown>,
+): Promise<void> {
   const engine = await Engine.open(join(dir, 'tree'))
-  await engine.clear({ gte: directoryKey(id), lt: directoryKey(id + 1) })
+  await change(engine)
   await engine.close()
+}
+
+/** Deletes the record of a directory, as damage can. */
+function loseDirectory(dir: string, id: number): Promise<void> {
+  return changeRecords(dir, (engine) =>
+    engine.clear({ gte: directoryKey(id), lt: directoryKey(id + 1) }),
+  )
 }
 
 test('nodes that have lost their directory are moved to /lost+found', async () => {
@@ -180,13 +190,13 @@ test('a torn end of the journal is told, with how much is left out', async () =>
 })
 
 /** Puts a directory below one that is below it, as a copy of a record in the wrong place can. */
-async function makeCircle(dir: string, top: DirectoryNode, below: DirectoryNode): Promise<void> {
-  const engine = await Engine.open(join(dir, 'tree'))
-  const key = directoryKey(top.id)
-  const batch = engine.batch()
-  batch.put(key, encodeDirectory(top, key, below.id))
-  await engine.write(batch, true)
-  await engine.close()
+function makeCircle(dir: string, top: DirectoryNode, below: DirectoryNode): Promise<void> {
+  return changeRecords(dir, (engine) => {
+    const key = directoryKey(top.id)
+    const batch = engine.batch()
+    batch.put(key, encodeDirectory(top, key, below.id))
+    return engine.write(batch, true)
+  })
 }
 
 test('a circle of directories is refused, and comes to /lost+found with all below it', async () => {
