@@ -358,6 +358,7 @@ describe('a client that reads nothing counts with what its replies keep of the t
     ['KSAVE', [frame('KSAVE')], SMALL, 15 * MB],
     ['10 times GET', times(10, frame('GET', 'large/0')), 'SET large/0 x', LARGE],
     ['10 times KGET', times(10, frame('KGET', 'large/0')), 'DEL large/0', LARGE],
+    ['2 times GET', times(2, frame('GET', 'large/0')), 'KDEL /large RECURSIVE', 2 * LARGE],
     // And two or three replies before it.
     ['30 times GET', times(30, frame('GET', 'large/0')), 'FLUSHALL', 32 * LARGE],
     ['GETDEL', [frame('GETDEL', 'large/0'), frame('GETDEL', 'large/1')], NOTHING, 2 * LARGE],
