@@ -162,6 +162,13 @@ export class Subscriptions implements Burst {
     this.#gathered.clear()
   }
 
+  /** Sends one client the messages that are gathered for it; others get theirs by {@link flush}. */
+  flushFor(client: Subscriber): void {
+    // With more than one subscription a client gets its messages at once.
+    if (this.#gathered.size === 0 || client.channelCount + client.patternCount !== 1) return
+    for (const channel of client.channels) this.#streams.get(channel)?.catchUp(client)
+  }
+
   /** Closes the connections that watch the tree, because KRECOVER sets the index back. */
   closeWatchers(): void {
     const watchers = new Set<Subscriber>()

@@ -51,6 +51,13 @@ export class TreeStream {
   readonly #together = new Set<Subscriber>()
   #gathered: Message[] = []
   #gatheredBytes = 0
+  /** The gathered messages in one piece, by protocol, once somebody has needed it. */
+  #joined: { 2?: Buffer; 3?: Buffer } = {}
+  /**
+   * Some of {@link #live}, which have the gathered messages already, or must not get them: they join the
+   * others when these have been sent.
+   */
+  readonly #joining = new Set<Subscriber>()
   readonly #burst: Burst
   /**
    * Subscribers that are not live yet. One that leaves and comes back during its replay begins
@@ -91,43 +98,62 @@ export class TreeStream {
     this.#replaying.delete(subscriber)
     this.#together.delete(subscriber)
     this.#live.delete(subscriber)
+    this.#joining.delete(subscriber)
     if (this.#live.size + this.#together.size > 0) return
     this.#watcher?.remove()
     this.#watcher = undefined
   }
 
   /**
-   * Called when a subscriber gets another subscription, or is served: from now on it gets each event
-   * at once, in order with its other messages and its replies.
+   * Called when a subscriber gets another subscription, or its own request an event: from now on it gets
+   * each event at once, in order with its other messages and its replies.
    */
   separate(subscriber: Subscriber): void {
-    if (!this.#together.has(subscriber)) return
-    this.flush()
-    this.#together.delete(subscriber)
+    this.#joining.delete(subscriber)
+    if (!this.#together.delete(subscriber)) return
     this.#live.set(subscriber, 0)
+    if (this.#gathered.length > 0) this.#sendGathered(subscriber)
+  }
+
+  /**
+   * Sends one subscriber the gathered messages, because its replies come after them. The others get theirs
+   * at the end of the turn: thousands of watchers beside many that are served would cost their product.
+   */
+  catchUp(subscriber: Subscriber): void {
+    if (this.#gathered.length === 0 || !this.#together.has(subscriber)) return
+    this.separate(subscriber)
+    // It may have been disconnected because it does not read.
+    if (this.#live.has(subscriber)) this.#joining.add(subscriber)
   }
 
   /** Sends the gathered messages. */
   flush(): void {
-    const messages = this.#gathered
-    if (messages.length === 0) return
+    if (this.#gathered.length === 0) return
+    for (const subscriber of this.#together) this.#sendGathered(subscriber)
     this.#gathered = []
     this.#gatheredBytes = 0
-    const encoded: { 2?: Buffer; 3?: Buffer } = {}
-    for (const subscriber of this.#together) {
-      const { protocol } = subscriber.reply
-      encoded[protocol] ??= joined(messages, protocol)
-      sendShared(subscriber, encoded[protocol])
+    this.#joined = {}
+    for (const subscriber of this.#joining) {
+      this.#live.delete(subscriber)
+      this.#together.add(subscriber)
     }
+    this.#joining.clear()
+  }
+
+  #sendGathered(subscriber: Subscriber): void {
+    const { protocol } = subscriber.reply
+    this.#joined[protocol] ??= joined(this.#gathered, protocol)
+    sendShared(subscriber, this.#joined[protocol])
   }
 
   #goLive(subscriber: Subscriber, since: number): void {
+    const alone = subscriber.channelCount + subscriber.patternCount === 1
+    const soon = alone && since <= this.#store.index + 1
     // The new subscriber must not get the gathered messages: it had them in its replay, or they are
     // older than its subscription.
-    this.flush()
-    const alone = subscriber.channelCount + subscriber.patternCount === 1
-    if (alone && since <= this.#store.index + 1) this.#together.add(subscriber)
+    if (soon && this.#gathered.length === 0) this.#together.add(subscriber)
     else this.#live.set(subscriber, since)
+    if (soon && this.#gathered.length > 0) this.#joining.add(subscriber)
     if (this.#watcher !== undefined) return
     const { path, recursive } = this.#channel
     const onFailure = (error: unknown): void => this.#cutOff(error)
@@ -171,6 +197,7 @@ export class TreeStream {
 
   #gather(message: Message): void {
     if (this.#gathered.push(message) === 1) this.#burst.onGathered(this)
+    this.#joined = {}
     this.#gatheredBytes += message.length
     if (this.#gatheredBytes >= GATHERED) this.flush()
   }

@@ -207,7 +207,7 @@ export class Connection
 
   close(): void {
     if (this.#closing) return
-    if (this.channels.size > 0) this.server.pubsub.flush()
+    if (this.channels.size > 0) this.server.pubsub.flushFor(this)
     this.#closing = true
     this.#ending.begin(this.server.clock.elapsed())
     this.#leave()
@@ -304,7 +304,7 @@ export class Connection
   #begin(): void {
     const { clock, pubsub } = this.server
     // Messages of earlier requests come before the replies to these.
-    if (this.channels.size > 0) pubsub.flush()
+    if (this.channels.size > 0) pubsub.flushFor(this)
     pubsub.served = this
     this.#serving = true
     this.#turnEnd = clock.lastLap + MAX_TURN_MS
