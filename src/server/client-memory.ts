@@ -157,7 +157,7 @@ function evictAbove(
 }
 
 /** The memory that this process may take, in bytes: the heap's limit, or less. */
-function processMemory(): number {
+export function processMemory(): number {
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY
   return Math.min(oldSpaceLimit(), totalmem(), constrained)
 }

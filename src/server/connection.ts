@@ -19,14 +19,12 @@ import { Session } from './session.ts'
 import { shareInput } from './socket/input.ts'
 import type { TurnClient } from './turn.ts'
 import { UnreadReplies } from './unread-replies.ts'
-
-/** A client yields to the others after its pipeline has been served for this long. */
-const MAX_TURN_MS = 10
+import type { YieldingClient } from './yielded.ts'
 
 /** One client's connection: serves its requests in order and sends its replies in order. */
 export class Connection
   extends Session
-  implements Client, RequestHandler, TurnClient, OutputOwner, KeepingClient
+  implements Client, RequestHandler, TurnClient, YieldingClient, OutputOwner, KeepingClient
 {
   readonly reply: ReplyWriter
   readonly #context: ConnectionContext
@@ -56,16 +54,15 @@ export class Connection
     this.#context = context
     this.#reader = new RequestReader(this, context.requestLimits, context.frameDecoder)
     this.#reader.unauthenticated = this.needsPassword
-    this.#socket = shareInput(socket, (bytes, length) => this.#onInput(bytes, length))
+    const { turn } = context
+    this.#socket = shareInput(socket, (bytes, length) => turn.receive(this, bytes, length))
     this.#output = new Output(context, this, this.#socket)
     this.#ending = new Ending(this.#socket, this.#output)
     this.reply = this.#output.reply
     this.#messages = new OwnMessages(this.reply)
     this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
-    this.#socket.on(
-      'end',
-      guarded(this, () => this.#onEnd()),
-    )
+    const onEnd = guarded(this, () => this.#onEnd())
+    this.#socket.on('end', onEnd)
     this.#socket.on('error', (error) => this.logTrouble(error))
     this.#socket.on('close', () => this.#onClose())
   }
@@ -98,7 +95,16 @@ export class Connection
     return this.#closing
   }
 
-  take(bytes: Buffer, start: number, end: number, batch: RequestBatch): void {
+  yieldWith(bytes: Buffer, length: number): boolean {
+    if (this.#halted || this.#serving || this.#closing) return false
+    this.#yieldTurn()
+    this.take(bytes, 0, length)
+    this.#reader.deliver()
+    this.#context.turn.yielded.add(this)
+    return true
+  }
+
+  take(bytes: Buffer, start: number, end: number, batch?: RequestBatch): void {
     if (this.#gone) return
     this.server.stats.inputBytes += end - start
     this.receivedBytes += end - start
@@ -118,12 +124,15 @@ export class Connection
     }
   }
 
+  serveSlice(): void {
+    this.#yielding = false
+    this.#goOn()
+    this.#readOrPause()
+  }
+
   /** Serves the requests that were received before the client yielded. */
   serveRest(): void {
-    while (this.#yielding) {
-      this.#yielding = false
-      this.#goOn()
-    }
+    while (this.#yielding) this.serveSlice()
   }
 
   onRequest(args: RequestArguments): void {
@@ -149,8 +158,7 @@ export class Connection
       this.flush()
       this.#waitIfUnread()
     }
-    // A blocked client does not yield, because yielding would hide that it hangs up.
-    if (this.server.clock.lastLap > this.#turnEnd && !this.blocked) this.#yieldTurn()
+    if (this.server.clock.lastLap > this.#turnEnd) this.#yieldRest()
   }
 
   onBatch(batch: RequestBatch): void {
@@ -247,7 +255,8 @@ export class Connection
 
   putOff(args: RequestArguments): void {
     this.#postponed.put(args, this)
-    this.#yieldTurn((goOn) => this.server.longWork.later(goOn))
+    this.#yieldTurn()
+    this.server.longWork.later(guarded(this, () => this.serveSlice()))
   }
 
   answer(muted: boolean, run: () => void): boolean {
@@ -302,12 +311,12 @@ export class Connection
   }
 
   #begin(): void {
-    const { clock, pubsub } = this.server
+    const { pubsub } = this.server
     // Messages of earlier requests come before the replies to these.
     if (this.channels.size > 0) pubsub.flushFor(this)
     pubsub.served = this
     this.#serving = true
-    this.#turnEnd = clock.lastLap + MAX_TURN_MS
+    this.#turnEnd = this.#context.turn.yielded.sliceEnd()
   }
 
   #finish(): void {
@@ -373,26 +382,18 @@ export class Connection
     if (this.#unread.begin(this.bufferedOutput)) this.#reader.pause()
   }
 
-  /** @param schedule calls the function that it gets in a later turn */
-  #yieldTurn(schedule: (goOn: () => void) => void = setImmediate): void {
+  /** Requests that have come wait until others have been served. */
+  #yieldTurn(): void {
     this.#yielding = true
     this.#reader.pause()
     this.#socket.pause()
-    schedule(
-      guarded(this, () => {
-        this.#yielding = false
-        this.#goOn()
-        this.#readOrPause()
-      }),
-    )
   }
 
-  #onInput(bytes: Buffer, length: number): void {
-    try {
-      this.#context.turn.receive(this, bytes, length)
-    } catch (error) {
-      this.fail(error)
-    }
+  #yieldRest(): void {
+    // A blocked client does not yield, because yielding would hide that it hangs up.
+    if (this.blocked || this.#yielding || this.#reader.bufferedBytes === 0) return
+    this.#yieldTurn()
+    this.#context.turn.yielded.add(this)
   }
 
   #onEnd(): void {

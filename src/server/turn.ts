@@ -4,6 +4,7 @@ import type { Accountable } from '../request/guard.ts'
 import type { FrameDecoder } from '../resp/frame-decoder.ts'
 import { RequestBatch } from '../resp/request-batch.ts'
 import type { Store } from '../store/store.ts'
+import { Yielded } from './yielded.ts'
 
 /** More input than this is not gathered, because a batch should stay in the processor's cache. */
 const MAX_GATHERED_BYTES = 16 * 1024
@@ -20,6 +21,8 @@ const MAX_ACCEPTING_MS = 10
 
 /** A connection, as the turn serves it. */
 export interface TurnClient extends Accountable {
+  /** Keeps long input until others have been served. @returns false if it is to be taken at once */
+  yieldWith(bytes: Buffer, length: number): boolean
   /** Decodes input, like `RequestReader.take`. */
   take(bytes: Buffer, start: number, end: number, batch: RequestBatch): void
   /** Serves the requests decoded by {@link TurnClient.take}. */
@@ -52,6 +55,8 @@ export interface TurnLog {
  * Can be deleted by serving in {@link Turn.receive} and flushing after it.
  */
 export class Turn {
+  /** The clients that go on in later turns. */
+  readonly yielded: Yielded
   readonly #store: Store
   readonly #clock: ServerClock
   readonly #decoder: FrameDecoder
@@ -94,6 +99,7 @@ export class Turn {
   ) {
     this.#store = store
     this.#clock = clock
+    this.yielded = new Yielded(clock)
     this.#decoder = decoder
     this.#pubsub = pubsub
     this.#onServed = onServed
@@ -109,11 +115,18 @@ export class Turn {
    */
   receive(sender: TurnClient, bytes: Buffer, length: number): void {
     this.scheduleFlush()
-    if (this.#length + length > MAX_GATHERED_BYTES || length > MAX_COPIED_BYTES) this.serve()
-    if (length > MAX_COPIED_BYTES) {
-      this.#serveAll([sender], [length], bytes, length)
-      return
+    try {
+      if (this.#length + length > MAX_GATHERED_BYTES || length > MAX_COPIED_BYTES) this.serve()
+      if (length <= MAX_COPIED_BYTES) this.#gather(sender, bytes, length)
+      else if (!this.yielded.busy || !sender.yieldWith(bytes, length)) {
+        this.#serveAll([sender], [length], bytes, length)
+      }
+    } catch (error) {
+      sender.fail(error)
     }
+  }
+
+  #gather(sender: TurnClient, bytes: Buffer, length: number): void {
     const start = this.#length
     if (length > MAX_BYTEWISE_COPY_BYTES) bytes.copy(this.#bytes, start, 0, length)
     else for (let i = 0; i < length; i++) this.#bytes[start + i] = bytes[i]
@@ -189,8 +202,11 @@ export class Turn {
     this.#accepted = false
     this.#acceptingTurns = 0
     this.serve()
+    this.yielded.serve(this.#flushIfLate)
     this.#flushScheduled = false
     this.flush()
+    this.yielded.endTurn()
+    if (this.yielded.size > 0) this.scheduleFlush()
   }
 
   #serveAll(senders: TurnClient[], ends: number[], bytes: Buffer, length: number): void {
@@ -230,7 +246,7 @@ export class Turn {
   }
 
   /** Sends replies in the middle of a long turn, unless the disk is slower, or connections are accepted since just now. */
-  #flushIfLate(): void {
+  readonly #flushIfLate = (): void => {
     if (this.#log.waitsForDisk) return
     const now = this.#clock.lastLap
     if (now - this.#flushedAt <= MAX_FLUSH_INTERVAL_MS) return

@@ -23,6 +23,7 @@ function turnsWithReplies(millisecondsToServe: number, where: 'gathered' | 'at o
   let unsent = false
   let turns = 0
   const client: TurnClient = {
+    yieldWith: () => false,
     take: ignore,
     serveTaken() {
       now += millisecondsToServe
