@@ -38,7 +38,7 @@ export class Dispatcher {
   /** Asked before each call; absent while all requests may run at once. */
   gate: Gate | undefined
   /** The name in the last request of a command without subcommands, and that command. */
-  #lastName = ''
+  #lastName: string | undefined
   #lastEntry: PreparedCommand | undefined
   /** The lower threshold of SLOWLOG and LATENCY, in microseconds. */
   #slowTime = Number.POSITIVE_INFINITY
