@@ -17,6 +17,7 @@ import type { Subscriber } from '../pubsub/subscriber.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { ReplySource } from '../resp/reply-writer.ts'
 import type { Store } from '../store/store.ts'
+import type { Value } from '../store/value.ts'
 import type { ClientsByUser } from './clients-by-user.ts'
 import type { ServerClock } from './clock.ts'
 import type { CommandAccess } from './command-access.ts'
@@ -101,6 +102,9 @@ export interface FoundCommand {
   /** `client|list` for a subcommand. */
   readonly fullName: string
   readonly arity: number
+  readonly writes: boolean
+  /** The keys in a request. */
+  keysOf(args: readonly Value[]): readonly string[]
   /** What it asks of its user. */
   readonly access: CommandAccess
 }

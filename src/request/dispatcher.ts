@@ -1,4 +1,3 @@
-import { pathOfKey } from '../keyspace/key.ts'
 import { type CommandStats, countError } from '../metrics/counters.ts'
 import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
@@ -17,9 +16,10 @@ import { lateDenialText } from './denial-text.ts'
 import { DeniedError } from './denied-error.ts'
 import { errorAsSeen } from './error-as-seen.ts'
 import { beginExecuting, mostReplyBytes } from './exec-limits.ts'
+import { writtenPaths } from './expiry-slice.ts'
 import type { Gate } from './gate.ts'
 import { checkGrowth, type EachKey } from './growth.ts'
-import { madeKeys, requestKeys } from './key-specs.ts'
+import { madeKeys } from './key-specs.ts'
 import { PUT_OFF } from './long-work.ts'
 import { noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
@@ -303,12 +303,7 @@ export class Dispatcher {
     const { store, clock } = this.#server
     const next = store.nextExpiry()
     if (next === undefined || next > clock.now()) return
-    const paths: string[] = []
-    for (const args of requests) {
-      const { writes, command } = this.#find(args)
-      if (writes) for (const key of requestKeys(command, args)) paths.push(pathOfKey(key))
-    }
-    store.expireBefore(paths)
+    store.expireBefore(writtenPaths(requests, (args) => this.#find(args)))
   }
 
   /** @throws CommandError if the requests of a transaction would make too many nodes, or writes */

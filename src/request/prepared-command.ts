@@ -1,10 +1,12 @@
 import type { CommandCatalogue } from '../access/command-catalogue.ts'
 import type { CommandStats } from '../metrics/counters.ts'
+import type { Value } from '../store/value.ts'
 import { accessOfCommand } from './access-of-command.ts'
 import type { Options } from './arguments/argument.ts'
 import type { Client } from './client.ts'
 import type { Command, KeptSize } from './command.ts'
 import type { CommandAccess } from './command-access.ts'
+import { requestKeys } from './key-specs.ts'
 import { OptionParser } from './option-parser.ts'
 import { keptBytes } from './room.ts'
 import { ValuePlaces } from './value-places.ts'
@@ -44,6 +46,8 @@ export interface PreparedCommand {
   readonly audited: boolean
   /** What it asks of its user. */
   readonly access: CommandAccess
+  /** The keys in a request. */
+  keysOf(args: readonly Value[]): readonly string[]
   readonly run: Run | undefined
   readonly subcommands: ReadonlyMap<string, PreparedCommand> | undefined
   /** Absent until the first call. */
@@ -108,6 +112,7 @@ export function prepareCommand(
     protectedBy: command.protectedBy,
     audited: command.audit !== undefined,
     access: accessOfCommand(command, id),
+    keysOf: (args) => requestKeys(command, args),
     values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
     run: command.run as Run | undefined,
     subcommands: subcommands === undefined ? undefined : new Map(subcommands),

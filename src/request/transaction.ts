@@ -27,6 +27,8 @@ export class Transaction {
   grows = false
   /** Whether one of the requests may take long. */
   isLong = false
+  /** Whether a write is to a directory, where nodes may have to expire first; undefined while nobody has asked. */
+  reachesDirectory: boolean | undefined
 
   /** Queues a request. @param command the flags of the request's command */
   add(

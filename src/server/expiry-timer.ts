@@ -1,12 +1,11 @@
 import type { Recorder } from '../log/recorder.ts'
+import { ExpirySlice } from '../request/expiry-slice.ts'
 import { type Accountable, guarded } from '../request/guard.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 
-/** One slice of expiring and reclaiming nodes may hold up other clients for this long. */
-const MAX_SLICE_MS = 4
-/** Nodes that are expired, and nodes that are reclaimed, between two readings of the clock. */
-const NODES_PER_STEP = 64
+/** Nodes that are reclaimed between two readings of the clock. */
+const RECLAIMED_PER_STEP = 64
 /** After an unexpected error the next slice comes so late that the log stays readable. */
 const RETRY_MS = 1000
 
@@ -119,15 +118,11 @@ export class ExpiryTimer {
   #work(): void {
     if (this.#stopped || this.#paused) return
     const start = performance.now()
-    const end = start + MAX_SLICE_MS
+    const slice = new ExpirySlice(this.#store, this.#recorder)
     let more = true
-    while (more && performance.now() < end) {
-      const left = this.#store.reclaim(NODES_PER_STEP)
-      const now = this.#clock.now()
-      this.#recorder.begin()
-      const expired = this.#store.deleteExpiredKeys(now, NODES_PER_STEP)
-      this.#recorder.endExpiry(expired, now)
-      more = expired === NODES_PER_STEP || left
+    while (more && !slice.isOver) {
+      const left = this.#store.reclaim(RECLAIMED_PER_STEP)
+      more = slice.step(this.#clock.now()) || left
     }
     this.#onExpired(performance.now() - start)
     if (more) this.#continue()

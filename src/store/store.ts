@@ -238,7 +238,7 @@ export class Store extends WatchableTree {
       if (node.dir && options.recursive !== true) {
         if (options.dir !== true) throw new StoreError(102, key, this.index)
         // A directory of expired nodes counts as empty.
-        this.expireDueIn(node, key, now, options)
+        this.expireDueIn(node, now)
         if (node.children.size > 0) throw new StoreError(108, key, this.index)
       }
       const event = this.remove('delete', node, key, now)

@@ -34,8 +34,6 @@ export interface StoreOptions {
 export interface DeleteOptions {
   dir?: boolean
   recursive?: boolean
-  /** Called before the children of a directory that are due expire; may throw. */
-  beforeExpiry?: (path: string, due: readonly Node[]) => void
 }
 
 export interface WatchOptions {
@@ -356,17 +354,11 @@ export class WatchableTree {
     this.stats.expireCount++
   }
 
-  /** Expires the children of a directory that are due. @param key its path */
-  protected expireDueIn(
-    directory: DirectoryNode,
-    key: string,
-    now: number,
-    { beforeExpiry }: DeleteOptions,
-  ): void {
-    const due = this.tree.dueIn(directory, now)
-    beforeExpiry?.(key, due)
+  /** Expires the children of a directory that are due. */
+  protected expireDueIn(directory: DirectoryNode, now: number): void {
     const paths = new SiblingPaths()
-    for (const node of due) this.expire(node, now, paths.of(node, this.index))
+    for (const node of this.tree.dueIn(directory, now))
+      this.expire(node, now, paths.of(node, this.index))
   }
 
   /** Expires the first node on the way to a path that is due. */

@@ -7,6 +7,7 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
+import { expireBelow } from '../../request/expiry-slice.ts'
 import { MAX_TRIED_PATTERNS, TIME_OF } from '../../request/long-work.ts'
 import { StoreError } from '../../store/errors.ts'
 import { cleanPath } from '../../store/path.ts'
@@ -28,6 +29,7 @@ const GENERIC = { group: 'generic', since: '0.1.0', reach: 'directory' } as cons
 function moveNode(client: Client, from: string, to: string): void {
   checkWork(client, 'movedNodes')
   const { store, longWork } = client.server
+  expireBelow(client, pathOfKey(from))
   const node = store.lookup(pathOfKey(from))
   if (node?.dir === true) longWork.begin(node.nodes * TIME_OF.movedNode, client.executing)
   const listening = node?.dir === true ? new Listening(client, from, to) : undefined

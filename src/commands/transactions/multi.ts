@@ -5,6 +5,7 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
 import { endTransaction, limitKept, NAMES_PER_CHECK } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import { expireBeforeExec } from '../../request/expiry-slice.ts'
 import { Transaction } from '../../request/transaction.ts'
 import { WatchedKeys } from '../../request/watched-keys.ts'
 
@@ -16,6 +17,7 @@ function execute(client: Client): void {
   if (transaction === undefined) throw new CommandError('ERR EXEC without MULTI')
   // In a group it has its place in the log already.
   if (transaction.isLong && server.group === undefined) server.longWork.check()
+  if (!transaction.failed) expireBeforeExec(client, transaction)
   try {
     if (transaction.failed) {
       throw new CommandError('EXECABORT Transaction discarded because of previous errors.')

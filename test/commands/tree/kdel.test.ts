@@ -1,48 +1,131 @@
-import { expect } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Clock } from '../../../src/store/clock.ts'
+import { Store } from '../../../src/store/store.ts'
 import { testAlone } from '../../cluster/alone.ts'
-import { ErrorReply, join, type Reply, start } from '../../server/raw-client.ts'
+import { ErrorReply, join, Push, type Reply, start } from '../../server/raw-client.ts'
 
-const PATTERNS = 4000
-const DUE = 5001
+const DUE = 100
+/** More than this do not expire in one turn if each event takes a listener a millisecond. */
+const MOST_A_TURN = 25
+const IN_GROUP = 'in a group nodes expire when the log says so'
 
-/** Patterns of a directory that name nothing, so that each has to be compared with each key. */
-const hiddenPatterns = (directory: string): string[] =>
-  Array.from({ length: PATTERNS }, (_, i) => {
-    const digits = [...(i + PATTERNS).toString(2)]
-    return `${directory}/${digits.map((digit) => (digit === '0' ? '?' : '[^x]')).join('')}*`
+/** A clock whose timers never fire, so that due nodes stay until a command finds them. */
+class IdleClock implements Clock {
+  time = Date.UTC(2020, 0, 1)
+  now(): number {
+    return this.time
+  }
+  elapsed(): number {
+    return this.time
+  }
+  schedule(): () => void {
+    return () => {}
+  }
+}
+
+/** A server with children of `/d` that are due, or of `/other`, and a listener that takes a millisecond for each event. */
+async function startDue(directory = 'd') {
+  const clock = new IdleClock()
+  const server = await start({ clock })
+  const { store } = server
+  for (let i = 0; i < DUE; i++) {
+    store.set(`/${directory}/${i}`, '', { expireTime: clock.time + 10 })
+  }
+  store.set('/d/last', '', { expireTime: clock.time + 10 })
+  clock.time += 20
+  const turns: number[] = [0]
+  let over = false
+  let listening = true
+  const count = (): void => {
+    if (turns[turns.length - 1] !== 0) turns.push(0)
+    if (!over) setImmediate(count)
+  }
+  store.hub.addEverywhere(({ action }) => {
+    if (!listening || action !== 'expire') return
+    turns[turns.length - 1]++
+    for (const end = performance.now() + 1; performance.now() < end; );
   })
+  const client = await join(server, 3)
+  count()
+  /** How many nodes have expired in each turn in which some have. */
+  const counts = (): number[] => {
+    over = true
+    listening = false
+    return turns.filter((turn) => turn > 0)
+  }
+  return { server, client, counts }
+}
 
-const errorText = (reply: Reply): string => (reply instanceof ErrorReply ? reply.text : '')
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
+
+testAlone(IN_GROUP, 'KDEL DIR waits while children that are due expire in slices', async () => {
+  const { server, client, counts } = await startDue()
+  expect(await client.call('KDEL', 'd', 'DIR')).not.toBeInstanceOf(ErrorReply)
+  const turns = counts()
+  expect(sum(turns)).toBe(DUE + 1)
+  expect(Math.max(...turns)).toBeLessThanOrEqual(MOST_A_TURN)
+  expect(server.store.files).toBe(0)
+})
+
+testAlone(IN_GROUP, 'so does RENAME of a directory', async () => {
+  const { server, client, counts } = await startDue()
+  expect(await client.call('RENAME', 'd', 'e')).toBe('OK')
+  const turns = counts()
+  expect(sum(turns)).toBe(DUE + 1)
+  expect(Math.max(...turns)).toBeLessThanOrEqual(MOST_A_TURN)
+  expect(server.store.lookup('/e')?.dir).toBe(true)
+})
+
+testAlone(IN_GROUP, 'so does an EXEC, which then runs as a whole', async () => {
+  const { server, client, counts } = await startDue()
+  await client.call('KWATCH', '/?recursive=true')
+  await client.call('WATCH', 'a')
+  await client.call('MULTI')
+  await client.call('SET', 'a', '1')
+  await client.call('KDEL', 'd', 'DIR')
+  client.send('EXEC')
+  const output = (await client.take(DUE + 4)) as Reply[]
+  const turns = counts()
+  expect(sum(turns)).toBe(DUE + 1)
+  expect(Math.max(...turns)).toBeLessThanOrEqual(MOST_A_TURN)
+  // Each event is told once, and none comes between those of the writes.
+  const actions = output.map((reply) =>
+    reply instanceof Push ? JSON.parse(String(reply.items[2])).action : 'reply',
+  )
+  expect(actions).toEqual([...Array(DUE + 1).fill('expire'), 'reply', 'set', 'delete'])
+  expect(server.store.index).toBe(2 * (DUE + 1) + 2)
+})
 
 testAlone(
-  'who listens at one node must not decide what all nodes do',
-  'KDEL DIR of due children is refused if they would be compared with too many patterns',
+  IN_GROUP,
+  'an EXEC that is put off fails if a watched key changes meanwhile',
   async () => {
-    let time = Date.UTC(2020, 0, 1)
-    // Its timers never fire, so that due nodes stay until a command finds them.
-    const clock: Clock = { now: () => time, elapsed: () => time, schedule: () => () => {} }
-    const server = await start({ clock })
-    const { store } = server
-    const client = await join(server)
-    const listener = await join(server)
-    await listener.call('PSUBSCRIBE', ...hiddenPatterns('/d'))
-    for (const directory of ['d', 'e', 'few']) {
-      for (let i = 0; i < (directory === 'few' ? 10 : DUE); i++) {
-        store.set(`/${directory}/${i}`, '', { expireTime: time + 10 })
-      }
-    }
-    await client.call('KMKDIR', 'd/few')
-    store.set('/d/few/x', '', { expireTime: time + 10 })
-    time += 20
-    const { index } = store
-    const refusal =
-      'ERR too many nodes to expire while clients listen to 4000 patterns (the limit is 20000000 comparisons)'
-    expect(errorText(await client.call('KDEL', 'd', 'DIR'))).toBe(refusal)
-    expect(store.index).toBe(index)
-    // Few children, or those of a directory that nobody listens to, do not matter.
-    for (const path of ['d/few', 'e', 'few']) {
-      expect(await client.call('KDEL', path, 'DIR')).not.toBeInstanceOf(ErrorReply)
-    }
+    const { server, client } = await startDue()
+    await client.call('WATCH', 'd/0', 'a')
+    await client.call('MULTI')
+    await client.call('KDEL', 'd', 'DIR')
+    client.send('EXEC')
+    const other = await join(server)
+    await other.call('SET', 'a', '1')
+    expect(await client.take(1)).toEqual([null])
+    expect(server.store.lookup('/d')?.dir).toBe(true)
   },
 )
+
+testAlone(IN_GROUP, 'an EXEC that names no directory does not wait', async () => {
+  const { client, counts } = await startDue()
+  await client.call('MULTI')
+  await client.call('SET', 'a', '1')
+  expect(await client.call('EXEC')).toEqual(['OK'])
+  expect(sum(counts())).toBe(0)
+})
+
+test('KDEL DIR finds that what is due is no child', () => {
+  const clock = new IdleClock()
+  const store = new Store({ clock })
+  store.set('/d/x', '')
+  store.set('/e/y', '', { expireTime: clock.time + 10 })
+  clock.time += 20
+  expect(() => store.delete('/d', { dir: true })).toThrow(/Directory not empty/)
+  expect(store.delete('/e', { dir: true }).action).toBe('delete')
+})

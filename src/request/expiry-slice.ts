@@ -1,0 +1,116 @@
+import { performance } from 'node:perf_hooks'
+import { pathOfKey } from '../keyspace/key.ts'
+import type { Recorder } from '../log/recorder.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
+import type { Store } from '../store/store.ts'
+import type { Client, FoundCommand, ServerContext } from './client.ts'
+import { PUT_OFF } from './long-work.ts'
+import type { Transaction } from './transaction.ts'
+
+/** One slice of expiring nodes may hold up other clients for this long. */
+const MAX_SLICE_MS = 4
+/** The most nodes that are expired between two readings of the clock. */
+const MAX_NODES_PER_STEP = 64
+
+/**
+ * Expires nodes that are due, oldest first, for some milliseconds. The first step is one node, and the next is at most
+ * twice as long, because the event of a node may be compared with thousands of patterns.
+ */
+export class ExpirySlice {
+  readonly #store: Store
+  readonly #recorder: Recorder
+  readonly #end = performance.now() + MAX_SLICE_MS
+  #nodes = 1
+
+  constructor(store: Store, recorder: Recorder) {
+    this.#store = store
+    this.#recorder = recorder
+  }
+
+  /** Whether the time is up. */
+  get isOver(): boolean {
+    return performance.now() >= this.#end
+  }
+
+  /** Expires some nodes. @param now Unix milliseconds @returns whether more may be due */
+  step(now: number): boolean {
+    const nodes = this.#nodes
+    const begin = performance.now()
+    this.#recorder.begin()
+    const expired = this.#store.deleteExpiredKeys(now, nodes)
+    this.#recorder.endExpiry(expired, now)
+    const end = performance.now()
+    const timely = Math.floor(((this.#end - end) * nodes) / (end - begin))
+    this.#nodes = Math.max(1, Math.min(MAX_NODES_PER_STEP, 2 * nodes, timely))
+    return isDue(this.#store, now)
+  }
+}
+
+/** Whether a node has expired that is still there. @param now Unix milliseconds */
+function isDue(store: Store, now: number): boolean {
+  const next = store.nextExpiry()
+  return next !== undefined && next <= now
+}
+
+/**
+ * Expires what is due before a command that would expire all below a directory in one go. If that takes longer than a
+ * slice, the rest is expired in later turns, and the command runs then.
+ *
+ * Not in a transaction, because EXEC has done so before the first write; nor where a log says when nodes expire.
+ *
+ * @throws PutOff if more is due
+ */
+export function expireFirst({ server, executing }: Client): void {
+  const { store, clock, longWork, persistence } = server
+  if (executing || longWork.unlimited || server.group !== undefined) return
+  const now = clock.now()
+  if (!isDue(store, now)) return
+  longWork.check()
+  const { recorder } = persistence
+  const { isRunning } = recorder
+  const begin = performance.now()
+  const slice = new ExpirySlice(store, recorder)
+  let more = true
+  while (more && !slice.isOver) more = slice.step(now)
+  // The command that is running begins after the expiry.
+  if (isRunning) recorder.begin()
+  longWork.note(performance.now() - begin)
+  if (more) throw PUT_OFF
+}
+
+/** {@link expireFirst}, for a command that reaches what is below a directory. @param path of a node */
+export function expireBelow(client: Client, path: string): void {
+  if (client.server.store.lookup(path)?.dir === true) expireFirst(client)
+}
+
+/**
+ * {@link expireFirst}, for an EXEC that writes to a directory. Nothing of it has run.
+ *
+ * @throws PutOff if more is due
+ */
+export function expireBeforeExec(client: Client, transaction: Transaction): void {
+  const { store, clock } = client.server
+  if (!transaction.writes || !isDue(store, clock.now())) return
+  transaction.reachesDirectory ??= reachesDirectory(client.server, transaction)
+  if (transaction.reachesDirectory) expireFirst(client)
+}
+
+function reachesDirectory(server: ServerContext, { requests }: Transaction): boolean {
+  const find = (args: RequestArguments) => server.findCommand(args as unknown as readonly string[])
+  for (const path of writtenPaths(requests, find)) {
+    if (server.store.lookup(path)?.dir === true) return true
+  }
+  return false
+}
+
+/** The paths that the writes of a transaction name. */
+export function* writtenPaths(
+  requests: readonly RequestArguments[],
+  find: (args: RequestArguments) => FoundCommand | undefined,
+): Generator<string, undefined> {
+  for (const args of requests) {
+    const found = find(args)
+    if (found?.writes !== true) continue
+    for (const key of found.keysOf(args)) yield pathOfKey(key)
+  }
+}
