@@ -1,10 +1,21 @@
 import { parseEventFlags } from '../config/event-flags.ts'
+import type { PatternWork } from '../pubsub/pattern-work.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { Event } from '../store/event.ts'
 import { cleanPath } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import { type KeyspaceEvent, keyspaceEvents } from './events.ts'
 import { keyOfPath, pathOfKey } from './key.ts'
+
+const KEYSPACE = '__keyspace@0__:'
+const KEYEVENT = '__keyevent@0__:'
+
+interface NewKeyWork {
+  /** At the channel of the key, and, for keys below it, those that go on with their names. */
+  atKey?: PatternWork | undefined
+  /** At the channel of the event. */
+  atEvent?: PatternWork | undefined
+}
 
 /**
  * Publishes keyspace notifications, as Redis does: the event's name on `__keyspace@0__:key`, and the
@@ -32,6 +43,23 @@ export class KeyspaceNotifier {
     }
   }
 
+  /**
+   * What it costs to publish that keys are new, at a path and below it.
+   *
+   * @param path clean
+   */
+  newKeyWork(path: string): NewKeyWork {
+    if (!this.#flags.has('n')) return {}
+    return {
+      atKey: this.#flags.has('K') ? this.#workAt(`${KEYSPACE}${keyOfPath(path)}`) : undefined,
+      atEvent: this.#flags.has('E') ? this.#workAt(`${KEYEVENT}new`) : undefined,
+    }
+  }
+
+  #workAt(channel: string): PatternWork | undefined {
+    return this.#pubsub.channelWorkAt(channel)
+  }
+
   /** Stops listening to the store. */
   close(): void {
     this.#endStoreEvents?.()
@@ -47,7 +75,7 @@ export class KeyspaceNotifier {
 
   #publish(event: KeyspaceEvent, path: string): void {
     const key = keyOfPath(path)
-    if (this.#flags.has('K')) this.#pubsub.publish(`__keyspace@0__:${key}`, event, path)
-    if (this.#flags.has('E')) this.#pubsub.publish(`__keyevent@0__:${event}`, key, path)
+    if (this.#flags.has('K')) this.#pubsub.publish(`${KEYSPACE}${key}`, event, path)
+    if (this.#flags.has('E')) this.#pubsub.publish(`${KEYEVENT}${event}`, key, path)
   }
 }

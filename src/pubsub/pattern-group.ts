@@ -35,36 +35,40 @@ const QUESTION = 63
 const OPEN = 91
 const BACKSLASH = 92
 
-/** A pattern that begins with a slash, and those who listen to the events that it matches. */
-export interface TreePattern {
+/** A pattern, and those who listen to what it matches. */
+export interface IndexedPattern {
   readonly pattern: string
   readonly listeners: Set<Subscriber>
-  readonly place: Place<PatternGroup>
   /** Higher than that of all patterns that were there before. */
   readonly order: number
   /** The number of the run that it is kept under. */
   run: number
 }
 
+/** A pattern that begins with a slash, and matches keys of events. */
+export interface TreePattern extends IndexedPattern {
+  readonly place: Place<PatternGroup>
+}
+
 /** The patterns that are kept under one run. */
-class Bucket {
-  readonly patterns = new Set<TreePattern>()
+class Bucket<Kept> {
+  readonly patterns = new Set<Kept>()
   /** The number of the last search that has come here: a key may have a run more than once. */
   search = 0
 }
 
-/** The patterns that are kept at one place, and that match a key only at this place or below it. */
-export class PatternGroup {
+/** The patterns that are kept at one place, and that match a key only at this place or below it; or those of channels. */
+export class PatternGroup<Kept extends IndexedPattern = TreePattern> {
   /** Where the part of patterns and keys begins that they need not have in common. */
   readonly #start: number
-  readonly #all = new Set<TreePattern>()
+  readonly #all = new Set<Kept>()
   /** Those that are compared with every key. */
   #always = this.#all
   /** The others, by a run of theirs. Absent while there are few patterns. */
-  #buckets: RunMap<Bucket> | undefined
+  #buckets: RunMap<Bucket<Kept>> | undefined
   #search = 0
 
-  /** @param path of the place */
+  /** @param path of the place; empty for channels */
   constructor(path: string) {
     this.#start = path === '/' ? 0 : path.length
   }
@@ -83,7 +87,7 @@ export class PatternGroup {
     for (const [run, { patterns }] of this.#buckets?.entries() ?? []) yield [run, patterns.size]
   }
 
-  add(pattern: TreePattern): void {
+  add(pattern: Kept): void {
     this.#all.add(pattern)
     if (this.#buckets !== undefined) this.#keep(this.#buckets, pattern)
     else if (this.#all.size > MIN_INDEXED) {
@@ -93,7 +97,7 @@ export class PatternGroup {
     }
   }
 
-  remove(pattern: TreePattern): void {
+  remove(pattern: Kept): void {
     this.#all.delete(pattern)
     this.#always.delete(pattern)
     const bucket = this.#buckets?.get(pattern.run)
@@ -102,7 +106,7 @@ export class PatternGroup {
   }
 
   /** Collects the patterns that match a key, in no order. @returns how many it has been compared with */
-  collect(key: string, into: TreePattern[]): number {
+  collect(key: string, into: Kept[]): number {
     let tried = collectFrom(this.#always, key, into)
     const buckets = this.#buckets
     if (buckets === undefined || buckets.size === 0) return tried
@@ -122,7 +126,7 @@ export class PatternGroup {
   }
 
   /** Keeps a pattern under the run that the fewest have. */
-  #keep(buckets: RunMap<Bucket>, pattern: TreePattern): void {
+  #keep(buckets: RunMap<Bucket<Kept>>, pattern: Kept): void {
     let fewest = Number.POSITIVE_INFINITY
     for (const run of runsOf(pattern.pattern, this.#start)) {
       const count = buckets.get(run)?.patterns.size ?? 0
@@ -136,7 +140,7 @@ export class PatternGroup {
     }
     let bucket = buckets.get(pattern.run)
     if (bucket === undefined) {
-      bucket = new Bucket()
+      bucket = new Bucket<Kept>()
       buckets.set(pattern.run, bucket)
     }
     bucket.patterns.add(pattern)
@@ -144,7 +148,11 @@ export class PatternGroup {
 }
 
 /** @returns how many patterns there were */
-function collectFrom(patterns: Iterable<TreePattern>, key: string, into: TreePattern[]): number {
+function collectFrom<Kept extends IndexedPattern>(
+  patterns: Iterable<Kept>,
+  key: string,
+  into: Kept[],
+): number {
   let tried = 0
   for (const each of patterns) {
     tried++

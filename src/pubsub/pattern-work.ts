@@ -1,5 +1,5 @@
 import type { EventWork } from '../store/rename.ts'
-import type { PatternGroup } from './pattern-group.ts'
+import type { IndexedPattern, PatternGroup } from './pattern-group.ts'
 import { RUN_BYTES, RunMap } from './run-map.ts'
 
 /** Looking for the runs in so many bytes of a key takes as long as comparing it with a pattern. */
@@ -40,7 +40,7 @@ export class PatternWork implements EventWork {
    * @param groups all whose patterns may be compared with a key at the path or below it
    * @param path of the node that is moved
    */
-  constructor(groups: readonly PatternGroup[], path: string) {
+  constructor(groups: readonly PatternGroup<IndexedPattern>[], path: string) {
     let most = 0
     let always = 0
     let looks = 0

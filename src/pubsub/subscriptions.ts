@@ -5,7 +5,7 @@ import type { Event } from '../store/event.ts'
 import { ownCopy } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
-import { matchGlob } from '../text/glob.ts'
+import { ChannelPatterns } from './channel-patterns.ts'
 import { deliverTo } from './deliver.ts'
 import type { PatternWork } from './pattern-work.ts'
 import { ShownEvent } from './shown-event.ts'
@@ -30,7 +30,7 @@ export class Subscriptions implements Burst {
   readonly #streams = new Map<string, TreeStream>()
   /** Weak, because the replies that list the channels keep it; absent when a channel has come or gone. */
   #list: WeakRef<readonly string[]> | undefined
-  readonly #patterns = new Map<string, Set<Subscriber>>()
+  readonly #patterns = new ChannelPatterns()
   readonly #treePatterns = new TreePatterns()
   #endTreePatterns: (() => void) | undefined
   /** The client whose requests are being served. */
@@ -59,6 +59,11 @@ export class Subscriptions implements Burst {
   /** With how many patterns an event at a path, or at one below it, is compared at most; undefined if there are none. */
   patternWorkAround(path: string): PatternWork | undefined {
     return this.#treePatterns.size === 0 ? undefined : this.#treePatterns.workAround(path)
+  }
+
+  /** With how many patterns a message to a channel of Redis is compared at most; undefined if there are none. */
+  channelWorkAt(channel: string): PatternWork | undefined {
+    return this.#patterns.size === 0 ? undefined : this.#patterns.workAt(channel)
   }
 
   /**
@@ -116,7 +121,7 @@ export class Subscriptions implements Burst {
         client.patterns.add(pattern)
         client.subscriptionBytes += patternBytes(pattern)
         if (isTreeChannel(pattern)) this.#treePatterns.add(pattern, client)
-        else listenersOf(this.#patterns, pattern).add(client)
+        else this.#patterns.add(pattern, client)
       }
       confirm(client, 'psubscribe', pattern)
     }
@@ -196,8 +201,8 @@ export class Subscriptions implements Burst {
       tell(readersOf(subscribers, path), 3, encodeBulk('message') + bulkChannel, message)
       count += subscribers.size
     }
-    for (const [pattern, listeners] of this.#patterns) {
-      if (!matchGlob(pattern, channel)) continue
+    if (this.#patterns.size === 0) return count
+    for (const { pattern, listeners } of this.#patterns.matching(channel)) {
       const head = encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel
       tell(readersOf(listeners, path), 4, head, message)
       count += listeners.size
@@ -273,7 +278,7 @@ export class Subscriptions implements Burst {
     if (!client.patterns.delete(pattern)) return
     client.subscriptionBytes -= patternBytes(pattern)
     if (isTreeChannel(pattern)) this.#treePatterns.remove(pattern, client)
-    else leave(this.#patterns, pattern, client)
+    else this.#patterns.remove(pattern, client)
     if (this.#treePatterns.size > 0) return
     this.#endTreePatterns?.()
     this.#endTreePatterns = undefined

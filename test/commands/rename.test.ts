@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { Applier, silentClient } from '../../src/log/apply.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
 import { ServerClock } from '../../src/request/clock.ts'
-import { LongWork } from '../../src/request/long-work.ts'
+import { LongWork, TIME_OF } from '../../src/request/long-work.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
 import { testAlone } from '../cluster/alone.ts'
@@ -114,6 +114,40 @@ testAlone(
     expect(errorText(refused)).toMatch(/^ERR too many nodes to move/)
     expect(store.index).toBe(index)
     expect(await client.call('RENAME', 'a', 'b')).toBe('OK')
+  },
+)
+
+testAlone(
+  'who listens at one node must not decide what all nodes do',
+  'patterns of channels count where each moved node is notified as new',
+  async () => {
+    const hiddenChannels = patterns('').map((pattern) => pattern.slice(1))
+    const { client } = await startListening('', hiddenChannels)
+    const setFlags = (flags: string) =>
+      client.call('CONFIG', 'SET', 'notify-keyspace-events', flags)
+    await setFlags('KEA')
+    expect(await client.call('RENAME', 'a', 'b')).toBe('OK')
+    for (const flags of ['Kn', 'En', 'KEn']) {
+      await setFlags(flags)
+      expect(errorText(await client.call('RENAME', 'b', 'a'))).toMatch(
+        /^ERR too many nodes to move while clients listen to 4000 patterns/,
+      )
+    }
+  },
+)
+
+testAlone(
+  'who listens at one node must not decide what all nodes do',
+  'patterns of channels that have nothing in common with a key do not count',
+  async () => {
+    const channels = Array.from({ length: PATTERNS }, (_, i) => `*zz${i}z`)
+    const { client } = await startListening('', channels)
+    await client.call('CONFIG', 'SET', 'notify-keyspace-events', 'KEAn')
+    const pubsub = vi.spyOn(LongWork.prototype, 'note')
+    onTestFinished(() => pubsub.mockRestore())
+    expect(await client.call('RENAME', 'a', 'b')).toBe('OK')
+    const time = pubsub.mock.calls.reduce((sum, [each]) => sum + each, 0)
+    expect(time / TIME_OF.triedPattern).toBeLessThan((PATTERNS * NODES) / 100)
   },
 )
 

@@ -1,5 +1,6 @@
 // RENAME · RENAMENX
 
+import { JoinedWork } from '../../keyspace/joined-work.ts'
 import { pathOfKey } from '../../keyspace/key.ts'
 import { isSameKey, noSuchKey, wrongType } from '../../keyspace/keyspace.ts'
 import { KEY } from '../../request/arguments/argument.ts'
@@ -57,7 +58,7 @@ function moveNode(client: Client, from: string, to: string): void {
 }
 
 /**
- * The patterns that the events of a directory's move are compared with. None where an entry of the log is applied,
+ * The patterns that the events of a directory's move are compared with, and notifications of its keys. None where an entry of the log is applied,
  * because what comes of it must not depend on who listens.
  */
 class Listening {
@@ -69,13 +70,18 @@ class Listening {
 
   constructor({ server }: Client, from: string, to: string) {
     if (server.longWork.unlimited) return
-    const [old, path] = [from, to].map((key) =>
-      server.pubsub.patternWorkAround(cleanPath(pathOfKey(key))),
+    const [oldPath, path] = [from, to].map((key) => cleanPath(pathOfKey(key)))
+    const { pubsub, keyspace } = server
+    const notified = keyspace.notifier?.newKeyWork(path)
+    const old = pubsub.patternWorkAround(oldPath)
+    const events = new JoinedWork(
+      [pubsub.patternWorkAround(path), notified?.atKey],
+      notified?.atEvent,
     )
-    if (old === undefined || path === undefined) return
-    this.patterns = Math.max(old.most, path.most)
-    this.tries = old.looks + old.here + path.looks + path.here
-    this.work = new MoveWork(MAX_TRIED_PATTERNS, path, old)
+    if (old === undefined && events.isNone) return
+    this.patterns = Math.max(old?.most ?? 0, events.most)
+    this.tries = (old === undefined ? 0 : old.looks + old.here) + events.here
+    this.work = new MoveWork(MAX_TRIED_PATTERNS, events, old)
   }
 }
 
