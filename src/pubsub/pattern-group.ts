@@ -25,6 +25,8 @@ import type { Subscriber } from './subscriber.ts'
 
 /** So few patterns are compared with a key one by one. */
 const MIN_INDEXED = 32
+/** A run under which so many patterns are kept hardly tells one from another. */
+const CROWD = 128
 /** A pattern chooses among the first runs that it has. */
 const MAX_CHOICE = 64
 /** Stands for the run of a pattern that names nothing. */
@@ -34,6 +36,9 @@ const SLASH = 47
 const QUESTION = 63
 const OPEN = 91
 const BACKSLASH = 92
+
+/** Begins what a pattern does not name literally. */
+export const SPECIAL = /[*?[\\]/
 
 /** A pattern, and those who listen to what it matches. */
 export interface IndexedPattern {
@@ -48,6 +53,8 @@ export interface IndexedPattern {
 /** A pattern that begins with a slash, and matches keys of events. */
 export interface TreePattern extends IndexedPattern {
   readonly place: Place<PatternGroup>
+  /** Whether it was common when it came: see {@link CommonPatterns}. */
+  readonly isCommon: boolean
 }
 
 /** The patterns that are kept under one run. */
@@ -85,6 +92,17 @@ export class PatternGroup<Kept extends IndexedPattern = TreePattern> {
   /** The numbers of all runs that others are kept under, and how many those are. */
   *runs(): Generator<readonly [number, number], undefined> {
     for (const [run, { patterns }] of this.#buckets?.entries() ?? []) yield [run, patterns.size]
+  }
+
+  /**
+   * Whether a pattern that is not here yet would be compared with most keys: it names nothing, or only what many others
+   * name. A directory, or the beginning of a name, is something: few patterns of such a kind match one key.
+   */
+  isCommon(pattern: string): boolean {
+    const special = pattern.search(SPECIAL)
+    if (special === -1 || (special === pattern.length - 1 && pattern.endsWith('*'))) return false
+    const runs = runsOf(pattern, this.#start)
+    return runs.every((run) => (this.#buckets?.get(run)?.patterns.size ?? 0) >= CROWD)
   }
 
   add(pattern: Kept): void {

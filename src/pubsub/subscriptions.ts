@@ -109,21 +109,28 @@ export class Subscriptions implements Burst {
   /**
    * Subscribes a client to patterns, and confirms each.
    *
-   * @throws CommandError for a pattern that is too long; then no pattern is subscribed
+   * @throws CommandError for a pattern that is too long, or too many common ones; then no pattern is subscribed
    */
   patternSubscribe(client: Subscriber, patterns: readonly string[]): void {
     for (const pattern of patterns) checkPattern(pattern)
     this.#separate(client)
-    for (const [i, given] of patterns.entries()) {
-      if (i % NAMES_PER_CHECK === 0 && !client.limitKept()) break
-      const pattern = ownCopy(given)
-      if (!client.patterns.has(pattern)) {
-        client.patterns.add(pattern)
-        client.subscriptionBytes += patternBytes(pattern)
-        if (isTreeChannel(pattern)) this.#treePatterns.add(pattern, client)
-        else this.#patterns.add(pattern, client)
+    const added: string[] = []
+    try {
+      for (const [i, given] of patterns.entries()) {
+        if (i % NAMES_PER_CHECK === 0 && !client.limitKept()) break
+        const pattern = ownCopy(given)
+        if (!client.patterns.has(pattern)) {
+          if (isTreeChannel(pattern)) this.#treePatterns.add(pattern, client)
+          else this.#patterns.add(pattern, client)
+          client.patterns.add(pattern)
+          client.subscriptionBytes += patternBytes(pattern)
+          added.push(pattern)
+        }
+        confirm(client, 'psubscribe', pattern)
       }
-      confirm(client, 'psubscribe', pattern)
+    } catch (error) {
+      for (const pattern of added) this.#leavePattern(client, pattern)
+      throw error
     }
     if (this.#treePatterns.size > 0 && this.#endTreePatterns === undefined) {
       const onFailure = (error: unknown): void => {

@@ -1,13 +1,12 @@
 import { ownCopy } from '../store/path.ts'
 import { PathTree, type Place } from '../store/path-tree.ts'
-import { PatternGroup, type TreePattern } from './pattern-group.ts'
+import { CommonPatterns, tooManyCommon } from './common-patterns.ts'
+import { PatternGroup, SPECIAL, type TreePattern } from './pattern-group.ts'
 import { PatternWork } from './pattern-work.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** Only so much of a pattern decides where it is kept, in bytes. */
 export const MAX_LITERAL_BYTES = 1024
-
-const SPECIAL = /[*?[\\]/
 
 /**
  * The patterns that match the keys of events. Each is kept at the directory that it names literally: `/jobs/eu-*` at
@@ -19,6 +18,7 @@ export class TreePatterns {
   tried = 0
   readonly #all = new Map<string, TreePattern>()
   readonly #places = new PathTree<PatternGroup>()
+  readonly #common = new CommonPatterns()
   #last = 0
 
   get size(): number {
@@ -29,22 +29,34 @@ export class TreePatterns {
     for (const { listeners } of this.#all.values()) yield listeners
   }
 
-  /** @param pattern kept, so it must not be cut from a longer string */
+  /**
+   * @param pattern kept, so it must not be cut from a longer string
+   * @throws CommandError if it is common, and there are too many of them
+   */
   add(pattern: string, client: Subscriber): void {
     let known = this.#all.get(pattern)
     if (known === undefined) {
       const place = this.#places.at(literalPath(pattern))
-      known = { pattern, listeners: new Set(), place, order: ++this.#last, run: 0 }
-      place.item ??= new PatternGroup(place.path)
-      place.item.add(known)
+      const group = place.item ?? new PatternGroup(place.path)
+      const isCommon = group.isCommon(pattern)
+      if (isCommon && !this.#common.mayAdd(client, true)) {
+        this.#places.prune(place)
+        throw tooManyCommon()
+      }
+      known = { pattern, listeners: new Set(), place, isCommon, order: ++this.#last, run: 0 }
+      place.item = group
+      group.add(known)
       this.#all.set(pattern, known)
-    }
+    } else if (known.isCommon && !this.#common.mayAdd(client, false)) throw tooManyCommon()
+    if (known.isCommon) this.#common.add(client, known.listeners.size === 0)
     known.listeners.add(client)
   }
 
   remove(pattern: string, client: Subscriber): void {
     const known = this.#all.get(pattern)
-    if (!known?.listeners.delete(client) || known.listeners.size > 0) return
+    if (!known?.listeners.delete(client)) return
+    if (known.isCommon) this.#common.remove(client, known.listeners.size === 0)
+    if (known.listeners.size > 0) return
     this.#all.delete(pattern)
     const { place } = known
     place.item?.remove(known)

@@ -6,8 +6,19 @@ import { MoveWork } from '../../src/store/rename.ts'
 import { matchGlob } from '../../src/text/glob.ts'
 import { SeededRandom } from '../persistence/seeded-random.ts'
 
-const client = {} as Subscriber
+/** One for each pattern, because a client may listen to few that name nothing. */
+const clients = new Map<string, Subscriber>()
 const COUNT = 10_000
+
+function clientOf(pattern: string): Subscriber {
+  const client = clients.get(pattern) ?? ({} as Subscriber)
+  clients.set(pattern, client)
+  return client
+}
+
+function add(patterns: TreePatterns, pattern: string): void {
+  patterns.add(pattern, clientOf(pattern))
+}
 
 /** How many patterns each key is compared with, at most. */
 function mostTried(patterns: TreePatterns, keys: readonly string[]): number {
@@ -21,7 +32,7 @@ function mostTried(patterns: TreePatterns, keys: readonly string[]): number {
 
 function patternsOf(make: (i: number) => string): TreePatterns {
   const patterns = new TreePatterns()
-  for (let i = 0; i < COUNT; i++) patterns.add(make(i), client)
+  for (let i = 0; i < COUNT; i++) add(patterns, make(i))
   return patterns
 }
 
@@ -46,7 +57,7 @@ describe('a key is compared with few of many patterns of one directory', () => {
 
   test('and with all that name nothing', () => {
     const patterns = new TreePatterns()
-    for (let i = 0; i < 1000; i++) patterns.add(`/[a-z]${'?'.repeat(i)}*`, client)
+    for (let i = 0; i < 1000; i++) add(patterns, `/[a-z]${'?'.repeat(i)}*`)
     expect(mostTried(patterns, keys)).toBe(1000)
   })
 })
@@ -58,7 +69,7 @@ test('how many patterns the keys below a path are compared with is known from th
   const some = (): string => random.oneOf(parts)
   const patterns = new TreePatterns()
   for (let i = 0; i < 400; i++) {
-    patterns.add(`/${Array.from({ length: random.between(1, 6) }, some).join('')}`, client)
+    add(patterns, `/${Array.from({ length: random.between(1, 6) }, some).join('')}`)
   }
   let fewer = 0
   const look = (path: string, work: PatternWork, levels: number): void => {
@@ -90,7 +101,7 @@ test('a move of many nodes is not held to cost more than it does', () => {
 
 test('a comparison with a long key counts as many, at the path it moves to and at the one it expires at', () => {
   const patterns = new TreePatterns()
-  patterns.add('/*[ab]', client)
+  add(patterns, '/*[ab]')
   const old = patterns.workAround(`/${'c'.repeat(8000)}`)
   const work = new MoveWork(Number.POSITIVE_INFINITY, patterns.workAround('/d'), old)
   work.enter('short', false)
@@ -110,7 +121,7 @@ test('a key in which a pattern is found twice gets it once', () => {
 
 test('patterns are forgotten with those who listen', () => {
   const patterns = patternsOf((i) => `/*z${i}`)
-  for (let i = 0; i < COUNT; i++) patterns.remove(`/*z${i}`, client)
+  for (let i = 0; i < COUNT; i++) patterns.remove(`/*z${i}`, clientOf(`/*z${i}`))
   expect([patterns.size, mostTried(patterns, ['/z1', '/az12'])]).toEqual([0, 0])
 })
 
@@ -124,17 +135,17 @@ test('patterns match in the order in which they came, whatever comes and goes', 
   for (let round = 0; round < 6000; round++) {
     // Most of them are kept at the root.
     const pattern = `/${random.oneOf(['*', '?', '[ab]', 'a/'])}${Array.from({ length: random.between(0, 5) }, some).join('')}`
-    if (known.delete(pattern)) patterns.remove(pattern, client)
+    if (known.delete(pattern)) patterns.remove(pattern, clientOf(pattern))
     else {
       known.add(pattern)
-      patterns.add(pattern, client)
+      add(patterns, pattern)
     }
     const key = random.oneOf(keys)
     expect(namesOf(patterns, key)).toEqual([...known].filter((each) => matchGlob(each, key)))
     if (known.size > 90 && random.between(0, 1) === 0) {
       const gone = random.oneOf([...known])
       known.delete(gone)
-      patterns.remove(gone, client)
+      patterns.remove(gone, clientOf(gone))
     }
   }
 })
