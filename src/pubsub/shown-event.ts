@@ -1,4 +1,5 @@
 import type { Message } from '../resp/message.ts'
+import { encodeBulk } from '../resp/reply-encoding.ts'
 import type { Event } from '../store/event.ts'
 import { encodeEvent } from '../store/event-json.ts'
 import type { PieceList, Pieces } from '../store/pieces.ts'
@@ -10,6 +11,7 @@ import type { PieceList, Pieces } from '../store/pieces.ts'
 export class ShownEvent {
   #event: Event | undefined
   #json: string | PieceList = ''
+  #bulk = ''
   /** The last message of the event, and which stream's it is. */
   #stream: object | undefined
   #message: Message | undefined
@@ -28,6 +30,14 @@ export class ShownEvent {
     return json
   }
 
+  /** An event as a bulk string of JSON; undefined if it is too long for that. */
+  bulk(event: Event): string | undefined {
+    const json = this.encode(event)
+    if (typeof json !== 'string') return undefined
+    if (this.#bulk === '') this.#bulk = encodeBulk(json)
+    return this.#bulk
+  }
+
   /** The message that a stream has last made of an event. */
   messageOf(stream: object, event: Event): Message | undefined {
     return stream === this.#stream && event === this.#event ? this.#message : undefined
@@ -42,6 +52,7 @@ export class ShownEvent {
     if (typeof this.#json !== 'string') this.#json.forget()
     this.#event = this.#stream = this.#message = undefined
     this.#json = ''
+    this.#bulk = ''
   }
 
   #remember(event: Event, json: string | PieceList): void {

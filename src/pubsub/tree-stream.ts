@@ -1,5 +1,5 @@
-import { LargeMessage, Message, messageOf } from '../resp/message.ts'
-import { encodeBulk } from '../resp/reply-encoding.ts'
+import { type LargeMessage, Message, messageOf } from '../resp/message.ts'
+import { encodeArrayHeader, encodeBulk, encodePushHeader } from '../resp/reply-encoding.ts'
 import { StoreError } from '../store/errors.ts'
 import type { Event } from '../store/event.ts'
 import { encodeEvent } from '../store/event-json.ts'
@@ -14,6 +14,8 @@ import type { TreeChannelName } from './tree-channel.ts'
 
 /** A replay pauses while its subscriber has this many bytes unread. */
 const REPLAY_AHEAD = 1024 * 1024
+/** A message has so many bytes besides the name of its channel and the event. */
+const HEAD_BYTES = 24
 /** Gathered messages of this size are sent before the turn ends. */
 const GATHERED = 256 * 1024
 
@@ -49,7 +51,8 @@ export class TreeStream {
    * one call per turn rather than one copy per event.
    */
   readonly #together = new Set<Subscriber>()
-  #gathered: Message[] = []
+  /** The last element of each gathered message: the streams share these, and the rest is always the same. */
+  #gathered: string[] = []
   #gatheredBytes = 0
   /** The gathered messages in one piece, by protocol, once somebody has needed it. */
   #joined: { 2?: Buffer; 3?: Buffer } = {}
@@ -142,7 +145,7 @@ export class TreeStream {
 
   #sendGathered(subscriber: Subscriber): void {
     const { protocol } = subscriber.reply
-    this.#joined[protocol] ??= joined(this.#gathered, protocol)
+    this.#joined[protocol] ??= this.#join(this.#gathered, protocol)
     sendShared(subscriber, this.#joined[protocol])
   }
 
@@ -163,26 +166,27 @@ export class TreeStream {
       if (fromAbove) this.#separateBlind(event)
       // Events of a client's own requests come in order with their replies.
       if (this.#burst.served !== undefined) this.separate(this.#burst.served)
-      const message = this.#messageOf(event)
-      if (message instanceof LargeMessage) {
-        this.#sendLarge(message, event.index)
+      const bulk = this.#burst.shown.bulk(event)
+      if (bulk === undefined) {
+        this.#sendLarge(event)
         return
       }
       for (const [reader, from] of this.#live) {
         if (event.index < from) continue
-        if (fromAbove) deliverTo([reader], this.#messageFor(reader, event))
-        else send(reader, message.encoded(reader.reply.protocol))
+        const seen = fromAbove ? this.#messageFor(reader, event) : this.#messageOf(event)
+        if (seen instanceof Message) send(reader, seen.encoded(reader.reply.protocol))
+        else deliverTo([reader], seen)
       }
-      if (this.#together.size > 0) this.#gather(message)
+      if (this.#together.size > 0) this.#gather(bulk)
     })
   }
 
-  #sendLarge(message: LargeMessage, index: number): void {
+  #sendLarge(event: Event): void {
     // The gathered messages are those of earlier events.
     this.flush()
     const readers = [...this.#together]
-    for (const [reader, from] of this.#live) if (index >= from) readers.push(reader)
-    deliverTo(readers, message)
+    for (const [reader, from] of this.#live) if (event.index >= from) readers.push(reader)
+    deliverTo(readers, this.#messageOf(event))
   }
 
   /** Disconnects the live subscribers, because they have missed an event. */
@@ -195,10 +199,10 @@ export class TreeStream {
     }
   }
 
-  #gather(message: Message): void {
-    if (this.#gathered.push(message) === 1) this.#burst.onGathered(this)
+  #gather(bulk: string): void {
+    if (this.#gathered.push(bulk) === 1) this.#burst.onGathered(this)
     this.#joined = {}
-    this.#gatheredBytes += message.length
+    this.#gatheredBytes += HEAD_BYTES + this.#name.length + bulk.length
     if (this.#gatheredBytes >= GATHERED) this.flush()
   }
 
@@ -237,6 +241,12 @@ export class TreeStream {
     return encodeBulk('message') + encodeBulk(this.#name)
   }
 
+  /** Messages in one piece. */
+  #join(bulks: readonly string[], protocol: 2 | 3): Buffer {
+    const head = (protocol === 3 ? encodePushHeader : encodeArrayHeader)(3) + this.#head()
+    return Buffer.from(head + bulks.join(head), 'latin1')
+  }
+
   /** Subscribers that may not see the directory above that an event is about get another message. */
   #separateBlind(event: Event): void {
     for (const subscriber of this.#together) {
@@ -252,9 +262,4 @@ export class TreeStream {
     if (message instanceof Message) shown.keepMessage(this, message)
     return message
   }
-}
-
-function joined(messages: readonly Message[], protocol: 2 | 3): Buffer {
-  if (messages.length === 1) return messages[0].encoded(protocol)
-  return Buffer.concat(messages.map((message) => message.encoded(protocol)))
 }
