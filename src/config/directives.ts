@@ -206,6 +206,18 @@ export const directives = {
     comment:
       'Written as <class> <hard> <soft> <seconds>. A client is disconnected at once above the hard limit, and after <seconds> above the soft limit. 0 switches a limit off. The class pubsub is for clients that watch or subscribe, normal for all others. Without a limit for the class normal, memory decides: a client that leaves too much unread is not served until it has read. The class replica (or slave) has no effect; it is there for Redis tools. One line may hold several classes. A class that is not named keeps its limits.',
   },
+  'exec-read-time-limit': {
+    group: 'Limits',
+    type: 'integer',
+    min: 0,
+    max: MAX_INT,
+    default: 300,
+    mutable: true,
+    rare: true,
+    help: 'Time of searches in one EXEC, ms; 0: no limit',
+    comment:
+      'For the requests of one EXEC that look through the tree, the clients, the users, the history or the configuration: KGET of directories, KEYS, SCAN, CLIENT LIST, INFO and more, see docs/commands.md. Others wait while an EXEC runs. When these have taken so many milliseconds together, the next of them gets an error. Requests that write to the tree are never refused for it, nor is the first such request.',
+  },
   maxmemory: {
     group: 'Limits',
     type: 'memory',

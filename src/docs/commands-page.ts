@@ -49,6 +49,7 @@ function describe(command: Command, container: string): string[] {
     command.summary,
   ]
   if (command.complexity !== undefined) lines.push('', `Time: ${command.complexity}.`)
+  if (command.broad !== undefined) lines.push('', 'In an EXEC `exec-read-time-limit` applies.')
   lines.push('')
   const subcommands = command.subcommands ?? []
   return [...lines, ...subcommands.flatMap((subcommand) => describe(subcommand, `${name} `))]

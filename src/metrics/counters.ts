@@ -1,3 +1,5 @@
+import { newHistogram } from './latency-histogram.ts'
+
 /** Counters of INFO, which CONFIG RESETSTAT sets to 0. */
 export interface ServerStats {
   connectionsReceived: number
@@ -29,6 +31,11 @@ export interface CommandStats {
   failedCalls: number
   /** Calls by duration: see latency-histogram.ts. */
   readonly histogram: number[]
+}
+
+/** Counters of a command that has not been called yet. */
+export function newCommandStats(): CommandStats {
+  return { calls: 0, time: 0, rejectedCalls: 0, failedCalls: 0, histogram: newHistogram() }
 }
 
 /** Counts an error reply under its code, which is its first word. */

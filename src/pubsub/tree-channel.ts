@@ -18,6 +18,11 @@ export function isTreeChannel(channel: string): boolean {
   return channel.startsWith('/')
 }
 
+/** Whether a request may have tree channels deliver events of the past. */
+export function hasReplay(request: readonly string[]): boolean {
+  return request.some((channel) => isTreeChannel(channel) && channel.includes('since='))
+}
+
 /**
  * Reads a tree channel: `/jobs?recursive=true&since=120`. The first `?` ends the path, so a key with
  * a `?` can only be watched from its directory, or with a pattern.

@@ -1,5 +1,6 @@
 import type { Category } from '../access/categories.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import type { Store } from '../store/store.ts'
 import type { Argument, Options } from './arguments/argument.ts'
 import type { Client } from './client.ts'
 import type { ChannelUse, ReachOf } from './command-access.ts'
@@ -90,6 +91,12 @@ interface Declaration {
   readonly keeps?: true | KeptSize
   /** A call may take long, by what it finds: it asks `LongWork`, before it does anything. */
   readonly isLong?: true
+  /**
+   * The time of a call is not bounded by its arguments: it looks through the tree, the clients, the users, the
+   * history or the configuration. In an EXEC `exec-read-time-limit` bounds the time of all such calls; never of one
+   * that changes the tree. A function tells it of a request, and is asked only after long calls.
+   */
+  readonly broad?: true | ((request: readonly string[], store: Store) => boolean)
   /** How much of V8's heap a call may take besides the length of its arguments, in bytes. */
   readonly growth?: number
   /** The directive that has to allow the command: one of Redis's protected commands. */

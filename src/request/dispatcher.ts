@@ -1,5 +1,5 @@
-import { type CommandStats, countError } from '../metrics/counters.ts'
-import { histogramBucket, newHistogram } from '../metrics/latency-histogram.ts'
+import { type CommandStats, countError, newCommandStats } from '../metrics/counters.ts'
+import { histogramBucket } from '../metrics/latency-histogram.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import {
   CommandError,
@@ -8,6 +8,7 @@ import {
   wrongArity,
 } from './arguments/errors.ts'
 import { textOf } from './arguments/token.ts'
+import { BroadTime } from './broad-time.ts'
 import type { Client, ServerContext } from './client.ts'
 import { endTransaction, limitKept } from './client.ts'
 import type { Command } from './command.ts'
@@ -21,7 +22,7 @@ import type { Gate } from './gate.ts'
 import { checkGrowth, type EachKey } from './growth.ts'
 import { madeKeys } from './key-specs.ts'
 import { PUT_OFF } from './long-work.ts'
-import { noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
+import { followSlowTime, noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
 import { denialOf } from './permission.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
@@ -40,6 +41,7 @@ export class Dispatcher {
   /** The name in the last request of a command without subcommands, and that command. */
   #lastName: string | undefined
   #lastEntry: PreparedCommand | undefined
+  readonly #broadTime: BroadTime
   /** The lower threshold of SLOWLOG and LATENCY, in microseconds. */
   #slowTime = Number.POSITIVE_INFINITY
 
@@ -48,17 +50,10 @@ export class Dispatcher {
     for (const command of commands)
       this.#entries.set(command.name, prepareCommand(command, command.name, server.catalogue))
     const { config } = server
-    const follow = (): void => {
-      const slowlog = config.get('slowlog-log-slower-than')
-      const latency = config.get('latency-monitor-threshold') * 1000
-      this.#slowTime = Math.min(
-        slowlog < 0 ? Infinity : slowlog,
-        latency === 0 ? Infinity : latency,
-      )
-    }
-    follow()
-    config.onChange('slowlog-log-slower-than', follow)
-    config.onChange('latency-monitor-threshold', follow)
+    this.#broadTime = new BroadTime(config, server.store)
+    followSlowTime(config, (time) => {
+      this.#slowTime = time
+    })
   }
 
   /**
@@ -168,6 +163,7 @@ export class Dispatcher {
     if (writer === client) this.#checkGrowth(requests, writes)
     this.#expireBefore(requests)
     for (const each of [client, writer]) beginExecuting(each)
+    this.#broadTime.begin()
     recorder.beginTransaction()
     const before = reply.length
     const ownBefore = reply.ownLength
@@ -183,8 +179,10 @@ export class Dispatcher {
         writer !== client && entry.ordered
           ? denied?.get(args)
           : denialOf(client.user, entry.access, args, this.#server.store)
-      if (denial === undefined) this.#call(entry.ordered ? writer : client, entry, args)
-      else {
+      if (denial === undefined) {
+        if (entry.broad === undefined) this.#call(entry.ordered ? writer : client, entry, args)
+        else this.#callBroad(client, entry, args)
+      } else {
         noteDenial(this.#server, client, entry, args, denial)
         this.#fail(client, reply.length, new CommandError(lateDenialText(denial)))
       }
@@ -327,6 +325,21 @@ export class Dispatcher {
     }
   }
 
+  /** Calls a broad command of an EXEC, unless those before it have taken too long. */
+  #callBroad(client: Client, entry: PreparedCommand, args: RequestArguments): void {
+    const { clock } = this.#server
+    const refusal = this.#broadTime.refusal(entry, args)
+    if (refusal !== undefined) {
+      const stats = entry.stats ?? this.#statsOf(entry)
+      stats.rejectedCalls++
+      this.#fail(client, client.reply.length, refusal)
+      return
+    }
+    const started = clock.lastLap
+    this.#call(client, entry, args)
+    this.#broadTime.add(entry, args, clock.lastLap - started)
+  }
+
   #call(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
@@ -369,13 +382,7 @@ export class Dispatcher {
   }
 
   #statsOf(entry: PreparedCommand): CommandStats {
-    const stats = {
-      calls: 0,
-      time: 0,
-      rejectedCalls: 0,
-      failedCalls: 0,
-      histogram: newHistogram(),
-    }
+    const stats = newCommandStats()
     entry.stats = stats
     this.#server.commandStats.set(entry.fullName, stats)
     return stats

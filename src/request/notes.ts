@@ -1,6 +1,7 @@
 // What is written down of a request: ACL LOG, the audit log, SLOWLOG, MONITOR.
 
 import type { User } from '../access/user.ts'
+import type { Config } from '../config/config.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { textOfValue } from '../store/value.ts'
 import type { Client, ServerContext } from './client.ts'
@@ -11,6 +12,19 @@ import { monitorLine } from './monitor-line.ts'
 import { mayShow } from './permission.ts'
 import type { PreparedCommand } from './prepared-command.ts'
 import { wordsOf } from './value-places.ts'
+
+/** @param set called with the lower threshold of SLOWLOG and LATENCY, in microseconds, now and when it changes */
+export function followSlowTime(config: Config, set: (time: number) => void): void {
+  const follow = (): void => {
+    const slowlog = config.get('slowlog-log-slower-than')
+    const latency = config.get('latency-monitor-threshold') * 1000
+    set(Math.min(slowlog < 0 ? Infinity : slowlog, latency === 0 ? Infinity : latency))
+  }
+  follow()
+  config.onChange('slowlog-log-slower-than', follow)
+  config.onChange('latency-monitor-threshold', follow)
+}
+
 /** Adds a denied request to ACL LOG and to the audit log. */
 export function noteDenial(
   server: ServerContext,

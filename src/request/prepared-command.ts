@@ -33,6 +33,8 @@ export interface PreparedCommand {
   readonly keeps: KeptSize | undefined
   /** Whether a call may take long, by what it finds. */
   readonly isLong: boolean
+  /** Whether a call, in an EXEC, counts for `exec-read-time-limit`. */
+  readonly broad: Command['broad']
   /** Whether the command runs at once inside MULTI instead of being queued. */
   readonly inMulti: boolean
   /** Whether the command ends a transaction, and so must not be refused for lack of memory. */
@@ -105,6 +107,7 @@ export function prepareCommand(
     grows: command.flags.includes('denyoom') || command.keeps !== undefined,
     keeps: command.keeps === true ? keptBytes : command.keeps,
     isLong: command.isLong === true,
+    broad: command.broad,
     inMulti: command.inMulti === true,
     endsMulti: ENDS_MULTI.includes(fullName),
     noMulti: command.flags.includes('no_multi'),

@@ -38,7 +38,10 @@ describe('for a user with 1,000 key patterns', () => {
   })
 
   async function scene() {
-    const server = await startServer({ port: 0, directives: { 'slowlog-log-slower-than': '0' } })
+    const server = await startServer({
+      port: 0,
+      directives: { 'slowlog-log-slower-than': '0', 'exec-read-time-limit': '0' },
+    })
     const admin = await join(server)
     const patterns = patternsOf(1000)
     await admin.call('ACL', 'SETUSER', 'u', 'on', 'nopass', '+@all', '&*', ...patterns, '~z*')

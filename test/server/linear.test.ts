@@ -24,7 +24,7 @@ const LEFT_OUT = ['shutdown', 'kwait', 'wait', 'quit']
 let server: RunningServer
 let counter: StepCounter
 beforeAll(async () => {
-  server = await startServer({ port: 0 })
+  server = await startServer({ port: 0, directives: { 'exec-read-time-limit': '0' } })
   counter = new StepCounter()
 })
 afterAll(async () => {

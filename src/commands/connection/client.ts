@@ -202,6 +202,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of clients',
     arity: -2,
     flags: ADMIN_FLAGS,
+    broad: true,
     args: [
       { ...TYPE, optional: true },
       { name: 'client-id', type: 'integer', token: 'ID', optional: true, multiple: true },
@@ -218,6 +219,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of clients',
     arity: -3,
     flags: ADMIN_FLAGS,
+    broad: true,
     args: [
       {
         name: 'filter',

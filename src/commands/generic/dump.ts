@@ -121,6 +121,7 @@ export const dumpCommands: readonly Command[] = [
     complexity: 'O(N) where N is the length of the value',
     arity: 2,
     flags: ['readonly'],
+    broad: true,
     isLong: true,
     keys: [1, 1, 1],
     reach: 'node',

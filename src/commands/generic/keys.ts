@@ -18,7 +18,7 @@ import { replyKeys } from './scan.ts'
 import { visiblePathsFor } from './visible-keys.ts'
 
 /** Shared by both commands. */
-const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'] } as const
+const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'], broad: true } as const
 
 /** RANDOMKEY draws at most this many times, then looks at all files. */
 const MAX_DRAWS = 100

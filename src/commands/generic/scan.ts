@@ -151,6 +151,7 @@ export const scanCommands: readonly Command[] = [
     complexity: 'O(1) for each call, O(N) for all together where N is the number of keys',
     arity: -2,
     flags: ['readonly'],
+    broad: true,
     isLong: true,
     reach: 'readable',
     args: [

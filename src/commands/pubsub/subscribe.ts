@@ -1,7 +1,7 @@
 // SUBSCRIBE · UNSUBSCRIBE · PSUBSCRIBE · PUNSUBSCRIBE · PUBLISH · PUBSUB
 
 import type { User } from '../../access/user.ts'
-import { isTreeChannel } from '../../pubsub/tree-channel.ts'
+import { hasReplay, isTreeChannel } from '../../pubsub/tree-channel.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
@@ -111,6 +111,7 @@ export const subscribeCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of channels',
     arity: -2,
     flags: SUBSCRIBE_FLAGS,
+    broad: hasReplay,
     channels: 'listen',
     args: [CHANNELS],
     keeps: true,
@@ -204,6 +205,7 @@ export const subscribeCommands: readonly Command[] = [
         complexity: 'O(N) where N is the number of channels',
         arity: -2,
         flags: ['pubsub', 'loading', 'stale'],
+        broad: true,
         args: [{ name: 'pattern', type: 'pattern', optional: true }],
         run(client, args) {
           if (args.length > 3) throw wrongSubcommandArguments(args[1])
@@ -221,6 +223,7 @@ export const subscribeCommands: readonly Command[] = [
         complexity: 'O(N) where N is the number of channels asked for',
         arity: -2,
         flags: ['pubsub', 'loading', 'stale'],
+        broad: true,
         args: [{ ...CHANNELS, optional: true }],
         run(client, args) {
           replyCounts(client, args.slice(2))

@@ -173,6 +173,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of commands',
     arity: -2,
     flags: FLAGS,
+    broad: true,
     args: [{ name: 'category', type: 'string', optional: true }],
     run: listCategory,
   },
@@ -184,6 +185,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of clients',
     arity: -3,
     flags: ADMIN_FLAGS,
+    broad: true,
     args: [{ name: 'username', type: 'string', multiple: true }],
     audit: { event: 'users', names: (args) => args.slice(2) },
     run: deleteUsers,
@@ -196,6 +198,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: -4,
     flags: ADMIN_FLAGS,
+    broad: true,
     args: [
       { name: 'username', type: 'string' },
       { name: 'command', type: 'string' },
@@ -211,6 +214,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of the rules',
     arity: 3,
     flags: ADMIN_FLAGS,
+    broad: true,
     args: [{ name: 'username', type: 'string' }],
     run({ server, reply }, args) {
       const user = server.users.get(args[2])
@@ -241,6 +245,7 @@ const subcommands: readonly Command[] = [
     complexity: EACH_USER,
     arity: 2,
     flags: ADMIN_FLAGS,
+    broad: true,
     run({ server, reply }) {
       checkRoomToDescribe(server.memory, server.users.all)
       replyBulks(reply, server.users.describe())
@@ -255,6 +260,7 @@ const subcommands: readonly Command[] = [
     complexity: EACH_USER,
     arity: 2,
     flags: ADMIN_FLAGS,
+    broad: true,
     audit: USERS,
     run: loadUsers,
   },
@@ -266,6 +272,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of entries shown',
     arity: -2,
     flags: ADMIN_FLAGS,
+    broad: true,
     args: [
       {
         name: 'operation',
@@ -287,6 +294,7 @@ const subcommands: readonly Command[] = [
     complexity: EACH_USER,
     arity: 2,
     flags: ADMIN_FLAGS,
+    broad: true,
     audit: USERS,
     run: saveUsers,
   },
@@ -298,6 +306,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of rules',
     arity: -3,
     flags: ADMIN_FLAGS,
+    broad: true,
     args: [
       { name: 'username', type: 'string' },
       { name: 'rule', type: 'string', optional: true, multiple: true },
@@ -316,6 +325,7 @@ const subcommands: readonly Command[] = [
     complexity: EACH_USER,
     arity: 2,
     flags: ADMIN_FLAGS,
+    broad: true,
     run({ server, reply }) {
       const { all } = server.users
       reply.array(all.length)

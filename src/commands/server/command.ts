@@ -160,6 +160,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       complexity: 'O(N) where N is the number of commands',
       arity: -2,
       flags: FLAGS,
+      broad: true,
       args: [
         {
           name: 'filterby',
@@ -187,6 +188,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       complexity: 'O(N) where N is the number of commands asked for',
       arity: -2,
       flags: FLAGS,
+      broad: true,
       args: NAMES,
       run({ reply }, args) {
         if (args.length === 2) {
@@ -209,6 +211,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       complexity: 'O(N) where N is the number of commands asked for',
       arity: -2,
       flags: FLAGS,
+      broad: true,
       args: NAMES,
       run({ reply }, args) {
         const chosen =
@@ -233,6 +236,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       complexity: 'O(N) where N is the number of arguments',
       arity: -4,
       flags: FLAGS,
+      broad: true,
       args: [
         { name: 'command', type: 'string' },
         { name: 'arg', type: 'string', optional: true, multiple: true },
@@ -252,6 +256,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       complexity: 'O(N) where N is the number of arguments',
       arity: -4,
       flags: FLAGS,
+      broad: true,
       args: [
         { name: 'command', type: 'string' },
         { name: 'arg', type: 'string', optional: true, multiple: true },
@@ -281,6 +286,7 @@ export function commandFamily(all: () => readonly Command[]): readonly Command[]
       complexity: 'O(N) where N is the number of commands',
       arity: -1,
       flags: FLAGS,
+      broad: true,
       categories: ['connection'],
       subcommands: withHelp('command', 'server', subcommands).map((subcommand) => ({
         ...subcommand,

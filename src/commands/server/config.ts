@@ -137,6 +137,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of directives',
     arity: -3,
     flags: FLAGS,
+    broad: true,
     args: [{ name: 'parameter', type: 'pattern', multiple: true }],
     run(client, args) {
       getDirectives(client, args.slice(2))
@@ -150,6 +151,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of directives given',
     arity: -4,
     flags: FLAGS,
+    broad: true,
     args: [
       {
         name: 'parameter-value',
@@ -179,6 +181,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of commands',
     arity: 2,
     flags: FLAGS,
+    broad: true,
     run(client) {
       resetStats(client.server)
       client.reply.ok()
@@ -192,6 +195,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of lines of the file',
     arity: 2,
     flags: FLAGS,
+    broad: true,
     audit: { event: 'configuration' },
     run(client) {
       rewriteFile(client.server)

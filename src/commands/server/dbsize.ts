@@ -30,6 +30,7 @@ export const dbsizeCommands: readonly Command[] = [
       'O(1); O(N) where N is the number of files, for a user who may not read all of them',
     arity: 1,
     flags: ['readonly', 'fast'],
+    broad: true,
     categories: ['keyspace'],
     reach: 'readable',
     run(client) {

@@ -58,6 +58,7 @@ export const debugCommands: readonly Command[] = [
     complexity: 'Depends on subcommand',
     arity: -2,
     flags: ['admin', 'noscript', 'loading', 'stale'],
+    broad: true,
     protectedBy: 'enable-debug-command',
     args: [
       { name: 'subcommand', type: 'string' },

@@ -42,6 +42,7 @@ export const infoCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of clients and of subscribed channels',
     arity: -1,
     flags: ['loading', 'stale'],
+    broad: true,
     categories: ['dangerous'],
     args: [{ name: 'section', type: 'string', optional: true, multiple: true }],
     run(client, args) {

@@ -132,6 +132,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 2,
     flags: FLAGS,
+    broad: true,
     run: replyLatest,
   },
   {
@@ -142,6 +143,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 3,
     flags: FLAGS,
+    broad: true,
     args: [EVENT],
     run({ server, reply }, args) {
       const samples = server.latency.series.get(args[2])?.samples ?? []
@@ -175,6 +177,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 3,
     flags: FLAGS,
+    broad: true,
     args: [EVENT],
     run({ server, reply }, args) {
       const series = server.latency.series.get(args[2])
@@ -193,6 +196,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 2,
     flags: FLAGS,
+    broad: true,
     run({ server, reply }) {
       const threshold = server.config.get('latency-monitor-threshold')
       reply.verbatim('txt', latencyDoctor(server.latency.series, threshold))
@@ -206,6 +210,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of commands',
     arity: -2,
     flags: FLAGS,
+    broad: true,
     args: [{ name: 'command', type: 'string', optional: true, multiple: true }],
     run(client, args) {
       replyHistograms(client, args.slice(2))

@@ -106,6 +106,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of clients',
     arity: 2,
     flags: NO_FLAGS,
+    broad: true,
     run(client) {
       client.reply.verbatim('txt', report(client))
     },
@@ -131,6 +132,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes',
     arity: 2,
     flags: NO_FLAGS,
+    broad: true,
     run({ server, reply }) {
       server.memory.purge()
       reply.ok()
@@ -144,6 +146,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of clients',
     arity: 2,
     flags: NO_FLAGS,
+    broad: true,
     run: replyStats,
   },
   {
@@ -155,6 +158,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of samples',
     arity: -3,
     flags: ['readonly'],
+    broad: true,
     keys: [2, 2, 1],
     keyFlags: [['RO']],
     reach: 'directory',

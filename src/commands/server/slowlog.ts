@@ -77,6 +77,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of commands returned',
     arity: -2,
     flags: FLAGS,
+    broad: true,
     args: [{ name: 'count', type: 'integer', optional: true }],
     run(client, args) {
       if (args.length > 3) {
@@ -95,6 +96,7 @@ const subcommands: readonly Command[] = [
     complexity: 'O(1)',
     arity: 2,
     flags: FLAGS,
+    broad: true,
     run(client) {
       const { server, user, reply } = client
       const all = user.unrestricted

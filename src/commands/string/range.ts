@@ -78,6 +78,7 @@ const RANGE = {
   arity: 4,
   flags: ['readonly'],
   isLong: true,
+  broad: true,
   args: [KEY, { name: 'start', type: 'integer' }, { name: 'end', type: 'integer' }],
   run(client: Client, args: readonly string[]) {
     const start = parseOffset(args[2])

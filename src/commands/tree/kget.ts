@@ -16,6 +16,7 @@ export const kgetCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes returned, O(N log N) when sorted',
     arity: -2,
     flags: ['readonly'],
+    broad: ([, path], store) => store.lookup(path)?.dir === true,
     isLong: true,
     keys: [1, 1, 1],
     reach: (request) => (hasToken(request, 2, 'RECURSIVE') ? 'subtree' : 'directory'),

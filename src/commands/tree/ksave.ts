@@ -100,6 +100,7 @@ export const ksaveCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of nodes and kept events',
     arity: 1,
     flags: ['readonly', 'admin'],
+    broad: true,
     isLong: true,
     reach: 'all',
     run(client) {

@@ -1,6 +1,7 @@
 // KWATCH · KWAIT · KUNWATCH
 
 import { eventAsSeen } from '../../pubsub/event-as-seen.ts'
+import { hasReplay } from '../../pubsub/tree-channel.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { parseInteger } from '../../request/arguments/integer.ts'
 import { parseTimeout } from '../../request/arguments/timeout.ts'
@@ -21,6 +22,7 @@ export const kwatchCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of kept events since the index',
     arity: -2,
     flags: ['readonly', 'blocking'],
+    broad: true,
     keys: [1, 1, 1],
     reach: (request) => (hasToken(request, 2, 'RECURSIVE') ? 'subtree' : 'node'),
     keeps: true,
@@ -84,6 +86,7 @@ export const kwatchCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of kept events since the index',
     arity: -2,
     flags: ['pubsub', 'readonly'],
+    broad: hasReplay,
     channels: 'listen',
     args: [{ name: 'channel', type: 'string', multiple: true }],
     keeps: true,
