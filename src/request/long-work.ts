@@ -14,6 +14,8 @@ export const TIME_OF = {
   copiedNode: 0.000_2,
   /** A file that KEYS or SCAN looks at. */
   foundFile: 0.000_4,
+  /** A directory that is looked at for the path of a file far below. */
+  passedDirectory: 0.000_03,
   /** A node that RENAME moves. */
   movedNode: 0.000_5,
   /** A pattern that is compared with the key of an event. */

@@ -16,6 +16,11 @@ const MAX_LONG_BYTES = 32 * 1024 * 1024
 /** Or this share of the heap, because the keys that match are kept. */
 const HEAP_SHARE = 1 / 32
 
+/** A path counts as long if to find it takes more than this many looks at directories. */
+const FREE_LOOKS = 8
+/** And each more as so many bytes. */
+const LOOK_BYTES = 32
+
 /** Counts the bytes of the keys that a request puts together, and of those that it keeps. */
 export class KeyRoom {
   readonly #memory: MemoryGauge
@@ -41,6 +46,11 @@ export class KeyRoom {
   /** Counts a key that is looked at. */
   look(length: number): void {
     if (length > KEY_BYTES) this.#longBytesLeft -= (length - KEY_BYTES) * this.#tries
+  }
+
+  /** Counts what it took to find a path, or that there is none. @param looks at the directories above a file */
+  find(looks: number): void {
+    if (looks > FREE_LOOKS) this.#longBytesLeft -= (looks - FREE_LOOKS) * LOOK_BYTES
   }
 
   /** Counts a key that is kept. @throws CommandError if there is no room for more */

@@ -15,13 +15,15 @@ import type { Glob } from '../../text/glob.ts'
 import { KeyRoom } from './key-room.ts'
 import { readsAll, searchKeys } from './key-search.ts'
 import { replyKeys } from './scan.ts'
-import { visiblePathsFor } from './visible-keys.ts'
+import { pathIn, visiblePathsFor } from './visible-keys.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', flags: ['readonly'], broad: true } as const
 
 /** RANDOMKEY draws at most this many times, then looks at all files. */
 const MAX_DRAWS = 100
+/** After a draw in vain, so many nodes of removed directories are reclaimed. */
+const RECLAIMED_PER_DRAW = 256
 /** Comparing so many bytes with patterns of the user counts as one draw more. */
 const BYTES_PER_DRAW = 16_384
 
@@ -33,7 +35,7 @@ const STEPS_PER_PIECE = 16_384
 /**
  * All keys that match a glob, in the order of the list of files, as a reply.
  *
- * @returns false if so many of them are so long that they have to be looked through in pieces
+ * @returns false if so many of them are so long, or so deep, that they have to be looked through in pieces
  */
 function replyAllKeys(client: Client, glob: Glob | undefined): boolean {
   const { store, memory } = client.server
@@ -42,7 +44,8 @@ function replyAllKeys(client: Client, glob: Glob | undefined): boolean {
   const room = new KeyRoom(memory, 1)
   const keys: string[] = []
   for (let i = 0; i < fileList.length; i++) {
-    const path = paths.of(fileList.at(i))
+    const path = pathIn(paths, fileList.at(i), room)
+    if (!room.isLeft) return false
     if (path === undefined) continue
     const key = keyOfPath(path)
     room.look(key.length)
@@ -113,11 +116,14 @@ function drawFile(client: Client): FileNode | undefined {
   const { store, clock } = server
   const { fileList } = store
   const now = clock.now()
-  const { length } = fileList
   const tries = triesOf(user)
-  for (let draws = 0; draws < MAX_DRAWS && length > 0; draws++) {
-    const file = fileList.at(Math.floor(Math.random() * length))
-    if (!store.isVisible(file, now)) continue
+  for (let draws = 0; draws < MAX_DRAWS && fileList.length > 0; draws++) {
+    const file = fileList.at(Math.floor(Math.random() * fileList.length))
+    if (!store.isVisible(file, now)) {
+      // Files of removed directories would be drawn again and again.
+      if (store.needsReclaim) store.reclaim(RECLAIMED_PER_DRAW)
+      continue
+    }
     if (user.unrestricted) return file
     const path = pathOf(file)
     client.triedPatterns += triesFor(tries, 1, path.length)

@@ -15,7 +15,7 @@ import { writeBulk, writeList } from '../../resp/reply-list.ts'
 import type { Store } from '../../store/store.ts'
 import type { Glob } from '../../text/glob.ts'
 import { KeyRoom } from './key-room.ts'
-import { visiblePathsFor } from './visible-keys.ts'
+import { pathIn, visiblePathsFor } from './visible-keys.ts'
 
 /** The COUNT of a request that gives none (Redis). */
 const DEFAULT_COUNT = 10
@@ -111,6 +111,7 @@ function scan(client: Client, args: readonly string[]): void {
   const { pattern, count, type } = parseScanOptions(args)
   const { fileList } = store
   const paths = visiblePathsFor(client)
+  const looksBefore = paths.looks
   const keys: string[] = []
   const from = filesLeft(store, cursor)
   let left = from
@@ -123,7 +124,7 @@ function scan(client: Client, args: readonly string[]): void {
   const looks = Math.min(count * MAX_LOOKS_PER_KEY, mostLooks(user, tries))
   const end = Math.max(0, left - looks)
   for (let counted = 0; left > end && counted < count && room.isLeft; ) {
-    const path = paths.of(fileList.at(--left))
+    const path = pathIn(paths, fileList.at(--left), room)
     if (path === undefined) continue
     room.look(path.length)
     characters += path.length
@@ -135,6 +136,7 @@ function scan(client: Client, args: readonly string[]): void {
     keys.push(key)
     room.keep(key.length)
   }
+  longWork.note((paths.looks - looksBefore) * TIME_OF.passedDirectory)
   client.triedPatterns += triesFor(tries, from - left, characters)
   client.reply.array(2)
   client.reply.bulk(left === 0 ? '0' : String(fileList.epoch * POSITIONS + left))

@@ -1,7 +1,8 @@
 import type { Client } from '../../request/client.ts'
 import type { Transaction } from '../../request/transaction.ts'
-import type { DirectoryNode } from '../../store/tree/node.ts'
+import type { DirectoryNode, FileNode } from '../../store/tree/node.ts'
 import type { VisiblePaths } from '../../store/tree/visible-paths.ts'
+import type { KeyRoom } from './key-room.ts'
 
 /** Paths as they were in one state of the tree. */
 interface Found {
@@ -24,4 +25,12 @@ export function visiblePathsFor({ server, transaction }: Client): VisiblePaths {
   const paths = store.visiblePaths(now)
   if (transaction !== undefined) lastFound.set(transaction, { paths, root, index, now })
   return paths
+}
+
+/** The path of a file, if it is visible. What it takes to find out counts. */
+export function pathIn(paths: VisiblePaths, file: FileNode, room: KeyRoom): string | undefined {
+  const before = paths.looks
+  const path = paths.of(file)
+  room.find(paths.looks - before)
+  return path
 }

@@ -21,6 +21,8 @@ const KEPT_BYTES = 100
  *
  * So the next one takes at most twice as many steps as it has levels of its own.
  *
+ * They share the characters of the longest: 300 chains of 1,000 levels take 1 MB, and 5 MB if each had its own.
+ *
  * Price: up to 4 MB, until the request or the EXEC has been served. Files that have few directories in common take as long
  * as before.
  * Gain: KEYS of those 50,000 takes 0.15 s.
@@ -74,26 +76,41 @@ export class VisiblePaths {
         at = at.parent
       }
     }
-    for (let levels = above.length; levels > 0; levels--) {
-      const directory = above[levels - 1]
-      if (beginning !== null) beginning = `${beginning}${directory.name}/`
-      if ((levels & (levels - 1)) === 0) this.#keep(kept, directory, beginning)
-    }
+    if (above.length > 0) this.#keep(kept, above, beginning, this.#join(beginning, above))
+    return above.length > 0 ? (kept.get(above[0]) ?? null) : beginning
+  }
+
+  /** What the paths below the first of some directories begin with. @param above what those begin with that are above */
+  #join(above: string | null, directories: readonly DirectoryNode[]): string | null {
+    if (above === null) return null
+    let beginning = above
+    for (let i = directories.length; i > 0; i--)
+      beginning = `${beginning}${directories[i - 1].name}/`
+    // V8 joins the parts of a string when it is looked into: here once, and not anew for each file.
+    beginning.charCodeAt(0)
     return beginning
   }
 
+  /** Remembers what paths begin with below the directories 1, 2, 4, 8 ... levels above. */
   #keep(
     kept: Map<DirectoryNode, string | null>,
-    directory: DirectoryNode,
-    beginning: string | null,
+    above: readonly DirectoryNode[],
+    top: string | null,
+    longest: string | null,
   ): void {
-    this.#keptBytes += KEPT_BYTES + (beginning?.length ?? 0)
-    if (this.#keptBytes > MAX_KEPT_BYTES) {
+    const bytes = KEPT_BYTES * (32 - Math.clz32(above.length)) + (longest?.length ?? 0)
+    if (this.#keptBytes + bytes > MAX_KEPT_BYTES) {
       kept.clear()
       this.#keptBytes = 0
     }
-    // V8 joins the parts of a string when it is looked into: here once, and not anew for each file.
-    beginning?.charCodeAt(0)
-    kept.set(directory, beginning)
+    this.#keptBytes += bytes
+    let length = top?.length ?? 0
+    for (let levels = above.length; levels > 0; levels--) {
+      const directory = above[levels - 1]
+      length += directory.name.length + 1
+      if ((levels & (levels - 1)) !== 0) continue
+      // They share the characters of the longest: V8 does not copy the beginning of a string.
+      kept.set(directory, longest === null ? null : longest.slice(0, length))
+    }
   }
 }

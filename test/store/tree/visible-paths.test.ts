@@ -38,6 +38,12 @@ describe('the directories that deep files have in common are looked at once', ()
   })
 })
 
+test('so are those of 500 deep directories in turn, because what is kept of each shares its characters', () => {
+  const chain = (i: number): string => `/c${i % 500}${deep}`
+  const store = planted(Array.from({ length: 2000 }, (_, i) => `${chain(i)}/${i}`))
+  expect(looksAt(store)).toBeLessThan(500 * (LEVELS + 10) + 2000)
+})
+
 test('a file is visible if neither it nor a directory above it has expired, and it is in the tree', () => {
   const random = new SeededRandom(5)
   const name = (): string => random.oneOf(['a', 'b'])
