@@ -4,7 +4,6 @@ import { EventHistory, type HistoryLimits } from '../store/history/event-history
 import { allocateLarge } from '../store/large-allocation.ts'
 import type { StoreState } from '../store/store.ts'
 import { type ChangeSet, emptySet, type StoredValue, Tally } from '../store/tree/changes.ts'
-import { keptName } from '../store/tree/kept-name.ts'
 import { attach, DirectoryNode, detach, FileNode, link, type Node } from '../store/tree/node.ts'
 import { copyValue, writeValue } from '../store/value.ts'
 import { bootId } from './boot.ts'
@@ -31,6 +30,7 @@ import { decodeMeta, type Meta } from './meta.ts'
 import { decodeDirectory, decodeNode, decodeStoredValue, type NodeFields } from './node-record.ts'
 import { Orphans } from './orphans.ts'
 import { countAll, findCircles, isIn, reachableFrom } from './reach.ts'
+import { SharedNames } from './shared-names.ts'
 import { decodeValuePiece, piecesOf } from './value-record.ts'
 
 export interface LoadOptions {
@@ -155,6 +155,7 @@ class Loader {
   readonly #options: LoadOptions
   readonly #directories = new Map<number, DirectoryNode>()
   #leases: [Node, number][] = []
+  readonly #names = new SharedNames()
   readonly #tally = new Tally()
   readonly #leftovers = emptySet()
   readonly #values = new Map<FileNode, StoredValue>()
@@ -260,7 +261,7 @@ class Loader {
       const fields = decodeNode(value)
       const { parentId, name } = decodeDirectory(value, fields.bodyAt)
       this.#tally.add(fields.modifiedIndex)
-      const directory = new DirectoryNode(name, null, fields.createdIndex)
+      const directory = new DirectoryNode(this.#names.share(name), null, fields.createdIndex)
       directory.id = numberOf(key)
       directory.modifiedIndex = fields.modifiedIndex
       this.#addLease(directory, fields)
@@ -341,7 +342,7 @@ class Loader {
   /** @param parent undefined if it was removed, and this file was not yet deleted */
   #addFile(parent: DirectoryNode | undefined, key: Buffer, value: Buffer): void {
     const fields = decodeNode(value)
-    const name = keptName(fileName(key))
+    const name = this.#names.share(fileName(key))
     this.#tally.add(fields.modifiedIndex)
     if (parent === undefined && this.#orphans === undefined) {
       this.#leftovers.removedFiles.push({ parentId: numberOf(key), name })
