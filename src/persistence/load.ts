@@ -428,7 +428,11 @@ class Loader {
     if (eventsTally.count !== count || eventsTally.sum !== sum) {
       this.damage('a part of its history is missing')
     }
-    if (last === 0 && index > placesUpTo) history.forgetUpTo(index)
+    if (last === 0) {
+      if (index > placesUpTo) history.forgetUpTo(index)
+      // A recovered state need not have events, but its history ends at its index.
+      else history.endAt(index)
+    }
     return { eventRecords, eventsTally }
   }
 

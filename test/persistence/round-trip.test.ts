@@ -133,6 +133,14 @@ class Scenario {
     this.store.recovery(this.#state ?? new Store().save())
   }
 
+  /** The tree as it is, by a state that has no events. */
+  recoverWithoutEvents(): void {
+    const state = JSON.parse(Buffer.from(this.store.save(), 'latin1').toString('utf8'))
+    state.WatcherHub = JSON.parse(new Store().save()).WatcherHub
+    this.store.recovery(Buffer.from(JSON.stringify(state)).toString('latin1'))
+    expect(this.store.history.size).toBe(0)
+  }
+
   async move(): Promise<void> {
     this.#directory = this.#newDirectory()
     await this.kept.persistence.change(this.#directory, 'everysec')
@@ -244,6 +252,7 @@ const steps: fc.Arbitrary<Step>[] = [
       ['fail late', (one) => one.failToSave(true)],
       ['remember', (one) => one.remember()],
       ['recover', (one) => one.recover()],
+      ['recover without events', (one) => one.recoverWithoutEvents()],
       ['recover during a checkpoint', (one) => one.recoverDuringCommit(then)],
       ['move', (one) => one.move()],
       ['move and back', (one) => one.moveBack()],
@@ -253,9 +262,23 @@ const steps: fc.Arbitrary<Step>[] = [
   ).map(([name, step]) => fc.constant(named(name, step))),
 ]
 
-const weights = [40, 20, 4, 2, 2, 4, 4, 4, 4, 2, 2, 1, 2, 2, 1, 1, 1, 1]
+const weights = [40, 20, 4, 2, 2, 4, 4, 4, 4, 2, 2, 1, 2, 2, 2, 1, 1, 1, 1]
 
 const step = fc.oneof(...steps.map((arbitrary, i) => ({ arbitrary, weight: weights[i] })))
+
+test('a history without events ends at the index after a start, too', async () => {
+  const scenario = new Scenario(useDisk(), 30)
+  try {
+    await scenario.open()
+    then(scenario.store)
+    scenario.recoverWithoutEvents()
+    await scenario.save()
+    await scenario.reopen(false)
+    expect(scenario.store.history.lastIndex).toBe(2)
+  } finally {
+    await scenario.end()
+  }
+})
 
 test('any sequence of writes, checkpoints, failures and restarts keeps the tree', async () => {
   const disk = useDisk()

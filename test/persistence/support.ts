@@ -249,6 +249,7 @@ export function contentOf(store: Store): object {
     root: document.Root,
     stats,
     history: Array.from(store.history, fieldsOf),
+    lastIndex: store.history.lastIndex,
     index,
     files,
     nodes: store.root.nodes,

@@ -201,6 +201,11 @@ export class EventHistory {
   /** Declares all events up to an index dropped, at unknown paths. */
   forgetUpTo(index: number): void {
     this.#dropped.addAllUpTo(index)
+    this.endAt(index)
+  }
+
+  /** Declares that the last event, which was dropped, had at least this index. */
+  endAt(index: number): void {
     if (this.#lastIndex < index) this.#lastIndex = index
   }
 
