@@ -161,7 +161,9 @@ export class Dispatcher {
     const { reply } = client
     const { recorder } = this.#server.persistence
     if (writer === client) this.#checkGrowth(requests, writes)
-    this.#expireBefore(requests)
+    // The other nodes know only what the log has, and what is denied is not in it.
+    const isLogged = (args: RequestArguments): boolean => denied?.has(args) !== true
+    this.#expireBefore(writer === client ? requests : requests.filter(isLogged))
     for (const each of [client, writer]) beginExecuting(each)
     this.#broadTime.begin()
     recorder.beginTransaction()

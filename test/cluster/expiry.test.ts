@@ -81,6 +81,35 @@ describeWithPeer('etcd', 'expiry in a group', () => {
     expect(await stateOf(fast)).toBe(await stateOf(slow))
   })
 
+  test('is not brought about by a write of an EXEC that is denied', async () => {
+    group = await startGroup({ on: members, nodes: 0 })
+    const clock = new ManualClock()
+    const elected = group.client(await group.add({ clock }))
+    await elected.call('KSET', '/elects', 'x', 'PX', '1')
+    const { until } = await watched(group.client(0))
+    clock.advance(1)
+    await until('"expire"')
+    const ahead = new ManualClock(clock.now())
+    const client = group.client(await group.add({ clock: ahead }))
+    await client.call('ACL', 'SETUSER', 'bob', 'on', 'nopass', '~a', '~b', '+@all')
+    const bob = client.duplicate({ username: 'bob', password: 'x' })
+    try {
+      await bob.call('MULTI')
+      await bob.call('KDEL', '/a')
+      await bob.call('SET', 'b', 'x')
+      // Only now is it a directory, which bob may not delete.
+      for (const name of ['x', 'y']) await client.call('KSET', `/a/${name}`, '', 'PX', '10')
+      ahead.advance(10)
+      expect(await bob.call('EXEC')).toEqual([
+        expect.objectContaining({ message: expect.stringMatching(/^NOPERM /) }),
+        'OK',
+      ])
+    } finally {
+      bob.disconnect()
+    }
+    expect(await stateOf(client)).toBe(await stateOf(elected))
+  })
+
   test('a TTL begins at the time of the log', async () => {
     group = await startGroup({ on: members, nodes: 0 })
     const ahead = new ManualClock()
