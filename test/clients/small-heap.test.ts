@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { info, startOn, temporaryDirectory, visitPort } from '../persistence/data-server.ts'
-import { ErrorReply, type RawClient, type Reply } from '../server/raw-client.ts'
+import { ErrorReply, frame, type RawClient, type Reply } from '../server/raw-client.ts'
 import { type Program, useProgram } from './program.ts'
 
 const program = useProgram()
@@ -170,9 +170,9 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     while ((await info(client, 'stats')).get('evicted_clients') === '0');
     for (const sender of senders) await sender.vanish()
     await client.call('CONFIG', 'SET', 'slowlog-log-slower-than', '0', 'slowlog-max-len', '1000000')
-    const words = Array<string>(31).fill('k'.repeat(128))
+    const requests = frame('EXISTS', ...Array<string>(31).fill('k'.repeat(128))).repeat(1000)
     for (let i = 0; i < 40; i++) {
-      for (let n = 0; n < 1000; n++) client.send('EXISTS', ...words)
+      client.write(requests)
       await client.take(1000)
     }
     expect(await client.call('SLOWLOG', 'LEN')).toBeLessThan(1000)
