@@ -1,5 +1,6 @@
 import type { WatchedKeys } from '../request/watched-keys.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import { textOfValue } from '../store/value.ts'
 
 /**
  * An EXEC is an entry of several requests. The first is none of the client's: it tells an EXEC of one
@@ -39,7 +40,7 @@ export function watchOf([first]: readonly RequestArguments[]): ExecWatch | undef
   const keys: WatchedKey[] = []
   for (let i = 2; i + 1 < first.length; i += 2) {
     const since = first[i + 1] === '' ? Number.POSITIVE_INFINITY : Number(first[i + 1])
-    keys.push({ path: String(first[i]), since })
+    keys.push({ path: textOfValue(first[i]), since })
   }
   return { changes: Number(first[1]), keys }
 }

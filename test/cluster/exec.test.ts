@@ -51,6 +51,17 @@ describeWithPeer('etcd', 'EXEC in a group', () => {
     expect(await client.exists('done')).toBe(0)
   })
 
+  test('does nothing at all nodes if a key of 8 KB in UTF-8 changes meanwhile', async () => {
+    const key = 'é'.repeat(4500)
+    const [client] = clients
+    const writer = group.client(0)
+    for (let i = 0; i < 20; i++) {
+      await client.watch(key)
+      // Mostly the EXEC is in the log before this node has applied the SET.
+      await Promise.all([writer.set(key, i), client.multi().incr('done').exec()])
+    }
+  })
+
   test('ends the moves of a directory after a million nodes, at all nodes alike', async () => {
     const [client, other] = clients
     const keys = Array.from({ length: 100_000 }, (_, i) => [`a/${i}`, ''])
