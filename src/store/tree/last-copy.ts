@@ -30,10 +30,11 @@ export class LastCopy {
   of(top: DirectoryNode, part: CopiedPart, index: number): TreeCopy {
     if (part.empty === true) return new TreeCopy(top, part)
     const { recursive, hidden = false, now } = part
-    const isSame = top === this.#top?.deref() && index === this.#index && now === this.#now
+    const isSame = top === this.#top?.deref() && index === this.#index && now >= this.#now
     if (isSame && recursive === this.#recursive && hidden === this.#hidden) {
       const known = this.#copy?.deref()
-      if (known !== undefined) return known
+      // As long as none of them has expired, it is the same.
+      if (known !== undefined && (now === this.#now || now < known.firstExpiry)) return known
     }
     this.before?.(recursive ? top.nodes : top.children.size)
     const copy = new TreeCopy(top, part)

@@ -43,6 +43,7 @@ export class TreeCopy {
   /** The orders of long directories, by position: those who walk the same copy share the work. */
   readonly #orders = new Map<number, SlicedSort>()
   #numbers: Float64Array
+  #firstExpiry = PERMANENT
   /** Position of the first child. */
   #firsts: Int32Array
   #counts: Int32Array
@@ -100,6 +101,11 @@ export class TreeCopy {
     return time === PERMANENT ? undefined : time
   }
 
+  /** When the first of the nodes expires, in Unix milliseconds. */
+  get firstExpiry(): number {
+    return this.#firstExpiry
+  }
+
   /** Position of a directory's first child. */
   first(position: number): number {
     return this.#firsts[position]
@@ -140,7 +146,9 @@ export class TreeCopy {
     const { lease } = node
     this.#numbers[at] = node.modifiedIndex
     this.#numbers[at + 1] = node.createdIndex
-    this.#numbers[at + 2] = lease === null ? PERMANENT : lease.expireTime
+    const expireTime = lease === null ? PERMANENT : lease.expireTime
+    this.#numbers[at + 2] = expireTime
+    if (expireTime < this.#firstExpiry) this.#firstExpiry = expireTime
     this.#counts[position] = NOT_LISTED
     return position
   }

@@ -4,6 +4,7 @@ import { ManualClock } from '../../../src/store/clock.ts'
 import { type NodeExtern, ttlSeconds } from '../../../src/store/event.ts'
 import { Store } from '../../../src/store/store.ts'
 import { LastCopy } from '../../../src/store/tree/last-copy.ts'
+import type { DirectoryNode } from '../../../src/store/tree/node.ts'
 import { SlicedSort } from '../../../src/store/tree/sliced-sort.ts'
 import { TreeCopy, TreeWalk } from '../../../src/store/tree/tree-copy.ts'
 import { paths, write } from '../random-writes.ts'
@@ -159,4 +160,27 @@ test('those who copy a whole store that has not changed share the copy, and the 
   expect(store.index).toBe(index)
   expect(whole().values[1]).toBeUndefined()
   expect(whole().length).toBe(copy.length)
+})
+
+test('those who list the same share a copy until the first of its nodes expires', () => {
+  const store = new Store()
+  for (const [name, expireTime] of [
+    ['a', undefined],
+    ['b', 2000],
+    ['c', 3000],
+  ] as const) {
+    store.set(`/d/${name}`, '', { expireTime })
+  }
+  const top = store.lookup('/d') as DirectoryNode
+  const last = new LastCopy()
+  const at = (now: number) => last.of(top, { recursive: true, now }, store.index)
+  const copy = at(1000)
+  expect(copy.length).toBe(4)
+  expect(at(1999)).toBe(copy)
+  const later = at(2000)
+  expect(later.length).toBe(3)
+  expect(at(2999)).toBe(later)
+  // The clock has been set back.
+  expect(at(1500).length).toBe(4)
+  expect(at(Number.MAX_SAFE_INTEGER).length).toBe(2)
 })
