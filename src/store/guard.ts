@@ -37,7 +37,9 @@ export class Guard extends HubWatcher {
   override show({ action, node, prevNode }: Event): void {
     const expiration = action === 'expire' ? prevNode?.expiration : undefined
     if (expiration !== undefined && expiration <= this.madeAt) return
-    const above = isBelow(this.path, node.key)
+    // Only a recovery sets the root. It changes everything, because guards that stayed would be asked again each time.
+    const isRecovery = action === 'set' && node.key === '/'
+    const above = !isRecovery && isBelow(this.path, node.key)
     if (above && !this.existed && this.#tree.lookup(this.path) === undefined) return
     this.remove()
     this.#onChange()
