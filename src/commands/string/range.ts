@@ -134,7 +134,8 @@ export const rangeCommands: readonly Command[] = [
       let value: Value = file?.value ?? ''
       if (args[3].length > 0) {
         checkLength(client, Number(offset) + args[3].length)
-        beginCopy(client, 'copiedBytes', value.length, TIME_OF.copiedByte)
+        // Up to the offset there are zeros, if no value is.
+        beginCopy(client, 'copiedBytes', Math.max(value.length, Number(offset)), TIME_OF.copiedByte)
         value = putIntoValue(value, Number(offset), args[3])
         if (file === undefined) client.server.keyspace.set(args[1], value)
         else client.server.keyspace.update(args[1], value, file.lease?.expireTime)
