@@ -11,6 +11,7 @@ import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
 import type { Clock } from '../store/clock.ts'
 import { version } from '../version.ts'
+import { BatchQueue } from './batch-queue.ts'
 import { ClusterError } from './cluster-error.ts'
 import { Election } from './election.ts'
 import { Etcd } from './etcd/etcd.ts'
@@ -18,7 +19,7 @@ import { EtcdError } from './etcd/etcd-error.ts'
 import { EtcdLog, type LoggedBatch } from './etcd-log.ts'
 import { Expirer } from './expirer.ts'
 import { Keeper, type KeeperParts } from './keeper.ts'
-import { Keys } from './keys.ts'
+import { type BatchName, Keys } from './keys.ts'
 import { LogClock } from './log-clock.ts'
 import { LogFollower } from './log-follower.ts'
 import { LogGate } from './log-gate.ts'
@@ -71,6 +72,7 @@ export class Cluster implements Group {
   readonly #follower: LogFollower
   readonly #queue: WriteQueue
   readonly #runner: LogRunner
+  readonly #batches: BatchQueue
   readonly #gate: LogGate
   readonly #election: Election
   readonly #expirer: Expirer
@@ -105,7 +107,8 @@ export class Cluster implements Group {
     this.#follower = new LogFollower(
       { etcd: this.#etcd, keys: this.#keys, log: this.#log, logger },
       {
-        onBatches: (batches) => this.#run(batches),
+        onBatches: (batches) => this.#batches.add(batches),
+        whenRun: () => this.#applied(() => this.#batches.isEmpty),
         onCut: () => this.#restore(),
         onBroken: (error) => this.#break(error),
       },
@@ -166,11 +169,16 @@ export class Cluster implements Group {
       onTime: (node, revision) => this.#agreement.hear(node, revision),
       answer: (client, muted, run) => this.#gate.answer(client, muted, run),
     })
+    this.#batches = new BatchQueue({
+      begin: (batch) => this.#runner.begin(batch),
+      onRun: (batches) => this.#onRun(batches),
+      onBroken: (error) => this.#break(error),
+    })
   }
 
   get state(): Group['state'] {
     if (this.silence > STALE_MS) return 'stale'
-    return this.#follower.position < this.#follower.end ? 'catching-up' : 'ok'
+    return this.position < this.#follower.end ? 'catching-up' : 'ok'
   }
 
   get name(): string {
@@ -179,7 +187,7 @@ export class Cluster implements Group {
   }
 
   get position(): number {
-    return this.#follower.position
+    return this.#batches.position
   }
 
   get end(): number {
@@ -191,10 +199,10 @@ export class Cluster implements Group {
   }
 
   get lag(): GroupNode['lag'] {
-    const { end, position, completeAt } = this.#follower
+    const { end, completeAt } = this.#follower
     const isThere = this.state === 'ok' || completeAt === Number.NEGATIVE_INFINITY
-    const ms = isThere ? 0 : Math.round(performance.now() - completeAt)
-    return { revisions: end - position, ms }
+    const ms = isThere ? 0 : Math.max(performance.now() - completeAt, this.#batches.lag)
+    return { revisions: end - this.position, ms: Math.round(ms) }
   }
 
   get waiting(): number {
@@ -254,14 +262,15 @@ export class Cluster implements Group {
 
   async sync(): Promise<void> {
     const end = await this.#follower.askEnd()
-    await this.#applied(() => this.#follower.position >= end)
+    await this.#applied(() => this.position >= end)
   }
 
   async save(): Promise<void> {
-    const { last } = this.#follower
+    if (this.#isBroken) return
+    const { head, pieces } = this.#takeSnapshot()
+    const { last } = this.#batches
     if (last === undefined || this.#isBroken) return
     this.#keptAt = performance.now()
-    const { head, pieces } = this.#takeSnapshot()
     await this.#own.keep(head, last, pieces)
   }
 
@@ -277,6 +286,7 @@ export class Cluster implements Group {
   }
 
   async close(): Promise<void> {
+    this.#batches.finish()
     this.#isClosed = true
     this.#queue.close()
     this.#expirer.close()
@@ -303,9 +313,14 @@ export class Cluster implements Group {
     const copy = await this.#own.usable()
     if (copy === undefined) return
     this.#goOnFrom(copy.head, copy.state)
-    this.#follower.beginAt(copy.head.revision, copy.head.batch)
-    const { revision } = copy.head
+    const { revision, batch } = copy.head
+    this.#beginAt(revision, batch)
     logger.info({ revision }, 'went on from the copy of the tree on the own disk')
+  }
+
+  #beginAt(revision: number, last: BatchName | undefined): void {
+    this.#follower.beginAt(revision)
+    this.#batches.beginAt(revision, last)
   }
 
   #goOnFrom({ time, changes, recent }: Snapshotted, state: Buffer): void {
@@ -343,17 +358,8 @@ export class Cluster implements Group {
     }
   }
 
-  #run(batches: readonly LoggedBatch[]): void {
-    if (this.#isBroken) return
-    try {
-      for (const batch of batches) {
-        this.#runner.run(batch)
-        if (batch.number === 0) this.#greet(batch)
-      }
-    } catch (error) {
-      this.#break(error)
-      return
-    }
+  #onRun(batches: readonly LoggedBatch[]): void {
+    for (const batch of batches) if (batch.number === 0) this.#greet(batch)
     this.#keeper.note(batches)
     if (this.#memberships !== undefined) this.#expirer.arm()
     for (const wake of this.#onApplied) wake()
@@ -363,6 +369,7 @@ export class Cluster implements Group {
   #break(error: unknown): void {
     this.#isBroken = true
     this.#parts.onBroken(error)
+    for (const wake of this.#onApplied) wake()
   }
 
   /** Brings the log's time up to this node's, by an entry that expires nothing. */
@@ -387,10 +394,10 @@ export class Cluster implements Group {
 
   #takeSnapshot(): ReturnType<KeeperParts['take']> {
     const { clock, server } = this.#parts
+    this.#batches.settle()
     const { count, recent } = this.#runner.recent
-    const { position } = this.#follower
     return {
-      head: { revision: position, time: clock.logTime, changes: count, recent },
+      head: { revision: this.position, time: clock.logTime, changes: count, recent },
       pieces: server.store.snapshotCopy().pieces(),
     }
   }
@@ -402,8 +409,9 @@ export class Cluster implements Group {
     if (snapshot === undefined) {
       throw new ClusterError('the log in etcd has been cut, and there is no snapshot')
     }
+    this.#batches.finish()
     this.#goOnFrom(snapshot, snapshot.state)
-    this.#follower.beginAt(snapshot.revision, undefined)
+    this.#beginAt(snapshot.revision, undefined)
     this.#queue.forget()
     this.#keeper.restart()
     // They would miss what came before the snapshot, and can ask for it by its index elsewhere.

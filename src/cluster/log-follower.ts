@@ -3,7 +3,7 @@ import type { Etcd, Stream } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { type KeyValue, PUT, type WatchResponse } from './etcd/types.ts'
 import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
-import type { BatchName, Keys } from './keys.ts'
+import type { Keys } from './keys.ts'
 import { readLog } from './log-reader.ts'
 
 /** Of etcd's WatchCreateRequest: leaves out deletions. */
@@ -20,6 +20,8 @@ const BYTES_AT_ONCE = 4 * 1024 * 1024
 export interface FollowerEvents {
   /** Batches in the order of the log, each once. */
   onBatches(batches: readonly LoggedBatch[]): void
+  /** Resolves when all that was handed over has been run. */
+  whenRun(): Promise<void>
   /** The log has been cut after the position: loads a snapshot, and calls {@link LogFollower.beginAt}. */
   onCut(): Promise<void>
   /** The node cannot go on: it cannot read the log. */
@@ -38,7 +40,6 @@ export class LogFollower {
   readonly #events: FollowerEvents
   /** The revision of the last batch that was handed over. */
   #position = 0
-  #last: BatchName | undefined
   /** All before this revision has been handed over. */
   #next = 1
   #stream: Stream | undefined
@@ -71,15 +72,9 @@ export class LogFollower {
     return this.#position
   }
 
-  /** The last batch that was handed over; unknown where a snapshot was the last. */
-  get last(): BatchName | undefined {
-    return this.#last
-  }
-
-  /** The tree has all up to a revision. @param last the batch there, if it is known */
-  beginAt(position: number, last: BatchName | undefined): void {
+  /** The tree has all up to a revision. */
+  beginAt(position: number): void {
     this.#position = position
-    this.#last = last
   }
 
   /** The revision of the last batch in the log, as far as this node has heard. */
@@ -163,8 +158,11 @@ export class LogFollower {
       this.#hand(batches)
       batches = []
       bytes = 0
+      // Otherwise it would be read faster than it is run, and kept.
+      await this.#events.whenRun()
     }
     this.#hand(batches)
+    await this.#events.whenRun()
     this.#next = revision + 1
   }
 
@@ -272,7 +270,6 @@ export class LogFollower {
   #hand(batches: readonly LoggedBatch[]): void {
     const fresh = batches.filter(({ revision }) => revision > this.#position)
     if (fresh.length === 0) return
-    this.#last = fresh[fresh.length - 1]
     this.#position = fresh[fresh.length - 1].revision
     this.#next = this.#position + 1
     if (this.#position >= this.#end) this.#completeAt = performance.now()

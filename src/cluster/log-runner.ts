@@ -56,17 +56,20 @@ export class LogRunner {
     return this.#standIn.of(client)
   }
 
-  run(batch: LoggedBatch): void {
+  /** Begins a batch. @returns runs its next entry; false if it has no more */
+  begin(batch: LoggedBatch): () => boolean {
     const waiting = this.#parts.landed(batch)
-    if (batch.record === undefined) return
+    if (batch.record === undefined) return () => false
     const entries = new EntryReader(batch.record)
-    for (let i = 0; ; i++) {
+    let position = 0
+    return () => {
       const entry = entries.next()
-      if (entry === undefined) return
-      this.#runEntry(entry, waiting[i])
+      if (entry === undefined) return false
+      this.#runEntry(entry, waiting[position++])
       if (entry.kind === 'expire' && entry.count === 0) {
         this.#parts.onTime(batch.node, batch.revision)
       }
+      return true
     }
   }
 

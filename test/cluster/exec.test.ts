@@ -62,6 +62,25 @@ describeWithPeer('etcd', 'EXEC in a group', () => {
     }
   })
 
+  test('a pipeline of long writes leaves all nodes time for others', async () => {
+    const [client, other] = clients
+    await client.mset(Array.from({ length: 20_000 }, (_, i) => [`d/${i}`, '']).flat())
+    await other.call('KSYNC')
+    const moves = client.pipeline()
+    for (let i = 0; i < 60; i++) moves.rename(`d${i || ''}`, `d${i + 1}`)
+    let isOver = false
+    const watching = clients.slice(0, 2).map(async (_, i) => {
+      const seen = new Set<unknown>()
+      const reader = group.client(i)
+      while (!isOver) seen.add(await reader.call('KINDEX'))
+      return seen.size
+    })
+    expect((await moves.exec())?.every(([error]) => error === null)).toBe(true)
+    await other.call('KSYNC')
+    isOver = true
+    for (const seen of await Promise.all(watching)) expect(seen).toBeGreaterThan(8)
+  })
+
   test('ends the moves of a directory after a million nodes, at all nodes alike', async () => {
     const [client, other] = clients
     const keys = Array.from({ length: 100_000 }, (_, i) => [`a/${i}`, ''])

@@ -42,9 +42,10 @@ class Followed {
           this.most = Math.max(this.most, bytes)
           this.#wake()
         },
+        whenRun: () => Promise.resolve(),
         onCut: async () => {
           this.cuts++
-          this.follower.beginAt(this.snapshot, undefined)
+          this.follower.beginAt(this.snapshot)
         },
         onBroken: (error) => {
           this.broken = error
@@ -52,7 +53,7 @@ class Followed {
         },
       },
     )
-    this.follower.beginAt(position, undefined)
+    this.follower.beginAt(position)
   }
 
   async until(isDone: () => boolean): Promise<void> {

@@ -1,0 +1,86 @@
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { BatchQueue } from '../../src/cluster/batch-queue.ts'
+import type { LoggedBatch } from '../../src/cluster/etcd-log.ts'
+
+const MB = 1024 ** 2
+
+/** A queue of batches whose entries take 15 ms each, and what it has done. */
+function startQueue() {
+  let now = 1000
+  const spy = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  onTestFinished(() => spy.mockRestore())
+  const done: string[] = []
+  const queue = new BatchQueue({
+    begin: ({ number }) => {
+      let left = number
+      return () => {
+        if (left === 0) return false
+        if (left < 0) throw new Error('broken')
+        now += 15
+        done.push(`${number}-${left--}`)
+        return true
+      }
+    },
+    onRun: (batches) => done.push(...batches.map(({ revision }) => `ran ${revision}`)),
+    onBroken: (error) => done.push(String(error)),
+  })
+  return { queue, done }
+}
+
+/** A batch of so many entries. */
+const batch = (number: number, revision: number, bytes = 10): LoggedBatch => {
+  return { node: 'n', number, revision, record: Buffer.alloc(bytes) }
+}
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+test('what is quick is run at once', () => {
+  const { queue, done } = startQueue()
+  queue.add([batch(1, 7), batch(0, 8)])
+  expect(done).toEqual(['1-1', 'ran 7', 'ran 8'])
+  expect([queue.position, queue.last?.number, queue.isEmpty, queue.lag]).toEqual([8, 0, true, 0])
+})
+
+test('what takes long is run in slices, in order', async () => {
+  const { queue, done } = startQueue()
+  queue.add([batch(3, 7), batch(2, 8)])
+  expect(done).toEqual(['3-3', '3-2'])
+  expect([queue.position, queue.isEmpty, queue.lag]).toEqual([0, false, 30])
+  queue.add([batch(1, 9)])
+  expect(done).toHaveLength(2)
+  await nextTurn()
+  expect(done.slice(2)).toEqual(['3-1', '2-2', 'ran 7'])
+  expect([queue.position, queue.last?.number]).toEqual([7, 3])
+  await nextTurn()
+  expect(done.slice(5)).toEqual(['2-1', '1-1', 'ran 8'])
+  await nextTurn()
+  expect(done.slice(8)).toEqual(['ran 9'])
+  expect(queue.isEmpty).toBe(true)
+})
+
+test('a batch that has been begun can be ended, and all', () => {
+  const { queue, done } = startQueue()
+  queue.add([batch(5, 7), batch(4, 8), batch(3, 9)])
+  queue.settle()
+  expect(done.slice(2)).toEqual(['5-3', '5-2', '5-1', 'ran 7'])
+  queue.finish()
+  expect([queue.position, queue.isEmpty]).toEqual([9, true])
+  queue.settle()
+  queue.finish()
+  expect(done).toHaveLength(15)
+})
+
+test('more than 16 MB do not wait', () => {
+  const { queue, done } = startQueue()
+  queue.add([batch(9, 7, 17 * MB), batch(9, 8)])
+  // The first batch, that it ran, and an entry of the second.
+  expect(done).toHaveLength(9 + 1 + 1)
+  expect([queue.position, queue.isEmpty]).toEqual([7, false])
+})
+
+test('nothing is run after an entry that cannot be', async () => {
+  const { queue, done } = startQueue()
+  queue.add([batch(1, 7), batch(-1, 8), batch(1, 9)])
+  await nextTurn()
+  expect(done).toEqual(['1-1', 'Error: broken'])
+  expect(queue.isEmpty).toBe(true)
+})
