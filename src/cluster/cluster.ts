@@ -1,11 +1,6 @@
 import { hostname } from 'node:os'
 import { pathFromBytes } from '../config/config.ts'
-import {
-  type Client,
-  closeWatchers,
-  endTransaction,
-  type ServerContext,
-} from '../request/client.ts'
+import { type Client, closeWatchers, type ServerContext } from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
@@ -29,7 +24,6 @@ import { OwnDirectory } from './own-directory.ts'
 import { ReadBarrier } from './read-barrier.ts'
 import { type SnapshotHead, Snapshots } from './snapshots.ts'
 import { TimeAgreement } from './time-agreement.ts'
-import type { Waiting } from './waiting.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /** A node that has not heard of etcd for this long is stale, in milliseconds. */
@@ -120,8 +114,8 @@ export class Cluster implements Group {
       lose: (membership) => this.#memberships?.lose(membership),
       onPut: (batch, previous) => this.#follower.offer(batch, previous),
       refuse: (requests, reason) =>
-        this.#answerAll(requests, `CLUSTERDOWN the write was not made: ${reason}`),
-      doubt: (requests) => this.#answerAll(requests, UNCERTAIN),
+        this.#gate.refuse(requests, `CLUSTERDOWN the write was not made: ${reason}`),
+      doubt: (requests) => this.#gate.refuse(requests, UNCERTAIN),
     })
     this.#gate = new LogGate({
       clock,
@@ -130,6 +124,7 @@ export class Cluster implements Group {
       timeout: () => config.get('cluster-timeout'),
       takeOrdered: (client, transaction) => dispatcher.takeOrdered(client, transaction),
       add: (waiting) => this.#queue.add(waiting),
+      heapLimit: server.memory.heapLimit,
       isStrict: () => config.get('read-consistency') === 'linearizable',
       isRead: (args) => dispatcher.isRead(args),
       barrier: new ReadBarrier(
@@ -167,7 +162,7 @@ export class Cluster implements Group {
       ...{ server, dispatcher, clock },
       landed: (batch) => this.#queue.landed(batch),
       onTime: (node, revision) => this.#agreement.hear(node, revision),
-      answer: (client, muted, run) => this.#gate.answer(client, muted, run),
+      answer: (waiting, run) => this.#gate.answer(waiting, run),
     })
     this.#batches = new BatchQueue({
       begin: (batch) => this.#runner.begin(batch),
@@ -431,20 +426,5 @@ export class Cluster implements Group {
       this.#onApplied.add(look)
       look()
     })
-  }
-
-  #answerAll(requests: readonly Waiting[], error: string): void {
-    for (const waiting of requests) {
-      if (waiting.kind === 'expire') {
-        waiting.done(false)
-        continue
-      }
-      const { client, muted } = waiting
-      this.#gate.answer(client, muted, () => client.reply.error(error))
-      if (waiting.kind === 'exec') {
-        endTransaction(client)
-        waiting.resume()
-      }
-    }
   }
 }

@@ -1,15 +1,17 @@
 import { type Client, endTransaction } from '../request/client.ts'
 import type { Gate } from '../request/gate.ts'
-import type { Transaction } from '../request/transaction.ts'
+import { bytesOfRequest, type Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
 import type { ReadBarrier } from './read-barrier.ts'
-import { lengthOf, type Waiting } from './waiting.ts'
+import type { Waiting, WaitingClient } from './waiting.ts'
 
 /** A client with more requests on their way, or longer ones, waits until all of them are replied to. */
 const MAX_OWED = 2000
 const MAX_OWED_BYTES = 4 * 1024 * 1024
+/** All writes on their way may take this share of the heap; a single one may be longer. */
+const ON_THEIR_WAY_SHARE = 1 / 16
 
 export interface LogGateParts {
   readonly clock: LogClock
@@ -23,6 +25,8 @@ export interface LogGateParts {
   takeOrdered(client: Client, transaction: Transaction): RequestArguments[] | undefined
   /** Gives a request a place in the log. */
   add(waiting: Waiting): void
+  /** The limit of the process's heap, in bytes. */
+  readonly heapLimit: number
   /** Whether reads are to be linearizable. */
   isStrict(): boolean
   /** Whether a request reads the tree. */
@@ -47,6 +51,12 @@ export class LogGate implements Gate {
   readonly #waiting = new Map<Client, () => void>()
   /** Lets those go on whose write waits until this node is ready. */
   readonly #early = new Set<() => void>()
+  /** Lets those go on whose write waits until there are fewer on their way; with the bytes of the write. */
+  readonly #crowded = new Map<() => void, number>()
+  /** Clients whose write has waited so, and goes on now. */
+  readonly #admitted = new WeakSet<Client>()
+  /** What the writes on their way take, those of clients that have gone too, in bytes, about. */
+  #bytesOnWay = 0
   /** Clients whose read has waited for the log, and goes on now. */
   readonly #ready = new WeakSet<Client>()
   /** What the last read of a client has learnt: it holds for all that was received when it asked. */
@@ -68,10 +78,11 @@ export class LogGate implements Gate {
       return this.#holdBack(client, args)
     }
     if (transaction !== undefined) return this.#takeExec(client, args)
-    client.owed++
-    client.owedBytes += lengthOf(args)
+    const bytes = bytesOfRequest(args)
+    if (this.#mustWait(client, bytes)) return this.#holdInCrowd(client, args, bytes)
     const muted = client.reply.muted
-    this.#parts.add({ kind: 'request', client, muted, args, ...this.#timed() })
+    this.#owe(client, bytes)
+    this.#parts.add({ kind: 'request', client, muted, args, bytes, ...this.#timed() })
     return true
   }
 
@@ -80,7 +91,8 @@ export class LogGate implements Gate {
    *
    * @returns false if the client has gone
    */
-  answer(client: Client, muted: boolean, run: () => void): boolean {
+  answer({ client, muted, bytes }: WaitingClient, run: () => void): boolean {
+    this.#bytesOnWay -= bytes
     // A client that has half-closed is closed with the last reply, and not while it has more to ask.
     const isLast = client.owed === 1 && !client.blocked
     if (isLast) client.owed = 0
@@ -93,7 +105,24 @@ export class LogGate implements Gate {
       resume?.()
       client.onSettled?.()
     }
+    this.#admit()
     return isThere
+  }
+
+  /** Answers requests that are not in the log, or may not be. */
+  refuse(requests: readonly Waiting[], error: string): void {
+    for (const waiting of requests) {
+      if (waiting.kind === 'expire') {
+        waiting.done(false)
+        continue
+      }
+      const { client } = waiting
+      this.answer(waiting, () => client.reply.error(error))
+      if (waiting.kind === 'exec') {
+        endTransaction(client)
+        waiting.resume()
+      }
+    }
   }
 
   /** Takes the writes that have waited until this node was ready. */
@@ -103,19 +132,67 @@ export class LogGate implements Gate {
     for (const goOn of early) goOn()
   }
 
-  #holdUntilReady(client: Client, args: RequestArguments): true {
-    // It is owed a reply, so it may half-close meanwhile.
-    client.owed++
-    const resume = client.postpone(args, () => {
-      this.#early.delete(goOn)
-      client.owed--
-    })
-    const goOn = (): void => {
-      client.owed--
-      resume()
+  #isCrowdedFor(bytes: number): boolean {
+    if (this.#bytesOnWay === 0) return false
+    return this.#bytesOnWay + bytes > this.#parts.heapLimit * ON_THEIR_WAY_SHARE
+  }
+
+  /** Whether a write waits until there are fewer on their way. Those that wait already come first. */
+  #mustWait(client: Client, bytes: number): boolean {
+    if (this.#admitted.delete(client)) return false
+    return this.#crowded.size > 0 || this.#isCrowdedFor(bytes)
+  }
+
+  /** Lets the first of those that wait go on, if there is room for it, and then the next. */
+  readonly #admit = (): void => {
+    for (const [goOn, bytes] of this.#crowded) {
+      if (this.#isCrowdedFor(bytes)) return
+      this.#crowded.delete(goOn)
+      goOn()
+      // It goes on in a microtask, and is on its way then, or has gone.
+      queueMicrotask(this.#admit)
+      return
     }
+  }
+
+  #owe(client: Client, bytes: number): void {
+    client.owed++
+    client.owedBytes += bytes
+    this.#bytesOnWay += bytes
+  }
+
+  #holdUntilReady(client: Client, args: RequestArguments): true {
+    const goOn = this.#hold(client, args, () => this.#early.delete(goOn))
     this.#early.add(goOn)
     return true
+  }
+
+  #holdInCrowd(client: Client, args: RequestArguments, bytes: number): true {
+    const resume = this.#hold(client, args, () => this.#crowded.delete(goOn))
+    const goOn = (): void => {
+      this.#admitted.add(client)
+      resume()
+    }
+    this.#crowded.set(goOn, bytes)
+    return true
+  }
+
+  /** @param onGone called if the client goes meanwhile @returns lets it go on */
+  #hold(client: Client, args: RequestArguments, onGone: () => void): () => void {
+    // It is owed a reply, so it may half-close meanwhile.
+    client.owed++
+    const release = (): void => {
+      client.owed--
+      if (client.owed === 0) client.owedBytes = 0
+    }
+    const resume = client.postpone(args, () => {
+      onGone()
+      release()
+    })
+    return () => {
+      release()
+      resume()
+    }
   }
 
   #holdsRead(client: Client, args: RequestArguments): boolean {
@@ -155,18 +232,22 @@ export class LogGate implements Gate {
     const { transaction, watched } = client
     // Here EXEC does nothing, or is refused.
     if (transaction === undefined || transaction.failed || watched?.check() === true) return false
+    if (this.#mustWait(client, transaction.bytes)) {
+      return this.#holdInCrowd(client, args, transaction.bytes)
+    }
     const requests = this.#parts.takeOrdered(client, transaction)
     if (requests === undefined) return true
     requests.unshift(
       watched === undefined ? PLAIN_EXEC : watchedExec(watched, this.#parts.changes()),
     )
     const muted = client.reply.muted
-    client.owed++
-    for (const request of requests) client.owedBytes += lengthOf(request)
+    let bytes = 0
+    for (const request of requests) bytes += bytesOfRequest(request)
+    this.#owe(client, bytes)
     const resume = client.block(() => {})
     this.#parts.add({
       kind: 'exec',
-      ...{ client, muted, transaction, requests, resume },
+      ...{ client, muted, transaction, requests, bytes, resume },
       ...this.#timed(),
     })
     return true

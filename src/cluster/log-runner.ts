@@ -10,7 +10,7 @@ import { isExec, watchOf } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
 import { RecentChanges } from './recent-changes.ts'
 import { StandIn } from './stand-in.ts'
-import type { Waiting, WaitingExec } from './waiting.ts'
+import type { Waiting, WaitingClient, WaitingExec } from './waiting.ts'
 
 const EXEC: RequestArguments = ['EXEC']
 
@@ -23,7 +23,7 @@ export interface LogRunnerParts {
   /** A node has told its time. @param revision of the batch */
   onTime(node: string, revision: number): void
   /** Has a client get a reply that it is owed. @returns false if the client has gone */
-  answer(client: Client, muted: boolean, run: () => void): boolean
+  answer(waiting: WaitingClient, run: () => void): boolean
 }
 
 /**
@@ -80,13 +80,13 @@ export class LogRunner {
       this.#apply(entry, time)
       waiting.done(true)
     } else if (waiting.kind === 'request') {
-      const { client, muted, args } = waiting
+      const { client, args } = waiting
       const run = (): void => this.#runRequest(client, args, time)
-      if (!this.#parts.answer(client, muted, run)) this.#runFor(client, entry, time)
+      if (!this.#parts.answer(waiting, run)) this.#runFor(client, entry, time)
     } else {
-      const { client, muted } = waiting
+      const { client } = waiting
       const run = (): void => this.#runExec(waiting, time)
-      if (!this.#parts.answer(client, muted, run)) this.#runFor(client, entry, time)
+      if (!this.#parts.answer(waiting, run)) this.#runFor(client, entry, time)
       waiting.resume()
     }
   }

@@ -10,19 +10,23 @@ interface Timed {
   readonly deadline: number
 }
 
-/** A request that waits for its place in the log. */
-export interface WaitingRequest extends Timed {
-  readonly kind: 'request'
+/** A client that is owed a reply. */
+export interface WaitingClient extends Timed {
   readonly client: Client
   readonly muted: boolean
+  /** What it has sent takes so much memory, about. */
+  readonly bytes: number
+}
+
+/** A request that waits for its place in the log. */
+export interface WaitingRequest extends WaitingClient {
+  readonly kind: 'request'
   readonly args: RequestArguments
 }
 
 /** An EXEC that waits for its place in the log; its client is blocked. */
-export interface WaitingExec extends Timed {
+export interface WaitingExec extends WaitingClient {
   readonly kind: 'exec'
-  readonly client: Client
-  readonly muted: boolean
   readonly transaction: Transaction
   /** Those that a log has to put in order. */
   readonly requests: readonly RequestArguments[]

@@ -14,6 +14,7 @@ function start(isReady = true) {
     clock: { now: () => 1 },
     timeout: () => 1000,
     add: (waiting: Waiting) => taken.push(waiting),
+    heapLimit: 1024 * MB,
     isReady: () => state.isReady,
     isStrict: () => false,
   } as unknown as LogGateParts)
@@ -33,8 +34,8 @@ function start(isReady = true) {
     expect(gate.holds(client, ['SET', 'key', value], true)).toBe(true)
   }
   const answerAll = (): void => {
-    for (const { kind } of taken.splice(0))
-      if (kind === 'request') gate.answer(client, false, () => {})
+    for (const waiting of taken.splice(0))
+      if (waiting.kind === 'request') gate.answer(waiting, () => {})
   }
   return { taken, write, answerAll, client, gate, state, goesOn: () => resume !== undefined }
 }
@@ -68,4 +69,60 @@ test('a write waits until the node is ready, and its client may half-close meanw
   expect([client.owed, goesOn()]).toEqual([0, true])
   write('x')
   expect([taken.length, client.owed]).toEqual([1, 1])
+})
+
+test('writes of all clients on their way take a sixteenth of the heap; more wait in order, those of clients that have gone excepted', async () => {
+  const taken: Waiting[] = []
+  const gate = new LogGate({
+    clock: { now: () => 1 },
+    timeout: () => 1000,
+    add: (waiting: Waiting) => taken.push(waiting),
+    heapLimit: 16 * 1000,
+    isReady: () => true,
+    isStrict: () => false,
+  } as unknown as LogGateParts)
+  const gone = new Map<string, () => void>()
+  /** A client with one write. @returns the client */
+  const send = (name: string, length: number): Client => {
+    const args = ['SET', name, 'x'.repeat(length)] as const
+    const client = {
+      owed: 0,
+      owedBytes: 0,
+      name,
+      reply: { muted: false },
+      postpone: (_: unknown, onGone: () => void) => {
+        gone.set(name, onGone)
+        return () => queueMicrotask(() => gone.has(name) && gate.holds(client, args, true))
+      },
+      answer: () => true,
+    } as unknown as Client
+    expect(gate.holds(client, args, true)).toBe(true)
+    return client
+  }
+  const names = (): string[] =>
+    taken.map((waiting) => ('client' in waiting && waiting.client.name) || '')
+  /** Answers the first that is on its way. */
+  const answer = async (): Promise<void> => {
+    const waiting = taken.shift()
+    if (waiting?.kind === 'request') gate.answer(waiting, () => {})
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  // The first may be longer than all may be together.
+  send('a', 5000)
+  const held = ['b', 'c', 'd', 'e', 'f'].map((name) => send(name, name === 'c' ? 700 : 100))
+  expect([names(), held.map(({ owed }) => owed)]).toEqual([['a'], [1, 1, 1, 1, 1]])
+  gone.get('d')?.()
+  gone.delete('d')
+  await answer()
+  // e and f would have room beside b, but c has come before them.
+  expect(names()).toEqual(['b'])
+  await answer()
+  expect(names()).toEqual(['c'])
+  await answer()
+  expect(names()).toEqual(['e', 'f'])
+  await answer()
+  await answer()
+  expect(held.map(({ owed, owedBytes }) => owed + owedBytes)).toEqual([0, 0, 0, 0, 0])
+  send('g', 900)
+  expect(names()).toEqual(['g'])
 })
