@@ -1,4 +1,5 @@
 import type { Category } from '../access/categories.ts'
+import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Store } from '../store/store.ts'
 import type { Argument, Options } from './arguments/argument.ts'
@@ -99,6 +100,13 @@ interface Declaration {
   readonly broad?: true | ((request: readonly string[], store: Store) => boolean)
   /** How much of V8's heap a call may take besides the length of its arguments, in bytes. */
   readonly growth?: number
+  /**
+   * Refuses a request for which there is not enough memory. `run` asks it, too; but where a log says what all nodes
+   * run, only the node that the client has asked does so, before the request is in the log.
+   *
+   * @throws CommandError
+   */
+  checkRoom?(memory: MemoryGauge, request: RequestArguments): void
   /** The directive that has to allow the command: one of Redis's protected commands. */
   readonly protectedBy?: 'enable-debug-command'
   /** The line of the audit log that tells of a call that has succeeded. */

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Group, startGroup } from './group.ts'
@@ -149,6 +150,24 @@ describeWithPeer('etcd', 'EXEC in a group', () => {
     await client.call('KSET', '/d/y', 'y', 'PX', '10')
     clock.advance(10)
     await client.multi().del('d/x').exec()
+  })
+
+  test('and single writes are refused before they are in the log where memory is short', async () => {
+    const [client] = clients
+    const state = (await client.call('KSAVE')) as string
+    const keys = Array.from({ length: 20_000 }, (_, i) => [`d/${i}`, '']).flat()
+    const index = await client.call('KINDEX')
+    const full = vi.spyOn(MemoryGauge.prototype, 'heapHasRoomFor').mockReturnValue(false)
+    try {
+      await expect(client.call('KRECOVER', state)).rejects.toThrow(/^OOM /)
+      await expect(client.mset(keys)).rejects.toThrow(/^OOM /)
+      const transaction = client.multi()
+      transaction.call('KRECOVER', state)
+      await expect(transaction.exec()).rejects.toThrow(/OOM /)
+    } finally {
+      full.mockRestore()
+    }
+    expect(await client.call('KINDEX')).toBe(index)
   })
 
   test('that would make too many directories is refused before it is in the log', async () => {

@@ -1,6 +1,7 @@
 // MSET · MSETNX
 
 import { pathOfKey } from '../../keyspace/key.ts'
+import type { MemoryGauge } from '../../metrics/memory-gauge.ts'
 import { type Argument, KEY, VALUE } from '../../request/arguments/argument.ts'
 import { wrongArity } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
@@ -60,13 +61,15 @@ function checkWrites({ server }: Client, args: RequestArguments): boolean {
   }
   // Keys that are equally deep cannot lie below each other.
   if (least < most) checkNesting(args, most, server.store.index)
-  if (most > 1) {
-    checkGrowth(server.memory, args.length, (visit) => {
-      for (let i = 1; i < args.length; i += 2) visit(textOfValue(args[i]))
-    })
-  }
+  if (most > 1) checkRoom(server.memory, args)
   server.store.checkWrites((args.length - 1) / 2)
   return exists
+}
+
+function checkRoom(memory: MemoryGauge, args: RequestArguments): void {
+  checkGrowth(memory, args.length, (visit) => {
+    for (let i = 1; i < args.length; i += 2) visit(textOfValue(args[i]))
+  })
 }
 
 /**
@@ -121,6 +124,7 @@ export const msetCommands: readonly Command[] = [
     ...WRITES,
     keyFlags: [['OW', 'update']],
     takesValues: true,
+    checkRoom,
     run(client, args: RequestArguments) {
       checkPairs(args, 'mset')
       checkWrites(client, args)
@@ -134,6 +138,7 @@ export const msetCommands: readonly Command[] = [
     ...WRITES,
     keyFlags: [['OW', 'insert']],
     takesValues: true,
+    checkRoom,
     run(client, args: RequestArguments) {
       checkPairs(args, 'msetnx')
       const exists = checkWrites(client, args)

@@ -1,9 +1,11 @@
 // KSAVE · KRECOVER
 
+import type { MemoryGauge } from '../../metrics/memory-gauge.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import { closeWatchers } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import type { ReplySource, ReplyWriter } from '../../resp/reply-writer.ts'
+import type { RequestArguments } from '../../resp/request-arguments.ts'
 import type { Shared } from '../../resp/shared-memory.ts'
 import type { References } from '../../store/loose-values.ts'
 import type { SnapshotCopy } from '../../store/snapshot/snapshot-pieces.ts'
@@ -66,6 +68,13 @@ class StateSource implements ReplySource {
 /** Bytes of memory that reading takes for each byte of a state with small nodes. */
 const RECOVERY_FACTOR = 6
 
+function checkRoom(memory: MemoryGauge, request: RequestArguments): void {
+  if (memory.heapHasRoomFor(request[1].length * RECOVERY_FACTOR)) return
+  throw new CommandError(
+    "OOM command not allowed when it needs more memory than the process's heap has left.",
+  )
+}
+
 /** Saving and recovering the whole store. */
 export const ksaveCommands: readonly Command[] = [
   {
@@ -80,13 +89,9 @@ export const ksaveCommands: readonly Command[] = [
     audit: { event: 'recover' },
     args: [{ name: 'state', type: 'string', value: true }],
     takesValues: true,
+    checkRoom,
     run(client, args: readonly [name: string, state: Value]) {
-      const { memory } = client.server
-      if (!memory.heapHasRoomFor(args[1].length * RECOVERY_FACTOR)) {
-        throw new CommandError(
-          "OOM command not allowed when it needs more memory than the process's heap has left.",
-        )
-      }
+      checkRoom(client.server.memory, args)
       client.server.store.recovery(args[1])
       closeWatchers(client.server)
       client.reply.ok()
