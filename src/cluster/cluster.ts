@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { pathFromBytes } from '../config/config.ts'
+import { MAX_COMMON_IN_GROUP } from '../pubsub/common-patterns.ts'
 import { type Client, closeWatchers, type ServerContext } from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
@@ -88,6 +89,7 @@ export class Cluster implements Group {
     const { server, dispatcher, clock } = parts
     const { config, logger, store } = server
     this.#parts = parts
+    server.pubsub.commonPatterns.most = MAX_COMMON_IN_GROUP
     this.#keys = new Keys(config.get('etcd-prefix'))
     this.#etcd = new Etcd({
       endpoints: config.get('etcd-endpoints'),

@@ -39,10 +39,10 @@ export class LogRunner {
 
   constructor(parts: LogRunnerParts) {
     this.#parts = parts
-    const { keyspace, pubsub, store, clock } = parts.server
+    const { keyspace, pubsub, clients, store, clock } = parts.server
     this.#clock = clock
     this.#recent = new RecentChanges(store)
-    this.#applier = new Applier(store, { keyspace, pubsub })
+    this.#applier = new Applier(store, { keyspace, pubsub, clients })
     this.#standIn = new StandIn({ ...this.#applier.server, ...ownParts(parts.server) })
   }
 

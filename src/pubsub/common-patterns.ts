@@ -5,6 +5,8 @@ import type { Subscriber } from './subscriber.ts'
 export const MAX_COMMON_OF_CLIENT = 100
 /** So many different ones may all clients subscribe to together. */
 export const MAX_COMMON = 1000
+/** And in a group, where no RENAME is refused for what nodes listen to. */
+export const MAX_COMMON_IN_GROUP = 100
 
 /**
  * Counts the common patterns of the tree: those that are compared with most keys, because they name nothing that few keys
@@ -12,12 +14,14 @@ export const MAX_COMMON = 1000
  * refused: beside the most of them, a directory of 20,000 nodes can still be moved.
  */
 export class CommonPatterns {
+  /** So many different ones may all clients subscribe to together. */
+  most = MAX_COMMON
   readonly #ofClient = new Map<Subscriber, number>()
   #count = 0
 
   /** @param isNew whether nobody listens to the pattern yet */
   mayAdd(client: Subscriber, isNew: boolean): boolean {
-    if (isNew && this.#count >= MAX_COMMON) return false
+    if (isNew && this.#count >= this.most) return false
     return (this.#ofClient.get(client) ?? 0) < MAX_COMMON_OF_CLIENT
   }
 
@@ -33,10 +37,11 @@ export class CommonPatterns {
     else this.#ofClient.delete(client)
     if (isLast) this.#count--
   }
-}
 
-export function tooManyCommon(): CommandError {
-  return new CommandError(
-    `ERR too many patterns of keys that name no bytes of their own (the limit is ${MAX_COMMON_OF_CLIENT} of a client, ${MAX_COMMON} of all)`,
-  )
+  /** The refusal of one more. */
+  tooMany(): CommandError {
+    return new CommandError(
+      `ERR too many patterns of keys that name no bytes of their own (the limit is ${MAX_COMMON_OF_CLIENT} of a client, ${this.most} of all)`,
+    )
+  }
 }

@@ -6,6 +6,7 @@ import { ownCopy } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
 import { ChannelPatterns } from './channel-patterns.ts'
+import type { CommonPatterns } from './common-patterns.ts'
 import { deliverTo } from './deliver.ts'
 import type { PatternWork } from './pattern-work.ts'
 import { ShownEvent } from './shown-event.ts'
@@ -104,6 +105,11 @@ export class Subscriptions implements Burst {
       confirm(client, 'unsubscribe', channel)
     }
     if (all.length === 0) confirm(client, 'unsubscribe', null)
+  }
+
+  /** Bounds the patterns that are compared with most keys. */
+  get commonPatterns(): CommonPatterns {
+    return this.#treePatterns.common
   }
 
   /**

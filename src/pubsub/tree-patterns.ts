@@ -1,6 +1,6 @@
 import { ownCopy } from '../store/path.ts'
 import { PathTree, type Place } from '../store/path-tree.ts'
-import { CommonPatterns, tooManyCommon } from './common-patterns.ts'
+import { CommonPatterns } from './common-patterns.ts'
 import { PatternGroup, SPECIAL, type TreePattern } from './pattern-group.ts'
 import { PatternWork } from './pattern-work.ts'
 import type { Subscriber } from './subscriber.ts'
@@ -18,7 +18,8 @@ export class TreePatterns {
   tried = 0
   readonly #all = new Map<string, TreePattern>()
   readonly #places = new PathTree<PatternGroup>()
-  readonly #common = new CommonPatterns()
+  /** Those that are compared with most keys. */
+  readonly common = new CommonPatterns()
   #last = 0
 
   get size(): number {
@@ -39,23 +40,23 @@ export class TreePatterns {
       const place = this.#places.at(literalPath(pattern))
       const group = place.item ?? new PatternGroup(place.path)
       const isCommon = group.isCommon(pattern)
-      if (isCommon && !this.#common.mayAdd(client, true)) {
+      if (isCommon && !this.common.mayAdd(client, true)) {
         this.#places.prune(place)
-        throw tooManyCommon()
+        throw this.common.tooMany()
       }
       known = { pattern, listeners: new Set(), place, isCommon, order: ++this.#last, run: 0 }
       place.item = group
       group.add(known)
       this.#all.set(pattern, known)
-    } else if (known.isCommon && !this.#common.mayAdd(client, false)) throw tooManyCommon()
-    if (known.isCommon) this.#common.add(client, known.listeners.size === 0)
+    } else if (known.isCommon && !this.common.mayAdd(client, false)) throw this.common.tooMany()
+    if (known.isCommon) this.common.add(client, known.listeners.size === 0)
     known.listeners.add(client)
   }
 
   remove(pattern: string, client: Subscriber): void {
     const known = this.#all.get(pattern)
     if (!known?.listeners.delete(client)) return
-    if (known.isCommon) this.#common.remove(client, known.listeners.size === 0)
+    if (known.isCommon) this.common.remove(client, known.listeners.size === 0)
     if (known.listeners.size > 0) return
     this.#all.delete(pattern)
     const { place } = known

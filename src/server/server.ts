@@ -179,11 +179,6 @@ export class Server implements ServerContext {
     this.latency = new LatencyMonitor(config, this.clock)
     this.aclLog = new AclLog(config, this.clock, logBytes)
     this.#dispatcher = new Dispatcher(this, commandTable)
-    this.group = parts.cluster?.make({
-      server: this,
-      dispatcher: this.#dispatcher,
-      onBroken: (error) => this.#endGroup(error),
-    })
     const { recorder } = this.persistence
     this.#expiry = new ExpiryTimer(this.store, recorder, this.clock, this, (duration) => {
       this.latency.add('expire-cycle', duration)
@@ -216,6 +211,11 @@ export class Server implements ServerContext {
         this.#tls?.survey()
       },
       onClosed: (id) => this.#admission.remove(id),
+    })
+    this.group = parts.cluster?.make({
+      server: this,
+      dispatcher: this.#dispatcher,
+      onBroken: (error) => this.#endGroup(error),
     })
     this.users.listener = new Revocation(this, this.#dispatcher)
     this.memory.changes = () => this.store.index

@@ -57,6 +57,31 @@ describeWithPeer('etcd', 'three nodes over three members', () => {
     await expectSameStates()
   })
 
+  test('disconnect who waits for an event when KRECOVER sets the index back', async () => {
+    const [a, b] = clients
+    const state = (await a.call('KSAVE')) as string
+    await a.call('KSET', '/waited', '1')
+    await b.call('KSYNC')
+    const ends = [group.client(1), group.client(0)].map((waiting) =>
+      expect(waiting.call('KWAIT', '/waited')).rejects.toThrow(/closed/),
+    )
+    // They wait when they are listed so.
+    for (const client of [a, b]) while (!/cmd=kwait/.test((await client.client('LIST')) as string));
+    await a.call('KRECOVER', state)
+    await Promise.all(ends)
+    await expectSameStates()
+  })
+
+  test('have fewer patterns that name nothing than a single process', async () => {
+    const [client] = clients
+    const listeners = [group.client(0), group.client(0)]
+    const patterns = Array.from({ length: 100 }, (_, i) => `/*[${i}a]?`)
+    await listeners[0].psubscribe(...patterns)
+    await expect(listeners[1].psubscribe('/*[xy]')).rejects.toThrow(/100 of all/)
+    for (const listener of listeners) listener.disconnect()
+    expect(await client.ping()).toBe('PONG')
+  })
+
   test('serve a pipeline in order, reads between its writes included', async () => {
     const [a] = clients
     const pipeline: ChainableCommander = a.pipeline()
