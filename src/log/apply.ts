@@ -231,6 +231,7 @@ export function silentClient(server: ServerContext): Client {
     watched: undefined,
     executing: true,
     // What a journal has was within the limit when it ran.
+    expiryWait: undefined,
     movedNodes: Number.NEGATIVE_INFINITY,
     copiedBytes: Number.NEGATIVE_INFINITY,
     copiedForReplies: Number.NEGATIVE_INFINITY,

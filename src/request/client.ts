@@ -21,6 +21,7 @@ import type { Value } from '../store/value.ts'
 import type { ClientsByUser } from './clients-by-user.ts'
 import type { ServerClock } from './clock.ts'
 import type { CommandAccess } from './command-access.ts'
+import type { ExpiryWait } from './expiry-wait.ts'
 import type { Waiter } from './gate.ts'
 import type { Group } from './group.ts'
 import type { Accountable } from './guard.ts'
@@ -63,6 +64,8 @@ export interface Client extends Subscriber, Waiter, Accountable {
   watched: WatchedKeys | undefined
   /** Whether EXEC is running: no command may then block, or reply later. */
   executing: boolean
+  /** The wait of a request that is put off until nodes have expired. */
+  expiryWait: ExpiryWait | undefined
   /** How many nodes the RENAMEs of the present EXEC have moved. */
   movedNodes: number
   /** How many bytes of values its SETRANGEs have copied. */

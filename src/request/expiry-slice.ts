@@ -3,12 +3,12 @@ import { pathOfKey } from '../keyspace/key.ts'
 import type { Recorder } from '../log/recorder.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Store } from '../store/store.ts'
-import type { Client, FoundCommand, ServerContext } from './client.ts'
+import { CommandError } from './arguments/errors.ts'
+import { type Client, endTransaction, type FoundCommand, type ServerContext } from './client.ts'
+import { ExpiryWait, MAX_SLICE_MS } from './expiry-wait.ts'
 import { PUT_OFF } from './long-work.ts'
 import type { Transaction } from './transaction.ts'
 
-/** One slice of expiring nodes may hold up other clients for this long. */
-const MAX_SLICE_MS = 4
 /** The most nodes that are expired between two readings of the clock. */
 const MAX_NODES_PER_STEP = 64
 
@@ -19,12 +19,14 @@ const MAX_NODES_PER_STEP = 64
 export class ExpirySlice {
   readonly #store: Store
   readonly #recorder: Recorder
-  readonly #end = performance.now() + MAX_SLICE_MS
+  readonly #end: number
   #nodes = 1
 
-  constructor(store: Store, recorder: Recorder) {
+  /** @param time how long it may take, in milliseconds */
+  constructor(store: Store, recorder: Recorder, time = MAX_SLICE_MS) {
     this.#store = store
     this.#recorder = recorder
+    this.#end = performance.now() + time
   }
 
   /** Whether the time is up. */
@@ -59,40 +61,57 @@ function isDue(store: Store, now: number): boolean {
  * Not in a transaction, because EXEC has done so before the first write; nor where a log says when nodes expire.
  *
  * @throws PutOff if more is due
+ * @throws CommandError if nodes are made and become due so fast that it would wait for ever
  */
-export function expireFirst({ server, executing }: Client): void {
+export function expireFirst(client: Client): void {
+  const { server, executing } = client
   const { store, clock, longWork, persistence } = server
   if (executing || longWork.unlimited || server.group !== undefined) return
   const now = clock.now()
   if (!isDue(store, now)) return
   longWork.check()
+  client.expiryWait ??= new ExpiryWait(now)
+  const wait = client.expiryWait
+  wait.turn(!isDue(store, wait.until), now)
   const { recorder } = persistence
   const { isRunning } = recorder
   const begin = performance.now()
-  const slice = new ExpirySlice(store, recorder)
+  const slice = new ExpirySlice(store, recorder, wait.time)
   let more = true
-  while (more && !slice.isOver) more = slice.step(now)
+  while (more && !slice.isOver) more = slice.step(wait.until)
   // The command that is running begins after the expiry.
   if (isRunning) recorder.begin()
   longWork.note(performance.now() - begin)
-  if (more) throw PUT_OFF
+  if (more || isDue(store, now)) throw PUT_OFF
+  client.expiryWait = undefined
 }
 
 /** {@link expireFirst}, for a command that reaches what is below a directory. @param path of a node */
 export function expireBelow(client: Client, path: string): void {
-  if (client.server.store.lookup(path)?.dir === true) expireFirst(client)
+  const { store } = client.server
+  const node = store.lookup(path)
+  if (node?.dir === true && store.dueNodes().isBelow(node)) expireFirst(client)
 }
 
 /**
  * {@link expireFirst}, for an EXEC that writes to a directory. Nothing of it has run.
  *
  * @throws PutOff if more is due
+ * @throws CommandError EXECABORT
  */
 export function expireBeforeExec(client: Client, transaction: Transaction): void {
   const { store, clock } = client.server
   if (!transaction.writes || !isDue(store, clock.now())) return
   transaction.reachesDirectory ??= reachesDirectory(client.server, transaction)
-  if (transaction.reachesDirectory) expireFirst(client)
+  if (!transaction.reachesDirectory) return
+  try {
+    expireFirst(client)
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error
+    endTransaction(client)
+    const reason = error.message.replace(/^ERR /, '')
+    throw new CommandError(`EXECABORT Transaction discarded because of: ${reason}`)
+  }
 }
 
 function reachesDirectory(server: ServerContext, { requests }: Transaction): boolean {

@@ -347,8 +347,7 @@ export class Connection
     clock.begin()
     this.#begin()
     try {
-      const postponed = this.#postponed.take()
-      if (postponed !== undefined) this.onRequest(postponed)
+      this.#postponed.serve(this)
       if (!this.#halted) this.#reader.resume()
     } finally {
       clock.end()

@@ -21,6 +21,15 @@ export class PostponedRequest {
     if (client.reply.muted && client.replyMode === 'on') client.replyMode = 'skip'
   }
 
+  /** Has it served, which may put it off again. */
+  serve(client: Pick<Client, 'expiryWait'> & { onRequest(args: RequestArguments): void }): void {
+    const args = this.take()
+    if (args === undefined) return
+    client.onRequest(args)
+    // The next request begins a wait of its own.
+    if (this.#args === undefined) client.expiryWait = undefined
+  }
+
   /** Takes it away. @returns undefined if there is none */
   take(): RequestArguments | undefined {
     const args = this.#args

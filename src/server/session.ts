@@ -1,5 +1,6 @@
 import type { User } from '../access/user.ts'
 import { keptBytes, keptHeapBytes, type ServerContext } from '../request/client.ts'
+import type { ExpiryWait } from '../request/expiry-wait.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
 import { SPEAKS_TLS } from '../resp/frame-walker.ts'
@@ -30,6 +31,7 @@ export class Session {
   transaction: Transaction | undefined
   watched: WatchedKeys | undefined
   executing = false
+  expiryWait: ExpiryWait | undefined
   movedNodes = 0
   copiedBytes = 0
   copiedForReplies = 0
