@@ -1,5 +1,6 @@
+import { jsonBytes, jsonLength } from '../text/json-bytes.ts'
 import type { PiecePart } from './pieces.ts'
-import { isTextValue, textOfValue } from './value.ts'
+import { isTextValue } from './value.ts'
 
 /** How many bytes are encoded at a time. JSON writes one byte as up to six, base64 three as four. */
 const SLICE_BYTES = 48 * 1024
@@ -32,7 +33,7 @@ export class JsonValue implements PiecePart {
   }
 
   get length(): number {
-    this.#length ??= this.#measure()
+    this.#length ??= 2 + jsonLength(this.#value)
     return this.#length
   }
 
@@ -59,16 +60,9 @@ export class JsonValue implements PiecePart {
   #pieceAt(at: number): Buffer {
     const slice = this.#value.subarray(at, at + SLICE_BYTES)
     if (!this.isText) return Buffer.from(slice.toString('base64'), 'latin1')
-    const json = JSON.stringify(textOfValue(slice))
     // Most text needs no escaping: its piece is the value's own bytes.
-    if (json.length === slice.length + 2) return slice
-    return Buffer.from(json.slice(1, -1), 'latin1')
-  }
-
-  #measure(): number {
-    let length = 2
-    for (const piece of this.#keptPieces()) length += piece.length
-    return length
+    if (this.#length === this.leastLength) return slice
+    return jsonBytes(slice)
   }
 
   /** The pieces, which are kept at the end if they may be. */
