@@ -4,6 +4,8 @@ import { GlobSearch } from './glob-search.ts'
 /** A pattern is searched for when it takes more steps than these, and so many for each character of a text. */
 const FREE_STEPS = 512
 const STEPS_PER_CHARACTER = 2
+/** No more characters than these count, because a search passes over those of a long text faster. */
+const MAX_COUNTED = 512
 
 const STAR = 42
 const QUESTION = 63
@@ -32,7 +34,7 @@ export class Glob {
   /** Whether the whole text matches. */
   matches(text: string): boolean {
     if (this.#search === undefined) {
-      stepsLeft = this.#steps + STEPS_PER_CHARACTER * text.length
+      stepsLeft = this.#steps + stepsFor(text)
       const matched = matchSimply(this.#pattern, text)
       this.#steps = stepsLeft
       if (matched !== undefined) return matched
@@ -44,8 +46,12 @@ export class Glob {
 
 /** Whether a whole text matches a glob: see {@link Glob}. */
 export function matchGlob(pattern: string, text: string): boolean {
-  stepsLeft = FREE_STEPS + STEPS_PER_CHARACTER * text.length
+  stepsLeft = FREE_STEPS + stepsFor(text)
   return matchSimply(pattern, text) ?? new GlobSearch(pattern).matches(text)
+}
+
+function stepsFor({ length }: string): number {
+  return STEPS_PER_CHARACTER * Math.min(length, MAX_COUNTED)
 }
 
 /** Tries each position behind a star. @returns undefined if that takes too many steps */

@@ -203,3 +203,23 @@ describe('a hundred patterns of many long segments', () => {
     expect(usedMemory() - before).toBeLessThan(32 * MB)
   })
 })
+
+const LONG = 15_000
+
+/** How many characters are read one by one while patterns are compared with a text. */
+function readCharacters(patterns: readonly string[], text: string): number {
+  const read = vi.spyOn(String.prototype, 'charCodeAt')
+  for (const pattern of patterns) matchGlob(pattern, text)
+  const { length } = read.mock.calls
+  vi.restoreAllMocks()
+  return length
+}
+
+test.each([
+  ['what they name is not there', 'b'.repeat(LONG)],
+  ['what they name is there, but nothing before it', 'x123'.repeat(LONG / 4)],
+  ['each is there', Array.from({ length: LONG / 3 }, (_, i) => `${100 + (i % 900)}`).join('')],
+])('patterns with a class are compared with few characters of a long text: %s', (_, text) => {
+  const patterns = Array.from({ length: 10 }, (_, i) => `*[b]${230 + i}*`)
+  expect(readCharacters(patterns, text)).toBeLessThan((patterns.length * LONG) / 2)
+})
