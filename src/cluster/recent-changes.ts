@@ -24,6 +24,11 @@ export class RecentChanges {
   #first = 0
   /** What the paths of those kept have together. */
   #pathBytes = 0
+  /** The paths that have changed since an EXEC was taken: many are taken before the next change. */
+  #changed = new ChangedPaths()
+  /** The numbers of the first change in there, and of the one after the last. */
+  #changedFrom = 0
+  #changedTo = 0
 
   constructor(store: Store) {
     this.#store = store
@@ -40,12 +45,20 @@ export class RecentChanges {
     if (changes < this.#first) return true
     const due = this.#store.dueNodes()
     // There may be hundreds of thousands of keys.
-    const changed = new ChangedPaths()
-    for (let number = changes; number < this.#count; number++) changed.add(this.#at(number))
+    const changed = this.#changedSince(changes)
     for (const { path, since } of keys) {
       if (changed.touch(path) || due.touch(path, since)) return true
     }
     return false
+  }
+
+  #changedSince(number: number): ChangedPaths {
+    if (number !== this.#changedFrom) {
+      this.#changed = new ChangedPaths()
+      this.#changedFrom = this.#changedTo = number
+    }
+    while (this.#changedTo < this.#count) this.#changed.add(this.#at(this.#changedTo++))
+    return this.#changed
   }
 
   /** The changes that an EXEC may still depend on, the oldest first. */
@@ -57,6 +70,8 @@ export class RecentChanges {
   restore(count: number, recent: readonly Change[]): void {
     this.#changes.length = 0
     this.#pathBytes = 0
+    this.#changed = new ChangedPaths()
+    this.#changedFrom = this.#changedTo = count
     this.#count = this.#first = count - recent.length
     for (const change of recent) this.#add(change)
   }

@@ -26,6 +26,33 @@ test('an EXEC runs if nothing at, below or removed above its keys has changed si
   )
 })
 
+test('EXECs that were taken together read the changes since then once', () => {
+  const store = new Store()
+  const recent = new RecentChanges(store)
+  for (let i = 0; i < 4000; i++) store.set(`/d/${i}`, '')
+  const keys = [{ path: '/e', since: 0 }]
+  let reads = 0
+  const { get } = Map.prototype
+  Map.prototype.get = function (key: unknown) {
+    reads++
+    return get.call(this, key)
+  }
+  try {
+    for (let i = 0; i < 100; i++) expect(recent.touches({ changes: 0, keys })).toBe(false)
+    expect(reads).toBeLessThan(5 * 4000)
+  } finally {
+    Map.prototype.get = get
+  }
+  expect(recent.touches({ changes: 100, keys: [{ path: '/d/7', since: 0 }] })).toBe(false)
+  expect(recent.touches({ changes: 0, keys: [{ path: '/d/7', since: 0 }] })).toBe(true)
+  store.set('/e', '')
+  expect(recent.touches({ changes: 0, keys })).toBe(true)
+  // Old changes have been forgotten since: whoever depends on them does nothing.
+  for (let i = 0; i < 4096; i++) store.set(`/f/${i}`, '')
+  expect(recent.touches({ changes: 0, keys })).toBe(true)
+  expect(recent.touches({ changes: recent.count, keys })).toBe(false)
+})
+
 test('each of many watched keys is compared with no more changes than are on its way', () => {
   const recent = new RecentChanges(new Store())
   const changes = Array.from({ length: 4000 }, (_, i) => ({ path: `/d/${i}`, removes: true }))
