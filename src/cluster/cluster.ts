@@ -126,6 +126,7 @@ export class Cluster implements Group {
       timeout: () => config.get('cluster-timeout'),
       takeOrdered: (client, transaction) => dispatcher.takeOrdered(client, transaction),
       add: (waiting) => this.#queue.add(waiting),
+      takes: (args) => server.findCommand(args)?.takes(args, store) ?? 0,
       heapLimit: server.memory.heapLimit,
       isStrict: () => config.get('read-consistency') === 'linearizable',
       isRead: (args) => dispatcher.isRead(args),

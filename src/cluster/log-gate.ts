@@ -1,6 +1,6 @@
 import { type Client, endTransaction } from '../request/client.ts'
 import type { Gate } from '../request/gate.ts'
-import { bytesOfRequest, type Transaction } from '../request/transaction.ts'
+import type { Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
@@ -25,6 +25,8 @@ export interface LogGateParts {
   takeOrdered(client: Client, transaction: Transaction): RequestArguments[] | undefined
   /** Gives a request a place in the log. */
   add(waiting: Waiting): void
+  /** What a request takes until it has been run, and what it may add to the tree, in bytes, about. */
+  takes(args: RequestArguments): number
   /** The limit of the process's heap, in bytes. */
   readonly heapLimit: number
   /** Whether reads are to be linearizable. */
@@ -78,7 +80,7 @@ export class LogGate implements Gate {
       return this.#holdBack(client, args)
     }
     if (transaction !== undefined) return this.#takeExec(client, args)
-    const bytes = bytesOfRequest(args)
+    const bytes = this.#parts.takes(args)
     if (this.#mustWait(client, bytes)) return this.#holdInCrowd(client, args, bytes)
     const muted = client.reply.muted
     this.#owe(client, bytes)
@@ -232,17 +234,15 @@ export class LogGate implements Gate {
     const { transaction, watched } = client
     // Here EXEC does nothing, or is refused.
     if (transaction === undefined || transaction.failed || watched?.check() === true) return false
-    if (this.#mustWait(client, transaction.bytes)) {
-      return this.#holdInCrowd(client, args, transaction.bytes)
-    }
+    let bytes = 0
+    for (const request of transaction.requests) bytes += this.#parts.takes(request)
+    if (this.#mustWait(client, bytes)) return this.#holdInCrowd(client, args, bytes)
     const requests = this.#parts.takeOrdered(client, transaction)
     if (requests === undefined) return true
     requests.unshift(
       watched === undefined ? PLAIN_EXEC : watchedExec(watched, this.#parts.changes()),
     )
     const muted = client.reply.muted
-    let bytes = 0
-    for (const request of requests) bytes += bytesOfRequest(request)
     this.#owe(client, bytes)
     const resume = client.block(() => {})
     this.#parts.add({

@@ -79,6 +79,12 @@ function lengthOf(length: number): Buffer {
   return bytes
 }
 
+/** How long the string in a payload is at most, in bytes: found without decoding it. */
+export function mostDecoded(payload: Value): number {
+  const isCompressed = bytesOf(payload.slice(1, 2))[0] === COMPRESSED
+  return payload.length * (isCompressed ? MAX_BYTES_PER_BYTE : 1)
+}
+
 /**
  * Decodes the string in a payload of DUMP, from Redis or from ktree.
  *

@@ -16,6 +16,7 @@ import type { Persistence } from '../persistence/persistence.ts'
 import type { Subscriber } from '../pubsub/subscriber.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { ReplySource } from '../resp/reply-writer.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
 import type { ClientsByUser } from './clients-by-user.ts'
@@ -108,6 +109,8 @@ export interface FoundCommand {
   readonly writes: boolean
   /** The keys in a request. */
   keysOf(args: readonly Value[]): readonly string[]
+  /** Memory that a request takes while it is kept, and that its call may add to the tree, in bytes, about. */
+  takes(args: RequestArguments, store: Store): number
   /** What it asks of its user. */
   readonly access: CommandAccess
 }
@@ -152,7 +155,7 @@ export interface ServerContext {
   /** Absent while `audit-log` is empty. */
   readonly audit: AuditLog | undefined
   /** The command that a request calls, or undefined if there is none such. */
-  findCommand(request: readonly string[]): FoundCommand | undefined
+  findCommand(request: readonly Value[]): FoundCommand | undefined
   /**
    * Replaces all users by those of the ACL file.
    *

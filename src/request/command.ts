@@ -98,6 +98,8 @@ interface Declaration {
    * that changes the tree. A function tells it of a request, and is asked only after long calls.
    */
   readonly broad?: true | ((request: readonly string[], store: Store) => boolean)
+  /** Bytes of values that a call may add to the tree besides its arguments, about. */
+  adds?(request: RequestArguments, store: Store): number
   /** How much of V8's heap a call may take besides the length of its arguments, in bytes. */
   readonly growth?: number
   /**

@@ -1,6 +1,7 @@
 import { type CommandStats, countError, newCommandStats } from '../metrics/counters.ts'
 import { histogramBucket } from '../metrics/latency-histogram.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import type { Value } from '../store/value.ts'
 import {
   CommandError,
   MAX_SHOWN_CHARACTERS,
@@ -165,8 +166,7 @@ export class Dispatcher {
     const { recorder } = this.#server.persistence
     if (writer === client) this.#checkGrowth(requests, writes)
     // The other nodes know only what the log has, and what is denied is not in it.
-    const isLogged = (args: RequestArguments): boolean => denied?.has(args) !== true
-    this.#expireBefore(writer === client ? requests : requests.filter(isLogged))
+    this.#expireBefore(writer === client ? requests : requests.filter((a) => !denied?.has(a)))
     for (const each of [client, writer]) beginExecuting(each)
     this.#broadTime.begin()
     recorder.beginTransaction()
@@ -225,9 +225,9 @@ export class Dispatcher {
   }
 
   /** The command that a request calls; undefined if there is none such. */
-  find([name, ...args]: readonly string[]): PreparedCommand | undefined {
+  find(request: readonly Value[]): PreparedCommand | undefined {
     try {
-      return this.#find([name, ...args])
+      return this.#find(request as RequestArguments)
     } catch {
       return undefined
     }

@@ -115,7 +115,7 @@ export function expireBeforeExec(client: Client, transaction: Transaction): void
 }
 
 function reachesDirectory(server: ServerContext, { requests }: Transaction): boolean {
-  const find = (args: RequestArguments) => server.findCommand(args as unknown as readonly string[])
+  const find = (args: RequestArguments) => server.findCommand(args)
   for (const path of writtenPaths(requests, find)) {
     if (server.store.lookup(path)?.dir === true) return true
   }

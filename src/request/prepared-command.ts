@@ -1,5 +1,7 @@
 import type { CommandCatalogue } from '../access/command-catalogue.ts'
 import type { CommandStats } from '../metrics/counters.ts'
+import type { RequestArguments } from '../resp/request-arguments.ts'
+import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
 import { accessOfCommand } from './access-of-command.ts'
 import type { Options } from './arguments/argument.ts'
@@ -9,6 +11,7 @@ import type { CommandAccess } from './command-access.ts'
 import { requestKeys } from './key-specs.ts'
 import { OptionParser } from './option-parser.ts'
 import { keptBytes } from './room.ts'
+import { bytesOfRequest } from './transaction.ts'
 import { ValuePlaces } from './value-places.ts'
 
 /** What runs a command: whether it takes Buffers is known from its declaration. */
@@ -50,6 +53,8 @@ export interface PreparedCommand {
   readonly access: CommandAccess
   /** The keys in a request. */
   keysOf(args: readonly Value[]): readonly string[]
+  /** Memory that a request takes while it is kept, and that its call may add to the tree, in bytes, about. */
+  takes(args: RequestArguments, store: Store): number
   readonly run: Run | undefined
   readonly subcommands: ReadonlyMap<string, PreparedCommand> | undefined
   /** Absent until the first call. */
@@ -74,6 +79,16 @@ const ONLY_REPLY = new Set(
 
 function onlyReplies({ flags, name }: Command, fullName: string): boolean {
   return flags.includes('readonly') || name === 'help' || ONLY_REPLY.has(fullName)
+}
+
+function addedBytes(command: Command, args: RequestArguments, store: Store): number {
+  if (command.adds === undefined) return 0
+  try {
+    return command.adds(args, store)
+  } catch {
+    // Its path is refused when it runs.
+    return 0
+  }
 }
 
 /**
@@ -116,6 +131,7 @@ export function prepareCommand(
     audited: command.audit !== undefined,
     access: accessOfCommand(command, id),
     keysOf: (args) => requestKeys(command, args),
+    takes: (args, store) => bytesOfRequest(args) + addedBytes(command, args, store),
     values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
     run: command.run as Run | undefined,
     subcommands: subcommands === undefined ? undefined : new Map(subcommands),

@@ -157,8 +157,8 @@ export class Server implements ServerContext {
       applyRecord: (record) => this.#applier.applyRecord(record),
       crashIndexGap: () => config.get('crash-index-gap'),
       journalMaxSize: () => config.get('journal-max-size'),
-      onKept: guarded(this, (number: number) => {
-        for (const output of this.#holding) guarded(output, () => output.release(number))()
+      onKept: guarded(this, (kept: number) => {
+        for (const output of this.#holding) guarded(output, () => output.release(kept))()
       }),
       onCheckpoint: guarded(this, () =>
         this.latency.add('checkpoint', this.persistence.status.checkpointDuration ?? 0),
@@ -349,7 +349,7 @@ export class Server implements ServerContext {
     this.close(save).catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close'))
   }
 
-  findCommand(request: readonly string[]): FoundCommand | undefined {
+  findCommand(request: readonly (string | Buffer)[]): FoundCommand | undefined {
     return this.#dispatcher.find(request)
   }
 

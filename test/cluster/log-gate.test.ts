@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { LogGate, type LogGateParts } from '../../src/cluster/log-gate.ts'
 import type { Waiting } from '../../src/cluster/waiting.ts'
 import type { Client } from '../../src/request/client.ts'
+import { bytesOfRequest } from '../../src/request/transaction.ts'
 
 const MB = 1024 ** 2
 
@@ -14,6 +15,7 @@ function start(isReady = true) {
     clock: { now: () => 1 },
     timeout: () => 1000,
     add: (waiting: Waiting) => taken.push(waiting),
+    takes: bytesOfRequest,
     heapLimit: 1024 * MB,
     isReady: () => state.isReady,
     isStrict: () => false,
@@ -77,6 +79,7 @@ test('writes of all clients on their way take a sixteenth of the heap; more wait
     clock: { now: () => 1 },
     timeout: () => 1000,
     add: (waiting: Waiting) => taken.push(waiting),
+    takes: bytesOfRequest,
     heapLimit: 16 * 1000,
     isReady: () => true,
     isStrict: () => false,

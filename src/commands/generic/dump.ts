@@ -1,7 +1,7 @@
 // DUMP · RESTORE
 
 import { pathOfKey } from '../../keyspace/key.ts'
-import { decodeString, encodeString, PayloadError } from '../../rdb/string-payload.ts'
+import { decodeString, encodeString, mostDecoded, PayloadError } from '../../rdb/string-payload.ts'
 import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
@@ -146,6 +146,7 @@ export const dumpCommands: readonly Command[] = [
     complexity: 'O(N) where N is the length of the value',
     arity: -4,
     flags: ['write', 'denyoom'],
+    adds: ([, , , payload]) => mostDecoded(payload),
     keys: [1, 1, 1],
     reach: 'node',
     keyFlags: [['OW', 'update']],

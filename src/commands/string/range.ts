@@ -1,5 +1,6 @@
 // APPEND · SETRANGE · GETRANGE · SUBSTR
 
+import { pathOfKey } from '../../keyspace/key.ts'
 import { KEY, VALUE } from '../../request/arguments/argument.ts'
 import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
@@ -7,6 +8,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { beginCopy } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
+import type { Store } from '../../store/store.ts'
 import {
   appendToValue,
   copiedToAppend,
@@ -14,6 +16,7 @@ import {
   LARGE_VALUE_BYTES,
   ownSlice,
   putIntoValue,
+  textOfValue,
   type Value,
 } from '../../store/value.ts'
 import { READS } from './get.ts'
@@ -87,6 +90,11 @@ const RANGE = {
   },
 } satisfies Omit<Command, 'name'>
 
+function valueAt(store: Store, key: Value): Value {
+  const node = store.lookup(pathOfKey(textOfValue(key)))
+  return node?.dir === false ? node.value : ''
+}
+
 /** Reading and changing part of a value. */
 export const rangeCommands: readonly Command[] = [
   {
@@ -101,6 +109,7 @@ export const rangeCommands: readonly Command[] = [
     takesValues: true,
     growth: LARGE_VALUE_BYTES,
     isLong: true,
+    adds: ([, key, part], store) => copiedToAppend(valueAt(store, key), part.length),
     run(client, args: KeyValue) {
       const file = client.server.keyspace.find(args[1])
       let value = args[2]
@@ -127,6 +136,7 @@ export const rangeCommands: readonly Command[] = [
     takesValues: true,
     growth: LARGE_VALUE_BYTES,
     isLong: true,
+    adds: ([, key, offset], store) => Math.max(valueAt(store, key).length, Number(offset)) || 0,
     run(client, args: readonly [name: string, key: string, offset: string, part: Value]) {
       const offset = parseOffset(args[2])
       if (offset < 0n) throw new CommandError('ERR offset is out of range')
