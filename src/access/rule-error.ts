@@ -1,3 +1,5 @@
+import { ExpectedError } from '../expected-error.ts'
+
 /** What can be wrong with a rule of a user, in Redis's words. */
 const REASONS = {
   unknown: 'Unknown command or category name in ACL',
@@ -13,7 +15,7 @@ const REASONS = {
 } as const
 
 /** A rule that cannot be taken. */
-export class RuleError extends Error {
+export class RuleError extends ExpectedError {
   override readonly name = 'RuleError'
   readonly kind: keyof typeof REASONS
 

@@ -1,3 +1,4 @@
+import { ExpectedError } from '../expected-error.ts'
 import { quoteWord, splitWords } from '../text/quoting.ts'
 import { splitInlineRequest } from '../text/split-words.ts'
 
@@ -13,7 +14,7 @@ export function hasBlank(text: string): boolean {
 }
 
 /** A selector's parenthesis is not closed; `start` is the argument that opens it. */
-export class UnmatchedParenthesis extends Error {
+export class UnmatchedParenthesis extends ExpectedError {
   override readonly name = 'UnmatchedParenthesis'
   readonly start: string
 

@@ -1,3 +1,4 @@
+import { ExpectedError } from '../expected-error.ts'
 import { trim } from '../text/trim.ts'
 import type { CommandCatalogue } from './command-catalogue.ts'
 import { RuleError } from './rule-error.ts'
@@ -17,7 +18,7 @@ const MAX_NAME_BYTES = 1024
 const OPEN = ['+@all', '~*', '&*', 'on', 'nopass']
 
 /** Users cannot be made or changed as asked; the message is for people, in Redis's words. */
-export class UsersError extends Error {
+export class UsersError extends ExpectedError {
   override readonly name = 'UsersError'
 }
 

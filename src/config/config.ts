@@ -1,3 +1,4 @@
+import { ExpectedError } from '../expected-error.ts'
 import { Glob } from '../text/glob.ts'
 import {
   formatValue,
@@ -23,7 +24,7 @@ export type { DirectiveName, DirectiveValue, LogLevel } from './directives.ts'
 /**
  * A directive that could not be set. `reason` is Redis's text, `message` the reply to CONFIG SET.
  */
-export class ConfigError extends Error {
+export class ConfigError extends ExpectedError {
   override name = 'ConfigError'
   readonly directive: string
   readonly reason: string

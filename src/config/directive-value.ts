@@ -1,3 +1,4 @@
+import { ExpectedError } from '../expected-error.ts'
 import { splitWords } from '../text/quoting.ts'
 import { orderEventFlags, showEventFlags } from './event-flags.ts'
 
@@ -80,7 +81,7 @@ export type ValueOf<D extends Directive> = D extends { type: 'integer' | 'memory
           : OutputLimits
 
 /** A value that a directive refuses; the message is Redis's. */
-export class ValueError extends Error {
+export class ValueError extends ExpectedError {
   override name = 'ValueError'
 }
 

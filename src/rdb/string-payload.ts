@@ -1,3 +1,4 @@
+import { ExpectedError } from '../expected-error.ts'
 import { bytesOf, copyValue, type Value } from '../store/value.ts'
 import { crc64 } from './crc64.ts'
 import { compress, decompress } from './lzf.ts'
@@ -31,7 +32,7 @@ const MIN_SAVED_BYTES = 4
 const MAX_BYTES_PER_BYTE = 88
 
 /** A payload of RESTORE that is not valid; the message is Redis's. */
-export class PayloadError extends Error {
+export class PayloadError extends ExpectedError {
   override readonly name = 'PayloadError'
 }
 

@@ -1,3 +1,5 @@
+import { ExpectedError } from '../expected-error.ts'
+
 /** The store's errors: code, name and message, as etcd's v2 API numbers and words them. */
 const ERRORS = {
   100: ['KEYNOTFOUND', 'Key not found'],
@@ -14,7 +16,7 @@ export type ErrorCode = keyof typeof ERRORS
 export type ErrorName = (typeof ERRORS)[ErrorCode][0]
 
 /** An operation that the state of the tree does not allow. */
-export class StoreError extends Error {
+export class StoreError extends ExpectedError {
   readonly code: ErrorCode
   /** The offending path, or the values that did not compare equal. */
   override readonly cause: string
@@ -22,12 +24,7 @@ export class StoreError extends Error {
   readonly index: number
 
   constructor(code: ErrorCode, cause: string, index: number) {
-    // No stack trace: a failed compare-and-swap is an everyday answer, and capturing the stack would
-    // cost more than the operation.
-    const limit = Error.stackTraceLimit
-    Error.stackTraceLimit = 0
     super(`${ERRORS[code][1]} (${cause})`)
-    Error.stackTraceLimit = limit
     this.code = code
     this.cause = cause
     this.index = index
@@ -45,17 +42,17 @@ export class StoreError extends Error {
 }
 
 /** A path that is too long or too deep. */
-export class PathError extends Error {
+export class PathError extends ExpectedError {
   override readonly name = 'PathError'
 }
 
 /** A saved state that cannot be loaded; the store stays as it was. */
-export class SnapshotError extends Error {
+export class SnapshotError extends ExpectedError {
   override readonly name = 'SnapshotError'
 }
 
 /** A write that would raise the index too far. */
-export class IndexError extends Error {
+export class IndexError extends ExpectedError {
   override readonly name = 'IndexError'
 
   constructor(index: number) {

@@ -1,3 +1,4 @@
+import { ExpectedError } from '../expected-error.ts'
 import { PathError, StoreError } from './errors.ts'
 import { type NodeExtern, represent } from './event.ts'
 import {
@@ -64,7 +65,7 @@ export class MoveWork {
     if (events === undefined) return
     this.tries += events.enter(name)
     if (expires) this.tries += this.#atOld?.mostBelow(events.bytesBelow) ?? 0
-    if (this.tries > this.#mostTries) throw new TooManyNodesError()
+    if (this.tries > this.#mostTries) throw new TooManyNodesError('too many nodes')
   }
 
   /** Goes back to the directory. */
@@ -74,7 +75,7 @@ export class MoveWork {
 }
 
 /** Thrown by a rename that would cost those who listen too much. */
-export class TooManyNodesError extends Error {}
+export class TooManyNodesError extends ExpectedError {}
 
 /** Records the events of a rename; each call raises the index by one. */
 export interface RenameEvents {

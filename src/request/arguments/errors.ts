@@ -1,3 +1,4 @@
+import { ExpectedError } from '../../expected-error.ts'
 import type { RequestArguments } from '../../resp/request-arguments.ts'
 import { textOf } from './token.ts'
 
@@ -5,16 +6,8 @@ import { textOf } from './token.ts'
 export const MAX_SHOWN_CHARACTERS = 128
 
 /** An error that becomes an error reply; its message begins with the code: `ERR syntax error`. */
-export class CommandError extends Error {
+export class CommandError extends ExpectedError {
   override readonly name = 'CommandError'
-
-  constructor(reply: string) {
-    // An error reply is no bug and needs no stack, which would cost more than the command.
-    const limit = Error.stackTraceLimit
-    Error.stackTraceLimit = 0
-    super(reply)
-    Error.stackTraceLimit = limit
-  }
 }
 
 export const syntaxError = (): CommandError => new CommandError('ERR syntax error')

@@ -23,11 +23,18 @@ export function loadSnapshot(state: Value, limits: HistoryLimits): Snapshot {
   }
   if (!isTextValue(bytes)) throw new SnapshotError('the state is not valid UTF-8')
   checkDensity(bytes)
-  let document: unknown
+  return parseSnapshot(parse(bytes.toString('utf8')), limits)
+}
+
+function parse(text: string): unknown {
+  const limit = Error.stackTraceLimit
+  // The error becomes another one, and its stack would take longer than a short text.
+  Error.stackTraceLimit = 0
   try {
-    document = JSON.parse(bytes.toString('utf8'))
+    return JSON.parse(text)
   } catch (error) {
     throw new SnapshotError(`the state is not JSON: ${(error as Error).message}`)
+  } finally {
+    Error.stackTraceLimit = limit
   }
-  return parseSnapshot(document, limits)
 }
