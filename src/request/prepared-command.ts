@@ -121,7 +121,7 @@ export function prepareCommand(
     onlyReplies: onlyReplies(command, fullName),
     grows: command.flags.includes('denyoom') || command.keeps !== undefined,
     keeps: command.keeps === true ? keptBytes : command.keeps,
-    isLong: command.isLong === true,
+    isLong: command.isLong === true || command.broad !== undefined,
     broad: command.broad,
     inMulti: command.inMulti === true,
     endsMulti: ENDS_MULTI.includes(fullName),

@@ -8,6 +8,9 @@ const REQUEST_OVERHEAD_BYTES = 96
 /** An argument takes about this much memory besides its bytes. */
 const ARGUMENT_OVERHEAD_BYTES = 32
 
+/** With so many requests, or more, it may take long, whatever they are. */
+const LONG_COUNT = 500
+
 /** The requests that a client has sent since MULTI, as they were sent. */
 export class Transaction {
   readonly requests: RequestArguments[] = []
@@ -25,7 +28,7 @@ export class Transaction {
   denied: ReadonlyMap<RequestArguments, Denial> | undefined
   /** Whether one of the requests may take more memory. */
   grows = false
-  /** Whether one of the requests may take long. */
+  /** Whether one of the requests may take long, or all of them together. */
   isLong = false
   /** Whether a write is to a directory, where nodes may have to expire first; undefined while nobody has asked. */
   reachesDirectory: boolean | undefined
@@ -41,7 +44,7 @@ export class Transaction {
     if (command.writes) this.writes = true
     if (command.ordered) this.ordered = true
     if (command.grows) this.grows = true
-    if (command.isLong) this.isLong = true
+    if (command.isLong || this.requests.length >= LONG_COUNT) this.isLong = true
     this.bytes += bytesOfRequest(args)
     for (const arg of args as readonly Value[]) {
       if (typeof arg !== 'string') this.largeBytes += arg.length

@@ -7,6 +7,8 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
+const times = <T>(count: number, value: T): T[] => Array<T>(count).fill(value)
+
 const LARGE_BYTES = 8 * 1024 * 1024
 const FILES = 10_000
 
@@ -63,6 +65,35 @@ test.each([
   const expected = plain(await replies(requests, false))
   vi.restoreAllMocks()
   expect(plain(await replies(requests, true)) === expected).toBe(true)
+})
+
+test('transactions of many clients, of many requests, or of searches, take turns', async () => {
+  const server = await start()
+  let turn = 0
+  let now = performance.now()
+  const turns: number[] = []
+  const count = (): void => {
+    turn++
+    if (turns.length < 9) setImmediate(count)
+  }
+  vi.spyOn(performance, 'now').mockImplementation(() => now)
+  const clients = await Promise.all(Array.from({ length: 9 }, () => join(server)))
+  server.store.watch('/done', { recursive: true, stream: true, since: 0 }, () => {
+    turns.push(turn)
+    // What one of them takes.
+    now += 12
+  })
+  for (const [i, client] of clients.entries()) {
+    const others = i % 3 === 2 ? [['INFO']] : times(500, ['SET', 'a', '1'])
+    const requests = [['MULTI'], ['SET', `done/${i}`, '1'], ...others]
+    client.write(requests.map((request) => frame(...request)).join(''))
+    await client.take(requests.length)
+  }
+  setImmediate(count)
+  for (const client of clients) client.write(frame('EXEC'))
+  await Promise.all(clients.map((client) => client.take(1)))
+  // One turn has time for two of them.
+  for (const each of turns) expect(turns.filter((other) => other === each).length).toBeLessThan(3)
 })
 
 test.each([

@@ -1,5 +1,6 @@
 // MULTI · EXEC · DISCARD · WATCH · UNWATCH
 
+import { performance } from 'node:perf_hooks'
 import { pathOfKey } from '../../keyspace/key.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
@@ -27,10 +28,19 @@ function execute(client: Client): void {
     const touched = watched?.check() === true
     watched?.clear()
     if (touched) client.reply.nullArray()
+    else if (transaction.isLong) executeLong(client, transaction)
     else server.execute(client, transaction)
   } finally {
     endTransaction(client)
   }
+}
+
+/** The transactions of other clients wait for a later turn when those of this turn have taken long. */
+function executeLong(client: Client, transaction: Transaction): void {
+  const { server } = client
+  const start = performance.now()
+  server.execute(client, transaction)
+  server.longWork.note(performance.now() - start)
 }
 
 /** Redis's transactions. */
