@@ -1,4 +1,4 @@
-import { ExpectedError } from '../expected-error.ts'
+import { ExpectedError } from '../text/expected-error.ts'
 
 /** What can be wrong with a rule of a user, in Redis's words. */
 const REASONS = {

@@ -1,4 +1,4 @@
-import { ExpectedError } from '../expected-error.ts'
+import { ExpectedError } from '../text/expected-error.ts'
 import { quoteWord, splitWords } from '../text/quoting.ts'
 import { splitInlineRequest } from '../text/split-words.ts'
 

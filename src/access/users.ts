@@ -1,4 +1,4 @@
-import { ExpectedError } from '../expected-error.ts'
+import { ExpectedError } from '../text/expected-error.ts'
 import { trim } from '../text/trim.ts'
 import type { CommandCatalogue } from './command-catalogue.ts'
 import { RuleError } from './rule-error.ts'

@@ -1,4 +1,4 @@
-import { ExpectedError } from '../expected-error.ts'
+import { ExpectedError } from '../text/expected-error.ts'
 import { Glob } from '../text/glob.ts'
 import {
   formatValue,

@@ -1,4 +1,4 @@
-import { ExpectedError } from '../expected-error.ts'
+import { ExpectedError } from '../text/expected-error.ts'
 import { splitWords } from '../text/quoting.ts'
 import { orderEventFlags, showEventFlags } from './event-flags.ts'
 

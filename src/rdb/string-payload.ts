@@ -1,5 +1,5 @@
-import { ExpectedError } from '../expected-error.ts'
 import { bytesOf, copyValue, type Value } from '../store/value.ts'
+import { ExpectedError } from '../text/expected-error.ts'
 import { crc64 } from './crc64.ts'
 import { compress, decompress } from './lzf.ts'
 

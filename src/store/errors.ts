@@ -1,4 +1,4 @@
-import { ExpectedError } from '../expected-error.ts'
+import { ExpectedError } from '../text/expected-error.ts'
 
 /** The store's errors: code, name and message, as etcd's v2 API numbers and words them. */
 const ERRORS = {

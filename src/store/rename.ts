@@ -1,4 +1,4 @@
-import { ExpectedError } from '../expected-error.ts'
+import { ExpectedError } from '../text/expected-error.ts'
 import { PathError, StoreError } from './errors.ts'
 import { type NodeExtern, represent } from './event.ts'
 import {

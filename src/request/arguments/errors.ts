@@ -1,5 +1,5 @@
-import { ExpectedError } from '../../expected-error.ts'
 import type { RequestArguments } from '../../resp/request-arguments.ts'
+import { ExpectedError } from '../../text/expected-error.ts'
 import { textOf } from './token.ts'
 
 /** The error for an unknown command shows this much of its name, and of its arguments (Redis). */
