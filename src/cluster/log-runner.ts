@@ -5,6 +5,7 @@ import { endTransaction } from '../request/client.ts'
 import type { ServerClock } from '../request/clock.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import { ClusterError } from './cluster-error.ts'
 import type { LoggedBatch } from './etcd-log.ts'
 import { isExec, watchOf } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
@@ -56,7 +57,11 @@ export class LogRunner {
     return this.#standIn.of(client)
   }
 
-  /** Begins a batch. @returns runs its next entry; false if it has no more */
+  /**
+   * Begins a batch.
+   *
+   * @returns runs its next entry; false if it has no more. Throws if this node cannot do what the others do
+   */
   begin(batch: LoggedBatch): () => boolean {
     const waiting = this.#parts.landed(batch)
     if (batch.record === undefined) return () => false
@@ -65,12 +70,21 @@ export class LogRunner {
     return () => {
       const entry = entries.next()
       if (entry === undefined) return false
+      const failures = this.#failedAllocations
       this.#runEntry(entry, waiting[position++])
+      if (this.#failedAllocations !== failures) {
+        throw new ClusterError('this node has not enough memory for what the log has')
+      }
       if (entry.kind === 'expire' && entry.count === 0) {
         this.#parts.onTime(batch.node, batch.revision)
       }
       return true
     }
+  }
+
+  get #failedAllocations(): number {
+    const own = this.#parts.server.stats.failedAllocations
+    return own + this.#applier.server.stats.failedAllocations
   }
 
   #runEntry(entry: Entry, waiting: Waiting | undefined): void {

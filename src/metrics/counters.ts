@@ -9,6 +9,8 @@ export interface ServerStats {
   outputBytes: number
   /** Errors that only a bug, or a limit of V8, can be the cause of. */
   unexpectedErrors: number
+  /** How many of them say that the system has no memory for a value. */
+  failedAllocations: number
   errorReplies: number
   /** Error replies by code: `ERR`, `WRONGTYPE`, ... */
   readonly errorCodes: Map<string, number>
@@ -54,6 +56,7 @@ export function newServerStats(): ServerStats {
     inputBytes: 0,
     outputBytes: 0,
     unexpectedErrors: 0,
+    failedAllocations: 0,
     errorReplies: 0,
     errorCodes: new Map(),
     keyspaceHits: 0,

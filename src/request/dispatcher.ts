@@ -23,7 +23,14 @@ import type { Gate } from './gate.ts'
 import { checkGrowth, type EachKey } from './growth.ts'
 import { madeKeys } from './key-specs.ts'
 import { PUT_OFF } from './long-work.ts'
-import { followSlowTime, noteAudited, noteDenial, noteSlow, showToMonitors } from './notes.ts'
+import {
+  followSlowTime,
+  noteAudited,
+  noteDenial,
+  noteSlow,
+  noteUnexpected,
+  showToMonitors,
+} from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
 import { denialOf } from './permission.ts'
 import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
@@ -431,8 +438,7 @@ export class Dispatcher {
   }
 
   #noteUnexpected(error: unknown): void {
-    this.#server.stats.unexpectedErrors++
-    this.#server.logger.error({ err: error }, 'a command failed unexpectedly')
+    noteUnexpected(this.#server, error)
   }
 
   #errorReply(error: unknown): string {

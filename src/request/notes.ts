@@ -120,3 +120,12 @@ export function showToMonitors(
 function secretsOf({ command }: PreparedCommand, args: RequestArguments): readonly number[] {
   return command.secrets?.(args.map(textOfValue)) ?? []
 }
+
+/** Notes an error that only a bug, or a limit of V8 or of the machine, can be the cause of. */
+export function noteUnexpected({ stats, logger }: ServerContext, error: unknown): void {
+  stats.unexpectedErrors++
+  if (error instanceof RangeError && /allocation failed/.test(error.message)) {
+    stats.failedAllocations++
+  }
+  logger.error({ err: error }, 'a command failed unexpectedly')
+}

@@ -1,0 +1,47 @@
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { Store } from '../../src/store/store.ts'
+import { describeWithPeer } from '../conformance/peers.ts'
+import { type Group, startGroup } from './group.ts'
+import { type Members, startMembers } from './members.ts'
+
+describeWithPeer('etcd', 'a group', () => {
+  let members: Members
+  let group: Group | undefined
+
+  beforeAll(async () => {
+    members = await startMembers(1)
+  })
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    await group?.stop()
+  })
+  afterAll(() => members.stop())
+
+  test.each([0, 1])(
+    'a node that has no memory for what the others do ends (node %s)',
+    async (i) => {
+      group = await startGroup({ on: members, nodes: 2 })
+      const [client, other] = [group.client(0), group.client(1)]
+      const remove = Store.prototype.delete
+      const stores: Store[] = []
+      let isFull = false
+      vi.spyOn(Store.prototype, 'delete').mockImplementation(function (this: Store, ...args) {
+        if (!stores.includes(this)) stores.push(this)
+        if (isFull && stores[i] === this) throw new RangeError('Array buffer allocation failed')
+        return remove.apply(this, args)
+      })
+      // The node that is asked is the first to have it.
+      for (const path of ['/a', '/b']) await client.call('KSET', path, 'x')
+      await client.call('KDEL', '/a')
+      await other.call('KSYNC')
+      expect(stores).toHaveLength(2)
+      isFull = true
+      const failing = [client, other][i]
+      const ended = new Promise((resolve) => failing.once('close', resolve))
+      await Promise.all([ended, client.call('KDEL', '/b').catch(() => {})])
+      const serving = [client, other][1 - i]
+      await serving.call('KSYNC')
+      expect(await serving.exists('b')).toBe(0)
+    },
+  )
+})
