@@ -1,7 +1,13 @@
 import { PathError } from './errors.ts'
+import { isText } from './text.ts'
 
 /** The longest path, in bytes: somewhat less than {@link MAX_HASHED_LENGTH}. */
 export const MAX_PATH_LENGTH = 15 * 1024
+/**
+ * The longest component that is no UTF-8, in bytes. A saved state has it in base64, as the name of a field, which must
+ * not be longer than a path.
+ */
+export const MAX_ODD_NAME_LENGTH = Math.floor((MAX_PATH_LENGTH - 'base64/'.length) / 4) * 3
 /**
  * The longest string that V8 hashes by its characters. A longer one it hashes by its length, so that a Map of
  * many becomes a list. No Map may have longer keys that clients have sent.
@@ -153,15 +159,30 @@ export function isHiddenBelow(path: string, above: string): boolean {
 }
 
 /**
- * Refuses a path with more components than a tree may have levels.
+ * Refuses a path with more components than a tree may have levels, or with one that a saved state could not have.
  *
  * @throws PathError
  */
 export function checkDepth(path: string): void {
   // Each level takes two bytes or more, so most paths are too short to be too deep.
   if (path.length <= 2 * MAX_PATH_DEPTH) return
+  if (path.length > MAX_ODD_NAME_LENGTH) checkNames(path)
   const depth = depthOf(path)
   if (depth > MAX_PATH_DEPTH) throw tooDeep(depth)
+}
+
+/** @throws PathError if a component is longer than {@link MAX_ODD_NAME_LENGTH}, and no UTF-8 */
+function checkNames(path: string): void {
+  let end = 0
+  for (let start = 0; start < path.length; start = end + 1) {
+    end = path.indexOf('/', start)
+    if (end === -1) end = path.length
+    const length = end - start
+    if (length <= MAX_ODD_NAME_LENGTH || isText(path.slice(start, end))) continue
+    throw new PathError(
+      `a name that is not UTF-8 is too long (${length} bytes, the limit is ${MAX_ODD_NAME_LENGTH})`,
+    )
+  }
 }
 
 /** How many components an absolute path has. */

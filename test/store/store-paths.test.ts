@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
+import { PathError } from '../../src/store/errors.ts'
 import { Store } from '../../src/store/store.ts'
 import { names } from './random-writes.ts'
 
@@ -68,4 +69,30 @@ test('it does not matter how a path is written', () => {
     }),
     { numRuns: 400 },
   )
+})
+
+test.each([
+  ['text', 'x', 15_359],
+  ['text in UTF-8', '\xc3\xa9', 15_358],
+  ['bytes that are no text', '\xff', 11_514],
+])('a saved state with the longest name of %s can be recovered', (_, unit, most) => {
+  const name = unit.repeat(most / unit.length)
+  const longer = name + unit
+  const writes: ((store: Store, path: string) => unknown)[] = [
+    (store, path) => store.set(path, 'v'),
+    (store, path) => store.create(path, 'v'),
+    (store, path) => store.createDirectory(path),
+    (store, path) => {
+      store.set('/from', 'v')
+      store.rename('/from', path)
+    },
+  ]
+  for (const write of writes) {
+    const store = new Store()
+    write(store, `/${name}`)
+    const recovered = new Store()
+    recovered.recovery(store.save())
+    expect(recovered.save() === store.save()).toBe(true)
+    expect(() => write(new Store(), `/${longer}`)).toThrow(PathError)
+  }
 })
