@@ -33,7 +33,7 @@ import {
 } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
 import { denialOf } from './permission.ts'
-import { type PreparedCommand, prepareCommand } from './prepared-command.ts'
+import { mayWrite, type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import { checkProtected } from './protected-command.ts'
 import { isExpected, refusalText } from './refusals.ts'
 import { isShort } from './room.ts'
@@ -88,7 +88,7 @@ export class Dispatcher {
       this.#refuse(client, entry, error)
       return
     }
-    if (this.gate?.holds(client, args, mayWrite(client, entry)) === true) return
+    if (this.gate?.holds(client, args, mayWrite(entry, client.transaction)) === true) return
     if (client.transaction === undefined || entry.inMulti) this.#call(client, entry, args)
     else this.#queue(client, client.transaction, entry, args)
   }
@@ -433,24 +433,15 @@ export class Dispatcher {
   /** Ends the connection instead of replying, because an error would deny a write that was made. */
   #cutOff(client: Client, before: number, error: unknown): void {
     client.reply.rewind(before)
-    this.#noteUnexpected(error)
-    client.disconnect('its write was made, but the reply could not')
-  }
-
-  #noteUnexpected(error: unknown): void {
     noteUnexpected(this.#server, error)
+    client.disconnect('its write was made, but the reply could not')
   }
 
   #errorReply(error: unknown): string {
     const text = refusalText(error)
     if (text !== undefined) return text
     // A bug, or a string longer than V8 allows, goes to the client and to the log.
-    this.#noteUnexpected(error)
+    noteUnexpected(this.#server, error)
     return `ERR internal error: ${error instanceof Error ? error.message : String(error)}`
   }
-}
-
-/** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */
-function mayWrite({ transaction }: Client, entry: PreparedCommand): boolean {
-  return entry.isExec ? transaction?.ordered === true : entry.ordered
 }

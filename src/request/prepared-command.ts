@@ -1,6 +1,8 @@
 import type { CommandCatalogue } from '../access/command-catalogue.ts'
 import type { CommandStats } from '../metrics/counters.ts'
+import { LEVEL_BYTES } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import { depthOf } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
 import { accessOfCommand } from './access-of-command.ts'
@@ -11,7 +13,7 @@ import type { CommandAccess } from './command-access.ts'
 import { requestKeys } from './key-specs.ts'
 import { OptionParser } from './option-parser.ts'
 import { keptBytes } from './room.ts'
-import { bytesOfRequest } from './transaction.ts'
+import { bytesOfRequest, type Transaction } from './transaction.ts'
 import { ValuePlaces } from './value-places.ts'
 
 /** What runs a command: whether it takes Buffers is known from its declaration. */
@@ -81,13 +83,19 @@ function onlyReplies({ flags, name }: Command, fullName: string): boolean {
   return flags.includes('readonly') || name === 'help' || ONLY_REPLY.has(fullName)
 }
 
+/** Requests of fewer bytes make few directories. */
+const MIN_DEEP_BYTES = 1024
+
 function addedBytes(command: Command, args: RequestArguments, store: Store): number {
-  if (command.adds === undefined) return 0
+  let bytes = 0
+  if (command.flags.includes('denyoom') && bytesOfRequest(args) >= MIN_DEEP_BYTES) {
+    for (const key of requestKeys(command, args)) bytes += depthOf(key) * LEVEL_BYTES
+  }
   try {
-    return command.adds(args, store)
+    return bytes + (command.adds?.(args, store) ?? 0)
   } catch {
     // Its path is refused when it runs.
-    return 0
+    return bytes
   }
 }
 
@@ -137,4 +145,12 @@ export function prepareCommand(
     subcommands: subcommands === undefined ? undefined : new Map(subcommands),
     stats: undefined,
   }
+}
+
+/** Whether a request may write. Redis counts PUBLISH as a write, because replicas get messages. */
+export function mayWrite(
+  { isExec, ordered }: PreparedCommand,
+  transaction: Transaction | undefined,
+): boolean {
+  return isExec ? transaction?.ordered === true : ordered
 }

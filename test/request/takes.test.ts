@@ -6,6 +6,7 @@ import { prepareCommand } from '../../src/request/prepared-command.ts'
 import type { RequestArguments } from '../../src/resp/request-arguments.ts'
 import { Store } from '../../src/store/store.ts'
 
+const times = (count: number, value: string): string[] => Array<string>(count).fill(value)
 const MB = 1024 ** 2
 const catalogue = catalogueOf(commandTable)
 const store = new Store()
@@ -20,7 +21,8 @@ test.each<[string, RequestArguments, number]>([
   ['APPEND to a missing key', ['APPEND', 'k', 'x'], 0],
   ['COPY', ['COPY', 'large', 'other'], 10 * MB],
   ['COPY of nothing', ['COPY', 'k', 'other'], 0],
-  ['COPY of a path that is too long', ['COPY', '/x'.repeat(10_000), 'other'], 20_000],
+  ['COPY of a path that is too long', ['COPY', '/x'.repeat(10_000), 'other'], 4_020_000],
+  ['MSET of deep paths', ['MSET', ...times(45, '/x'.repeat(1000))], 23 * 1000 * 400],
 ])('%s takes what it may add to the tree', (_, args, bytes) => {
   const command = commandTable.find(({ name }) => name === args[0].toLowerCase())
   if (command === undefined) throw new Error('no such command')
