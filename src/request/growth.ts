@@ -4,6 +4,7 @@ import {
   MIN_STEP_BYTES,
   REQUEST_OVERHEAD_BYTES,
 } from '../metrics/memory-gauge.ts'
+import { LongDirectory, MIN_LONG_DIRECTORY_BYTES } from '../store/long-directory.ts'
 import { cleanPath } from '../store/path.ts'
 import { PathTree } from '../store/path-tree.ts'
 import { CommandError } from './arguments/errors.ts'
@@ -32,9 +33,16 @@ export function checkGrowth(memory: MemoryGauge, length: number, eachKey: EachKe
   const limit = FREE_DIRECTORIES + DIRECTORIES_PER_ARGUMENT * length
   let files = 0
   let directories = 0
+  const last = new LongDirectory()
   eachKey((key) => {
     files++
-    directories += slashesIn(key, 0)
+    if (key.length <= MIN_LONG_DIRECTORY_BYTES) {
+      directories += slashesIn(key, 0)
+      return
+    }
+    const counted = last.endIn(key, 0)
+    directories += slashesIn(key, counted)
+    if (counted === 0) last.remember(key.slice(0, Math.max(0, key.lastIndexOf('/'))))
   })
   const hasRoom = (): boolean => {
     const bytes = files * REQUEST_OVERHEAD_BYTES + directories * LEVEL_BYTES + more

@@ -1,4 +1,5 @@
 import { PathError } from './errors.ts'
+import { LongDirectory, MIN_LONG_DIRECTORY_BYTES } from './long-directory.ts'
 import { isText } from './text.ts'
 
 /** The longest path, in bytes: somewhat less than {@link MAX_HASHED_LENGTH}. */
@@ -45,7 +46,34 @@ export function cleanPath(path: string): string {
  */
 export function tidyPath(path: string): string {
   checkLength(path)
-  if (isProper(path, firstComponent(path))) return path
+  if (path.length > MIN_LONG_DIRECTORY_BYTES) return tidyLongPath(path)
+  return isProper(path, firstComponent(path)) ? path : tidied(path)
+}
+
+/** A long directory whose names are proper. */
+const properDirectory = new LongDirectory()
+/** The last long path that was not clean, and what it became. */
+let unclean = ''
+let cleaned = ''
+
+function tidyLongPath(path: string): string {
+  const first = firstComponent(path)
+  const known = properDirectory.endIn(path, first)
+  if (isProper(path, known === 0 ? first : known)) {
+    const end = path.lastIndexOf('/')
+    if (known === 0 && end - first >= MIN_LONG_DIRECTORY_BYTES) {
+      properDirectory.remember(ownCopy(path.slice(first, end)))
+    }
+    return path
+  }
+  if (path !== unclean) {
+    cleaned = tidied(path)
+    unclean = ownCopy(path)
+  }
+  return cleaned
+}
+
+function tidied(path: string): string {
   const components: string[] = []
   let start = 0
   for (let at = 0; at <= path.length; at++) {

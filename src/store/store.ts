@@ -7,7 +7,7 @@ import { MoveWork, type RenameEvents, rename } from './rename.ts'
 import { loadSnapshot } from './snapshot/snapshot.ts'
 import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
-import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
+import { copyNodes, type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
 import { type DeleteOptions, WatchableTree } from './watchable-tree.ts'
@@ -333,7 +333,7 @@ export class Store extends WatchableTree {
   clone(): Store {
     const copy = new Store({ clock: this.clock })
     const { index, history, stats } = this
-    copy.restore({ ...this.tree.copyNodes(), index, history: history.clone(), stats })
+    copy.restore({ ...copyNodes(this.root), index, history: history.clone(), stats })
     return copy
   }
 

@@ -11,7 +11,7 @@ import { DueNodes } from './tree/due-nodes.ts'
 import type { FileList } from './tree/file-list.ts'
 import { LastCopy } from './tree/last-copy.ts'
 import type { PathBatch } from './tree/look-ahead.ts'
-import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
+import { type DirectoryNode, type Node, nodeAt, pathOf } from './tree/node.ts'
 import { SiblingPaths } from './tree/sibling-paths.ts'
 import { Tree } from './tree/tree.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
@@ -283,7 +283,7 @@ export class WatchableTree {
 
   /** Expires the node at a path, whose time has come. */
   expireNode(path: string): void {
-    const node = this.tree.nodeAt(cleanPath(path))
+    const node = nodeAt(this.root, cleanPath(path))
     if (node !== undefined) this.expire(node, this.clock.now())
   }
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
 import { checkGrowth } from '../../src/request/growth.ts'
 import { type ErrorReply, join, start } from '../server/raw-client.ts'
@@ -24,6 +24,17 @@ const check = (keys: readonly string[], room = Number.POSITIVE_INFINITY, length 
 
 test('few keys are not compared with memory', () => {
   expect(check(['a', 'a/b', '/a/b/c', ''], 0)).toEqual([])
+})
+
+test('a directory that many keys share, one after the other, is read once', () => {
+  const keys = Array.from({ length: 100 }, (_, i) => `${DEEP}/${i}`)
+  const indexOf = vi.spyOn(String.prototype, 'indexOf')
+  try {
+    check(keys)
+    expect(indexOf.mock.calls.length).toBeLessThan(3000)
+  } finally {
+    indexOf.mockRestore()
+  }
 })
 
 test('directories are counted once, if they are many', () => {

@@ -4,6 +4,8 @@ import type { DirectoryNode, Node } from './node.ts'
 
 /** How many paths are followed side by side. */
 const GROUP = 64
+/** With fewer files, most nodes are in the processor's cache anyway. */
+export const MIN_FILES_TO_LOOK_AHEAD = 10_000
 /** A smaller batch is not worth it. */
 const MIN_REQUESTS = 4
 /** The requests of a batch after these are not followed. */

@@ -180,6 +180,27 @@ export function* nodesBelow(directory: DirectoryNode): Generator<Node, undefined
   }
 }
 
+/** The first node, from a node upwards, that has expired or is in no directory. @param now Unix milliseconds */
+export function topOf(node: Node, now: number): Node {
+  let at: Node = node
+  while (at.parent !== null && !isOverdue(at, now)) at = at.parent
+  return at
+}
+
+/** The node at a tidy path, whether or not it has expired. */
+export function nodeAt(root: DirectoryNode, tidy: string): Node | undefined {
+  let node: Node | undefined = root
+  for (const name of tidy.split('/')) {
+    if (name !== '') node = node?.dir ? node.children.get(name) : undefined
+  }
+  return node
+}
+
+/** The bytes of a node's name and value. */
+export function bytesOf(node: Node): number {
+  return node.name.length + (node.dir ? 0 : node.value.length)
+}
+
 /** Whether listings leave the node out, because its name begins with `_`. */
 export function isHidden(node: Node): boolean {
   return isHiddenName(node.name)
@@ -216,4 +237,11 @@ export function cloneTree(
     if (child.lease !== null) copyLease(file, child.lease.expireTime)
   }
   return copy
+}
+
+/** A copy of all nodes, and when each copy expires, in Unix milliseconds. */
+export function copyNodes(root: DirectoryNode): { root: DirectoryNode; leases: [Node, number][] } {
+  const leases: [Node, number][] = []
+  const copy = cloneTree(root, null, (node, expireTime) => leases.push([node, expireTime]))
+  return { root: copy, leases }
 }

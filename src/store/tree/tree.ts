@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { StoreError } from '../errors.ts'
 import { checkIndex, INDEX_CEILING } from '../index-ceiling.ts'
+import { MIN_LONG_DIRECTORY_BYTES } from '../long-directory.ts'
 import { looseValues } from '../loose-values.ts'
 import {
   absolute,
@@ -17,22 +18,21 @@ import type { Changes } from './changes.ts'
 import { FileList } from './file-list.ts'
 import { keptName } from './kept-name.ts'
 import { Leases } from './leases.ts'
-import { LookAhead, type PathBatch } from './look-ahead.ts'
+import { LongWay } from './long-way.ts'
+import { LookAhead, MIN_FILES_TO_LOOK_AHEAD, type PathBatch } from './look-ahead.ts'
 import { component, scanComponent } from './name-hash.ts'
 import {
   attach,
-  cloneTree,
+  bytesOf,
   DirectoryNode,
   detach,
   FileNode,
   isOverdue,
   type Node,
   nodesBelow,
+  topOf,
 } from './node.ts'
 import { MAX_EXPIRE_TIME } from './ttl-heap.ts'
-
-/** With fewer files, most nodes are in the processor's cache anyway. */
-const MIN_FILES_TO_LOOK_AHEAD = 10_000
 
 /**
  * The nodes of a store, with their leases, the list of files, the look-ahead, and the notes for
@@ -52,6 +52,7 @@ export class Tree {
   #leases = new Leases()
   #fileList = new FileList()
   readonly #ahead = new LookAhead()
+  readonly #longWay = new LongWay()
   /** The children of removed directories whose leases are still to be taken back. */
   readonly #removed: Iterator<Node, undefined>[] = []
   /** The first missing path of the last {@link walk} that found nothing. */
@@ -78,16 +79,12 @@ export class Tree {
 
   /** Whether a node is in the tree, and neither it nor a directory above it has expired. */
   isVisible(node: Node, now: number): boolean {
-    let at: Node = node
-    for (; at.parent !== null; at = at.parent) if (isOverdue(at, now)) return false
-    return at === this.#root
+    return topOf(node, now) === this.#root
   }
 
   /** Whether a node is in the tree, and not below a removed directory. */
   isAttached(node: Node): boolean {
-    let top: Node = node
-    while (top.parent !== null) top = top.parent
-    return top === this.#root
+    return topOf(node, Number.NEGATIVE_INFINITY) === this.#root
   }
 
   /**
@@ -106,7 +103,12 @@ export class Tree {
     if (known !== undefined) return this.#unlessOverdue(known)
     checkLength(path)
     let directory = this.#root
-    for (let start: number = firstComponent(path); ; start = component.end + 1) {
+    let start: number = firstComponent(path)
+    if (path.length > MIN_LONG_DIRECTORY_BYTES) {
+      directory = this.#longWay.enter(directory, path, this.now())
+      start = this.#longWay.start
+    }
+    for (; ; start = component.end + 1) {
       scanComponent(path, start)
       const { end, hash } = component
       const child = directory.children.find(path, start, end, hash)
@@ -130,6 +132,9 @@ export class Tree {
   permanentFile(path: string): FileNode | undefined {
     const known = this.#ahead.find(path)
     if (known !== undefined) return known.dir || known.lease !== null ? undefined : known
+    if (path.length > MIN_LONG_DIRECTORY_BYTES) {
+      return this.#longWay.permanentFile(this.#root, path)
+    }
     let directory = this.#root
     for (let start: number = firstComponent(path); ; start = component.end + 1) {
       scanComponent(path, start)
@@ -179,7 +184,12 @@ export class Tree {
   walk(tidy: string, now: number): Node | undefined {
     let node: Node = this.#root
     if (isRoot(tidy)) return node
-    for (let start: number = firstComponent(tidy); ; start = component.end + 1) {
+    let start: number = firstComponent(tidy)
+    if (tidy.length > MIN_LONG_DIRECTORY_BYTES) {
+      node = this.#longWay.enter(this.#root, tidy, now)
+      start = this.#longWay.start
+    }
+    for (; ; start = component.end + 1) {
       if (!node.dir) throw new StoreError(104, absolute(tidy.slice(0, start - 1)), this.index)
       scanComponent(tidy, start)
       const { end, hash } = component
@@ -200,20 +210,16 @@ export class Tree {
     return node
   }
 
-  /** The node at a path, whether or not it has expired. */
-  nodeAt(tidy: string): Node | undefined {
-    let node: Node | undefined = this.#root
-    for (const name of tidy.split('/')) {
-      if (name !== '') node = node?.dir ? node.children.get(name) : undefined
-    }
-    return node
-  }
-
   /** The first expired node on the way to a path, the node at the path included. */
   overdueOn(tidy: string, now: number): Node | undefined {
     if (this.#leases.size === 0 || isRoot(tidy)) return undefined
     let directory = this.#root
-    for (let start: number = firstComponent(tidy); ; start = component.end + 1) {
+    let start: number = firstComponent(tidy)
+    if (tidy.length > MIN_LONG_DIRECTORY_BYTES) {
+      directory = this.#longWay.enter(directory, tidy, now)
+      start = this.#longWay.start
+    }
+    for (; ; start = component.end + 1) {
       scanComponent(tidy, start)
       const { end, hash } = component
       const node = directory.children.find(tidy, start, end, hash)
@@ -234,6 +240,10 @@ export class Tree {
   makeParent(tidy: string): { parent: DirectoryNode; name: string } {
     let parent = this.#root
     let start: number = firstComponent(tidy)
+    if (tidy.length > MIN_LONG_DIRECTORY_BYTES) {
+      parent = this.#longWay.enter(parent, tidy, 0)
+      start = this.#longWay.start
+    }
     for (let end = tidy.indexOf('/', start); end !== -1; end = tidy.indexOf('/', start)) {
       const name = tidy.slice(start, end)
       let child = parent.children.get(name)
@@ -296,13 +306,11 @@ export class Tree {
 
   /** @param expireTime in Unix milliseconds; absent makes the node permanent */
   setExpiry(node: Node, expireTime: number | undefined): void {
-    if (expireTime === undefined) {
-      this.#leases.remove(node)
-      return
-    }
-    if (node.dir) this.#ahead.forget()
+    if (node.dir) this.#longWay.forgetBelow(node)
+    if (node.dir && expireTime !== undefined) this.#ahead.forget()
+    if (expireTime === undefined) this.#leases.remove(node)
     // A time after the year 9999 would make a state that cannot be read back.
-    this.#leases.set(node, Math.min(Math.max(0, expireTime), MAX_EXPIRE_TIME))
+    else this.#leases.set(node, Math.min(Math.max(0, expireTime), MAX_EXPIRE_TIME))
   }
 
   /** Takes a node with all below it out of the tree. */
@@ -316,6 +324,7 @@ export class Tree {
       return
     }
     this.#ahead.forget()
+    this.#longWay.forget()
     if (node.children.size > 0) this.#removed.push(node.children.values())
   }
 
@@ -339,6 +348,7 @@ export class Tree {
       for (const node of nodesBelow(directory)) takeBack(node)
     }
     this.#ahead.forget()
+    this.#longWay.forget()
     detach(directory)
     return leases
   }
@@ -426,21 +436,10 @@ export class Tree {
   #replace(root: DirectoryNode, leases: Leases, fileList: FileList): void {
     if (this.#root.children.size > 0 || this.#removed.length > 0) looseValues.addAll()
     this.#ahead.clear()
+    this.#longWay.forget()
     this.#removed.length = 0
     this.#root = root
     this.#leases = leases
     this.#fileList = fileList
   }
-
-  /** A copy of all nodes, and when each copy expires, in Unix milliseconds. */
-  copyNodes(): { root: DirectoryNode; leases: [Node, number][] } {
-    const leases: [Node, number][] = []
-    const root = cloneTree(this.#root, null, (node, expireTime) => leases.push([node, expireTime]))
-    return { root, leases }
-  }
-}
-
-/** The bytes of a node's name and value. */
-function bytesOf(node: Node): number {
-  return node.name.length + (node.dir ? 0 : node.value.length)
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
-import { type DirectoryNode, type Node, pathOf } from '../../../src/store/tree/node.ts'
+import { type DirectoryNode, type Node, nodeAt, pathOf } from '../../../src/store/tree/node.ts'
 import { SiblingPaths } from '../../../src/store/tree/sibling-paths.ts'
 import { Tree } from '../../../src/store/tree/tree.ts'
 import { usedMemory } from '../../server/memory.ts'
@@ -22,7 +22,7 @@ test('siblings that go one after the other have the path of their directory, als
   const [first, second, third, ...others] = nodes
   expect(paths.of(first, 10)).toBe('/a/b/1')
   expect(paths.of(second, 11)).toBe('/a/b/2')
-  const directory = tree.nodeAt('/a') as DirectoryNode
+  const directory = nodeAt(tree.root, '/a') as DirectoryNode
   tree.lift(directory)
   tree.hang(directory, tree.root, 'moved')
   expect(paths.of(third, 20)).toBe('/moved/b/3')

@@ -4,9 +4,11 @@ import { ManualClock } from '../../../src/store/clock.ts'
 import { Changes } from '../../../src/store/tree/changes.ts'
 import { DueNodes } from '../../../src/store/tree/due-nodes.ts'
 import {
+  copyNodes,
   type DirectoryNode,
   type Lease,
   type Node,
+  nodeAt,
   nodesBelow,
   pathOf,
 } from '../../../src/store/tree/node.ts'
@@ -274,9 +276,9 @@ test('what is due in and below a directory is that of a naive model, whatever ch
       const isDue = ({ lease }: Node): boolean => lease !== null && lease.expireTime <= clock.now()
       for (const { what, dir, isDeep, name, time } of steps) {
         for (const each of NAMES) {
-          if (tree.nodeAt(`/${each}/sub`) === undefined) put(`/${each}/sub/kept`, '1')
+          if (nodeAt(tree.root, `/${each}/sub`) === undefined) put(`/${each}/sub/kept`, '1')
         }
-        const directory = tree.nodeAt(isDeep ? `/${dir}/sub` : `/${dir}`) as DirectoryNode
+        const directory = nodeAt(tree.root, isDeep ? `/${dir}/sub` : `/${dir}`) as DirectoryNode
         const node = directory.children.list.find((child) => child.name === name)
         const parent = directory.parent as DirectoryNode
         if (what === 'pass') clock.advance(Math.abs(time))
@@ -385,7 +387,7 @@ test('a copy of the nodes goes its own way', () => {
   const { tree, put, clock } = planted()
   put('/a/b', '1', 1000)
   put('/c', '2')
-  const { root, leases } = tree.copyNodes()
+  const { root, leases } = copyNodes(tree.root)
   const copy = new Tree(clock)
   copy.restore(root, leases, 9)
   expect([pathsIn(copy), copy.root.files, copy.index]).toEqual([pathsIn(tree), 2, 9])

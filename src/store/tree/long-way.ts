@@ -1,0 +1,101 @@
+import { LongDirectory, MIN_LONG_DIRECTORY_BYTES } from '../long-directory.ts'
+import { firstComponent, ownCopy } from '../path.ts'
+import { component, scanComponent } from './name-hash.ts'
+import { type DirectoryNode, type FileNode, isOverdue } from './node.ts'
+
+/**
+ * The node of the long directory that was used last (see {@link LongDirectory}): a walk to a path below it begins
+ * there.
+ *
+ * It stays right as long as no directory on the way is removed, moved or given another lease, and before the first
+ * lease on the way ends. The tree tells of the former ({@link forget}, {@link forgetBelow}).
+ */
+export class LongWay {
+  readonly #text = new LongDirectory()
+  #directory: DirectoryNode | undefined
+  /** When the first of the leases on the way ends, in Unix milliseconds. */
+  #ends = Number.POSITIVE_INFINITY
+  /** Where in the path of the last {@link enter} the walk goes on. */
+  start = 0
+  /** Whether a directory on the way of the last {@link enter} has a lease. */
+  hasLease = false
+  /** How many nodes have been looked for on all ways together. */
+  looks = 0
+
+  /**
+   * Walks down the directories of a long path, as far as they exist and have not expired.
+   *
+   * @param path any path, clean or not
+   * @param now Unix milliseconds
+   * @returns the directory that a walk to the path goes on from, at {@link start}
+   */
+  enter(root: DirectoryNode, path: string, now: number): DirectoryNode {
+    const first = firstComponent(path)
+    if (this.#directory !== undefined && now < this.#ends) {
+      this.start = this.#text.endIn(path, first)
+      this.hasLease = this.#ends < Number.POSITIVE_INFINITY
+      if (this.start > 0) return this.#directory
+    }
+    this.start = first
+    this.hasLease = false
+    // The path's last name may be all that is long, and is not looked at here.
+    if (path.indexOf('/', first + MIN_LONG_DIRECTORY_BYTES) === -1) return root
+    return this.#walk(root, path, now)
+  }
+
+  /** See `Tree.permanentFile`; apart from it, so that V8 compiles the usual case as if there were no long paths. */
+  permanentFile(root: DirectoryNode, path: string): FileNode | undefined {
+    let directory = this.enter(root, path, 0)
+    if (this.hasLease) return undefined
+    for (let { start } = this; ; start = component.end + 1) {
+      scanComponent(path, start)
+      const { end, hash } = component
+      const node = directory.children.find(path, start, end, hash)
+      if (node === undefined || node.lease !== null) return undefined
+      if (end === path.length) return node.dir ? undefined : node
+      if (!node.dir) return undefined
+      directory = node
+    }
+  }
+
+  /** Called when a directory is moved or removed that may be on the way. */
+  forget(): void {
+    this.#directory = undefined
+  }
+
+  /** Forgets the way if it leads through a directory or to it. */
+  forgetBelow(directory: DirectoryNode): void {
+    if (directory.children.size === 0 && directory !== this.#directory) return
+    for (let at = this.#directory ?? null; at !== null; at = at.parent) {
+      if (at === directory) this.#directory = undefined
+    }
+  }
+
+  #walk(root: DirectoryNode, path: string, now: number): DirectoryNode {
+    let directory = root
+    let ends = Number.POSITIVE_INFINITY
+    const first = this.start
+    let start = first
+    for (;;) {
+      scanComponent(path, start)
+      const { end, hash } = component
+      if (end === path.length) break
+      this.looks++
+      const child = directory.children.find(path, start, end, hash)
+      if (child === undefined || !child.dir || isOverdue(child, now)) break
+      if (child.lease !== null) ends = Math.min(ends, child.lease.expireTime)
+      directory = child
+      start = end + 1
+    }
+    this.start = start
+    this.hasLease = ends < Number.POSITIVE_INFINITY
+    if (start - 1 - first < MIN_LONG_DIRECTORY_BYTES) return directory
+    // The text that is known already need not be copied again.
+    if (this.#text.endIn(path, first) !== start) {
+      this.#text.remember(ownCopy(path.slice(first, start - 1)))
+    }
+    this.#directory = directory
+    this.#ends = ends
+    return directory
+  }
+}
