@@ -4,7 +4,10 @@ import { createServer } from 'node:net'
 const FIRST_PORT = 12_000
 const PORTS = 20_000
 
-/** A TCP port of the loopback interface that nobody listens on. */
+/** What has been returned may not be listened on yet. */
+const given = new Set<number>()
+
+/** A TCP port of the loopback interface that nobody listens on; each once in a process. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
@@ -13,6 +16,8 @@ export async function freePort(): Promise<number> {
       server.once('error', () => resolve(false))
       server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
     })
-    if (isFree) return port
+    if (!isFree || given.has(port)) continue
+    given.add(port)
+    return port
   }
 }

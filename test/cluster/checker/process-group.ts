@@ -55,7 +55,7 @@ export class ProcessNode {
 
   /** Resolves when it serves. @throws Error if it ends before */
   async ready(): Promise<void> {
-    while (!(await this.#answers())) {
+    while (!(await this.#answers()) || this.#hasEnded) {
       if (this.#hasEnded) throw new Error(`the node has ended:\n${this.out}`)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
