@@ -4,7 +4,7 @@ import { StoreError } from '../store/errors.ts'
 import { cleanPath } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import type { FileNode, Node } from '../store/tree/node.ts'
-import type { Value } from '../store/value.ts'
+import { textOfValue, type Value } from '../store/value.ts'
 import type { KeyspaceEvent } from './events.ts'
 import { pathOfKey } from './key.ts'
 import type { KeyspaceNotifier } from './notifier.ts'
@@ -169,4 +169,10 @@ function isDirectoryError(error: unknown): boolean {
 /** Ignores that a key expired after it was found: the command counts as run just before that. */
 function ignoreExpired(error: unknown): void {
   if (!(error instanceof StoreError && error.code === 100)) throw error
+}
+
+/** The value of a key as a request names it, also one of 8 KB or more; empty if there is no file. */
+export function valueAt(store: Store, key: Value): Value {
+  const node = store.lookup(pathOfKey(textOfValue(key)))
+  return node?.dir === false ? node.value : ''
 }

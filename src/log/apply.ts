@@ -230,8 +230,8 @@ export function silentClient(server: ServerContext): Client {
     transaction: undefined,
     watched: undefined,
     executing: true,
-    // What a journal has was within the limit when it ran.
     expiryWait: undefined,
+    // What a journal has was within the limit when it ran.
     movedNodes: Number.NEGATIVE_INFINITY,
     copiedBytes: Number.NEGATIVE_INFINITY,
     copiedForReplies: Number.NEGATIVE_INFINITY,

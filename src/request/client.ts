@@ -106,6 +106,7 @@ export interface FoundCommand {
   /** `client|list` for a subcommand. */
   readonly fullName: string
   readonly arity: number
+  /** Whether the command may change the tree. */
   readonly writes: boolean
   /** The keys in a request. */
   keysOf(args: readonly Value[]): readonly string[]

@@ -4,12 +4,10 @@ import { LEVEL_BYTES } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { depthOf } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
-import type { Value } from '../store/value.ts'
 import { accessOfCommand } from './access-of-command.ts'
 import type { Options } from './arguments/argument.ts'
-import type { Client } from './client.ts'
+import type { Client, FoundCommand } from './client.ts'
 import type { Command, KeptSize } from './command.ts'
-import type { CommandAccess } from './command-access.ts'
 import { requestKeys } from './key-specs.ts'
 import { OptionParser } from './option-parser.ts'
 import { keptBytes } from './room.ts'
@@ -20,14 +18,9 @@ import { ValuePlaces } from './value-places.ts'
 type Run = (client: Client, args: never, options: Options) => void
 
 /** A command or subcommand with the parts of its declaration that each request needs. */
-export interface PreparedCommand {
+export interface PreparedCommand extends FoundCommand {
   readonly command: Command
-  /** `client|list` for a subcommand. */
-  readonly fullName: string
-  readonly arity: number
   readonly options: OptionParser | undefined
-  /** Whether the command may change the tree. */
-  readonly writes: boolean
   /** Whether a log puts the command in order: it may write, or is PUBLISH, as for Redis's replicas. */
   readonly ordered: boolean
   /** Whether the command changes nothing, so that nobody misses it if its reply is not sent. */
@@ -51,12 +44,6 @@ export interface PreparedCommand {
   readonly values: ValuePlaces | undefined
   /** Whether the audit log tells of it. */
   readonly audited: boolean
-  /** What it asks of its user. */
-  readonly access: CommandAccess
-  /** The keys in a request. */
-  keysOf(args: readonly Value[]): readonly string[]
-  /** Memory that a request takes while it is kept, and that its call may add to the tree, in bytes, about. */
-  takes(args: RequestArguments, store: Store): number
   readonly run: Run | undefined
   readonly subcommands: ReadonlyMap<string, PreparedCommand> | undefined
   /** Absent until the first call. */

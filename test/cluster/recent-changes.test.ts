@@ -11,6 +11,22 @@ const path = fc
 const isTouched = (key: string, { path, removes }: Change): boolean =>
   key === path || isBelow(path, key) || (removes && isBelow(key, path))
 
+/** How many look-ups in Maps something takes. */
+function countReads(run: () => void): number {
+  let reads = 0
+  const { get } = Map.prototype
+  Map.prototype.get = function (key: unknown) {
+    reads++
+    return get.call(this, key)
+  }
+  try {
+    run()
+  } finally {
+    Map.prototype.get = get
+  }
+  return reads
+}
+
 test('an EXEC runs if nothing at, below or removed above its keys has changed since it was taken', () => {
   const change = fc.record({ path, removes: fc.boolean() })
   fc.assert(
@@ -31,18 +47,10 @@ test('EXECs that were taken together read the changes since then once', () => {
   const recent = new RecentChanges(store)
   for (let i = 0; i < 4000; i++) store.set(`/d/${i}`, '')
   const keys = [{ path: '/e', since: 0 }]
-  let reads = 0
-  const { get } = Map.prototype
-  Map.prototype.get = function (key: unknown) {
-    reads++
-    return get.call(this, key)
-  }
-  try {
+  const reads = countReads(() => {
     for (let i = 0; i < 100; i++) expect(recent.touches({ changes: 0, keys })).toBe(false)
-    expect(reads).toBeLessThan(5 * 4000)
-  } finally {
-    Map.prototype.get = get
-  }
+  })
+  expect(reads).toBeLessThan(5 * 4000)
   expect(recent.touches({ changes: 100, keys: [{ path: '/d/7', since: 0 }] })).toBe(false)
   expect(recent.touches({ changes: 0, keys: [{ path: '/d/7', since: 0 }] })).toBe(true)
   store.set('/e', '')
@@ -58,17 +66,9 @@ test('each of many watched keys is compared with no more changes than are on its
   const changes = Array.from({ length: 4000 }, (_, i) => ({ path: `/d/${i}`, removes: true }))
   recent.restore(changes.length, changes)
   const keys = Array.from({ length: 4000 }, (_, i) => ({ path: `/e/${i}`, since: 0 }))
-  let reads = 0
-  const { get } = Map.prototype
-  Map.prototype.get = function (key: unknown) {
-    reads++
-    return get.call(this, key)
-  }
-  try {
+  const reads = countReads(() => {
     expect(recent.touches({ changes: 0, keys })).toBe(false)
-  } finally {
-    Map.prototype.get = get
-  }
+  })
   expect(reads).toBeLessThan(5 * (keys.length + changes.length))
 })
 

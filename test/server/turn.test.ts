@@ -1,9 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import type { Subscriptions } from '../../src/pubsub/subscriptions.ts'
-import type { ServerClock } from '../../src/request/clock.ts'
-import type { FrameDecoder } from '../../src/resp/frame-decoder.ts'
-import { Turn, type TurnClient } from '../../src/server/turn.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { TurnClient } from '../../src/server/turn.ts'
+import { turnOf } from './fake-turn.ts'
 
 const TURNS = 60
 const LARGE = Buffer.alloc(8192)
@@ -38,7 +35,6 @@ function turnsWithReplies(millisecondsToServe: number, where: 'gathered' | 'at o
       throw error
     },
   }
-  const nothing = { refill: ignore, lookAhead: ignore, flush: ignore }
   const clock = {
     begin: ignore,
     end: ignore,
@@ -46,15 +42,7 @@ function turnsWithReplies(millisecondsToServe: number, where: 'gathered' | 'at o
       return now
     },
   }
-  const turn = new Turn(
-    nothing as unknown as Store,
-    clock as unknown as ServerClock,
-    nothing as unknown as FrameDecoder,
-    nothing as unknown as Subscriptions,
-    ignore,
-    { waitsForDisk: false, commit: ignore },
-    client,
-  )
+  const turn = turnOf(clock, client)
   for (let i = 0; i < TURNS; i++) {
     turn.accepted()
     turn.receive(client, LARGE, where === 'gathered' ? 1 : LARGE.length)

@@ -1,10 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Subscriptions } from '../../src/pubsub/subscriptions.ts'
-import type { ServerClock } from '../../src/request/clock.ts'
-import type { FrameDecoder } from '../../src/resp/frame-decoder.ts'
-import { Turn, type TurnClient } from '../../src/server/turn.ts'
+import type { TurnClient } from '../../src/server/turn.ts'
 import { Yielded, type YieldingClient } from '../../src/server/yielded.ts'
-import type { Store } from '../../src/store/store.ts'
+import { turnOf } from './fake-turn.ts'
 import { frame, join, start } from './raw-client.ts'
 
 afterEach(() => {
@@ -30,17 +27,7 @@ function fakeTurn(maxBytes?: number) {
       return time.lastLap
     },
   }
-  const nothing = { refill: ignore, lookAhead: ignore, flush: ignore }
-  const nobody = { fail: ignore }
-  const turn = new Turn(
-    nothing as unknown as Store,
-    clock as unknown as ServerClock,
-    nothing as unknown as FrameDecoder,
-    nothing as unknown as Subscriptions,
-    ignore,
-    { waitsForDisk: false, commit: ignore },
-    nobody,
-  )
+  const turn = turnOf(clock, { fail: ignore })
   if (maxBytes !== undefined) Object.assign(turn, { yielded: new Yielded(clock, maxBytes) })
   const end = (): void => {
     const due = immediates

@@ -1,7 +1,6 @@
 // COPY · MOVE
 
-import { pathOfKey } from '../../keyspace/key.ts'
-import { isSameKey, sameObject, wrongType } from '../../keyspace/keyspace.ts'
+import { isSameKey, sameObject, valueAt, wrongType } from '../../keyspace/keyspace.ts'
 import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { parseInteger32 } from '../../request/arguments/integer.ts'
@@ -10,7 +9,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { beginCopy } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
-import { LARGE_VALUE_BYTES, ownValue, textOfValue } from '../../store/value.ts'
+import { LARGE_VALUE_BYTES, ownValue } from '../../store/value.ts'
 
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', reach: 'node' } as const
@@ -73,10 +72,7 @@ export const copyCommands: readonly Command[] = [
     ...GENERIC,
     complexity: 'O(N) where N is the length of the value',
     arity: -3,
-    adds: ([, from], store) => {
-      const node = store.lookup(pathOfKey(textOfValue(from)))
-      return node?.dir === false ? node.value.length : 0
-    },
+    adds: ([, from], store) => valueAt(store, from).length,
     flags: ['write', 'denyoom'],
     growth: LARGE_VALUE_BYTES,
     isLong: true,

@@ -58,8 +58,8 @@ function moveNode(client: Client, from: string, to: string): void {
 }
 
 /**
- * The patterns that the events of a directory's move are compared with, and notifications of its keys. None where an entry of the log is applied,
- * because what comes of it must not depend on who listens.
+ * The patterns that the events of a directory's move are compared with, and notifications of its keys. None where an
+ * entry of the log is applied, because what comes of it must not depend on who listens.
  */
 class Listening {
   /** How many there are. */

@@ -1,6 +1,6 @@
 // APPEND · SETRANGE · GETRANGE · SUBSTR
 
-import { pathOfKey } from '../../keyspace/key.ts'
+import { valueAt } from '../../keyspace/keyspace.ts'
 import { KEY, VALUE } from '../../request/arguments/argument.ts'
 import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
@@ -8,7 +8,6 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { beginCopy } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
-import type { Store } from '../../store/store.ts'
 import {
   appendToValue,
   copiedToAppend,
@@ -16,7 +15,6 @@ import {
   LARGE_VALUE_BYTES,
   ownSlice,
   putIntoValue,
-  textOfValue,
   type Value,
 } from '../../store/value.ts'
 import { READS } from './get.ts'
@@ -89,11 +87,6 @@ const RANGE = {
     replyRange(client, args[1], start, end)
   },
 } satisfies Omit<Command, 'name'>
-
-function valueAt(store: Store, key: Value): Value {
-  const node = store.lookup(pathOfKey(textOfValue(key)))
-  return node?.dir === false ? node.value : ''
-}
 
 /** Reading and changing part of a value. */
 export const rangeCommands: readonly Command[] = [

@@ -10,6 +10,7 @@ import type { Event } from '../../../src/store/event.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { testAlone } from '../../cluster/alone.ts'
 import { useDisk } from '../../persistence/support.ts'
+import { IdleClock } from '../../server/idle-clock.ts'
 import {
   ErrorReply,
   eventually,
@@ -20,23 +21,6 @@ import {
   type Reply,
   start,
 } from '../../server/raw-client.ts'
-
-/** A clock whose timers never fire, so that due nodes stay until a command finds them. */
-class IdleClock implements Clock {
-  time = Date.UTC(2020, 0, 1)
-
-  now(): number {
-    return this.time
-  }
-
-  elapsed(): number {
-    return this.time
-  }
-
-  schedule(): () => void {
-    return () => {}
-  }
-}
 
 /** Runs requests in a transaction. */
 async function transact(client: RawClient, ...requests: string[]): Promise<Reply> {

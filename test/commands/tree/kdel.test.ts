@@ -1,27 +1,13 @@
 import { expect, test } from 'vitest'
-import type { Clock } from '../../../src/store/clock.ts'
 import { Store } from '../../../src/store/store.ts'
 import { testAlone } from '../../cluster/alone.ts'
+import { IdleClock } from '../../server/idle-clock.ts'
 import { ErrorReply, join, Push, type Reply, start } from '../../server/raw-client.ts'
 
 const DUE = 100
 /** More than this do not expire in one turn if each event takes a listener a millisecond. */
 const MOST_A_TURN = 25
 const IN_GROUP = 'in a group nodes expire when the log says so'
-
-/** A clock whose timers never fire, so that due nodes stay until a command finds them. */
-class IdleClock implements Clock {
-  time = Date.UTC(2020, 0, 1)
-  now(): number {
-    return this.time
-  }
-  elapsed(): number {
-    return this.time
-  }
-  schedule(): () => void {
-    return () => {}
-  }
-}
 
 /** A server with children of `/d` that are due, or of `/other`, and a listener that takes a millisecond for each event. */
 async function startDue(directory = 'd') {
