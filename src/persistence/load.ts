@@ -180,7 +180,7 @@ class Loader {
     const root = await this.#readDirectories()
     const live = reachableFrom(root)
     this.#cutCircles(live)
-    countAll([...this.#directories.values()])
+    countAll(this.#directories)
     if (this.#orphans === undefined) this.#dropUnreachable(live)
     await this.#readFiles()
     await this.#readValues()
@@ -255,7 +255,8 @@ class Loader {
 
   async #readDirectories(): Promise<DirectoryNode> {
     const { rootId, nextId } = this.#meta
-    const parents: [DirectoryNode, number][] = []
+    // In the order of #directories; apart from them, because pairs took more than the nodes.
+    const parentIds: number[] = []
     const range = { gte: directoryKey(rootId), lt: directoryKey(nextId) }
     for await (const [key, value] of this.#records(range)) {
       const fields = decodeNode(value)
@@ -266,7 +267,7 @@ class Loader {
       directory.modifiedIndex = fields.modifiedIndex
       this.#addLease(directory, fields)
       this.#directories.set(directory.id, directory)
-      parents.push([directory, parentId])
+      parentIds.push(parentId)
     }
     let root = this.#directories.get(rootId)
     if (root === undefined) {
@@ -274,7 +275,9 @@ class Loader {
       root = new DirectoryNode('', null, 0)
       this.#directories.set(rootId, root)
     }
-    for (const [directory, parentId] of parents) {
+    let at = 0
+    for (const directory of this.#directories.values()) {
+      const parentId = parentIds[at++]
       if (directory === root) continue
       const parent = this.#directories.get(parentId)
       if (parent === undefined) {

@@ -55,9 +55,9 @@ export function findCircles(
   return { ends, count }
 }
 
-/** Counts the directories below each of these, none of which lies below itself. */
-export function countAll(directories: readonly DirectoryNode[]): void {
+/** Counts the directories below each of these, none of which lies below itself. @param directories by `id` */
+export function countAll(directories: ReadonlyMap<number, DirectoryNode>): void {
   // Cutting a circle has counted, too.
-  for (const directory of directories) directory.directories = 0
-  for (const { parent } of directories) if (parent !== null) countDirectories(parent, 1)
+  for (const directory of directories.values()) directory.directories = 0
+  for (const { parent } of directories.values()) if (parent !== null) countDirectories(parent, 1)
 }
