@@ -1,11 +1,11 @@
 import type { Event } from '../store/event.ts'
 import { DroppedEvents } from '../store/history/dropped-events.ts'
 import { EventHistory, type HistoryLimits } from '../store/history/event-history.ts'
-import { allocateLarge } from '../store/large-allocation.ts'
 import type { StoreState } from '../store/store.ts'
 import { type ChangeSet, emptySet, type StoredValue, Tally } from '../store/tree/changes.ts'
+import { LeaseList } from '../store/tree/lease-list.ts'
 import { attach, DirectoryNode, detach, FileNode, link, type Node } from '../store/tree/node.ts'
-import { copyValue, writeValue } from '../store/value.ts'
+import { copyValue } from '../store/value.ts'
 import { bootId } from './boot.ts'
 import { CHECKSUM_LENGTH, isSealed } from './checksum.ts'
 import { type CopyState, emptyCopy, type JournalPlace } from './copy-state.ts'
@@ -31,7 +31,7 @@ import { decodeDirectory, decodeNode, decodeStoredValue, type NodeFields } from 
 import { Orphans } from './orphans.ts'
 import { countAll, findCircles, isIn, reachableFrom } from './reach.ts'
 import { SharedNames } from './shared-names.ts'
-import { decodeValuePiece, piecesOf } from './value-record.ts'
+import { decodeValuePiece, joinPieces, piecesOf } from './value-record.ts'
 
 export interface LoadOptions {
   /** The limits of the history. */
@@ -154,7 +154,7 @@ class Loader {
   readonly #meta: Meta
   readonly #options: LoadOptions
   readonly #directories = new Map<number, DirectoryNode>()
-  #leases: [Node, number][] = []
+  readonly #leases = new LeaseList()
   readonly #names = new SharedNames()
   readonly #tally = new Tally()
   readonly #leftovers = emptySet()
@@ -240,7 +240,7 @@ class Loader {
     if (place !== undefined) this.damage(`what has lost its directory is in ${place} now`)
     const cut = this.#cut.adopt(root, this.#meta.index)
     if (cut !== undefined) this.damage(`the directories below themselves are in ${cut} now`)
-    this.#leases = this.#leases.filter(([node]) => isIn(root, node))
+    this.#leases.keep((node) => isIn(root, node))
   }
 
   /** Reads the records of a range that have the right checksum; the others are damage. */
@@ -292,7 +292,7 @@ class Loader {
   }
 
   #addLease(node: Node, { expireTime }: NodeFields): void {
-    if (expireTime !== undefined) this.#leases.push([node, expireTime])
+    if (expireTime !== undefined) this.#leases.add(node, expireTime)
   }
 
   /** Reports directories that lie below themselves, and takes one of each circle out of its place. */
@@ -317,7 +317,7 @@ class Loader {
       this.#leftoverVersions.push(directory.modifiedIndex)
       this.#directories.delete(id)
     }
-    this.#leases = this.#leases.filter(([node]) => live.has(node))
+    this.#leases.keep((node) => live.has(node))
   }
 
   async #readFiles(): Promise<void> {
@@ -384,7 +384,7 @@ class Loader {
       pieces.push(decodeValuePiece(record))
       const { length } = this.#values.get(file) as StoredValue
       if (pieces.length < piecesOf(length)) continue
-      file.value = pieces.length === 1 ? copyValue(pieces[0]) : joined(pieces, length)
+      file.value = pieces.length === 1 ? copyValue(pieces[0]) : joinPieces(pieces, length)
       files.delete(numberOf(key))
     }
     for (const [id, file] of files) {
@@ -443,11 +443,4 @@ class Loader {
   #forgetBefore(history: EventHistory, first: Event): void {
     if (first.index - 1 > this.#meta.placesUpTo) history.forgetUpTo(first.index - 1)
   }
-}
-
-function joined(pieces: readonly Buffer[], length: number): Buffer {
-  const whole = allocateLarge(length)
-  let at = 0
-  for (const piece of pieces) at = writeValue(whole, at, piece)
-  return whole
 }

@@ -1,3 +1,4 @@
+import { allocateLarge } from '../store/large-allocation.ts'
 import { sliceValue, type Value, writeValue } from '../store/value.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 
@@ -22,4 +23,12 @@ export function encodeValuePiece(whole: Value, piece: number, key: Buffer): Buff
 /** The bytes of a piece, in its record. */
 export function decodeValuePiece(record: Buffer): Buffer {
   return record.subarray(CHECKSUM_LENGTH)
+}
+
+/** The value whose pieces these are. @param length of it, in bytes */
+export function joinPieces(pieces: readonly Buffer[], length: number): Buffer {
+  const whole = allocateLarge(length)
+  let at = 0
+  for (const piece of pieces) at = writeValue(whole, at, piece)
+  return whole
 }

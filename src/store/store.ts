@@ -7,7 +7,8 @@ import { MoveWork, type RenameEvents, rename } from './rename.ts'
 import { loadSnapshot } from './snapshot/snapshot.ts'
 import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { STAT_NAMES } from './stats.ts'
-import { copyNodes, type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
+import { copyNodes } from './tree/lease-list.ts'
+import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
 import { type DeleteOptions, WatchableTree } from './watchable-tree.ts'
@@ -332,14 +333,13 @@ export class Store extends WatchableTree {
   /** Another store with the same nodes, history and stats, but no watchers (etcd: `Clone`). */
   clone(): Store {
     const copy = new Store({ clock: this.clock })
-    const { index, history, stats } = this
-    copy.restore({ ...copyNodes(this.root), index, history: history.clone(), stats })
+    const { index, stats } = this
+    copy.restore({ ...copyNodes(this.root), index, history: this.history.clone(), stats })
     return copy
   }
 
   /**
-   * Replaces everything by a state saved by a store or by a real etcd (etcd: `Recovery`). Watchers
-   * stay, and see the events from then on.
+   * Replaces everything by a saved state, of a real etcd, too (etcd: `Recovery`). Watchers see what comes then.
    *
    * @throws SnapshotError if anything is wrong with the state; the store then stays as it was
    */

@@ -54,7 +54,7 @@ export interface WatchOptions {
 export interface StoreState {
   readonly root: DirectoryNode
   /** When each node with a lease expires, in Unix milliseconds. */
-  readonly leases: readonly (readonly [Node, number])[]
+  readonly leases: Iterable<readonly [Node, number]>
   readonly history: EventHistory
   readonly index: number
   readonly stats: Stats

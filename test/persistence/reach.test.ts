@@ -28,7 +28,7 @@ test('circles are found as by a naive walk, and are none once their ends are cut
         detach(end)
       }
       expect(findCircles(all, live)).toEqual({ ends: [], count: 0 })
-      countAll(all)
+      countAll(new Map(all.map((each, i) => [i, each])))
       for (const each of all) expect(each.nodes).toBe([...nodesBelow(each)].length)
       for (const each of all) expect(live.has(each)).toBe(isIn(root, each))
     }),

@@ -6,15 +6,15 @@ import { joinPath, MAX_PATH_DEPTH, MAX_PATH_LENGTH } from '../path.ts'
 import { STAT_NAMES, Stats } from '../stats.ts'
 import { fromBase64, textToBytes } from '../text.ts'
 import { keptName } from '../tree/kept-name.ts'
-import { attach, DirectoryNode, FileNode, type Node } from '../tree/node.ts'
+import { LeaseList } from '../tree/lease-list.ts'
+import { attach, DirectoryNode, FileNode } from '../tree/node.ts'
 import { MAX_EXPIRE_TIME } from '../tree/ttl-heap.ts'
 import { toValue, type Value } from '../value.ts'
 
 /** A saved state that has been read and checked. */
 export interface Snapshot {
   root: DirectoryNode
-  /** When each node with a lease expires, in Unix milliseconds. */
-  leases: [Node, number][]
+  leases: LeaseList
   history: EventHistory
   index: number
   stats: Stats
@@ -42,7 +42,7 @@ export function parseSnapshot(document: unknown, limits: HistoryLimits): Snapsho
   const version = fields.CurrentVersion
   if (version !== 2) throw new SnapshotError(`CurrentVersion is ${show(version)}, expected 2`)
   const index = asIndex(fields.CurrentIndex, 'CurrentIndex', MAX_SAVED_INDEX)
-  const leases: [Node, number][] = []
+  const leases = new LeaseList()
   const saved = asFields(fields.Root, 'Root')
   const namespace = keysNamespace(saved)
   const root = new DirectoryNode('', null, 0)
@@ -76,7 +76,7 @@ function keysNamespace(root: Fields): { node: Fields } | undefined {
 interface Context {
   index: number
   prefix: string
-  leases: [Node, number][]
+  leases: LeaseList
 }
 
 function addChildren(
@@ -105,7 +105,7 @@ function addChildren(
     node.createdIndex = asIndex(saved.CreatedIndex, `${path}: CreatedIndex`, context.index)
     node.modifiedIndex = asIndex(saved.ModifiedIndex, `${path}: ModifiedIndex`, context.index)
     const expireTime = expiry(saved.ExpireTime, path)
-    if (expireTime !== undefined) context.leases.push([node, expireTime])
+    if (expireTime !== undefined) context.leases.add(node, expireTime)
     if (parent.children.has(name)) throw new SnapshotError(`${path}: stands there twice`)
     attach(parent, node)
     if (node.dir) {

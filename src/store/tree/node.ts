@@ -238,10 +238,3 @@ export function cloneTree(
   }
   return copy
 }
-
-/** A copy of all nodes, and when each copy expires, in Unix milliseconds. */
-export function copyNodes(root: DirectoryNode): { root: DirectoryNode; leases: [Node, number][] } {
-  const leases: [Node, number][] = []
-  const copy = cloneTree(root, null, (node, expireTime) => leases.push([node, expireTime]))
-  return { root: copy, leases }
-}

@@ -3,8 +3,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { Changes } from '../../../src/store/tree/changes.ts'
 import { DueNodes } from '../../../src/store/tree/due-nodes.ts'
+import { copyNodes } from '../../../src/store/tree/lease-list.ts'
 import {
-  copyNodes,
   type DirectoryNode,
   type Lease,
   type Node,
