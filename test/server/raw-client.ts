@@ -218,9 +218,17 @@ export async function join(
   return client
 }
 
-/** Resolves when a condition holds that the server fulfils some time after a reply. */
+/** A condition that is not met for so long, in milliseconds, will not be: less than the time that a test has. */
+const PATIENCE_MS = 50_000
+
+/** Resolves when a condition holds that the server fulfils some time after a reply. @throws if it never does */
 export async function eventually(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+  const end = performance.now() + PATIENCE_MS
+  while (!holds()) {
+    // Otherwise it would go on, beside the next tests, after its own has been given up.
+    if (performance.now() > end) throw new Error(`never came true: ${holds}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 /** Resolves when a channel has a subscriber. @param observer the client that asks */
