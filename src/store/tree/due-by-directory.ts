@@ -38,8 +38,44 @@ class DueBelow {
   readonly directories = new Few<DirectoryNode>()
   /** No child expires later, in Unix milliseconds. */
   latestChild = Number.NEGATIVE_INFINITY
+  /** The child that expires then; undefined if it has been removed. */
+  #last: Node | undefined
   /** No node below expires later, in Unix milliseconds. No less than the `latest` of a directory below. */
   latest = Number.NEGATIVE_INFINITY
+
+  addChild(child: Node, expireTime: number): void {
+    this.children.add(child)
+    if (expireTime < this.latestChild) return
+    this.latestChild = expireTime
+    this.#last = child
+  }
+
+  removeChild(child: Node): void {
+    this.children.delete(child)
+    if (child === this.#last) this.#last = undefined
+  }
+
+  /** Whether a child expires after one time, and no later than another. */
+  hasChild(after: number, until: number): boolean {
+    if (this.latestChild <= after) return false
+    if (this.#last === undefined) this.#findLast()
+    // Nearly always it decides: what is here was due when it was added, and the clock seldom goes back.
+    if (this.latestChild <= until) return this.latestChild > after
+    for (const { lease } of this.children.items) {
+      if (lease !== null && lease.expireTime > after && lease.expireTime <= until) return true
+    }
+    return false
+  }
+
+  #findLast(): void {
+    this.latestChild = Number.NEGATIVE_INFINITY
+    for (const child of this.children.items) {
+      const time = child.lease?.expireTime ?? Number.NEGATIVE_INFINITY
+      if (time < this.latestChild) continue
+      this.latestChild = time
+      this.#last = child
+    }
+  }
 }
 
 /**
@@ -64,10 +100,8 @@ export class DueByDirectory {
         found = new DueBelow()
         this.#found.set(directory, found)
       }
-      if (below === node) {
-        found.children.add(node)
-        found.latestChild = Math.max(found.latestChild, expireTime)
-      } else found.directories.add(below as DirectoryNode)
+      if (below === node) found.addChild(node, expireTime)
+      else found.directories.add(below as DirectoryNode)
       // The directories above know this one, and one that expires no earlier.
       if (isKnown && found.latest >= expireTime) return
       found.latest = expireTime
@@ -79,7 +113,7 @@ export class DueByDirectory {
   remove(node: Node): void {
     const found = node.parent === null ? undefined : this.#found.get(node.parent)
     if (found === undefined) return
-    found.children.delete(node)
+    found.removeChild(node)
     this.#prune(node.parent as DirectoryNode, found)
   }
 
@@ -109,11 +143,7 @@ export class DueByDirectory {
     for (let at = open.pop(); at !== undefined; at = open.pop()) {
       const found = this.#found.get(at)
       if (found === undefined || found.latest <= after) continue
-      if (found.latestChild > after) {
-        for (const { lease } of found.children.items) {
-          if (lease !== null && lease.expireTime > after && lease.expireTime <= until) return true
-        }
-      }
+      if (found.hasChild(after, until)) return true
       for (const below of found.directories.items) open.push(below)
     }
     return false
