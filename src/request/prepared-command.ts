@@ -73,13 +73,20 @@ function onlyReplies({ flags, name }: Command, fullName: string): boolean {
 /** Requests of fewer bytes make few directories. */
 const MIN_DEEP_BYTES = 1024
 
+/**
+ * No value is as long: a request that asks for more, or for no number, is refused when it runs. Were it counted,
+ * sums of what requests take would not be exact any more.
+ */
+const MAX_ADDED_BYTES = 2 ** 40
+
 function addedBytes(command: Command, args: RequestArguments, store: Store): number {
   let bytes = 0
   if (command.flags.includes('denyoom') && bytesOfRequest(args) >= MIN_DEEP_BYTES) {
     for (const key of requestKeys(command, args)) bytes += depthOf(key) * LEVEL_BYTES
   }
   try {
-    return bytes + (command.adds?.(args, store) ?? 0)
+    const added = command.adds?.(args, store) ?? 0
+    return added < MAX_ADDED_BYTES ? bytes + added : bytes
   } catch {
     // Its path is refused when it runs.
     return bytes

@@ -16,7 +16,13 @@ test.each<[string, RequestArguments, number]>([
   ['SET', ['SET', 'large', 'x'.repeat(3 * MB)], 3 * MB],
   ['SETRANGE of a missing key', ['SETRANGE', 'k', '60000000', 'x'], 60_000_000],
   ['SETRANGE in a long value', ['SETRANGE', 'large', '7', 'x'], 10 * MB],
-  ['SETRANGE at no number', ['SETRANGE', 'k', 'ten', 'x'], 0],
+  ...['ten', '1e999', '-1e999', 'NaN', '9007199254740993', '0xfffffffffff'].map(
+    (offset): [string, RequestArguments, number] => [
+      `SETRANGE at ${offset}`,
+      ['SETRANGE', 'k', offset, 'x'],
+      0,
+    ],
+  ),
   ['APPEND to a value without room', ['APPEND', 'large', 'x'], 10 * MB],
   ['APPEND to a missing key', ['APPEND', 'k', 'x'], 0],
   ['COPY', ['COPY', 'large', 'other'], 10 * MB],
