@@ -59,7 +59,7 @@ export class Connection
     this.#output = new Output(context, this, this.#socket)
     this.#ending = new Ending(this.#socket, this.#output)
     this.reply = this.#output.reply
-    this.#messages = new OwnMessages(this.reply)
+    this.#messages = new OwnMessages(this.reply, this)
     this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
     const onEnd = guarded(this, () => this.#onEnd())
     this.#socket.on('end', onEnd)
@@ -191,8 +191,7 @@ export class Connection
   deliver(message: MessageBytes): void {
     if (this.#closing) return
     if (this.executing) {
-      const reason = this.#messages.defer(message)
-      if (reason !== undefined) this.disconnect(reason)
+      this.#messages.defer(message)
       return
     }
     if (this.#serving) {

@@ -6,6 +6,13 @@ export type MessageBytes = Uint8Array | ReplySource
 
 /** More messages than this, held back until the client's own EXEC ends, disconnect the client. */
 const MAX_DEFERRED_BYTES = 64 * 1024 * 1024
+/** The client's limit is checked after so many bytes of them. */
+const CHECK_BYTES = 256 * 1024
+/** Beyond so many messages short ones are gathered in blocks, because each takes more memory than its bytes. */
+const MAX_APART = 64
+const MAX_GATHERED_BYTES = 1024
+const BLOCK_BYTES = 64 * 1024
+const NO_BLOCK = Buffer.alloc(0)
 
 interface Delivered {
   readonly message: MessageBytes
@@ -14,11 +21,19 @@ interface Delivered {
   readonly end: number
 }
 
+/** The client that gets the messages. */
+interface Owner {
+  /** Whether so many bytes more are within its limits; if not, it is disconnected. */
+  mayGet(length: number): boolean
+  disconnect(reason: string): void
+}
+
 /** The messages that a client's own request brings it. */
 export class OwnMessages {
   /** Whether there are any, so that an ordinary request pays for one look only. */
   some = false
   readonly #reply: ReplyWriter
+  readonly #owner: Owner
   /** Messages among the output of the present command, with where each begins. */
   #delivered: Delivered[] = []
   /** Messages that an error has discarded, with all that its command had written. */
@@ -26,9 +41,14 @@ export class OwnMessages {
   /** Messages that came during EXEC: kept back because they would split its reply. */
   #deferred: MessageBytes[] = []
   #deferredBytes = 0
+  #checkedBytes = 0
+  /** Short messages that come after {@link #deferred}, and room for more. */
+  #block = NO_BLOCK
+  #blockLength = 0
 
-  constructor(reply: ReplyWriter) {
+  constructor(reply: ReplyWriter, owner: Owner) {
     this.#reply = reply
+    this.#owner = owner
   }
 
   /**
@@ -55,24 +75,35 @@ export class OwnMessages {
     this.#delivered.push({ message, start, end: this.#reply.length })
   }
 
-  /** Keeps a message back until EXEC ends. @returns why the client must be disconnected, if it must */
-  defer(message: MessageBytes): string | undefined {
+  /** Keeps a message back until EXEC ends. Disconnects the client if they are too much for it. */
+  defer(message: MessageBytes): void {
     this.some = true
-    this.#deferred.push(message)
+    if (message instanceof Uint8Array && message.length <= MAX_GATHERED_BYTES) this.#gather(message)
+    else {
+      this.#endBlock()
+      this.#deferred.push(message)
+    }
     this.#deferredBytes += lengthOf(message)
-    if (this.#deferredBytes <= MAX_DEFERRED_BYTES) return undefined
-    return `its own EXEC has brought it more than ${MAX_DEFERRED_BYTES} bytes of messages`
+    if (this.#deferredBytes - this.#checkedBytes < CHECK_BYTES) return
+    this.#checkedBytes = this.#deferredBytes
+    if (!this.#owner.mayGet(this.#deferredBytes) || this.#deferredBytes <= MAX_DEFERRED_BYTES)
+      return
+    this.#owner.disconnect(
+      `its own EXEC has brought it more than ${MAX_DEFERRED_BYTES} bytes of messages`,
+    )
   }
 
   /** Called when a command has run: writes the messages that are not in the output yet, or not any more. */
   afterCommand(): void {
     this.#sort()
+    this.#endBlock()
     this.#writeAll(this.#discarded)
     this.#writeAll(this.#deferred)
     this.#delivered = []
     this.#discarded = []
     this.#deferred = []
     this.#deferredBytes = 0
+    this.#checkedBytes = 0
     this.some = false
   }
 
@@ -87,6 +118,25 @@ export class OwnMessages {
     const first = this.#delivered.findIndex(({ start }) => start >= end)
     if (first < 0) return
     for (const { message } of this.#delivered.splice(first)) this.#discarded.push(message)
+  }
+
+  #gather(message: Uint8Array): void {
+    if (this.#deferred.length < MAX_APART) {
+      this.#deferred.push(message)
+      return
+    }
+    if (this.#blockLength + message.length > this.#block.length) {
+      this.#endBlock()
+      this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+    }
+    this.#block.set(message, this.#blockLength)
+    this.#blockLength += message.length
+  }
+
+  #endBlock(): void {
+    if (this.#blockLength > 0) this.#deferred.push(this.#block.subarray(0, this.#blockLength))
+    this.#block = NO_BLOCK
+    this.#blockLength = 0
   }
 
   #writeAll(messages: readonly MessageBytes[]): void {
