@@ -13,9 +13,9 @@ import {
   tooDeep,
   tooLong,
 } from './path.ts'
+import { inLeaseOrder } from './tree/lease-order.ts'
 import { type DirectoryNode, type FileNode, isOverdue, type Node } from './tree/node.ts'
 import type { Tree } from './tree/tree.ts'
-import { byLease } from './tree/ttl-heap.ts'
 
 /**
  * How many bytes the long paths of the nodes that are moved may have together. Each moved node has an event
@@ -87,6 +87,58 @@ export interface RenameEvents {
   set(node: NodeExtern, prevNode: NodeExtern | undefined): void
 }
 
+/** A rename that nothing stands against. */
+interface Move {
+  readonly node: Node
+  readonly oldKey: string
+  readonly newKey: string
+  /** An expired node on the way to the new path. */
+  readonly inTheWay: Node | undefined
+  /** The expired nodes below the node, without those below them. */
+  readonly overdue: readonly Node[]
+}
+
+/**
+ * The nodes that a rename would expire first, in order. Changes nothing.
+ *
+ * @returns yields a node, or undefined after a step that has not come to one; nothing if the rename would be refused
+ */
+export function* dueBeforeRename(
+  tree: Tree,
+  from: string,
+  to: string,
+  now: number,
+): Generator<Node | undefined, undefined> {
+  let move: Move | undefined
+  try {
+    move = plan(tree, from, to, now, new MoveWork())
+  } catch {
+    // The rename itself tells why it is refused.
+  }
+  if (move !== undefined) yield* dueBefore(move)
+}
+
+function* dueBefore({ inTheWay, overdue }: Move): Generator<Node | undefined, undefined> {
+  if (inTheWay !== undefined) yield inTheWay
+  yield* inLeaseOrder(overdue)
+}
+
+/** @returns undefined if both paths are the same @throws what {@link rename} throws */
+function plan(tree: Tree, from: string, to: string, now: number, work: MoveWork): Move | undefined {
+  const oldKey = absolute(tree.writable(from))
+  const newKey = absolute(tree.writable(to))
+  const node = tree.find(oldKey, now)
+  if (newKey === oldKey) return
+  if (node.dir && isBelow(newKey, oldKey)) {
+    throw new PathError('a directory cannot be moved below itself')
+  }
+  checkDepth(newKey)
+  if (tree.walk(newKey, now)?.dir) throw new StoreError(102, newKey, tree.index)
+  const overdue: Node[] = []
+  if (node.dir) new Survey(newKey, now, overdue, work).look(node)
+  return { node, oldKey, newKey, inTheWay: tree.overdueOn(newKey, now), overdue }
+}
+
 /**
  * Moves a node, and all nodes below it: `Store.rename` has the details.
  *
@@ -100,21 +152,11 @@ export function rename(
   events: RenameEvents,
   work: MoveWork,
 ): void {
-  const oldKey = absolute(tree.writable(from))
-  const newKey = absolute(tree.writable(to))
-  const node = tree.find(oldKey, now)
-  if (newKey === oldKey) return
-  if (node.dir && isBelow(newKey, oldKey)) {
-    throw new PathError('a directory cannot be moved below itself')
-  }
-  checkDepth(newKey)
-  if (tree.walk(newKey, now)?.dir) throw new StoreError(102, newKey, tree.index)
-  const overdue: Node[] = []
-  if (node.dir) new Survey(newKey, now, overdue, work).look(node)
+  const move = plan(tree, from, to, now, work)
+  if (move === undefined) return
   // From here on nothing can fail.
-  const inTheWay = tree.overdueOn(newKey, now)
-  if (inTheWay !== undefined) events.expire(inTheWay, now)
-  for (const each of overdue.sort(byLease)) events.expire(each, now)
+  for (const each of dueBefore(move)) if (each !== undefined) events.expire(each, now)
+  const { node, oldKey, newKey } = move
   const prevNode = represent(node, oldKey, now)
   if (node.dir) {
     const leases = tree.lift(node)

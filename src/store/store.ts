@@ -1,5 +1,6 @@
 import { StoreError } from './errors.ts'
 import { type Action, type Event, newEvent, represent, representListing } from './event.ts'
+import { ExpiringTree } from './expiring-tree.ts'
 import { ShortEvent } from './history/short-event.ts'
 import { checkIndex } from './index-ceiling.ts'
 import { absolute, checkDepth, cleanPath, joinPath, tidyPath } from './path.ts'
@@ -11,7 +12,7 @@ import { copyNodes } from './tree/lease-list.ts'
 import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
-import { type DeleteOptions, WatchableTree } from './watchable-tree.ts'
+import type { DeleteOptions } from './watchable-tree.ts'
 
 export type { StoreOptions, StoreState, WatchOptions } from './watchable-tree.ts'
 
@@ -55,7 +56,7 @@ export interface Listing {
  * Operations throw {@link StoreError} if the state of the tree does not allow them, and `PathError`
  * if a path is too long or too deep. Writes throw `IndexError` at the ceiling of the index.
  */
-export class Store extends WatchableTree {
+export class Store extends ExpiringTree {
   /** The version of the data model (etcd: `Version`). */
   get version(): number {
     return STORE_VERSION
@@ -226,10 +227,7 @@ export class Store extends WatchableTree {
     }
   }
 
-  /**
-   * Deletes a file; with `dir` an empty directory too; with `recursive` any directory with all below
-   * it.
-   */
+  /** Deletes a file; with `dir` an empty directory too; with `recursive` any directory with all below it. */
   delete(path: string, options: DeleteOptions = {}): Event {
     try {
       const tidy = this.tree.writable(path)

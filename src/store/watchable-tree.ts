@@ -4,15 +4,13 @@ import { Guard } from './guard.ts'
 import { MIN_CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
 import { IndexWait, IndexWaits } from './index-waits.ts'
-import { checkDepth, cleanPath, MAX_PATH_LENGTH, ownCopy } from './path.ts'
+import { checkDepth, cleanPath, ownCopy } from './path.ts'
 import { Stats } from './stats.ts'
 import type { Changes } from './tree/changes.ts'
-import { DueNodes } from './tree/due-nodes.ts'
 import type { FileList } from './tree/file-list.ts'
 import { LastCopy } from './tree/last-copy.ts'
 import type { PathBatch } from './tree/look-ahead.ts'
-import { type DirectoryNode, type Node, nodeAt, pathOf } from './tree/node.ts'
-import { SiblingPaths } from './tree/sibling-paths.ts'
+import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
 import { Tree } from './tree/tree.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { VisiblePaths } from './tree/visible-paths.ts'
@@ -75,8 +73,7 @@ class CallbackWait extends IndexWait {
 
 /**
  * A tree whose every change is an event, which raises the index, goes into the history and is shown
- * to watchers. Expiry is here too, because it changes the tree by itself. `Store` adds the operations
- * that clients ask for.
+ * to watchers. `ExpiringTree` adds expiry, and `Store` the operations that clients ask for.
  */
 export class WatchableTree {
   readonly clock: Clock
@@ -256,66 +253,6 @@ export class WatchableTree {
     return this.tree.leases > 0
   }
 
-  /**
-   * Expires the nodes that are due, oldest first. Each has an event of its own; a directory goes with
-   * all below it in one event.
-   *
-   * @param cutoff Unix milliseconds
-   * @param limit the most leases that are looked at, so that a server can serve clients in between
-   * @returns the number of events
-   */
-  deleteExpiredKeys(cutoff: number, limit = Number.POSITIVE_INFINITY): number {
-    const tree = this.tree
-    const paths = new SiblingPaths()
-    let count = 0
-    for (let steps = 0; steps < limit; steps++) {
-      const node = tree.firstDue(cutoff)
-      if (node === undefined) break
-      if (tree.isAttached(node)) {
-        this.expire(node, cutoff, paths.of(node, this.index))
-        count++
-      } else {
-        tree.setExpiry(node, undefined)
-      }
-    }
-    return count
-  }
-
-  /** Expires the node at a path, whose time has come. */
-  expireNode(path: string): void {
-    const node = nodeAt(this.root, cleanPath(path))
-    if (node !== undefined) this.expire(node, this.clock.now())
-  }
-
-  /** The nodes that are due and not yet removed; until the next write. */
-  dueNodes(): DueNodes {
-    return new DueNodes(this.tree, this.clock.now())
-  }
-
-  /**
-   * Expires the nodes that writes to some paths would expire first, so that no expiry comes in between
-   * the writes of one command. If nodes are due below one of the paths, all are expired that are due.
-   */
-  expireBefore(paths: Iterable<string>): void {
-    const tree = this.tree
-    const now = this.clock.now()
-    let due: DueNodes | undefined
-    for (const path of paths) {
-      const next = tree.nextExpiry()
-      if (next === undefined || next > now) return
-      // The write itself reports that a path is too long.
-      if (path.length > MAX_PATH_LENGTH) continue
-      const key = cleanPath(path)
-      this.expireAlong(key, now)
-      const node = tree.lookup(key)
-      if (node?.dir !== true) continue
-      due ??= this.dueNodes()
-      if (!due.isBelow(node)) continue
-      this.deleteExpiredKeys(now)
-      return
-    }
-  }
-
   /** Whether {@link reclaim} has something to do. */
   get needsReclaim(): boolean {
     return this.tree.needsReclaim
@@ -352,19 +289,6 @@ export class WatchableTree {
   protected expire(node: Node, now: number, path = pathOf(node)): void {
     this.remove('expire', node, path, now)
     this.stats.expireCount++
-  }
-
-  /** Expires the children of a directory that are due. */
-  protected expireDueIn(directory: DirectoryNode, now: number): void {
-    const paths = new SiblingPaths()
-    for (const node of this.tree.dueIn(directory, now))
-      this.expire(node, now, paths.of(node, this.index))
-  }
-
-  /** Expires the first node on the way to a path that is due. */
-  protected expireAlong(tidy: string, now: number): void {
-    const node = this.tree.overdueOn(tidy, now)
-    if (node !== undefined) this.expire(node, now)
   }
 
   /** Removes a node, with all below it, and records that. */

@@ -128,13 +128,11 @@ export class DueByDirectory {
   }
 
   /** The children of a directory that have expired, in no order. @param now Unix milliseconds */
-  childrenOf(directory: DirectoryNode, now: number): Node[] {
-    const due: Node[] = []
+  *childrenOf(directory: DirectoryNode, now: number): Generator<Node, undefined> {
     for (const child of this.#found.get(directory)?.children.items ?? []) {
       // The clock may have gone back.
-      if (isOverdue(child, now)) due.push(child)
+      if (isOverdue(child, now)) yield child
     }
-    return due
   }
 
   /** Whether a node below a directory expires after one time, and no later than another. */

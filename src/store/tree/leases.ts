@@ -1,6 +1,10 @@
 import { DueByDirectory } from './due-by-directory.ts'
+import { inLeaseOrder } from './lease-order.ts'
 import type { DirectoryNode, Lease, Node } from './node.ts'
-import { byLease, TtlHeap } from './ttl-heap.ts'
+import { TtlHeap } from './ttl-heap.ts'
+
+/** So many leases are moved in one step. */
+const STEP = 256
 
 /**
  * The leases of all nodes.
@@ -12,6 +16,8 @@ import { byLease, TtlHeap } from './ttl-heap.ts'
  * Whoever asks next looks only at what has become due since.
  *
  *     due ≤ cutoff < coming
+ *
+ * The cutoff is a place in the order in which nodes expire, so what is due can be moved in steps, too.
  *
  * Price: another heap; a node that is due is moved once, and its directories are kept until it is removed. Nothing if
  * nobody asks: then all that expires is taken from the heap where it was put.
@@ -29,6 +35,8 @@ export class Leases {
   readonly #byDirectory = new DueByDirectory()
   /** Unix milliseconds. */
   #cutoff = Number.NEGATIVE_INFINITY
+  /** Of the leases that end at {@link #cutoff}, those of nodes with a higher `createdIndex` come later. */
+  #cutoffIndex = Number.POSITIVE_INFINITY
 
   get size(): number {
     return this.#coming.size + this.#due.size
@@ -47,8 +55,8 @@ export class Leases {
   /** See {@link TtlHeap.set}. The node is in its directory. */
   set(node: Node, expireTime: number): void {
     const { lease } = node
-    const isComing = expireTime > this.#cutoff
-    if (isComing && (lease === null || lease.expireTime > this.#cutoff)) {
+    const isComing = this.#isComing(expireTime, node.createdIndex)
+    if (isComing && (lease === null || this.#isComing(lease.expireTime, lease.createdIndex))) {
       this.#coming.set(node, expireTime)
       return
     }
@@ -64,7 +72,7 @@ export class Leases {
   remove(node: Node): void {
     const { lease } = node
     if (lease === null) return
-    if (lease.expireTime > this.#cutoff) this.#coming.remove(node)
+    if (this.#isComing(lease.expireTime, lease.createdIndex)) this.#coming.remove(node)
     else {
       this.#byDirectory.remove(node)
       this.#due.remove(node)
@@ -77,11 +85,17 @@ export class Leases {
     if (node.dir) this.#byDirectory.cut(node)
   }
 
-  /** The children of a directory that have expired, oldest first. @param now Unix milliseconds */
-  dueIn(directory: DirectoryNode, now: number): Node[] {
-    if (directory.children.size === 0) return []
-    this.#gather(now)
-    return this.#byDirectory.childrenOf(directory, now).sort(byLease)
+  /**
+   * The children of a directory that have expired, oldest first, found in steps. None may expire before the first is
+   * yielded.
+   *
+   * @param now Unix milliseconds
+   * @returns yields a child, or undefined after a step that has not come to one
+   */
+  *dueIn(directory: DirectoryNode, now: number): Generator<Node | undefined, undefined> {
+    if (directory.children.size === 0) return
+    while (this.gatherSome(now)) yield undefined
+    yield* inLeaseOrder(this.#byDirectory.childrenOf(directory, now))
   }
 
   /**
@@ -95,10 +109,41 @@ export class Leases {
     return this.#byDirectory.hasBelow(directory, since, now)
   }
 
+  /**
+   * Takes a step of what {@link hasDue} would otherwise do in one go.
+   *
+   * @param now Unix milliseconds
+   * @param limit moves so many leases, and those that cannot be told from the last of them
+   * @returns whether more is left
+   */
+  gatherSome(now: number, limit = STEP): boolean {
+    const taken: Lease[] = []
+    let next = this.#coming.top()
+    while (next !== undefined && next.expireTime <= now) {
+      if (taken.length >= limit && this.#isComing(next.expireTime, next.createdIndex)) break
+      taken.push(next)
+      this.#coming.takeFirst()
+      this.#cutoff = next.expireTime
+      this.#cutoffIndex = next.createdIndex
+      next = this.#coming.top()
+    }
+    for (let i = taken.length - 1; i >= 0; i--) {
+      this.#byDirectory.add(taken[i].node, taken[i].expireTime)
+    }
+    for (const lease of taken) this.#due.insert(lease)
+    return next !== undefined && next.expireTime <= now
+  }
+
+  #isComing(expireTime: number, createdIndex: number): boolean {
+    if (expireTime !== this.#cutoff) return expireTime > this.#cutoff
+    return createdIndex > this.#cutoffIndex
+  }
+
   #gather(now: number): void {
     const first = this.#coming.top()
     if (first === undefined || first.expireTime > now) return
     this.#cutoff = now
+    this.#cutoffIndex = Number.POSITIVE_INFINITY
     const taken = this.#coming.takeDue(now).sort((a, b) => b.expireTime - a.expireTime)
     for (const { node, expireTime } of taken) this.#byDirectory.add(node, expireTime)
     // The first to expire comes first, so that none has to move up in the heap.

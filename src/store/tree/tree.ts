@@ -372,9 +372,14 @@ export class Tree {
     return this.index < INDEX_CEILING ? lease.node : undefined
   }
 
-  /** The children of a directory that have expired, oldest first. */
-  dueIn(directory: DirectoryNode, now: number): Node[] {
+  /** See {@link Leases.dueIn}. */
+  dueIn(directory: DirectoryNode, now: number): Iterable<Node | undefined> {
     return this.#leases.dueIn(directory, now)
+  }
+
+  /** See {@link Leases.gatherSome}. */
+  gatherSome(now: number, limit?: number): boolean {
+    return this.#leases.gatherSome(now, limit)
   }
 
   /** See {@link Leases.hasDue}. */

@@ -11,7 +11,7 @@ export const MAX_EXPIRE_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
  * every copy of the store expires them in the same order. Equal indexes come only from KRECOVER, and
  * from a directory that was made together with the node below it.
  */
-function before(a: Lease, b: Lease): boolean {
+export function isBefore(a: Lease, b: Lease): boolean {
   if (a.expireTime !== b.expireTime) return a.expireTime < b.expireTime
   if (a.createdIndex !== b.createdIndex) return a.createdIndex < b.createdIndex
   return isPathBefore(a.node, b.node)
@@ -63,7 +63,7 @@ function isNameBefore(a: string, hasSlashA: boolean, b: string, hasSlashB: boole
 
 /** Sorts nodes that have leases: the next to expire comes first. */
 export function byLease(a: Node, b: Node): number {
-  return before(a.lease as Lease, b.lease as Lease) ? -1 : 1
+  return isBefore(a.lease as Lease, b.lease as Lease) ? -1 : 1
 }
 
 /** Where more than this share of the leases is taken at once, the heap is made anew. */
@@ -148,6 +148,13 @@ export class TtlHeap {
     return taken
   }
 
+  /** Takes the lease on top for another heap. Its node keeps it. */
+  takeFirst(): Lease | undefined {
+    const first = this.#leases[0]
+    if (first !== undefined) this.#take(first)
+    return first
+  }
+
   #take(lease: Lease): void {
     const last = this.#leases.pop()
     if (last === undefined || last === lease) return
@@ -166,7 +173,7 @@ export class TtlHeap {
     let position = lease.position
     while (position > 0) {
       const parent = (position - 1) >> 1
-      if (!before(lease, this.#leases[parent])) break
+      if (!isBefore(lease, this.#leases[parent])) break
       this.#put(this.#leases[parent], position)
       position = parent
     }
@@ -179,8 +186,8 @@ export class TtlHeap {
     for (;;) {
       let child = 2 * position + 1
       if (child >= size) break
-      if (child + 1 < size && before(this.#leases[child + 1], this.#leases[child])) child++
-      if (!before(this.#leases[child], lease)) break
+      if (child + 1 < size && isBefore(this.#leases[child + 1], this.#leases[child])) child++
+      if (!isBefore(this.#leases[child], lease)) break
       this.#put(this.#leases[child], position)
       position = child
     }
