@@ -1,13 +1,13 @@
 import type { LoggedBatch } from './etcd-log.ts'
 import type { BatchName } from './keys.ts'
 
-/** Entries are run for this long in one turn, about: the last of them may take longer. */
+/** Entries are run for this long in one turn, about: the last step of them may take longer. */
 const SLICE_MS = 20
 /** If more waits, in bytes, it is run in one go, because the log may bring faster than this node runs. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
 
 export interface BatchQueueParts {
-  /** Begins a batch. @returns runs its next entry; false if it has no more */
+  /** Begins a batch. @returns runs its next entry, or some of what comes before it; false if it has no more */
   begin(batch: LoggedBatch): () => boolean
   /** Batches have been run to their ends. */
   onRun(batches: readonly LoggedBatch[]): void
@@ -27,6 +27,10 @@ export class BatchQueue {
   /** Since when something has waited, on the scale of `performance.now`. */
   #since = 0
   #isScheduled = false
+  /** Whether the first that waits has been begun, and not run to its end. */
+  #isWithin = false
+  /** Called between two batches. */
+  #betweenBatches: (() => void)[] = []
   #position = 0
   #last: BatchName | undefined
 
@@ -68,9 +72,13 @@ export class BatchQueue {
     if (!this.#isScheduled) this.#slice()
   }
 
-  /** Runs the batch that has been begun to its end, so that the tree is what it is after a batch. */
-  settle(): void {
-    if (!this.isEmpty) this.#run(1, Number.POSITIVE_INFINITY)
+  /**
+   * Calls back when the tree is what it is after a batch, and the position is that of this batch: at once, or when the
+   * batch that has been begun has been run; also if it cannot be.
+   */
+  whenBetween(call: () => void): void {
+    if (this.#isWithin) this.#betweenBatches.push(call)
+    else call()
   }
 
   /** Runs all that waits. */
@@ -96,18 +104,29 @@ export class BatchQueue {
         this.#position = batch.revision
         this.#last = batch
         done.push(batch)
+        this.#callBetween()
       }
     } catch (error) {
       this.#waiting = []
       this.#parts.onBroken(error)
+      this.#callBetween()
       return
     }
     this.#waiting.splice(0, done.length)
     if (done.length > 0) this.#parts.onRun(done)
   }
 
+  #callBetween(): void {
+    this.#isWithin = false
+    if (this.#betweenBatches.length === 0) return
+    const calls = this.#betweenBatches
+    this.#betweenBatches = []
+    for (const call of calls) call()
+  }
+
   /** @returns whether the batch has no more entries */
   #runUntil(end: number, step: () => boolean): boolean {
+    this.#isWithin = true
     while (step()) if (this.#isOver(end)) return false
     return true
   }

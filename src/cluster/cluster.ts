@@ -265,9 +265,8 @@ export class Cluster implements Group {
 
   async save(): Promise<void> {
     if (this.#isBroken) return
-    const { head, pieces } = this.#takeSnapshot()
-    const { last } = this.#batches
-    if (last === undefined || this.#isBroken) return
+    const { head, last, pieces } = await this.#takeSnapshot()
+    if (last === undefined) return
     this.#keptAt = performance.now()
     await this.#own.keep(head, last, pieces)
   }
@@ -390,14 +389,25 @@ export class Cluster implements Group {
     return nodes.filter(({ name }) => name !== this.name).map(({ id }) => id)
   }
 
+  /** Waits until the tree is what it is after a batch of the log. @throws ClusterError */
   #takeSnapshot(): ReturnType<KeeperParts['take']> {
     const { clock, server } = this.#parts
-    this.#batches.settle()
-    const { count, recent } = this.#runner.recent
-    return {
-      head: { revision: this.position, time: clock.logTime, changes: count, recent },
-      pieces: server.store.snapshotCopy().pieces(),
-    }
+    return new Promise((resolve, reject) => {
+      const take = (): void => {
+        if (this.#isBroken) throw new ClusterError('the log cannot be run')
+        const { count, recent } = this.#runner.recent
+        const head = { revision: this.position, time: clock.logTime, changes: count, recent }
+        const pieces = server.store.snapshotCopy().pieces()
+        resolve({ head, last: this.#batches.last, pieces })
+      }
+      this.#batches.whenBetween(() => {
+        try {
+          take()
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
   }
 
   /** Goes on from the snapshot in etcd. */

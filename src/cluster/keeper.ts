@@ -3,6 +3,7 @@ import type { Value } from '../store/value.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { Election } from './election.ts'
 import type { LoggedBatch } from './etcd-log.ts'
+import type { BatchName } from './keys.ts'
 import type { SnapshotHead, Snapshots } from './snapshots.ts'
 
 /** After a failure, or if another node is to cut the log, this one looks again, in milliseconds. */
@@ -25,11 +26,13 @@ export interface KeeperParts {
   limits(): { batches: number; bytes: number }
   /** Writes the node's own copy, unless that was done a short while ago. */
   keep(): Promise<void>
-  /** The state of this moment, to be read in pieces. */
-  take(): {
+  /** The state after a batch of the log, to be read in pieces. @throws Error if the log cannot be run to there */
+  take(): Promise<{
     head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>
+    /** The batch; unknown where a snapshot was the last. */
+    last: BatchName | undefined
     pieces: Iterable<Value>
-  }
+  }>
 }
 
 /** Cuts the log when it has grown long, if this node is elected. */
@@ -94,7 +97,7 @@ export class Keeper {
       else if (await this.#isWorthIt()) {
         const { elected } = election
         const before = { batches: this.#batches, bytes: this.#bytes }
-        const { head, pieces } = this.#parts.take()
+        const { head, pieces } = await this.#parts.take()
         if (
           elected !== undefined &&
           (await snapshots.write([election.holds(elected)], head, pieces))

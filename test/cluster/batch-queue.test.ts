@@ -57,16 +57,28 @@ test('what takes long is run in slices, in order', async () => {
   expect(queue.isEmpty).toBe(true)
 })
 
-test('a batch that has been begun can be ended, and all', () => {
+test('between two batches it calls back, and everything can be run at once', async () => {
   const { queue, done } = startQueue()
-  queue.add([batch(5, 7), batch(4, 8), batch(3, 9)])
-  queue.settle()
-  expect(done.slice(2)).toEqual(['5-3', '5-2', '5-1', 'ran 7'])
+  const call = (): void => {
+    done.push(`between, at ${queue.position}`)
+  }
+  queue.whenBetween(call)
+  queue.add([batch(3, 7), batch(4, 8), batch(3, 9)])
+  queue.whenBetween(call)
+  expect(done).toEqual(['between, at 0', '3-3', '3-2'])
+  await nextTurn()
+  // The next batch has been begun when the first one is reported.
+  expect(done.slice(3)).toEqual(['3-1', 'between, at 7', '4-4', 'ran 7'])
+  queue.whenBetween(call)
   queue.finish()
+  expect(done.slice(7)).toEqual([
+    ...['4-3', '4-2', '4-1', 'between, at 8'],
+    ...['3-3', '3-2', '3-1', 'ran 8', 'ran 9'],
+  ])
   expect([queue.position, queue.isEmpty]).toEqual([9, true])
-  queue.settle()
   queue.finish()
-  expect(done).toHaveLength(15)
+  queue.whenBetween(call)
+  expect(done.slice(16)).toEqual(['between, at 9'])
 })
 
 test('more than 16 MB do not wait', () => {
@@ -79,8 +91,8 @@ test('more than 16 MB do not wait', () => {
 
 test('nothing is run after an entry that cannot be', async () => {
   const { queue, done } = startQueue()
-  queue.add([batch(1, 7), batch(-1, 8), batch(1, 9)])
+  queue.add([batch(3, 7), batch(-1, 8), batch(1, 9)])
   await nextTurn()
-  expect(done).toEqual(['1-1', 'Error: broken'])
+  expect(done.slice(2)).toEqual(['3-1', 'Error: broken'])
   expect(queue.isEmpty).toBe(true)
 })

@@ -29,7 +29,11 @@ function start(length: number, failure?: Error) {
     election: election as unknown as Election,
     logger: pino({ level: 'silent' }),
     limits: () => ({ batches: 10, bytes: MB }),
-    take: () => ({ head: { revision: 1, time: 1, changes: 0, recent: [] }, pieces: [] }),
+    take: async () => ({
+      head: { revision: 1, time: 1, changes: 0, recent: [] },
+      last: undefined,
+      pieces: [],
+    }),
     keep: async () => {},
   })
   const write = async (count: number, bytes: number): Promise<number> => {
