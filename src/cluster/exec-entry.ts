@@ -34,9 +34,15 @@ export function isExec([first]: readonly RequestArguments[]): boolean {
   return first[0] === 'MULTI' || first[0] === 'WATCH'
 }
 
+/** Whether the EXEC depends on something. */
+export function isWatched([first]: readonly RequestArguments[]): boolean {
+  return first[0] === 'WATCH'
+}
+
 /** @returns undefined if the EXEC depends on nothing */
-export function watchOf([first]: readonly RequestArguments[]): ExecWatch | undefined {
-  if (first[0] !== 'WATCH') return
+export function watchOf(requests: readonly RequestArguments[]): ExecWatch | undefined {
+  if (!isWatched(requests)) return
+  const [first] = requests
   const keys: WatchedKey[] = []
   for (let i = 2; i + 1 < first.length; i += 2) {
     const since = first[i + 1] === '' ? Number.POSITIVE_INFINITY : Number(first[i + 1])

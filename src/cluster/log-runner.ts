@@ -4,16 +4,24 @@ import type { Client, ServerContext } from '../request/client.ts'
 import { endTransaction } from '../request/client.ts'
 import type { ServerClock } from '../request/clock.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
+import { expiriesOfExec, expiriesOfRequest } from '../request/log-expiries.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { LoggedBatch } from './etcd-log.ts'
-import { isExec, watchOf } from './exec-entry.ts'
+import { isExec, isWatched, watchOf } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
 import { RecentChanges } from './recent-changes.ts'
 import { StandIn } from './stand-in.ts'
 import type { Waiting, WaitingClient, WaitingExec } from './waiting.ts'
 
 const EXEC: RequestArguments = ['EXEC']
+
+/** An entry that runs when what it expires first has expired. */
+interface DelayedEntry {
+  readonly entry: Entry
+  readonly time: number
+  readonly expiries: Generator<undefined, boolean>
+}
 
 export interface LogRunnerParts {
   readonly server: ServerContext
@@ -60,25 +68,42 @@ export class LogRunner {
   /**
    * Begins a batch.
    *
-   * @returns runs its next entry; false if it has no more. Throws if this node cannot do what the others do
+   * @returns runs its next entry, or expires some of what the entry expires first; false if it has no more. Throws if
+   * this node cannot do what the others do
    */
   begin(batch: LoggedBatch): () => boolean {
     const waiting = this.#parts.landed(batch)
     if (batch.record === undefined) return () => false
     const entries = new EntryReader(batch.record)
     let position = 0
-    return () => {
-      const entry = entries.next()
-      if (entry === undefined) return false
-      const failures = this.#failedAllocations
-      this.#runEntry(entry, waiting[position++])
-      if (this.#failedAllocations !== failures) {
-        throw new ClusterError('this node has not enough memory for what the log has')
+    let delayed: DelayedEntry | undefined
+    const step = (): boolean => {
+      let isLate: boolean | undefined
+      if (delayed !== undefined) {
+        const { time, expiries } = delayed
+        const { done, value } = this.#at(time, () => expiries.next())
+        if (done !== true) return true
+        isLate = value
       }
+      const entry = delayed?.entry ?? entries.next()
+      if (entry === undefined) return false
+      const time = delayed?.time ?? this.#parts.clock.reach(entry.time)
+      if (delayed === undefined && this.#isDue(time)) {
+        delayed = { entry, time, expiries: this.#expiriesOf(entry, time) }
+        return true
+      }
+      delayed = undefined
+      this.#runEntry(entry, waiting[position++], time, isLate)
       if (entry.kind === 'expire' && entry.count === 0) {
         this.#parts.onTime(batch.node, batch.revision)
       }
       return true
+    }
+    return () => {
+      const failures = this.#failedAllocations
+      const hasMore = step()
+      if (this.#failedAllocations === failures) return hasMore
+      throw new ClusterError('this node has not enough memory for what the log has')
     }
   }
 
@@ -87,27 +112,48 @@ export class LogRunner {
     return own + this.#applier.server.stats.failedAllocations
   }
 
-  #runEntry(entry: Entry, waiting: Waiting | undefined): void {
-    const time = this.#parts.clock.reach(entry.time)
-    if (waiting === undefined) this.#apply(entry, time)
-    else if (waiting.kind === 'expire') {
-      this.#apply(entry, time)
-      waiting.done(true)
-    } else if (waiting.kind === 'request') {
+  #isDue(time: number): boolean {
+    const next = this.#parts.server.store.nextExpiry()
+    return next !== undefined && next <= time
+  }
+
+  /** Expires, bit by bit, what an entry expires first. @returns whether it is an EXEC that does nothing */
+  *#expiriesOf(entry: Entry, time: number): Generator<undefined, boolean> {
+    const { server, dispatcher } = this.#parts
+    const { store } = server
+    if (entry.kind === 'expire') yield* store.expiriesOfDue(time, entry.count)
+    if (entry.kind !== 'requests') return false
+    const { requests } = entry
+    if (!isExec(requests)) {
+      yield* expiriesOfRequest(server, dispatcher, requests[0])
+      return false
+    }
+    if (isWatched(requests)) yield* store.gatherDue(time)
+    // Judged now, because what it expires itself does not count.
+    if (this.#isLate(requests)) return true
+    yield* expiriesOfExec(server, dispatcher, requests.slice(1))
+    return false
+  }
+
+  /** @param isLate whether it is an EXEC that does nothing; undefined if nothing is due, and that is still to be judged */
+  #runEntry(entry: Entry, waiting: Waiting | undefined, time: number, isLate?: boolean): void {
+    if (waiting === undefined) this.#apply(entry, time, isLate)
+    else if (waiting.kind === 'expire') waiting.done(true)
+    else if (waiting.kind === 'request') {
       const { client, args } = waiting
       const run = (): void => this.#runRequest(client, args, time)
       if (!this.#parts.answer(waiting, run)) this.#runFor(client, entry, time)
     } else {
       const { client } = waiting
-      const run = (): void => this.#runExec(waiting, time)
-      if (!this.#parts.answer(waiting, run)) this.#runFor(client, entry, time)
+      const run = (): void => this.#runExec(waiting, time, isLate)
+      if (!this.#parts.answer(waiting, run)) this.#runFor(client, entry, time, isLate)
       waiting.resume()
     }
   }
 
   /** Runs an entry of a client that has gone. */
-  #runFor(client: Client, entry: Entry, time: number): void {
-    this.#apply(entry, time)
+  #runFor(client: Client, entry: Entry, time: number, isLate?: boolean): void {
+    this.#apply(entry, time, isLate)
     if (entry.kind !== 'requests') return
     const requests = isExec(entry.requests) ? entry.requests.slice(1) : entry.requests
     for (const args of requests) this.#parts.dispatcher.noteRun(client, args)
@@ -123,13 +169,13 @@ export class LogRunner {
     }
   }
 
-  #runExec({ client, requests }: WaitingExec, time: number): void {
+  #runExec({ client, requests }: WaitingExec, time: number, isLate?: boolean): void {
     this.#clock.stopAt(time)
     try {
-      const isLate = this.#isLate(requests)
+      const doesNothing = isLate ?? this.#isLate(requests)
       client.watched?.clear()
       client.watched = undefined
-      if (isLate) {
+      if (doesNothing) {
         client.reply.nullArray()
         endTransaction(client)
         return
@@ -141,18 +187,23 @@ export class LogRunner {
     }
   }
 
-  #apply(entry: Entry, time: number): void {
+  /** Runs an entry in silence. That nodes expire is over when {@link #expiriesOf} is. */
+  #apply(entry: Entry, time: number, isLate?: boolean): void {
+    if (entry.kind === 'expire') return
     if (entry.kind !== 'requests' || !isExec(entry.requests)) {
       this.#applier.apply({ ...entry, time })
-    } else if (!this.#isLateAt(entry.requests, time)) {
-      this.#applier.applyTransaction({ time, requests: entry.requests.slice(1) })
+      return
     }
+    const { requests } = entry
+    if (isLate ?? this.#at(time, () => this.#isLate(requests))) return
+    this.#applier.applyTransaction({ time, requests: requests.slice(1) })
   }
 
-  #isLateAt(requests: readonly RequestArguments[], time: number): boolean {
+  /** Does something at a time of the log. */
+  #at<Result>(time: number, action: () => Result): Result {
     this.#clock.stopAt(time)
     try {
-      return this.#isLate(requests)
+      return action()
     } finally {
       this.#clock.goOn()
     }

@@ -1,9 +1,10 @@
 import type { Category } from '../access/categories.ts'
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import type { Expiries } from '../store/expiring-tree.ts'
 import type { Store } from '../store/store.ts'
 import type { Argument, Options } from './arguments/argument.ts'
-import type { Client } from './client.ts'
+import type { Client, ServerContext } from './client.ts'
 import type { ChannelUse, ReachOf } from './command-access.ts'
 
 /** The groups of commands, as COMMAND DOCS names them: Redis's, and `tree`. */
@@ -109,6 +110,18 @@ interface Declaration {
    * @throws CommandError
    */
   checkRoom?(memory: MemoryGauge, request: RequestArguments): void
+  /**
+   * Expires, bit by bit, all the nodes that a call would expire first, if they may be many: no more, no fewer, and in
+   * the same order. A node of a group asks for it before it runs an entry of the log.
+   *
+   * @param options parsed as for `run`
+   * @returns undefined if the call would expire none
+   */
+  expiries?(
+    server: ServerContext,
+    request: readonly string[],
+    options: Options,
+  ): Expiries | undefined
   /** The directive that has to allow the command: one of Redis's protected commands. */
   readonly protectedBy?: 'enable-debug-command'
   /** The line of the audit log that tells of a call that has succeeded. */

@@ -122,6 +122,7 @@ export const renameCommands: readonly Command[] = [
       ['OW', 'update'],
     ],
     args: [KEY, { name: 'newkey', type: 'key' }],
+    expiries: ({ store }, [, from, to]) => store.expiriesOfRename(pathOfKey(from), pathOfKey(to)),
     run: rename,
   },
   {
@@ -138,6 +139,10 @@ export const renameCommands: readonly Command[] = [
       ['OW', 'insert'],
     ],
     args: [KEY, { name: 'newkey', type: 'key' }],
+    expiries: ({ store, keyspace }, [, from, to]) =>
+      keyspace.lookup(to) === undefined
+        ? store.expiriesOfRename(pathOfKey(from), pathOfKey(to))
+        : undefined,
     run: renameIfFree,
   },
 ]

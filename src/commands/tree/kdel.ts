@@ -22,6 +22,10 @@ export const kdelCommands: readonly Command[] = [
       { name: 'dir', type: 'pure-token', token: 'DIR', optional: true },
       { name: 'recursive', type: 'pure-token', token: 'RECURSIVE', optional: true },
     ],
+    expiries({ store }, args, options) {
+      const isEmptied = options.has('dir') && !options.has('recursive')
+      return isEmptied ? store.expiriesIn(args[1]) : undefined
+    },
     run(client, args, options) {
       const dir = options.has('dir')
       const recursive = options.has('recursive')
