@@ -90,6 +90,7 @@ export class Cluster implements Group {
     const { config, logger, store } = server
     this.#parts = parts
     server.pubsub.commonPatterns.most = MAX_COMMON_IN_GROUP
+    server.pubsub.backlog.active = true
     this.#keys = new Keys(config.get('etcd-prefix'))
     this.#etcd = new Etcd({
       endpoints: config.get('etcd-endpoints'),

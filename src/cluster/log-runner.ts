@@ -68,8 +68,8 @@ export class LogRunner {
   /**
    * Begins a batch.
    *
-   * @returns runs its next entry, or expires some of what the entry expires first; false if it has no more. Throws if
-   * this node cannot do what the others do
+   * @returns runs its next entry, or expires some of what the entry expires first, or tells of what the last has done;
+   * false if it has no more. Throws if this node cannot do what the others do
    */
   begin(batch: LoggedBatch): () => boolean {
     const waiting = this.#parts.landed(batch)
@@ -77,7 +77,9 @@ export class LogRunner {
     const entries = new EntryReader(batch.record)
     let position = 0
     let delayed: DelayedEntry | undefined
+    const { backlog } = this.#parts.server.pubsub
     const step = (): boolean => {
+      if (backlog.next()) return true
       let isLate: boolean | undefined
       if (delayed !== undefined) {
         const { time, expiries } = delayed

@@ -75,7 +75,7 @@ export class KeyspaceNotifier {
 
   #publish(event: KeyspaceEvent, path: string): void {
     const key = keyOfPath(path)
-    if (this.#flags.has('K')) this.#pubsub.publish(`${KEYSPACE}${key}`, event, path)
-    if (this.#flags.has('E')) this.#pubsub.publish(`${KEYEVENT}${event}`, key, path)
+    if (this.#flags.has('K')) this.#pubsub.notify(`${KEYSPACE}${key}`, event, path)
+    if (this.#flags.has('E')) this.#pubsub.notify(`${KEYEVENT}${event}`, key, path)
   }
 }

@@ -8,6 +8,7 @@ import type { Value } from '../store/value.ts'
 import { ChannelPatterns } from './channel-patterns.ts'
 import type { CommonPatterns } from './common-patterns.ts'
 import { deliverTo } from './deliver.ts'
+import { PatternBacklog } from './pattern-backlog.ts'
 import type { PatternWork } from './pattern-work.ts'
 import { ShownEvent } from './shown-event.ts'
 import type { Subscriber } from './subscriber.ts'
@@ -37,6 +38,7 @@ export class Subscriptions implements Burst {
   /** The client whose requests are being served. */
   served: Subscriber | undefined
   readonly shown: ShownEvent
+  readonly backlog = new PatternBacklog()
   /** The streams with messages to send at the end of the turn. */
   readonly #gathered = new Set<TreeStream>()
   readonly #onGathered: () => void
@@ -143,10 +145,10 @@ export class Subscriptions implements Burst {
         this.#endTreePatterns = undefined
         for (const listeners of this.#treePatterns.listeners()) cutOff(listeners, error)
       }
-      this.#endTreePatterns = this.#store.hub.addEverywhere(
-        (event) => this.#matchEvent(event),
-        onFailure,
-      )
+      this.#endTreePatterns = this.#store.hub.addEverywhere((event) => {
+        if (this.backlog.active) this.backlog.add(() => this.#matchLater(event))
+        else this.#matchEvent(event)
+      }, onFailure)
     }
     client.limitKept()
   }
@@ -223,6 +225,13 @@ export class Subscriptions implements Burst {
     return count
   }
 
+  /** Like {@link Subscriptions.publish}, of what has happened to a key; later, if many keys are compared with patterns. */
+  notify(channel: string, message: string, path: string): void {
+    if (this.backlog.active && (this.#patterns.size > 0 || !this.backlog.isEmpty)) {
+      this.backlog.add(() => void this.publish(channel, message, path))
+    } else this.publish(channel, message, path)
+  }
+
   /** All channels with subscribers, tree channels included: the same list until one comes or goes. */
   get channels(): readonly string[] {
     const known = this.#list?.deref()
@@ -295,6 +304,15 @@ export class Subscriptions implements Burst {
     if (this.#treePatterns.size > 0) return
     this.#endTreePatterns?.()
     this.#endTreePatterns = undefined
+  }
+
+  /** Does not throw: who misses the event is disconnected. */
+  #matchLater(event: Event): void {
+    try {
+      this.#matchEvent(event)
+    } catch (error) {
+      for (const listeners of this.#treePatterns.listeners()) cutOff(listeners, error)
+    }
   }
 
   #matchEvent(event: Event): void {

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeWithPeer } from '../conformance/peers.ts'
+import { type Group, startGroup } from './group.ts'
+import { type Members, startMembers } from './members.ts'
+
+/** Each is compared with all patterns, which takes about a tenth of a millisecond. */
+const KEYS = 3000
+/** They match nothing, and nothing that they name rules a key out. */
+const DEAR = Array.from({ length: 100 }, (_, i) => `/*[${i}ab][^a-z0-9]`)
+
+describeWithPeer('etcd', 'many patterns in a group', () => {
+  let members: Members
+  let group: Group
+
+  beforeAll(async () => {
+    members = await startMembers(1)
+    group = await startGroup({ on: members, nodes: 1 })
+  })
+  afterAll(async () => {
+    await group.stop()
+    await members.stop()
+  })
+
+  test('others are served while a moved directory is compared with them; all is told, in order', async () => {
+    const client = group.client(group.nodes[0])
+    const fill = client.pipeline()
+    for (let i = 0; i < KEYS; i++) fill.set(`d/${i}`, '')
+    await fill.exec()
+    const [listener, late, other] = [client.duplicate(), client.duplicate(), client.duplicate()]
+    await listener.psubscribe(...DEAR, '/e/*')
+    const told: string[] = []
+    const toldLate: string[] = []
+    let isOver = false
+    const all = new Promise<void>((resolve) => {
+      listener.on('pmessage', (_, key: string) => {
+        if (told.push(key) === KEYS) resolve()
+      })
+    })
+    late.on('pmessage', (_, key: string) => toldLate.push(key))
+    const moved = client.rename('d', 'e')
+    let served = 0
+    const serving = (async () => {
+      await moved
+      // It waits until all has been told.
+      const subscribed = late.psubscribe('/e/*').then(() => told.length)
+      for (; !isOver; served++) await other.ping()
+      return subscribed
+    })()
+    await all
+    isOver = true
+    expect(await serving).toBeGreaterThan(0)
+    expect(served).toBeGreaterThan(3)
+    expect(told.map((key) => Number(key.slice('/e/'.length))).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: KEYS }, (_, i) => i),
+    )
+    await client.set('e/last', '')
+    while (toldLate.length === 0) await other.ping()
+    expect(toldLate).toEqual(['/e/last'])
+    for (const each of [listener, late, other]) each.disconnect()
+  })
+})
