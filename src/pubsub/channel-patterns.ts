@@ -15,6 +15,10 @@ export class ChannelPatterns {
     return this.#all.size
   }
 
+  *listeners(): Iterable<Set<Subscriber>> {
+    for (const { listeners } of this.#all.values()) yield listeners
+  }
+
   /** @param pattern kept, so it must not be cut from a longer string */
   add(pattern: string, client: Subscriber): void {
     let known = this.#all.get(pattern)

@@ -38,7 +38,7 @@ export class Subscriptions implements Burst {
   /** The client whose requests are being served. */
   served: Subscriber | undefined
   readonly shown: ShownEvent
-  readonly backlog = new PatternBacklog()
+  readonly backlog = new PatternBacklog(() => this.#dropMostPatterns())
   /** The streams with messages to send at the end of the turn. */
   readonly #gathered = new Set<TreeStream>()
   readonly #onGathered: () => void
@@ -304,6 +304,21 @@ export class Subscriptions implements Burst {
     if (this.#treePatterns.size > 0) return
     this.#endTreePatterns?.()
     this.#endTreePatterns = undefined
+  }
+
+  #dropMostPatterns(): void {
+    let most: Subscriber | undefined
+    for (const set of [this.#treePatterns, this.#patterns]) {
+      for (const listeners of set.listeners()) {
+        for (const client of listeners) {
+          if (most === undefined || client.patternCount > most.patternCount) most = client
+        }
+      }
+    }
+    if (most === undefined) return
+    const names = [...most.patterns]
+    for (const pattern of names) this.#leavePattern(most, pattern)
+    most.disconnect(`its ${names.length} patterns take too long to be compared with keys`)
   }
 
   /** Does not throw: who misses the event is disconnected. */

@@ -10,8 +10,9 @@ beforeEach(() => {
 
 /** A backlog, and what has been compared. @param ms that each takes */
 function start(ms: number) {
-  const backlog = new PatternBacklog()
+  const late: number[] = []
   const compared: number[] = []
+  const backlog = new PatternBacklog(() => void late.push(compared.length))
   const add = (from: number, count: number): void => {
     for (let i = from; i < from + count; i++) {
       backlog.add(() => {
@@ -20,7 +21,7 @@ function start(ms: number) {
       })
     }
   }
-  return { backlog, compared, add }
+  return { backlog, compared, late, add }
 }
 
 test('what takes little time is compared at once', () => {
@@ -61,4 +62,16 @@ test('many more than may wait are compared in order', () => {
   backlog.finish()
   expect(backlog.isEmpty).toBe(true)
   expect(compared).toEqual(Array.from({ length: 150_000 }, (_, i) => i))
+})
+
+test('every two seconds of it somebody has to go', () => {
+  const { backlog, late, add } = start(100)
+  add(0, 55)
+  while (backlog.next());
+  // The first is compared at once.
+  expect(late).toEqual([21, 41])
+  // What waits anew has two seconds of its own.
+  add(0, 20)
+  backlog.finish()
+  expect(late).toEqual([21, 41])
 })
