@@ -56,19 +56,21 @@ export class PathTree<T> {
    * @param path absolute and clean; kept, so it must not be cut from a longer string
    */
   at(path: string): Place<T> {
-    let place = this.root
+    const way = this.#way
+    let place = this.#leaveWay(path)
     while (place.path.length < path.length) {
+      this.looks++
       const start = firstOffset(place)
       const end = componentEnd(path, start)
       const child = place.children?.get(path.slice(start, end))
       if (child === undefined) {
-        const added = new Place(path, place)
-        hang(added)
-        this.#forgetWay()
-        return added
+        place = new Place(path, place)
+        hang(place)
+      } else {
+        const common = commonEnd(child.path, path, end)
+        place = common === child.path.length ? child : this.#part(child, path, common)
       }
-      const common = commonEnd(child.path, path, end)
-      place = common === child.path.length ? child : this.#part(child, path, common)
+      way.push(place)
     }
     return place
   }
@@ -96,10 +98,7 @@ export class PathTree<T> {
   way(path: string): readonly Place<T>[] {
     const way = this.#way
     if (this.root.children === null) return way
-    const common = commonLength(this.#end, path)
-    while (way.length > 1 && !leadsTo(way[way.length - 1], path, common)) way.pop()
-    this.#end = path
-    let place = way[way.length - 1]
+    let place = this.#leaveWay(path)
     while (place.path.length < path.length) {
       this.looks++
       const next = this.next(place, path)
@@ -110,18 +109,30 @@ export class PathTree<T> {
     return way
   }
 
-  #forgetWay(): void {
-    this.#way.length = 1
-    this.#end = ''
+  /** Leaves the last way where it does not lead to a path. @returns the place to go on from */
+  #leaveWay(path: string): Place<T> {
+    const way = this.#way
+    if (way.length > 1) {
+      const common = commonLength(this.#end, path)
+      while (way.length > 1 && !leadsTo(way[way.length - 1], path, common)) way.pop()
+    }
+    this.#end = path
+    return way[way.length - 1]
+  }
+
+  /** Leaves the last way above a place that is about to be removed, and may be on it. */
+  #leaveWayAbove({ path }: Place<T>): void {
+    const way = this.#way
+    while (way.length > 1 && way[way.length - 1].path.length >= path.length) way.pop()
   }
 
   /** Removes a place, unless it holds something or parts paths, and the place that then parts none. */
   prune(place: Place<T>): void {
-    this.#forgetWay()
     let empty = place
     while (empty.item === undefined && empty.parent !== null) {
       const { parent, children } = empty
       if (children !== null && children.size > 1) return
+      this.#leaveWayAbove(empty)
       if (children !== null) {
         for (const child of children.values()) {
           child.parent = parent
@@ -141,7 +152,6 @@ export class PathTree<T> {
     hang(place)
     below.parent = place
     hang(below)
-    this.#forgetWay()
     this.#onPart?.(place, below)
     return place
   }
@@ -156,7 +166,8 @@ function leadsTo<T>({ path: { length } }: Place<T>, path: string, common: number
 function commonLength(a: string, b: string): number {
   const directory = b.lastIndexOf('/') + 1
   // V8 compares long ones faster than the loop.
-  let at = directory >= MIN_COMPARED && a.startsWith(b.slice(0, directory)) ? directory : 0
+  let at =
+    directory >= MIN_COMPARED && a.slice(0, directory) === b.slice(0, directory) ? directory : 0
   const length = Math.min(a.length, b.length)
   while (at < length && a.charCodeAt(at) === b.charCodeAt(at)) at++
   return at

@@ -91,6 +91,20 @@ describe('PathTree', () => {
     expect(tree.looks).toBeLessThan(5000)
   })
 
+  test('looks for the places on the way once for many paths that are added, and removed, one after the other', () => {
+    const tree = new PathTree<number>()
+    const deep = '/a'.repeat(500)
+    for (let end = 2; end <= deep.length; end += 2) tree.at(deep.slice(0, end)).item = end
+    for (let i = 0; i < 1000; i++) tree.at(`${deep}/${i}`).item = i
+    for (let i = 1000; i < 2000; i++) {
+      const place = tree.at(`${deep}/${i}/x`)
+      expect(place.parent?.path).toBe(deep)
+      tree.prune(place)
+    }
+    expect(tree.looks).toBeLessThan(5000)
+    expect(placesOf(tree.root)).toHaveLength(1500)
+  })
+
   test('removes all places when nothing is kept', () => {
     const tree = new PathTree<number>()
     const paths = ['/a', '/a/b/c', '/a/b/d', '/b/c', '/']
