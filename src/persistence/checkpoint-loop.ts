@@ -192,7 +192,8 @@ export class CheckpointLoop {
     try {
       const strayEvents = await this.#parts.onPrepare(home)
       if (home.isEmpty) this.#whole = true
-      if (this.#whole || this.#changes.replaced) await this.#reclaim()
+      const { needsRemember } = store.history
+      if (this.#whole || this.#changes.replaced || needsRemember) await this.#reclaim()
       place = this.#parts.onBegin()
       checkpoint = new Checkpoint(home.engine, store, this.#changes, home.copy, {
         whole: this.#whole,
@@ -226,7 +227,10 @@ export class CheckpointLoop {
     this.#parts.logger.warn({ directory: home.directory }, 'checkpoints can be written again')
   }
 
-  /** Takes back what directories that were removed have left, so that the whole tree is what is counted. */
+  /**
+   * Takes back what directories that were removed have left, so that the whole tree is what is counted. Has the dropped
+   * events remembered, so that they are written.
+   */
   async #reclaim(): Promise<void> {
     while (this.#parts.store.reclaim(RECLAIM_NODES)) {
       await new Promise<void>((resolve) => setImmediate(resolve))

@@ -142,7 +142,7 @@ export class Checkpoint implements FrozenCopy {
     this.#eventsStart = history.startIndex
     this.#lost = history.lost.flat()
     this.#savedAt = store.clock.now()
-    const droppedUpTo = history.startIndex === 0 ? store.index : history.startIndex - 1
+    const droppedUpTo = history.rememberedUpTo(store.index)
     if (droppedUpTo > copy.placesUpTo || this.whole) {
       this.#places = history.dropped.save()
       this.copy.placesUpTo = droppedUpTo

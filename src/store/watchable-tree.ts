@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from './clock.ts'
 import { type Action, type Event, type NodeExtern, newEvent, represent } from './event.ts'
 import { Guard } from './guard.ts'
-import { MIN_CROWD } from './history/dropped-events.ts'
 import { EventHistory } from './history/event-history.ts'
+import { MIN_CROWD } from './history/path-record.ts'
 import { IndexWait, IndexWaits } from './index-waits.ts'
 import { checkDepth, cleanPath, ownCopy } from './path.ts'
 import { Stats } from './stats.ts'
@@ -15,6 +15,9 @@ import { Tree } from './tree/tree.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { VisiblePaths } from './tree/visible-paths.ts'
 import { type Listener, type OnFailure, type Watcher, WatcherHub } from './watcher-hub.ts'
+
+/** The most dropped events that are remembered between two readings of the clock. */
+const REMEMBER_STEP = 1024
 
 /** The number of nodes of removed directories that each write reclaims. */
 const RECLAIM_STEP = 64
@@ -200,11 +203,11 @@ export class WatchableTree {
    * The first event, at or after an index, that a watcher of the path would see. A slow reader asks
    * for one after the other.
    *
+   * @param limit the most events that are looked at; see {@link EventHistory.stoppedAt}
    * @throws StoreError EVENTINDEXCLEARED if it has been dropped
    */
-  findEvent(path: string, recursive: boolean, since: number): Event | undefined {
-    if (since > this.index) return undefined
-    return this.#history.find(path, recursive, since, this.index)
+  findEvent(path: string, recursive: boolean, since: number, limit?: number): Event | undefined {
+    return this.#history.find(path, recursive, since, this.index, limit)
   }
 
   /**
@@ -255,12 +258,16 @@ export class WatchableTree {
 
   /** Whether {@link reclaim} has something to do. */
   get needsReclaim(): boolean {
-    return this.tree.needsReclaim
+    return this.tree.needsReclaim || this.#history.needsRemember
   }
 
-  /** See {@link Tree.reclaim}. Every write does a little of it; a server does the rest when idle. */
+  /**
+   * See {@link Tree.reclaim}. Every write does a little of it; a server does the rest when idle. Has some dropped events
+   * remembered, too.
+   */
   reclaim(limit: number): boolean {
-    return this.tree.reclaim(limit)
+    const left = this.tree.reclaim(limit)
+    return this.#history.remember(Math.min(limit, REMEMBER_STEP)) || left
   }
 
   /**

@@ -44,7 +44,7 @@ test.each(['stopped', 'killed'])(
     first.store.set('/large', toValue('x'.repeat(100_000)))
     await first.persistence.close(false)
     const marker = JSON.parse(readFileSync(join(treeOf(directory), 'KTREE'), 'utf8'))
-    expect(marker.format).toBe(2)
+    expect(marker.format).toBe(3)
     const second = await keep({ directory, watchHistory: 50 })
     expect(contentOf(second.store)).toEqual(contentOf(first.store))
     await second.persistence.close(true)

@@ -1,6 +1,15 @@
 import { type Event, keyOf, removesDirectory } from '../event.ts'
-import { lastHidden } from '../path.ts'
+import { lastHidden, ownCopy } from '../path.ts'
 import { keptName } from '../tree/kept-name.ts'
+import {
+  componentEnd,
+  forEachRecord,
+  loadRecord,
+  MIN_CROWD,
+  type PathRecord,
+  recordOf,
+  savedRecord,
+} from './path-record.ts'
 
 /**
  * If there are more paths, the older half of them is folded into their directories. Folding this
@@ -9,28 +18,12 @@ import { keptName } from '../tree/kept-name.ts'
 const MAX_PATHS = 16_384
 /** The most bytes that the names of those paths may have together. */
 const MAX_NAME_BYTES = 8 * 1024 * 1024
-/** Of a longer path only these levels are remembered, so that every event takes a bounded time. */
-const MAX_LEVELS = 64
-/** A directory becomes crowded when this number of names in it have had events. */
-export const MIN_CROWD = 4096
-/** A directory stays crowded for this number of events. */
-const CROWDED_EVENTS = 262_144
+/** An event goes down to this number of remembered paths above it, so that each takes a bounded time. */
+const MAX_ABOVE = 64
+/** More crowds at a time are found anew. */
+const MAX_CROWDS = 64
 
-class PathRecord {
-  /** The last dropped event at this very path. */
-  last = 0
-  /** The last dropped event below this path that a recursive watcher here would have seen. */
-  below = 0
-  /** The last dropped removal of a directory at this path. */
-  removed = 0
-  /** The last dropped event at any lower path that is no longer remembered by itself. */
-  folded = 0
-  /** The last dropped event here or anywhere below, including behind hidden components. */
-  newest = 0
-  children: Map<string, Remembered> | null = null
-  /** The number of events for which the directory is still crowded. */
-  crowded = 0
-}
+const SLASH = 47
 
 /** A crowded directory, with the records that {@link DroppedEvents.addCrowded} has to update. */
 interface Crowd {
@@ -45,25 +38,21 @@ interface Crowd {
 }
 
 /**
- * The memory of a path: a record or, if the record would tell only `last`, just that index. Most
- * paths are files, and a record for each would live just long enough to be moved to the garbage
- * collector's old objects.
- */
-type Remembered = PathRecord | number
-
-/**
  * Remembers only the path and the index of each event that the history has dropped. A watcher is
  * refused if and only if an event that it would have seen was dropped; a quiet key can be watched
  * from an index long past.
  *
  * Memory is bounded: if there are too many paths, the older half is folded. A directory remembers
  * of its folded paths only that there was an event at one of them. A watcher of such a path may be
- * refused without need. So may one of a path with more than {@link MAX_LEVELS} levels.
+ * refused without need. So may one of a path below more than {@link MAX_ABOVE} remembered ones.
+ *
+ * There are records only where something was dropped, and where such paths part: a path of many levels costs
+ * one or two, however many directories of its own it has.
  *
  * Problem: with more than {@link MIN_CROWD} busy files in one directory, every write would remember
  * a name that is soon folded again.
  *
- * Trick: such a directory is crowded. For the next {@link CROWDED_EVENTS} events its names are not
+ * Trick: such a directory is crowded. For a quarter of a million events its names are not
  * remembered, as if folded at once. A crowd has a number, which the directory's node in the tree
  * keeps. Given the number, {@link DroppedEvents.addCrowded} updates the crowd's records without
  * reading the key.
@@ -78,7 +67,7 @@ type Remembered = PathRecord | number
  */
 export class DroppedEvents {
   readonly #maxPaths: number
-  #root = new PathRecord()
+  #root = recordOf(0)
   #paths = 0
   #bytes = 0
   #crowds: Crowd[] = []
@@ -106,19 +95,21 @@ export class DroppedEvents {
     const above: PathRecord[] = []
     let record = this.#root
     let visibleFrom = 0
-    for (let start = 1; start < path.length; ) {
-      const slash = path.indexOf('/', start)
-      const end = slash === -1 ? path.length : slash
+    for (let start = 1; start < path.length; start++) {
+      const end = componentEnd(path, start)
       const child = record.children?.get(path.slice(start, end))
       if (typeof child !== 'object') return 0
+      const way = end + child.rest.length
+      if (endOfWay(child.rest, path, end) < way) return 0
       above.push(record)
       if (start <= hidden) visibleFrom = above.length
       record = child
-      start = end + 1
+      start = way
     }
     if (record.crowded === 0) return 0
     const known = this.#crowds.findIndex((crowd) => crowd.record === record)
     if (known !== -1) return this.#firstCrowd + known
+    if (this.#crowds.length === MAX_CROWDS) this.#forgetCrowds()
     this.#crowds.push({ record, above, visibleFrom })
     return this.#firstCrowd + this.#crowds.length - 1
   }
@@ -138,6 +129,7 @@ export class DroppedEvents {
     if (crowd < this.#firstCrowd) return false
     const { record, above, visibleFrom } = this.#crowds[crowd - this.#firstCrowd]
     if (!addIfCrowded(record, index)) return false
+    record.below = index
     for (let i = 0; i < above.length; i++) {
       above[i].newest = index
       if (i >= visibleFrom) above[i].below = index
@@ -148,50 +140,83 @@ export class DroppedEvents {
   /** Remembers an event that leaves the history. */
   add(event: Event): void {
     // No watcher is shown a refresh, so none can miss it.
-    if (!event.refresh) this.#add(keyOf(event), event.index, removesDirectory(event))
+    if (!event.refresh) this.addAt(keyOf(event), event.index, removesDirectory(event))
   }
 
-  #add(key: string, index: number, removesDirectory: boolean): void {
+  /** Like {@link add}; for an event that is no refresh. */
+  addAt(key: string, index: number, removesDirectory: boolean): void {
     let record = this.#root
     // The most frequent case: many keys, all in the root.
     if (key.length > 1 && addIfCrowded(record, index)) return
     // Watchers above a hidden component do not see events behind it.
     const hidden = lastHidden(key)
-    let levels = 0
-    for (let start = 1; start < key.length; ) {
-      const slash = key.indexOf('/', start)
-      const end = slash === -1 ? key.length : slash
+    let above = 0
+    for (let start = 1; start < key.length; start++) {
       record.newest = index
-      if (levels++ === MAX_LEVELS) {
+      if (start > hidden) record.below = index
+      if (addIfCrowded(record, index)) return
+      if (above++ === MAX_ABOVE) {
         record.folded = index
-        this.#limit()
         return
       }
-      if (start > hidden) record.below = index
+      const end = componentEnd(key, start)
       const name = key.slice(start, end)
       const known = record.children?.get(name)
-      if (known === undefined && !this.#makeRoom(record, name)) {
-        record.folded = index
+      if (known === undefined) {
+        if (this.#makeRoom(record, key.length - start)) {
+          const isFile = end === key.length && !removesDirectory
+          const child = isFile ? index : recordOf(index)
+          if (typeof child === 'object') {
+            child.rest = ownCopy(key.slice(end))
+            if (removesDirectory) child.removed = index
+          }
+          record.children ??= new Map()
+          record.children.set(keptName(name), child)
+          this.#limit()
+        } else record.folded = index
         return
       }
-      record.children ??= new Map()
-      if (end === key.length && typeof known !== 'object' && !removesDirectory) {
-        record.children.set(known === undefined ? keptName(name) : name, index)
-        this.#limit()
-        return
+      if (typeof known === 'object') {
+        record = known.rest === '' ? known : this.#commonRecord(record, name, known, key, end)
+      } else {
+        if (end === key.length && !removesDirectory) {
+          record.children?.set(name, index)
+          return
+        }
+        const child = recordOf(known)
+        record.children?.set(name, child)
+        record = child
       }
-      let child = known
-      if (typeof child !== 'object') {
-        child = recordOf(child ?? 0)
-        record.children.set(known === undefined ? keptName(name) : name, child)
-      }
-      record = child
-      if (end < key.length && addIfCrowded(record, index)) return
-      start = end + 1
+      start = end + record.rest.length
     }
     record.last = record.newest = index
     if (removesDirectory) record.removed = index
     this.#limit()
+  }
+
+  /**
+   * The record of what a path has in common with the way to a child. If the path leaves the way before the child, a
+   * record is made there.
+   *
+   * @param end where the component of the path ends by which the child is found
+   */
+  #commonRecord(
+    parent: PathRecord,
+    name: string,
+    child: PathRecord,
+    path: string,
+    end: number,
+  ): PathRecord {
+    const common = endOfWay(child.rest, path, end) - end
+    if (common === child.rest.length) return child
+    // What a crowd knows of the records above it would no longer be all.
+    if (this.#crowds.some(({ record, above }) => record === child || above.includes(child))) {
+      this.#forgetCrowds()
+    }
+    const between = child.part(common)
+    parent.children?.set(name, between)
+    this.#paths++
+    return between
   }
 
   /** Remembers that all events up to an index were dropped at unknown paths. */
@@ -208,13 +233,21 @@ export class DroppedEvents {
     // The records use 0 for "never".
     if (since < 1) return this.hasSince(path, recursive, 1)
     let record = this.#root
-    if (path !== '/') {
-      for (const component of path.slice(1).split('/')) {
-        if (record.folded >= since || record.removed >= since) return true
-        const child = record.children?.get(component)
-        if (child === undefined) return false
-        record = typeof child === 'number' ? recordOf(child) : child
+    for (let start = 1; start < path.length; start++) {
+      if (record.folded >= since || record.removed >= since) return true
+      const end = componentEnd(path, start)
+      const child = record.children?.get(path.slice(start, end))
+      if (child === undefined) return false
+      if (typeof child === 'number') return end === path.length && child >= since
+      const { rest } = child
+      const common = endOfWay(rest, path, end)
+      if (common < end + rest.length) {
+        // The path leaves the way to the child, or ends on it.
+        if (common < path.length || !recursive || rest.includes('/_', common - end)) return false
+        return child.last >= since || child.below >= since
       }
+      record = child
+      start = common
     }
     if (record.last >= since) return true
     return recursive && (record.below >= since || record.folded >= since)
@@ -235,20 +268,21 @@ export class DroppedEvents {
 
   clone(): DroppedEvents {
     const copy = new DroppedEvents(this.#maxPaths)
-    copy.#root = cloneRecord(this.#root)
+    copy.#root = this.#root.clone()
     copy.#paths = this.#paths
     copy.#bytes = this.#bytes
     return copy
   }
 
-  /** Counts a new name in a directory. @returns false if the directory has become crowded */
-  #makeRoom(record: PathRecord, name: string): boolean {
+  /** Counts a new path in a directory. @returns false if the directory has become crowded */
+  #makeRoom(record: PathRecord, bytes: number): boolean {
     if (record.children !== null && record.children.size >= MIN_CROWD) {
-      this.#crowd(record)
+      record.crowd()
+      this.#count()
       return false
     }
     this.#paths++
-    this.#bytes += name.length
+    this.#bytes += bytes
     return true
   }
 
@@ -256,32 +290,32 @@ export class DroppedEvents {
     while (this.#paths > this.#maxPaths || this.#bytes > MAX_NAME_BYTES) this.#fold()
   }
 
-  /** Makes a directory crowded: folds all its names. */
-  #crowd(record: PathRecord): void {
-    foldBelow(record, Number.POSITIVE_INFINITY)
-    record.crowded = CROWDED_EVENTS
-    this.#count()
-  }
-
   /** Folds the older half of the paths, each with all below it, into the directory above. */
   #fold(): void {
-    const newest: number[] = []
-    forEach(this.#root, '', (remembered) => newest.push(newestOf(remembered)))
-    newest.sort((a, b) => a - b)
-    foldBelow(this.#root, newest[newest.length >> 1])
+    const newest = new Float64Array(this.#paths + 1)
+    let count = 0
+    forEachRecord(this.#root, 0, (index) => {
+      newest[count++] = index
+    })
+    newest.sort()
+    this.#root.fold(newest[newest.length >> 1])
     this.#count()
   }
 
   /** Counts the paths anew after a fold, which may have removed records of crowds. */
   #count(): void {
-    this.#firstCrowd += this.#crowds.length
-    this.#crowds = []
+    this.#forgetCrowds()
     this.#paths = -1
     this.#bytes = 0
-    forEach(this.#root, '', (_, name) => {
+    forEachRecord(this.#root, 0, (_, length) => {
       this.#paths++
-      this.#bytes += name.length
+      this.#bytes += length
     })
+  }
+
+  #forgetCrowds(): void {
+    this.#firstCrowd += this.#crowds.length
+    this.#crowds = []
   }
 }
 
@@ -294,74 +328,24 @@ function addIfCrowded(record: PathRecord, index: number): boolean {
   return true
 }
 
-function foldBelow(record: PathRecord, upTo: number): void {
-  if (record.children === null) return
-  for (const [name, child] of record.children) {
-    const newest = newestOf(child)
-    if (newest > upTo) {
-      if (typeof child === 'object') foldBelow(child, upTo)
-      continue
-    }
-    record.folded = Math.max(record.folded, newest)
-    record.children.delete(name)
+/**
+ * Where a path leaves the way to a record, or the way ends, in whole components.
+ *
+ * @param start where the rest of the way begins in the path
+ */
+function endOfWay(rest: string, path: string, start: number): number {
+  const end = start + rest.length
+  // V8 compares a slice faster than the loop.
+  if (path.length <= end || path.charCodeAt(end) === SLASH) {
+    if (path.slice(start, end) === rest) return end
   }
-  if (record.children.size === 0) record.children = null
-}
-
-function newestOf(remembered: Remembered): number {
-  return typeof remembered === 'number' ? remembered : remembered.newest
-}
-
-/** A record that has only the last event at its very path; 0 means that there was none. */
-function recordOf(last: number): PathRecord {
-  const record = new PathRecord()
-  record.last = record.newest = last
-  return record
-}
-
-function forEach(
-  remembered: Remembered,
-  name: string,
-  visit: (remembered: Remembered, name: string) => void,
-): void {
-  visit(remembered, name)
-  if (typeof remembered === 'number' || remembered.children === null) return
-  for (const [childName, child] of remembered.children) forEach(child, childName, visit)
-}
-
-type SavedRecord = [number, number, number, number, number, ...(string | SavedRecord)[]]
-
-/** A record as an array: its five indexes, then the name and the record of each child in turn. */
-function savedRecord(remembered: Remembered): SavedRecord {
-  if (typeof remembered === 'number') return [remembered, 0, 0, 0, remembered]
-  const { last, below, removed, folded, newest } = remembered
-  const saved: SavedRecord = [last, below, removed, folded, newest]
-  for (const [name, child] of remembered.children ?? []) saved.push(name, savedRecord(child))
-  return saved
-}
-
-function loadRecord(saved: unknown): PathRecord {
-  if (!Array.isArray(saved) || saved.length < 5 || saved.length % 2 !== 1)
-    throw new Error('not a record of a path')
-  const record = new PathRecord()
-  const indexes = saved.slice(0, 5)
-  if (!indexes.every(Number.isSafeInteger)) throw new Error('not a record of a path')
-  ;[record.last, record.below, record.removed, record.folded, record.newest] = indexes
-  for (let i = 5; i < saved.length; i += 2) {
-    if (typeof saved[i] !== 'string') throw new Error('a path without a name')
-    record.children ??= new Map()
-    record.children.set(saved[i], loadRecord(saved[i + 1]))
+  let common = start
+  for (let at = start; at < end && at < path.length; at++) {
+    const char = path.charCodeAt(at)
+    if (char !== rest.charCodeAt(at - start)) return common
+    if (char === SLASH) common = at
   }
-  return record
-}
-
-function cloneRecord(record: PathRecord): PathRecord {
-  const copy = Object.assign(new PathRecord(), record)
-  if (record.children !== null) {
-    copy.children = new Map()
-    for (const [name, child] of record.children) {
-      copy.children.set(name, typeof child === 'number' ? child : cloneRecord(child))
-    }
-  }
-  return copy
+  // One of the two ends here, and the other goes on.
+  const next = path.length < end ? rest.charCodeAt(path.length - start) : path.charCodeAt(end)
+  return next === SLASH ? Math.min(end, path.length) : common
 }

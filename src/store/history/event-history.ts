@@ -4,6 +4,7 @@ import type { Value } from '../value.ts'
 import { DroppedEvents } from './dropped-events.ts'
 import { EventLookup } from './event-lookup.ts'
 import { LargeMemory } from './large-memory.ts'
+import { LeavingEvents } from './leaving-events.ts'
 import { ownKey } from './own-key.ts'
 import { isWatched } from './watched.ts'
 
@@ -15,6 +16,12 @@ const SEARCHES_PER_TRY = 1000
 
 /** In a history that has so many events, each has a key of its own. */
 const MANY_EVENTS = 4096
+
+/** A write, or a watcher that asks, has the paths of this number of dropped events remembered at once. */
+const REMEMBERED_AT_ONCE = 4096
+
+/** And where more wait for that, each write of this number. */
+const REMEMBERED_PER_WRITE = 16
 
 /**
  * Values that events share count once as memory, but a checkpoint, KSAVE, and a server that starts have them
@@ -54,10 +61,15 @@ export class EventHistory {
   readonly #memory = new LargeMemory()
   #lastIndex = 0
   #dropped = new DroppedEvents()
+  /** Dropped after those. */
+  #leaving = new LeavingEvents()
   /** Finds events for those who resume, if many do. */
   #lookup: EventLookup | undefined
   /** How many events were gone through since the lookup was last of use. */
   #searched = 0
+  /** How many events were gone through in all. */
+  looks = 0
+  #stoppedAt = 0
   /** How many events were added since the lookup was made, and since it was last used. */
   #addedToLookup = 0
   #addedSinceUse = 0
@@ -121,15 +133,24 @@ export class EventHistory {
   /**
    * The first event kept, at or after an index, that a watcher of `path` sees.
    *
+   * @param limit the most events that are looked at; see {@link stoppedAt}
    * @throws StoreError EVENTINDEXCLEARED if an event that the watcher would have seen was dropped
    */
-  find(path: string, recursive: boolean, since: number, storeIndex: number): Event | undefined {
+  find(
+    path: string,
+    recursive: boolean,
+    since: number,
+    storeIndex: number,
+    limit = Number.POSITIVE_INFINITY,
+  ): Event | undefined {
+    this.#stoppedAt = 0
+    if (since > storeIndex) return undefined
     this.assertKept(path, recursive, since, storeIndex)
     if (since > this.#lastIndex) return undefined
     if (this.#lookup === undefined && this.#searched > SEARCHES_PER_LOOKUP * this.#size) {
       this.#makeLookup()
     }
-    if (this.#lookup === undefined) return this.#search(path, recursive, since)
+    if (this.#lookup === undefined) return this.#search(path, recursive, since, limit)
     this.#addedSinceUse = 0
     const from = Math.max(since, this.startIndex)
     const index = this.#lookup.first(path, recursive, from)
@@ -144,7 +165,9 @@ export class EventHistory {
     const start = this.startIndex
     if (!this.#followsLost(since)) {
       if (since >= start && this.#size > 0) return
-      if (!this.#dropped.hasSince(path, recursive, since)) return
+      if (!this.#leaving.isEmpty) this.remember(REMEMBERED_AT_ONCE)
+      const isRemembered = this.#leaving.isEmpty || since > this.#leaving.lastIndex
+      if (isRemembered && !this.#dropped.hasSince(path, recursive, since)) return
     }
     const cause = `the requested history has been cleared [${start}/${since}]`
     throw new StoreError(401, cause, storeIndex)
@@ -188,9 +211,32 @@ export class EventHistory {
     this.#lost.push([from, upTo])
   }
 
-  /** The memory of the events that were dropped. */
+  /** The memory of the events that were dropped, up to {@link rememberedUpTo}. */
   get dropped(): DroppedEvents {
     return this.#dropped
+  }
+
+  /** Up to this index, {@link dropped} knows of all events that are not kept. @param storeIndex the store's index */
+  rememberedUpTo(storeIndex: number): number {
+    if (!this.#leaving.isEmpty) return this.#leaving.firstIndex - 1
+    return this.#size === 0 ? storeIndex : this.startIndex - 1
+  }
+
+  /** Whether {@link remember} has something to do. */
+  get needsRemember(): boolean {
+    return !this.#leaving.isEmpty
+  }
+
+  /**
+   * Remembers where events were that have been dropped. Every write does a little of it; a server does the rest when
+   * idle.
+   *
+   * @param limit the most events
+   * @returns whether some are left
+   */
+  remember(limit: number): boolean {
+    this.#leaving.moveTo(this.#dropped, limit)
+    return !this.#leaving.isEmpty
   }
 
   /** Makes an empty history remember the events that another one had dropped. */
@@ -221,16 +267,33 @@ export class EventHistory {
     if (this.#limits.isShared !== true) for (const event of this) copy.#memory.holdAll(event)
     copy.#lastIndex = this.#lastIndex
     copy.#dropped = this.#dropped.clone()
+    copy.#leaving = this.#leaving.clone()
     copy.#lost = [...this.#lost]
     return copy
   }
 
-  #search(path: string, recursive: boolean, since: number): Event | undefined {
+  /** The index of the event at which the last {@link find} had to stop; 0 if it did not have to. */
+  get stoppedAt(): number {
+    return this.#stoppedAt
+  }
+
+  /** How many events a {@link find} from an index on looks at. */
+  looksFrom(since: number): number {
+    return this.#lookup === undefined ? this.#size - this.#position(since) : 0
+  }
+
+  #search(path: string, recursive: boolean, since: number, limit: number): Event | undefined {
     const from = this.#position(since)
+    const end = Math.min(this.#size, from + limit)
     let i = from
-    while (i < this.#size && !isWatched(this.#at(i), path, recursive)) i++
+    while (i < end && !isWatched(this.#at(i), path, recursive)) i++
     this.#searched += i - from
-    return i < this.#size ? this.#at(i) : undefined
+    this.looks += i - from
+    if (i === this.#size) return undefined
+    const event = this.#at(i)
+    if (i < end) return event
+    this.#stoppedAt = event.index
+    return undefined
   }
 
   #makeLookup(): void {
@@ -266,6 +329,8 @@ export class EventHistory {
 
   /** @param coming how many events are about to be added: their bytes count already */
   #trim(coming: number): void {
+    if (!this.#leaving.isEmpty) this.remember(REMEMBERED_PER_WRITE)
+    let atOnce = this.#leaving.isEmpty ? REMEMBERED_AT_ONCE : 0
     while (
       this.#size > 0 &&
       (this.#size + coming > this.#limits.events ||
@@ -280,7 +345,8 @@ export class EventHistory {
       this.#front = (place + 1) & (this.#ring.length - 1)
       this.#size--
       const crowd = this.#crowds[place]
-      if (crowd === 0 || !this.#dropped.addCrowded(crowd, this.#indexes[place])) {
+      if (atOnce-- <= 0) this.#leaving.push(event)
+      else if (crowd === 0 || !this.#dropped.addCrowded(crowd, this.#indexes[place])) {
         this.#dropped.add(event)
       }
     }

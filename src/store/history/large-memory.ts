@@ -39,29 +39,30 @@ export class LargeMemory {
 
   /** Counts the values of an event. */
   holdAll(event: Event): void {
-    for (const value of largeValuesOf(event)) this.hold(value, event.index)
+    const { index, overwrite } = event
+    const value = overwrite === undefined ? event.node.value : overwrite.value
+    const prevValue = overwrite === undefined ? event.prevNode?.value : overwrite.prevValue
+    if (typeof value === 'object') this.hold(value, index)
+    if (typeof prevValue === 'object') this.hold(prevValue, index)
   }
 
   /** No longer counts the oldest event. @returns how many bytes it alone has kept alive */
   releaseAll(event: Event): number {
+    const { index, overwrite } = event
+    const value = overwrite === undefined ? event.node.value : overwrite.value
+    const prevValue = overwrite === undefined ? event.prevNode?.value : overwrite.prevValue
     let bytes = 0
-    for (const { buffer, length } of largeValuesOf(event)) {
-      this.#length -= length
-      const memory = buffer as HeldMemory
-      if (memory[this.#lastIndex] !== event.index) continue
-      memory[this.#lastIndex] = 0
-      this.#count--
-      bytes += memory.byteLength
-    }
+    if (typeof value === 'object') bytes += this.#release(value, index)
+    if (typeof prevValue === 'object') bytes += this.#release(prevValue, index)
     return bytes
   }
-}
 
-function largeValuesOf(event: Event): Buffer[] {
-  const { overwrite } = event
-  const values =
-    overwrite === undefined
-      ? [event.node.value, event.prevNode?.value]
-      : [overwrite.value, overwrite.prevValue]
-  return values.filter((value) => typeof value === 'object')
+  #release({ buffer, length }: Buffer, index: number): number {
+    this.#length -= length
+    const memory = buffer as HeldMemory
+    if (memory[this.#lastIndex] !== index) return 0
+    memory[this.#lastIndex] = 0
+    this.#count--
+    return memory.byteLength
+  }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
-import type { Event } from '../../../src/store/event.ts'
+import { type Event, keyOf } from '../../../src/store/event.ts'
 import { DroppedEvents } from '../../../src/store/history/dropped-events.ts'
 import { isWatched } from '../../../src/store/history/watched.ts'
 import { Store } from '../../../src/store/store.ts'
@@ -12,6 +12,12 @@ function event(key: string, index: number): Event {
   const node = { key, dir: false, value: '', modifiedIndex: index, createdIndex: index }
   const rest = { expiration: undefined, ttl: undefined, nodes: undefined }
   return { action: 'set', node: { ...node, ...rest }, prevNode: undefined, index, refresh: false }
+}
+
+/** An event that removes a directory. */
+function removal(key: string, index: number): Event {
+  const node = { ...event(key, index).node, dir: true, value: undefined }
+  return { ...event(key, index), action: 'delete', node, prevNode: node }
 }
 
 /** All events of a store, whatever its own history keeps. */
@@ -86,18 +92,84 @@ describe('DroppedEvents', () => {
     expect(dropped.hasSince('/elsewhere', true, 1)).toBe(false)
   })
 
-  test('remembers a bounded part of a path with many levels, and errs on the safe side', () => {
+  test('knows the same of long ways on which paths part', () => {
+    const part = fc.constantFrom('a', 'b', '_h', 'a name that is longer than others')
+    const longPaths = fc
+      .array(part, { minLength: 1, maxLength: 8 })
+      .map((parts) => `/${parts.join('/')}`)
+    const drops = fc.array(fc.tuple(longPaths, fc.boolean()), { maxLength: 30 })
+    fc.assert(
+      fc.property(
+        drops,
+        fc.array(longPaths, { minLength: 20, maxLength: 20 }),
+        (dropped, asked) => {
+          const events = dropped.map(([key, removes], i) =>
+            removes ? removal(key, i + 1) : event(key, i + 1),
+          )
+          const history = new DroppedEvents()
+          for (const one of events) history.add(one)
+          const loaded = DroppedEvents.load(history.save())
+          expect(history.paths).toBeLessThanOrEqual(2 * events.length)
+          for (const path of [...asked, ...events.map(keyOf), '/']) {
+            for (const recursive of [false, true]) {
+              const last = events.findLast((one) => isWatched(one, path, recursive))?.index ?? 0
+              for (const known of [history, history.clone(), loaded]) {
+                expect(known.hasSince(path, recursive, Math.max(last, 1))).toBe(last > 0)
+                expect(known.hasSince(path, recursive, last + 1)).toBe(false)
+              }
+            }
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('remembers one or two paths of an event, however many levels its own directories have', () => {
+    const dropped = new DroppedEvents()
+    const levels = '/d'.repeat(1000)
+    for (let i = 1; i <= 100; i++) dropped.add(event(`/${i}${levels}/x`, i))
+    expect(dropped.paths).toBe(100)
+    for (let i = 1; i <= 100; i++) dropped.add(event(`/${i}${levels}/y`, 100 + i))
+    expect(dropped.paths).toBe(300)
+    expect(dropped.hasSince(`/7${levels}/x`, false, 7)).toBe(true)
+    expect(dropped.hasSince(`/7${levels}/x`, false, 8)).toBe(false)
+    expect(dropped.hasSince(`/7${levels.slice(1000)}`, true, 107)).toBe(true)
+    expect(dropped.hasSince(`/7${levels.slice(1000)}`, true, 108)).toBe(false)
+  })
+
+  test('goes down to a bounded number of paths for an event, and errs on the safe side', () => {
     const dropped = new DroppedEvents()
     const deep = '/d'.repeat(1000)
-    dropped.add(event(`${deep}/x`, 1))
-    dropped.add(event(`${deep}/x`, 2))
+    for (let level = 1; level <= 1000; level++) dropped.add(event(deep.slice(0, 2 * level), level))
     expect(dropped.paths).toBeLessThan(100)
-    expect(dropped.hasSince(`${deep}/x`, false, 2)).toBe(true)
-    expect(dropped.hasSince(`${deep}/other`, false, 2)).toBe(true)
-    expect(dropped.hasSince(deep.slice(0, 20), true, 2)).toBe(true)
-    expect(dropped.hasSince(deep.slice(0, 20), false, 1)).toBe(false)
-    expect(dropped.hasSince(`${deep}/x`, false, 3)).toBe(false)
+    expect(dropped.hasSince(deep, false, 1000)).toBe(true)
+    expect(dropped.hasSince(`${deep}/other`, false, 1000)).toBe(true)
+    expect(dropped.hasSince(deep.slice(0, 20), true, 1000)).toBe(true)
+    expect(dropped.hasSince(deep.slice(0, 20), false, 11)).toBe(false)
+    expect(dropped.hasSince(deep, false, 1001)).toBe(false)
     expect(dropped.hasSince('/d/e', true, 1)).toBe(false)
+  })
+
+  test('tells watchers above a crowd of its events, also where paths have parted since', () => {
+    const dropped = new DroppedEvents()
+    let index = 0
+    for (let i = 0; i < 5000; i++) dropped.add(event(`/a/b/c/${i}`, ++index))
+    const crowd = dropped.crowdOf('/a/b/c')
+    expect(dropped.addCrowded(crowd, ++index)).toBe(true)
+    expect(dropped.hasSince('/a/b', true, index)).toBe(true)
+    dropped.add(event('/a/x', ++index))
+    const late = event('/a/b/c/1', ++index)
+    if (!dropped.addCrowded(crowd, late.index)) dropped.add(late)
+    for (const path of ['/', '/a', '/a/b', '/a/b/c']) {
+      expect(dropped.hasSince(path, true, index)).toBe(true)
+      expect(dropped.hasSince(path, true, index + 1)).toBe(false)
+    }
+    expect(dropped.addCrowded(dropped.crowdOf('/a/b/c'), ++index)).toBe(true)
+    expect(dropped.hasSince('/a', true, index)).toBe(true)
+    dropped.add(event('/a/b/c/_hidden', ++index))
+    expect(dropped.hasSince('/a/b', true, index)).toBe(false)
+    expect(dropped.hasSince('/a/b/c/_hidden', false, index)).toBe(true)
   })
 
   test('takes a directory as a whole for a while when too many names in it had events', () => {

@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { StoreError } from '../../../src/store/errors.ts'
 import type { Event } from '../../../src/store/event.ts'
+import { DroppedEvents } from '../../../src/store/history/dropped-events.ts'
 import { EventHistory } from '../../../src/store/history/event-history.ts'
 import { EventLookup } from '../../../src/store/history/event-lookup.ts'
 import { isWatched } from '../../../src/store/history/watched.ts'
@@ -61,6 +62,74 @@ describe('EventHistory', () => {
     for (let index = 11; index <= 20; index++) history.add(event(index))
     expect(indexes(history)).toEqual([15, 16, 17, 18, 19, 20])
     expect(history.limits.events).toBe(6)
+  })
+
+  describe('where one event takes the room of very many', () => {
+    const deep = '/d'.repeat(60)
+    const count = 30_000
+
+    function filled(): EventHistory {
+      const history = new EventHistory({ events: count, bytes: 20_000_000 })
+      for (let index = 1; index < count; index++) {
+        history.add(event(index, `/${index % 2000}${deep}/${index % 3}`))
+      }
+      history.add({ ...event(count, '/d'), refresh: true })
+      return history
+    }
+
+    /** Whether a watcher is let in that wants an index. */
+    function isKept(history: EventHistory, path: string, since: number): boolean {
+      try {
+        history.assertKept(path, true, since, count + 1)
+        return true
+      } catch {
+        return false
+      }
+    }
+
+    test('does not remember all that leave at once, and knows of all of them', () => {
+      const adds = vi.spyOn(DroppedEvents.prototype, 'addAt')
+      const history = filled()
+      history.add(event(count + 1, '/big', 'x'.repeat(30_000_000)))
+      expect(indexes(history)).toEqual([count + 1])
+      expect(adds.mock.calls.length).toBeLessThan(5000)
+      expect(history.needsRemember).toBe(true)
+      expect(history.rememberedUpTo(count + 1)).toBe(adds.mock.calls.length)
+      const copy = history.clone()
+      // They are refused, although theirs may be a quiet path.
+      expect(isKept(history, '/quiet', 1)).toBe(false)
+      expect(isKept(history, '/quiet', count)).toBe(true)
+      expect(isKept(history, '/quiet', count + 1)).toBe(true)
+      expect(adds.mock.calls.length).toBeLessThan(15_000)
+      // Each write remembers more than one.
+      let writes = 0
+      for (let index = count + 2; history.needsRemember; index++) {
+        history.add(event(index, '/quiet/a'))
+        expect(++writes).toBeLessThan(count / 8)
+      }
+      while (copy.remember(1000)) expect(copy.rememberedUpTo(0)).toBeLessThan(count)
+      adds.mockRestore()
+      expect(copy.rememberedUpTo(0)).toBe(count)
+      for (const one of [history, copy]) {
+        expect(isKept(one, '/other', 1)).toBe(true)
+        expect(isKept(one, `/1999${deep}`, count - 1)).toBe(false)
+        expect(isKept(one, `/1999${deep}`, count)).toBe(true)
+        expect(isKept(one, '/', count - 1)).toBe(false)
+      }
+      expect(isKept(copy, '/', count)).toBe(true)
+    })
+
+    test('drops the same when it has been made smaller', () => {
+      const history = filled()
+      const adds = vi.spyOn(DroppedEvents.prototype, 'addAt')
+      history.resize({ events: 10, bytes: 1000 })
+      expect(adds.mock.calls.length).toBeLessThan(5000)
+      adds.mockRestore()
+      expect(isKept(history, '/quiet', 1)).toBe(false)
+      while (history.remember(1000));
+      expect(isKept(history, '/quiet', 1)).toBe(true)
+      expect(isKept(history, '/', 1)).toBe(false)
+    })
   })
 
   test('finds by index where indexes have gaps', () => {
