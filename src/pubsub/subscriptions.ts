@@ -10,6 +10,7 @@ import type { CommonPatterns } from './common-patterns.ts'
 import { deliverTo } from './deliver.ts'
 import { PatternBacklog } from './pattern-backlog.ts'
 import type { PatternWork } from './pattern-work.ts'
+import { Replays } from './replays.ts'
 import { ShownEvent } from './shown-event.ts'
 import type { Subscriber } from './subscriber.ts'
 import { isTreeChannel, parseTreeChannel, type TreeChannelName } from './tree-channel.ts'
@@ -39,6 +40,7 @@ export class Subscriptions implements Burst {
   served: Subscriber | undefined
   readonly shown: ShownEvent
   readonly backlog = new PatternBacklog(() => this.#dropMostPatterns())
+  readonly replays: Replays
   /** The streams with messages to send at the end of the turn. */
   readonly #gathered = new Set<TreeStream>()
   readonly #onGathered: () => void
@@ -47,6 +49,7 @@ export class Subscriptions implements Burst {
   constructor(store: Store, onGathered: () => void) {
     this.#store = store
     this.shown = new ShownEvent(onGathered)
+    this.replays = new Replays(store)
     this.#onGathered = onGathered
   }
 
@@ -191,6 +194,7 @@ export class Subscriptions implements Burst {
 
   /** Closes the connections that watch the tree, because KRECOVER sets the index back. */
   closeWatchers(): void {
+    this.replays.forget()
     const watchers = new Set<Subscriber>()
     for (const stream of this.#streams.values()) {
       for (const client of stream.subscribers()) watchers.add(client)

@@ -8,6 +8,7 @@ import type { Store } from '../store/store.ts'
 import type { Watcher } from '../store/watcher-hub.ts'
 import { deliverTo, send, sendShared } from './deliver.ts'
 import { eventAsSeen } from './event-as-seen.ts'
+import { Replay, type Replays } from './replays.ts'
 import type { ShownEvent } from './shown-event.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { TreeChannelName } from './tree-channel.ts'
@@ -24,14 +25,41 @@ export interface Burst {
   /** The client whose requests are being served. */
   readonly served: Subscriber | undefined
   readonly shown: ShownEvent
+  readonly replays: Replays
   /** Called when a stream has messages to {@link TreeStream.flush} at the end of the turn. */
   onGathered(stream: TreeStream): void
 }
 
 /** A subscriber's progress through the history. */
-interface Replay {
-  /** The first index not yet sent. */
-  next: number
+class SubscriberReplay extends Replay {
+  readonly subscriber: Subscriber
+  readonly #stream: TreeStream
+
+  constructor(
+    stream: TreeStream,
+    subscriber: Subscriber,
+    { path, recursive, since }: TreeChannelName,
+  ) {
+    super(path, recursive, since)
+    this.#stream = stream
+    this.subscriber = subscriber
+  }
+
+  override show(event: Event): void {
+    this.#stream.showReplayed(this, event)
+  }
+
+  override end(): void {
+    this.#stream.endReplay(this)
+  }
+
+  override fail(error: unknown): void {
+    const { subscriber } = this
+    this.#stream.forgetReplay(this)
+    // A closed connection is better than a silent gap.
+    if (!(error instanceof StoreError)) subscriber.fail(error)
+    else subscriber.disconnect(`a watcher replays too slowly: ${error.message}`)
+  }
 }
 
 /**
@@ -66,7 +94,7 @@ export class TreeStream {
    * Subscribers that are not live yet. One that leaves and comes back during its replay begins
    * another replay, and the former one ends.
    */
-  readonly #replaying = new Map<Subscriber, Replay>()
+  readonly #replaying = new Map<Subscriber, SubscriberReplay>()
   #watcher: Watcher | undefined
 
   constructor(store: Store, name: string, channel: TreeChannelName, burst: Burst) {
@@ -92,13 +120,14 @@ export class TreeStream {
       this.#goLive(subscriber, since)
       return
     }
-    const replay = { next: since }
+    const replay = new SubscriberReplay(this, subscriber, this.#channel)
     this.#replaying.set(subscriber, replay)
-    this.#replay(subscriber, replay)
+    this.#replay(replay)
   }
 
   remove(subscriber: Subscriber): void {
-    this.#replaying.delete(subscriber)
+    const replay = this.#replaying.get(subscriber)
+    if (replay !== undefined) this.forgetReplay(replay)
     this.#together.delete(subscriber)
     this.#live.delete(subscriber)
     this.#joining.delete(subscriber)
@@ -206,27 +235,51 @@ export class TreeStream {
     if (this.#gatheredBytes >= GATHERED) this.flush()
   }
 
-  #replay(subscriber: Subscriber, replay: Replay): void {
-    const { path, recursive } = this.#channel
+  /** Sends a subscriber an event of the past. */
+  showReplayed(replay: SubscriberReplay, event: Event): void {
+    if (event.index < replay.nextIndex) return
+    deliverTo([replay.subscriber], this.#messageFor(replay.subscriber, event))
+    replay.nextIndex = event.index + 1
+    if (this.#pauses(replay)) this.#burst.replays.leave(replay)
+  }
+
+  /** Called when a subscriber has been sent all events of the past. */
+  endReplay(replay: SubscriberReplay): void {
+    if (this.forgetReplay(replay)) this.#goLive(replay.subscriber, 0)
+  }
+
+  /** @returns whether the replay was going on */
+  forgetReplay(replay: SubscriberReplay): boolean {
+    if (this.#replaying.get(replay.subscriber) !== replay) return false
+    this.#burst.replays.leave(replay)
+    return this.#replaying.delete(replay.subscriber)
+  }
+
+  /** Whether a replay has to wait until its subscriber has read what it was sent; then it goes on by itself. */
+  #pauses(replay: SubscriberReplay): boolean {
+    const { subscriber } = replay
+    if (subscriber.bufferedOutput <= REPLAY_AHEAD) return false
+    subscriber.whenDrained(() => this.#replay(replay))
+    return true
+  }
+
+  #replay(replay: SubscriberReplay): void {
+    const { subscriber } = replay
+    const { replays } = this.#burst
     try {
-      while (this.#replaying.get(subscriber) === replay) {
-        if (subscriber.bufferedOutput > REPLAY_AHEAD) {
-          subscriber.whenDrained(() => this.#replay(subscriber, replay))
+      while (this.#replaying.get(subscriber) === replay && !this.#pauses(replay)) {
+        const event = replays.find(replay)
+        if (event === undefined) this.endReplay(replay)
+        else if (event === null) {
+          replays.join(replay)
           return
+        } else {
+          deliverTo([subscriber], this.#messageFor(subscriber, event))
+          replay.nextIndex = event.index + 1
         }
-        const event = this.#store.findEvent(path, recursive, replay.next)
-        if (event === undefined) {
-          this.#replaying.delete(subscriber)
-          this.#goLive(subscriber, 0)
-          return
-        }
-        deliverTo([subscriber], this.#messageFor(subscriber, event))
-        replay.next = event.index + 1
       }
     } catch (error) {
-      // A closed connection is better than a silent gap.
-      if (!(error instanceof StoreError)) subscriber.fail(error)
-      else subscriber.disconnect(`a watcher replays too slowly: ${error.message}`)
+      replay.fail(error)
     }
   }
 

@@ -20,6 +20,8 @@ export const TIME_OF = {
   movedNode: 0.000_5,
   /** A pattern that is compared with the key of an event. */
   triedPattern: 0.000_04,
+  /** An event of the history that is compared with what a watcher asks for. */
+  searchedEvent: 0.000_03,
   /** A byte of a value that is copied. */
   copiedByte: 0.000_000_5,
   /** A byte of a value that is compressed. */

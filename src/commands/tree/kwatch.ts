@@ -8,6 +8,7 @@ import { parseTimeout } from '../../request/arguments/timeout.ts'
 import { hasToken } from '../../request/arguments/token.ts'
 import type { Command } from '../../request/command.ts'
 import { guarded } from '../../request/guard.ts'
+import { TIME_OF } from '../../request/long-work.ts'
 import type { Event } from '../../store/event.ts'
 import { cleanPath, ownCopy } from '../../store/path.ts'
 import { writeEvent } from './event-reply.ts'
@@ -34,10 +35,14 @@ export const kwatchCommands: readonly Command[] = [
       { name: 'milliseconds', type: 'integer', token: 'TIMEOUT', optional: true },
     ],
     run(client, args, options) {
-      const { store, clock } = client.server
+      const { store, clock, longWork } = client.server
       const timeout = parseTimeout(options.get('milliseconds') ?? '0')
       const since = parseInteger(options.get('index') ?? '0', 0)
       const path = ownCopy(cleanPath(args[1]))
+      if (since > 0) {
+        const time = store.history.looksFrom(since) * TIME_OF.searchedEvent
+        longWork.begin(time, client.executing)
+      }
       let answered = false
       let unblock: (() => void) | undefined
       let cancelTimer: (() => void) | undefined
