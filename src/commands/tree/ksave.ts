@@ -65,8 +65,8 @@ class StateSource implements ReplySource {
   }
 }
 
-/** Bytes of memory that reading takes for each byte of a state with small nodes. */
-const RECOVERY_FACTOR = 6
+/** Bytes of memory that reading takes at most for each byte of a state: small nodes take one or two. */
+const RECOVERY_FACTOR = 3
 
 function checkRoom(memory: MemoryGauge, request: RequestArguments): void {
   if (memory.heapHasRoomFor(request[1].length * RECOVERY_FACTOR)) return

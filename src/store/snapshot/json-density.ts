@@ -11,6 +11,7 @@
  */
 import { SnapshotError } from '../errors.ts'
 import { MAX_PATH_DEPTH, MAX_PATH_LENGTH } from '../path.ts'
+import { stringEnd } from './json-reader.ts'
 
 /** Objects and arrays take at least this many bytes each, on average. */
 const MIN_CONTAINER_BYTES = 32
@@ -25,9 +26,6 @@ const MAX_FIELDS = 12
 const SLACK = 2000
 /** A directory is an object in an object. */
 const MAX_DEPTH = 2 * MAX_PATH_DEPTH + 16
-
-/** This many bytes of a string are searched one by one. */
-const NEAR_BYTES = 64
 
 const QUOTE = 34
 const COMMA = 44
@@ -95,23 +93,5 @@ function checkName(json: Uint8Array, start: number, end: number): void {
   }
   if (length > MAX_PATH_LENGTH) {
     throw new SnapshotError('the name of a field in the state is too long')
-  }
-}
-
-/** Where the string that begins at a quote ends: at its last quote, or with the document. */
-function stringEnd(json: Uint8Array, start: number): number {
-  let at = start + 1
-  // Most strings are short, and for those this loop takes less time than a call of V8's own search.
-  for (const near = Math.min(json.length, at + NEAR_BYTES); at < near; at++) {
-    if (json[at] === QUOTE) return at
-    if (json[at] === BACKSLASH) at++
-  }
-  for (;;) {
-    const end = json.indexOf(QUOTE, at)
-    if (end === -1) return json.length
-    let backslashes = 0
-    while (end - backslashes > at && json[end - 1 - backslashes] === BACKSLASH) backslashes++
-    if (backslashes % 2 === 0) return end
-    at = end + 1
   }
 }

@@ -2,14 +2,22 @@ import { SnapshotError } from '../errors.ts'
 import { ACTIONS, type Action, type Event, type NodeExtern } from '../event.ts'
 import { EventHistory, type HistoryLimits } from '../history/event-history.ts'
 import { MAX_SAVED_COUNT, MAX_SAVED_INDEX } from '../index-ceiling.ts'
-import { joinPath, MAX_PATH_DEPTH, MAX_PATH_LENGTH } from '../path.ts'
 import { STAT_NAMES, Stats } from '../stats.ts'
 import { fromBase64, textToBytes } from '../text.ts'
-import { keptName } from '../tree/kept-name.ts'
-import { LeaseList } from '../tree/lease-list.ts'
-import { attach, DirectoryNode, FileNode } from '../tree/node.ts'
+import type { LeaseList } from '../tree/lease-list.ts'
+import type { DirectoryNode } from '../tree/node.ts'
 import { MAX_EXPIRE_TIME } from '../tree/ttl-heap.ts'
-import { toValue, type Value } from '../value.ts'
+import { JsonReader, type Span } from './json-reader.ts'
+import {
+  asFields,
+  asIndex,
+  expiry,
+  type Fields,
+  show,
+  valueField,
+  ZERO_TIME,
+} from './saved-fields.ts'
+import { TreeParser } from './tree-parser.ts'
 
 /** A saved state that has been read and checked. */
 export interface Snapshot {
@@ -20,12 +28,7 @@ export interface Snapshot {
   stats: Stats
 }
 
-type Fields = Record<string, unknown>
-
 const KNOWN_ACTIONS: ReadonlySet<string> = new Set(ACTIONS)
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
-/** Go's zero time, which means that there is no expiry. */
-const ZERO_TIME = Date.parse('0001-01-01T00:00:00Z')
 /** Seconds from Go's zero time to the last time whose year has four digits. */
 const MAX_TTL = Math.ceil((MAX_EXPIRE_TIME - ZERO_TIME) / 1000)
 
@@ -33,85 +36,96 @@ const MAX_TTL = Math.ceil((MAX_EXPIRE_TIME - ZERO_TIME) / 1000)
 const KEYS_NAMESPACE = '/1'
 
 /**
- * Checks a parsed document from top to bottom and makes a state of it.
+ * Checks a document from top to bottom and makes a state of it.
  *
- * @throws SnapshotError
+ * @throws SnapshotError; SyntaxError if it is not JSON
  */
-export function parseSnapshot(document: unknown, limits: HistoryLimits): Snapshot {
-  const fields = asFields(document, 'the state')
-  const version = fields.CurrentVersion
+export function parseSnapshot(json: Buffer, limits: HistoryLimits): Snapshot {
+  const reader = new JsonReader(json)
+  if (!reader.isObject) asFields(reader.value(), 'the state')
+  const spans = new Map<string, Span>()
+  reader.enter()
+  for (let name = reader.field(); name !== undefined; name = reader.field()) {
+    spans.set(name, reader.skip())
+  }
+  reader.end()
+  const valueOfField = (name: string): unknown => {
+    const span = spans.get(name)
+    return span === undefined ? undefined : reader.valueAt(span)
+  }
+  const version = valueOfField('CurrentVersion')
   if (version !== 2) throw new SnapshotError(`CurrentVersion is ${show(version)}, expected 2`)
-  const index = asIndex(fields.CurrentIndex, 'CurrentIndex', MAX_SAVED_INDEX)
-  const leases = new LeaseList()
-  const saved = asFields(fields.Root, 'Root')
-  const namespace = keysNamespace(saved)
-  const root = new DirectoryNode('', null, 0)
-  const top = namespace === undefined ? saved : namespace.node
-  const prefix = namespace === undefined ? '' : KEYS_NAMESPACE
-  root.createdIndex = asIndex(top.CreatedIndex, 'Root: CreatedIndex', index)
-  root.modifiedIndex = asIndex(top.ModifiedIndex, 'Root: ModifiedIndex', index)
-  if (pathField(top) !== (prefix || '/')) throw new SnapshotError(`Root: Path is ${show(top.Path)}`)
-  if (expiry(top.ExpireTime, '/') !== undefined) throw new SnapshotError('Root: has an ExpireTime')
-  addChildren(root, asFields(top.Children, 'Root: Children'), '/', 1, { index, prefix, leases })
+  const index = asIndex(valueOfField('CurrentIndex'), 'CurrentIndex', MAX_SAVED_INDEX)
+  const saved = spans.get('Root')
+  if (saved === undefined) throw new SnapshotError('Root is missing, expected an object')
+  const { root, leases, prefix } = readTree(json, saved[0], index)
   const history = new EventHistory(limits)
-  readHistory(history, fields.WatcherHub, index, prefix)
-  return { root, leases, history, index, stats: readStats(fields.Stats) }
+  readHistory(history, valueOfField('WatcherHub'), index, prefix)
+  return { root, leases, history, index, stats: readStats(valueOfField('Stats')) }
+}
+
+/** The clients' keys, and what their paths begin with in the document. @param start of the root */
+function readTree(json: Buffer, start: number, index: number): Tree {
+  const read = (at: number, prefix: string): Tree => {
+    const parser = new TreeParser(new JsonReader(json, at), index, prefix)
+    return { root: parser.root(), leases: parser.leases, prefix }
+  }
+  const namespace = keysNamespace(json, start, '1')
+  if (namespace !== undefined) return read(namespace, KEYS_NAMESPACE)
+  const tree = read(start, '')
+  // In a document that somebody has put into another order it may stand anywhere.
+  const isServer = ['0', '1'].every((name) => tree.root.children.get(name)?.createdIndex === 0)
+  const anywhere = isServer ? keysNamespace(json, start) : undefined
+  return anywhere === undefined ? tree : read(anywhere, KEYS_NAMESPACE)
+}
+
+interface Tree {
+  readonly root: DirectoryNode
+  readonly leases: LeaseList
+  readonly prefix: string
 }
 
 /**
- * The clients' keys in the state of a whole etcd server, or undefined in any other state. A server
+ * Where the clients' keys are in the state of a whole etcd server; undefined in any other state. A server
  * makes two directories at index 0, before any write, and a third one if it has users. In other
  * states only the root can have that index.
+ *
+ * @param root where it begins
+ * @param last the name after which they are not looked for, because documents are in order
  */
-function keysNamespace(root: Fields): { node: Fields } | undefined {
-  const children = root.Children
-  if (typeof children !== 'object' || children === null) return undefined
-  const { '0': cluster, '1': keys } = children as Fields
-  if (cluster === undefined || keys === undefined) return undefined
-  const node = asFields(keys, '/1')
-  if (asFields(cluster, '/0').CreatedIndex !== 0 || node.CreatedIndex !== 0) return undefined
-  return { node }
-}
-
-interface Context {
-  index: number
-  prefix: string
-  leases: LeaseList
-}
-
-function addChildren(
-  parent: DirectoryNode,
-  children: Fields,
-  parentPath: string,
-  depth: number,
-  context: Context,
-): void {
-  for (const [key, value] of Object.entries(children)) {
-    if (depth > MAX_PATH_DEPTH) throw new SnapshotError(`${parentPath}: too deep`)
-    const name = keptName(key.startsWith('base64/') ? fromBase64(key.slice(7)) : textToBytes(key))
-    const path = joinPath(parentPath, name)
-    const saved = asFields(value, path)
-    if (name === '' || name === '.' || name === '..' || name.includes('/')) {
-      throw new SnapshotError(`${parentPath}: ${show(key)} cannot be a name`)
-    }
-    if (path.length > MAX_PATH_LENGTH) throw new SnapshotError(`${parentPath}: path too long`)
-    if (pathField(saved) !== context.prefix + path) {
-      throw new SnapshotError(`${path}: Path is ${show(saved.Path)}`)
-    }
-    const isFile = saved.Children === null || saved.Children === undefined
-    const node = isFile
-      ? new FileNode(name, parent, valueField(saved.Value, saved.encoding, path), 0)
-      : new DirectoryNode(name, parent, 0)
-    node.createdIndex = asIndex(saved.CreatedIndex, `${path}: CreatedIndex`, context.index)
-    node.modifiedIndex = asIndex(saved.ModifiedIndex, `${path}: ModifiedIndex`, context.index)
-    const expireTime = expiry(saved.ExpireTime, path)
-    if (expireTime !== undefined) context.leases.add(node, expireTime)
-    if (parent.children.has(name)) throw new SnapshotError(`${path}: stands there twice`)
-    attach(parent, node)
-    if (node.dir) {
-      addChildren(node, asFields(saved.Children, `${path}: Children`), path, depth + 1, context)
-    }
+function keysNamespace(json: Buffer, root: number, last?: string): number | undefined {
+  const children = startsIn(json, root, ['Children']).get('Children')
+  if (children === undefined) return undefined
+  const found = startsIn(json, children, ['0', '1'], last)
+  for (const name of ['0', '1']) {
+    const start = found.get(name)
+    if (start === undefined) return undefined
+    const reader = new JsonReader(json, start)
+    if (!reader.isObject) asFields(reader.value(), `/${name}`)
+    const created = startsIn(json, start, ['CreatedIndex']).get('CreatedIndex')
+    if (created === undefined || new JsonReader(json, created).value() !== 0) return undefined
   }
+  return found.get('1')
+}
+
+/** Where the values of some fields of an object begin; none if it is no object. @param last as above */
+function startsIn(
+  json: Buffer,
+  start: number,
+  names: readonly string[],
+  last?: string,
+): Map<string, number> {
+  const starts = new Map<string, number>()
+  const reader = new JsonReader(json, start)
+  if (!reader.isObject) return starts
+  reader.enter()
+  for (let name = reader.field(); name !== undefined; name = reader.field()) {
+    if (last !== undefined && name > last) break
+    if (names.includes(name)) starts.set(name, reader.position)
+    if (starts.size === names.length) break
+    reader.skip()
+  }
+  return starts
 }
 
 function readHistory(history: EventHistory, hub: unknown, index: number, prefix: string): void {
@@ -198,48 +212,4 @@ function readStats(saved: unknown): Stats {
     stats[name] = Math.min(count, MAX_SAVED_COUNT)
   }
   return stats
-}
-
-function pathField(saved: Fields): string | undefined {
-  if (typeof saved.Path !== 'string') return undefined
-  return saved.pathEncoding === 'base64' ? fromBase64(saved.Path) : textToBytes(saved.Path)
-}
-
-function valueField(value: unknown, encoding: unknown, at: string): Value {
-  if (typeof value !== 'string') throw new SnapshotError(`${at}: its value is ${show(value)}`)
-  return toValue(encoding === 'base64' ? fromBase64(value) : textToBytes(value))
-}
-
-/** Unix milliseconds, or undefined for a permanent node. Go writes up to nine decimals. */
-function expiry(time: unknown, at: string): number | undefined {
-  if (time === undefined || time === null) return undefined
-  const ms = typeof time === 'string' && TIME.test(time) ? Date.parse(time) : Number.NaN
-  if (!(ms >= ZERO_TIME && ms <= MAX_EXPIRE_TIME)) {
-    throw new SnapshotError(`${at}: its expiry is ${show(time)}`)
-  }
-  return ms === ZERO_TIME ? undefined : ms
-}
-
-function asFields(value: unknown, what: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new SnapshotError(`${what} is ${show(value)}, expected an object`)
-  }
-  return value as Fields
-}
-
-function asIndex(value: unknown, what: string, max: number): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max) {
-    return value
-  }
-  throw new SnapshotError(`${what} is ${show(value)}, expected a whole number up to ${max}`)
-}
-
-/** A value for an error message: always short, even if the value is long or deep. */
-function show(value: unknown): string {
-  if (value === undefined) return 'missing'
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'object' && value !== null) return 'an object'
-  if (typeof value === 'string' && value.length > 60)
-    return `${JSON.stringify(value.slice(0, 60))}...`
-  return JSON.stringify(value)
 }

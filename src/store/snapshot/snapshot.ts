@@ -23,17 +23,14 @@ export function loadSnapshot(state: Value, limits: HistoryLimits): Snapshot {
   }
   if (!isTextValue(bytes)) throw new SnapshotError('the state is not valid UTF-8')
   checkDensity(bytes)
-  return parseSnapshot(parse(bytes.toString('utf8')), limits)
-}
-
-function parse(text: string): unknown {
   const limit = Error.stackTraceLimit
-  // The error becomes another one, and its stack would take longer than a short text.
+  // Errors of JSON.parse become others, and their stacks would take longer than a short text.
   Error.stackTraceLimit = 0
   try {
-    return JSON.parse(text)
+    return parseSnapshot(bytes, limits)
   } catch (error) {
-    throw new SnapshotError(`the state is not JSON: ${(error as Error).message}`)
+    if (!(error instanceof SyntaxError)) throw error
+    throw new SnapshotError(`the state is not JSON: ${error.message}`)
   } finally {
     Error.stackTraceLimit = limit
   }

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { SnapshotError } from '../../../src/store/errors.ts'
 import { Store } from '../../../src/store/store.ts'
@@ -205,6 +205,37 @@ describe('a damaged state is refused whole, or loads', () => {
   })
 })
 
+test('the fields of a node may come in any order', () => {
+  const backwards = (value: Json): Json => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+    const entries = Object.entries(value).map(([name, each]) => [name, backwards(each)])
+    return Object.fromEntries(entries.reverse())
+  }
+  const [store, other] = [document(), backwards(document())].map((state) => {
+    const loaded = new Store({ clock: new ManualClock() })
+    loaded.recovery(encode(state))
+    return loaded
+  })
+  expect(other.save()).toBe(store.save())
+  expect(other.nextExpiry()).toBe(store.nextExpiry())
+})
+
+test('no more than a node is made into objects at a time, because all take several times the tree', () => {
+  const store = new Store({ watchHistory: 0 })
+  for (let i = 0; i < 20_000; i++) store.set(`/d${i % 100}/${i}`, 'x')
+  for (let i = 0; i < 1000; i++) store.createDirectory(`/empty/${i}`)
+  const state = store.save()
+  const parse = vi.spyOn(JSON, 'parse')
+  onTestFinished(() => parse.mockRestore())
+  const copy = new Store({ watchHistory: 0 })
+  copy.recovery(state)
+  const lengths = parse.mock.calls.map(([text]) => text.length)
+  // The events' empty places are parsed at once.
+  expect(state.length).toBeGreaterThan(2_000_000)
+  expect(Math.max(...lengths)).toBeLessThan(10_000)
+  expect(copy.save()).toBe(state)
+})
+
 test('the TTL of an event may have run out below zero, as etcd writes it', () => {
   const state = document() as { WatcherHub: { EventHistory: { Queue: { Events: Json[] } } } }
   const [first] = state.WatcherHub.EventHistory.Queue.Events as { node: { ttl: number } }[]
@@ -233,6 +264,17 @@ describe('a state of a whole server of etcd', () => {
     expect(store.stats.setsSuccess).toBe(3)
     expect(() => store.findEvent('/a', false, 1)).toThrow('cleared [2/1]')
     expect(store.findEvent('/a', false, 2)?.index).toBe(3)
+  })
+
+  test('loads its keys also where somebody has put it into another order', () => {
+    const saved = serverDocument() as { Root: { Children: Record<string, object> } }
+    const { '0': own, '1': keys } = saved.Root.Children
+    const other = JSON.stringify({ ...own, Path: '/9' })
+    const children = `{"9":${other},"1":${JSON.stringify(keys)},"0":${JSON.stringify(own)}}`
+    const state = JSON.stringify({ ...saved, Root: { ...saved.Root, Children: 'here' } })
+    const store = new Store({ clock: new ManualClock(0) })
+    store.recovery(state.replace('"here"', children))
+    expect(store.getFile('/a')?.value).toBe('x')
   })
 
   test('directories 0 and 1 of our own are not taken for one', () => {
