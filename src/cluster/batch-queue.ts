@@ -1,16 +1,21 @@
+import { ClusterError } from './cluster-error.ts'
 import type { LoggedBatch } from './etcd-log.ts'
 import type { BatchName } from './keys.ts'
 
 /** Entries are run for this long in one turn, about: the last step of them may take longer. */
 const SLICE_MS = 20
-/** If more waits, in bytes, it is run in one go, because the log may bring faster than this node runs. */
+/** If more waits, in bytes, nothing further is to come until half of it has been run. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
+/** Then slices are longer, because the log brings faster than this node runs. */
+const FULL_SLICE_MS = 100
 
 export interface BatchQueueParts {
   /** Begins a batch. @returns runs its next entry, or some of what comes before it; false if it has no more */
   begin(batch: LoggedBatch): () => boolean
   /** Batches have been run to their ends. */
   onRun(batches: readonly LoggedBatch[]): void
+  /** So much waits that no more should come, or not any longer. */
+  onFull(isFull: boolean): void
   /** An entry cannot be run: nothing after it will be. */
   onBroken(error: unknown): void
 }
@@ -27,6 +32,9 @@ export class BatchQueue {
   /** Since when something has waited, on the scale of `performance.now`. */
   #since = 0
   #isScheduled = false
+  #isRunning = false
+  #isFull = false
+  #isStopped = false
   /** Whether the first that waits has been begun, and not run to its end. */
   #isWithin = false
   /** Called between two batches. */
@@ -64,12 +72,14 @@ export class BatchQueue {
   }
 
   add(batches: readonly LoggedBatch[]): void {
+    if (this.#isStopped) return
     if (this.isEmpty) this.#since = performance.now()
     for (const batch of batches) {
       this.#waiting.push({ batch, step: this.#parts.begin(batch) })
       this.#bytes += lengthOf(batch)
     }
-    if (!this.#isScheduled) this.#slice()
+    this.#noteFull()
+    if (!this.#isScheduled && !this.#isRunning) this.#slice()
   }
 
   /**
@@ -81,25 +91,37 @@ export class BatchQueue {
     else call()
   }
 
-  /** Runs all that waits. */
-  finish(): void {
-    this.#run(this.#waiting.length, Number.POSITIVE_INFINITY)
+  /** Leaves out what waits, except the rest of a batch that has been begun. */
+  drop(): void {
+    this.#waiting.length = Math.min(this.#waiting.length, this.#isWithin ? 1 : 0)
+  }
+
+  /** Runs nothing more, and calls nobody back. */
+  stop(): void {
+    this.#isStopped = true
+    this.#waiting = []
+    this.#betweenBatches = []
   }
 
   readonly #slice = (): void => {
     this.#isScheduled = false
-    this.#run(this.#waiting.length, performance.now() + SLICE_MS)
+    this.#run(performance.now() + (this.#isFull ? FULL_SLICE_MS : SLICE_MS))
     if (this.isEmpty) return
     this.#isScheduled = true
     setImmediate(this.#slice)
   }
 
-  /** @param end when to stop, on the scale of `performance.now` */
-  #run(count: number, end: number): void {
+  /**
+   * @param end when to stop, on the scale of `performance.now`
+   * @throws ClusterError if it is called by what it runs, because the log has an order
+   */
+  #run(end: number): void {
+    if (this.#isRunning) throw new ClusterError('the log is being run')
+    this.#isRunning = true
     const done: LoggedBatch[] = []
     try {
-      while (done.length < count && this.#runUntil(end, this.#waiting[done.length].step)) {
-        const { batch } = this.#waiting[done.length]
+      for (const { batch, step } of this.#waiting) {
+        if (!this.#runUntil(end, step)) break
         this.#bytes -= lengthOf(batch)
         this.#position = batch.revision
         this.#last = batch
@@ -107,13 +129,25 @@ export class BatchQueue {
         this.#callBetween()
       }
     } catch (error) {
+      this.#isStopped = true
       this.#waiting = []
       this.#parts.onBroken(error)
       this.#callBetween()
       return
+    } finally {
+      this.#isRunning = false
     }
     this.#waiting.splice(0, done.length)
+    this.#noteFull()
     if (done.length > 0) this.#parts.onRun(done)
+  }
+
+  /** Full until half of it has been run, so that the log is not held back and let go for each batch. */
+  #noteFull(): void {
+    const isFull = this.#bytes > (this.#isFull ? MAX_WAITING_BYTES / 2 : MAX_WAITING_BYTES)
+    if (isFull === this.#isFull) return
+    this.#isFull = isFull
+    this.#parts.onFull(isFull)
   }
 
   #callBetween(): void {
@@ -127,12 +161,8 @@ export class BatchQueue {
   /** @returns whether the batch has no more entries */
   #runUntil(end: number, step: () => boolean): boolean {
     this.#isWithin = true
-    while (step()) if (this.#isOver(end)) return false
+    while (step()) if (performance.now() >= end) return false
     return true
-  }
-
-  #isOver(end: number): boolean {
-    return this.#bytes <= MAX_WAITING_BYTES && performance.now() >= end
   }
 }
 

@@ -171,6 +171,7 @@ export class Cluster implements Group {
     this.#batches = new BatchQueue({
       begin: (batch) => this.#runner.begin(batch),
       onRun: (batches) => this.#onRun(batches),
+      onFull: (isFull) => this.#follower.hold(isFull),
       onBroken: (error) => this.#break(error),
     })
   }
@@ -284,7 +285,8 @@ export class Cluster implements Group {
   }
 
   async close(): Promise<void> {
-    this.#batches.finish()
+    // The log has it all, and the next start runs the rest.
+    this.#batches.drop()
     this.#isClosed = true
     this.#queue.close()
     this.#expirer.close()
@@ -294,6 +296,7 @@ export class Cluster implements Group {
     for (const wake of this.#onApplied) wake()
     await this.#memberships?.close()
     await this.#keep(0)
+    this.#batches.stop()
     this.#etcd.close()
   }
 
@@ -418,7 +421,8 @@ export class Cluster implements Group {
     if (snapshot === undefined) {
       throw new ClusterError('the log in etcd has been cut, and there is no snapshot')
     }
-    this.#batches.finish()
+    // Clients wait for replies of what comes before it.
+    while (!this.#batches.isEmpty) await this.#applied(() => this.#batches.isEmpty)
     this.#goOnFrom(snapshot, snapshot.state)
     this.#beginAt(snapshot.revision, undefined)
     this.#queue.forget()

@@ -47,6 +47,7 @@ export class LogFollower {
   readonly #queue: KeyValue[] = []
   #isEmptying = false
   #isReloading = false
+  #isHeld = false
   /** The log's end, as last heard. */
   #end = 0
   #heardAt = Number.NEGATIVE_INFINITY
@@ -119,6 +120,13 @@ export class LogFollower {
     if (this.#queue.length === 0) this.#hand([batch])
   }
 
+  /** Has the log wait in etcd for now, or no longer, because so much of it has not been run. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld
+    if (isHeld) this.#stream?.pause()
+    else this.#stream?.resume()
+  }
+
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#timer)
@@ -185,6 +193,7 @@ export class LogFollower {
       },
     )
     this.#stream = stream
+    if (this.#isHeld) stream.pause()
   }
 
   #rewatch(reason: string): void {
@@ -254,6 +263,7 @@ export class LogFollower {
         const batch = await this.#log.read(kv, kv.mod_revision)
         if (this.#isClosed) return
         if (batch !== undefined) this.#hand([batch])
+        if (this.#isHeld) await this.#events.whenRun()
       }
     } catch (error) {
       isCompacted = isCompaction(error)
@@ -294,7 +304,7 @@ export class LogFollower {
     const { end, position } = this.#lastLook
     this.#lastLook = { end: this.#end, position: this.#position }
     const isSilent = end > this.#position && position === this.#position && !this.#isEmptying
-    if (!isSilent || this.#stream === undefined) return
+    if (!isSilent || this.#isHeld || this.#stream === undefined) return
     this.#etcd.rotate()
     this.#rewatch('it was silent')
   }

@@ -75,6 +75,9 @@ const AUTH = methodsOf('Auth')
 export interface Stream {
   /** Ends it; nothing more is reported. */
   cancel(): void
+  /** Has answers wait at the other side, except a few that are on their way. */
+  pause(): void
+  resume(): void
 }
 
 export interface StreamEvents<Answer> {
@@ -278,6 +281,8 @@ export class Etcd {
         isOver = true
         stream.cancel()
       },
+      pause: () => stream.pause(),
+      resume: () => stream.resume(),
     }
   }
 
