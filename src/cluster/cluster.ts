@@ -9,12 +9,13 @@ import type { Clock } from '../store/clock.ts'
 import { version } from '../version.ts'
 import { BatchQueue } from './batch-queue.ts'
 import { ClusterError } from './cluster-error.ts'
+import { Copies } from './copies.ts'
 import { Election } from './election.ts'
 import { Etcd } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { EtcdLog, type LoggedBatch } from './etcd-log.ts'
 import { Expirer } from './expirer.ts'
-import { Keeper, type KeeperParts } from './keeper.ts'
+import { Keeper } from './keeper.ts'
 import { type BatchName, Keys } from './keys.ts'
 import { LogClock } from './log-clock.ts'
 import { LogFollower } from './log-follower.ts'
@@ -74,9 +75,8 @@ export class Cluster implements Group {
   readonly #snapshots: Snapshots
   readonly #keeper: Keeper
   readonly #own: OwnDirectory
+  readonly #copies: Copies
   readonly #agreement: TimeAgreement
-  /** When the own copy was last written, on the scale of `performance.now`. */
-  #keptAt = 0
   #memberships: Memberships | undefined
   #joining: Promise<Membership> | undefined
   /** Called when the node has applied further batches. */
@@ -148,7 +148,7 @@ export class Cluster implements Group {
         batches: config.get('log-max-batches'),
         bytes: config.get('log-max-memory'),
       }),
-      take: () => this.#takeSnapshot(),
+      take: () => this.#copies.take(),
       keep: () => this.#keep(KEEP_INTERVAL_MS),
     })
     const directory = pathFromBytes(config.get('dir'))
@@ -173,6 +173,11 @@ export class Cluster implements Group {
       onRun: (batches) => this.#onRun(batches),
       onFull: (isFull) => this.#follower.hold(isFull),
       onBroken: (error) => this.#break(error),
+    })
+    this.#copies = new Copies({
+      ...{ batches: this.#batches, store, clock, own: this.#own },
+      recent: () => this.#runner.recent,
+      isBroken: () => this.#isBroken,
     })
   }
 
@@ -265,12 +270,8 @@ export class Cluster implements Group {
     await this.#applied(() => this.position >= end)
   }
 
-  async save(): Promise<void> {
-    if (this.#isBroken) return
-    const { head, last, pieces } = await this.#takeSnapshot()
-    if (last === undefined) return
-    this.#keptAt = performance.now()
-    await this.#own.keep(head, last, pieces)
+  save(): Promise<void> {
+    return this.#copies.save()
   }
 
   async nodes(): Promise<readonly GroupNode[]> {
@@ -333,9 +334,9 @@ export class Cluster implements Group {
 
   /** Writes the own copy of the tree. @param interval not more often than that, in milliseconds */
   async #keep(interval: number): Promise<void> {
-    if (performance.now() - this.#keptAt < interval) return
+    if (this.#isBroken || !this.#own.hasCopies) return
     try {
-      await this.save()
+      await this.#copies.saveSeldom(interval)
     } catch (error) {
       this.#parts.server.logger.warn({ err: error }, 'could not write a copy of the tree')
     }
@@ -391,27 +392,6 @@ export class Cluster implements Group {
   async #others(): Promise<string[]> {
     const nodes = await this.nodes()
     return nodes.filter(({ name }) => name !== this.name).map(({ id }) => id)
-  }
-
-  /** Waits until the tree is what it is after a batch of the log. @throws ClusterError */
-  #takeSnapshot(): ReturnType<KeeperParts['take']> {
-    const { clock, server } = this.#parts
-    return new Promise((resolve, reject) => {
-      const take = (): void => {
-        if (this.#isBroken) throw new ClusterError('the log cannot be run')
-        const { count, recent } = this.#runner.recent
-        const head = { revision: this.position, time: clock.logTime, changes: count, recent }
-        const pieces = server.store.snapshotCopy().pieces()
-        resolve({ head, last: this.#batches.last, pieces })
-      }
-      this.#batches.whenBetween(() => {
-        try {
-          take()
-        } catch (error) {
-          reject(error)
-        }
-      })
-    })
   }
 
   /** Goes on from the snapshot in etcd. */

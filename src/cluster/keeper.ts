@@ -1,10 +1,9 @@
 import type { Logger } from 'pino'
-import type { Value } from '../store/value.ts'
 import { ClusterError } from './cluster-error.ts'
+import type { TreeAfterBatch } from './copies.ts'
 import type { Election } from './election.ts'
 import type { LoggedBatch } from './etcd-log.ts'
-import type { BatchName } from './keys.ts'
-import type { SnapshotHead, Snapshots } from './snapshots.ts'
+import type { Snapshots } from './snapshots.ts'
 
 /** After a failure, or if another node is to cut the log, this one looks again, in milliseconds. */
 const LOOK_MS = 2000
@@ -27,12 +26,7 @@ export interface KeeperParts {
   /** Writes the node's own copy, unless that was done a short while ago. */
   keep(): Promise<void>
   /** The state after a batch of the log, to be read in pieces. @throws Error if the log cannot be run to there */
-  take(): Promise<{
-    head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>
-    /** The batch; unknown where a snapshot was the last. */
-    last: BatchName | undefined
-    pieces: Iterable<Value>
-  }>
+  take(): Promise<TreeAfterBatch>
 }
 
 /** Cuts the log when it has grown long, if this node is elected. */

@@ -45,6 +45,11 @@ export class OwnDirectory {
     this.#copy = directory === undefined ? undefined : new LocalCopy(nodeCopyOf(directory))
   }
 
+  /** Whether copies are kept in it. */
+  get hasCopies(): boolean {
+    return this.#copy !== undefined
+  }
+
   /** @throws ClusterError if the directory holds the tree of a single process */
   check(): void {
     const { directory } = this.#parts

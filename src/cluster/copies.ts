@@ -1,0 +1,106 @@
+import type { Store } from '../store/store.ts'
+import type { Value } from '../store/value.ts'
+import type { BatchQueue } from './batch-queue.ts'
+import { ClusterError } from './cluster-error.ts'
+import type { BatchName } from './keys.ts'
+import type { LogClock } from './log-clock.ts'
+import type { OwnDirectory } from './own-directory.ts'
+import type { RecentChanges } from './recent-changes.ts'
+import type { SnapshotHead } from './snapshots.ts'
+
+/** The state after a batch of the log, to be read in pieces. */
+export interface TreeAfterBatch {
+  readonly head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>
+  /** The batch; unknown where a snapshot was the last. */
+  readonly last: BatchName | undefined
+  readonly pieces: Iterable<Value>
+}
+
+export interface CopiesParts {
+  readonly batches: BatchQueue
+  readonly store: Store
+  readonly clock: LogClock
+  readonly own: OwnDirectory
+  /** What EXECs depend on. */
+  recent(): RecentChanges
+  /** Whether the tree may not be that of the log any more. */
+  isBroken(): boolean
+}
+
+/** Copies a node's tree as it is after a batch of the log, and writes such copies to its own directory. */
+export class Copies {
+  readonly #parts: CopiesParts
+  /** The copy that will be written and has not been taken: all who ask meanwhile share it. */
+  #next: Promise<void> | undefined
+  /** Resolves when the last copy that was asked for has been written, or could not be. */
+  #written: Promise<void> = Promise.resolve()
+  /** When the last one was taken that was written, on the scale of `performance.now`. */
+  #keptAt = 0
+  /** Of the batch that it was taken after. */
+  #keptRevision: number | undefined
+
+  constructor(parts: CopiesParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Waits for the end of the batch that is being run.
+   *
+   * @param onTake called at the moment that the copy shows
+   * @throws ClusterError if the log cannot be run to there
+   */
+  take(onTake = (): void => {}): Promise<TreeAfterBatch> {
+    return new Promise((resolve, reject) => {
+      this.#parts.batches.whenBetween(() => {
+        onTake()
+        try {
+          resolve(this.#takeNow())
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  /**
+   * Resolves when a copy is on the disk that has all that was applied before the call. One is written at a time, so
+   * that a client that asks for many does not have the node keep as many.
+   *
+   * @throws ClusterError; the system's error if it cannot be written
+   */
+  save(): Promise<void> {
+    if (this.#next !== undefined) return this.#next
+    const next = this.#written.then(() => this.#save())
+    this.#next = next
+    this.#written = next.catch(() => {})
+    return next
+  }
+
+  /** Like {@link save}, if there is something new, and not more often than this. @param interval in milliseconds */
+  async saveSeldom(interval: number): Promise<void> {
+    if (performance.now() - this.#keptAt < interval) return
+    if (this.#parts.batches.position !== this.#keptRevision) await this.save()
+  }
+
+  async #save(): Promise<void> {
+    const { head, last, pieces } = await this.take(() => {
+      // Who asks from now on may have made a write that is not in it.
+      this.#next = undefined
+    })
+    if (last === undefined) return
+    this.#keptAt = performance.now()
+    await this.#parts.own.keep(head, last, pieces)
+    this.#keptRevision = head.revision
+  }
+
+  #takeNow(): TreeAfterBatch {
+    const { batches, clock, store } = this.#parts
+    if (this.#parts.isBroken()) throw new ClusterError('the log cannot be run any further')
+    const { count, recent } = this.#parts.recent()
+    return {
+      head: { revision: batches.position, time: clock.logTime, changes: count, recent },
+      last: batches.last,
+      pieces: store.snapshotCopy().pieces(),
+    }
+  }
+}
