@@ -7,19 +7,23 @@ import { replyLater } from '../../request/reply-later.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'no_async_loading']
 
-/** Writes a checkpoint, or the copy of a node of a group. @throws CommandError with durability no */
-function save({ persistence, group, config }: ServerContext): Promise<void> {
+/** Whether the server keeps the tree, or a node of a group its copy, on disk. */
+export function keepsTree({ persistence, group, config }: ServerContext): boolean {
   const durability = group === undefined ? persistence.durability : config.get('durability')
-  if (durability === 'no') {
-    throw new CommandError('ERR durability is no: nothing is kept on disk')
-  }
+  return durability !== 'no'
+}
+
+/** Writes a checkpoint, or the copy of a node of a group. @throws CommandError with durability no */
+export function saveTree(server: ServerContext): Promise<void> {
+  const { persistence, group } = server
+  if (!keepsTree(server)) throw new CommandError('ERR durability is no: nothing is kept on disk')
   return group === undefined ? persistence.save() : group.save()
 }
 
 /** Does not wait for the end. */
 function saveInBackground(server: ServerContext, command: string): void {
   const { logger } = server
-  save(server).catch((error: unknown) => logger.warn({ err: error }, `${command} failed`))
+  saveTree(server).catch((error: unknown) => logger.warn({ err: error }, `${command} failed`))
 }
 
 /** Writing checkpoints, which make the journal before them needless. */
@@ -34,7 +38,7 @@ export const saveCommands: readonly Command[] = [
     flags: [...FLAGS, 'no_multi'],
     run(client) {
       const { reply, server } = client
-      replyLater(client, save(server), () => reply.ok())
+      replyLater(client, saveTree(server), () => reply.ok())
     },
   },
   {

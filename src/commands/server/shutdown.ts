@@ -6,6 +6,7 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { guarded } from '../../request/guard.ts'
+import { keepsTree, saveTree } from './save.ts'
 
 const ADMIN_FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
@@ -33,8 +34,7 @@ function shutDown(client: Client, args: readonly string[]): void {
   if ((abort && words.size > 1) || (words.has('SAVE') && words.has('NOSAVE'))) throw syntaxError()
   // There is never one to abort, because a shutdown waits only for the disk.
   if (abort) throw new CommandError('ERR No shutdown in progress.')
-  const { persistence } = server
-  const keeps = persistence.durability !== 'no'
+  const keeps = keepsTree(server)
   if (words.has('SAVE') && !keeps && !words.has('FORCE')) {
     throw new CommandError('ERR durability is no: nothing is kept on disk')
   }
@@ -44,7 +44,7 @@ function shutDown(client: Client, args: readonly string[]): void {
     return
   }
   const resume = client.block(() => {})
-  persistence.save().then(
+  saveTree(server).then(
     guarded(client, () => server.shutdown(true)),
     guarded(client, (error: unknown) => {
       server.logger.error({ err: error }, 'the last writes could not be put on disk')

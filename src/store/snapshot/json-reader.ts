@@ -1,12 +1,12 @@
 /*
- * Problem: JSON.parse makes an object of each node of a saved state, and keeps all of them until it ends: six times
- * the memory that the tree itself takes, so that a node of a group could not start with what it had saved.
+ * Problem: JSON.parse makes an object of each node of a saved state, and keeps all of them until it ends: several
+ * times the memory that the tree itself takes, so that a node of a group could not start with what it had saved.
  *
  * Trick: the document is gone through as bytes. Only what has no objects within, such as a file, is given to
  * JSON.parse, which checks it, and its object is gone when the next one is read.
  *
- * Price: each byte is looked at by JavaScript.
- * Gain: a state of a million short keys needs the heap that its tree needs: 161 MB, where 700 MB did not suffice.
+ * Price: each byte is looked at by JavaScript, which takes a fifth more time.
+ * Gain: to read a state of a million short keys, 142 MB, a heap of 150 MB suffices, where one of 400 MB did not.
  * Can be deleted by JSON.parse of the whole document.
  */
 
