@@ -91,8 +91,6 @@ interface Declaration {
    * though not in Redis: what a client may keep would otherwise have no limit that `maxmemory` sets.
    */
   readonly keeps?: true | KeptSize
-  /** A call may take long, by what it finds: it asks `LongWork`, before it does anything. */
-  readonly isLong?: true
   /**
    * The time of a call is not bounded by its arguments: it looks through the tree, the clients, the users, the
    * history or the configuration. In an EXEC `exec-read-time-limit` bounds the time of all such calls; never of one

@@ -78,6 +78,12 @@ export class LongWork {
     this.#schedule()
   }
 
+  /** Counts an EXEC, however short, because many clients may send one in the same turn. @param time in milliseconds */
+  noteExec(time: number): void {
+    this.#begun += time
+    this.#schedule()
+  }
+
   /** @throws PutOff if this turn must not begin more */
   check(): void {
     if (this.#begun >= MAX_TURN_MS && !this.#unlimited) throw PUT_OFF

@@ -29,8 +29,6 @@ export interface PreparedCommand extends FoundCommand {
   readonly grows: boolean
   /** How much of a request the server keeps for the client; absent if the command keeps nothing. */
   readonly keeps: KeptSize | undefined
-  /** Whether a call may take long, by what it finds. */
-  readonly isLong: boolean
   /** Whether a call, in an EXEC, counts for `exec-read-time-limit`. */
   readonly broad: Command['broad']
   /** Whether the command runs at once inside MULTI instead of being queued. */
@@ -123,7 +121,6 @@ export function prepareCommand(
     onlyReplies: onlyReplies(command, fullName),
     grows: command.flags.includes('denyoom') || command.keeps !== undefined,
     keeps: command.keeps === true ? keptBytes : command.keeps,
-    isLong: command.isLong === true || command.broad !== undefined,
     broad: command.broad,
     inMulti: command.inMulti === true,
     endsMulti: ENDS_MULTI.includes(fullName),

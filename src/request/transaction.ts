@@ -8,9 +8,6 @@ const REQUEST_OVERHEAD_BYTES = 96
 /** An argument takes about this much memory besides its bytes. */
 const ARGUMENT_OVERHEAD_BYTES = 32
 
-/** With so many requests, or more, it may take long, whatever they are. */
-const LONG_COUNT = 500
-
 /** The requests that a client has sent since MULTI, as they were sent. */
 export class Transaction {
   readonly requests: RequestArguments[] = []
@@ -28,15 +25,13 @@ export class Transaction {
   denied: ReadonlyMap<RequestArguments, Denial> | undefined
   /** Whether one of the requests may take more memory. */
   grows = false
-  /** Whether one of the requests may take long, or all of them together. */
-  isLong = false
   /** Whether a write is to a directory, where nodes may have to expire first; undefined while nobody has asked. */
   reachesDirectory: boolean | undefined
 
   /** Queues a request. @param command the flags of the request's command */
   add(
     args: RequestArguments,
-    command: { writes: boolean; ordered: boolean; grows: boolean; isLong: boolean },
+    command: { writes: boolean; ordered: boolean; grows: boolean },
   ): void {
     // The first argument may have been cut from a text of 4 kB, and keep it in memory.
     if (typeof args[1] === 'string') (args as unknown as Value[])[1] = ownCopy(args[1])
@@ -44,7 +39,6 @@ export class Transaction {
     if (command.writes) this.writes = true
     if (command.ordered) this.ordered = true
     if (command.grows) this.grows = true
-    if (command.isLong || this.requests.length >= LONG_COUNT) this.isLong = true
     this.bytes += bytesOfRequest(args)
     for (const arg of args as readonly Value[]) {
       if (typeof arg !== 'string') this.largeBytes += arg.length

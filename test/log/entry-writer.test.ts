@@ -22,7 +22,7 @@ test('a record tells its length, whatever its arguments are', () => {
 })
 
 test('a record has room for all that a client may queue, whatever the limits are', () => {
-  const command = { writes: true, ordered: true, grows: true, isLong: false }
+  const command = { writes: true, ordered: true, grows: true }
   for (const [count, length] of [
     [1, 0],
     [1, 300],

@@ -20,6 +20,14 @@ describe('a turn', () => {
     expect(() => work.begin(0.9, false)).not.toThrow()
   })
 
+  test('adds up EXECs, however short they are', () => {
+    const work = new LongWork()
+    for (let i = 0; i < 199; i++) work.noteExec(0.1)
+    expect(() => work.check()).not.toThrow()
+    work.noteExec(0.2)
+    expect(() => work.check()).toThrow(PUT_OFF)
+  })
+
   test('puts nothing of an EXEC off, but others because of it', () => {
     const work = new LongWork()
     work.begin(30, true)

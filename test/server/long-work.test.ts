@@ -67,7 +67,7 @@ test.each([
   expect(plain(await replies(requests, true)) === expected).toBe(true)
 })
 
-test('transactions of many clients, of many requests, or of searches, take turns', async () => {
+test('transactions of many clients take turns, whatever they are', async () => {
   const server = await start()
   let turn = 0
   let now = performance.now()
@@ -84,7 +84,7 @@ test('transactions of many clients, of many requests, or of searches, take turns
     now += 12
   })
   for (const [i, client] of clients.entries()) {
-    const others = i % 3 === 2 ? [['INFO']] : times(500, ['SET', 'a', '1'])
+    const others = [[], [['INFO']], times(500, ['SET', 'a', '1'])][i % 3]
     const requests = [['MULTI'], ['SET', `done/${i}`, '1'], ...others]
     client.write(requests.map((request) => frame(...request)).join(''))
     await client.take(requests.length)

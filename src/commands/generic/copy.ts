@@ -75,7 +75,6 @@ export const copyCommands: readonly Command[] = [
     adds: ([, from], store) => valueAt(store, from).length,
     flags: ['write', 'denyoom'],
     growth: LARGE_VALUE_BYTES,
-    isLong: true,
     keys: [1, 2, 1],
     keyFlags: [
       ['RO', 'access'],

@@ -122,7 +122,6 @@ export const dumpCommands: readonly Command[] = [
     arity: 2,
     flags: ['readonly'],
     broad: true,
-    isLong: true,
     keys: [1, 1, 1],
     reach: 'node',
     args: [KEY],

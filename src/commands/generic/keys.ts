@@ -158,7 +158,6 @@ export const keysCommands: readonly Command[] = [
     complexity: 'O(N) where N is the number of keys',
     arity: 2,
     categories: ['keyspace', 'dangerous'],
-    isLong: true,
     reach: 'readable',
     args: [{ name: 'pattern', type: 'pattern' }],
     run(client, args) {

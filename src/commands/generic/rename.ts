@@ -115,7 +115,6 @@ export const renameCommands: readonly Command[] = [
     complexity: 'O(1); for a directory O(N) where N is the number of nodes below it',
     arity: 3,
     flags: ['write'],
-    isLong: true,
     keys: [1, 2, 1],
     keyFlags: [
       ['RW', 'access', 'delete'],
@@ -132,7 +131,6 @@ export const renameCommands: readonly Command[] = [
     complexity: 'O(1); for a directory O(N) where N is the number of nodes below it',
     arity: 3,
     flags: ['write', 'fast'],
-    isLong: true,
     keys: [1, 2, 1],
     keyFlags: [
       ['RW', 'access', 'delete'],

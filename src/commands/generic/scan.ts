@@ -154,7 +154,6 @@ export const scanCommands: readonly Command[] = [
     arity: -2,
     flags: ['readonly'],
     broad: true,
-    isLong: true,
     reach: 'readable',
     args: [
       { name: 'cursor', type: 'integer' },

@@ -78,7 +78,6 @@ const RANGE = {
   complexity: 'O(N) where N is the length of the part returned',
   arity: 4,
   flags: ['readonly'],
-  isLong: true,
   broad: true,
   args: [KEY, { name: 'start', type: 'integer' }, { name: 'end', type: 'integer' }],
   run(client: Client, args: readonly string[]) {
@@ -101,7 +100,6 @@ export const rangeCommands: readonly Command[] = [
     args: [KEY, VALUE],
     takesValues: true,
     growth: LARGE_VALUE_BYTES,
-    isLong: true,
     adds: ([, key, part], store) => copiedToAppend(valueAt(store, key), part.length),
     run(client, args: KeyValue) {
       const file = client.server.keyspace.find(args[1])
@@ -128,7 +126,6 @@ export const rangeCommands: readonly Command[] = [
     args: [KEY, { name: 'offset', type: 'integer' }, VALUE],
     takesValues: true,
     growth: LARGE_VALUE_BYTES,
-    isLong: true,
     adds: ([, key, offset], store) => Math.max(valueAt(store, key).length, Number(offset)) || 0,
     run(client, args: readonly [name: string, key: string, offset: string, part: Value]) {
       const offset = parseOffset(args[2])

@@ -17,7 +17,7 @@ function execute(client: Client): void {
   const { transaction, watched, server } = client
   if (transaction === undefined) throw new CommandError('ERR EXEC without MULTI')
   // In a group it has its place in the log already.
-  if (transaction.isLong && server.group === undefined) server.longWork.check()
+  if (server.group === undefined) server.longWork.check()
   if (!transaction.failed) expireBeforeExec(client, transaction)
   try {
     if (transaction.failed) {
@@ -28,19 +28,18 @@ function execute(client: Client): void {
     const touched = watched?.check() === true
     watched?.clear()
     if (touched) client.reply.nullArray()
-    else if (transaction.isLong) executeLong(client, transaction)
-    else server.execute(client, transaction)
+    else executeTimed(client, transaction)
   } finally {
     endTransaction(client)
   }
 }
 
-/** The transactions of other clients wait for a later turn when those of this turn have taken long. */
-function executeLong(client: Client, transaction: Transaction): void {
+/** Other transactions wait for a later turn when those of this turn have taken long, because many may be sent at once. */
+function executeTimed(client: Client, transaction: Transaction): void {
   const { server } = client
   const start = performance.now()
   server.execute(client, transaction)
-  server.longWork.note(performance.now() - start)
+  server.longWork.noteExec(performance.now() - start)
 }
 
 /** Redis's transactions. */

@@ -17,7 +17,6 @@ export const kgetCommands: readonly Command[] = [
     arity: -2,
     flags: ['readonly'],
     broad: ([, path], store) => store.lookup(path)?.dir === true,
-    isLong: true,
     keys: [1, 1, 1],
     reach: (request) => (hasToken(request, 2, 'RECURSIVE') ? 'subtree' : 'directory'),
     parsed: true,

@@ -106,7 +106,6 @@ export const ksaveCommands: readonly Command[] = [
     arity: 1,
     flags: ['readonly', 'admin'],
     broad: true,
-    isLong: true,
     reach: 'all',
     run(client) {
       // Nobody would see the copy.
