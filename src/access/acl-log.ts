@@ -18,12 +18,19 @@ export interface DeniedRequest {
   /** The command, the key or the channel; a long one is cut. */
   readonly object: string
   readonly username: string
-  /** The client, as CLIENT LIST describes it. */
-  readonly client: string
+}
+
+/** A client, as CLIENT LIST describes it: in one EXEC, or in a millisecond, little else of the line changes. */
+export interface DeniedClient {
+  readonly id: number
+  readonly name: string
+  readonly lastCommand: string
 }
 
 /** Denials that are alike. */
-export interface AclLogEntry extends DeniedRequest {
+export interface AclLogEntry extends DeniedRequest, DeniedClient {
+  /** The line of CLIENT LIST. */
+  readonly client: string
   readonly count: number
   /** Of the last one, in Unix milliseconds. */
   readonly time: number
@@ -47,22 +54,58 @@ export class AclLog {
     return this.#entries.latest(count)
   }
 
-  add(request: DeniedRequest): void {
-    // What is cut from a request would keep the request.
-    const object = ownCopy(shortened(request.object))
-    const username = ownCopy(shortened(request.username))
-    const denied = { ...request, object, username }
+  /** @param describe makes the line of CLIENT LIST */
+  add<Denied extends DeniedClient>(
+    request: DeniedRequest,
+    client: Denied,
+    describe: (client: Denied) => string,
+  ): void {
+    const { reason, context } = request
+    const object = shortened(request.object)
+    const username = shortened(request.username)
     const time = this.#clock.now()
-    const back = this.latest(SCANNED).findIndex(
-      (entry) => isAlike(entry, denied) && Math.abs(entry.time - time) <= GROUPING_MS,
-    )
-    if (back >= 0) {
-      const { count } = this.#entries.remove(back)
-      this.#entries.add({ ...denied, count: count + 1, time })
-      return
+    const back = this.#findAlike(reason, context, object, username, time)
+    const alike = back < 0 ? undefined : this.#entries.remove(back)
+    const { id, name, lastCommand } = client
+    this.#entries.add({
+      reason,
+      context,
+      // What is cut from a request would keep the request.
+      object: alike?.object ?? ownCopy(object),
+      username: alike?.username ?? ownCopy(username),
+      id,
+      name,
+      lastCommand,
+      client:
+        alike !== undefined && describes(alike, client, time) ? alike.client : describe(client),
+      count: (alike?.count ?? 0) + 1,
+      time,
+    })
+    if (alike === undefined) this.#entries.trim(this.#config.get('acllog-max-len'))
+  }
+
+  /** How many entries are newer than the one that counts a denial; -1 if there is none. */
+  #findAlike(
+    reason: DeniedRequest['reason'],
+    context: DeniedRequest['context'],
+    object: string,
+    username: string,
+    time: number,
+  ): number {
+    const scanned = Math.min(SCANNED, this.#entries.length)
+    for (let back = 0; back < scanned; back++) {
+      const entry = this.#entries.at(back)
+      if (
+        entry.reason === reason &&
+        entry.context === context &&
+        entry.object === object &&
+        entry.username === username &&
+        Math.abs(entry.time - time) <= GROUPING_MS
+      ) {
+        return back
+      }
     }
-    this.#entries.add({ ...denied, count: 1, time })
-    this.#entries.trim(this.#config.get('acllog-max-len'))
+    return -1
   }
 
   clear(): void {
@@ -71,15 +114,16 @@ export class AclLog {
 }
 
 /** Memory that an entry takes, about. */
-function bytesOf({ object, username, client }: DeniedRequest): number {
-  return ENTRY_BYTES + object.length + username.length + client.length
+function bytesOf({ object, username, name, client }: AclLogEntry): number {
+  return ENTRY_BYTES + object.length + username.length + name.length + client.length
 }
 
-function isAlike(a: DeniedRequest, b: DeniedRequest): boolean {
+/** Whether an entry's line of CLIENT LIST is the client's, but for its buffers. */
+function describes(entry: AclLogEntry, client: DeniedClient, time: number): boolean {
   return (
-    a.reason === b.reason &&
-    a.context === b.context &&
-    a.object === b.object &&
-    a.username === b.username
+    entry.time === time &&
+    entry.id === client.id &&
+    entry.name === client.name &&
+    entry.lastCommand === client.lastCommand
   )
 }

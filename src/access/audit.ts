@@ -2,56 +2,21 @@ import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { pathFromBytes } from '../config/config.ts'
 import { printable } from '../text/printable.ts'
 import { shortened } from '../text/shortened.ts'
+import type { AuditEvent, AuditedClient, AuditedFacts } from './audit-event.ts'
 import { AuditFile } from './audit-file.ts'
+import { ExecLines, MAX_NAMES } from './exec-lines.ts'
 import type { LostLines } from './lost-lines.ts'
 
 /** If nobody reads standard output any more, lines wait up to this size; the rest is dropped. */
 const MAX_UNWRITTEN_BYTES = 16 * 1024 * 1024
 
-/** Who did it. */
-export interface AuditedClient {
-  readonly id: number
-  /** `host:port`, or `path:0` of a Unix socket. */
-  readonly address: string
-  readonly user: { readonly name: string }
-}
-
-/** What a line tells besides who it was. All strings are binary; no values and no passwords. */
-export interface AuditedFacts {
-  /** The command's full name. */
-  readonly command?: string
-  readonly keys?: readonly string[]
-  /** Users or directives. */
-  readonly names?: readonly string[]
-  /** Whom somebody has tried to log in as. */
-  readonly as?: string
-  /** `certificate`, for a login without a password. */
-  readonly by?: string
-  /** `command`, `key` or `channel`: what was denied. */
-  readonly reason?: string
-  readonly channels?: readonly string[]
-}
-
-export type AuditEvent =
-  | 'login'
-  | 'login-failed'
-  | 'denied'
-  | 'users'
-  | 'configuration'
-  | 'certificates'
-  | 'shutdown'
-  | 'recover'
-  | 'flush'
-
-/** The most keys, channels or names that a line tells of. */
-const MAX_NAMES = 32
-
 /** `audit-log`: a line of JSON for each event that security is about. */
 export class AuditLog {
   readonly #logger: Logger
   readonly #stream: DestinationStream
-
   readonly #lost: LostLines | undefined
+  /** Absent while no EXEC runs. */
+  #exec: ExecLines | undefined
 
   /**
    * @param stream where the lines go
@@ -65,13 +30,28 @@ export class AuditLog {
     this.#logger = pino({ base: null, timestamp, formatters }, stream)
   }
 
+  /** What follows belongs to one EXEC: of what is alike the first has its line, and the others are counted. */
+  beginExec(): void {
+    this.#exec = new ExecLines((event, client, facts) => this.#write(event, client, facts))
+  }
+
+  endExec(): void {
+    this.#exec?.end()
+    this.#exec = undefined
+  }
+
   /**
    * Writes a line.
    *
    * @param client absent where it was no client, but a signal or the program that uses the server
    */
   write(event: AuditEvent, client: AuditedClient | undefined, facts: AuditedFacts = {}): void {
-    const { command, keys, names, channels, as, by, reason } = facts
+    if (this.#exec === undefined || client === undefined) this.#write(event, client, facts)
+    else this.#exec.add(event, client, facts)
+  }
+
+  #write(event: AuditEvent, client: AuditedClient | undefined, facts: AuditedFacts): void {
+    const { command, keys, names, channels, as, by, reason, count } = facts
     const line = {
       event,
       ...(client !== undefined && {
@@ -86,6 +66,7 @@ export class AuditLog {
       ...list('keys', keys),
       ...list('channels', channels),
       ...list('names', names),
+      ...(count !== undefined && { count }),
     }
     if (event === 'denied' || event === 'login-failed') this.#logger.warn(line)
     else this.#logger.info(line)

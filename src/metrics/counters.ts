@@ -43,7 +43,8 @@ export function newCommandStats(): CommandStats {
 /** Counts an error reply under its code, which is its first word. */
 export function countError(stats: ServerStats, reply: string): void {
   stats.errorReplies++
-  const code = reply.split(' ', 1)[0]
+  const end = reply.indexOf(' ')
+  const code = end < 0 ? reply : reply.slice(0, end)
   stats.errorCodes.set(code, (stats.errorCodes.get(code) ?? 0) + 1)
 }
 

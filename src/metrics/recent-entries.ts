@@ -27,6 +27,11 @@ export class RecentEntries<Entry> {
     return (this.#entries.slice(from) as Entry[]).reverse()
   }
 
+  /** An entry. It must be there. @param back how many are newer */
+  at(back: number): Entry {
+    return this.#entries[this.#entries.length - 1 - back] as Entry
+  }
+
   /** Adds the newest entry. {@link trim} drops the oldest ones. */
   add(entry: Entry): void {
     this.#entries.push(entry)
@@ -35,7 +40,9 @@ export class RecentEntries<Entry> {
 
   /** Takes an entry away. It must be there. @param back how many are newer */
   remove(back: number): Entry {
-    const [entry] = this.#entries.splice(-1 - back, 1) as Entry[]
+    const entry = this.at(back)
+    if (back === 0) this.#entries.pop()
+    else this.#entries.splice(-1 - back, 1)
     this.#bytes -= this.#bytesOf(entry)
     return entry
   }

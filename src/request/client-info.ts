@@ -37,6 +37,11 @@ function flagsOf(client: Client): string {
   return flags.join('') || 'N'
 }
 
+/** Where ACL LOG says that a request of a client was denied. */
+export function contextOf({ transaction, executing }: Client): 'toplevel' | 'multi' {
+  return transaction !== undefined || executing ? 'multi' : 'toplevel'
+}
+
 /**
  * A line of CLIENT LIST as in Redis 7.0, with the library's name and version as in 7.2. Fields
  * without a counterpart in ktree (file descriptor, spare buffers) have the value for none in Redis.

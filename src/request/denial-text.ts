@@ -11,17 +11,18 @@ export function denialText(denial: Denial, fullName: string): string {
   return `${PREFIX} access one of the ${denial.kind}s used as arguments`
 }
 
+const LATE_PREFIX =
+  'NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason:'
 const LATE = {
-  command: 'no permission to execute the command or subcommand',
-  key: 'no permission to touch the specified keys',
-  channel: 'no permission to access one of the channels used as arguments',
+  command: `${LATE_PREFIX} no permission to execute the command or subcommand`,
+  key: `${LATE_PREFIX} no permission to touch the specified keys`,
+  channel: `${LATE_PREFIX} no permission to access one of the channels used as arguments`,
 } as const
 
 /** The error reply to a request that was allowed when it was queued, and is not when it is to run. */
 export function lateDenialText(denial: Denial): string {
   // What is below a key is a matter of the tree as well, not of the rules only.
-  if (denial.below) return denialText(denial, '')
-  return `NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: ${LATE[denial.kind]}`
+  return denial.below ? denialText(denial, '') : LATE[denial.kind]
 }
 
 /**

@@ -2,7 +2,7 @@ import { DEFAULT_USER, type User } from '../access/user.ts'
 import type { Users } from '../access/users.ts'
 import { CommandError } from './arguments/errors.ts'
 import type { Client } from './client.ts'
-import { describeClient } from './client-info.ts'
+import { contextOf, describeClient } from './client-info.ts'
 
 /**
  * Lets a client go on as a user: AUTH and HELLO AUTH.
@@ -14,13 +14,13 @@ export function logIn(client: Client, name: string, password: string, word: stri
   const { users, aclLog, audit } = client.server
   const user = users.authenticate(name, password)
   if (user === undefined) {
-    aclLog.add({
+    const denied = {
       reason: 'auth',
-      context: client.transaction !== undefined || client.executing ? 'multi' : 'toplevel',
+      context: contextOf(client),
       object: word,
       username: name,
-      client: describeClient(client),
-    })
+    } as const
+    aclLog.add(denied, client, describeClient)
     audit?.write('login-failed', client, { as: name })
     throw new CommandError('WRONGPASS invalid username-password pair or user is disabled.')
   }
@@ -42,8 +42,8 @@ export function noteCertificate(client: Client, name: string): void {
     audit?.write('login', client, { by: 'certificate' })
     return
   }
-  const info = describeClient(client)
-  aclLog.add({ reason: 'auth', context: 'toplevel', object: 'tls', username: name, client: info })
+  const denied = { reason: 'auth', context: 'toplevel', object: 'tls', username: name } as const
+  aclLog.add(denied, client, describeClient)
   audit?.write('login-failed', client, { as: name, by: 'certificate' })
 }
 

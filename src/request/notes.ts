@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { textOfValue } from '../store/value.ts'
 import type { Client, ServerContext } from './client.ts'
-import { describeClient } from './client-info.ts'
+import { contextOf, describeClient } from './client-info.ts'
 import type { Denial } from './denial.ts'
 import { requestKeys } from './key-specs.ts'
 import { monitorLine } from './monitor-line.ts'
@@ -35,13 +35,13 @@ export function noteDenial(
 ): void {
   const { aclLog, audit } = server
   const args = wordsOf(request)
-  aclLog.add({
+  const denied = {
     reason: kind,
-    context: client.transaction !== undefined || client.executing ? 'multi' : 'toplevel',
+    context: contextOf(client),
     object: kind === 'command' || at === 0 ? entry.fullName : args[at],
     username: client.user.name,
-    client: describeClient(client),
-  })
+  }
+  aclLog.add(denied, client, describeClient)
   audit?.write('denied', client, {
     command: entry.fullName,
     reason: kind,

@@ -9,7 +9,7 @@ import { AuditLog } from '../../src/access/audit.ts'
 import { LostLines } from '../../src/access/lost-lines.ts'
 import { startServer } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
-import { ErrorReply, join, LogLines, start } from '../server/raw-client.ts'
+import { ErrorReply, frame, join, LogLines, start } from '../server/raw-client.ts'
 
 async function temporaryFile(): Promise<string> {
   const directory = await mkdtemp(joinPaths(tmpdir(), 'ktree-audit-'))
@@ -249,4 +249,77 @@ test('an audit log that is a pipe which nobody reads is refused at the start', a
   await expect(startServer({ port: 0, directives: { 'audit-log': file } })).rejects.toThrow(
     'cannot open the audit log: ENXIO',
   )
+})
+
+/** A server with an audit log, and a client whose EXEC runs these requests. @returns the lines about them */
+async function linesOfExec(requests: readonly string[][]): Promise<unknown[]> {
+  const file = await temporaryFile()
+  const server = await startServer({ port: 0, directives: { 'audit-log': file } })
+  server.store.set('/a', 'x')
+  const client = await join(server)
+  await client.call('ACL', 'SETUSER', 'bob', 'on', 'nopass', '+@all', '~a', '~c*')
+  await client.call('AUTH', 'bob', '')
+  const all = [['MULTI'], ...requests, ['EXEC']]
+  client.write(all.map((request) => frame(...request)).join(''))
+  await client.take(all.length)
+  await client.call('AUTH', 'default', '')
+  await server.close()
+  const lines = await linesOf(file)
+  return lines.slice(2, -2)
+}
+
+/** Makes a directory of the key, below which `bob` has no rights: only EXEC finds out. */
+const MAKE_DIRECTORY = [
+  ['KDEL', 'a'],
+  ['KMKDIR', 'a'],
+]
+
+test('denials of an EXEC that are alike are two lines, the first as it happens, and none is lost', async () => {
+  const requests = Array.from({ length: 999 }, (_, i) => [i % 3 === 0 ? 'TTL' : 'PERSIST', 'a'])
+  const users = [['ACL', 'SETUSER', 'new']]
+  const denied = { level: 'warn', event: 'denied', user: 'bob', reason: 'key', keys: ['a'] }
+  const changed = { level: 'info', event: 'users', user: 'bob', command: 'acl|setuser' }
+  const persist = { ...denied, command: 'persist' }
+  expect(
+    await linesOfExec([...MAKE_DIRECTORY, ['PERSIST', 'a'], ...users, ...users, ...requests]),
+  ).toEqual([
+    persist,
+    { ...changed, names: ['new'] },
+    { ...changed, names: ['new'] },
+    { ...persist, count: 666 },
+  ])
+})
+
+test('an EXEC writes a hundred lines of different denials, and counts the others', async () => {
+  const requests = Array.from({ length: 5000 }, (_, i) => ['RENAME', 'a', `c${i % 1000}`])
+  const lines = (await linesOfExec([...MAKE_DIRECTORY, ...requests])) as Record<string, unknown>[]
+  const counts = lines.map(({ count }) => (count ?? 1) as number)
+  expect(lines.length).toBe(201)
+  expect(counts.reduce((sum, count) => sum + count)).toBe(5000)
+  expect(lines[7]).toMatchObject({ command: 'rename', keys: ['a', 'c7'] })
+  expect(lines[107]).toMatchObject({ command: 'rename', keys: ['a', 'c7'], count: 4 })
+  expect(lines[200]).toEqual({ level: 'warn', event: 'denied', user: 'bob', count: 4500 })
+})
+
+test('failed logins of an EXEC are counted as well, as the user that each came from', async () => {
+  const logins = [
+    ['AUTH', 'nobody', ''],
+    ['AUTH', 'bob', ''],
+    ['AUTH', 'nobody', ''],
+  ]
+  const failed = { level: 'warn', event: 'login-failed', as: 'nobody' }
+  const login = { level: 'info', event: 'login' }
+  const other = [
+    ['ACL', 'SETUSER', 'carl', 'on', 'nopass', '+@all'],
+    ['AUTH', 'carl', ''],
+  ]
+  expect(await linesOfExec([...logins, ...other, ...logins])).toEqual([
+    { ...failed, user: 'bob' },
+    { ...login, user: 'bob' },
+    { level: 'info', event: 'users', user: 'bob', command: 'acl|setuser', names: ['carl'] },
+    { ...login, user: 'carl' },
+    { ...failed, user: 'carl' },
+    { ...failed, user: 'bob', count: 2 },
+    { ...login, user: 'bob', count: 1 },
+  ])
 })

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { AclLog } from '../../src/access/acl-log.ts'
+import { AclLog, type DeniedClient, type DeniedRequest } from '../../src/access/acl-log.ts'
 import { Config } from '../../src/config/config.ts'
 import { SlowLog } from '../../src/metrics/slow-log.ts'
 import { ManualClock } from '../../src/store/clock.ts'
@@ -49,18 +49,22 @@ test('the slow log takes so much memory, whatever its length', () => {
   expect(log.length).toBeGreaterThan(200)
 })
 
+/** @param describe makes what the entry tells of the client */
+function addDenied(
+  log: AclLog,
+  denied: Omit<DeniedRequest, 'context'>,
+  client: DeniedClient = { id: 1, name: '', lastCommand: 'get' },
+  describe = (_: DeniedClient): string => '',
+): void {
+  log.add({ ...denied, context: 'toplevel' }, client, describe)
+}
+
 test('ACL LOG takes so much memory, whatever its length', () => {
   const config = new Config()
   config.set('acllog-max-len', ['1000000'])
   const log = new AclLog(config, new ManualClock(), 100_000)
   const add = (i: number): void =>
-    log.add({
-      reason: 'key',
-      context: 'toplevel',
-      object: `${i}`.padEnd(900),
-      username: 'u',
-      client: '',
-    })
+    addDenied(log, { reason: 'key', object: `${i}`.padEnd(900), username: 'u' })
   for (let i = 0; i < 1000; i++) add(i)
   expect(log.latest(Infinity).length).toBeLessThan(100)
   expect(log.latest(Infinity).length).toBeGreaterThan(50)
@@ -76,8 +80,7 @@ test('ACL LOG keeps the newest entries, and counts those that are alike', () => 
   const config = new Config()
   config.set('acllog-max-len', ['20'])
   const log = new AclLog(config, new ManualClock(), 100_000)
-  const add = (object: string): void =>
-    log.add({ reason: 'key', context: 'toplevel', object, username: 'u', client: '' })
+  const add = (object: string): void => addDenied(log, { reason: 'key', object, username: 'u' })
   for (let i = 0; i < 100; i++) add(`${i}`)
   expect(log.latest(Infinity).map(({ object }) => Number(object))).toEqual(
     Array.from({ length: 20 }, (_, i) => 99 - i),
@@ -93,6 +96,31 @@ test('ACL LOG keeps the newest entries, and counts those that are alike', () => 
   expect(log.latest(1)).toMatchObject([{ object: '85', count: 1 }])
 })
 
+test('a client whose requests are denied over and over is described once a millisecond, and when it changes', () => {
+  const clock = new ManualClock()
+  const log = new AclLog(new Config(), clock, 100_000)
+  let described = 0
+  const add = (lastCommand: string, name = '', id = 1): void => {
+    const client = { id, name, lastCommand }
+    addDenied(log, { reason: 'key', object: 'a', username: 'u' }, client, () => `${++described}`)
+  }
+  const told = (): object => {
+    const [{ client, count, id, name, lastCommand }] = log.latest(1)
+    return { client, count, of: [id, name, lastCommand] }
+  }
+  for (let i = 0; i < 1000; i++) add('get')
+  expect(told()).toEqual({ client: '1', count: 1000, of: [1, '', 'get'] })
+  add('set')
+  expect(told()).toEqual({ client: '2', count: 1001, of: [1, '', 'set'] })
+  add('set', 'n')
+  expect(told()).toEqual({ client: '3', count: 1002, of: [1, 'n', 'set'] })
+  add('set', 'n', 2)
+  expect(told()).toEqual({ client: '4', count: 1003, of: [2, 'n', 'set'] })
+  clock.advance(1)
+  add('set', 'n', 2)
+  expect(told()).toEqual({ client: '5', count: 1004, of: [2, 'n', 'set'] })
+})
+
 test('an entry of a long ACL LOG moves none of the others', () => {
   const config = new Config()
   config.set('acllog-max-len', ['1000000'])
@@ -100,7 +128,7 @@ test('an entry of a long ACL LOG moves none of the others', () => {
   const unshift = vi.spyOn(Array.prototype, 'unshift')
   const splice = vi.spyOn(Array.prototype, 'splice')
   for (let i = 0; i < 1000; i++) {
-    log.add({ reason: 'auth', context: 'toplevel', object: 'auth', username: `${i}`, client: '' })
+    addDenied(log, { reason: 'auth', object: 'auth', username: `${i}` })
   }
   expect(unshift.mock.calls.length + splice.mock.calls.length).toBe(0)
   vi.restoreAllMocks()

@@ -38,7 +38,12 @@ function execute(client: Client): void {
 function executeTimed(client: Client, transaction: Transaction): void {
   const { server } = client
   const start = performance.now()
-  server.execute(client, transaction)
+  server.audit?.beginExec()
+  try {
+    server.execute(client, transaction)
+  } finally {
+    server.audit?.endExec()
+  }
   server.longWork.noteExec(performance.now() - start)
 }
 
