@@ -1,4 +1,4 @@
-import { classEnd, classTakes } from './glob-class.ts'
+import { CLASS_WORDS, classEnd, classTakes, readClass } from './glob-class.ts'
 import { GlobSearch } from './glob-search.ts'
 
 /** A pattern is searched for when it takes more steps than these, and so many for each character of a text. */
@@ -14,8 +14,19 @@ const BACKSLASH = 92
 /** Stands behind the last token. */
 const END = -1
 
-/** Steps that {@link matchSimply} may still take. */
+/** So much of a pattern, from its first star on, is read to find its last star. */
+const MAX_READ_AHEAD = 64
+
+// What a match keeps. There is one at a time.
+/** Steps that it may still take. */
 let stepsLeft = 0
+/** Where the last star is; -1 if it has not been looked for. */
+let lastStar = -1
+/** Where in the text what stands behind the last star begins. */
+let endAt = 0
+/** The class that {@link classWords} has; -1 for none. */
+let classAt = -1
+const classWords = new Uint32Array(CLASS_WORDS)
 
 /**
  * A glob as Redis matches it (KEYS, PSUBSCRIBE, CONFIG GET): `*`, `?`, `[abc]`, `[a-z]`, `[^a]`, and `\`
@@ -58,6 +69,7 @@ function stepsFor({ length }: string): number {
 function matchSimply(pattern: string, text: string): boolean | undefined {
   // No star matches an empty text (Redis).
   if (text === '') return pattern === ''
+  classAt = -1
   let p = 0
   let t = 0
   // Where the match goes on after the last `*` if the rest does not match here.
@@ -66,30 +78,90 @@ function matchSimply(pattern: string, text: string): boolean | undefined {
   while (t < text.length) {
     const token = p < pattern.length ? pattern.charCodeAt(p) : END
     if (token === STAR) {
+      if (p + 1 === pattern.length) return true
+      if (starPattern < 0 && !endMatches(pattern, p, text, t)) return false
+      if (p === lastStar) return t <= endAt
       starPattern = ++p
-      starText = t
-      continue
-    }
-    const char = text.charCodeAt(t)
-    const next = step(pattern, p, token, char)
-    if (token === OPEN) {
-      stepsLeft -= (next >= 0 ? next : classEnd(pattern, p)) - p
-      if (stepsLeft < 0) return undefined
-    }
-    if (next >= 0) {
-      p = next
-      t++
-    } else if (starPattern >= 0) {
-      stepsLeft -= 1 + p - starPattern
-      if (stepsLeft < 0) return undefined
-      p = starPattern
-      t = ++starText
+      starText = t = find(pattern, p, text, t)
     } else {
-      return false
+      const char = text.charCodeAt(t)
+      const next = step(pattern, p, token, char)
+      if (token === OPEN) stepsLeft -= (next >= 0 ? next : classEnd(pattern, p)) - p
+      if (next >= 0) {
+        p = next
+        t++
+      } else if (starPattern >= 0) {
+        stepsLeft -= 1 + p - starPattern
+        p = starPattern
+        starText = t = find(pattern, p, text, starText + 1)
+      } else if (stepsLeft >= 0) {
+        return false
+      }
     }
+    if (stepsLeft < 0) return undefined
+    if (t < 0) return false
   }
   while (p < pattern.length && pattern.charCodeAt(p) === STAR) p++
   return p === pattern.length
+}
+
+/**
+ * Compares what stands behind the last star with the end of a text, because most patterns that end otherwise are done
+ * with then. A long pattern is not read to its end for it.
+ *
+ * @param star where the first star is
+ * @param from where the text goes on there
+ */
+function endMatches(pattern: string, star: number, text: string, from: number): boolean {
+  const { length } = pattern
+  lastStar = -1
+  endAt = text.length
+  if (length - star > MAX_READ_AHEAD) return true
+  lastStar = star
+  for (let at = star + 1; at < length; ) {
+    const token = pattern.charCodeAt(at)
+    if (token === STAR) {
+      lastStar = at++
+      endAt = text.length
+    } else {
+      at = token === OPEN ? classEnd(pattern, at) : at + (token === BACKSLASH ? 2 : 1)
+      endAt--
+    }
+  }
+  if (endAt < from) return false
+  let at = lastStar + 1
+  for (let t = endAt; at < length && at > 0; t++) {
+    at = step(pattern, at, pattern.charCodeAt(at), text.charCodeAt(t))
+  }
+  return at > 0
+}
+
+/**
+ * Where a text has, from a position on, a character that the token behind a star takes.
+ *
+ * @returns -1 if nowhere
+ */
+function find(pattern: string, at: number, text: string, from: number): number {
+  let token = at < pattern.length ? pattern.charCodeAt(at) : END
+  if (token === STAR || token === QUESTION || token === END) return from
+  const end = Math.min(text.length, from + MAX_COUNTED)
+  let t = from
+  if (token === OPEN) {
+    if (classAt !== at) stepsLeft -= readClass(pattern, at, classWords, 0) - at
+    classAt = at
+    while (t < end && !classHas(text.charCodeAt(t))) t++
+  } else {
+    if (token === BACKSLASH && at + 1 < pattern.length) token = pattern.charCodeAt(at + 1)
+    while (t < end && text.charCodeAt(t) !== token) t++
+  }
+  if (t < end) stepsLeft -= (t - from) >> 3
+  else if (end < text.length) stepsLeft = -1
+  else return -1
+  return t
+}
+
+function classHas(char: number): boolean {
+  return (classWords[char >> 5] & (1 << (char & 31))) !== 0
 }
 
 /** Matches one character. @returns the next position in the pattern; -1 if not */

@@ -223,3 +223,16 @@ test.each([
   const patterns = Array.from({ length: 10 }, (_, i) => `*[b]${230 + i}*`)
   expect(readCharacters(patterns, text)).toBeLessThan((patterns.length * LONG) / 2)
 })
+
+test.each([
+  ['at the end, where the text ends otherwise', '*b0*[XY]', 40],
+  ['at the end, where the text ends so', '*b0*[2-9]', 80],
+  ['between two stars', '*b0*[XY]*', 250],
+  ['of many characters', '*b0*[ABCDEFGHIJKLMNOPQRSTUVWXYZ]*', 350],
+])(
+  'a class behind a star is not read anew for each character of a text: %s',
+  (_, pattern, most) => {
+    const text = `${'a1b0'.repeat(40)}/2`
+    expect(readCharacters([pattern], text)).toBeLessThan(most)
+  },
+)
