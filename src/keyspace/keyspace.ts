@@ -58,6 +58,11 @@ export class Keyspace {
     return node
   }
 
+  /** Like {@link Keyspace.lookup}, for a key that is not empty. */
+  nodeAt(key: string): Node | undefined {
+    return this.#store.lookup(key)
+  }
+
   /**
    * The file of a key; undefined if there is none.
    *

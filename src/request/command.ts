@@ -1,9 +1,11 @@
 import type { Category } from '../access/categories.ts'
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import type { StoreError } from '../store/errors.ts'
 import type { Expiries } from '../store/expiring-tree.ts'
 import type { Store } from '../store/store.ts'
 import type { Argument, Options } from './arguments/argument.ts'
+import type { CommandError } from './arguments/errors.ts'
 import type { Client, ServerContext } from './client.ts'
 import type { ChannelUse, ReachOf } from './command-access.ts'
 
@@ -51,6 +53,13 @@ export type Command = PlainCommand | ValueCommand
 
 /** How many bytes, about, the server keeps of a request. */
 export type KeptSize = (args: RequestArguments) => number
+
+/**
+ * What `run` returns: mostly nothing. A refusal may be returned instead of thrown, which takes ten times as long as the
+ * rest of the request, where an EXEC may have half a million of them.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: most commands return nothing
+export type Outcome = CommandError | StoreError | undefined | void
 
 /** What all declarations have. */
 interface Declaration {
@@ -138,7 +147,7 @@ interface PlainCommand extends Declaration {
    * @param options the parsed options; empty unless `parsed` is set
    * @throws CommandError, StoreError and others that become error replies
    */
-  run?(client: Client, args: readonly string[], options: Options): void
+  run?(client: Client, args: readonly string[], options: Options): Outcome
 }
 
 /**
@@ -147,5 +156,5 @@ interface PlainCommand extends Declaration {
  */
 interface ValueCommand extends Declaration {
   readonly takesValues: true
-  run(client: Client, args: never, options: Options): void
+  run(client: Client, args: never, options: Options): Outcome
 }

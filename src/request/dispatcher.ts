@@ -105,7 +105,7 @@ export class Dispatcher {
       const entry = this.#find(sent)
       const args = hasLarge(sent) ? withoutLarge(sent, entry.values) : sent
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
-      entry.run?.(client, args as never, options)
+      thrown = entry.run?.(client, args as never, options)
     } catch (error) {
       this.#errorReply(error)
       thrown = error
@@ -342,8 +342,7 @@ export class Dispatcher {
     const { clock } = this.#server
     const refusal = this.#broadTime.refusal(entry, args)
     if (refusal !== undefined) {
-      const stats = entry.stats ?? this.#statsOf(entry)
-      stats.rejectedCalls++
+      ;(entry.stats ?? this.#statsOf(entry)).rejectedCalls++
       this.#fail(client, client.reply.length, refusal)
       return
     }
@@ -359,15 +358,19 @@ export class Dispatcher {
     const started = clock.lastLap
     const { index } = store
     if (entry.writes) persistence.recorder.begin()
+    let error: unknown
     try {
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
-      entry.run?.(client, args as never, options)
-      if (entry.audited) noteAudited(this.#server, client, entry, args)
-    } catch (error) {
-      if (error === PUT_OFF) {
-        this.#putOff(client, entry, before, args)
-        return
-      }
+      error = entry.run?.(client, args as never, options)
+      if (entry.audited && error === undefined) noteAudited(this.#server, client, entry, args)
+    } catch (thrown) {
+      error = thrown
+    }
+    if (error === PUT_OFF) {
+      this.#putOff(client, entry, before, args)
+      return
+    }
+    if (error !== undefined) {
       stats.failedCalls++
       if (store.index !== index && !isExpected(error)) this.#cutOff(client, before, error)
       else this.#fail(client, before, errorAsSeen(client, entry, args, error))

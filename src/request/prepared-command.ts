@@ -7,7 +7,7 @@ import type { Store } from '../store/store.ts'
 import { accessOfCommand } from './access-of-command.ts'
 import type { Options } from './arguments/argument.ts'
 import type { Client, FoundCommand } from './client.ts'
-import type { Command, KeptSize } from './command.ts'
+import type { Command, KeptSize, Outcome } from './command.ts'
 import { requestKeys } from './key-specs.ts'
 import { OptionParser } from './option-parser.ts'
 import { keptBytes } from './room.ts'
@@ -15,7 +15,7 @@ import { bytesOfRequest, type Transaction } from './transaction.ts'
 import { ValuePlaces } from './value-places.ts'
 
 /** What runs a command: whether it takes Buffers is known from its declaration. */
-type Run = (client: Client, args: never, options: Options) => void
+type Run = (client: Client, args: never, options: Options) => Outcome
 
 /** A command or subcommand with the parts of its declaration that each request needs. */
 export interface PreparedCommand extends FoundCommand {

@@ -7,7 +7,6 @@ import { absolute, checkDepth, cleanPath, joinPath, tidyPath } from './path.ts'
 import { MoveWork, type RenameEvents, rename } from './rename.ts'
 import { loadSnapshot } from './snapshot/snapshot.ts'
 import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
-import { STAT_NAMES } from './stats.ts'
 import { copyNodes } from './tree/lease-list.ts'
 import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
@@ -229,11 +228,22 @@ export class Store extends ExpiringTree {
 
   /** Deletes a file; with `dir` an empty directory too; with `recursive` any directory with all below it. */
   delete(path: string, options: DeleteOptions = {}): Event {
+    const event = this.deleteIfThere(path, options)
+    if (event instanceof StoreError) throw event
+    return event
+  }
+
+  /** Like {@link Store.delete}, but returns the error if there is nothing at the path. */
+  deleteIfThere(path: string, options: DeleteOptions): Event | StoreError {
     try {
       const tidy = this.tree.writable(path)
       const key = absolute(tidy)
       const now = this.tree.now()
-      const node = this.tree.find(tidy, now)
+      const node = this.tree.walk(tidy, now)
+      if (node === undefined) {
+        this.stats.deleteFail++
+        return this.tree.notFound()
+      }
       if (node.dir && options.recursive !== true) {
         if (options.dir !== true) throw new StoreError(102, key, this.index)
         // A directory of expired nodes counts as empty.
@@ -290,19 +300,6 @@ export class Store extends ExpiringTree {
     this.tree.clear()
     this.recordRemoval('delete', prevNode)
     this.stats.deleteSuccess++
-  }
-
-  /** The counters, and how many watchers there are (etcd: `JsonStats`). */
-  statsMap(): Record<string, number> {
-    const map: Record<string, number> = {}
-    for (const name of STAT_NAMES) map[name] = this.stats[name]
-    map.watchers = this.hub.count
-    return map
-  }
-
-  /** {@link Store.statsMap} as JSON (etcd: `JsonStats`). */
-  jsonStats(): string {
-    return JSON.stringify(this.statsMap())
   }
 
   /** The whole store as etcd's JSON document, taken from a copy (etcd: `Save`). */

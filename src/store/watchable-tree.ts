@@ -5,7 +5,7 @@ import { EventHistory } from './history/event-history.ts'
 import { MIN_CROWD } from './history/path-record.ts'
 import { IndexWait, IndexWaits } from './index-waits.ts'
 import { checkDepth, cleanPath, ownCopy } from './path.ts'
-import { Stats } from './stats.ts'
+import { STAT_NAMES, Stats } from './stats.ts'
 import type { Changes } from './tree/changes.ts'
 import type { FileList } from './tree/file-list.ts'
 import { LastCopy } from './tree/last-copy.ts'
@@ -296,6 +296,19 @@ export class WatchableTree {
   protected expire(node: Node, now: number, path = pathOf(node)): void {
     this.remove('expire', node, path, now)
     this.stats.expireCount++
+  }
+
+  /** The counters, and how many watchers there are (etcd: `JsonStats`). */
+  statsMap(): Record<string, number> {
+    const map: Record<string, number> = {}
+    for (const name of STAT_NAMES) map[name] = this.stats[name]
+    map.watchers = this.hub.count
+    return map
+  }
+
+  /** {@link Store.statsMap} as JSON (etcd: `JsonStats`). */
+  jsonStats(): string {
+    return JSON.stringify(this.statsMap())
   }
 
   /** Removes a node, with all below it, and records that. */

@@ -107,7 +107,7 @@ function matchSimply(pattern: string, text: string): boolean | undefined {
 
 /**
  * Compares what stands behind the last star with the end of a text, because most patterns that end otherwise are done
- * with then. A long pattern is not read to its end for it.
+ * with then. A long pattern is not read to its end for it, nor one that ends with a star.
  *
  * @param star where the first star is
  * @param from where the text goes on there
@@ -116,7 +116,7 @@ function endMatches(pattern: string, star: number, text: string, from: number): 
   const { length } = pattern
   lastStar = -1
   endAt = text.length
-  if (length - star > MAX_READ_AHEAD) return true
+  if (length - star > MAX_READ_AHEAD || pattern.charCodeAt(length - 1) === STAR) return true
   lastStar = star
   for (let at = star + 1; at < length; ) {
     const token = pattern.charCodeAt(at)

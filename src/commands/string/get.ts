@@ -1,6 +1,7 @@
 // GET · MGET · STRLEN · GETSET · GETDEL · GETEX
 
 import { pathOfKey } from '../../keyspace/key.ts'
+import { wrongType } from '../../keyspace/keyspace.ts'
 import { KEY, VALUE } from '../../request/arguments/argument.ts'
 import { parseExpiry } from '../../request/arguments/expire-time.ts'
 import type { Client } from '../../request/client.ts'
@@ -59,7 +60,12 @@ export const getCommands: readonly Command[] = [
     arity: 2,
     args: [KEY],
     run(client, args) {
-      client.reply.bulkOrNull(client.server.keyspace.read(args[1]) ?? null)
+      const { keyspace } = client.server
+      const file = keyspace.nodeAt(args[1])
+      if (file?.dir === true) return wrongType()
+      keyspace.noteRead(args[1], file !== undefined)
+      client.reply.bulkOrNull(file?.value ?? null)
+      return undefined
     },
   },
   {

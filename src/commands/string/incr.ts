@@ -1,5 +1,6 @@
 // INCR · DECR · INCRBY · DECRBY · INCRBYFLOAT
 
+import { wrongType } from '../../keyspace/keyspace.ts'
 import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
@@ -10,7 +11,7 @@ import {
   parseLongDouble,
 } from '../../request/arguments/long-double.ts'
 import type { Client } from '../../request/client.ts'
-import type { Command } from '../../request/command.ts'
+import type { Command, Outcome } from '../../request/command.ts'
 import type { FileNode } from '../../store/tree/node.ts'
 import type { Value } from '../../store/value.ts'
 
@@ -28,30 +29,32 @@ const MAX_64 = 2n ** 63n - 1n
 /** An integer of at most 15 digits. A JavaScript number holds the sum of two of them exactly. */
 const SHORT_INTEGER = /^(?:0|-?[1-9]\d{0,14})$/
 
-/** @throws CommandError unless the text is an integer of 64 bits */
-function parseInteger(text: Value): number | bigint {
-  if (typeof text !== 'string') throw notAnInteger()
-  if (SHORT_INTEGER.test(text)) return Number(text)
-  const value = readInteger64(text)
-  if (value === undefined) throw notAnInteger()
-  return value
+/** @returns undefined unless the text is an integer of 64 bits */
+function parseInteger(text: Value): number | bigint | undefined {
+  if (typeof text !== 'string') return undefined
+  return SHORT_INTEGER.test(text) ? Number(text) : readInteger64(text)
 }
 
-/** @throws CommandError if the sum does not fit into 64 bits */
-function sumOf(a: number | bigint, b: number | bigint): number | bigint {
+/** @returns undefined if the sum does not fit into 64 bits */
+function sumOf(a: number | bigint, b: number | bigint): number | bigint | undefined {
   if (typeof a === 'number' && typeof b === 'number') return a + b
   const sum = BigInt(a) + BigInt(b)
-  if (sum >= MIN_64 && sum <= MAX_64) return sum
-  throw new CommandError('ERR increment or decrement would overflow')
+  return sum >= MIN_64 && sum <= MAX_64 ? sum : undefined
 }
 
-/** INCR, DECR, INCRBY and DECRBY. */
-function increment(client: Client, key: string, by: number | bigint): void {
-  const file = client.server.keyspace.find(key)
-  const sum = sumOf(file === undefined ? 0 : parseInteger(file.value), by)
+/** INCR, DECR, INCRBY and DECRBY. @param by undefined if it is no integer */
+function increment(client: Client, key: string, by: number | bigint | undefined): Outcome {
+  if (by === undefined) return notAnInteger()
+  const file = client.server.keyspace.nodeAt(key)
+  if (file?.dir === true) return wrongType()
+  const value = file === undefined ? 0 : parseInteger(file.value)
+  if (value === undefined) return notAnInteger()
+  const sum = sumOf(value, by)
+  if (sum === undefined) return new CommandError('ERR increment or decrement would overflow')
   putKey(client, key, file, String(sum))
   client.server.keyspace.notify('incrby', key)
   client.reply.integer(sum)
+  return undefined
 }
 
 /** Gives an existing key a new value and keeps its TTL, or creates the key. */
@@ -60,11 +63,9 @@ function putKey(client: Client, key: string, file: FileNode | undefined, value: 
   else client.server.keyspace.update(key, value, file.lease?.expireTime)
 }
 
-/** @throws CommandError unless the text is a number that Redis's INCRBYFLOAT takes */
-function parseFloatStrictly(text: Value): LongDouble {
-  const value = typeof text === 'string' ? parseLongDouble(text) : undefined
-  if (value === undefined) throw new CommandError('ERR value is not a valid float')
-  return value
+/** @returns undefined unless the text is a number that Redis's INCRBYFLOAT takes */
+function parseFloatStrictly(text: Value): LongDouble | undefined {
+  return typeof text === 'string' ? parseLongDouble(text) : undefined
 }
 
 /** Adding to values that are numbers. */
@@ -77,7 +78,7 @@ export const incrCommands: readonly Command[] = [
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY],
     run(client, args) {
-      increment(client, args[1], 1)
+      return increment(client, args[1], 1)
     },
   },
   {
@@ -88,7 +89,7 @@ export const incrCommands: readonly Command[] = [
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY],
     run(client, args) {
-      increment(client, args[1], -1)
+      return increment(client, args[1], -1)
     },
   },
   {
@@ -99,7 +100,7 @@ export const incrCommands: readonly Command[] = [
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'increment', type: 'integer' }],
     run(client, args) {
-      increment(client, args[1], parseInteger(args[2]))
+      return increment(client, args[1], parseInteger(args[2]))
     },
   },
   {
@@ -111,8 +112,8 @@ export const incrCommands: readonly Command[] = [
     args: [KEY, { name: 'decrement', type: 'integer' }],
     run(client, args) {
       const decrement = parseInteger(args[2])
-      if (decrement === MIN_64) throw new CommandError('ERR decrement would overflow')
-      increment(client, args[1], -decrement)
+      if (decrement === MIN_64) return new CommandError('ERR decrement would overflow')
+      return increment(client, args[1], decrement === undefined ? undefined : -decrement)
     },
   },
   {
@@ -123,14 +124,20 @@ export const incrCommands: readonly Command[] = [
     keyFlags: [['RW', 'access', 'update']],
     args: [KEY, { name: 'increment', type: 'double' }],
     run(client, args) {
-      const file = client.server.keyspace.find(args[1])
+      const file = client.server.keyspace.nodeAt(args[1])
+      if (file?.dir === true) return wrongType()
       const value = parseFloatStrictly(file?.value ?? '0')
-      const sum = addLongDoubles(value, parseFloatStrictly(args[2]))
-      if (sum === undefined) throw new CommandError('ERR increment would produce NaN or Infinity')
+      const by = parseFloatStrictly(args[2])
+      if (value === undefined || by === undefined) {
+        return new CommandError('ERR value is not a valid float')
+      }
+      const sum = addLongDoubles(value, by)
+      if (sum === undefined) return new CommandError('ERR increment would produce NaN or Infinity')
       const text = formatLongDouble(sum)
       putKey(client, args[1], file, text)
       client.server.keyspace.notify('incrbyfloat', args[1])
       client.reply.bulk(text)
+      return undefined
     },
   },
 ]

@@ -4,6 +4,7 @@ import { PATH } from '../../request/arguments/argument.ts'
 import { hasToken } from '../../request/arguments/token.ts'
 import type { Command } from '../../request/command.ts'
 import { expireBelow } from '../../request/expiry-slice.ts'
+import { StoreError } from '../../store/errors.ts'
 import { replyEvent } from './event-reply.ts'
 import { WRITES } from './kset.ts'
 
@@ -31,8 +32,10 @@ export const kdelCommands: readonly Command[] = [
       const recursive = options.has('recursive')
       // A directory is empty if all its children have expired.
       if (dir && !recursive) expireBelow(client, args[1])
-      const event = client.server.store.delete(args[1], { dir, recursive })
+      const event = client.server.store.deleteIfThere(args[1], { dir, recursive })
+      if (event instanceof StoreError) return event
       replyEvent(client, event)
+      return undefined
     },
   },
 ]

@@ -206,8 +206,13 @@ export class Tree {
   /** Like {@link walk}. @throws StoreError KEYNOTFOUND too, naming the first missing path */
   find(tidy: string, now: number): Node {
     const node = this.walk(tidy, now)
-    if (node === undefined) throw new StoreError(100, this.#stoppedAt, this.index)
+    if (node === undefined) throw this.notFound()
     return node
+  }
+
+  /** KEYNOTFOUND, for the path that {@link walk} has just not found. */
+  notFound(): StoreError {
+    return new StoreError(100, this.#stoppedAt, this.index)
   }
 
   /** The first expired node on the way to a path, the node at the path included. */
