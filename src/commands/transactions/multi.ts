@@ -1,6 +1,5 @@
 // MULTI · EXEC · DISCARD · WATCH · UNWATCH
 
-import { performance } from 'node:perf_hooks'
 import { pathOfKey } from '../../keyspace/key.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
@@ -37,14 +36,14 @@ function execute(client: Client): void {
 /** Other transactions wait for a later turn when those of this turn have taken long, because many may be sent at once. */
 function executeTimed(client: Client, transaction: Transaction): void {
   const { server } = client
-  const start = performance.now()
+  const start = server.clock.lastLap
   server.audit?.beginExec()
   try {
     server.execute(client, transaction)
   } finally {
     server.audit?.endExec()
   }
-  server.longWork.noteExec(performance.now() - start)
+  server.longWork.noteExec(server.clock.lap() - start)
 }
 
 /** Redis's transactions. */
