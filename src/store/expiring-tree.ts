@@ -56,7 +56,7 @@ export class ExpiringTree extends WatchableTree {
 
   /** Expires nothing, but {@link dueNodes} then have the answers ready that they would find in one go. */
   *gatherDue(now: number): Expiries {
-    while (this.tree.gatherSome(now)) yield
+    while (this.tree.due.gatherSome(now)) yield
   }
 
   /**
@@ -83,7 +83,7 @@ export class ExpiringTree extends WatchableTree {
       const directory = this.#directoryAt(key)
       if (directory === undefined) continue
       yield* this.gatherDue(now)
-      if (!tree.hasDue(directory, Number.NEGATIVE_INFINITY, now)) continue
+      if (!tree.due.hasDue(directory, Number.NEGATIVE_INFINITY, now)) continue
       yield* this.expiriesOfDue(now)
       return
     }
@@ -94,7 +94,7 @@ export class ExpiringTree extends WatchableTree {
     const now = this.clock.now()
     const directory = this.#directoryAt(path)
     if (directory === undefined || directory === this.root) return
-    yield* this.#expiriesOf(this.tree.dueIn(directory, now), now)
+    yield* this.#expiriesOf(this.tree.due.dueIn(directory, now), now)
   }
 
   /** What `Store.rename` would expire first, bit by bit, if something is due below a directory at the old path. */
@@ -103,13 +103,13 @@ export class ExpiringTree extends WatchableTree {
     const directory = this.#directoryAt(from)
     if (directory === undefined) return
     yield* this.gatherDue(now)
-    if (!this.tree.hasDue(directory, Number.NEGATIVE_INFINITY, now)) return
+    if (!this.tree.due.hasDue(directory, Number.NEGATIVE_INFINITY, now)) return
     yield* this.#expiriesOf(dueBeforeRename(this.tree, from, to, now), now)
   }
 
   /** Expires the children of a directory that are due. */
   protected expireDueIn(directory: DirectoryNode, now: number): void {
-    const expiries = this.#expiriesOf(this.tree.dueIn(directory, now), now)
+    const expiries = this.#expiriesOf(this.tree.due.dueIn(directory, now), now)
     while (expiries.next().done !== true);
   }
 

@@ -5,8 +5,10 @@ import type { DirectoryNode, Node } from './node.ts'
 /** A tree, as far as expiry goes. */
 interface Expiring {
   readonly root: DirectoryNode
-  /** Whether a node below a directory has expired by `now`, and after `since`. */
-  hasDue(directory: DirectoryNode, since: number, now: number): boolean
+  readonly due: {
+    /** Whether a node below a directory has expired by `now`, and after `since`. */
+    hasDue(directory: DirectoryNode, since: number, now: number): boolean
+  }
 }
 
 /** The nodes of a tree that are due at one moment and still there, to be compared with paths. */
@@ -28,7 +30,7 @@ export class DueNodes {
    */
   touch(key: string, since: number): boolean {
     const { root } = this.#tree
-    if (isRoot(key)) return this.#tree.hasDue(root, since, this.#now)
+    if (isRoot(key)) return this.#tree.due.hasDue(root, since, this.#now)
     let directory = root
     for (let start: number = firstComponent(key); ; start = component.end + 1) {
       scanComponent(key, start)
@@ -38,13 +40,13 @@ export class DueNodes {
       const time = node.lease?.expireTime
       if (time !== undefined && time <= this.#now && time > since) return true
       if (!node.dir) return false
-      if (end === key.length) return this.#tree.hasDue(node, since, this.#now)
+      if (end === key.length) return this.#tree.due.hasDue(node, since, this.#now)
       directory = node
     }
   }
 
   /** Whether one is below a directory. */
   isBelow(directory: DirectoryNode): boolean {
-    return this.#tree.hasDue(directory, Number.NEGATIVE_INFINITY, this.#now)
+    return this.#tree.due.hasDue(directory, Number.NEGATIVE_INFINITY, this.#now)
   }
 }

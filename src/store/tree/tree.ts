@@ -377,24 +377,9 @@ export class Tree {
     return this.index < INDEX_CEILING ? lease.node : undefined
   }
 
-  /** See {@link Leases.dueIn}. */
-  dueIn(directory: DirectoryNode, now: number): Iterable<Node | undefined> {
-    return this.#leases.dueIn(directory, now)
-  }
-
-  /** See {@link Leases.gatherSome}. */
-  gatherSome(now: number, limit?: number): boolean {
-    return this.#leases.gatherSome(now, limit)
-  }
-
-  /** See {@link Leases.hasDue}. */
-  hasDue(directory: DirectoryNode, since: number, now: number): boolean {
-    return this.#leases.hasDue(directory, since, now)
-  }
-
-  /** How many directories are known to have something due below them. */
-  get dueDirectories(): number {
-    return this.#leases.directories
+  /** What is due, and where. */
+  get due(): Pick<Leases, 'dueIn' | 'gatherSome' | 'hasDue' | 'directories'> {
+    return this.#leases
   }
 
   /** Whether {@link reclaim} has something to do. */

@@ -170,7 +170,7 @@ function countGathered(): () => number {
 }
 
 function dueIn(tree: Tree, directory: DirectoryNode, now: number): Node[] {
-  return [...tree.dueIn(directory, now)].filter((node) => node !== undefined)
+  return [...tree.due.dueIn(directory, now)].filter((node) => node !== undefined)
 }
 
 test('what is due is gathered once, however often it is compared with paths, and whatever changes meanwhile', () => {
@@ -203,20 +203,20 @@ test('what is due is known with its directories only while it is there', () => {
     put(`/a/${i}/b/d/x`, '1', 10)
   }
   clock.advance(10)
-  expect(tree.hasDue(tree.root, 0, clock.now())).toBe(true)
-  expect(tree.dueDirectories).toBe(1 + 1 + 10 * 4)
+  expect(tree.due.hasDue(tree.root, 0, clock.now())).toBe(true)
+  expect(tree.due.directories).toBe(1 + 1 + 10 * 4)
   tree.remove(tree.find('/a/0/b', 0))
   tree.reclaim(Number.POSITIVE_INFINITY)
-  expect(tree.dueDirectories).toBe(1 + 1 + 9 * 4)
+  expect(tree.due.directories).toBe(1 + 1 + 9 * 4)
   tree.remove(tree.find('/a/1/b/c/x', 0))
   tree.setExpiry(tree.find('/a/1/b/d/x', 0), undefined)
-  expect(tree.dueDirectories).toBe(1 + 1 + 8 * 4)
+  expect(tree.due.directories).toBe(1 + 1 + 8 * 4)
   tree.lift(tree.find('/a/2', 0) as DirectoryNode)
-  expect(tree.dueDirectories).toBe(1 + 1 + 7 * 4)
+  expect(tree.due.directories).toBe(1 + 1 + 7 * 4)
   tree.remove(tree.find('/a', 0))
-  expect(tree.hasDue(tree.root, 0, clock.now())).toBe(false)
+  expect(tree.due.hasDue(tree.root, 0, clock.now())).toBe(false)
   tree.reclaim(Number.POSITIVE_INFINITY)
-  expect([tree.dueDirectories, tree.leases]).toEqual([0, 0])
+  expect([tree.due.directories, tree.leases]).toEqual([0, 0])
 })
 
 describe('the children of a directory that are due', () => {
@@ -262,7 +262,7 @@ test('what has become due at once is gathered in short steps, and put in order s
   const gathered = countGathered()
   const directory = tree.find('/d', 0) as DirectoryNode
   let steps = 0
-  for (const node of tree.dueIn(directory, clock.now())) {
+  for (const node of tree.due.dueIn(directory, clock.now())) {
     if (node !== undefined) break
     steps++
     expect(gathered()).toBeLessThanOrEqual(256 * steps)
@@ -333,7 +333,7 @@ test('what is due in and below a directory is that of a naive model, whatever ch
           tree.hang(directory, parent, directory.name)
           for (const [moved, expireTime] of leases) tree.setExpiry(moved, expireTime)
         } else if (what === 'gather') {
-          tree.gatherSome(clock.now(), Math.abs(time))
+          tree.due.gatherSome(clock.now(), Math.abs(time))
         } else if (what === 'ask' || what === 'take') {
           const found = dueIn(tree, directory, clock.now())
           expect(found).toEqual(directory.children.list.filter(isDue).sort(byLease))
@@ -343,7 +343,7 @@ test('what is due in and below a directory is that of a naive model, whatever ch
           const found = [...nodesBelow(directory)].some(
             (each) => isDue(each) && (each.lease as Lease).expireTime > since,
           )
-          expect(tree.hasDue(directory, since, clock.now())).toBe(found)
+          expect(tree.due.hasDue(directory, since, clock.now())).toBe(found)
         }
       }
       // All that is due goes, the oldest first.
@@ -357,7 +357,7 @@ test('what is due in and below a directory is that of a naive model, whatever ch
         else tree.setExpiry(due, undefined)
       }
       tree.reclaim(Number.POSITIVE_INFINITY)
-      expect([tree.leases, tree.dueDirectories]).toEqual([0, 0])
+      expect([tree.leases, tree.due.directories]).toEqual([0, 0])
     }),
     { numRuns: 1000 },
   )
