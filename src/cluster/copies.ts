@@ -13,6 +13,7 @@ export interface TreeAfterBatch {
   readonly head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>
   /** The batch; unknown where a snapshot was the last. */
   readonly last: BatchName | undefined
+  /** Made anew each time. */
   readonly pieces: Iterable<Value>
 }
 
@@ -100,7 +101,7 @@ export class Copies {
     return {
       head: { revision: batches.position, time: clock.logTime, changes: count, recent },
       last: batches.last,
-      pieces: store.snapshotCopy().pieces(),
+      pieces: store.snapshotCopy(),
     }
   }
 }

@@ -5,7 +5,6 @@ import { nodeCopyOf, setAside, treeOf } from '../persistence/data-directory.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
 import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { Store, type StoreOptions } from '../store/store.ts'
-import type { Value } from '../store/value.ts'
 import { FORMAT_VERSION } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
@@ -14,6 +13,7 @@ import type { EtcdLog } from './etcd-log.ts'
 import type { BatchName, Keys } from './keys.ts'
 import { type CopyHead, DamagedCopyError, LocalCopy } from './local-copy.ts'
 import type { SnapshotHead, Snapshots } from './snapshots.ts'
+import { checkLoadable } from './state-length.ts'
 
 export interface OwnDirectoryParts {
   /** `dir`; undefined if nothing is kept on disk. */
@@ -88,7 +88,7 @@ export class OwnDirectory {
         isAbsent(keys.snapshot),
       ],
       { revision: tail.mod_revision, time, changes: 0, recent: [] },
-      store.snapshotCopy().pieces(),
+      store.snapshotCopy(),
     )
     if (!isPut) {
       throw new ClusterError(
@@ -127,10 +127,12 @@ export class OwnDirectory {
     { node, number }: BatchName,
     pieces: Parameters<LocalCopy['write']>[1],
   ): Promise<void> {
+    if (this.#copy === undefined) return
+    await checkLoadable(pieces, MAX_STATE_BYTES)
     const { id } = this.#parts.log
-    await this.#copy?.write(
+    await this.#copy.write(
       { format: FORMAT_VERSION, log: id, ...head, batch: { node, number } },
-      loadable(pieces),
+      pieces,
     )
   }
 
@@ -139,19 +141,5 @@ export class OwnDirectory {
     return new ClusterError(
       `${path} is ${what}: choose another --dir; or, to take the tree that is in etcd, remove the file`,
     )
-  }
-}
-
-/** @throws ClusterError if a state is longer than a node can load */
-function* loadable(pieces: Iterable<Value>): Generator<Value> {
-  let bytes = 0
-  for (const piece of pieces) {
-    bytes += piece.length
-    if (bytes > MAX_STATE_BYTES) {
-      throw new ClusterError(
-        `the tree is longer than the ${MAX_STATE_BYTES} bytes that can be loaded`,
-      )
-    }
-    yield piece
   }
 }

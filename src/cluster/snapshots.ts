@@ -8,6 +8,7 @@ import { type Compare, isAbsent, type RequestOp } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
 import { nodesInLog } from './log-reader.ts'
 import type { Change } from './recent-changes.ts'
+import { checkLoadable } from './state-length.ts'
 
 const PART_MS = 5000
 const PAGE_KEYS = 1000
@@ -68,7 +69,7 @@ export class Snapshots {
    * Puts a snapshot into etcd, and cuts the log before it.
    *
    * @param compare must hold while it is put: that this node is elected, or that there is nothing yet
-   * @param pieces of the state
+   * @param pieces of the state, made anew each time
    * @returns false if they do not
    * @throws EtcdError; ClusterError if the state is longer than a node can load
    */
@@ -80,15 +81,8 @@ export class Snapshots {
     const id = randomBytes(8).toString('hex')
     const { recent, ...rest } = head
     let parts = 0
-    let bytes = 0
+    await checkLoadable(pieces, this.#maxBytes)
     for (const part of partsOf(encodeRecent(recent), pieces)) {
-      bytes += part.length
-      if (bytes > this.#maxBytes) {
-        await this.#remove(id)
-        throw new ClusterError(
-          `the tree is longer than the ${this.#maxBytes} bytes that a node can load: the log is not cut`,
-        )
-      }
       const { succeeded } = await this.#etcd.txn(
         {
           compare,
@@ -140,12 +134,6 @@ export class Snapshots {
       length += kvs[0].value.copy(whole, length)
     }
     return whole.subarray(0, length)
-  }
-
-  /** Removes the parts of a snapshot that will not be finished. */
-  async #remove(id: string): Promise<void> {
-    const success = [{ request_delete_range: this.#keys.snapshotParts(id) }]
-    await this.#etcd.txnAgain({ compare: [], success })
   }
 
   /** Removes all snapshots but one, also those that were never finished. */

@@ -139,7 +139,7 @@ test('one copy is written at a time, and all who ask meanwhile share the next on
   })
   batches.add([{ node: 'n', number: 1, revision: 1, record: undefined }])
   const own = { keep: () => new Promise<void>((resolve) => written.push(resolve)) }
-  const store = { snapshotCopy: () => ({ pieces: () => [String(taken++)] }) }
+  const store = { snapshotCopy: () => [String(taken++)] }
   const copies = new Copies({
     batches,
     store: store as unknown as Store,

@@ -67,6 +67,11 @@ export class SnapshotCopy {
     return this.nodes.references
   }
 
+  /** The {@link pieces}, made anew each time. */
+  [Symbol.iterator](): Generator<Value, undefined> {
+    return this.pieces()
+  }
+
   /**
    * The store as etcd's own JSON document, so that what one has saved the other can load: its
    * UTF-8, the same each time. A piece may be empty, where work has been done that takes as long as another.
