@@ -22,10 +22,10 @@ describeWithPeer('etcd', 'a group', () => {
     async (i) => {
       group = await startGroup({ on: members, nodes: 2 })
       const [client, other] = [group.client(0), group.client(1)]
-      const remove = Store.prototype.delete
+      const remove = Store.prototype.deleteIfThere
       const stores: Store[] = []
       let isFull = false
-      vi.spyOn(Store.prototype, 'delete').mockImplementation(function (this: Store, ...args) {
+      vi.spyOn(Store.prototype, 'deleteIfThere').mockImplementation(function (this: Store, ...args) {
         if (!stores.includes(this)) stores.push(this)
         if (isFull && stores[i] === this) throw new RangeError('Array buffer allocation failed')
         return remove.apply(this, args)
