@@ -25,7 +25,10 @@ describeWithPeer('etcd', 'a group', () => {
       const remove = Store.prototype.deleteIfThere
       const stores: Store[] = []
       let isFull = false
-      vi.spyOn(Store.prototype, 'deleteIfThere').mockImplementation(function (this: Store, ...args) {
+      vi.spyOn(Store.prototype, 'deleteIfThere').mockImplementation(function (
+        this: Store,
+        ...args
+      ) {
         if (!stores.includes(this)) stores.push(this)
         if (isFull && stores[i] === this) throw new RangeError('Array buffer allocation failed')
         return remove.apply(this, args)
