@@ -70,10 +70,9 @@ export class ExecLines {
 /** A text that two events share if their lines would be the same. */
 function nameOf(event: AuditEvent, user: string, facts: AuditedFacts): string {
   const { command, reason, as = '', keys = [], channels = [] } = facts
-  const lists = [keys, channels].map((all) => [all.length, all.slice(0, MAX_NAMES).map(cut)])
-  return JSON.stringify([event, user, command, reason, cut(as), lists])
-}
-
-function cut(name: string): string {
-  return shortened(name)
+  const lists = [keys, channels].map((all) => [
+    all.length,
+    all.slice(0, MAX_NAMES).map((name) => shortened(name)),
+  ])
+  return JSON.stringify([event, user, command, reason, shortened(as), lists])
 }

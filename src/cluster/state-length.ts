@@ -1,9 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
+import { Pace } from '../persistence/pace.ts'
 import type { Value } from '../store/value.ts'
 import { ClusterError } from './cluster-error.ts'
-
-/** Counting goes on for so long in one turn, in milliseconds, about. */
-const SLICE_MS = 10
 
 /**
  * Counts a state before any of it is written: what is put into etcd in vain takes room there until etcd is compacted.
@@ -14,14 +11,15 @@ const SLICE_MS = 10
  */
 export async function checkLoadable(pieces: Iterable<Value>, maxBytes: number): Promise<void> {
   let bytes = 0
-  let end = performance.now() + SLICE_MS
+  const pace = new Pace()
+  let end = pace.nextEnd(true)
   for (const piece of pieces) {
     bytes += piece.length
     if (bytes > maxBytes) {
       throw new ClusterError(`the tree is longer than the ${maxBytes} bytes that a node can load`)
     }
     if (performance.now() < end) continue
-    await setImmediate()
-    end = performance.now() + SLICE_MS
+    await pace.serveClients(true)
+    end = pace.nextEnd(true)
   }
 }
