@@ -192,6 +192,16 @@ export interface RunningEtcd {
   stop(): Promise<void>
 }
 
+/**
+ * Whether an etcd has a leader, without which writes fail, and has decided its cluster's version:
+ * that is a write of its own, which moves the index of the v2 store, up to 4 s after the start.
+ */
+async function isSettled(url: string): Promise<boolean> {
+  if (!(await fetch(`${url}/health`)).ok) return false
+  const { etcdcluster } = (await (await fetch(`${url}/version`)).json()) as { etcdcluster: string }
+  return etcdcluster !== 'not_decided'
+}
+
 /** Starts a one-member etcd with its v2 API on free loopback ports, in a temporary directory. */
 export function startEtcd(args: readonly string[] = []): Promise<RunningEtcd> {
   const path = requirePeer('etcd')
@@ -215,8 +225,7 @@ export function startEtcd(args: readonly string[] = []): Promise<RunningEtcd> {
       await rm(dataDir, { recursive: true, force: true })
     }
     try {
-      // /health is not ok until there is a leader, and writes fail without one.
-      await untilAnswers(child, async () => (await fetch(`${url}/health`)).ok)
+      await untilAnswers(child, () => isSettled(url))
     } catch (error) {
       await stop()
       throw error
