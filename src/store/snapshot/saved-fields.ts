@@ -2,9 +2,7 @@ import { SnapshotError } from '../errors.ts'
 import { fromBase64, textToBytes } from '../text.ts'
 import { MAX_EXPIRE_TIME } from '../tree/ttl-heap.ts'
 import { toValue, type Value } from '../value.ts'
-
-/** The fields of an object in a saved state, which is yet to be checked. */
-export type Fields = Record<string, unknown>
+import type { Fields } from './json-reader.ts'
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
 /** Go's zero time, which means that there is no expiry. */

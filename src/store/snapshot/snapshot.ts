@@ -2,7 +2,6 @@ import { constants } from 'node:buffer'
 import { SnapshotError } from '../errors.ts'
 import type { HistoryLimits } from '../history/event-history.ts'
 import { bytesOf, isTextValue, type Value } from '../value.ts'
-import { checkDensity } from './json-density.ts'
 import { parseSnapshot, type Snapshot } from './snapshot-parser.ts'
 
 /** The longest state that can be read, in bytes. */
@@ -22,7 +21,6 @@ export function loadSnapshot(state: Value, limits: HistoryLimits): Snapshot {
     throw new SnapshotError(`the state is larger than ${MAX_STATE_BYTES} bytes`)
   }
   if (!isTextValue(bytes)) throw new SnapshotError('the state is not valid UTF-8')
-  checkDensity(bytes)
   const limit = Error.stackTraceLimit
   // Errors of JSON.parse become others, and their stacks would take longer than a short text.
   Error.stackTraceLimit = 0

@@ -4,16 +4,13 @@ import { fromBase64, textToBytes } from '../text.ts'
 import { keptName } from '../tree/kept-name.ts'
 import { LeaseList } from '../tree/lease-list.ts'
 import { attach, DirectoryNode, FileNode, type Node } from '../tree/node.ts'
-import type { JsonReader } from './json-reader.ts'
-import {
-  asFields,
-  asIndex,
-  expiry,
-  type Fields,
-  pathField,
-  show,
-  valueField,
-} from './saved-fields.ts'
+import { FieldNames, type Fields, type JsonReader } from './json-reader.ts'
+import { asFields, asIndex, expiry, pathField, show, valueField } from './saved-fields.ts'
+
+const NODE_FIELDS = new FieldNames([
+  ...['Path', 'pathEncoding', 'CreatedIndex', 'ModifiedIndex', 'ExpireTime'],
+  ...['Value', 'encoding', 'Children'],
+])
 
 /** Makes nodes of what a reader brings, one after the other. */
 export class TreeParser {
@@ -33,11 +30,12 @@ export class TreeParser {
   root(): DirectoryNode {
     if (!this.#reader.isObject) asFields(this.#reader.value(), 'Root')
     const root = new DirectoryNode('', null, 0)
-    const [fields, hasChildren] = this.#fields(() => {
+    let hasChildren = false
+    const fields = this.#fields(() => {
       this.#addChildren(root, '/', 1)
-      return true
+      hasChildren = true
     })
-    if (hasChildren === undefined) asFields(fields.Children, 'Root: Children')
+    if (!hasChildren) asFields(fields.Children, 'Root: Children')
     this.#setIndexes(root, fields, 'Root')
     if (pathField(fields) !== (this.#prefix || '/')) {
       throw new SnapshotError(`Root: Path is ${show(fields.Path)}`)
@@ -66,14 +64,14 @@ export class TreeParser {
   }
 
   #addChild(parent: DirectoryNode, name: string, path: string, depth: number): void {
-    let fields: Fields | undefined = this.#reader.flatObject()
+    let fields = this.#reader.flatObject(NODE_FIELDS)
     let node: Node | undefined
     if (fields === undefined) {
-      ;[fields, node] = this.#fields(() => {
+      fields = this.#fields(() => {
         const directory = new DirectoryNode(name, parent, 0)
         attach(parent, directory)
         this.#addChildren(directory, path, depth + 1)
-        return directory
+        node = directory
       })
     }
     if (node === undefined) {
@@ -90,17 +88,15 @@ export class TreeParser {
     if (expireTime !== undefined) this.leases.add(node, expireTime)
   }
 
-  /** Reads the fields of a node. @param onChildren reads its children, if it has any */
-  #fields<Result>(onChildren: () => Result): [fields: Fields, result: Result | undefined] {
+  /** Reads the fields of a node. @param readChildren reads its children; called once, if it has any */
+  #fields(readChildren: () => void): Fields {
     const reader = this.#reader
-    const fields = Object.create(null) as Fields
-    let result: Result | undefined
-    reader.enter()
-    for (let name = reader.field(); name !== undefined; name = reader.field()) {
-      if (name === 'Children' && reader.isObject && result === undefined) result = onChildren()
-      else fields[name] = reader.value()
-    }
-    return [fields, result]
+    let isRead = false
+    return reader.object(NODE_FIELDS, (name) => {
+      if (name !== 'Children' || isRead) return reader.value()
+      isRead = true
+      return readChildren()
+    })
   }
 
   #setIndexes(node: Node, fields: Fields, path: string): void {
