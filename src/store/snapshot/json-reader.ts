@@ -155,7 +155,7 @@ export class JsonReader {
   object(names: FieldNames, nested?: (name: string) => unknown): Fields {
     const flat = this.flatObject(names)
     if (flat !== undefined) return flat
-    const fields = Object.create(null) as Fields
+    const fields: Fields = {}
     this.enter()
     for (let name = this.field(); name !== undefined; name = this.field()) {
       if (!names.has(name)) this.skip()
