@@ -22,6 +22,7 @@ import { writtenPaths } from './expiry-slice.ts'
 import type { Gate } from './gate.ts'
 import { checkGrowth, type EachKey } from './growth.ts'
 import { madeKeys } from './key-specs.ts'
+import { checkTurn, MIN_TAKEN_US } from './long-requests.ts'
 import { PUT_OFF } from './long-work.ts'
 import {
   followSlowTime,
@@ -354,12 +355,13 @@ export class Dispatcher {
   #call(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const before = client.reply.length
     const stats = entry.stats ?? this.#statsOf(entry)
-    const { clock, persistence, store } = this.#server
+    const { clock, longWork, persistence, store } = this.#server
     const started = clock.lastLap
     const { index } = store
     if (entry.writes) persistence.recorder.begin()
     let error: unknown
     try {
+      if (longWork.isOver) checkTurn(this.#server, client, entry, args)
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       error = entry.run?.(client, args as never, options)
       if (entry.audited && error === undefined) noteAudited(this.#server, client, entry, args)
@@ -383,6 +385,7 @@ export class Dispatcher {
     stats.time += time
     stats.histogram[histogramBucket(time)]++
     this.#server.stats.commandsProcessed++
+    if (time >= MIN_TAKEN_US) longWork.took(time / 1000)
     if (time >= this.#slowTime) noteSlow(this.#server, client, entry, args, time)
     if (this.#server.monitors.size > 0) showToMonitors(this.#server, client, entry, args)
   }
@@ -414,11 +417,8 @@ export class Dispatcher {
     }
     endTransaction(client)
     const reason = this.#errorReply(error).replace(/^ERR /, '')
-    this.#fail(
-      client,
-      client.reply.length,
-      new CommandError(`EXECABORT Transaction discarded because of: ${reason}`),
-    )
+    const aborted = new CommandError(`EXECABORT Transaction discarded because of: ${reason}`)
+    this.#fail(client, client.reply.length, aborted)
   }
 
   /**

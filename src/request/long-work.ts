@@ -40,8 +40,12 @@ export const PUT_OFF = new PutOff('in a later turn')
  * put off together share one copy of the tree.
  */
 export class LongWork {
+  /** Whether this turn has spent so much on requests that others of the kind are to wait for a later one. */
+  isOver = false
   /** What this turn has begun, in milliseconds. */
   #begun = 0
+  /** What requests have taken in this turn, each of them some time, in milliseconds. */
+  #taken = 0
   /** Those that serve a request that has been put off, in the order in which they asked. */
   #waiting: (() => void)[] = []
   #scheduled = false
@@ -50,6 +54,7 @@ export class LongWork {
   /** Nothing is put off any more: a server that closes serves all requests that it has received. */
   endLimit(): this {
     this.#unlimited = true
+    this.isOver = false
     return this
   }
 
@@ -84,6 +89,13 @@ export class LongWork {
     this.#schedule()
   }
 
+  /** Counts a request that took some time. @param time in milliseconds */
+  took(time: number): void {
+    this.#taken += time
+    this.isOver = this.#taken >= MAX_TURN_MS && !this.#unlimited
+    this.#schedule()
+  }
+
   /** @throws PutOff if this turn must not begin more */
   check(): void {
     if (this.#begun >= MAX_TURN_MS && !this.#unlimited) throw PUT_OFF
@@ -103,16 +115,18 @@ export class LongWork {
 
   readonly #turn = (): void => {
     this.#scheduled = false
-    this.#begun = 0
+    this.#begun = this.#taken = 0
+    this.isOver = false
     const waiting = this.#waiting
     this.#waiting = []
     const end = performance.now() + MAX_TURN_MS
     let served = 0
     while (served < waiting.length && this.#begun < MAX_TURN_MS && performance.now() < end) {
+      this.isOver = false
       waiting[served++]()
     }
     // Those that have been put off just now come last.
     if (served < waiting.length) this.#waiting = [...waiting.slice(served), ...this.#waiting]
-    if (this.#begun > 0 || this.#waiting.length > 0) this.#schedule()
+    if (this.#begun > 0 || this.#taken > 0 || this.#waiting.length > 0) this.#schedule()
   }
 }

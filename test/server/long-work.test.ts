@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
+import { Users } from '../../src/access/users.ts'
 import { LongWork, PUT_OFF } from '../../src/request/long-work.ts'
 import type { RunningServer } from '../../src/server/start.ts'
 import { eventually, frame, join, start } from './raw-client.ts'
@@ -95,6 +96,63 @@ test('transactions of many clients take turns, whatever they are', async () => {
   // One turn has time for two of them.
   for (const each of turns) expect(turns.filter((other) => other === each).length).toBeLessThan(3)
 })
+
+/** Sends a request to each of nine clients at once, each of which takes 12 ms. @returns the turns in which they ran */
+async function turnsOf(request: (i: number) => string[], runs: (ran: () => void) => void) {
+  let now = performance.now()
+  vi.spyOn(performance, 'now').mockImplementation(() => now)
+  const server = await start()
+  const clients = await Promise.all(Array.from({ length: 9 }, () => join(server)))
+  const other = await join(server)
+  const turns: number[] = []
+  let turn = 0
+  let isOver = false
+  const count = (): void => {
+    turn++
+    if (!isOver) setImmediate(count)
+  }
+  await runs.call(server, () => {
+    turns.push(turn)
+    now += 12
+  })
+  setImmediate(count)
+  for (const [i, client] of clients.entries()) client.write(frame(...request(i)))
+  const done = Promise.all(clients.map((client) => client.take(1)))
+  // One that is short waits for none of those that are put off.
+  const pong = other.call('PING').then(() => turns.length)
+  await done
+  isOver = true
+  expect(turns).toHaveLength(9)
+  return { turns, before: await pong }
+}
+
+test.each<[string, (i: number) => string[], (this: RunningServer, ran: () => void) => void]>([
+  [
+    'look through all users',
+    () => ['ACL', 'LIST'],
+    (ran) => {
+      const describe = Users.prototype.describe
+      vi.spyOn(Users.prototype, 'describe').mockImplementation(function (this: Users) {
+        ran()
+        return describe.call(this)
+      })
+    },
+  ],
+  [
+    'make hundreds of directories',
+    (i) => ['SET', `done/${'d/'.repeat(300)}${i}`, '1'],
+    function (ran) {
+      this.store.watch('/done', { recursive: true, stream: true, since: 0 }, ran)
+    },
+  ],
+])(
+  'requests of many clients that %s take turns, however short they are',
+  async (_, request, runs) => {
+    const { turns, before } = await turnsOf(request, runs)
+    for (const each of turns) expect(turns.filter((other) => other === each).length).toBeLessThan(3)
+    expect(before).toBeLessThan(9)
+  },
+)
 
 test.each([
   ['KGET', ['KGET', '/dirs', 'RECURSIVE']],
