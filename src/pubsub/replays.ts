@@ -135,7 +135,7 @@ export class Replays {
   #goOn(end: number): void {
     const { history } = this.#store
     while (this.#shown.size > 0 && performance.now() < end) {
-      if (this.#next < history.startIndex) this.#dropOutdated()
+      if (this.#next < this.#firstKept) this.#dropOutdated()
       const events = history.slice(this.#next, EVENTS_PER_STEP)
       for (const event of events) {
         this.#next = event.index + 1
@@ -143,6 +143,12 @@ export class Replays {
       }
       if (events.length === 0) this.#endSome()
     }
+  }
+
+  /** The first index whose event has not been dropped; the next one to come if all have been. */
+  get #firstKept(): number {
+    const { history, index } = this.#store
+    return history.size === 0 ? index + 1 : history.startIndex
   }
 
   /** Ends some of the replays, which have been shown all events. */
@@ -170,7 +176,7 @@ export class Replays {
         this.#drop(replay, error)
       }
     }
-    this.#next = Math.max(this.#next, history.startIndex)
+    this.#next = Math.max(this.#next, this.#firstKept)
   }
 
   #drop(replay: Replay, error: unknown): void {

@@ -127,28 +127,33 @@ test('a watcher that has seen some of its events alone is not shown them again w
   expect(got.get('/a?since=1')).toEqual([1, 2, 3, 4, 5, 6])
 })
 
-test('a watcher is disconnected if events that it waits for are dropped, and no other', async () => {
-  const lines = new LogLines()
-  const server = await start({
-    directives: { 'watch-history': '10' },
-    logger: pino({ level: 'warn' }, lines),
-  })
-  const [quiet, busy] = [await join(server), await join(server)]
-  const { store } = server
-  for (let i = 0; i < 5; i++) store.set('/busy', '')
-  vi.spyOn(Replays.prototype, 'find').mockReturnValue(null)
-  const joinAll = Replays.prototype.join
-  vi.spyOn(Replays.prototype, 'join').mockImplementation(function (this: Replays, replay) {
-    joinAll.call(this, replay)
-    if (replay.path === '/busy') for (let i = 0; i < 20; i++) store.set('/busy', '')
-  })
-  await quiet.call('SUBSCRIBE', '/quiet?since=1')
-  busy.send('SUBSCRIBE', '/busy?since=1')
-  await busy.closed
-  store.set('/quiet', '')
-  expect([...(await indexesByChannel(quiet)).values()]).toEqual([])
-  expect(lines.holds('a watcher replays too slowly')).toBe(true)
-})
+test.each(['some', 'no'])(
+  'a watcher is disconnected if events that it waits for are dropped, and nobody else, while %s others are kept',
+  async (kept) => {
+    const lines = new LogLines()
+    const server = await start({
+      directives: { 'watch-history': '10' },
+      logger: pino({ level: 'warn' }, lines),
+    })
+    const [quiet, busy] = [await join(server), await join(server)]
+    const { store } = server
+    for (let i = 0; i < 5; i++) store.set('/busy', '')
+    vi.spyOn(Replays.prototype, 'find').mockReturnValue(null)
+    const joinAll = Replays.prototype.join
+    vi.spyOn(Replays.prototype, 'join').mockImplementation(function (this: Replays, replay) {
+      joinAll.call(this, replay)
+      if (replay.path !== '/busy') return
+      for (let i = 0; i < 20; i++) store.set('/busy', '')
+      if (kept === 'no') store.history.resize({ ...store.history.limits, events: 0 })
+    })
+    await quiet.call('SUBSCRIBE', '/quiet?since=1')
+    busy.send('SUBSCRIBE', '/busy?since=1')
+    await busy.closed
+    store.set('/quiet', '')
+    expect([...(await indexesByChannel(quiet)).values()]).toEqual([])
+    expect(lines.holds('a watcher replays too slowly')).toBe(true)
+  },
+)
 
 test('a watcher that leaves while it waits is forgotten', async () => {
   const server = await start()
