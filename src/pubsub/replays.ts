@@ -7,10 +7,14 @@ import { HubWatcher, WatcherHub } from '../store/watcher-hub.ts'
 const LOOKS_AT_ONCE = 20_000
 /** All replays look at this number of events in one turn, before they join each other. */
 const LOOKS_PER_TURN = 100_000
+/** An event that is sent takes as much time as so many that are only looked at. */
+const LOOKS_PER_SENT = 200
 /** In one turn this much of the history is gone through, in milliseconds. */
 const SLICE_MS = 10
-/** Events that are shown between two readings of the clock. */
+/** Events that are shown between two readings of the clock, if few are shown them. */
 const EVENTS_PER_STEP = 64
+/** So many replays are shown an event, or an event fewer, between two readings of the clock. */
+const SHOWN_PER_STEP = 256
 /** Replays that end between two readings of the clock. */
 const ENDS_PER_STEP = 16
 
@@ -39,7 +43,8 @@ export abstract class Replay extends HubWatcher {
  *
  * Trick: a replay looks at some thousand events by itself. If none is its next one, it joins all others that are
  * in the same case: they are watchers of a hub that is shown the history, once for all of them, and in slices.
- * Those that come later are shown it when the hub has seen its end.
+ * Those that come later are shown it when the hub has seen its end. So does a replay when those of one turn have been
+ * sent much: hundreds of clients that come back at once, each a thousand events behind, are sent each event together.
  *
  * Price: a watcher may get its past events some turns after the confirmation, and beside other replies.
  *
@@ -71,11 +76,12 @@ export class Replays {
    * @throws StoreError EVENTINDEXCLEARED if the event has been dropped
    */
   find(replay: Replay): Event | undefined | null {
-    const { history } = this.#store
+    const { history, index } = this.#store
+    if (this.#looksLeft <= 0 && replay.nextIndex <= index) return null
     const before = history.looks
     const limit = Math.min(LOOKS_AT_ONCE, this.#looksLeft)
     const event = this.#store.findEvent(replay.path, replay.recursive, replay.nextIndex, limit)
-    const looks = history.looks - before
+    const looks = history.looks - before + (event === undefined ? 0 : LOOKS_PER_SENT)
     if (looks > 0) {
       this.#looksLeft -= looks
       this.#schedule()
@@ -136,7 +142,8 @@ export class Replays {
     const { history } = this.#store
     while (this.#shown.size > 0 && performance.now() < end) {
       if (this.#next < this.#firstKept) this.#dropOutdated()
-      const events = history.slice(this.#next, EVENTS_PER_STEP)
+      const step = Math.min(EVENTS_PER_STEP, Math.ceil(SHOWN_PER_STEP / this.#shown.size))
+      const events = history.slice(this.#next, step)
       for (const event of events) {
         this.#next = event.index + 1
         if (!event.refresh) this.#shownHub.notify(event)

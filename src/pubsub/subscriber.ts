@@ -12,6 +12,8 @@ export interface Subscriber {
   subscriptionBytes: number
   /** Whether its user may read a path. @param path absolute and clean */
   maySee(path: string): boolean
+  /** Whether one of its transactions is running, whose messages wait for its end. */
+  readonly executing: boolean
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
   /** Disconnects the client if it makes the server keep too much. @returns whether it may go on */

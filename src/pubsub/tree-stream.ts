@@ -122,7 +122,9 @@ export class TreeStream {
     }
     const replay = new SubscriberReplay(this, subscriber, this.#channel)
     this.#replaying.set(subscriber, replay)
-    this.#replay(replay)
+    // What is sent within a transaction waits for its end, however much it is.
+    if (subscriber.executing) this.#burst.replays.join(replay)
+    else this.#replay(replay)
   }
 
   remove(subscriber: Subscriber): void {

@@ -15,6 +15,7 @@ import { ErrorReply, eventually, join, type Reply, start } from '../server/raw-c
 const MB = 1024 ** 2
 
 class SilentSubscriber implements Subscriber {
+  readonly executing = false
   mayGet(): boolean {
     return true
   }

@@ -8,7 +8,7 @@ import { EventHistory } from '../../src/store/history/event-history.ts'
 import { isWatched } from '../../src/store/history/watched.ts'
 import { WatcherHub } from '../../src/store/watcher-hub.ts'
 import { places, writeToGivenPath } from '../store/random-writes.ts'
-import { join, LogLines, type RawClient, type Reply, start } from './raw-client.ts'
+import { frame, join, LogLines, type RawClient, type Reply, start } from './raw-client.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -168,6 +168,44 @@ test('a watcher that leaves while it waits is forgotten', async () => {
   server.store.set('/b', '')
   expect(server.store.hub.count).toBe(1)
   expect(await client.untilPong()).toHaveLength(1)
+})
+
+test('channels that are far behind get each event together, after some that they got alone', async () => {
+  const EVENTS = 900
+  const CHANNELS = 40
+  const server = await start()
+  const client = await join(server)
+  for (let i = 1; i <= EVENTS; i++) server.store.set(`/a/${i}`, '')
+  const find = vi.spyOn(Replays.prototype, 'find')
+  const channels = Array.from(
+    { length: CHANNELS },
+    (_, i) => `/${'./'.repeat(i)}?recursive=true&since=1`,
+  )
+  client.send('SUBSCRIBE', ...channels)
+  const replies = (await client.take(CHANNELS * (1 + EVENTS))) as string[][]
+  const found = find.mock.results.filter(({ value }) => typeof value?.index === 'number')
+  // In the turn of the request; and a few when some pause because they have not been read.
+  expect(found.length).toBeLessThan(2 * EVENTS)
+  for (const channel of channels) {
+    const got = replies.filter(([kind, name]) => kind === 'message' && name === channel)
+    expect(got.map(([, , json]) => JSON.parse(json).index)).toEqual(
+      Array.from({ length: EVENTS }, (_, i) => i + 1),
+    )
+  }
+})
+
+test('channels of a transaction get their past when it has ended, at the pace of their client', async () => {
+  const server = await start({ directives: { 'client-output-buffer-limit': 'pubsub 4mb 0 0' } })
+  const client = await join(server)
+  await client.call('HELLO', 3)
+  for (let i = 1; i <= 900; i++) server.store.set(`/a/${i}`, 'x'.repeat(100))
+  const channels = Array.from({ length: 40 }, (_, i) => `/${'./'.repeat(i)}?recursive=true&since=1`)
+  client.write(
+    [['MULTI'], ['SUBSCRIBE', ...channels], ['EXEC']].map((each) => frame(...each)).join(''),
+  )
+  const replies = await client.take(2 + 40 * 901)
+  // At once they would be over the limit.
+  expect(JSON.stringify(replies).length).toBeGreaterThan(4_000_000)
 })
 
 test('KWAIT that would look at a long history is put off while others have looked at it', async () => {
