@@ -27,21 +27,26 @@ import {
 /** This many bytes of a string are searched one by one. */
 const NEAR_BYTES = 64
 
+/** A number with no more digits is exact. */
+const MAX_EXACT_DIGITS = 15
+const ZERO = 48
+const NINE = 57
+
 /** The fields of an object in a saved state, which is yet to be checked. */
 export type Fields = Record<string, unknown>
 
 /** The names of the fields of an object that are read; whatever else it has is passed over. */
 export class FieldNames {
   readonly #names: ReadonlySet<string>
-  /** As bytes with the quote behind them, by the first byte. */
-  readonly #encoded = new Map<number, Buffer[]>()
+  /** With the quote behind them, by the first byte. */
+  readonly #encoded = new Map<number, { name: string; bytes: Buffer }[]>()
 
   constructor(names: readonly string[]) {
     this.#names = new Set(names)
     for (const name of names) {
-      const encoded = Buffer.from(`${name}"`)
-      const others = this.#encoded.get(encoded[0])
-      if (others === undefined) this.#encoded.set(encoded[0], [encoded])
+      const encoded = { name, bytes: Buffer.from(`${name}"`) }
+      const others = this.#encoded.get(encoded.bytes[0])
+      if (others === undefined) this.#encoded.set(encoded.bytes[0], [encoded])
       else others.push(encoded)
     }
   }
@@ -50,13 +55,16 @@ export class FieldNames {
     return this.#names.has(name)
   }
 
-  /** Whether one of them stands here, as it is, with a quote behind it. */
-  hasBytes(bytes: Uint8Array, start: number): boolean {
-    for (const name of this.#encoded.get(bytes[start]) ?? [])
-      if (isAt(bytes, start, name)) return true
-    return false
+  /** The one that stands here, as it is, with a quote behind it. */
+  find(json: Uint8Array, start: number): string | undefined {
+    for (const { name, bytes } of this.#encoded.get(json[start]) ?? NONE) {
+      if (isAt(json, start, bytes)) return name
+    }
+    return undefined
   }
 }
+
+const NONE: readonly never[] = []
 
 function isAt(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
   for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false
@@ -95,8 +103,12 @@ export class JsonReader {
     this.#isFirst = true
   }
 
-  /** The name of the next field, whose value has to be read then; undefined after the last one. */
-  field(): string | undefined {
+  /**
+   * The name of the next field, whose value has to be read then; undefined after the last one.
+   *
+   * @param names that are likely: no string is made for one of them
+   */
+  field(names?: FieldNames): string | undefined {
     const isFirst = this.#isFirst
     this.#isFirst = false
     if (this.#next() === CLOSE_OBJECT) {
@@ -105,7 +117,9 @@ export class JsonReader {
     }
     if (!isFirst) this.#take(COMMA)
     if (this.#next() !== QUOTE) throw this.#unexpected()
-    const name = this.#plainString() ?? (this.value() as string)
+    let name = names?.find(this.#bytes, this.#at + 1)
+    if (name !== undefined) this.#at += name.length + 2
+    else name = this.#plainString() ?? (this.value() as string)
     this.#take(COLON)
     return name
   }
@@ -119,6 +133,19 @@ export class JsonReader {
     if (bytes[at] !== QUOTE) return undefined
     this.#at = at + 1
     return bytes.toString('latin1', start, at)
+  }
+
+  /** The whole number here, if it is a plain one: most are read so, without JSON.parse. */
+  #shortInteger(): number | undefined {
+    const bytes = this.#bytes
+    let at = this.#at
+    let number = 0
+    for (; bytes[at] >= ZERO && bytes[at] <= NINE; at++) number = 10 * number + bytes[at] - ZERO
+    const digits = at - this.#at
+    const isPlain = digits > 0 && digits <= MAX_EXACT_DIGITS && isEnd(bytes[at])
+    if (!isPlain || (bytes[this.#at] === ZERO && digits > 1)) return undefined
+    this.#at = at
+    return number
   }
 
   /** Begins to read the elements of an array. */
@@ -141,6 +168,9 @@ export class JsonReader {
 
   /** The next value. Of an array or an object only that it is one: it is shown empty. */
   value(): unknown {
+    const first = this.#next()
+    const simple = first === QUOTE ? this.#plainString() : this.#shortInteger()
+    if (simple !== undefined) return simple
     const start = this.skip()
     if (this.#bytes[start] === OPEN_ARRAY) return []
     if (this.#bytes[start] === OPEN_OBJECT) return {}
@@ -157,7 +187,7 @@ export class JsonReader {
     if (flat !== undefined) return flat
     const fields: Fields = {}
     this.enter()
-    for (let name = this.field(); name !== undefined; name = this.field()) {
+    for (let name = this.field(names); name !== undefined; name = this.field(names)) {
       if (!names.has(name)) this.skip()
       else fields[name] = nested !== undefined && this.isObject ? nested(name) : this.value()
     }
@@ -177,7 +207,7 @@ export class JsonReader {
         opened = at
         at = stringEnd(bytes, at)
       } else if (byte === COLON) {
-        if (!names.hasBytes(bytes, opened + 1)) return undefined
+        if (names.find(bytes, opened + 1) === undefined) return undefined
       } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) return undefined
       else if (byte === CLOSE_OBJECT) {
         this.#at = at + 1
