@@ -327,7 +327,7 @@ export class Cluster implements Group {
 
   #goOnFrom({ time, changes, recent }: Snapshotted, state: Buffer): void {
     const { clock, server } = this.#parts
-    server.store.recovery(state)
+    server.store.recovery(state, true)
     this.#runner.recent.restore(changes, recent)
     clock.reach(time)
   }

@@ -336,10 +336,11 @@ export class Store extends ExpiringTree {
   /**
    * Replaces everything by a saved state, of a real etcd, too (etcd: `Recovery`). Watchers see what comes then.
    *
+   * @param isCopy whether it is the copy of a store of a group, to be taken as it is
    * @throws SnapshotError if anything is wrong with the state; the store then stays as it was
    */
-  recovery(state: Value): void {
-    this.restore(loadSnapshot(state, this.history.limits))
+  recovery(state: Value, isCopy = false): void {
+    this.restore(loadSnapshot(state, this.history.limits, isCopy))
     this.tree.changes?.recover(this.root)
   }
 

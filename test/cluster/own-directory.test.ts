@@ -125,6 +125,35 @@ describeWithPeer('etcd', "a node's own directory", () => {
     await expectSameStates(third.client, other)
   })
 
+  test('brings back what KRECOVER has brought, also a tree that looks like that of an etcd server', async () => {
+    const first = await start()
+    const other = group.client(await group.add())
+    const directory = (Path: string, Children: object): object => ({
+      ...{ Path, CreatedIndex: 0, ModifiedIndex: 0, ExpireTime: null, Value: '', Children },
+    })
+    const pair = (path: string, inner: object): object => ({
+      '0': directory(`${path}/0`, {}),
+      '1': directory(`${path}/1`, inner),
+    })
+    const state = {
+      Root: directory('/', pair('', pair('/1', {}))),
+      ...{ CurrentIndex: 5, CurrentVersion: 2, Stats: { setsSuccess: 2 ** 52 } },
+    }
+    expect(await other.call('KRECOVER', JSON.stringify(state))).toBe('OK')
+    await other.set('1/x', 'v')
+    await first.client.call('KSYNC')
+    expect(await first.client.keys('*')).toEqual(['1/x'])
+    await first.node.close()
+    const again = await start()
+    expect(again.lines.join()).toContain('went on from the copy')
+    await expectSameStates(again.client, other)
+    // So do KSAVE and KRECOVER.
+    const saved = String(await other.call('KSAVE'))
+    expect(await other.call('KRECOVER', saved)).toBe('OK')
+    await expectSameStates(again.client, other)
+    expect(await other.keys('*')).toEqual(['1/x'])
+  })
+
   test('of another log is refused, and left alone', async () => {
     const first = await start()
     await first.client.set('a', '1')

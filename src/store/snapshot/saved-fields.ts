@@ -8,6 +8,9 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
 /** Go's zero time, which means that there is no expiry. */
 export const ZERO_TIME = Date.parse('0001-01-01T00:00:00Z')
 
+/** Says in a state that ktree has written it: its root is the clients' root, whatever stands below. */
+export const WRITER = 'ktree'
+
 /** A path as a one-byte string; undefined if there is none. */
 export function pathField(saved: Fields): string | undefined {
   if (typeof saved.Path !== 'string') return undefined

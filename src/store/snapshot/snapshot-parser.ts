@@ -6,7 +6,7 @@ import type { LeaseList } from '../tree/lease-list.ts'
 import type { DirectoryNode } from '../tree/node.ts'
 import { readHistory } from './history-parser.ts'
 import { FieldNames, JsonReader, startsIn, valueAt } from './json-reader.ts'
-import { asFields, asIndex, show } from './saved-fields.ts'
+import { asFields, asIndex, show, WRITER } from './saved-fields.ts'
 import { TreeParser } from './tree-parser.ts'
 
 /** A saved state that has been read and checked. */
@@ -18,7 +18,7 @@ export interface Snapshot {
   stats: Stats
 }
 
-const STATE_FIELDS = ['CurrentVersion', 'CurrentIndex', 'Root', 'WatcherHub', 'Stats']
+const STATE_FIELDS = ['CurrentVersion', 'CurrentIndex', 'Root', 'WatcherHub', 'Stats', 'Writer']
 const STATS_FIELDS = new FieldNames(STAT_NAMES)
 
 /** etcd's server keeps the clients' keys below this directory, and its own keys below `/0`. */
@@ -27,9 +27,10 @@ const KEYS_NAMESPACE = '/1'
 /**
  * Checks a document from top to bottom and makes a state of it.
  *
+ * @param isCopy whether it is the copy of a store of a group, to be taken as it is
  * @throws SnapshotError; SyntaxError if it is not JSON
  */
-export function parseSnapshot(json: Buffer, limits: HistoryLimits): Snapshot {
+export function parseSnapshot(json: Buffer, limits: HistoryLimits, isCopy: boolean): Snapshot {
   const reader = new JsonReader(json)
   if (!reader.isObject) asFields(reader.value(), 'the state')
   const starts = new Map<string, number>()
@@ -45,25 +46,35 @@ export function parseSnapshot(json: Buffer, limits: HistoryLimits): Snapshot {
   const index = asIndex(named('CurrentIndex'), 'CurrentIndex', MAX_SAVED_INDEX)
   const saved = starts.get('Root')
   if (saved === undefined) throw new SnapshotError('Root is missing, expected an object')
-  const { root, leases, prefix } = readTree(json, saved, index)
+  const isOwn = isCopy || named('Writer') === WRITER
+  const { root, leases, prefix } = isOwn
+    ? readNodes(json, saved, index, '')
+    : readForeignTree(json, saved, index)
   const history = new EventHistory(limits)
   readHistory(history, json, starts.get('WatcherHub'), index, prefix)
-  return { root, leases, history, index, stats: readStats(json, starts.get('Stats')) }
+  const stats = readStats(json, starts.get('Stats'), isCopy)
+  return { root, leases, history, index, stats }
 }
 
-/** The clients' keys, and what their paths begin with in the document. @param start of the root */
-function readTree(json: Buffer, start: number, index: number): Tree {
-  const read = (at: number, prefix: string): Tree => {
-    const parser = new TreeParser(new JsonReader(json, at), index, prefix)
-    return { root: parser.root(), leases: parser.leases, prefix }
-  }
+/** @param start of the root @param prefix of all paths in the document */
+function readNodes(json: Buffer, start: number, index: number, prefix: string): Tree {
+  const parser = new TreeParser(new JsonReader(json, start), index, prefix)
+  return { root: parser.root(), leases: parser.leases, prefix }
+}
+
+/**
+ * The clients' keys, and what their paths begin with, in a document that does not name its writer.
+ *
+ * @param start of the root
+ */
+function readForeignTree(json: Buffer, start: number, index: number): Tree {
   const namespace = keysNamespace(json, start, '1')
-  if (namespace !== undefined) return read(namespace, KEYS_NAMESPACE)
-  const tree = read(start, '')
+  if (namespace !== undefined) return readNodes(json, namespace, index, KEYS_NAMESPACE)
+  const tree = readNodes(json, start, index, '')
   // In a document that somebody has put into another order it may stand anywhere.
   const isServer = ['0', '1'].every((name) => tree.root.children.get(name)?.createdIndex === 0)
   const anywhere = isServer ? keysNamespace(json, start) : undefined
-  return anywhere === undefined ? tree : read(anywhere, KEYS_NAMESPACE)
+  return anywhere === undefined ? tree : readNodes(json, anywhere, index, KEYS_NAMESPACE)
 }
 
 interface Tree {
@@ -95,7 +106,8 @@ function keysNamespace(json: Buffer, root: number, last?: string): number | unde
   return found.get('1')
 }
 
-function readStats(json: Buffer, start: number | undefined): Stats {
+/** @param isExact whether high counters stay as they are, because other nodes count on from them */
+function readStats(json: Buffer, start: number | undefined, isExact: boolean): Stats {
   const stats = new Stats()
   const saved = valueAt(json, start)
   if (start === undefined || saved === null) return stats
@@ -103,7 +115,7 @@ function readStats(json: Buffer, start: number | undefined): Stats {
   const fields = new JsonReader(json, start).object(STATS_FIELDS)
   for (const name of STAT_NAMES) {
     const count = asIndex(fields[name] ?? 0, `Stats: ${name}`, Number.MAX_SAFE_INTEGER)
-    stats[name] = Math.min(count, MAX_SAVED_COUNT)
+    stats[name] = isExact ? count : Math.min(count, MAX_SAVED_COUNT)
   }
   return stats
 }

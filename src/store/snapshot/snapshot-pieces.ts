@@ -7,6 +7,7 @@ import { STAT_NAMES } from '../stats.ts'
 import { isText, toBase64 } from '../text.ts'
 import { type TreeCopy, TreeWalk } from '../tree/tree-copy.ts'
 import { textOfValue, type Value } from '../value.ts'
+import { WRITER } from './saved-fields.ts'
 
 /** How Go writes the time that means "never". */
 const ZERO_TIME = '0001-01-01T00:00:00Z'
@@ -54,7 +55,9 @@ export class SnapshotCopy {
     this.#end =
       `],"Size":${size},"Front":0,` +
       `"Back":${size % capacity},"Capacity":${capacity}},"StartIndex":${startIndex},"LastIndex":${lastIndex}}},` +
-      `"CurrentIndex":${parts.index},"Stats":{${counters.join(',')}},"CurrentVersion":${parts.version}}`
+      `"CurrentIndex":${parts.index},"Stats":{${counters.join(',')}},` +
+      // etcd's store passes over a field that it does not know.
+      `"Writer":"${WRITER}","CurrentVersion":${parts.version}}`
   }
 
   /** Memory that it takes without the nodes, in bytes, about. */

@@ -13,9 +13,11 @@ export const MAX_STATE_BYTES = constants.MAX_STRING_LENGTH
  *
  * @param state the document in UTF-8; as a string, it has one byte a character
  * @param limits of the history
+ * @param isCopy whether it is the copy of a store of a group, to be taken as it is: no namespace is looked for in
+ *   it, and no counter is lowered
  * @throws SnapshotError naming what is wrong and where
  */
-export function loadSnapshot(state: Value, limits: HistoryLimits): Snapshot {
+export function loadSnapshot(state: Value, limits: HistoryLimits, isCopy = false): Snapshot {
   const bytes = bytesOf(state)
   if (bytes.length > MAX_STATE_BYTES) {
     throw new SnapshotError(`the state is larger than ${MAX_STATE_BYTES} bytes`)
@@ -25,7 +27,7 @@ export function loadSnapshot(state: Value, limits: HistoryLimits): Snapshot {
   // Errors of JSON.parse become others, and their stacks would take longer than a short text.
   Error.stackTraceLimit = 0
   try {
-    return parseSnapshot(bytes, limits)
+    return parseSnapshot(bytes, limits, isCopy)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     throw new SnapshotError(`the state is not JSON: ${error.message}`)

@@ -339,4 +339,31 @@ describe('a state of a whole server of etcd', () => {
     copy.recovery(store.save())
     expect(copy.get('/1/b').node.value).toBe('y')
   })
+
+  test('is looked for once: what it brings is our own, even if it looks like another one', () => {
+    const directory = (Path: string, Children: Json): Json => ({
+      ...{ Path, CreatedIndex: 0, ModifiedIndex: 0, ExpireTime: null, Value: '', Children },
+    })
+    const state = (path: string, names: readonly string[]): Json => ({
+      [names[0]]: directory(`${path}/0`, {}),
+      [names[1]]: directory(`${path}/1`, {
+        x: { ...(directory(`${path}/1/x`, null) as object), Value: 'v' },
+      }),
+    })
+    const plain = ['0', '1']
+    const server = { '0': directory('/0', {}), '1': directory('/1', state('/1', plain)) }
+    // Names in base64 are not those that an etcd server writes.
+    for (const children of [server, state('', ['base64/MA==', 'base64/MQ=='])]) {
+      const store = new Store()
+      store.recovery(encode({ Root: directory('/', children), CurrentIndex: 5, CurrentVersion: 2 }))
+      expect(store.getFile('/1/x')?.value).toBe('v')
+      const saved = store.save()
+      const again = new Store()
+      again.recovery(saved)
+      expect(again.save()).toBe(saved)
+      const copy = new Store()
+      copy.recovery(saved.replace('"Writer":"ktree",', ''), true)
+      expect(copy.save()).toBe(saved)
+    }
+  })
 })

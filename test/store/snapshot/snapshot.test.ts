@@ -72,6 +72,7 @@ describe('a saved state', () => {
       'WatcherHub',
       'CurrentIndex',
       'Stats',
+      'Writer',
       'CurrentVersion',
     ])
     const never = '0001-01-01T00:00:00Z'
