@@ -26,6 +26,8 @@ export class Keys {
   readonly elected: Buffer
   /** Names the present snapshot. */
   readonly snapshot: Buffer
+  /** Holds the digest of the tree of a single process that the group began with, if it did. */
+  readonly bootstrap: Buffer
   readonly snapshots: KeyRange
   readonly nodes: KeyRange
   readonly log: KeyRange
@@ -43,6 +45,7 @@ export class Keys {
     this.cut = this.#key('cut')
     this.elected = this.#key('elected')
     this.snapshot = this.#key('snapshot')
+    this.bootstrap = this.#key('bootstrap')
     this.snapshots = this.#range('snapshots/')
     this.nodes = this.#range('nodes/')
     this.log = this.#range('log/')

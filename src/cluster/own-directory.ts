@@ -13,6 +13,7 @@ import type { EtcdLog } from './etcd-log.ts'
 import type { BatchName, Keys } from './keys.ts'
 import { type CopyHead, DamagedCopyError, LocalCopy } from './local-copy.ts'
 import type { SnapshotHead, Snapshots } from './snapshots.ts'
+import { digestOf } from './state-digest.ts'
 import { checkLoadable } from './state-length.ts'
 
 export interface OwnDirectoryParts {
@@ -61,7 +62,7 @@ export class OwnDirectory {
 
   /**
    * Puts the tree of a single process into an empty log, and then sets it aside. Does nothing if there is
-   * no such tree.
+   * no such tree, and only sets it aside if an earlier start has put it there and died.
    *
    * @param options of a store to read it with @throws ClusterError if the log is not empty
    */
@@ -81,6 +82,8 @@ export class OwnDirectory {
     const onTorn = (what: string): void => logger.warn(what)
     await readDataDirectory(directory, store, { applyRecord, onTorn })
     const time = store.clock.now()
+    const copy = store.snapshotCopy()
+    const digest = await digestOf(copy)
     const isPut = await snapshots.write(
       // Nobody has written, nor has put a tree there.
       [
@@ -88,9 +91,10 @@ export class OwnDirectory {
         isAbsent(keys.snapshot),
       ],
       { revision: tail.mod_revision, time, changes: 0, recent: [] },
-      store.snapshotCopy(),
+      copy,
+      [{ request_put: { key: keys.bootstrap, value: digest } }],
     )
-    if (!isPut) {
+    if (!isPut && !(await this.#hasBegunWith(digest))) {
       throw new ClusterError(
         `the log in etcd is not empty, so the tree in ${treeOf(directory)} cannot go into it: choose another --etcd-prefix; or, to serve the tree that is in etcd, another --dir`,
       )
@@ -98,6 +102,12 @@ export class OwnDirectory {
     const aside = await setAside(treeOf(directory), 'in-etcd')
     const { files, index } = store
     logger.info({ files, index, aside }, `put ${files} files up to index ${index} into etcd`)
+  }
+
+  /** Whether the log has begun with a tree, as it is. */
+  async #hasBegunWith(digest: Buffer): Promise<boolean> {
+    const { kvs } = await this.#parts.etcd.range({ key: this.#parts.keys.bootstrap })
+    return kvs[0]?.value.equals(digest) === true
   }
 
   /** The copy, if it is of this log and tells more than the snapshot in etcd. @throws ClusterError */

@@ -70,6 +70,7 @@ export class Snapshots {
    *
    * @param compare must hold while it is put: that this node is elected, or that there is nothing yet
    * @param pieces of the state, made anew each time
+   * @param also put together with it
    * @returns false if they do not
    * @throws EtcdError; ClusterError if the state is longer than a node can load
    */
@@ -77,6 +78,7 @@ export class Snapshots {
     compare: readonly Compare[],
     head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>,
     pieces: Iterable<Value>,
+    also: readonly RequestOp[] = [],
   ): Promise<boolean> {
     const id = randomBytes(8).toString('hex')
     const { recent, ...rest } = head
@@ -101,6 +103,7 @@ export class Snapshots {
       success: [
         { request_put: { key: snapshot, value: Buffer.from(JSON.stringify(written)) } },
         { request_put: { key: cut, value: Buffer.from(String(head.revision)) } },
+        ...also,
       ],
     })
     if (!succeeded) return false

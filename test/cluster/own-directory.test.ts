@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -205,6 +213,34 @@ describeWithPeer('etcd', "a node's own directory", () => {
     // The directive may stay where it is.
     const again = await start({ 'etcd-bootstrap': 'yes' })
     await expectSameStates(again.client, other)
+  })
+
+  test('goes on after etcd-bootstrap was killed with the tree in etcd, but not yet set aside', async () => {
+    await fillAlone()
+    const bootstrap = { 'etcd-bootstrap': 'yes' }
+    const first = await start(bootstrap)
+    await first.node.close()
+    const putBack = (): void => {
+      const [aside] = readdirSync(dir).filter((name) => name.startsWith('tree.in-etcd-'))
+      renameSync(join(dir, aside), join(dir, 'tree'))
+      rmSync(join(dir, 'node-copy'), { force: true })
+    }
+    putBack()
+    const other = group.client(await group.add({ directives: { 'log-max-batches': '5' } }))
+    for (let i = 0; i < 20; i++) await other.incr('later')
+    const again = await start(bootstrap)
+    await expectSameStates(again.client, other)
+    expect(existsSync(join(dir, 'tree'))).toBe(false)
+    await again.node.close()
+    // What a single process has written to it since is not in etcd.
+    putBack()
+    const alone = await startServer({ directives: { dir } })
+    const client = new Redis({ port: alone.port ?? 0, host: '127.0.0.1' })
+    await client.set('more', '1')
+    client.disconnect()
+    await alone.close()
+    await expect(start(bootstrap)).rejects.toThrow(/the log in etcd is not empty/)
+    expect(existsSync(join(dir, 'tree'))).toBe(true)
   })
 
   test('does not bring its tree into a log that somebody has written to', async () => {
