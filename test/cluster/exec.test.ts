@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
+import { LongWork, PUT_OFF } from '../../src/request/long-work.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Group, startGroup } from './group.ts'
@@ -169,6 +170,36 @@ describeWithPeer('etcd', 'EXEC in a group', () => {
     }
     expect(await client.call('KINDEX')).toBe(index)
   })
+
+  test.each(['session', 'linearizable'])(
+    'that only reads waits for a later turn when others have taken long (%s)',
+    async (consistency) => {
+      const [client] = clients
+      await client.config('SET', 'read-consistency', consistency)
+      await client.set('a', '1')
+      let putOff = 0
+      const check = vi.spyOn(LongWork.prototype, 'check').mockImplementation(() => {
+        if (putOff++ < 2) throw PUT_OFF
+      })
+      try {
+        expect(await client.multi().get('a').get('b').exec()).toEqual([
+          [null, '1'],
+          [null, null],
+        ])
+        expect(putOff).toBe(3)
+        // One that writes has its turn in the log.
+        putOff = 0
+        expect(await client.multi().get('a').set('b', '2').exec()).toEqual([
+          [null, '1'],
+          [null, 'OK'],
+        ])
+        expect(putOff).toBe(0)
+      } finally {
+        check.mockRestore()
+        await client.config('SET', 'read-consistency', 'session')
+      }
+    },
+  )
 
   test('that would make too many directories is refused before it is in the log', async () => {
     const [client] = clients

@@ -15,8 +15,8 @@ const FLAGS: readonly Flag[] = ['noscript', 'loading', 'stale', 'fast', 'allow_b
 function execute(client: Client): void {
   const { transaction, watched, server } = client
   if (transaction === undefined) throw new CommandError('ERR EXEC without MULTI')
-  // In a group it has its place in the log already.
-  if (server.group === undefined) server.longWork.check()
+  // In a group one that writes has its place in the log already.
+  if (server.group === undefined || !transaction.ordered) server.longWork.check()
   if (!transaction.failed) expireBeforeExec(client, transaction)
   try {
     if (transaction.failed) {
