@@ -29,6 +29,7 @@ type Options = NonNullable<Parameters<typeof startServer>[0]>
 class FakeServer {
   closes = 0
   lostWrites = 0
+  isBroken = false
   close: () => Promise<void> = async () => this.end()
   end!: () => void
   started: Promise<Options>
@@ -43,12 +44,16 @@ class FakeServer {
       this.end = resolve
     })
     const lostWrites = () => this.lostWrites
+    const isBroken = () => this.isBroken
     const server: RunningServer = {
       port: 1,
       addresses: [],
       closed,
       get lostWrites() {
         return lostWrites()
+      },
+      get isBroken() {
+        return isBroken()
       },
       close: () => {
         this.closes++
@@ -218,6 +223,14 @@ describe('a running server', () => {
     const ending = runWith()
     await server.started
     server.lostWrites = 2
+    server.end()
+    expect(await ending).toBe(1)
+  })
+
+  test('that cannot go on with its group ends the process with 1', async () => {
+    const ending = runWith()
+    await server.started
+    server.isBroken = true
     server.end()
     expect(await ending).toBe(1)
   })

@@ -69,7 +69,7 @@ function print(output: HostOutput, text: string): void {
   output.write(text)
 }
 
-/** @returns the exit code: 1 if the last writes could not be put on disk */
+/** @returns the exit code: 1 if the last writes could not be put on disk, or a node could not go on with its group */
 async function serve(commandLine: Run, host: Host, start: typeof startServer): Promise<number> {
   const config = await readConfig(commandLine, host)
   const umask = host.umask?.(UMASK) ?? USUAL_UMASK
@@ -92,7 +92,7 @@ async function serve(commandLine: Run, host: Host, start: typeof startServer): P
   growHeapFreely()
   await server.closed
   await output.end()
-  return server.lostWrites > 0 ? 1 : 0
+  return server.lostWrites > 0 || server.isBroken ? 1 : 0
 }
 
 /** `ktree import`, `ktree export` and `ktree repair`. */

@@ -222,6 +222,11 @@ export class Cluster implements Group {
     return this.#keeper.log
   }
 
+  /** Whether it has ended because it cannot go on with its group. */
+  get isBroken(): boolean {
+    return this.#isBroken
+  }
+
   get clockAhead(): number {
     return this.#parts.clock.ahead
   }

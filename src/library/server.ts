@@ -55,6 +55,9 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     get lostWrites() {
       return server.lostWrites
     },
+    get isBroken() {
+      return server.isBroken
+    },
   }
 }
 

@@ -55,6 +55,8 @@ export interface RunningServer {
   readonly closed: Promise<void>
   /** Count of the last writes that could not be put on disk when the server closed. */
   readonly lostWrites: number
+  /** Whether it has closed because it could not go on with its group. */
+  readonly isBroken: boolean
 }
 
 const OPTION_NAMES = [
@@ -125,6 +127,9 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     closed: server.closed,
     get lostWrites() {
       return server.persistence.lostWrites
+    },
+    get isBroken() {
+      return server.group?.isBroken === true
     },
   }
 }

@@ -47,11 +47,16 @@ describeWithPeer('etcd', 'another format version', () => {
   test('of a batch: a node that runs ends, and one that starts does not', async () => {
     const lines: string[] = []
     const logger = pino({ level: 'error' }, { write: (line: string) => void lines.push(line) })
-    const client = group.client(await group.add({ logger }))
+    const node = await group.add({ logger })
+    const client = group.client(node)
     await client.set('a', '1')
+    expect(node.isBroken).toBe(false)
     const ended = new Promise((resolve) => client.once('close', resolve))
     await put('log/later/0000000000000001', ODD_BATCH)
     await ended
+    await node.closed
+    // The exit code says so, for those who start it again.
+    expect(node.isBroken).toBe(true)
     expect(lines.join()).toContain(
       'a batch in etcd has format 99, kind 1; this ktree knows format 1',
     )
