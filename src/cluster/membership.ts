@@ -1,8 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { VOID_VALUE } from './batch-value.ts'
 import type { Etcd } from './etcd/etcd.ts'
-import { EtcdError } from './etcd/etcd-error.ts'
-import { exists } from './etcd/types.ts'
+import { EtcdError, NOT_FOUND } from './etcd/etcd-error.ts'
+import { exists, isAbsent } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
 
 /** How long a node that says nothing counts as alive, in seconds. */
@@ -63,26 +63,7 @@ export class Memberships {
       let revision: number
       try {
         await this.#etcd.grantLease(lease, LEASE_SECONDS)
-        const { header } = await this.#etcd.txn({
-          compare: [],
-          success: [
-            {
-              request_put: {
-                key: this.#keys.node(node),
-                value: Buffer.from(JSON.stringify(this.#info())),
-                lease,
-              },
-            },
-            {
-              // Each batch depends on the one before, so the first one needs one, too.
-              request_put: {
-                key: this.#keys.batch({ node, number: 0 }),
-                value: VOID_VALUE,
-              },
-            },
-          ],
-        })
-        revision = header.revision
+        revision = await this.#putName(node, lease)
       } catch (error) {
         const mayEnd =
           error instanceof EtcdError && (error.isOfMember || error.isNoSpace || !error.refused)
@@ -112,6 +93,36 @@ export class Memberships {
     const { lease } = this.#current ?? {}
     this.#current = undefined
     if (lease !== undefined) await this.#etcd.revokeLease(lease).catch(() => {})
+  }
+
+  /**
+   * Puts a name until it is known to be there: an attempt whose answer is lost would leave a node in the list
+   * that says nothing, and for which others would wait.
+   *
+   * @returns the revision at which it is there @throws EtcdError if it never will be
+   */
+  async #putName(node: string, lease: number): Promise<number> {
+    const key = this.#keys.node(node)
+    for (;;) {
+      const value = Buffer.from(JSON.stringify(this.#info()))
+      // Each batch depends on the one before, so the first one needs one, too.
+      const first = { key: this.#keys.batch({ node, number: 0 }), value: VOID_VALUE }
+      try {
+        const { succeeded, header, responses } = await this.#etcd.txn({
+          compare: [isAbsent(key)],
+          success: [{ request_put: { key, value, lease } }, { request_put: first }],
+          failure: [{ request_range: { key, keys_only: true } }],
+        })
+        const found = responses[0].response_range?.kvs[0]
+        return succeeded || found === undefined ? header.revision : found.create_revision
+      } catch (error) {
+        if (!(error instanceof EtcdError) || this.#closed) throw error
+        // The lease has run out meanwhile.
+        if (error.code === NOT_FOUND) throw error
+        if (error.refused && !error.isOfMember && !error.isNoSpace) throw error
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      }
+    }
   }
 
   /** Tells the other nodes how far this one is. */

@@ -3,6 +3,8 @@ import type { ServiceError } from '@grpc/grpc-js'
 // Codes of gRPC.
 export const DEADLINE_EXCEEDED = 4
 const INVALID_ARGUMENT = 3
+/** Of a lease: it has run out. */
+export const NOT_FOUND = 5
 const PERMISSION_DENIED = 7
 const RESOURCE_EXHAUSTED = 8
 const FAILED_PRECONDITION = 9
