@@ -240,8 +240,9 @@ export class Cluster implements Group {
   async start(): Promise<void> {
     const { logger, store } = this.#parts.server
     const waits = setInterval(() => {
-      if (this.silence === Number.POSITIVE_INFINITY)
-        logger.warn(`waiting for etcd: ${this.#etcd.trouble}`)
+      const { trouble } = this.#etcd
+      if (trouble !== undefined && this.silence === Number.POSITIVE_INFINITY)
+        logger.warn(`waiting for etcd: ${trouble}`)
     }, WAITING_MS)
     try {
       await this.#log.open()
@@ -402,7 +403,9 @@ export class Cluster implements Group {
   /** Goes on from the snapshot in etcd. */
   async #restore(): Promise<void> {
     const { server } = this.#parts
-    const snapshot = await this.#snapshots.read()
+    const snapshot = await this.#snapshots.read((what) =>
+      server.logger.warn(`${what}: waiting until a node that has the tree cuts the log again`),
+    )
     if (snapshot === undefined) {
       throw new ClusterError('the log in etcd has been cut, and there is no snapshot')
     }

@@ -3,7 +3,7 @@ import { ClusterError } from './cluster-error.ts'
 import type { TreeAfterBatch } from './copies.ts'
 import type { Election } from './election.ts'
 import type { LoggedBatch } from './etcd-log.ts'
-import type { Snapshots } from './snapshots.ts'
+import type { Cut, Snapshots } from './snapshots.ts'
 
 /** After a failure, or if another node is to cut the log, this one looks again, in milliseconds. */
 const LOOK_MS = 2000
@@ -35,6 +35,9 @@ export class Keeper {
   /** Of the batches since the last cut, as far as this node has seen them. */
   #batches = 0
   #bytes = 0
+  /** The revision of the first of them. */
+  #first: number | undefined
+  /** The last cut that this node knows of. */
   #cutAt = 0
   #isBusy = false
   #timer: NodeJS.Timeout | undefined
@@ -51,17 +54,26 @@ export class Keeper {
 
   /** To be called with what has been applied. Cheap. */
   note(batches: readonly LoggedBatch[]): void {
-    this.#batches += batches.length
-    for (const { record } of batches) this.#bytes += record?.length ?? 0
-    const limits = this.#parts.limits()
-    const isLong = this.#batches > limits.batches || this.#bytes > limits.bytes
-    if (!isLong || this.#isBusy || this.#isClosed || this.#timer !== undefined) return
-    void this.#cut()
+    for (const { record, revision } of batches) {
+      // A node that is behind runs what has been cut.
+      if (revision <= this.#cutAt) continue
+      if (this.#first === undefined) this.#first = revision
+      this.#batches++
+      this.#bytes += record?.length ?? 0
+    }
+    if (!this.#isLong || this.#isBusy || this.#isClosed || this.#timer !== undefined) return
+    void this.#look()
   }
 
   /** Another node has cut the log. */
   restart(): void {
     this.#batches = this.#bytes = 0
+    this.#first = undefined
+  }
+
+  get #isLong(): boolean {
+    const limits = this.#parts.limits()
+    return this.#batches > limits.batches || this.#bytes > limits.bytes
   }
 
   async #isWorthIt(): Promise<boolean> {
@@ -69,11 +81,10 @@ export class Keeper {
     return bytes >= (await this.#parts.snapshots.length()) * SNAPSHOT_SHARE
   }
 
-  /** Looks whether another node has cut the log. */
-  async #follow(): Promise<void> {
-    const cut = await this.#parts.snapshots.cutAt()
-    if (cut > this.#cutAt) this.restart()
-    this.#cutAt = cut
+  /** Another node may have cut the log meanwhile. */
+  #follow({ revision }: Cut): void {
+    if (this.#first !== undefined && revision >= this.#first) this.restart()
+    this.#cutAt = revision
   }
 
   close(): void {
@@ -81,28 +92,17 @@ export class Keeper {
     clearTimeout(this.#timer)
   }
 
-  async #cut(): Promise<void> {
+  async #look(): Promise<void> {
     const { election, snapshots, logger } = this.#parts
     this.#isBusy = true
     let pause = LOOK_MS
     void this.#parts.keep()
     try {
-      if (!(await election.stand())) await this.#follow()
-      else if (await this.#isWorthIt()) {
-        const { elected } = election
-        const before = { batches: this.#batches, bytes: this.#bytes }
-        const { head, pieces } = await this.#parts.take()
-        if (
-          elected !== undefined &&
-          (await snapshots.write([election.holds(elected)], head, pieces))
-        ) {
-          this.#batches -= before.batches
-          this.#bytes -= before.bytes
-          logger.info(
-            { revision: head.revision, ...before },
-            'cut the log in etcd after a snapshot',
-          )
-        }
+      // Read before the state is taken: it is put only if this is the last cut until then.
+      const cut = await snapshots.cutAt()
+      this.#follow(cut)
+      if (this.#isLong && (await election.stand()) && (await this.#isWorthIt())) {
+        await this.#cut(cut)
       }
     } catch (error) {
       logger.warn({ err: error }, 'could not put a snapshot into etcd')
@@ -114,5 +114,23 @@ export class Keeper {
       this.#timer = undefined
       this.note([])
     }, pause)
+  }
+
+  async #cut(cut: Cut): Promise<void> {
+    const { election, snapshots, logger } = this.#parts
+    const { elected } = election
+    if (elected === undefined) return
+    const before = { batches: this.#batches, bytes: this.#bytes }
+    const { head, pieces } = await this.#parts.take()
+    if (!(await snapshots.write([election.holds(elected)], cut, head, pieces))) {
+      // Another node may have been elected.
+      election.doubt()
+      return
+    }
+    this.#cutAt = head.revision
+    this.#first = head.revision + 1
+    this.#batches = Math.max(0, this.#batches - before.batches)
+    this.#bytes = Math.max(0, this.#bytes - before.bytes)
+    logger.info({ revision: head.revision, ...before }, 'cut the log in etcd after a snapshot')
   }
 }

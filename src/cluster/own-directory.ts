@@ -12,7 +12,7 @@ import { EQUAL, isAbsent, MOD } from './etcd/types.ts'
 import type { EtcdLog } from './etcd-log.ts'
 import type { BatchName, Keys } from './keys.ts'
 import { type CopyHead, DamagedCopyError, LocalCopy } from './local-copy.ts'
-import type { SnapshotHead, Snapshots } from './snapshots.ts'
+import { NEVER_CUT, type SnapshotHead, type Snapshots } from './snapshots.ts'
 import { digestOf } from './state-digest.ts'
 import { checkLoadable } from './state-length.ts'
 
@@ -90,6 +90,7 @@ export class OwnDirectory {
         { result: EQUAL, target: MOD, key: keys.tail, mod_revision: tail.create_revision },
         isAbsent(keys.snapshot),
       ],
+      NEVER_CUT,
       { revision: tail.mod_revision, time, changes: 0, recent: [] },
       copy,
       [{ request_put: { key: keys.bootstrap, value: digest } }],
@@ -127,7 +128,7 @@ export class OwnDirectory {
     const { kvs } = await etcd.range({ key: keys.batch(batch), keys_only: true })
     if (kvs[0]?.mod_revision === revision) return copy
     // It may have been cut off.
-    if ((await snapshots.cutAt()) >= revision) return
+    if ((await snapshots.cutAt()).revision >= revision) return
     throw this.#foreign('a copy of what is not in the log any more, as if etcd had been put back')
   }
 

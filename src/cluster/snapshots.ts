@@ -3,15 +3,16 @@ import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
 import { FORMAT_VERSION, MAX_VALUE_BYTES } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
+import { CutLog } from './cut-log.ts'
 import type { Etcd } from './etcd/etcd.ts'
-import { type Compare, isAbsent, type RequestOp } from './etcd/types.ts'
+import { type Compare, EQUAL, MOD, type RequestOp, type TxnResponse, VALUE } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
-import { nodesInLog } from './log-reader.ts'
 import type { Change } from './recent-changes.ts'
 import { checkLoadable } from './state-length.ts'
 
 const PART_MS = 5000
-const PAGE_KEYS = 1000
+/** A snapshot that lacks parts is read again after this time, in milliseconds. */
+const MISSING_MS = 1000
 
 /** What a node needs to go on from a place in the log, besides the state of its store. */
 export interface SnapshotHead {
@@ -32,6 +33,15 @@ export interface Snapshot extends SnapshotHead {
   readonly state: Buffer
 }
 
+/** Where the log has been cut: what is up to a revision is not there any more. */
+export interface Cut {
+  readonly revision: number
+  /** The revision of etcd at which this was put; 0 if the log has never been cut. */
+  readonly putAt: number
+}
+
+export const NEVER_CUT: Cut = { revision: 0, putAt: 0 }
+
 /** The part of a head that does not fit into the key that names the snapshot. */
 type Recent = SnapshotHead['recent']
 
@@ -48,9 +58,13 @@ export class Snapshots {
     this.#maxBytes = maxBytes
   }
 
-  /** @returns undefined if there is none @throws ClusterError, EtcdError */
-  async read(): Promise<Snapshot | undefined> {
-    for (;;) {
+  /**
+   * @param onMissing called before each pause while the snapshot lacks parts
+   * @returns undefined if there is none
+   * @throws ClusterError, EtcdError
+   */
+  async read(onMissing: (what: string) => void = () => {}): Promise<Snapshot | undefined> {
+    for (let last = ''; ; ) {
       const { kvs } = await this.#etcd.range({ key: this.#keys.snapshot })
       if (kvs.length === 0) return
       const head = JSON.parse(kvs[0].value.toString()) as SnapshotHead
@@ -60,15 +74,22 @@ export class Snapshots {
         )
       }
       const whole = await this.#readParts(head)
-      // Otherwise a later snapshot has replaced it meanwhile.
       if (whole !== undefined) return decode(head, whole)
+      // A later snapshot may have replaced it meanwhile.
+      if (head.id === last) {
+        onMissing(`the snapshot ${head.id} in etcd lacks parts`)
+        await new Promise((resolve) => setTimeout(resolve, MISSING_MS))
+      }
+      last = head.id
     }
   }
 
   /**
-   * Puts a snapshot into etcd, and cuts the log before it.
+   * Puts a snapshot into etcd, and cuts the log before it, if nobody has cut the log meanwhile. What is left
+   * over of one that ends within is removed by the next one.
    *
    * @param compare must hold while it is put: that this node is elected, or that there is nothing yet
+   * @param cut the log's cut before the state was taken
    * @param pieces of the state, made anew each time
    * @param also put together with it
    * @returns false if they do not
@@ -76,41 +97,48 @@ export class Snapshots {
    */
   async write(
     compare: readonly Compare[],
+    cut: Cut,
     head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>,
     pieces: Iterable<Value>,
     also: readonly RequestOp[] = [],
   ): Promise<boolean> {
+    await checkLoadable(pieces, this.#maxBytes)
+    // The log between them is not there any more.
+    if (head.revision < cut.revision) return false
+    const conditions = [...compare, this.#isStill(cut)]
     const id = randomBytes(8).toString('hex')
     const { recent, ...rest } = head
+    const { snapshot } = this.#keys
     let parts = 0
-    await checkLoadable(pieces, this.#maxBytes)
-    for (const part of partsOf(encodeRecent(recent), pieces)) {
-      const { succeeded } = await this.#etcd.txn(
+    for (const value of partsOf(encodeRecent(recent), pieces)) {
+      const key = this.#keys.snapshotPart(id, parts)
+      const answer = await this.#etcd.txn(
         {
-          compare,
-          success: [{ request_put: { key: this.#keys.snapshotPart(id, parts), value: part } }],
+          compare: conditions,
+          success: [{ request_put: { key, value } }],
         },
         PART_MS,
       )
-      if (!succeeded) return false
+      if (!answer.succeeded) return false
       parts++
     }
     const written = { format: FORMAT_VERSION, id, ...rest, recent: [], parts }
-    const { snapshot, cut } = this.#keys
+    const value = Buffer.from(JSON.stringify(written))
+    const cutValue = Buffer.from(String(head.revision))
     // The cut is told before anything is cut off, so that nobody misses what is not there any more.
-    const { succeeded } = await this.#etcd.txn({
-      compare,
+    const answer = await this.#etcd.txnAgain({
+      compare: conditions,
       success: [
-        { request_put: { key: snapshot, value: Buffer.from(JSON.stringify(written)) } },
-        { request_put: { key: cut, value: Buffer.from(String(head.revision)) } },
+        { request_put: { key: snapshot, value } },
+        { request_put: { key: this.#keys.cut, value: cutValue } },
         ...also,
       ],
+      failure: [{ request_range: { key: snapshot } }],
     })
-    if (!succeeded) return false
-    await this.#removeOthers(id)
-    for (const node of await nodesInLog(this.#etcd, this.#keys))
-      await this.#cut(node, head.revision)
-    await this.#removeLeftParts()
+    // An attempt whose answer was lost may have put it.
+    if (!answer.succeeded && !names(answer, id)) return false
+    const isPresent = { result: EQUAL, target: VALUE, key: snapshot, value }
+    await new CutLog(this.#etcd, this.#keys, [...compare, isPresent]).remove(id, head.revision)
     return true
   }
 
@@ -122,10 +150,16 @@ export class Snapshots {
     return (parts - 1) * MAX_VALUE_BYTES
   }
 
-  /** The revision up to which the log has been cut. @throws EtcdError */
-  async cutAt(): Promise<number> {
-    const { kvs } = await this.#etcd.rangeOnce({ key: this.#keys.cut })
-    return Number(kvs[0]?.value.toString('latin1') ?? 0)
+  /** Where the log has been cut. @throws EtcdError */
+  async cutAt(): Promise<Cut> {
+    const { kvs } = await this.#etcd.range({ key: this.#keys.cut })
+    const [found] = kvs
+    if (found === undefined) return NEVER_CUT
+    return { revision: Number(found.value.toString('latin1')), putAt: found.mod_revision }
+  }
+
+  #isStill({ putAt }: Cut): Compare {
+    return { result: EQUAL, target: MOD, key: this.#keys.cut, mod_revision: putAt }
   }
 
   async #readParts({ id, parts }: SnapshotHead): Promise<Buffer | undefined> {
@@ -138,86 +172,12 @@ export class Snapshots {
     }
     return whole.subarray(0, length)
   }
+}
 
-  /** Removes all snapshots but one, also those that were never finished. */
-  async #removeOthers(id: string): Promise<void> {
-    const { key, range_end } = this.#keys.snapshots
-    const own = this.#keys.snapshotParts(id)
-    await this.#etcd.txnAgain({
-      compare: [],
-      success: [
-        { request_delete_range: { key, range_end: own.key } },
-        { request_delete_range: { key: own.range_end, range_end } },
-      ],
-    })
-  }
-
-  /**
-   * Removes the batches of a node up to a revision. Of a node that is alive the last one stays, because the
-   * next depends on it: a late attempt to put one that was cut off must fail.
-   */
-  async #cut(node: string, revision: number): Promise<void> {
-    const last = await this.#lastUntil(node, revision)
-    if (last === undefined) return
-    const until = (number: number): RequestOp[] => [
-      {
-        request_delete_range: {
-          key: this.#keys.batchesOf(node).key,
-          range_end: this.#keys.batch({ node, number }),
-        },
-      },
-      {
-        request_delete_range: {
-          key: this.#keys.partsOf(node).key,
-          range_end: this.#keys.parts({ node, number }).key,
-        },
-      },
-    ]
-    await this.#etcd.txnAgain({
-      compare: [isAbsent(this.#keys.node(node))],
-      success: until(last + 1),
-      failure: until(last),
-    })
-  }
-
-  /** Removes the parts of batches that a node was putting when it died, because they will never come. */
-  async #removeLeftParts(): Promise<void> {
-    let { key } = this.#keys.allParts
-    const { range_end } = this.#keys.allParts
-    for (;;) {
-      const { kvs } = await this.#etcd.range({ key, range_end, limit: 1, keys_only: true })
-      if (kvs.length === 0) return
-      const node = this.#keys.nodeOfPart(kvs[0].key)
-      const all = this.#keys.partsOf(node)
-      key = all.range_end
-      const name = this.#keys.node(node)
-      const alive = await this.#etcd.range({ key: name, keys_only: true })
-      if (alive.kvs.length > 0) continue
-      const last = await this.#lastUntil(node, Number.POSITIVE_INFINITY)
-      const from = last === undefined ? all : this.#keys.parts({ node, number: last + 1 })
-      await this.#etcd.txnAgain({
-        compare: [isAbsent(name)],
-        success: [{ request_delete_range: { key: from.key, range_end: all.range_end } }],
-      })
-    }
-  }
-
-  /** The number of a node's last batch up to a revision. */
-  async #lastUntil(node: string, revision: number): Promise<number | undefined> {
-    const { range_end } = this.#keys.batchesOf(node)
-    let { key } = this.#keys.batchesOf(node)
-    let last: number | undefined
-    for (;;) {
-      const page = { key, range_end, limit: PAGE_KEYS, keys_only: true }
-      const { kvs, more } = await this.#etcd.range(page)
-      for (const kv of kvs) {
-        if (kv.mod_revision > revision) return last
-        last = this.#keys.batchOf(kv.key)?.number ?? last
-        key = Buffer.concat([kv.key, Buffer.alloc(1)])
-      }
-      if (!more || kvs.length === 0) return last
-    }
-  }
+/** Whether the snapshot in etcd has an id. @param answer of a transaction that has read its name instead */
+function names({ responses }: TxnResponse, id: string): boolean {
+  const found = responses[0]?.response_range?.kvs[0]
+  return found !== undefined && (JSON.parse(found.value.toString()) as SnapshotHead).id === id
 }
 
 /** What stands before the state. */

@@ -4,7 +4,7 @@ import { ClusterError } from '../../src/cluster/cluster-error.ts'
 import type { Election } from '../../src/cluster/election.ts'
 import type { LoggedBatch } from '../../src/cluster/etcd-log.ts'
 import { Keeper } from '../../src/cluster/keeper.ts'
-import type { Snapshots } from '../../src/cluster/snapshots.ts'
+import type { Cut, Snapshots } from '../../src/cluster/snapshots.ts'
 
 const MB = 1024 ** 2
 
@@ -15,22 +15,35 @@ afterEach(() => void vi.useRealTimers())
 function start(length: number, failure?: Error) {
   const lengths = [length]
   let cuts = 0
+  let revision = 0
+  let doubts = 0
+  let looks = 0
+  const cut = { revision: 0, putAt: 0 }
+  const given: Cut[] = []
+  const outcome = { isPut: true, during: () => {} }
   const snapshots = {
     length: async () => lengths[0],
-    write: async () => {
+    cutAt: async () => {
+      looks++
+      return { ...cut }
+    },
+    write: async (_: unknown, last: Cut) => {
       cuts++
+      given.push(last)
+      outcome.during()
       if (failure !== undefined) throw failure
-      return true
+      return outcome.isPut
     },
   }
-  const election = { stand: async () => true, elected: {}, holds: () => ({}) }
+  const doubt = (): void => void doubts++
+  const election = { stand: async () => true, elected: {}, holds: () => ({}), doubt }
   const keeper = new Keeper({
     snapshots: snapshots as unknown as Snapshots,
     election: election as unknown as Election,
     logger: pino({ level: 'silent' }),
     limits: () => ({ batches: 10, bytes: MB }),
     take: async () => ({
-      head: { revision: 1, time: 1, changes: 0, recent: [] },
+      head: { revision, time: 1, changes: 0, recent: [] },
       last: undefined,
       pieces: [],
     }),
@@ -39,13 +52,13 @@ function start(length: number, failure?: Error) {
   const write = async (count: number, bytes: number): Promise<number> => {
     const record = Buffer.alloc(bytes)
     for (let i = 0; i < count; i++) {
-      const batch: LoggedBatch = { node: 'a', number: 1, revision: 1, record }
+      const batch: LoggedBatch = { node: 'a', number: 1, revision: ++revision, record }
       keeper.note([batch])
       await vi.advanceTimersByTimeAsync(3000)
     }
     return cuts
   }
-  return { write }
+  return { write, cut, given, outcome, keeper, doubts: () => doubts, looks: () => looks }
 }
 
 test('a log is cut at its limits', async () => {
@@ -65,4 +78,42 @@ test('a log is not cut as long as the snapshot would be much longer than it', as
 test('a failure is tried again soon, and a tree that is too long is not', async () => {
   expect(await start(0, new Error('no')).write(20, MB)).toBeGreaterThan(10)
   expect(await start(0, new ClusterError('too long')).write(20, MB)).toBe(1)
+})
+
+test('a node that is behind the last cut does not cut, and counts from there', async () => {
+  const { write, cut, given, looks } = start(0)
+  Object.assign(cut, { revision: 100, putAt: 120 })
+  // What is up to the cut is not in the log any more.
+  expect(await write(100, 2 * MB)).toBe(0)
+  expect(looks()).toBe(1)
+  expect(await write(10, 10)).toBe(0)
+  expect(await write(1, 10)).toBe(1)
+  expect(given).toEqual([{ revision: 100, putAt: 120 }])
+})
+
+test('a log that was cut before this node began to count is as long as it has counted', async () => {
+  const { write, cut, keeper } = start(0)
+  await write(5, 10)
+  keeper.restart()
+  Object.assign(cut, { revision: 3, putAt: 3 })
+  expect(await write(10, 10)).toBe(0)
+  expect(await write(1, 10)).toBe(1)
+})
+
+test('a cut that another node has come before puts the election in doubt, and is tried again', async () => {
+  const { write, outcome, doubts } = start(0)
+  outcome.isPut = false
+  const tries = await write(13, 10)
+  expect(tries).toBeGreaterThan(2)
+  expect(doubts()).toBe(tries)
+  outcome.isPut = true
+  expect(await write(1, 10)).toBe(tries + 1)
+  expect(await write(10, 10)).toBe(tries + 1)
+})
+
+test('a count that begins anew while the log is cut does not fall below nothing', async () => {
+  const { write, keeper, outcome } = start(0)
+  outcome.during = () => keeper.restart()
+  expect(await write(11, 10)).toBe(1)
+  expect(keeper.log).toEqual({ batches: 0, bytes: 0 })
 })

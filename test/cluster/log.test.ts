@@ -6,7 +6,7 @@ import { EtcdLog, type LoggedBatch } from '../../src/cluster/etcd-log.ts'
 import { Keys } from '../../src/cluster/keys.ts'
 import { LogFollower } from '../../src/cluster/log-follower.ts'
 import { type Membership, Memberships } from '../../src/cluster/membership.ts'
-import { Snapshots } from '../../src/cluster/snapshots.ts'
+import { NEVER_CUT, Snapshots } from '../../src/cluster/snapshots.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Members, startMembers } from './members.ts'
 
@@ -295,13 +295,13 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     const pieces = Array.from({ length: 30 }, () => Buffer.alloc(100_000, 'x'))
     // What is put in vain takes room in etcd until it is compacted.
     const put = vi.spyOn(etcd, 'txn')
-    await expect(new Snapshots(etcd, keys, 2_500_000).write([], head, pieces)).rejects.toThrow(
-      ClusterError,
-    )
+    await expect(
+      new Snapshots(etcd, keys, 2_500_000).write([], NEVER_CUT, head, pieces),
+    ).rejects.toThrow(ClusterError)
     const left = await etcd.range({ ...keys.snapshots, keys_only: true })
     const cut = await etcd.range({ key: keys.cut })
     expect([left.kvs, cut.kvs, put.mock.calls]).toEqual([[], [], []])
-    expect(await new Snapshots(etcd, keys, 3_500_000).write([], head, pieces)).toBe(true)
+    expect(await new Snapshots(etcd, keys, 3_500_000).write([], NEVER_CUT, head, pieces)).toBe(true)
   })
 
   test('is read by its keys where etcd has compacted what a watch needs', async () => {

@@ -93,7 +93,7 @@ export class Etcd {
   #current = 0
   #token: string | undefined
   #closed = false
-  #trouble = 'no answer yet'
+  #trouble: string | undefined = 'no answer yet'
 
   /** @throws the system's error if a file of a certificate cannot be read */
   constructor(options: EtcdOptions) {
@@ -174,8 +174,8 @@ export class Etcd {
     for (const member of this.#members) member.close()
   }
 
-  /** Why the last attempt that failed has failed. */
-  get trouble(): string {
+  /** Why the last attempt has failed; undefined if etcd has answered it. */
+  get trouble(): string | undefined {
     return this.#trouble
   }
 
@@ -242,8 +242,10 @@ export class Etcd {
         metadata,
         options,
         (error: ServiceError | null, answer) => {
-          if (error === null) resolve(answer as Answer)
-          else reject(this.#failed(etcdErrorOf(error), member))
+          if (error === null) {
+            this.#trouble = undefined
+            resolve(answer as Answer)
+          } else reject(this.#failed(etcdErrorOf(error), member))
         },
       )
     })
