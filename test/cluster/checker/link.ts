@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { Transform } from 'node:stream'
 
 /** Stands between two programs, and can cut them off from each other. */
 export class Link {
@@ -6,6 +7,8 @@ export class Link {
   readonly #sockets = new Set<Socket>()
   /** Those from which answers come. */
   readonly #far = new Set<Socket>()
+  /** What a request has to contain so that nothing comes back from it on, and who is told of it. */
+  #trap: { text: string; onSprung: () => void } | undefined
   #state: 'open' | 'cut' | 'silent' | 'deaf' = 'open'
 
   private constructor(target: number) {
@@ -25,7 +28,8 @@ export class Link {
           this.#sockets.delete(from)
           to.destroy()
         })
-        from.pipe(to)
+        if (from === near) from.pipe(this.#looking()).pipe(to)
+        else from.pipe(to)
         if (this.#state === 'silent') from.pause()
       }
       this.#far.add(far)
@@ -62,6 +66,27 @@ export class Link {
   deafen(): void {
     this.#state = 'deaf'
     for (const socket of this.#far) socket.pause()
+  }
+
+  /** Deafens it when a request passes that contains a text. @returns resolves then */
+  deafenFor(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#trap = { text, onSprung: resolve }
+    })
+  }
+
+  #looking(): Transform {
+    return new Transform({
+      transform: (chunk: Buffer, _, done) => {
+        const trap = this.#trap
+        if (trap !== undefined && chunk.includes(trap.text)) {
+          this.#trap = undefined
+          this.deafen()
+          trap.onSprung()
+        }
+        done(null, chunk)
+      },
+    })
   }
 
   mend(): void {
