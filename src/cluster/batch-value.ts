@@ -8,7 +8,9 @@ import { ClusterError } from './cluster-error.ts'
  *     void   = nothing: the batch that was to stand here will never come
  *     parts  = count 4                       the record stands in that many keys of its own
  */
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
+/** The format before, in which some entries did something else: see `format-upgrade.ts`. */
+export const FORMER_VERSION = 1
 
 const RECORD = 1
 const VOID = 2
@@ -34,10 +36,15 @@ export function partsValue(count: number): Buffer {
   return value
 }
 
+/** Whether this ktree can read what has a format. */
+export function isReadable(format: number): boolean {
+  return format === FORMAT_VERSION || format === FORMER_VERSION
+}
+
 /** @throws ClusterError if this ktree does not know the format */
 export function readBatchValue(value: Buffer): BatchValue {
   const [version, kind] = value
-  if (version === FORMAT_VERSION) {
+  if (isReadable(version)) {
     if (kind === RECORD) return { kind: 'record', record: value.subarray(2) }
     if (kind === VOID) return { kind: 'void' }
     if (kind === PARTS && value.length === 6) return { kind: 'parts', count: value.readUInt32LE(2) }

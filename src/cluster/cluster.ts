@@ -6,6 +6,7 @@ import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
 import type { Clock } from '../store/clock.ts'
+import { SnapshotError } from '../store/errors.ts'
 import { version } from '../version.ts'
 import { BatchQueue } from './batch-queue.ts'
 import { ClusterError } from './cluster-error.ts'
@@ -15,6 +16,7 @@ import { Etcd } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { EtcdLog, type LoggedBatch } from './etcd-log.ts'
 import { Expirer } from './expirer.ts'
+import { FormatUpgrade } from './format-upgrade.ts'
 import { Keeper } from './keeper.ts'
 import { type BatchName, Keys } from './keys.ts'
 import { LogClock } from './log-clock.ts'
@@ -77,6 +79,7 @@ export class Cluster implements Group {
   readonly #own: OwnDirectory
   readonly #copies: Copies
   readonly #agreement: TimeAgreement
+  readonly #upgrade: FormatUpgrade
   #memberships: Memberships | undefined
   #joining: Promise<Membership> | undefined
   /** Called when the node has applied further batches. */
@@ -160,6 +163,12 @@ export class Cluster implements Group {
       others: () => this.#others(),
       tell: (done) => this.#tellTime(done),
       onReached: () => this.#gate.release(),
+    })
+    this.#upgrade = new FormatUpgrade({
+      ...{ etcd: this.#etcd, keys: this.#keys, snapshots: this.#snapshots },
+      load: () => this.#follower.load(),
+      take: () => this.#copies.take(),
+      restore: () => this.#restore(),
     })
     this.gate = this.#gate
     this.#runner = new LogRunner({
@@ -246,7 +255,9 @@ export class Cluster implements Group {
     }, WAITING_MS)
     try {
       await this.#log.open()
+      if (this.#log.isFormer) await this.#upgrade.check()
       await this.#begin()
+      if (this.#log.isFormer) await this.#upgrade.run()
       await this.#follower.start()
     } finally {
       clearInterval(waits)
@@ -320,7 +331,13 @@ export class Cluster implements Group {
     this.#own.check()
     const copy = await this.#own.usable()
     if (copy === undefined) return
-    this.#goOnFrom(copy.head, copy.state)
+    try {
+      this.#goOnFrom(copy.head, copy.state)
+    } catch (error) {
+      // A former ktree may have kept what this one refuses.
+      if (!(error instanceof SnapshotError)) throw error
+      return this.#own.leaveOut(error)
+    }
     const { revision, batch } = copy.head
     this.#beginAt(revision, batch)
     logger.info({ revision }, 'went on from the copy of the tree on the own disk')
@@ -340,7 +357,9 @@ export class Cluster implements Group {
 
   /** Writes the own copy of the tree. @param interval not more often than that, in milliseconds */
   async #keep(interval: number): Promise<void> {
-    if (this.#isBroken || !this.#own.hasCopies) return
+    // Before the log's upgrade is over another node's tree may take the place of this one.
+    const mayChange = this.#log.isFormer && this.#memberships === undefined
+    if (this.#isBroken || mayChange || !this.#own.hasCopies) return
     try {
       await this.#copies.saveSeldom(interval)
     } catch (error) {

@@ -13,13 +13,13 @@ const PAGE_KEYS = 1000
 export class CutLog {
   readonly #etcd: Etcd
   readonly #keys: Keys
-  readonly #compare: readonly Compare[]
+  readonly #isPresent: Compare
 
-  /** @param compare holds as long as the snapshot is the present one */
-  constructor(etcd: Etcd, keys: Keys, compare: readonly Compare[]) {
+  /** @param isPresent holds as long as the snapshot is the present one */
+  constructor(etcd: Etcd, keys: Keys, isPresent: Compare) {
     this.#etcd = etcd
     this.#keys = keys
-    this.#compare = compare
+    this.#isPresent = isPresent
   }
 
   /** Ends early if there is a later snapshot. @param id of the snapshot @throws EtcdError */
@@ -38,8 +38,8 @@ export class CutLog {
     return this.#transact(
       remove({ key, range_end: own.key }),
       remove({ key: own.range_end, range_end }),
-      // An attempt that etcd makes late would remove parts of the next snapshot. So that one is only put if
-      // the cut has not been put again.
+      // This removes parts of a next snapshot that is being put, too, above all if etcd makes the attempt late.
+      // So that one is named only if the cut has not been put again.
       { request_put: { key: this.#keys.cut, value: Buffer.from(String(revision)) } },
     )
   }
@@ -105,12 +105,12 @@ export class CutLog {
 
   /** May be made twice. @returns whether the snapshot is still the present one */
   #transact(...success: RequestOp[]): Promise<boolean> {
-    return this.#insist(this.#compare, success)
+    return this.#insist([this.#isPresent], success)
   }
 
   /** Like {@link #transact}, if a node has gone. A name that has gone never comes back. */
   #transactWithout(node: string, ...success: RequestOp[]): Promise<boolean> {
-    return this.#insist([...this.#compare, isAbsent(this.#keys.node(node))], success)
+    return this.#insist([this.#isPresent, isAbsent(this.#keys.node(node))], success)
   }
 
   async #insist(compare: readonly Compare[], success: readonly RequestOp[]): Promise<boolean> {

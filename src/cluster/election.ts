@@ -1,5 +1,5 @@
 import type { Etcd } from './etcd/etcd.ts'
-import { type Compare, EQUAL, isAbsent, VALUE } from './etcd/types.ts'
+import { type Compare, hasValue, isAbsent } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
 import type { Membership } from './membership.ts'
 
@@ -35,7 +35,7 @@ export class Election {
 
   /** Holds as long as this node is elected under the name. */
   holds({ node }: Pick<Membership, 'node'>): Compare {
-    return { result: EQUAL, target: VALUE, key: this.#keys.elected, value: Buffer.from(node) }
+    return hasValue(this.#keys.elected, Buffer.from(node))
   }
 
   /** Becomes the elected node, if there is none. @returns whether this is the one */

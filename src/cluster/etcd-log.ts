@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   FORMAT_VERSION,
+  FORMER_VERSION,
   MAX_VALUE_BYTES,
   partsValue,
   readBatchValue,
@@ -38,6 +39,7 @@ export class EtcdLog {
   readonly #etcd: Etcd
   readonly #keys: Keys
   #id = ''
+  #isFormer = false
 
   constructor(etcd: Etcd, keys: Keys) {
     this.#etcd = etcd
@@ -49,7 +51,12 @@ export class EtcdLog {
     return this.#id
   }
 
-  /** Makes the log if there is none. @throws ClusterError if it has another format */
+  /** Whether it had the former format when it was opened. */
+  get isFormer(): boolean {
+    return this.#isFormer
+  }
+
+  /** Makes the log if there is none. @throws ClusterError if it has an unknown format */
   async open(): Promise<void> {
     const { format, id, tail } = this.#keys
     const version = Buffer.from(String(FORMAT_VERSION))
@@ -61,7 +68,8 @@ export class EtcdLog {
     })
     const [found, own] = responses.map((each) => each.response_range?.kvs[0]?.value)
     this.#id = own?.toString('latin1') ?? name
-    if (found === undefined || found.equals(version)) return
+    this.#isFormer = found?.toString('latin1') === String(FORMER_VERSION)
+    if (found === undefined || found.equals(version) || this.#isFormer) return
     throw new ClusterError(
       `etcd holds a log of format ${found.toString('latin1')}; this ktree knows format ${FORMAT_VERSION}`,
     )

@@ -122,7 +122,8 @@ export class Keeper {
     if (elected === undefined) return
     const before = { batches: this.#batches, bytes: this.#bytes }
     const { head, pieces } = await this.#parts.take()
-    if (!(await snapshots.write([election.holds(elected)], cut, head, pieces))) {
+    const compare = [election.holds(elected)]
+    if (!(await snapshots.write({ compare, cut, head, pieces }))) {
       // Another node may have been elected.
       election.doubt()
       return

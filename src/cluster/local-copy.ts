@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { makeDirectory, syncDirectory } from '../persistence/data-directory.ts'
 import { bytesOf, type Value } from '../store/value.ts'
-import { FORMAT_VERSION } from './batch-value.ts'
+import { FORMAT_VERSION, isReadable } from './batch-value.ts'
 import type { BatchName } from './keys.ts'
 import type { SnapshotHead } from './snapshots.ts'
 
@@ -52,7 +52,7 @@ export class LocalCopy {
       throw new DamagedCopyError('its checksum is wrong')
     }
     const head = JSON.parse(bytes.toString('utf8', 0, start)) as CopyHead
-    if (head.format !== FORMAT_VERSION) {
+    if (!isReadable(head.format)) {
       throw new DamagedCopyError(`it has format ${head.format}, and not ${FORMAT_VERSION}`)
     }
     return { head, state: bytes.subarray(start, end) }

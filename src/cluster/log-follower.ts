@@ -95,9 +95,14 @@ export class LogFollower {
 
   /** Hands over all that is in the log, then follows it. @throws ClusterError, EtcdError */
   async start(): Promise<void> {
-    await this.#load()
+    await this.load()
     this.#watch()
     this.#look()
+  }
+
+  /** Hands over all that is in the log, once. To be called before {@link start}. @throws ClusterError, EtcdError */
+  load(): Promise<void> {
+    return this.#load()
   }
 
   /** The log's end at some time after the call. @throws EtcdError */

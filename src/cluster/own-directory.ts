@@ -8,7 +8,7 @@ import { Store, type StoreOptions } from '../store/store.ts'
 import { FORMAT_VERSION } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
-import { EQUAL, isAbsent, MOD } from './etcd/types.ts'
+import { isAbsent, isPutAt } from './etcd/types.ts'
 import type { EtcdLog } from './etcd-log.ts'
 import type { BatchName, Keys } from './keys.ts'
 import { type CopyHead, DamagedCopyError, LocalCopy } from './local-copy.ts'
@@ -84,17 +84,14 @@ export class OwnDirectory {
     const time = store.clock.now()
     const copy = store.snapshotCopy()
     const digest = await digestOf(copy)
-    const isPut = await snapshots.write(
+    const isPut = await snapshots.write({
       // Nobody has written, nor has put a tree there.
-      [
-        { result: EQUAL, target: MOD, key: keys.tail, mod_revision: tail.create_revision },
-        isAbsent(keys.snapshot),
-      ],
-      NEVER_CUT,
-      { revision: tail.mod_revision, time, changes: 0, recent: [] },
-      copy,
-      [{ request_put: { key: keys.bootstrap, value: digest } }],
-    )
+      compare: [isPutAt(keys.tail, tail.create_revision), isAbsent(keys.snapshot)],
+      cut: NEVER_CUT,
+      head: { revision: tail.mod_revision, time, changes: 0, recent: [] },
+      pieces: copy,
+      also: [{ request_put: { key: keys.bootstrap, value: digest } }],
+    })
     if (!isPut && !(await this.#hasBegunWith(digest))) {
       throw new ClusterError(
         `the log in etcd is not empty, so the tree in ${treeOf(directory)} cannot go into it: choose another --etcd-prefix; or, to serve the tree that is in etcd, another --dir`,
@@ -120,9 +117,14 @@ export class OwnDirectory {
       copy = await this.#copy.read()
     } catch (error) {
       if (!(error instanceof DamagedCopyError)) throw error
-      logger.warn({ err: error }, `cannot use ${this.#copy.path}, and reads etcd instead`)
+      this.leaveOut(error)
     }
     if (copy === undefined) return
+    if (copy.head.format !== FORMAT_VERSION && !log.isFormer) {
+      // What was made of some entries then was something else, and may not be what the other nodes have.
+      logger.warn(`${this.#copy.path} is of a former ktree: reads etcd instead`)
+      return
+    }
     const { revision, batch } = copy.head
     if (copy.head.log !== log.id) throw this.#foreign('a copy of another log')
     const { kvs } = await etcd.range({ key: keys.batch(batch), keys_only: true })
@@ -130,6 +132,14 @@ export class OwnDirectory {
     // It may have been cut off.
     if ((await snapshots.cutAt()).revision >= revision) return
     throw this.#foreign('a copy of what is not in the log any more, as if etcd had been put back')
+  }
+
+  /** Tells that the copy cannot be used. @param error why */
+  leaveOut(error: Error): void {
+    this.#parts.logger.warn(
+      { err: error },
+      `cannot use ${this.#copy?.path}, and reads etcd instead`,
+    )
   }
 
   /** Writes the copy. @param batch the one at the head's revision @throws Error if it cannot */

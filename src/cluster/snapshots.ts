@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
-import { FORMAT_VERSION, MAX_VALUE_BYTES } from './batch-value.ts'
+import { FORMAT_VERSION, isReadable, MAX_VALUE_BYTES } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
 import { CutLog } from './cut-log.ts'
 import type { Etcd } from './etcd/etcd.ts'
-import { type Compare, EQUAL, MOD, type RequestOp, type TxnResponse, VALUE } from './etcd/types.ts'
+import { type Compare, hasValue, isPutAt, type RequestOp, type TxnResponse } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
 import type { Change } from './recent-changes.ts'
 import { checkLoadable } from './state-length.ts'
@@ -42,6 +42,18 @@ export interface Cut {
 
 export const NEVER_CUT: Cut = { revision: 0, putAt: 0 }
 
+export interface NewSnapshot {
+  /** Must hold while it is put: that this node is elected, or that there is nothing yet. */
+  readonly compare: readonly Compare[]
+  /** The log's cut before the state was taken. */
+  readonly cut: Cut
+  readonly head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>
+  /** Of the state, made anew each time. */
+  readonly pieces: Iterable<Value>
+  /** Done in the transaction that names it. */
+  readonly also?: readonly RequestOp[]
+}
+
 /** The part of a head that does not fit into the key that names the snapshot. */
 type Recent = SnapshotHead['recent']
 
@@ -68,7 +80,7 @@ export class Snapshots {
       const { kvs } = await this.#etcd.range({ key: this.#keys.snapshot })
       if (kvs.length === 0) return
       const head = JSON.parse(kvs[0].value.toString()) as SnapshotHead
-      if (head.format !== FORMAT_VERSION) {
+      if (!isReadable(head.format)) {
         throw new ClusterError(
           `the snapshot in etcd has format ${head.format}; this ktree knows format ${FORMAT_VERSION}`,
         )
@@ -88,24 +100,14 @@ export class Snapshots {
    * Puts a snapshot into etcd, and cuts the log before it, if nobody has cut the log meanwhile. What is left
    * over of one that ends within is removed by the next one.
    *
-   * @param compare must hold while it is put: that this node is elected, or that there is nothing yet
-   * @param cut the log's cut before the state was taken
-   * @param pieces of the state, made anew each time
-   * @param also put together with it
-   * @returns false if they do not
+   * @returns false if the conditions do not hold
    * @throws EtcdError; ClusterError if the state is longer than a node can load
    */
-  async write(
-    compare: readonly Compare[],
-    cut: Cut,
-    head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>,
-    pieces: Iterable<Value>,
-    also: readonly RequestOp[] = [],
-  ): Promise<boolean> {
+  async write({ compare, cut, head, pieces, also = [] }: NewSnapshot): Promise<boolean> {
     await checkLoadable(pieces, this.#maxBytes)
     // The log between them is not there any more.
     if (head.revision < cut.revision) return false
-    const conditions = [...compare, this.#isStill(cut)]
+    const conditions = [...compare, isPutAt(this.#keys.cut, cut.putAt)]
     const id = randomBytes(8).toString('hex')
     const { recent, ...rest } = head
     const { snapshot } = this.#keys
@@ -137,8 +139,8 @@ export class Snapshots {
     })
     // An attempt whose answer was lost may have put it.
     if (!answer.succeeded && !names(answer, id)) return false
-    const isPresent = { result: EQUAL, target: VALUE, key: snapshot, value }
-    await new CutLog(this.#etcd, this.#keys, [...compare, isPresent]).remove(id, head.revision)
+    const isPresent = hasValue(snapshot, value)
+    await new CutLog(this.#etcd, this.#keys, isPresent).remove(id, head.revision)
     return true
   }
 
@@ -156,10 +158,6 @@ export class Snapshots {
     const [found] = kvs
     if (found === undefined) return NEVER_CUT
     return { revision: Number(found.value.toString('latin1')), putAt: found.mod_revision }
-  }
-
-  #isStill({ putAt }: Cut): Compare {
-    return { result: EQUAL, target: MOD, key: this.#keys.cut, mod_revision: putAt }
   }
 
   async #readParts({ id, parts }: SnapshotHead): Promise<Buffer | undefined> {

@@ -50,7 +50,8 @@ describeWithPeer('etcd', 'a cut of the log', () => {
   /** Cuts the log as the elected node does. @param cut the last one, as it knows it */
   function write(node: string, revision: number, cut: Cut, through = etcd): Promise<boolean> {
     const snapshots = new Snapshots(through, keys)
-    return snapshots.write([electedIs(node)], cut, headAt(revision), stateOf(revision))
+    const compare = [electedIs(node)]
+    return snapshots.write({ compare, cut, head: headAt(revision), pieces: stateOf(revision) })
   }
 
   async function cutNow(node: string, revision: number): Promise<boolean> {

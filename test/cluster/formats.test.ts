@@ -40,7 +40,7 @@ describeWithPeer('etcd', 'another format version', () => {
   test('of the log: a node does not start', async () => {
     await put('format', base64('99'))
     await expect(group.add()).rejects.toThrow(
-      'etcd holds a log of format 99; this ktree knows format 1',
+      'etcd holds a log of format 99; this ktree knows format 2',
     )
   })
 
@@ -58,7 +58,7 @@ describeWithPeer('etcd', 'another format version', () => {
     // The exit code says so, for those who start it again.
     expect(node.isBroken).toBe(true)
     expect(lines.join()).toContain(
-      'a batch in etcd has format 99, kind 1; this ktree knows format 1',
+      'a batch in etcd has format 99, kind 1; this ktree knows format 2',
     )
     await expect(group.add()).rejects.toThrow('a batch in etcd has format 99')
     expect(await read('log/later/0000000000000001')).toBe('c\u0001')
@@ -67,7 +67,7 @@ describeWithPeer('etcd', 'another format version', () => {
   test('of the snapshot: a node does not start', async () => {
     const client = group.client(0)
     while ((await read('snapshot')) === '') await client.incr('a')
-    const head = (await read('snapshot')).replace('"format":1', '"format":99')
+    const head = (await read('snapshot')).replace('"format":2', '"format":99')
     await put('snapshot', base64(head))
     await expect(group.add()).rejects.toThrow('the snapshot in etcd has format 99')
   })
@@ -78,13 +78,13 @@ describeWithPeer('etcd', 'another format version', () => {
     await first.close()
     const path = join(dir, 'node-copy')
     const copy = readFileSync(path).toString('latin1').slice(0, -4)
-    const bytes = Buffer.from(`${copy.replace('"format":1', '"format":99')}____`, 'latin1')
+    const bytes = Buffer.from(`${copy.replace('"format":2', '"format":99')}____`, 'latin1')
     bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)), bytes.length - 4)
     writeFileSync(path, bytes)
     const lines: string[] = []
     const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) })
     const again = group.client(await group.add({ logger, directives: { dir } }))
-    expect(lines.join()).toContain('it has format 99, and not 1')
+    expect(lines.join()).toContain('it has format 99, and not 2')
     expect(await again.get('a')).toBe('1')
   })
 })

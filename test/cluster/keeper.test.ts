@@ -4,7 +4,7 @@ import { ClusterError } from '../../src/cluster/cluster-error.ts'
 import type { Election } from '../../src/cluster/election.ts'
 import type { LoggedBatch } from '../../src/cluster/etcd-log.ts'
 import { Keeper } from '../../src/cluster/keeper.ts'
-import type { Cut, Snapshots } from '../../src/cluster/snapshots.ts'
+import type { Cut, NewSnapshot, Snapshots } from '../../src/cluster/snapshots.ts'
 
 const MB = 1024 ** 2
 
@@ -27,7 +27,7 @@ function start(length: number, failure?: Error) {
       looks++
       return { ...cut }
     },
-    write: async (_: unknown, last: Cut) => {
+    write: async ({ cut: last }: NewSnapshot) => {
       cuts++
       given.push(last)
       outcome.during()

@@ -293,15 +293,14 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     const { etcd, keys } = await newPlace()
     const head = { revision: 1, time: 1, changes: 0, recent: [] }
     const pieces = Array.from({ length: 30 }, () => Buffer.alloc(100_000, 'x'))
+    const snapshot = { compare: [], cut: NEVER_CUT, head, pieces }
     // What is put in vain takes room in etcd until it is compacted.
     const put = vi.spyOn(etcd, 'txn')
-    await expect(
-      new Snapshots(etcd, keys, 2_500_000).write([], NEVER_CUT, head, pieces),
-    ).rejects.toThrow(ClusterError)
+    await expect(new Snapshots(etcd, keys, 2_500_000).write(snapshot)).rejects.toThrow(ClusterError)
     const left = await etcd.range({ ...keys.snapshots, keys_only: true })
     const cut = await etcd.range({ key: keys.cut })
     expect([left.kvs, cut.kvs, put.mock.calls]).toEqual([[], [], []])
-    expect(await new Snapshots(etcd, keys, 3_500_000).write([], NEVER_CUT, head, pieces)).toBe(true)
+    expect(await new Snapshots(etcd, keys, 3_500_000).write(snapshot)).toBe(true)
   })
 
   test('is read by its keys where etcd has compacted what a watch needs', async () => {

@@ -57,6 +57,7 @@ const MESSAGES: Readonly<Record<string, Fields>> = {
     create_revision: 'int64 5',
     mod_revision: 'int64 6',
     value: 'bytes 7',
+    range_end: 'bytes 64',
   },
   TxnRequest: { compare: '*Compare 1', success: '*RequestOp 2', failure: '*RequestOp 3' },
   TxnResponse: { ...HEADER, succeeded: 'bool 2', responses: '*ResponseOp 3' },

@@ -58,6 +58,8 @@ export interface Compare {
   readonly result: number
   readonly target: number
   readonly key: Buffer
+  /** If it is set, all keys of the range are compared. */
+  readonly range_end?: Buffer
   readonly create_revision?: number
   readonly mod_revision?: number
   readonly value?: Buffer
@@ -115,4 +117,19 @@ export function exists(key: Buffer): Compare {
 /** Does not exist. */
 export function isAbsent(key: Buffer): Compare {
   return { result: EQUAL, target: CREATE, key, create_revision: 0 }
+}
+
+/** Nothing is in a range. */
+export function isEmpty({ key, range_end }: { key: Buffer; range_end: Buffer }): Compare {
+  return { ...isAbsent(key), range_end }
+}
+
+/** Has been put last at a revision; 0 if it is not there. */
+export function isPutAt(key: Buffer, mod_revision: number): Compare {
+  return { result: EQUAL, target: MOD, key, mod_revision }
+}
+
+/** Has a value. */
+export function hasValue(key: Buffer, value: Buffer): Compare {
+  return { result: EQUAL, target: VALUE, key, value }
 }
