@@ -118,7 +118,11 @@ describeWithPeer('etcd', 'a cut of the log', () => {
       const end = (await etcd.status()).header.revision
       const { through, goOn, wasStopped } = stopAt(at)
       const first = write('a', end, NEVER_CUT, through)
-      if (!wasStopped()) await Promise.race([first, new Promise((done) => setTimeout(done, 100))])
+      let isOver = false
+      void first.finally(() => {
+        isOver = true
+      })
+      while (!wasStopped() && !isOver) await new Promise((done) => setTimeout(done, 1))
       await put([keys.elected, 'b'])
       expect(await cutNow('b', end + 1)).toBe(true)
       // A third one is on its way: its parts are there, and it is not named yet.
