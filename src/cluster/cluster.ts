@@ -380,6 +380,8 @@ export class Cluster implements Group {
     for (;;) {
       const current = this.#memberships?.current
       if (current !== undefined) return current
+      // Otherwise it would look again and again, because what it waits for is over.
+      if (this.#isClosed) throw new ClusterError('this node is closed')
       if (this.#joining === undefined) throw new ClusterError('this node has not joined')
       await this.#joining
     }

@@ -70,6 +70,7 @@ export class WriteQueue {
   }
 
   add(waiting: Waiting): void {
+    if (this.#isClosed) return
     this.#waiting.push(waiting)
     if (this.#isRunning) {
       if (this.#waiting.length >= this.#expected) this.#gathered?.()
@@ -113,6 +114,7 @@ export class WriteQueue {
     try {
       while (this.#waiting.length > 0 && !this.#isClosed) {
         await this.#gather()
+        if (this.#isClosed) return
         const membership = await this.#parts.membership()
         const flight = this.#take(membership)
         if (flight === undefined) continue
@@ -125,7 +127,8 @@ export class WriteQueue {
         this.#expected = Math.min(length + this.#waiting.length, MAX_BATCH_REQUESTS)
       }
     } catch (error) {
-      this.#parts.logger.error({ err: error }, 'cannot write to the log in etcd')
+      if (!this.#isClosed)
+        this.#parts.logger.error({ err: error }, 'cannot write to the log in etcd')
     } finally {
       this.#isRunning = false
     }

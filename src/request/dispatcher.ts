@@ -368,7 +368,7 @@ export class Dispatcher {
     } catch (thrown) {
       error = thrown
     }
-    if (error === PUT_OFF) {
+    if (error === PUT_OFF && !this.#server.longWork.unlimited) {
       this.#putOff(client, entry, before, args)
       return
     }
@@ -390,7 +390,7 @@ export class Dispatcher {
     if (this.#server.monitors.size > 0) showToMonitors(this.#server, client, entry, args)
   }
 
-  /** Has a request that has done nothing served later. */
+  /** Has a request that has done nothing served later. A server that closes has no later turn. */
   #putOff(client: Client, entry: PreparedCommand, before: number, args: RequestArguments): void {
     const { clock, persistence } = this.#server
     client.reply.rewind(before)

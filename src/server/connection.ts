@@ -95,6 +95,10 @@ export class Connection
     return this.#closing
   }
 
+  get yielding(): boolean {
+    return this.#yielding
+  }
+
   yieldWith(bytes: Buffer, length: number): boolean {
     if (this.#halted || this.#serving || this.#closing) return false
     this.#yieldTurn()
@@ -128,11 +132,6 @@ export class Connection
     this.#yielding = false
     this.#goOn()
     this.#readOrPause()
-  }
-
-  /** Serves the requests that were received before the client yielded. */
-  serveRest(): void {
-    while (this.#yielding) this.serveSlice()
   }
 
   onRequest(args: RequestArguments): void {

@@ -43,6 +43,7 @@ import { followConfig, PersistenceConfig } from './follow-config.ts'
 import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
 import { Pump } from './pump.ts'
+import { serveRest } from './rest.ts'
 import type { TlsGate } from './tls/tls-gate.ts'
 import { Turn } from './turn.ts'
 import { loadAclFile, Revocation, usersOf } from './users.ts'
@@ -304,7 +305,7 @@ export class Server implements ServerContext {
   }
 
   /**
-   * Stops listening, serves the requests already received, sends all output, ends all
+   * Stops listening, serves the requests already received, for some seconds at most, sends all output, ends all
    * connections, and puts the last writes on disk.
    *
    * @param save false leaves out the writes that are not on disk yet
@@ -316,9 +317,8 @@ export class Server implements ServerContext {
     if (!this.#shutDown) this.audit?.write('shutdown', undefined)
     this.#turn.serve()
     this.longWork.endLimit()
-    if (this.pubsub.served === undefined) {
-      for (const client of this.clients.values()) client.serveRest()
-    }
+    const unserved = this.pubsub.served === undefined ? serveRest(this.clients) : 0
+    if (unserved > 0) this.logger.warn(`closes before it has served all of ${unserved} clients`)
     this.#closing = true
     this.#listeners?.close()
     this.#tls?.close()

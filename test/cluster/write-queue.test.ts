@@ -39,12 +39,16 @@ function start(outcomes: (PutOutcome | EtcdError | 'part')[], slowPut?: EtcdLog[
     if (outcome instanceof EtcdError) throw outcome
     return outcome
   }
+  const asked = { names: 0 }
   const names = (requests: readonly Waiting[]): string =>
     requests.map((waiting) => (waiting.kind === 'request' ? waiting.args[1] : '')).join()
   queue = new WriteQueue({
     log: { put: slowPut ?? put } as unknown as EtcdLog,
     logger: pino({ level: 'silent' }),
-    membership: async () => current,
+    membership: async () => {
+      asked.names++
+      return current
+    },
     lose: () => {
       current = { node: 'b', lease: 2, revision: 2 }
     },
@@ -63,7 +67,7 @@ function start(outcomes: (PutOutcome | EtcdError | 'part')[], slowPut?: EtcdLog[
       await new Promise<void>((resolve) => waiting.add(resolve))
     }
   }
-  return { did, add, until, queue }
+  return { did, asked, add, until, queue }
 }
 
 test('requests of one turn are one batch, and those that come meanwhile the next', async () => {
@@ -227,4 +231,25 @@ describe('a batch that follows another', () => {
     await vi.advanceTimersByTimeAsync(0)
     expect(lengths).toEqual([2, 1])
   })
+})
+
+test('one that is closed while it waits for further requests asks for no name', async () => {
+  let now = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  const { asked, add, queue } = start([], async () => {
+    // The next batch may wait long for requests.
+    now += 1000
+    return THERE
+  })
+  add('one')
+  add('two')
+  await new Promise(setImmediate)
+  add('three')
+  await new Promise(setImmediate)
+  queue.close()
+  add('four')
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  clock.mockRestore()
+  // A node that has left has none, and never will.
+  expect([asked.names, queue.length]).toEqual([1, 0])
 })

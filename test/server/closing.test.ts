@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { LongWork, PUT_OFF } from '../../src/request/long-work.ts'
+import { serveRest } from '../../src/server/rest.ts'
 import type { StartOptions } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { frame, join, type RawClient, start } from './raw-client.ts'
@@ -17,6 +19,72 @@ test('requests received before the server closes get their replies', async () =>
   await server.close()
   await slow.closed
   expect(slow.unread).toBe('*0\r\n'.repeat(40))
+})
+
+test('a request that would be put off for ever is answered when the server closes', async () => {
+  const check = vi.spyOn(LongWork.prototype, 'check').mockImplementation(() => {
+    throw PUT_OFF
+  })
+  onTestFinished(() => check.mockRestore())
+  const server = await start()
+  const client = await join(server)
+  client.write(frame('MULTI') + frame('PING') + frame('EXEC'))
+  while (check.mock.calls.length < 5) await (await join(server)).call('PING')
+  check.mockClear()
+  await server.close()
+  await client.closed
+  expect(check.mock.calls.length).toBeLessThan(5)
+  expect(client.unread).toMatch(/^.OK\r\n.QUEUED\r\n-ERR internal error/)
+})
+
+describe('what clients have sent when the server closes', () => {
+  /** @param slices that a client takes for what it has sent @param fails whether each of them does */
+  function fakeClient(slices: number, fails = false) {
+    const client = {
+      served: 0,
+      failures: 0,
+      get yielding(): boolean {
+        return client.served < slices
+      },
+      serveSlice(): void {
+        client.served++
+        now += 10
+        if (fails) throw new Error('expected')
+      },
+      fail(): void {
+        client.failures++
+        client.served = slices
+      },
+    }
+    return client
+  }
+  let now = 0
+
+  function serve(...clients: ReturnType<typeof fakeClient>[]): number {
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+    onTestFinished(() => clock.mockRestore())
+    return serveRest(new Map(clients.map((client, i) => [i, client])))
+  }
+
+  test('is served, a slice of each in turn', () => {
+    const [short, long] = [fakeClient(1), fakeClient(100)]
+    expect(serve(long, short, fakeClient(0))).toBe(0)
+    expect([short.served, long.served]).toEqual([1, 100])
+  })
+
+  test('is served no longer than some seconds, and nobody loses a short pipeline to a long one', () => {
+    const endless = fakeClient(Number.POSITIVE_INFINITY)
+    const others = Array.from({ length: 20 }, () => fakeClient(3))
+    expect(serve(endless, ...others)).toBe(1)
+    expect(others.map(({ served }) => served)).toEqual(others.map(() => 3))
+    expect(endless.served).toBeLessThan(1000)
+  })
+
+  test('is served though the slice of another client fails', () => {
+    const [bad, good] = [fakeClient(2, true), fakeClient(2)]
+    expect(serve(bad, good)).toBe(0)
+    expect([bad.failures, good.served]).toEqual([1, 2])
+  })
 })
 
 describe('a client that does not close loses its place', () => {
