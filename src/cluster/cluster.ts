@@ -108,6 +108,7 @@ export class Cluster implements Group {
       { etcd: this.#etcd, keys: this.#keys, log: this.#log, logger },
       {
         onBatches: (batches) => this.#batches.add(batches),
+        onPassed: (first) => this.#greet(first),
         whenRun: () => this.#applied(() => this.#batches.isEmpty),
         onCut: () => this.#restore(),
         onBroken: (error) => this.#break(error),

@@ -20,6 +20,8 @@ const BYTES_AT_ONCE = 4 * 1024 * 1024
 export interface FollowerEvents {
   /** Batches in the order of the log, each once. */
   onBatches(batches: readonly LoggedBatch[]): void
+  /** The first batch of a node, a void, which the watch has brought after a later one was handed over. */
+  onPassed(first: LoggedBatch): void
   /** Resolves when all that was handed over has been run. */
   whenRun(): Promise<void>
   /** The log has been cut after the position: loads a snapshot, and calls {@link LogFollower.beginAt}. */
@@ -116,7 +118,8 @@ export class LogFollower {
   }
 
   /**
-   * Hands over a batch before the watch brings it, if nothing comes between it and what was handed over.
+   * Hands over a batch before the watch brings it, if nothing comes between it and what was handed over, except first
+   * batches of nodes.
    *
    * @param previous the revision of the batch before it
    */
@@ -284,11 +287,19 @@ export class LogFollower {
 
   #hand(batches: readonly LoggedBatch[]): void {
     const fresh = batches.filter(({ revision }) => revision > this.#position)
+    if (fresh.length < batches.length) this.#noteFirsts(batches)
     if (fresh.length === 0) return
     this.#position = fresh[fresh.length - 1].revision
     this.#next = this.#position + 1
     if (this.#position >= this.#end) this.#completeAt = performance.now()
     this.#events.onBatches(fresh)
+  }
+
+  /** {@link offer} cannot see the first batch of a node, because that one does not put the tail. */
+  #noteFirsts(batches: readonly LoggedBatch[]): void {
+    for (const batch of batches) {
+      if (batch.number === 0 && batch.revision <= this.#position) this.#events.onPassed(batch)
+    }
   }
 
   /** Asks for the log's end now and then, because a watch may have fallen silent. */

@@ -27,6 +27,8 @@ export class TimeAgreement {
   readonly #told = new Map<string, number>()
   #isReached = false
   #isTelling = false
+  /** Another node has joined since this one began to tell its time, which may have been before. */
+  #isAskedAgain = false
   #isClosed = false
   #wake = (): void => {}
 
@@ -66,10 +68,12 @@ export class TimeAgreement {
 
   /** Another node has joined. */
   answer(): void {
+    this.#isAskedAgain = this.#isTelling
     if (this.#isTelling) return
     this.#isTelling = true
     this.#parts.tell(() => {
       this.#isTelling = false
+      if (this.#isAskedAgain && !this.#isClosed) this.answer()
     })
   }
 

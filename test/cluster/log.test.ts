@@ -21,6 +21,8 @@ const bytes = (value: string): readonly Uint8Array[] => [Buffer.from(value)]
 /** Gathers what a follower hands over. */
 class Followed {
   readonly batches: LoggedBatch[] = []
+  /** The nodes whose first batches have been passed over. */
+  readonly passed: string[] = []
   broken: unknown
   /** How many bytes were handed over at once, at most. */
   most = 0
@@ -40,6 +42,10 @@ class Followed {
           this.batches.push(...batches.filter(({ number }) => number > 0))
           const bytes = batches.reduce((sum, { record }) => sum + (record?.length ?? 0), 0)
           this.most = Math.max(this.most, bytes)
+          this.#wake()
+        },
+        onPassed: ({ node }) => {
+          this.passed.push(node)
           this.#wake()
         },
         whenRun: () => Promise.resolve(),
@@ -110,6 +116,23 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     await followed.follower.start()
     return followed
   }
+
+  test('tells of a node that has joined before an own batch that came earlier than the watch', async () => {
+    const place = await newPlace()
+    const own = await join(place)
+    const followed = await follow(place)
+    const { follower, passed, batches } = followed
+    follower.hold(true)
+    const other = await join(place)
+    const outcome = await place.log.put(own, 1, bytes('x'), TIMEOUT_MS)
+    if (!outcome.isThere) throw new Error('it is not there')
+    const { revision, previous = 0 } = outcome
+    follower.offer({ node: own.node, number: 1, revision, record: Buffer.from('x') }, previous)
+    expect(batches.map(text)).toEqual([`${own.node} 1 x`])
+    follower.hold(false)
+    await followed.until(() => passed.length > 0)
+    expect(passed).toEqual([other.node])
+  })
 
   test('is read in the order of etcd, whether it was there before or comes later', async () => {
     const place = await newPlace()
