@@ -259,6 +259,7 @@ export class Cluster implements Group {
       if (this.#log.isFormer) await this.#upgrade.check()
       await this.#begin()
       if (this.#log.isFormer) await this.#upgrade.run()
+      await this.#log.claim()
       await this.#follower.start()
     } finally {
       clearInterval(waits)

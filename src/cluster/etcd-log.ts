@@ -10,7 +10,15 @@ import {
 } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
-import { exists, isAbsent, type KeyValue, type RequestOp, type TxnResponse } from './etcd/types.ts'
+import {
+  EQUAL,
+  exists,
+  isAbsent,
+  type KeyValue,
+  MOD,
+  type RequestOp,
+  type TxnResponse,
+} from './etcd/types.ts'
 import { afterKey, type BatchName, type Keys } from './keys.ts'
 import type { Membership } from './membership.ts'
 
@@ -73,6 +81,21 @@ export class EtcdLog {
     throw new ClusterError(
       `etcd holds a log of format ${found.toString('latin1')}; this ktree knows format ${FORMAT_VERSION}`,
     )
+  }
+
+  /**
+   * Has no tree come into the log any more, if none has come yet. To be called before the log is read: a tree is
+   * brought along without a batch, so whoever has read the log before would never hear of it.
+   */
+  async claim(): Promise<void> {
+    const { tail, snapshot } = this.#keys
+    const { kvs } = await this.#etcd.range({ key: tail })
+    if (kvs.length === 0 || kvs[0].mod_revision !== kvs[0].create_revision) return
+    const isUntouched = { result: EQUAL, target: MOD, key: tail, mod_revision: kvs[0].mod_revision }
+    await this.#etcd.txnAgain({
+      compare: [isUntouched, isAbsent(snapshot)],
+      success: [put(tail, Buffer.alloc(0))],
+    })
   }
 
   /**

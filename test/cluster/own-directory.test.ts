@@ -11,7 +11,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { EtcdLog } from '../../src/cluster/etcd-log.ts'
+import { LogFollower } from '../../src/cluster/log-follower.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Group, startGroup } from './group.ts'
@@ -31,6 +33,7 @@ describeWithPeer('etcd', "a node's own directory", () => {
     group = await startGroup({ on: members, nodes: 0 })
   })
   afterEach(async () => {
+    vi.restoreAllMocks()
     await group.stop()
     rmSync(dir, { recursive: true, force: true })
   })
@@ -241,6 +244,38 @@ describeWithPeer('etcd', "a node's own directory", () => {
     await alone.close()
     await expect(start(bootstrap)).rejects.toThrow(/the log in etcd is not empty/)
     expect(existsSync(join(dir, 'tree'))).toBe(true)
+  })
+
+  test('brings its tree along while another node looks into the log for the first time', async () => {
+    await fillAlone()
+    const { claim } = EtcdLog.prototype
+    let first: Redis | undefined
+    vi.spyOn(EtcdLog.prototype, 'claim').mockImplementationOnce(async function (this: EtcdLog) {
+      first = (await start({ 'etcd-bootstrap': 'yes' })).client
+      return claim.call(this)
+    })
+    const other = group.client(await group.add())
+    if (first === undefined) throw new Error('it has not started')
+    expect(await other.call('KGET', '/binary')).toEqual(await first.call('KGET', '/binary'))
+    await other.set('later', 'x')
+    await expectSameStates(first, other)
+  })
+
+  test('does not bring its tree into a log that another node has looked into', async () => {
+    await fillAlone()
+    const { start: follow } = LogFollower.prototype
+    let outcome: unknown
+    const spy = vi.spyOn(LogFollower.prototype, 'start')
+    spy.mockImplementationOnce(async function (this: LogFollower) {
+      await follow.call(this)
+      // It has not joined yet.
+      outcome = await start({ 'etcd-bootstrap': 'yes' }).catch(String)
+    })
+    const other = group.client(await group.add())
+    expect(outcome).toMatch(/the log in etcd is not empty.*--etcd-prefix.*--dir/)
+    expect(existsSync(join(dir, 'tree'))).toBe(true)
+    expect(await other.set('a', '1')).toBe('OK')
+    await expectSameStates(other, group.client(await group.add()))
   })
 
   test('does not bring its tree into a log that somebody has written to', async () => {
