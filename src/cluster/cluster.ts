@@ -36,6 +36,8 @@ const STALE_MS = 2000
 const WAITING_MS = 1000
 /** The own copy of the tree is written at most this often, in milliseconds, and at the end. */
 const KEEP_INTERVAL_MS = 60_000
+/** When entries have waited for this long, in milliseconds, patterns that others are compared with count. */
+const BEHIND_MS = 500
 const UNCERTAIN = 'UNCERTAIN the write may have been made, or may still be made'
 
 type Snapshotted = Pick<SnapshotHead, 'time' | 'changes' | 'recent'>
@@ -94,6 +96,7 @@ export class Cluster implements Group {
     this.#parts = parts
     server.pubsub.commonPatterns.most = MAX_COMMON_IN_GROUP
     server.pubsub.backlog.active = true
+    server.pubsub.backlog.isLogBehind = () => this.#batches.lag > BEHIND_MS
     this.#keys = new Keys(config.get('etcd-prefix'))
     this.#etcd = new Etcd({
       endpoints: config.get('etcd-endpoints'),

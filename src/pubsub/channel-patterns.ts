@@ -19,15 +19,15 @@ export class ChannelPatterns {
     for (const { listeners } of this.#all.values()) yield listeners
   }
 
-  /** @param pattern kept, so it must not be cut from a longer string */
-  add(pattern: string, client: Subscriber): void {
+  /** @param pattern kept, so it must not be cut from a longer string @returns all who listen to it */
+  add(pattern: string, client: Subscriber): ReadonlySet<Subscriber> {
     let known = this.#all.get(pattern)
     if (known === undefined) {
       known = { pattern, listeners: new Set(), order: ++this.#last, run: 0 }
       this.#group.add(known)
       this.#all.set(pattern, known)
     }
-    known.listeners.add(client)
+    return known.listeners.add(client)
   }
 
   remove(pattern: string, client: Subscriber): void {

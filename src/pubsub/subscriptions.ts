@@ -9,6 +9,7 @@ import { ChannelPatterns } from './channel-patterns.ts'
 import type { CommonPatterns } from './common-patterns.ts'
 import { deliverTo } from './deliver.ts'
 import { PatternBacklog } from './pattern-backlog.ts'
+import type { IndexedPattern } from './pattern-group.ts'
 import type { PatternWork } from './pattern-work.ts'
 import { Replays } from './replays.ts'
 import { ShownEvent } from './shown-event.ts'
@@ -39,7 +40,10 @@ export class Subscriptions implements Burst {
   /** The client whose requests are being served. */
   served: Subscriber | undefined
   readonly shown: ShownEvent
-  readonly backlog = new PatternBacklog(() => this.#dropMostPatterns())
+  readonly backlog = new PatternBacklog({
+    onLate: () => void this.#dropMostPatterns(),
+    onFull: () => this.#halvePatterns(),
+  })
   readonly replays: Replays
   /** The streams with messages to send at the end of the turn. */
   readonly #gathered = new Set<TreeStream>()
@@ -96,7 +100,7 @@ export class Subscriptions implements Burst {
       if (!fresh) continue
       this.#list = undefined
       const tree = parsed[i]
-      if (tree === undefined) listenersOf(this.#channels, channel).add(client)
+      if (tree === undefined) this.backlog.join(listenTo(this.#channels, channel, client), client)
       else this.#streamOf(channel, tree).add(client)
     }
     client.limitKept()
@@ -131,8 +135,8 @@ export class Subscriptions implements Burst {
         if (i % NAMES_PER_CHECK === 0 && !client.limitKept()) break
         const pattern = ownCopy(given)
         if (!client.patterns.has(pattern)) {
-          if (isTreeChannel(pattern)) this.#treePatterns.add(pattern, client)
-          else this.#patterns.add(pattern, client)
+          const patterns = isTreeChannel(pattern) ? this.#treePatterns : this.#patterns
+          this.backlog.join(patterns.add(pattern, client), client)
           client.patterns.add(pattern)
           client.subscriptionBytes += patternBytes(pattern)
           added.push(pattern)
@@ -217,13 +221,18 @@ export class Subscriptions implements Burst {
     const subscribers = this.#channels.get(channel)
     let count = 0
     if (subscribers !== undefined) {
-      tell(readersOf(subscribers, path), 3, encodeBulk('message') + bulkChannel, message)
+      tell(
+        readersOf(this.backlog.told(subscribers), path),
+        3,
+        encodeBulk('message') + bulkChannel,
+        message,
+      )
       count += subscribers.size
     }
     if (this.#patterns.size === 0) return count
-    for (const { pattern, listeners } of this.#patterns.matching(channel)) {
+    for (const { pattern, listeners } of this.#matching(this.#patterns, channel)) {
       const head = encodeBulk('pmessage') + encodeBulk(pattern) + bulkChannel
-      tell(readersOf(listeners, path), 4, head, message)
+      tell(readersOf(this.backlog.told(listeners), path), 4, head, message)
       count += listeners.size
     }
     return count
@@ -310,7 +319,8 @@ export class Subscriptions implements Burst {
     this.#endTreePatterns = undefined
   }
 
-  #dropMostPatterns(): void {
+  /** @returns whether there was a client with patterns */
+  #dropMostPatterns(): boolean {
     let most: Subscriber | undefined
     for (const set of [this.#treePatterns, this.#patterns]) {
       for (const listeners of set.listeners()) {
@@ -319,10 +329,25 @@ export class Subscriptions implements Burst {
         }
       }
     }
-    if (most === undefined) return
+    if (most === undefined) return false
     const names = [...most.patterns]
     for (const pattern of names) this.#leavePattern(most, pattern)
     most.disconnect(`its ${names.length} patterns take too long to be compared with keys`)
+    return true
+  }
+
+  #halvePatterns(): void {
+    const half = this.patternCount / 2
+    while (this.patternCount > half && this.#dropMostPatterns());
+  }
+
+  /** The patterns that match a key or a channel. The backlog counts the time. */
+  #matching(patterns: TreePatterns | ChannelPatterns, name: string): readonly IndexedPattern[] {
+    if (!this.backlog.active) return patterns.matching(name)
+    const begun = performance.now()
+    const matching = patterns.matching(name)
+    this.backlog.note(performance.now() - begun)
+    return matching
   }
 
   /** Does not throw: who misses the event is disconnected. */
@@ -336,23 +361,26 @@ export class Subscriptions implements Burst {
 
   #matchEvent(event: Event): void {
     const { key } = event.node
-    for (const { pattern, listeners } of this.#treePatterns.matching(key)) {
+    for (const { pattern, listeners } of this.#matching(this.#treePatterns, key)) {
+      const told = this.backlog.told(listeners)
       try {
         const head = encodeBulk('pmessage') + encodeBulk(pattern) + encodeBulk(key)
-        deliverTo(listeners, messageOf(4, head, this.shown.encode(event)))
+        deliverTo(told, messageOf(4, head, this.shown.encode(event)))
       } catch (error) {
-        cutOff(listeners, error)
+        cutOff(told, error)
       }
     }
   }
 }
 
-function listenersOf(map: Map<string, Set<Subscriber>>, name: string): Set<Subscriber> {
-  let listeners = map.get(name)
-  if (listeners === undefined) {
-    listeners = new Set()
-    map.set(name, listeners)
-  }
+/** @returns all who listen to it */
+function listenTo(
+  map: Map<string, Set<Subscriber>>,
+  name: string,
+  client: Subscriber,
+): ReadonlySet<Subscriber> {
+  const listeners = map.get(name) ?? new Set()
+  map.set(name, listeners.add(client))
   return listeners
 }
 
@@ -363,7 +391,7 @@ function leave(map: Map<string, Set<Subscriber>>, name: string, client: Subscrib
 
 /** @param path of the node that a message is about; only clients that may read it get the message */
 function readersOf(
-  listeners: ReadonlySet<Subscriber>,
+  listeners: Iterable<Subscriber>,
   path: string | undefined,
 ): Iterable<Subscriber> {
   return path === undefined ? listeners : [...listeners].filter((client) => client.maySee(path))

@@ -32,9 +32,10 @@ export class TreePatterns {
 
   /**
    * @param pattern kept, so it must not be cut from a longer string
+   * @returns all who listen to it
    * @throws CommandError if it is common, and there are too many of them
    */
-  add(pattern: string, client: Subscriber): void {
+  add(pattern: string, client: Subscriber): ReadonlySet<Subscriber> {
     let known = this.#all.get(pattern)
     if (known === undefined) {
       const place = this.#places.at(literalPath(pattern))
@@ -50,7 +51,7 @@ export class TreePatterns {
       this.#all.set(pattern, known)
     } else if (known.isCommon && !this.common.mayAdd(client, false)) throw this.common.tooMany()
     if (known.isCommon) this.common.add(client, known.listeners.size === 0)
-    known.listeners.add(client)
+    return known.listeners.add(client)
   }
 
   remove(pattern: string, client: Subscriber): void {

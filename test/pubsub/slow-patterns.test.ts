@@ -2,6 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { Applier, silentClient } from '../../src/log/apply.ts'
 import type { Subscriber } from '../../src/pubsub/subscriber.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
+import { TreePatterns } from '../../src/pubsub/tree-patterns.ts'
 import { ServerClock } from '../../src/request/clock.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
@@ -29,14 +30,44 @@ function listenerTo(...patterns: string[]) {
 
 test('when keys are compared for too long, the client with the most patterns goes, and others miss nothing', () => {
   let now = 0
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => ++now)
-  onTestFinished(() => clock.mockRestore())
+  vi.spyOn(performance, 'now').mockImplementation(() => now)
+  const { matching } = TreePatterns.prototype
+  vi.spyOn(TreePatterns.prototype, 'matching').mockImplementation(function (
+    this: TreePatterns,
+    key,
+  ) {
+    now += 1
+    return matching.call(this, key)
+  })
+  onTestFinished(() => void vi.restoreAllMocks())
   const many = listenerTo('/*[a]', '/*[b]', '/e/*')
   const few = listenerTo('/e/*', '/x*')
   for (let i = 0; i < 3000; i++) store.set(`/e/${i}`, '')
   expect(few.keys.length).toBeLessThan(20)
-  pubsub.backlog.finish()
+  while (pubsub.backlog.next());
   expect(many.reasons).toEqual(['its 3 patterns take too long to be compared with keys'])
   expect([few.reasons, few.keys]).toEqual([[], Array.from({ length: 3000 }, (_, i) => `/e/${i}`)])
   expect(pubsub.patternCount).toBe(2)
+})
+
+test('who subscribes while keys wait is told of what comes later, and waits for nothing', () => {
+  const early = listenerTo('/e/*', '/*[c]', '/*[d]')
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 0.1))
+  onTestFinished(() => clock.mockRestore())
+  let now = 0
+  for (let i = 0; i < 500; i++) store.set(`/e/${i}`, 'early')
+  expect(pubsub.backlog.isEmpty).toBe(false)
+  const late = listenerTo('/e/*')
+  for (let i = 0; i < 10; i++) pubsub.backlog.next()
+  const again = listenerTo('/e/*', '/e/50?')
+  store.set('/e/500', 'late')
+  pubsub.notify('/e/501', 'x', '/e/501')
+  expect([late.keys, again.keys]).toEqual([[], []])
+  while (pubsub.backlog.next());
+  expect(early.keys.length).toBe(501)
+  expect([late.keys, again.keys]).toEqual([['/e/500'], ['/e/500', '/e/500']])
+  // Those who were late are as others now.
+  store.set('/e/1', 'later')
+  while (pubsub.backlog.next());
+  expect([late.keys.at(-1), again.keys.at(-1)]).toEqual(['/e/1', '/e/1'])
 })

@@ -6,7 +6,6 @@ import { CommandError } from '../../request/arguments/errors.ts'
 import { checkChannel, checkPattern } from '../../request/arguments/pattern.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
-import { PUT_OFF } from '../../request/long-work.ts'
 import { mayListen, mayReadKey } from '../../request/permission.ts'
 import { checkRoomToRead } from '../../request/room.ts'
 import { replySearch, Search, triesOf } from '../../request/search.ts'
@@ -102,18 +101,6 @@ function replyCounts(client: Client, channels: readonly string[]): void {
   replySearch(client, search, channels.length, tries)
 }
 
-/**
- * Whoever subscribes is not told what has happened before, though others may still have to be.
- *
- * @throws PutOff while they have
- */
-function awaitTold({ server, executing }: Client): void {
-  const { backlog } = server.pubsub
-  if (backlog.isEmpty) return
-  if (!executing) throw PUT_OFF
-  backlog.finish()
-}
-
 /** Redis's pub/sub. A channel that begins with a slash watches the tree. */
 export const subscribeCommands: readonly Command[] = [
   {
@@ -130,7 +117,6 @@ export const subscribeCommands: readonly Command[] = [
     keeps: true,
     inPubSub: true,
     run(client, args) {
-      awaitTold(client)
       client.server.pubsub.subscribe(client, args.slice(1))
     },
   },
@@ -162,7 +148,6 @@ export const subscribeCommands: readonly Command[] = [
     keeps: true,
     inPubSub: true,
     run(client, args) {
-      awaitTold(client)
       client.server.pubsub.patternSubscribe(client, args.slice(1))
     },
   },
