@@ -13,7 +13,6 @@ import { ClusterError } from './cluster-error.ts'
 import { Copies } from './copies.ts'
 import { Election } from './election.ts'
 import { Etcd } from './etcd/etcd.ts'
-import { EtcdError } from './etcd/etcd-error.ts'
 import { EtcdLog, type LoggedBatch } from './etcd-log.ts'
 import { Expirer } from './expirer.ts'
 import { FormatUpgrade } from './format-upgrade.ts'
@@ -28,6 +27,7 @@ import { OwnDirectory } from './own-directory.ts'
 import { ReadBarrier } from './read-barrier.ts'
 import { type SnapshotHead, Snapshots } from './snapshots.ts'
 import { TimeAgreement } from './time-agreement.ts'
+import { Waits } from './waits.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /** A node that has not heard of etcd for this long is stale, in milliseconds. */
@@ -85,7 +85,7 @@ export class Cluster implements Group {
   #memberships: Memberships | undefined
   #joining: Promise<Membership> | undefined
   /** Called when the node has applied further batches. */
-  readonly #onApplied = new Set<() => void>()
+  readonly #waits = new Waits()
   #isClosed = false
   #isBroken = false
 
@@ -112,7 +112,7 @@ export class Cluster implements Group {
       {
         onBatches: (batches) => this.#batches.add(batches),
         onPassed: (first) => this.#greet(first),
-        whenRun: () => this.#applied(() => this.#batches.isEmpty),
+        whenRun: () => this.#waits.until(() => this.#batches.isEmpty),
         onCut: () => this.#restore(),
         onBroken: (error) => this.#break(error),
       },
@@ -289,7 +289,7 @@ export class Cluster implements Group {
 
   async sync(): Promise<void> {
     const end = await this.#follower.askEnd()
-    await this.#applied(() => this.position >= end)
+    await this.#waits.until(() => this.position >= end)
   }
 
   save(): Promise<void> {
@@ -316,7 +316,7 @@ export class Cluster implements Group {
     this.#agreement.close()
     this.#keeper.close()
     this.#follower.close()
-    for (const wake of this.#onApplied) wake()
+    this.#waits.close()
     await this.#memberships?.close()
     await this.#keep(0)
     this.#batches.stop()
@@ -396,14 +396,14 @@ export class Cluster implements Group {
     for (const batch of batches) if (batch.number === 0) this.#greet(batch)
     this.#keeper.note(batches)
     if (this.#memberships !== undefined) this.#expirer.arm()
-    for (const wake of this.#onApplied) wake()
+    this.#waits.wake()
   }
 
   /** The tree may not be that of the log any more, so nothing of it may be kept. */
   #break(error: unknown): void {
     this.#isBroken = true
     this.#parts.onBroken(error)
-    for (const wake of this.#onApplied) wake()
+    this.#waits.wake()
   }
 
   /** Brings the log's time up to this node's, by an entry that expires nothing. */
@@ -436,7 +436,7 @@ export class Cluster implements Group {
       throw new ClusterError('the log in etcd has been cut, and there is no snapshot')
     }
     // Clients wait for replies of what comes before it.
-    while (!this.#batches.isEmpty) await this.#applied(() => this.#batches.isEmpty)
+    while (!this.#batches.isEmpty) await this.#waits.until(() => this.#batches.isEmpty)
     this.#goOnFrom(snapshot, snapshot.state)
     this.#beginAt(snapshot.revision, undefined)
     this.#queue.forget()
@@ -445,18 +445,5 @@ export class Cluster implements Group {
     closeWatchers(server)
     const { files, index } = server.store
     server.logger.info({ files, index }, `loaded ${files} files up to index ${index} from etcd`)
-  }
-
-  #applied(isDone: () => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const look = (): void => {
-        if (!isDone() && !this.#isClosed) return
-        this.#onApplied.delete(look)
-        if (isDone()) resolve()
-        else reject(new EtcdError('closed', 0, true))
-      }
-      this.#onApplied.add(look)
-      look()
-    })
   }
 }
