@@ -12,6 +12,8 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { Etcd } from '../../src/cluster/etcd/etcd.ts'
+import { EtcdError } from '../../src/cluster/etcd/etcd-error.ts'
 import { EtcdLog } from '../../src/cluster/etcd-log.ts'
 import { LogFollower } from '../../src/cluster/log-follower.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
@@ -276,6 +278,32 @@ describeWithPeer('etcd', "a node's own directory", () => {
     expect(existsSync(join(dir, 'tree'))).toBe(true)
     expect(await other.set('a', '1')).toBe('OK')
     await expectSameStates(other, group.client(await group.add()))
+  })
+
+  test('goes on after etcd-bootstrap did not hear that etcd had taken the tree', async () => {
+    const state = await fillAlone()
+    const { txn } = Etcd.prototype
+    const spy = vi.spyOn(Etcd.prototype, 'txn').mockImplementation(async function (
+      this: Etcd,
+      request,
+      timeout,
+    ) {
+      const answer = await txn.call(this, request, timeout)
+      const isLast = request.success.some(
+        (op) => 'request_put' in op && op.request_put?.key.toString().endsWith('/bootstrap'),
+      )
+      if (isLast) throw new EtcdError('no answer in time', 4, false)
+      return answer
+    })
+    try {
+      await expect(start({ 'etcd-bootstrap': 'yes' })).rejects.toThrow('no answer in time')
+    } finally {
+      spy.mockRestore()
+    }
+    expect(existsSync(join(dir, 'tree'))).toBe(true)
+    const again = await start({ 'etcd-bootstrap': 'yes' })
+    expect(withoutReads(String(await again.client.call('KSAVE')))).toBe(withoutReads(state))
+    expect(existsSync(join(dir, 'tree'))).toBe(false)
   })
 
   test('does not bring its tree into a log that somebody has written to', async () => {
