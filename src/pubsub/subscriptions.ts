@@ -41,8 +41,8 @@ export class Subscriptions implements Burst {
   served: Subscriber | undefined
   readonly shown: ShownEvent
   readonly backlog = new PatternBacklog({
-    onLate: () => void this.#dropMostPatterns(),
-    onFull: () => this.#halvePatterns(),
+    onLate: () => this.#dropMostPatterns(false),
+    onFull: () => this.#dropMostPatterns(true),
   })
   readonly replays: Replays
   /** The streams with messages to send at the end of the turn. */
@@ -319,26 +319,20 @@ export class Subscriptions implements Burst {
     this.#endTreePatterns = undefined
   }
 
-  /** @returns whether there was a client with patterns */
-  #dropMostPatterns(): boolean {
-    let most: Subscriber | undefined
-    for (const set of [this.#treePatterns, this.#patterns]) {
-      for (const listeners of set.listeners()) {
-        for (const client of listeners) {
-          if (most === undefined || client.patternCount > most.patternCount) most = client
-        }
-      }
-    }
-    if (most === undefined) return false
-    const names = [...most.patterns]
-    for (const pattern of names) this.#leavePattern(most, pattern)
-    most.disconnect(`its ${names.length} patterns take too long to be compared with keys`)
-    return true
-  }
-
-  #halvePatterns(): void {
+  /** Disconnects who has the most patterns. @param toHalf and others, until half of all patterns are gone */
+  #dropMostPatterns(toHalf: boolean): void {
     const half = this.patternCount / 2
-    while (this.patternCount > half && this.#dropMostPatterns());
+    const clients = new Set<Subscriber>()
+    for (const set of [this.#treePatterns, this.#patterns]) {
+      for (const listeners of set.listeners()) for (const client of listeners) clients.add(client)
+    }
+    const most = [...clients].sort((a, b) => b.patternCount - a.patternCount)
+    for (const client of most) {
+      const names = [...client.patterns]
+      for (const pattern of names) this.#leavePattern(client, pattern)
+      client.disconnect(`its ${names.length} patterns take too long to be compared with keys`)
+      if (!toHalf || this.patternCount <= half) return
+    }
   }
 
   /** The patterns that match a key or a channel. The backlog counts the time. */

@@ -71,3 +71,30 @@ test('who subscribes while keys wait is told of what comes later, and waits for 
   while (pubsub.backlog.next());
   expect([late.keys.at(-1), again.keys.at(-1)]).toEqual(['/e/1', '/e/1'])
 })
+
+test('when far too many keys wait, those with half of all patterns go, the most first', () => {
+  let now = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => now)
+  const { matching } = TreePatterns.prototype
+  vi.spyOn(TreePatterns.prototype, 'matching').mockImplementation(function (
+    this: TreePatterns,
+    key,
+  ) {
+    now += 1
+    return matching.call(this, key)
+  })
+  onTestFinished(() => void vi.restoreAllMocks())
+  const own = (name: string, count: number) =>
+    listenerTo(...Array.from({ length: count }, (_, i) => `/*${name}${i}z`))
+  const clients = [100, 300, 250].map((count, i) => own('abc'[i], count))
+  let looks = 0
+  const { listeners } = TreePatterns.prototype
+  vi.spyOn(TreePatterns.prototype, 'listeners').mockImplementation(function (this: TreePatterns) {
+    looks++
+    return listeners.call(this)
+  })
+  for (let i = 0; i < 50_000 + 10 + 250; i++) store.set(`/f/${i % 10}`, '')
+  expect(clients.map(({ reasons }) => reasons.length)).toEqual([0, 1, 1])
+  expect(looks).toBe(1)
+  while (pubsub.backlog.next());
+})
