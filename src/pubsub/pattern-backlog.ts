@@ -25,7 +25,7 @@ export interface PatternBacklogParts {
  *
  * In a group no RENAME of a directory may be refused for what clients of some node listen to, and each of its nodes is
  * compared with all patterns that have something in common with it. So it is done for some milliseconds at once, and
- * then bit by bit, before the next entry of the log, while others are served. If it takes very long, those with the
+ * then bit by bit, before the next entry of the log and in later turns, while others are served. If it takes very long, those with the
  * most patterns are disconnected, one after the other: two seconds in ten, be it for one entry or for many.
  *
  * Who subscribes meanwhile need not wait: it is told only of what comes later.
@@ -38,6 +38,9 @@ export class PatternBacklog {
   readonly #parts: PatternBacklogParts
   #waiting: (() => void)[] = []
   #next = 0
+  #scheduled = false
+  /** Whether the log has had some compared since the last turn. */
+  #isDriven = false
   /** How many of those that waited had been compared when {@link #waiting} began. */
   #before = 0
   /** The number of the one that is being compared; undefined for one that has not waited. */
@@ -72,6 +75,7 @@ export class PatternBacklog {
       return
     }
     this.#waiting.push(compare)
+    this.#schedule()
     if (this.#waiting.length - this.#next > MAX_WAITING) this.#force()
   }
 
@@ -88,6 +92,7 @@ export class PatternBacklog {
     this.#spent = this.#compared = this.#forced = 0
     this.#dropLate()
     if (this.isEmpty) return false
+    this.#isDriven = true
     this.#compareNext()
     return true
   }
@@ -106,6 +111,24 @@ export class PatternBacklog {
     const firsts = number === undefined ? undefined : this.#firsts.get(listeners)
     if (number === undefined || firsts === undefined) return listeners
     return [...listeners].filter((client) => (firsts.get(client) ?? 0) <= number)
+  }
+
+  /** Compares what waits if no entry of the log follows: reads send messages, too. */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false
+    if (!this.#isDriven) {
+      this.#spent = 0
+      const end = performance.now() + MAX_MS
+      while (!this.isEmpty && performance.now() < end) this.#compareNext()
+    }
+    this.#isDriven = false
+    if (!this.isEmpty) this.#schedule()
   }
 
   /** Compares the first, because too many wait. */

@@ -88,4 +88,21 @@ describeWithPeer('etcd', 'many patterns in a group', () => {
     await client.call('KSYNC')
     listener.disconnect()
   })
+
+  test('messages of reads come, although nobody writes', async () => {
+    const KEYS_MISSED = 2000
+    const missing = await startGroup({
+      on: members,
+      directives: { 'notify-keyspace-events': 'KEAm' },
+    })
+    onTestFinished(() => missing.stop())
+    const [reader, listener] = [await join(missing.nodes[0]), await join(missing.nodes[0])]
+    await listener.call('PSUBSCRIBE', '__key*__:*')
+    // As if each took long.
+    let now = performance.now()
+    const time = vi.spyOn(performance, 'now').mockImplementation(() => (now += 0.1))
+    onTestFinished(() => time.mockRestore())
+    reader.write(frame('GET', 'missing').repeat(KEYS_MISSED))
+    expect(await listener.take(2 * KEYS_MISSED)).toHaveLength(2 * KEYS_MISSED)
+  })
 })
