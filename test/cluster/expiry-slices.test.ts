@@ -51,7 +51,7 @@ describeWithPeer('etcd', 'many due keys in a group', () => {
     }
     await client.set('d/sub/stays', 'x')
     await elected.call('KSYNC')
-  }, 60_000)
+  }, 120_000)
   afterEach(async () => {
     for (const listener of listeners.splice(0)) listener.disconnect()
     await group.stop()

@@ -219,7 +219,7 @@ export async function join(
 }
 
 /** A condition that is not met for so long, in milliseconds, will not be: less than the time that a test has. */
-const PATIENCE_MS = 50_000
+const PATIENCE_MS = 100_000
 
 /** Resolves when a condition holds that the server fulfils some time after a reply. @throws if it never does */
 export async function eventually(holds: () => boolean): Promise<void> {
