@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { pathFromBytes } from '../config/config.ts'
 import { MAX_COMMON_IN_GROUP } from '../pubsub/common-patterns.ts'
-import { type Client, closeWatchers, type ServerContext } from '../request/client.ts'
+import { type Client, closeListeners, type ServerContext } from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
@@ -442,7 +442,7 @@ export class Cluster implements Group {
     this.#queue.forget()
     this.#keeper.restart()
     // They would miss what came before the snapshot, and can ask for it by its index elsewhere.
-    closeWatchers(server)
+    closeListeners(server)
     const { files, index } = server.store
     server.logger.info({ files, index }, `loaded ${files} files up to index ${index} from etcd`)
   }

@@ -225,5 +225,13 @@ export function closeWatchers({ pubsub, clients }: ServerContext): void {
   for (const client of clients.values()) if (client.awaited !== undefined) client.close()
 }
 
+/** Ends the connections that listen to anything, because this node skips what has been published meanwhile. */
+export function closeListeners(server: ServerContext): void {
+  closeWatchers(server)
+  for (const client of server.clients.values()) {
+    if (client.channelCount + client.patternCount > 0) client.close()
+  }
+}
+
 /** {@link limitKept} is called after this many names of one request. */
 export const NAMES_PER_CHECK = 256

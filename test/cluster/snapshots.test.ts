@@ -126,8 +126,10 @@ describeWithPeer('etcd', 'a log that is cut', () => {
       const endpoints = [`http://127.0.0.1:${link.port}`]
       const behind = group.client(await group.add({ directives: { 'etcd-endpoints': endpoints } }))
       await behind.set('a', 'x')
-      const watcher = group.client(1)
-      await watcher.subscribe('/queue?recursive=true')
+      const listeners = [group.client(1), group.client(1), group.client(1)]
+      await listeners[0].subscribe('/queue?recursive=true')
+      await listeners[1].subscribe('plain')
+      await listeners[2].psubscribe('__key*__:*')
       link.cut()
       await writeUntilCut(first)
       // Only a watch that can go on would bring what was cut off.
@@ -141,13 +143,13 @@ describeWithPeer('etcd', 'a log that is cut', () => {
         method: 'POST',
         body: JSON.stringify({ revision: header.header.revision, physical: true }),
       })
-      const ended = new Promise((resolve) => watcher.once('close', resolve))
+      const ended = listeners.map((each) => new Promise((resolve) => each.once('close', resolve)))
       const waiting = group.client(1).call('KWAIT', '/queue', 'RECURSIVE')
       waiting.catch(() => {})
       while (!String(await behind.client('LIST')).includes('cmd=kwait')) {}
       link.mend()
-      // It would miss events, and can ask for them by their index.
-      await ended
+      // They would miss events and messages. A watcher can ask for them by their index.
+      await Promise.all(ended)
       await expect(waiting).rejects.toThrow(/closed/i)
       await expectSameStates(first, behind)
       await behind.set('b', 'x')

@@ -15,7 +15,7 @@ import {
  * If there are more paths, the older half of them is folded into their directories. Folding this
  * number takes a few milliseconds.
  */
-const MAX_PATHS = 16_384
+export const MAX_PATHS = 16_384
 /** The most bytes that the names of those paths may have together. */
 const MAX_NAME_BYTES = 8 * 1024 * 1024
 /** An event goes down to this number of remembered paths above it, so that each takes a bounded time. */

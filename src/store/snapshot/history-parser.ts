@@ -1,7 +1,9 @@
 import { SnapshotError } from '../errors.ts'
 import { ACTIONS, type Action, type Event, type NodeExtern } from '../event.ts'
+import { MAX_PATHS } from '../history/dropped-events.ts'
 import type { EventHistory } from '../history/event-history.ts'
 import { MAX_SAVED_INDEX } from '../index-ceiling.ts'
+import { MAX_PATH_LENGTH } from '../path.ts'
 import { fromBase64, textToBytes } from '../text.ts'
 import { MAX_EXPIRE_TIME } from '../tree/ttl-heap.ts'
 import { FieldNames, JsonReader, startsIn, valueAt } from './json-reader.ts'
@@ -18,7 +20,7 @@ const EXTERN_FIELDS = new FieldNames([
 ])
 
 /**
- * Adds the events of a saved state to a history.
+ * Adds the events of a saved state to a history: the last ones, as many as it may have, or remember the paths of.
  *
  * @param hub where the state's `WatcherHub` begins; undefined if it has none
  * @param index of the state
@@ -33,7 +35,7 @@ export function readHistory(
   prefix: string,
 ): void {
   let last = 0
-  for (const reader of queuedEvents(json, hub)) {
+  for (const reader of queuedEvents(json, hub, history.limits.events + MAX_PATHS)) {
     const at = `event after ${last}`
     const event = readEvent(reader, at, prefix)
     if (event.index <= last || event.index > index) {
@@ -55,8 +57,12 @@ function unseen(event: Event): Event {
   return { ...event, node: { ...event.node, key: '/' }, prevNode: undefined, refresh: true }
 }
 
-/** A reader that stands at each event in turn. etcd's queue is a ring: `Size` events from `Front` on. */
-function* queuedEvents(json: Buffer, hub: number | undefined): Generator<JsonReader> {
+/**
+ * A reader that stands at each event in turn. etcd's queue is a ring: `Size` events from `Front` on.
+ *
+ * @param most only so many, the last ones: each of a million that are dropped again would take its time
+ */
+function* queuedEvents(json: Buffer, hub: number | undefined, most: number): Generator<JsonReader> {
   if (hub === undefined || valueAt(json, hub) === null) return
   const history = fieldAt(json, objectAt(json, hub, 'WatcherHub'), 'EventHistory')
   const queue = fieldAt(json, objectAt(json, history, 'EventHistory'), 'Queue')
@@ -83,7 +89,8 @@ function* queuedEvents(json: Buffer, hub: number | undefined): Generator<JsonRea
       reader.enterArray()
     }
     if (i !== 0) reader.element()
-    yield reader
+    if (i < size - most) reader.skip()
+    else yield reader
   }
 }
 
@@ -126,10 +133,14 @@ function readExtern(reader: JsonReader, at: string, prefix: string): NodeExtern 
   const key = saved.keyEncoding === 'base64' ? fromBase64(saved.key) : textToBytes(saved.key)
   const inside = prefix === '' || key.startsWith(`${prefix}/`)
   const expiration = expiry(saved.expiration, at)
+  const dir = saved.dir === true
+  const path = inside ? key.slice(prefix.length) : ''
+  if (path.length > MAX_PATH_LENGTH) throw new SnapshotError(`${at}: its key is too long`)
   return {
-    key: inside ? key.slice(prefix.length) : '',
-    dir: saved.dir === true,
-    value: saved.value === undefined ? undefined : valueField(saved.value, saved.encoding, at),
+    key: path,
+    dir,
+    value:
+      dir || saved.value === undefined ? undefined : valueField(saved.value, saved.encoding, at),
     expiration,
     ttl: expiration === undefined ? undefined : asIndex(ttlField(saved.ttl), `${at}: ttl`, MAX_TTL),
     nodes: undefined,

@@ -260,20 +260,17 @@ export function valueAt(json: Buffer, start: number | undefined): unknown {
  * Where the values of some fields of an object begin; none if it is no object.
  *
  * @param start of the object
- * @param last the name after which they are not looked for; absent means that fields may have any order
  */
 export function startsIn(
   json: Buffer,
   start: number,
   names: readonly string[],
-  last?: string,
 ): Map<string, number> {
   const starts = new Map<string, number>()
   const reader = new JsonReader(json, start)
   if (!reader.isObject) return starts
   reader.enter()
   for (let name = reader.field(); name !== undefined; name = reader.field()) {
-    if (last !== undefined && name > last) break
     if (names.includes(name)) starts.set(name, reader.position)
     if (starts.size === names.length) break
     reader.skip()

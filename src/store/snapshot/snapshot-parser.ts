@@ -68,13 +68,10 @@ function readNodes(json: Buffer, start: number, index: number, prefix: string): 
  * @param start of the root
  */
 function readForeignTree(json: Buffer, start: number, index: number): Tree {
-  const namespace = keysNamespace(json, start, '1')
-  if (namespace !== undefined) return readNodes(json, namespace, index, KEYS_NAMESPACE)
-  const tree = readNodes(json, start, index, '')
-  // In a document that somebody has put into another order it may stand anywhere.
-  const isServer = ['0', '1'].every((name) => tree.root.children.get(name)?.createdIndex === 0)
-  const anywhere = isServer ? keysNamespace(json, start) : undefined
-  return anywhere === undefined ? tree : readNodes(json, anywhere, index, KEYS_NAMESPACE)
+  const namespace = keysNamespace(json, start)
+  return namespace === undefined
+    ? readNodes(json, start, index, '')
+    : readNodes(json, namespace, index, KEYS_NAMESPACE)
 }
 
 interface Tree {
@@ -89,12 +86,11 @@ interface Tree {
  * states only the root can have that index.
  *
  * @param root where it begins
- * @param last the name after which they are not looked for, because documents are in order
  */
-function keysNamespace(json: Buffer, root: number, last?: string): number | undefined {
+function keysNamespace(json: Buffer, root: number): number | undefined {
   const children = startsIn(json, root, ['Children']).get('Children')
   if (children === undefined) return undefined
-  const found = startsIn(json, children, ['0', '1'], last)
+  const found = startsIn(json, children, ['0', '1'])
   for (const name of ['0', '1']) {
     const start = found.get(name)
     if (start === undefined) return undefined

@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { SnapshotError } from '../../../src/store/errors.ts'
+import { EventHistory } from '../../../src/store/history/event-history.ts'
+import { TreeParser } from '../../../src/store/snapshot/tree-parser.ts'
 import { Store } from '../../../src/store/store.ts'
 import { textToBytes } from '../../../src/store/text.ts'
 
@@ -288,6 +290,51 @@ test('the events of a state stand in a ring', () => {
       '/a4',
     ])
   }
+})
+
+test('of many events those are read that can be kept, or whose paths can be remembered', () => {
+  const node = (i: number): string =>
+    `{"action":"set","node":{"key":"/d${i % 10}/a${i}","value":"","modifiedIndex":${i},"createdIndex":${i}}}`
+  const COUNT = 50_000
+  const events = Array.from({ length: COUNT }, (_, i) => node(i + 1))
+  const state = JSON.parse(new Store().save())
+  state.CurrentIndex = COUNT
+  state.WatcherHub.EventHistory.Queue = { Events: 'X', Size: COUNT, Front: 0 }
+  const store = new Store({ watchHistory: 1000 })
+  const add = vi.spyOn(EventHistory.prototype, 'add')
+  onTestFinished(() => add.mockRestore())
+  store.recovery(JSON.stringify(state).replace('"X"', `[${events.join(',')}]`))
+  expect(add.mock.calls.length).toBeLessThan(20_000)
+  expect([...store.history].map(({ index }) => index)[0]).toBe(COUNT - 999)
+  expect(store.findEvent('/never', false, COUNT - 5000)).toBeUndefined()
+  expect(() => store.findEvent('/never', false, COUNT - 30_000)).toThrow('cleared')
+})
+
+test('an event of a directory has no value, and no key is longer than a path', () => {
+  const state = document() as { WatcherHub: { EventHistory: { Queue: { Events: Json[] } } } }
+  const [first] = state.WatcherHub.EventHistory.Queue.Events as { node: Record<string, Json> }[]
+  Object.assign(first.node, { dir: true, value: 'x' })
+  const store = new Store({ clock: new ManualClock() })
+  store.recovery(encode(state as unknown as Json))
+  expect([...store.history][0].node).toMatchObject({ dir: true, value: undefined })
+  first.node.key = `/${'x'.repeat(15_360)}`
+  expect(() => store.recovery(encode(state as unknown as Json))).toThrow('its key is too long')
+})
+
+test('a state of a server in any order is made into one tree only', () => {
+  const made = vi.spyOn(TreeParser.prototype, 'root')
+  onTestFinished(() => made.mockRestore())
+  const { Root, ...rest } = serverDocument() as { Root: { Children: Record<string, Json> } }
+  const names = Object.keys(Root.Children)
+  const state = JSON.stringify({ ...rest, Root: { ...Root, Children: '' } })
+  const children = ['2', ...names.filter((name) => name !== '2').reverse()].map((name) => {
+    const empty = { Path: '/2', CreatedIndex: 0, ModifiedIndex: 0, Children: {} }
+    return `"${name}":${JSON.stringify(Root.Children[name] ?? empty)}`
+  })
+  const store = new Store({ clock: new ManualClock(0) })
+  store.recovery(textToBytes(state.replace('"Children":""', `"Children":{${children.join(',')}}`)))
+  expect(made).toHaveBeenCalledTimes(1)
+  expect(store.get('/a').node.value).toBe('x')
 })
 
 test('the TTL of an event may have run out below zero, as etcd writes it', () => {
