@@ -349,7 +349,7 @@ export class Cluster implements Group {
   }
 
   #beginAt(revision: number, last: BatchName | undefined): void {
-    this.#follower.beginAt(revision)
+    this.#follower.beginAt(revision, last)
     this.#batches.beginAt(revision, last)
   }
 
@@ -401,6 +401,7 @@ export class Cluster implements Group {
 
   /** The tree may not be that of the log any more, so nothing of it may be kept. */
   #break(error: unknown): void {
+    if (this.#isBroken) return
     this.#isBroken = true
     this.#parts.onBroken(error)
     this.#waits.wake()

@@ -109,6 +109,35 @@ export class EtcdLog {
   }
 
   /**
+   * Like {@link end}, if the log is the one that was opened, and has not lost what this node has of it.
+   *
+   * @param position the revision of the last batch that this node has
+   * @param last its name; undefined if the node has it from a snapshot
+   * @throws ClusterError if it is another log, or has been put back; EtcdError
+   */
+  async checkedEnd(position: number, last: BatchName | undefined): Promise<number> {
+    const { id, tail, cut } = this.#keys
+    const reads: RequestOp[] = [
+      { request_range: { key: id } },
+      { request_range: { key: tail, keys_only: true } },
+      { request_range: { key: cut } },
+    ]
+    if (last !== undefined) {
+      reads.push({ request_range: { key: this.#keys.batch(last), keys_only: true } })
+    }
+    const { responses } = await this.#etcd.txn({ compare: [], success: reads })
+    const [named, end, cutAt, batch] = responses.map((each) => each.response_range?.kvs[0])
+    if (named?.value.toString('latin1') !== this.#id) throw anotherLog()
+    // The batch may have been cut off.
+    const isThere =
+      position === 0 ||
+      batch?.mod_revision === position ||
+      Number(cutAt?.value.toString('latin1') ?? 0) >= position
+    if (!isThere) throw putBack(position)
+    return end?.mod_revision ?? 0
+  }
+
+  /**
    * One attempt to put a batch; may be repeated with the same name. To be called for one batch at a time.
    *
    * @param record empty to put a void
@@ -212,6 +241,24 @@ export class EtcdLog {
     if (whole.kind === 'record') return whole.record
     throw new ClusterError(`batch ${name.number} of node ${name.node} is not a record`)
   }
+}
+
+/** What there is to do where etcd has not got any more what a node has. */
+const WHAT_TO_DO =
+  'if this is as it should be, start all nodes again, without node-copy in dir, to serve what is in etcd now'
+
+/** The log is not the one that was opened. */
+export function anotherLog(): ClusterError {
+  return new ClusterError(
+    `the log in etcd is another one than this node follows, as if etcd had been emptied: ${WHAT_TO_DO}`,
+  )
+}
+
+/** The log has lost what this node has. @param revision of a batch that was in it */
+export function putBack(revision: number): ClusterError {
+  return new ClusterError(
+    `the log in etcd has lost what this node has (up to revision ${revision}), as if etcd had been put back to an earlier day: ${WHAT_TO_DO}`,
+  )
 }
 
 function put(key: Buffer, value: Uint8Array): RequestOp {

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
+import { ClusterError } from './cluster-error.ts'
 import type { Etcd, Stream } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { type KeyValue, PUT, type WatchResponse } from './etcd/types.ts'
-import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
-import type { Keys } from './keys.ts'
+import { type EtcdLog, type LoggedBatch, putBack } from './etcd-log.ts'
+import type { BatchName, Keys } from './keys.ts'
 import { readLog } from './log-reader.ts'
 
 /** Of etcd's WatchCreateRequest: leaves out deletions. */
@@ -26,7 +27,7 @@ export interface FollowerEvents {
   whenRun(): Promise<void>
   /** The log has been cut after the position: loads a snapshot, and calls {@link LogFollower.beginAt}. */
   onCut(): Promise<void>
-  /** The node cannot go on: it cannot read the log. */
+  /** The node cannot go on: it cannot read the log, or the log has lost what the node has. */
   onBroken(error: unknown): void
 }
 
@@ -42,6 +43,8 @@ export class LogFollower {
   readonly #events: FollowerEvents
   /** The revision of the last batch that was handed over. */
   #position = 0
+  /** Its name; undefined if a snapshot was the last. */
+  #last: BatchName | undefined
   /** All before this revision has been handed over. */
   #next = 1
   #stream: Stream | undefined
@@ -75,9 +78,10 @@ export class LogFollower {
     return this.#position
   }
 
-  /** The tree has all up to a revision. */
-  beginAt(position: number): void {
+  /** The tree has all up to a revision. @param last the batch there; undefined if the tree is that of a snapshot */
+  beginAt(position: number, last: BatchName | undefined): void {
     this.#position = position
+    this.#last = last
   }
 
   /** The revision of the last batch in the log, as far as this node has heard. */
@@ -107,10 +111,29 @@ export class LogFollower {
     return this.#load()
   }
 
-  /** The log's end at some time after the call. @throws EtcdError */
-  async askEnd(): Promise<number> {
+  /** The log's end at some time after the call. @throws EtcdError; ClusterError if the log has been put back */
+  askEnd(): Promise<number> {
+    return this.#ask(() => this.#log.end())
+  }
+
+  /** Like {@link askEnd}, and sure that this node follows the log that is there. */
+  #checkEnd(): Promise<number> {
+    return this.#ask(() => this.#log.checkedEnd(this.#position, this.#last))
+  }
+
+  async #ask(question: () => Promise<number>): Promise<number> {
     const asked = performance.now()
-    const end = await this.#log.end()
+    // What is heard while etcd is being asked may be later than its answer.
+    const heard = this.#end
+    let end: number
+    try {
+      end = await question()
+      // The tail is never deleted, so it only goes back where etcd has been put back.
+      if (end < heard) throw putBack(heard)
+    } catch (error) {
+      if (error instanceof ClusterError) this.#break(error)
+      throw error
+    }
     this.#end = Math.max(this.#end, end)
     this.#heardAt = Math.max(this.#heardAt, asked)
     if (end <= this.#position) this.#completeAt = Math.max(this.#completeAt, asked)
@@ -209,9 +232,25 @@ export class LogFollower {
     this.#stream = undefined
     if (this.#isClosed) return
     this.#logger.debug({ reason }, 'watching the log of etcd again')
-    setTimeout(() => {
-      if (this.#stream === undefined) this.#watch()
-    }, RETRY_MS)
+    setTimeout(() => void this.#watchAgain(reason), RETRY_MS)
+  }
+
+  /** etcd may have been put back while it did not answer, and what it takes since must not be handed over. */
+  async #watchAgain(reason: string): Promise<void> {
+    try {
+      await this.#checkEnd()
+    } catch {
+      if (this.#stream === undefined && !this.#isReloading) this.#rewatch(reason)
+      return
+    }
+    if (this.#stream === undefined && !this.#isReloading) this.#watch()
+  }
+
+  /** Nothing more is handed over. */
+  #break(error: unknown): void {
+    if (this.#isClosed) return
+    this.close()
+    this.#events.onBroken(error)
   }
 
   #take(answer: WatchResponse): void {
@@ -233,11 +272,13 @@ export class LogFollower {
     try {
       await this.#emptied()
       await this.#load()
-      this.#watch()
     } catch (error) {
       if (!this.#isClosed) this.#events.onBroken(error)
+      return
+    } finally {
+      this.#isReloading = false
     }
-    this.#isReloading = false
+    await this.#watchAgain('the log has been read')
   }
 
   /** Hands over what can be without waiting. */
@@ -289,7 +330,10 @@ export class LogFollower {
     const fresh = batches.filter(({ revision }) => revision > this.#position)
     if (fresh.length < batches.length) this.#noteFirsts(batches)
     if (fresh.length === 0) return
-    this.#position = fresh[fresh.length - 1].revision
+    const last = fresh[fresh.length - 1]
+    this.#position = last.revision
+    // Without its record, which may be long.
+    this.#last = { node: last.node, number: last.number }
     this.#next = this.#position + 1
     if (this.#position >= this.#end) this.#completeAt = performance.now()
     this.#events.onBatches(fresh)
@@ -306,7 +350,7 @@ export class LogFollower {
   #look(): void {
     this.#timer = setTimeout(async () => {
       try {
-        await this.askEnd()
+        await this.#checkEnd()
         this.#notice()
       } catch {
         // The next look may succeed; until then the node is stale.

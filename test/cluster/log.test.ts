@@ -51,7 +51,7 @@ class Followed {
         whenRun: () => Promise.resolve(),
         onCut: async () => {
           this.cuts++
-          this.follower.beginAt(this.snapshot)
+          this.follower.beginAt(this.snapshot, undefined)
         },
         onBroken: (error) => {
           this.broken = error
@@ -59,7 +59,7 @@ class Followed {
         },
       },
     )
-    this.follower.beginAt(position)
+    this.follower.beginAt(position, undefined)
   }
 
   async until(isDone: () => boolean): Promise<void> {
@@ -337,6 +337,27 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     expect(late.batches.map(({ number }) => number)).toEqual([6, 7, 8, 9, 10])
     await place.log.put(who, 11, bytes('11'), TIMEOUT_MS)
     await late.until(() => late.batches.length === 6)
+  })
+
+  test('ends before what was heard of it only where etcd has been put back', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    const followed = await follow(place)
+    // The first batch of a node is in the log, and does not put the tail.
+    expect(await followed.follower.askEnd()).toBeLessThan(followed.follower.position)
+    const { log, etcd, keys } = place
+    const named = { node: who.node, number: 0 }
+    await log.checkedEnd(followed.follower.position, named)
+    await log.put(who, 1, bytes('x'), TIMEOUT_MS)
+    await followed.until(() => followed.batches.length === 1)
+    await followed.follower.askEnd()
+    expect(followed.broken).toBeUndefined()
+    await etcd.txn({
+      compare: [],
+      success: [{ request_delete_range: { key: keys.tail } }],
+    })
+    await expect(followed.follower.askEnd()).rejects.toThrow('has lost what this node has')
+    expect(followed.broken).toBeInstanceOf(ClusterError)
   })
 
   test('needs a snapshot where it has been cut, and a known format', async () => {

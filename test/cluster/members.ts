@@ -19,15 +19,22 @@ export class Member {
   readonly url: string
   /** Tells its health and its metrics, without TLS. */
   readonly health: string
+  /** The directory with its data. */
+  readonly data: string
   readonly #path: string
   readonly #args: readonly string[]
   #child: Child | undefined
 
-  constructor(path: string, url: string, health: string, args: readonly string[]) {
+  constructor(
+    path: string,
+    { url, health, data }: Pick<Member, 'url' | 'health' | 'data'>,
+    args: readonly string[],
+  ) {
     this.#path = path
     this.url = url
     this.health = health
-    this.#args = args
+    this.data = data
+    this.#args = ['--data-dir', data, ...args]
   }
 
   /** Starts it, or starts it again with the data that it had. */
@@ -120,8 +127,9 @@ export function startMembers(
     const members = names.map((name, i) => {
       const url = `${scheme}://127.0.0.1:${ports[i]}`
       const health = `http://127.0.0.1:${ports[2 * count + i]}`
-      return new Member(path, url, health, [
-        ...['--name', name, '--data-dir', join(directory, name), '--log-level', 'error'],
+      const data = join(directory, name)
+      return new Member(path, { url, health, data }, [
+        ...['--name', name, '--log-level', 'error'],
         ...['--listen-client-urls', url, '--advertise-client-urls', url],
         ...['--listen-metrics-urls', health],
         ...['--listen-peer-urls', peer(i), '--initial-advertise-peer-urls', peer(i)],
