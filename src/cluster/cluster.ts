@@ -274,10 +274,10 @@ export class Cluster implements Group {
   /** Takes its place among the nodes. @param address where clients find this one */
   async join(address: string): Promise<void> {
     const info = (): NodeInfo => {
-      const { name, position, lag } = this
-      return { name, address, version, applied: position, lag }
+      return { name: this.name, address, version, applied: this.position, lag: this.lag }
     }
-    this.#memberships = new Memberships(this.#etcd, this.#keys, info, () => {
+    const { isSame } = this.#log
+    this.#memberships = new Memberships(this.#etcd, this.#keys, isSame, info, () => {
       this.#parts.server.logger.warn('the lease in etcd has run out: taking another name')
       void this.#join().catch(() => {})
     })

@@ -8,11 +8,13 @@ import {
   recordValue,
   VOID_VALUE,
 } from './batch-value.ts'
-import { ClusterError } from './cluster-error.ts'
+import { anotherLog, ClusterError, putBack } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import {
+  type Compare,
   EQUAL,
   exists,
+  hasValue,
   isAbsent,
   type KeyValue,
   MOD,
@@ -47,16 +49,23 @@ export class EtcdLog {
   readonly #etcd: Etcd
   readonly #keys: Keys
   #id = ''
+  #isSame: Compare
   #isFormer = false
 
   constructor(etcd: Etcd, keys: Keys) {
     this.#etcd = etcd
     this.#keys = keys
+    this.#isSame = hasValue(keys.id, Buffer.alloc(0))
   }
 
   /** The name of the log, which no other log has; empty until it is open. */
   get id(): string {
     return this.#id
+  }
+
+  /** Holds as long as the log in etcd is the one that was opened; never before that. */
+  get isSame(): Compare {
+    return this.#isSame
   }
 
   /** Whether it had the former format when it was opened. */
@@ -76,6 +85,7 @@ export class EtcdLog {
     })
     const [found, own] = responses.map((each) => each.response_range?.kvs[0]?.value)
     this.#id = own?.toString('latin1') ?? name
+    this.#isSame = hasValue(id, Buffer.from(this.#id, 'latin1'))
     this.#isFormer = found?.toString('latin1') === String(FORMER_VERSION)
     if (found === undefined || found.equals(version) || this.#isFormer) return
     throw new ClusterError(
@@ -160,6 +170,7 @@ export class EtcdLog {
       {
         // The one before must be there, too: a late attempt to put a batch that has been cut off fails.
         compare: [
+          this.#isSame,
           isAbsent(key),
           exists(this.#keys.batch({ node, number: number - 1 })),
           exists(this.#keys.node(node)),
@@ -214,7 +225,7 @@ export class EtcdLog {
       const part = value.subarray(i * MAX_VALUE_BYTES, (i + 1) * MAX_VALUE_BYTES)
       // Their keys need no condition, because putting the same part again changes nothing.
       await this.#etcd.txn(
-        { compare: [exists(node)], success: [put(this.#keys.part(name, i), part)] },
+        { compare: [this.#isSame, exists(node)], success: [put(this.#keys.part(name, i), part)] },
         PART_MS,
       )
     }
@@ -243,24 +254,6 @@ export class EtcdLog {
   }
 }
 
-/** What there is to do where etcd has not got any more what a node has. */
-const WHAT_TO_DO =
-  'if this is as it should be, start all nodes again, without node-copy in dir, to serve what is in etcd now'
-
-/** The log is not the one that was opened. */
-export function anotherLog(): ClusterError {
-  return new ClusterError(
-    `the log in etcd is another one than this node follows, as if etcd had been emptied: ${WHAT_TO_DO}`,
-  )
-}
-
-/** The log has lost what this node has. @param revision of a batch that was in it */
-export function putBack(revision: number): ClusterError {
-  return new ClusterError(
-    `the log in etcd has lost what this node has (up to revision ${revision}), as if etcd had been put back to an earlier day: ${WHAT_TO_DO}`,
-  )
-}
-
 function put(key: Buffer, value: Uint8Array): RequestOp {
   return { request_put: { key, value } }
 }
@@ -270,7 +263,7 @@ function outcomeOf({ succeeded, header, responses }: TxnResponse): PutOutcome {
   if (succeeded) {
     return { isThere: true, revision: header.revision, previous: found?.mod_revision }
   }
-  // Not there, so the node's name is not valid any more, and nothing can come under it.
+  // Not there, so the node's name is not valid any more, and nothing can come under it. The same in another log.
   if (found === undefined) return { isThere: false }
   return { isThere: true, revision: found.mod_revision, previous: undefined }
 }

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
-import { ClusterError } from './cluster-error.ts'
+import { ClusterError, putBack } from './cluster-error.ts'
 import type { Etcd, Stream } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { type KeyValue, PUT, type WatchResponse } from './etcd/types.ts'
-import { type EtcdLog, type LoggedBatch, putBack } from './etcd-log.ts'
+import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
 import type { BatchName, Keys } from './keys.ts'
 import { readLog } from './log-reader.ts'
 

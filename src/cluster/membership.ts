@@ -1,8 +1,9 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { VOID_VALUE } from './batch-value.ts'
+import { anotherLog } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import { EtcdError, NOT_FOUND } from './etcd/etcd-error.ts'
-import { exists, isAbsent } from './etcd/types.ts'
+import { type Compare, exists, isAbsent } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
 
 /** How long a node that says nothing counts as alive, in seconds. */
@@ -36,16 +37,27 @@ export interface Membership {
 export class Memberships {
   readonly #etcd: Etcd
   readonly #keys: Keys
+  readonly #isSameLog: Compare
   readonly #info: () => NodeInfo
   readonly #onLost: () => void
   #current: Membership | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
-  /** @param onLost called when the lease has run out; another name is being taken */
-  constructor(etcd: Etcd, keys: Keys, info: () => NodeInfo, onLost: () => void) {
+  /**
+   * @param isSameLog holds as long as the log is the one that this node follows
+   * @param onLost called when the lease has run out; another name is being taken
+   */
+  constructor(
+    etcd: Etcd,
+    keys: Keys,
+    isSameLog: Compare,
+    info: () => NodeInfo,
+    onLost: () => void,
+  ) {
     this.#etcd = etcd
     this.#keys = keys
+    this.#isSameLog = isSameLog
     this.#info = info
     this.#onLost = onLost
   }
@@ -55,7 +67,7 @@ export class Memberships {
     return this.#current
   }
 
-  /** Takes a name; tries until it succeeds. @throws EtcdError if it never will */
+  /** Takes a name; tries until it succeeds. @throws EtcdError if it never will; ClusterError if the log is another one */
   async join(): Promise<Membership> {
     for (;;) {
       const node = randomBytes(8).toString('hex')
@@ -99,7 +111,8 @@ export class Memberships {
    * Puts a name until it is known to be there: an attempt whose answer is lost would leave a node in the list
    * that says nothing, and for which others would wait.
    *
-   * @returns the revision at which it is there @throws EtcdError if it never will be
+   * @returns the revision at which it is there @throws EtcdError if it never will be; ClusterError if the log
+   * is another one
    */
   async #putName(node: string, lease: number): Promise<number> {
     const key = this.#keys.node(node)
@@ -109,12 +122,14 @@ export class Memberships {
       const first = { key: this.#keys.batch({ node, number: 0 }), value: VOID_VALUE }
       try {
         const { succeeded, header, responses } = await this.#etcd.txn({
-          compare: [isAbsent(key)],
+          compare: [this.#isSameLog, isAbsent(key)],
           success: [{ request_put: { key, value, lease } }, { request_put: first }],
           failure: [{ request_range: { key, keys_only: true } }],
         })
         const found = responses[0].response_range?.kvs[0]
-        return succeeded || found === undefined ? header.revision : found.create_revision
+        if (succeeded) return header.revision
+        if (found === undefined) throw anotherLog()
+        return found.create_revision
       } catch (error) {
         if (!(error instanceof EtcdError) || this.#closed) throw error
         // The lease has run out meanwhile.
@@ -131,7 +146,7 @@ export class Memberships {
     const value = Buffer.from(JSON.stringify(this.#info()))
     // A name that is not there any more must not come back.
     const success = [{ request_put: { key, value, lease } }]
-    await this.#etcd.txn({ compare: [exists(key)], success }).catch(() => {})
+    await this.#etcd.txn({ compare: [this.#isSameLog, exists(key)], success }).catch(() => {})
   }
 
   #schedule(ms: number): void {

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { Election } from '../../src/cluster/election.ts'
 import { Etcd } from '../../src/cluster/etcd/etcd.ts'
 import { DEADLINE_EXCEEDED, EtcdError } from '../../src/cluster/etcd/etcd-error.ts'
+import { isAbsent } from '../../src/cluster/etcd/types.ts'
 import { Keys } from '../../src/cluster/keys.ts'
 import { type Membership, Memberships } from '../../src/cluster/membership.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
@@ -46,6 +47,8 @@ describeWithPeer('etcd', 'what is asked of etcd, and whose answer is lost', () =
     const memberships = new Memberships(
       etcd,
       keys,
+      // No log has been opened.
+      isAbsent(keys.id),
       () => INFO,
       () => {},
     )

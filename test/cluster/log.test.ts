@@ -99,10 +99,11 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     return { etcd, keys, log }
   }
 
-  async function join({ etcd, keys }: Place): Promise<Membership> {
+  async function join({ etcd, keys, log }: Place): Promise<Membership> {
     const memberships = new Memberships(
       etcd,
       keys,
+      log.isSame,
       () => INFO,
       () => {},
     )

@@ -97,9 +97,13 @@ describeWithPeer('etcd', 'etcd that has lost what running nodes have', () => {
   test('has another log below the prefix', async () => {
     const client = group.client(node)
     await client.set('a', '1')
+    const replies: Promise<unknown>[] = []
     await removeAll()
-    await group.add()
+    const other = group.client(await group.add())
+    for (let i = 0; i < 10; i++) replies.push(client.incr('count').catch(() => 'refused'))
     await expectEnd('the log in etcd is another one')
+    expect(new Set(await Promise.all(replies))).toEqual(new Set(['refused']))
+    expect(await other.get('count')).toBeNull()
   })
 
   test('does not end nodes that join, write, and have the log cut', async () => {
