@@ -9,6 +9,9 @@ export const MIN_TAKEN_US = 200
 /** A name that is shorter, in bytes, has few directories, which are made in no time. */
 const MIN_LONG_NAME = 200
 
+/** They look for all patterns that the keys below a directory may match, before anything refuses them. */
+const MOVES: ReadonlySet<string> = new Set(['rename', 'renamenx'])
+
 /**
  * Puts a request off if the turn has spent enough on long ones, and this may be another: it looks through all users,
  * clients or statistics, or may make hundreds of directories. Hundreds of clients can send one at a time, of some
@@ -24,6 +27,6 @@ export function checkTurn(
 ): void {
   // A transaction has begun, and what a log has put in order stays so.
   if (client.executing || (group !== undefined && ordered)) return
-  if (broad === true) throw PUT_OFF
+  if (broad === true || MOVES.has(command.name)) throw PUT_OFF
   if (writes && madeKeys(command, args).some(({ length }) => length >= MIN_LONG_NAME)) throw PUT_OFF
 }
