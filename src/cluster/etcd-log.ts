@@ -168,9 +168,9 @@ export class EtcdLog {
     const key = this.#keys.batch(name)
     const answer = await this.#etcd.txn(
       {
-        // The one before must be there, too: a late attempt to put a batch that has been cut off fails.
+        // The one before must be there, too: a late attempt to put a batch that has been cut off fails. The name is only
+        // in the log that it was taken in, so no other log takes the batch.
         compare: [
-          this.#isSame,
           isAbsent(key),
           exists(this.#keys.batch({ node, number: number - 1 })),
           exists(this.#keys.node(node)),
@@ -225,7 +225,7 @@ export class EtcdLog {
       const part = value.subarray(i * MAX_VALUE_BYTES, (i + 1) * MAX_VALUE_BYTES)
       // Their keys need no condition, because putting the same part again changes nothing.
       await this.#etcd.txn(
-        { compare: [this.#isSame, exists(node)], success: [put(this.#keys.part(name, i), part)] },
+        { compare: [exists(node)], success: [put(this.#keys.part(name, i), part)] },
         PART_MS,
       )
     }
@@ -263,7 +263,7 @@ function outcomeOf({ succeeded, header, responses }: TxnResponse): PutOutcome {
   if (succeeded) {
     return { isThere: true, revision: header.revision, previous: found?.mod_revision }
   }
-  // Not there, so the node's name is not valid any more, and nothing can come under it. The same in another log.
+  // Not there, so the node's name is not valid any more, and nothing can come under it.
   if (found === undefined) return { isThere: false }
   return { isThere: true, revision: found.mod_revision, previous: undefined }
 }

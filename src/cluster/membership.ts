@@ -146,7 +146,7 @@ export class Memberships {
     const value = Buffer.from(JSON.stringify(this.#info()))
     // A name that is not there any more must not come back.
     const success = [{ request_put: { key, value, lease } }]
-    await this.#etcd.txn({ compare: [this.#isSameLog, exists(key)], success }).catch(() => {})
+    await this.#etcd.txn({ compare: [exists(key)], success }).catch(() => {})
   }
 
   #schedule(ms: number): void {
