@@ -1,3 +1,4 @@
+import { NextTurn } from './next-turn.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** One entry of the log may have keys compared with patterns for so long in one go, in milliseconds, about. */
@@ -38,7 +39,6 @@ export class PatternBacklog {
   readonly #parts: PatternBacklogParts
   #waiting: (() => void)[] = []
   #next = 0
-  #scheduled = false
   /** Whether the log has had some compared since the last turn. */
   #isDriven = false
   /** How many of those that waited had been compared when {@link #waiting} began. */
@@ -75,7 +75,7 @@ export class PatternBacklog {
       return
     }
     this.#waiting.push(compare)
-    this.#schedule()
+    this.#turn.schedule()
     if (this.#waiting.length - this.#next > MAX_WAITING) this.#force()
   }
 
@@ -114,22 +114,15 @@ export class PatternBacklog {
   }
 
   /** Compares what waits if no entry of the log follows: reads send messages, too. */
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(this.#turn)
-  }
-
-  readonly #turn = (): void => {
-    this.#scheduled = false
+  readonly #turn = new NextTurn(() => {
     if (!this.#isDriven) {
       this.#spent = 0
       const end = performance.now() + MAX_MS
       while (!this.isEmpty && performance.now() < end) this.#compareNext()
     }
     this.#isDriven = false
-    if (!this.isEmpty) this.#schedule()
-  }
+    if (!this.isEmpty) this.#turn.schedule()
+  })
 
   /** Compares the first, because too many wait. */
   #force(): void {

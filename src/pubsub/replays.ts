@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { Event } from '../store/event.ts'
 import type { Store } from '../store/store.ts'
 import { HubWatcher, WatcherHub } from '../store/watcher-hub.ts'
+import { NextTurn } from './next-turn.ts'
 
 /** A replay looks at this number of events for its next one, before it joins the others. */
 const LOOKS_AT_ONCE = 20_000
@@ -63,7 +64,6 @@ export class Replays {
   /** Those that wait until the former have seen its end. */
   #waiting = new Set<Replay>()
   #waitingHub = new WatcherHub()
-  #scheduled = false
 
   constructor(store: Store) {
     this.#store = store
@@ -84,7 +84,7 @@ export class Replays {
     const looks = history.looks - before + (event === undefined ? 0 : LOOKS_PER_SENT)
     if (looks > 0) {
       this.#looksLeft -= looks
-      this.#schedule()
+      this.#turn.schedule()
     }
     if (event !== undefined || history.stoppedAt === 0) return event
     replay.nextIndex = history.stoppedAt
@@ -95,7 +95,7 @@ export class Replays {
   join(replay: Replay): void {
     this.#waiting.add(replay)
     this.#waitingHub.attach(replay)
-    this.#schedule()
+    this.#turn.schedule()
   }
 
   /** Does nothing if the replay has not joined. */
@@ -110,14 +110,7 @@ export class Replays {
     for (const replay of [...this.#waiting, ...this.#shown]) this.leave(replay)
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(this.#turn)
-  }
-
-  readonly #turn = (): void => {
-    this.#scheduled = false
+  readonly #turn = new NextTurn(() => {
     this.#looksLeft = LOOKS_PER_TURN
     try {
       if (this.#shown.size === 0) this.#begin()
@@ -125,8 +118,8 @@ export class Replays {
     } catch (error) {
       for (const replay of this.#shown) this.#drop(replay, error)
     }
-    if (this.#shown.size + this.#waiting.size > 0) this.#schedule()
-  }
+    if (this.#shown.size + this.#waiting.size > 0) this.#turn.schedule()
+  })
 
   #begin(): void {
     const [replays, hub] = [this.#waiting, this.#waitingHub]

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { NextTurn } from '../pubsub/next-turn.ts'
 
 /** One turn begins this much long work, in milliseconds, about: the last of it may take longer. */
 const MAX_TURN_MS = 20
@@ -48,7 +49,6 @@ export class LongWork {
   #taken = 0
   /** Those that serve a request that has been put off, in the order in which they asked. */
   #waiting: (() => void)[] = []
-  #scheduled = false
   #unlimited = false
 
   /** Nothing is put off any more: a server that closes serves all requests that it has received. */
@@ -80,20 +80,20 @@ export class LongWork {
   note(time: number): void {
     if (time < MIN_LONG_MS) return
     this.#begun += time
-    this.#schedule()
+    this.#turn.schedule()
   }
 
   /** Counts an EXEC, however short, because many clients may send one in the same turn. @param time in milliseconds */
   noteExec(time: number): void {
     this.#begun += time
-    this.#schedule()
+    this.#turn.schedule()
   }
 
   /** Counts a request that took some time. @param time in milliseconds */
   took(time: number): void {
     this.#taken += time
     this.isOver = this.#taken >= MAX_TURN_MS && !this.#unlimited
-    this.#schedule()
+    this.#turn.schedule()
   }
 
   /** @throws PutOff if this turn must not begin more */
@@ -104,17 +104,10 @@ export class LongWork {
   /** @param serve called in a later turn; serves the request that has been put off */
   later(serve: () => void): void {
     this.#waiting.push(serve)
-    this.#schedule()
+    this.#turn.schedule()
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(this.#turn)
-  }
-
-  readonly #turn = (): void => {
-    this.#scheduled = false
+  readonly #turn = new NextTurn(() => {
     this.#begun = this.#taken = 0
     this.isOver = false
     const waiting = this.#waiting
@@ -127,6 +120,6 @@ export class LongWork {
     }
     // Those that have been put off just now come last.
     if (served < waiting.length) this.#waiting = [...waiting.slice(served), ...this.#waiting]
-    if (this.#begun > 0 || this.#taken > 0 || this.#waiting.length > 0) this.#schedule()
-  }
+    if (this.#begun > 0 || this.#taken > 0 || this.#waiting.length > 0) this.#turn.schedule()
+  })
 }
