@@ -1,4 +1,4 @@
-import { Pace } from '../persistence/pace.ts'
+import { eachInSlices } from '../persistence/pace.ts'
 import type { Value } from '../store/value.ts'
 import { ClusterError } from './cluster-error.ts'
 
@@ -11,15 +11,10 @@ import { ClusterError } from './cluster-error.ts'
  */
 export async function checkLoadable(pieces: Iterable<Value>, maxBytes: number): Promise<void> {
   let bytes = 0
-  const pace = new Pace()
-  let end = pace.nextEnd(true)
-  for (const piece of pieces) {
-    bytes += piece.length
+  await eachInSlices(pieces, ({ length }) => {
+    bytes += length
     if (bytes > maxBytes) {
       throw new ClusterError(`the tree is longer than the ${maxBytes} bytes that a node can load`)
     }
-    if (performance.now() < end) continue
-    await pace.serveClients(true)
-    end = pace.nextEnd(true)
-  }
+  })
 }

@@ -20,3 +20,18 @@ export class Pace {
     else await sleep(PAUSE_MS)
   }
 }
+
+/** Visits all items as fast as clients, who are served in between, let it. */
+export async function eachInSlices<Item>(
+  items: Iterable<Item>,
+  visit: (item: Item) => void,
+): Promise<void> {
+  const pace = new Pace()
+  let end = pace.nextEnd(true)
+  for (const item of items) {
+    visit(item)
+    if (performance.now() < end) continue
+    await pace.serveClients(true)
+    end = pace.nextEnd(true)
+  }
+}
