@@ -13,16 +13,15 @@
  * Can be deleted by JSON.parse of the whole document.
  */
 
-import {
-  BACKSLASH,
-  CLOSE_ARRAY,
-  CLOSE_OBJECT,
-  COLON,
-  COMMA,
-  OPEN_ARRAY,
-  OPEN_OBJECT,
-  QUOTE,
-} from './json-bytes.ts'
+// The bytes that JSON consists of, outside of its strings and numbers.
+const QUOTE = 34
+const COMMA = 44
+const COLON = 58
+const OPEN_ARRAY = 91
+const BACKSLASH = 92
+const CLOSE_ARRAY = 93
+const OPEN_OBJECT = 123
+const CLOSE_OBJECT = 125
 
 /** This many bytes of a string are searched one by one. */
 const NEAR_BYTES = 64
@@ -279,7 +278,7 @@ export function startsIn(
 }
 
 /** Where the string that begins at a quote ends: at its last quote, or with the document. */
-export function stringEnd(json: Uint8Array, start: number): number {
+function stringEnd(json: Uint8Array, start: number): number {
   let at = start + 1
   // Most strings are short, and for those this loop takes less time than a call of V8's own search.
   for (const near = Math.min(json.length, at + NEAR_BYTES); at < near; at++) {
