@@ -12,12 +12,11 @@ import { anotherLog, ClusterError, putBack } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import {
   type Compare,
-  EQUAL,
   exists,
   hasValue,
   isAbsent,
+  isPutAt,
   type KeyValue,
-  MOD,
   type RequestOp,
   type TxnResponse,
 } from './etcd/types.ts'
@@ -101,9 +100,8 @@ export class EtcdLog {
     const { tail, snapshot } = this.#keys
     const { kvs } = await this.#etcd.range({ key: tail })
     if (kvs.length === 0 || kvs[0].mod_revision !== kvs[0].create_revision) return
-    const isUntouched = { result: EQUAL, target: MOD, key: tail, mod_revision: kvs[0].mod_revision }
     await this.#etcd.txnAgain({
-      compare: [isUntouched, isAbsent(snapshot)],
+      compare: [isPutAt(tail, kvs[0].mod_revision), isAbsent(snapshot)],
       success: [put(tail, Buffer.alloc(0))],
     })
   }

@@ -368,7 +368,7 @@ export class Dispatcher {
     } catch (thrown) {
       error = thrown
     }
-    if (error === PUT_OFF && !this.#server.longWork.unlimited) {
+    if (error === PUT_OFF && !longWork.unlimited) {
       this.#putOff(client, entry, before, args)
       return
     }
