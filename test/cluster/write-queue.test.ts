@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { EtcdError } from '../../src/cluster/etcd/etcd-error.ts'
 import type { EtcdLog, PutOutcome } from '../../src/cluster/etcd-log.ts'
 import type { Membership } from '../../src/cluster/membership.ts'
@@ -236,6 +236,9 @@ describe('a batch that follows another', () => {
 test('one that is closed while it waits for further requests asks for no name', async () => {
   let now = 0
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  // It must wait until it is closed, however slow the machine is.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
   const { asked, add, queue } = start([], async () => {
     // The next batch may wait long for requests.
     now += 1000
@@ -248,7 +251,7 @@ test('one that is closed while it waits for further requests asks for no name', 
   await new Promise(setImmediate)
   queue.close()
   add('four')
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  await vi.advanceTimersByTimeAsync(1000)
   clock.mockRestore()
   // A node that has left has none, and never will.
   expect([asked.names, queue.length]).toEqual([1, 0])
