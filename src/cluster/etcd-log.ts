@@ -10,6 +10,7 @@ import {
 } from './batch-value.ts'
 import { anotherLog, ClusterError, putBack } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
+import { EtcdError } from './etcd/etcd-error.ts'
 import {
   type Compare,
   exists,
@@ -17,7 +18,9 @@ import {
   isAbsent,
   isPutAt,
   type KeyValue,
+  type RangeResponse,
   type RequestOp,
+  type TxnRequest,
   type TxnResponse,
 } from './etcd/types.ts'
 import { afterKey, type BatchName, type Keys } from './keys.ts'
@@ -164,25 +167,30 @@ export class EtcdLog {
     if (value.length > MAX_VALUE_BYTES) value = await this.#putParts(name, value)
     onParts()
     const key = this.#keys.batch(name)
-    const answer = await this.#etcd.txn(
-      {
-        // The one before must be there, too: a late attempt to put a batch that has been cut off fails. The name is only
-        // in the log that it was taken in, so no other log takes the batch.
-        compare: [
-          isAbsent(key),
-          exists(this.#keys.batch({ node, number: number - 1 })),
-          exists(this.#keys.node(node)),
-        ],
-        success: [
-          { request_range: { key: this.#keys.tail, keys_only: true } },
-          put(key, value),
-          put(this.#keys.tail, Buffer.alloc(0)),
-        ],
-        failure: [{ request_range: { key, keys_only: true } }],
-      },
-      timeout,
-    )
-    return outcomeOf(answer)
+    const request: TxnRequest = {
+      // The one before must be there, too: a late attempt to put a batch that has been cut off fails. The name is only
+      // in the log that it was taken in, so no other log takes the batch.
+      compare: [
+        isAbsent(key),
+        exists(this.#keys.batch({ node, number: number - 1 })),
+        exists(this.#keys.node(node)),
+      ],
+      success: [
+        { request_range: { key: this.#keys.tail, keys_only: true } },
+        put(key, value),
+        put(this.#keys.tail, Buffer.alloc(0)),
+      ],
+      failure: [{ request_range: { key, keys_only: true } }],
+    }
+    try {
+      return outcomeOf(await this.#etcd.txn(request, timeout))
+    } catch (error) {
+      if (!(error instanceof EtcdError && error.isNoSpace)) throw error
+      // The batch that reaches the quota is made, and answered so all the same.
+      const { kvs } = await this.#readAfter(error, key, timeout)
+      if (kvs.length === 0) throw error
+      return { isThere: true, revision: kvs[0].mod_revision, previous: undefined }
+    }
   }
 
   /**
@@ -213,6 +221,16 @@ export class EtcdLog {
     if (content.kind === 'parts') return 'parts'
     const record = content.kind === 'record' ? content.record : undefined
     return { ...name, revision: mod_revision, record }
+  }
+
+  /** Reads a batch that was refused. @throws EtcdError that leaves open whether the batch is there */
+  async #readAfter({ code }: EtcdError, key: Buffer, timeout: number): Promise<RangeResponse> {
+    try {
+      return await this.#etcd.rangeOnce({ key, keys_only: true }, timeout)
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error
+      throw new EtcdError(error.message, code, false)
+    }
   }
 
   /** @returns the value that stands for the parts */

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { ClusterError } from '../../src/cluster/cluster-error.ts'
 import { Etcd } from '../../src/cluster/etcd/etcd.ts'
+import { EtcdError, RESOURCE_EXHAUSTED, UNAVAILABLE } from '../../src/cluster/etcd/etcd-error.ts'
 import { EtcdLog, type LoggedBatch } from '../../src/cluster/etcd-log.ts'
 import { Keys } from '../../src/cluster/keys.ts'
 import { LogFollower } from '../../src/cluster/log-follower.ts'
@@ -90,8 +91,11 @@ describeWithPeer('etcd', 'the log in etcd', () => {
   })
   afterAll(() => members.stop())
 
-  async function newPlace(prefix = `/test${count++}/`): Promise<Place> {
-    const etcd = new Etcd({ endpoints: members.urls })
+  async function newPlace(
+    prefix = `/test${count++}/`,
+    endpoints: readonly string[] = members.urls,
+  ): Promise<Place> {
+    const etcd = new Etcd({ endpoints })
     ends.push(() => etcd.close())
     const keys = new Keys(prefix)
     const log = new EtcdLog(etcd, keys)
@@ -229,6 +233,64 @@ describeWithPeer('etcd', 'the log in etcd', () => {
       })
     }
     expect(await place.log.put(who, 4, bytes('x'), TIMEOUT_MS)).toMatchObject({ isThere: true })
+  })
+
+  /** etcd's answer where its quota is reached. */
+  const noSpace = (): EtcdError =>
+    new EtcdError('etcdserver: mvcc: database space exceeded', RESOURCE_EXHAUSTED, true)
+
+  test('has a batch that reached the quota of etcd, although etcd said that it had no space', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    const { etcd } = place
+    const txn = etcd.txn.bind(etcd)
+    etcd.txn = async (request, timeout) => {
+      await txn(request, timeout)
+      throw noSpace()
+    }
+    const outcome = await place.log.put(who, 1, bytes('x'), TIMEOUT_MS)
+    etcd.txn = () => Promise.reject(noSpace())
+    await expect(place.log.put(who, 2, bytes('y'), TIMEOUT_MS)).rejects.toMatchObject({
+      refused: true,
+    })
+    const { batches } = await follow(place)
+    expect(batches.map(text)).toEqual([`${who.node} 1 x`])
+    expect(outcome).toEqual({ isThere: true, revision: batches[0].revision, previous: undefined })
+  })
+
+  test('leaves open whether a batch is there that etcd had no space for, and will not tell', async () => {
+    const place = await newPlace()
+    const who = await join(place)
+    const { etcd } = place
+    etcd.txn = () => Promise.reject(noSpace())
+    for (const refused of [false, true]) {
+      etcd.rangeOnce = () => Promise.reject(new EtcdError('no leader', UNAVAILABLE, refused))
+      await expect(place.log.put(who, 1, bytes('x'), TIMEOUT_MS)).rejects.toMatchObject({
+        refused: false,
+      })
+    }
+  })
+
+  test('has all batches that are told to be there when etcd reaches its quota, and no others', async () => {
+    const small = await startMembers(1, ['--quota-backend-bytes', '3000000'])
+    ends.push(() => small.stop())
+    const place = await newPlace('/quota/', small.urls)
+    const who = await join(place)
+    const told: number[] = []
+    for (let number = 1, isFull = false; !isFull; ) {
+      const record = [Buffer.alloc(300_000, number)]
+      try {
+        const { isThere } = await place.log.put(who, number, record, TIMEOUT_MS)
+        if (isThere) told.push(number++)
+      } catch (error) {
+        isFull = error instanceof EtcdError && error.isNoSpace
+        if (!isFull) throw error
+      }
+    }
+    const { kvs } = await place.etcd.range({ ...place.keys.batchesOf(who.node), keys_only: true })
+    const there = kvs.map(({ key }) => place.keys.batchOf(key)?.number)
+    expect(told.length).toBeGreaterThan(3)
+    expect(there).toEqual([0, ...told])
   })
 
   test('takes a batch that is longer than a request, in parts', async () => {

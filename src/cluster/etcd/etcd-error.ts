@@ -6,13 +6,13 @@ const INVALID_ARGUMENT = 3
 /** Of a lease: it has run out. */
 export const NOT_FOUND = 5
 const PERMISSION_DENIED = 7
-const RESOURCE_EXHAUSTED = 8
+export const RESOURCE_EXHAUSTED = 8
 const FAILED_PRECONDITION = 9
 const OUT_OF_RANGE = 11
 export const UNAVAILABLE = 14
 export const UNAUTHENTICATED = 16
 
-/** With these codes etcd refuses a request before it does anything. */
+/** With these codes etcd refuses a request before it does anything; {@link EtcdError.isNoSpace} is an exception. */
 const REFUSALS = [
   INVALID_ARGUMENT,
   PERMISSION_DENIED,
@@ -42,6 +42,7 @@ export class EtcdError extends Error {
     return this.code === UNAVAILABLE || this.code === DEADLINE_EXCEEDED
   }
 
+  /** etcd has reached its quota. The request with which it does may be made all the same. */
   get isNoSpace(): boolean {
     return this.code === RESOURCE_EXHAUSTED && this.message.includes('space exceeded')
   }
