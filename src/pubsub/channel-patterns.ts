@@ -1,5 +1,5 @@
 import { type IndexedPattern, PatternGroup } from './pattern-group.ts'
-import { PatternWork } from './pattern-work.ts'
+import { ManyKeysWork, type PatternWork } from './pattern-work.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /**
@@ -47,6 +47,6 @@ export class ChannelPatterns {
 
   /** With how many patterns a message to a channel is compared, at most, or to one that goes on with `/` and names. */
   workAt(channel: string): PatternWork {
-    return new PatternWork([this.#group], channel)
+    return new ManyKeysWork([this.#group], channel)
   }
 }

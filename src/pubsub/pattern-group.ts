@@ -37,6 +37,8 @@ const QUESTION = 63
 const OPEN = 91
 const BACKSLASH = 92
 
+const NONE: readonly never[] = []
+
 /** Begins what a pattern does not name literally. */
 export const SPECIAL = /[*?[\\]/
 
@@ -123,11 +125,30 @@ export class PatternGroup<Kept extends IndexedPattern = TreePattern> {
     if (bucket.patterns.size === 0) this.#buckets?.delete(pattern.run)
   }
 
+  /** Whether the runs of a key are looked for. */
+  get isSearched(): boolean {
+    return this.always < this.size
+  }
+
   /** Collects the patterns that match a key, in no order. @returns how many it has been compared with */
   collect(key: string, into: Kept[]): number {
     let tried = collectFrom(this.#always, key, into)
+    for (const { patterns } of this.#found(key)) tried += collectFrom(patterns, key, into)
+    return tried
+  }
+
+  /** With how many patterns {@link collect} compares a key. */
+  comparisonsAt(key: string): number {
+    let compared = this.always
+    for (const { patterns } of this.#found(key)) compared += patterns.size
+    return compared
+  }
+
+  /** Those buckets whose runs a key has. */
+  #found(key: string): readonly Bucket<Kept>[] {
     const buckets = this.#buckets
-    if (buckets === undefined || buckets.size === 0) return tried
+    if (buckets === undefined || buckets.size === 0) return NONE
+    const found: Bucket<Kept>[] = []
     const start = this.#start
     const search = ++this.#search
     let bytes = 0
@@ -137,10 +158,10 @@ export class PatternGroup<Kept extends IndexedPattern = TreePattern> {
         const bucket = buckets.find(bytes, length)
         if (bucket === undefined || bucket.search === search) continue
         bucket.search = search
-        tried += collectFrom(bucket.patterns, key, into)
+        found.push(bucket)
       }
     }
-    return tried
+    return found
   }
 
   /** Keeps a pattern under the run that the fewest have. */

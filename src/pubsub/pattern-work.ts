@@ -9,6 +9,28 @@ const SHORT_KEY_BYTES = 64
 /** Comparing so many bytes more takes as long as another try, at least. */
 const BYTES_PER_COMPARED_TRY = 8
 
+/** What the events of moved nodes cost in comparisons with patterns of one kind. */
+export interface PatternWork extends EventWork {
+  /** How many patterns there are: no key is compared with more. */
+  readonly most: number
+  /** How many groups of patterns, and runs, have been looked at to find that out. */
+  readonly looks: number
+  /** What an event costs at the path of the node that has been entered last, in comparisons. */
+  readonly here: number
+}
+
+/**
+ * What an event costs, in comparisons of a short key with a pattern.
+ *
+ * @param compared with how many patterns its key is compared
+ * @param searches in how many groups the key's runs are looked for
+ * @param length of the key
+ */
+export function costOf(compared: number, searches: number, length: number): number {
+  const tries = 1 + Math.max(0, length - SHORT_KEY_BYTES) / BYTES_PER_COMPARED_TRY
+  return compared * tries + (searches * length) / BYTES_PER_TRY
+}
+
 /** A directory on the way down from the node that is moved, or this node. */
 interface Level {
   /** How long its path is. */
@@ -20,13 +42,12 @@ interface Level {
 }
 
 /**
- * With how many patterns the key of each moved node will be compared, at most; with a long key, each counts as several. Known before the move, without making the
- * keys: what is found in a key is what has been found in the path of its directory, and in its name.
+ * With how many patterns the key of each of many moved nodes will be compared, at most; with a long key, each counts as
+ * several. Known before the move, without making the keys: what is found in a key is what has been found in the path of
+ * its directory, and in its name. All groups are looked through first: {@link FewKeysWork} is for a few nodes.
  */
-export class PatternWork implements EventWork {
-  /** How many patterns there are: no key is compared with more. */
+export class ManyKeysWork implements PatternWork {
   readonly most: number
-  /** How many groups of patterns, and runs, have been looked at to find that out. */
   readonly looks: number
   /** How many patterns every key is compared with. */
   readonly #always: number
@@ -62,7 +83,6 @@ export class PatternWork implements EventWork {
     this.#read(this.#levels[0], path)
   }
 
-  /** What an event costs at the path of the node that has been entered last, in comparisons. */
   get here(): number {
     return this.#costAt(this.#levels[this.#levels.length - 1])
   }
@@ -72,7 +92,7 @@ export class PatternWork implements EventWork {
   }
 
   mostBelow(bytes: number): number {
-    return this.#costOf(this.most, this.#levels[0].length + bytes)
+    return costOf(this.most, this.#searches, this.#levels[0].length + bytes)
   }
 
   enter(name: string): number {
@@ -88,12 +108,7 @@ export class PatternWork implements EventWork {
   }
 
   #costAt({ length, found }: Level): number {
-    return this.#costOf(Math.min(this.most, this.#always + found), length)
-  }
-
-  #costOf(compared: number, length: number): number {
-    const tries = 1 + Math.max(0, length - SHORT_KEY_BYTES) / BYTES_PER_COMPARED_TRY
-    return compared * tries + (this.#searches * length) / BYTES_PER_TRY
+    return costOf(Math.min(this.most, this.#always + found), this.#searches, length)
   }
 
   /** A run that is found twice counts twice, and one that begins above a pattern's directory counts, too. */

@@ -66,9 +66,13 @@ export class Subscriptions implements Burst {
     return this.#patterns.size + this.#treePatterns.size
   }
 
-  /** With how many patterns an event at a path, or at one below it, is compared at most; undefined if there are none. */
-  patternWorkAround(path: string): PatternWork | undefined {
-    return this.#treePatterns.size === 0 ? undefined : this.#treePatterns.workAround(path)
+  /**
+   * With how many patterns an event at a path, or at one below it, is compared at most; undefined if there are none.
+   *
+   * @param nodes how many have an event; absent for any number
+   */
+  patternWorkAround(path: string, nodes?: number): PatternWork | undefined {
+    return this.#treePatterns.size === 0 ? undefined : this.#treePatterns.workAround(path, nodes)
   }
 
   /** With how many patterns a message to a channel of Redis is compared at most; undefined if there are none. */

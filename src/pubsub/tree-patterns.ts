@@ -1,12 +1,15 @@
 import { ownCopy } from '../store/path.ts'
 import { PathTree, type Place } from '../store/path-tree.ts'
 import { CommonPatterns } from './common-patterns.ts'
+import { FewKeysWork } from './few-keys-work.ts'
 import { PatternGroup, SPECIAL, type TreePattern } from './pattern-group.ts'
-import { PatternWork } from './pattern-work.ts'
+import { ManyKeysWork, type PatternWork } from './pattern-work.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** Only so much of a pattern decides where it is kept, in bytes. */
 export const MAX_LITERAL_BYTES = 1024
+/** Finding out what a key is compared with takes as long as looking at so many patterns of other keys. */
+const PATTERNS_PER_KEY = 16
 
 /**
  * The patterns that match the keys of events. Each is kept at the directory that it names literally: `/jobs/eu-*` at
@@ -77,14 +80,31 @@ export class TreePatterns {
     return matching
   }
 
-  /** With how many patterns an event at a path, or at one below it, is compared at most. */
-  workAround(path: string): PatternWork {
+  /** With how many patterns an event at a key is compared, and in how many groups the runs of the key are looked for. */
+  comparisonsAt(key: string): [compared: number, searches: number] {
+    let compared = 0
+    let searches = 0
+    for (const { path, item } of this.#places.way(key)) {
+      if (item === undefined || path.length > key.length) continue
+      compared += item.comparisonsAt(key)
+      if (item.isSearched) searches++
+    }
+    return [compared, searches]
+  }
+
+  /**
+   * With how many patterns an event at a path, or at one below it, is compared at most.
+   *
+   * @param nodes how many have an event; absent for any number
+   */
+  workAround(path: string, nodes = Number.POSITIVE_INFINITY): PatternWork {
+    if (nodes * PATTERNS_PER_KEY <= this.size) return new FewKeysWork(this, path)
     const groups: PatternGroup[] = []
     const way = this.#places.way(path)
     for (const { item } of way) if (item !== undefined) groups.push(item)
     const last = way[way.length - 1]
     if (last.path.length >= path.length) addBelow(last, groups)
-    return new PatternWork(groups, path)
+    return new ManyKeysWork(groups, path)
   }
 }
 

@@ -45,17 +45,22 @@ export class MoveWork {
   tries = 0
   readonly #mostTries: number
   readonly #events: EventWork | undefined
-  readonly #atOld: EventWork | undefined
+  readonly #findAtOld: () => EventWork | undefined
+  #atOld: EventWork | undefined
 
   /**
    * @param mostTries a rename that costs more is refused
    * @param events at the new path; absent if nobody listens
-   * @param atOld the events at the old path
+   * @param findAtOld finds the same of events at the old path; called once a node has expired
    */
-  constructor(mostTries = Number.POSITIVE_INFINITY, events?: EventWork, atOld?: EventWork) {
+  constructor(
+    mostTries = Number.POSITIVE_INFINITY,
+    events?: EventWork,
+    findAtOld: () => EventWork | undefined = () => undefined,
+  ) {
     this.#mostTries = mostTries
     this.#events = events
-    this.#atOld = atOld
+    this.#findAtOld = findAtOld
   }
 
   /** Goes down to a child. @param expires whether its event is an expiry @throws TooManyNodesError */
@@ -64,7 +69,10 @@ export class MoveWork {
     const events = this.#events
     if (events === undefined) return
     this.tries += events.enter(name)
-    if (expires) this.tries += this.#atOld?.mostBelow(events.bytesBelow) ?? 0
+    if (expires) {
+      this.#atOld ??= this.#findAtOld()
+      this.tries += this.#atOld?.mostBelow(events.bytesBelow) ?? 0
+    }
     if (this.tries > this.#mostTries) throw new TooManyNodesError('too many nodes')
   }
 

@@ -98,6 +98,26 @@ testAlone(
 
 testAlone(
   'who listens at one node must not decide what all nodes do',
+  'patterns of other nodes below a directory cost a move of few nodes nothing',
+  async () => {
+    const server = await start()
+    const { client, store } = { client: await join(server), store: server.store }
+    const listener = await join(server)
+    const elsewhere = Array.from({ length: 20_000 }, (_, i) => `/${i % 2 ? 'a' : 'b'}/${i}/*`)
+    await listener.call('PSUBSCRIBE', ...elsewhere)
+    store.set('/a/file', '')
+    const note = vi.spyOn(LongWork.prototype, 'note')
+    onTestFinished(() => note.mockRestore())
+    await client.call('MULTI')
+    for (let i = 0; i < 500; i++) await client.call('RENAME', i % 2 ? 'b' : 'a', i % 2 ? 'a' : 'b')
+    expect(await client.call('EXEC')).toEqual(Array(500).fill('OK'))
+    const tries = note.mock.calls.reduce((sum, [time]) => sum + time, 0) / TIME_OF.triedPattern
+    expect(tries).toBeLessThan(500 * 100)
+  },
+)
+
+testAlone(
+  'who listens at one node must not decide what all nodes do',
   'patterns that cannot match a key do not hinder a move',
   async () => {
     const { client } = await startListening('', namedPatterns(''))

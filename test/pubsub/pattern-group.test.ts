@@ -72,19 +72,29 @@ test('how many patterns the keys below a path are compared with is known from th
     add(patterns, `/${Array.from({ length: random.between(1, 6) }, some).join('')}`)
   }
   let fewer = 0
-  const look = (path: string, work: PatternWork, levels: number): void => {
+  const look = (path: string, work: PatternWork, few: PatternWork, levels: number): void => {
     for (const name of names) {
       const key = path === '/' ? `/${name}` : `${path}/${name}`
       const most = work.enter(name)
       expect(work.here).toBe(most)
-      expect(mostTried(patterns, [key])).toBeLessThanOrEqual(most)
+      const tried = mostTried(patterns, [key])
+      expect(tried).toBeLessThanOrEqual(most)
+      const exact = few.enter(name)
+      expect(few.here).toBe(exact)
+      // And what it takes to look for the key.
+      expect(exact - tried).toBeGreaterThanOrEqual(0)
+      expect(exact - tried).toBeLessThan(key.length)
+      expect(few.bytesBelow).toBeLessThanOrEqual(work.bytesBelow)
       expect(most).toBeLessThanOrEqual(patterns.size + key.length)
       if (most < patterns.size / 2) fewer++
-      if (levels > 1) look(key, work, levels - 1)
+      if (levels > 1) look(key, work, few, levels - 1)
       work.leave()
+      few.leave()
     }
   }
-  for (const path of ['/', '/a', '/b', '/a/b', '/a/b/a']) look(path, patterns.workAround(path), 3)
+  for (const path of ['/', '/a', '/b', '/a/b', '/a/b/a']) {
+    look(path, patterns.workAround(path), patterns.workAround(path, 1), 3)
+  }
   expect(fewer).toBeGreaterThan(50)
 })
 
@@ -99,11 +109,20 @@ test('a move of many nodes is not held to cost more than it does', () => {
   expect(sum).toBeLessThan(1000 * 60)
 })
 
+test('a move of few nodes looks at no patterns but those that their keys are compared with', () => {
+  const patterns = new TreePatterns()
+  for (let i = 0; i < 5000; i++) add(patterns, `/dir/${i}/*`)
+  const work = patterns.workAround('/dir', 2)
+  expect(work.looks + work.here).toBeLessThan(5)
+  expect(work.enter('7') + work.enter('file')).toBeLessThan(10)
+  expect(patterns.workAround('/dir').looks).toBe(5000)
+})
+
 test('a comparison with a long key counts as many, at the path it moves to and at the one it expires at', () => {
   const patterns = new TreePatterns()
   add(patterns, '/*[ab]')
   const old = patterns.workAround(`/${'c'.repeat(8000)}`)
-  const work = new MoveWork(Number.POSITIVE_INFINITY, patterns.workAround('/d'), old)
+  const work = new MoveWork(Number.POSITIVE_INFINITY, patterns.workAround('/d'), () => old)
   work.enter('short', false)
   expect(work.tries).toBe(1)
   work.enter('e'.repeat(8000), false)

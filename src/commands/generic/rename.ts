@@ -33,7 +33,7 @@ function moveNode(client: Client, from: string, to: string): void {
   expireBelow(client, pathOfKey(from))
   const node = store.lookup(pathOfKey(from))
   if (node?.dir === true) longWork.begin(node.nodes * TIME_OF.movedNode, client.executing)
-  const listening = node?.dir === true ? new Listening(client, from, to) : undefined
+  const listening = node?.dir === true ? new Listening(client, from, to, node.nodes) : undefined
   const { index } = store
   const replaces = client.server.keyspace.lookup(to) !== undefined
   const work = listening?.work ?? new MoveWork()
@@ -65,23 +65,28 @@ class Listening {
   /** How many there are. */
   readonly patterns: number = 0
   /** What it takes to find that out, and to compare them with the directory itself. */
-  readonly tries: number = 0
+  tries = 0
   readonly work: MoveWork | undefined
 
-  constructor({ server }: Client, from: string, to: string) {
+  /** @param nodes how many are moved */
+  constructor({ server }: Client, from: string, to: string, nodes: number) {
     if (server.longWork.unlimited) return
     const [oldPath, path] = [from, to].map((key) => cleanPath(pathOfKey(key)))
     const { pubsub, keyspace } = server
     const notified = keyspace.notifier?.newKeyWork(path)
-    const old = pubsub.patternWorkAround(oldPath)
     const events = new JoinedWork(
-      [pubsub.patternWorkAround(path), notified?.atKey],
+      [pubsub.patternWorkAround(path, nodes), notified?.atKey],
       notified?.atEvent,
     )
-    if (old === undefined && events.isNone) return
-    this.patterns = Math.max(old?.most ?? 0, events.most)
-    this.tries = (old === undefined ? 0 : old.looks + old.here) + events.here
-    this.work = new MoveWork(MAX_TRIED_PATTERNS, events, old)
+    const removal = new JoinedWork([pubsub.patternWorkAround(oldPath, 1)])
+    if (removal.isNone && events.isNone) return
+    this.patterns = Math.max(removal.most, events.most)
+    this.tries = removal.here + events.here
+    this.work = new MoveWork(MAX_TRIED_PATTERNS, events, () => {
+      const expiries = new JoinedWork([pubsub.patternWorkAround(oldPath)])
+      this.tries += expiries.here
+      return expiries
+    })
   }
 }
 
