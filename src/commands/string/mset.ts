@@ -15,6 +15,9 @@ import { textOfValue } from '../../store/value.ts'
 
 const SLASH = 47
 
+/** Where so many keys are set in one go, their former events are remembered later. */
+const MANY_KEYS = 10_000
+
 const PAIRS: readonly Argument[] = [
   {
     name: 'key-value',
@@ -109,6 +112,16 @@ function depthOf(key: string): number {
 }
 
 function setAll(client: Client, args: RequestArguments): void {
+  const { history } = client.server.store
+  history.remembersLater = args.length > 2 * MANY_KEYS
+  try {
+    setEach(client, args)
+  } finally {
+    history.remembersLater = false
+  }
+}
+
+function setEach(client: Client, args: RequestArguments): void {
   for (let i = 1; i < args.length; i += 2) {
     const key = textOfValue(args[i])
     client.server.keyspace.set(key, args[i + 1])

@@ -63,6 +63,7 @@ export class EventHistory {
   #dropped = new DroppedEvents()
   /** Dropped after those. */
   #leaving = new LeavingEvents()
+  #remembersLater = false
   /** Finds events for those who resume, if many do. */
   #lookup: EventLookup | undefined
   /** How many events were gone through since the lookup was last of use. */
@@ -239,6 +240,11 @@ export class EventHistory {
     return !this.#leaving.isEmpty
   }
 
+  /** Whether writes leave all of it to others meanwhile: set by a request that makes very many, because all others wait for it. */
+  set remembersLater(isLater: boolean) {
+    this.#remembersLater = isLater
+  }
+
   /** Makes an empty history remember the events that another one had dropped. */
   adoptDropped(dropped: DroppedEvents): void {
     this.#dropped = dropped
@@ -329,8 +335,9 @@ export class EventHistory {
 
   /** @param coming how many events are about to be added: their bytes count already */
   #trim(coming: number): void {
-    if (!this.#leaving.isEmpty) this.remember(REMEMBERED_PER_WRITE)
-    let atOnce = this.#leaving.isEmpty ? REMEMBERED_AT_ONCE : 0
+    const isLater = this.#remembersLater
+    if (!isLater && !this.#leaving.isEmpty) this.remember(REMEMBERED_PER_WRITE)
+    let atOnce = !isLater && this.#leaving.isEmpty ? REMEMBERED_AT_ONCE : 0
     while (
       this.#size > 0 &&
       (this.#size + coming > this.#limits.events ||
