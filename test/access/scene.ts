@@ -6,7 +6,8 @@ import type { Store } from '../../src/store/store.ts'
 import { nodesBelow, pathOf } from '../../src/store/tree/node.ts'
 import { LARGE_VALUE_BYTES, textOfValue } from '../../src/store/value.ts'
 import type { SeededRandom } from '../persistence/seeded-random.ts'
-import { Push, parseReply, type RawClient, type Reply } from '../server/raw-client.ts'
+import { Push, type RawClient, type Reply } from '../server/raw-client.ts'
+import { ReplyReader } from '../server/reply-reader.ts'
 import { PathModel } from './path-model.ts'
 import type { Stage } from './play.ts'
 import {
@@ -373,11 +374,11 @@ export const asRule = (rule: string): string => (rule === '~*' ? '%RW~*' : rule)
 /** The keys of messages to channels of keyspace notifications. */
 function notifiedKeys(bytes: string): string[] {
   const paths: string[] = []
-  for (let at = 0; ; ) {
-    const parsed = parseReply(bytes, at)
-    if (parsed === undefined) return paths
-    at = parsed.end
-    const { reply } = parsed
+  const reader = new ReplyReader()
+  reader.add(bytes)
+  for (;;) {
+    const reply = reader.next()
+    if (reply === undefined) return paths
     const items = reply instanceof Push ? reply.items : Array.isArray(reply) ? reply : []
     if (items[0] !== 'message' && items[0] !== 'pmessage') continue
     const [channel, message] = items.slice(-2).map(String)

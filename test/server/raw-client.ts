@@ -2,79 +2,13 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { type RunningServer, type StartOptions, startServer } from '../../src/server/start.ts'
+import { type Reply, ReplyReader } from './reply-reader.ts'
 
-/** An error reply: its text without the leading `-`. */
-export class ErrorReply {
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-}
-
-/** A RESP3 push frame. */
-export class Push {
-  readonly items: readonly Reply[]
-
-  constructor(items: readonly Reply[]) {
-    this.items = items
-  }
-}
-
-/** Simple strings and bulk strings are strings; a RESP3 map is the flat array that RESP2 sends. */
-export type Reply = string | number | boolean | null | ErrorReply | Push | readonly Reply[]
+export { ErrorReply, Push, type Reply } from './reply-reader.ts'
 
 /** A request as clients send it. */
 export function frame(...args: (string | number)[]): string {
   return `*${args.length}\r\n${args.map((arg) => `$${String(arg).length}\r\n${arg}\r\n`).join('')}`
-}
-
-/** Reads one reply at an offset; undefined if it is not complete. */
-export function parseReply(input: string, at: number): { reply: Reply; end: number } | undefined {
-  const lineEnd = input.indexOf('\r\n', at)
-  if (lineEnd < 0) return undefined
-  const type = input[at]
-  const line = input.slice(at + 1, lineEnd)
-  const end = lineEnd + 2
-  switch (type) {
-    case '+':
-      return { reply: line, end }
-    case '-':
-      return { reply: new ErrorReply(line), end }
-    case ':':
-      return { reply: Number(line), end }
-    case '#':
-      return { reply: line === 't', end }
-    case '_':
-      return { reply: null, end }
-    case '$':
-    case '=': {
-      const length = Number(line)
-      if (length < 0) return { reply: null, end }
-      if (input.length < end + length + 2) return undefined
-      return { reply: input.slice(end, end + length), end: end + length + 2 }
-    }
-    case '*':
-    case '%':
-    case '~':
-    case '>':
-      return parseItems(input, end, type, Number(line))
-    default:
-      throw new Error(`not RESP: ${JSON.stringify(input.slice(at, at + 80))}`)
-  }
-}
-
-function parseItems(input: string, start: number, type: string, count: number) {
-  if (count < 0) return { reply: null, end: start }
-  const items: Reply[] = []
-  let at = start
-  for (let left = type === '%' ? 2 * count : count; left > 0; left--) {
-    const item = parseReply(input, at)
-    if (item === undefined) return undefined
-    items.push(item.reply)
-    at = item.end
-  }
-  return { reply: type === '>' ? new Push(items) : items, end: at }
 }
 
 /** `bytesUntil` waits for no longer end, in bytes. */
@@ -86,8 +20,7 @@ export class RawClient {
   /** Resolves when the connection has ended. */
   readonly closed: Promise<void>
   ended = false
-  #input = ''
-  #at = 0
+  readonly #input = new ReplyReader()
   /** The last bytes received, because looking into the input copies all of it. */
   #tail = ''
   #wake: (() => void) | undefined
@@ -98,7 +31,7 @@ export class RawClient {
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
       const text = chunk.toString('latin1')
-      this.#input += text
+      this.#input.add(text)
       this.#tail = (this.#tail + text).slice(-MAX_END)
       this.#wake?.()
     })
@@ -113,7 +46,7 @@ export class RawClient {
 
   /** Everything received and not yet read. */
   get unread(): string {
-    return this.#input.slice(this.#at)
+    return this.#input.unread
   }
 
   write(bytes: string): void {
@@ -127,15 +60,8 @@ export class RawClient {
   /** The next reply or message. */
   async next(): Promise<Reply> {
     for (;;) {
-      const parsed = parseReply(this.#input, this.#at)
-      if (parsed !== undefined) {
-        this.#at = parsed.end
-        if (this.#at > 65_536) {
-          this.#input = this.#input.slice(this.#at)
-          this.#at = 0
-        }
-        return parsed.reply
-      }
+      const reply = this.#input.next()
+      if (reply !== undefined) return reply
       if (this.ended) throw new Error('the connection has ended')
       await new Promise<void>((resolve) => {
         this.#wake = resolve
@@ -152,8 +78,8 @@ export class RawClient {
       })
     }
     const bytes = this.unread
-    this.#input = this.#tail = ''
-    this.#at = 0
+    this.#input.clear()
+    this.#tail = ''
     return bytes
   }
 
