@@ -34,6 +34,9 @@ const OPTIONS = [
   '256mb',
 ]
 
+/** How many nodes each start writes: several blocks of each of LevelDB's files, and of the journal. */
+const NODES = 200
+
 const program = useProgram()
 
 /** The files of a tree and its journal, except LevelDB's own log and its lock. */
@@ -65,10 +68,10 @@ describe('a damaged tree', () => {
       for (let start = 0; start < 3; start++) {
         const server = await startOn(program, directory, OPTIONS)
         const client = await visitPort(server.port)
-        for (let i = 0; i < 2000; i++) {
+        for (let i = 0; i < NODES; i++) {
           client.send('KSET', `/d${i % 20}/f${i}`, `${start}-${i}-${'x'.repeat(i % 3 ? 10 : 8000)}`)
         }
-        await client.take(2000)
+        await client.take(NODES)
         await client.call('SAVE')
         if (start === 2) {
           for (let i = 0; i < 40; i++) await client.call('KSET', `/late/${i}`, 'late')
