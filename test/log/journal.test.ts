@@ -352,7 +352,7 @@ test('writes that are taken in part are gone on with', async () => {
     const disk = new MemoryDisk()
     disk.maxWrite = maxWrite
     const { journal } = await openJournal('/', { files: disk })
-    const pieces = [payloadOf(1, 10), payloadOf(2, 5000), payloadOf(3, 1), payloadOf(4, 30)]
+    const pieces = [payloadOf(1, 10), payloadOf(2, 500), payloadOf(3, 1), payloadOf(4, 30)]
     journal.append(maxWrite < 20 ? [payloadOf(1, 10), payloadOf(4, 30)] : pieces)
     const { payloads } = await openJournal('/', { files: disk.afterKill() })
     expect(payloads).toEqual([
@@ -389,13 +389,14 @@ describe('reading', () => {
     expect(String(payloads[1])).toBe('after')
   })
 
-  test('a million tiny records, each byte once, in bounded memory', async () => {
+  test('100,000 tiny records, each byte once, in bounded memory', async () => {
     const directory = temporaryDirectory()
     const { journal } = await openJournal(directory, {
-      // Headers and payloads go to the file in large pieces, because a million system calls take long.
+      // Headers and payloads go to the file in large pieces, because a system call for each takes long.
       files: batchedFiles(),
     })
-    const count = 1_000_000
+    // Three windows of what is read at once.
+    const count = 100_000
     for (let i = 0; i < count; i++) journal.append([Buffer.from([i & 255])])
     await journal.close()
 
@@ -418,7 +419,7 @@ describe('reading', () => {
     })
     expect(seen).toBe(count)
     expect(largestRead).toBeLessThanOrEqual(1024 ** 2)
-    expect(bytesRead).toBeLessThan(1.1 * count * (RECORD_HEADER_BYTES + 1))
+    expect(bytesRead).toBeLessThan(1.1 * count * (RECORD_HEADER_BYTES + 1) + 1024 ** 2)
   })
 })
 
