@@ -196,7 +196,8 @@ const isOom = (reply: Reply): boolean =>
   reply instanceof ErrorReply && reply.text.startsWith('OOM command not allowed')
 
 describe('maxmemory', () => {
-  const deep = (i: number): string => `/${i}/${'a/'.repeat(1000)}`
+  /** 8 KB, in as many levels as there may be. */
+  const deep = (i: number): string => `/${i}/${'directo/'.repeat(1000)}`
 
   test.each(['WATCH', 'SUBSCRIBE', 'KWATCH', 'PSUBSCRIBE'])('bounds %s', async (command) => {
     new MemoryGauge().collect()
@@ -205,9 +206,9 @@ describe('maxmemory', () => {
     const client = await join(server, 3)
     let kept = 0
     while (kept < 100_000 && !isOom(await client.call(command, deep(kept)))) kept++
-    // 2 KB and some overhead each; and V8 may keep garbage of tens of megabytes.
-    expect(kept).toBeGreaterThan(400)
-    expect(kept).toBeLessThan((1.25 * 32 * MB) / 2000)
+    // 8 KB and some overhead each; and V8 may keep garbage of tens of megabytes.
+    expect(kept).toBeGreaterThan(100)
+    expect(kept).toBeLessThan((1.25 * 32 * MB) / 8000)
     await client.call('RESET')
   })
 
