@@ -88,11 +88,17 @@ interface Shape {
   readonly counted: (n: number) => string
 }
 
-/** The steps that the requests take. */
-async function stepsOf({ before, counted }: Shape, n: number): Promise<number> {
+/** A client that has sent what comes before the requests. */
+async function prepare({ before }: Shape, n: number): Promise<Client> {
   const client = await Client.open()
   await client.send(frame('FLUSHALL') + frame('SET', 'k', '1') + (before?.(n) ?? ''))
-  const requests = counted(n)
+  return client
+}
+
+/** The steps that the requests take. */
+async function stepsOf(shape: Shape, n: number): Promise<number> {
+  const client = await prepare(shape, n)
+  const requests = shape.counted(n)
   counter.take()
   await client.send(requests)
   const steps = counter.take()
@@ -100,9 +106,15 @@ async function stepsOf({ before, counted }: Shape, n: number): Promise<number> {
   return steps
 }
 
+/** Sends a short request of the kind, so that what is made once is made. Uncounted, because counting takes longer. */
+async function warmUp(shape: Shape): Promise<void> {
+  const client = await prepare(shape, 10)
+  await client.send(shape.counted(10))
+  client.end()
+}
+
 async function expectLinear(shape: Shape, n: number): Promise<void> {
-  // What is made once is made now.
-  await stepsOf(shape, 10)
+  await warmUp(shape)
   const small = await stepsOf(shape, n)
   let large = await stepsOf(shape, GROWTH * n)
   // What is done after every so many writes is not done twice in a row.
