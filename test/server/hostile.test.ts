@@ -196,7 +196,7 @@ test.each([
   async (_, request) => {
     const server = await start({ directives: { 'watch-history': '20000' } })
     const client = await join(server)
-    const between = frame('ECHO', 'x'.repeat(60)).repeat(45)
+    const between = frame('ECHO', 'x'.repeat(1750)).repeat(2)
     const before = usedMemory()
     for (let round = 0; round < 20; round++) {
       let requests = ''
