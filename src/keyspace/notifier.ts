@@ -43,6 +43,12 @@ export class KeyspaceNotifier {
     }
   }
 
+  /** How many messages tell that a key is new. */
+  get messagesOfNew(): number {
+    if (!this.#flags.has('n')) return 0
+    return Number(this.#flags.has('K')) + Number(this.#flags.has('E'))
+  }
+
   /**
    * What it costs to publish that keys are new, at a path and below it.
    *

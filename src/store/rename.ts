@@ -22,8 +22,8 @@ import type { Tree } from './tree/tree.ts'
  * with its path, so a name of 15 KB would take some forty times as long as a short one.
  */
 const MAX_LONG_BYTES = 256 * 1024 * 1024
-/** So many bytes of long paths take as long as a node with a short path. */
-const BYTES_PER_NODE = 256
+/** So many bytes of a path take as long as a node with a short path. */
+const BYTES_PER_NODE = 32
 
 /** What the events of moved nodes cost those who listen, in comparisons of a key with a pattern. */
 export interface EventWork {
@@ -91,8 +91,8 @@ export interface RenameEvents {
   expire(node: Node, now: number): void
   /** Called when a node has been taken out of the tree. */
   deleted(prevNode: NodeExtern): void
-  /** Called when a node is at its new path. */
-  set(node: NodeExtern, prevNode: NodeExtern | undefined): void
+  /** Called when a node is at its new path. @param nodes how many below it follow, if it is the one that is moved */
+  set(node: NodeExtern, prevNode: NodeExtern | undefined, nodes: number): void
 }
 
 /** A rename that nothing stands against. */
@@ -191,14 +191,14 @@ function placeFile(
   const there = parent.children.get(name)
   if (there === undefined || there.dir) {
     const made = tree.insert(parent, name, file.value, expireTime)
-    events.set(represent(made, key, now), undefined)
+    events.set(represent(made, key, now), undefined, 0)
     return
   }
   const prevNode = represent(there, key, now)
   tree.renew(there)
   tree.setValue(there, file.value)
   tree.setExpiry(there, expireTime)
-  events.set(represent(there, key, now), prevNode)
+  events.set(represent(there, key, now), prevNode, 0)
 }
 
 /** Hangs a directory at its new path, where it may replace a file. */
@@ -215,7 +215,8 @@ function placeDirectory(
   const prevNode = there === undefined ? undefined : represent(there, key, now)
   if (there !== undefined) tree.remove(there)
   tree.hang(directory, parent, name)
-  recordMoved(tree, directory, leases, key, prevNode, now, events)
+  const { nodes } = directory
+  recordMoved(tree, directory, leases, key, prevNode, nodes, now, events)
 }
 
 /**
@@ -228,17 +229,18 @@ function recordMoved(
   leases: ReadonlyMap<Node, number>,
   key: string,
   prevNode: NodeExtern | undefined,
+  nodes: number,
   now: number,
   events: RenameEvents,
 ): void {
   tree.renew(node)
   tree.setExpiry(node, leases.get(node))
-  events.set(represent(node, key, now), prevNode)
+  events.set(represent(node, key, now), prevNode, nodes)
   if (!node.dir) return
   // A crowd's number belongs to the old path.
   node.crowd = 0
   for (const child of [...node.children.list].sort(byName)) {
-    recordMoved(tree, child, leases, joinPath(key, child.name), undefined, now, events)
+    recordMoved(tree, child, leases, joinPath(key, child.name), undefined, 0, now, events)
   }
 }
 
@@ -291,9 +293,8 @@ class Survey {
   }
 
   #count(): void {
-    const bytes = longBytes(this.#length)
-    this.#longBytes += bytes
-    this.#work.nodes += bytes / BYTES_PER_NODE
+    this.#longBytes += longBytes(this.#length)
+    this.#work.nodes += Math.floor(this.#length / BYTES_PER_NODE)
     if (this.#longBytes <= MAX_LONG_BYTES) return
     throw new PathError(
       `the new paths of all nodes are too long (more than ${MAX_LONG_BYTES} bytes together)`,

@@ -276,8 +276,8 @@ export class Store extends ExpiringTree {
           this.recordRemoval('delete', prevNode)
           this.stats.deleteSuccess++
         },
-        set: (node, prevNode) => {
-          this.record('set', node, prevNode, false)
+        set: (node, prevNode, nodes) => {
+          this.recordMove(node, prevNode, nodes)
           this.stats.setsSuccess++
         },
       }

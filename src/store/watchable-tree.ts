@@ -346,7 +346,13 @@ export class WatchableTree {
     return event
   }
 
-  /** @param crowd what {@link crowdOf} has returned for the node's directory; 0 if not asked */
+  /** @param nodes how many are below a directory; each will have an event, too */
+  protected recordMove(node: NodeExtern, prevNode: NodeExtern | undefined, nodes: number): void {
+    const event = newEvent('set', node, prevNode, this.index + 1)
+    this.recordEvent(event, nodes < MIN_CROWD ? 0 : -nodes)
+  }
+
+  /** @param crowd what {@link crowdOf} has returned for the node's directory; 0 if not asked; see {@link EventHistory.add} */
   protected recordEvent(event: Event, crowd: number): void {
     const tree = this.tree
     tree.index = event.index

@@ -17,6 +17,9 @@ import { MoveWork, TooManyNodesError } from '../../store/rename.ts'
 /** So many count as one moved node. */
 const TRIED_PER_NODE = 20
 
+/** A message that a moved node is new takes as long as moving so many. */
+const NODES_PER_MESSAGE = 2
+
 /** Shared by both commands. */
 const GENERIC = { group: 'generic', since: '0.1.0', reach: 'directory' } as const
 
@@ -50,11 +53,18 @@ function moveNode(client: Client, from: string, to: string): void {
     throw error
   } finally {
     // Each node makes an event. A rename that is refused has looked at nodes, too.
-    client.movedNodes += Math.max(store.index - index, work.nodes)
+    const moved = store.index - index
+    client.movedNodes += Math.max(moved, work.nodes)
+    if (node?.dir === true) client.movedNodes += moved * NODES_PER_MESSAGE * messagesOf(client)
     const tries = work.tries + (listening?.tries ?? 0)
     client.movedNodes += tries / TRIED_PER_NODE
     longWork.note(tries * TIME_OF.triedPattern)
   }
+}
+
+/** How many messages tell that one key is new. None where a log is applied. */
+function messagesOf({ server: { keyspace, longWork } }: Client): number {
+  return longWork.unlimited ? 0 : (keyspace.notifier?.messagesOfNew ?? 0)
 }
 
 /**

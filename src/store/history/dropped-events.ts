@@ -219,6 +219,40 @@ export class DroppedEvents {
     return between
   }
 
+  /**
+   * Like {@link add}, for an event of a directory that has been moved. Events of all nodes below it follow: it is crowded
+   * for so long, because else each of their paths would be remembered level by level, and soon folded.
+   *
+   * @param nodes how many are below it
+   */
+  addMoved(event: Event, nodes: number): void {
+    this.add(event)
+    const record = this.#recordAt(keyOf(event))
+    if (record === undefined) return
+    const isEmpty = record.children === null
+    record.crowd(nodes)
+    if (!isEmpty) this.#count()
+  }
+
+  /** The record of a path that is remembered by itself. */
+  #recordAt(path: string): PathRecord | undefined {
+    let record = this.#root
+    for (let start = 1; start < path.length; start++) {
+      const end = componentEnd(path, start)
+      const name = path.slice(start, end)
+      let known = record.children?.get(name)
+      if (typeof known === 'number' && end === path.length) {
+        known = recordOf(known)
+        record.children?.set(name, known)
+      }
+      if (typeof known !== 'object') return undefined
+      start = end + known.rest.length
+      if (endOfWay(known.rest, path, end) < start) return undefined
+      record = known
+    }
+    return record
+  }
+
   /** Remembers that all events up to an index were dropped at unknown paths. */
   addAllUpTo(index: number): void {
     this.#root.folded = Math.max(this.#root.folded, index)

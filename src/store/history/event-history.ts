@@ -105,7 +105,10 @@ export class EventHistory {
     this.#trim(0)
   }
 
-  /** @param crowd the result of {@link DroppedEvents.crowdOf} for the directory; 0 if unknown */
+  /**
+   * @param crowd the result of {@link DroppedEvents.crowdOf} for the directory; 0 if unknown; of a directory that has been
+   * moved with very many nodes, how many, negative
+   */
   add(event: Event, crowd = 0): void {
     const { overwrite } = event
     const value = overwrite === undefined ? event.node.value : overwrite.value
@@ -353,6 +356,7 @@ export class EventHistory {
       this.#size--
       const crowd = this.#crowds[place]
       if (atOnce-- <= 0) this.#leaving.push(event)
+      else if (crowd < 0) this.#dropped.addMoved(event, -crowd)
       else if (crowd === 0 || !this.#dropped.addCrowded(crowd, this.#indexes[place])) {
         this.#dropped.add(event)
       }

@@ -43,10 +43,10 @@ export class PathRecord {
     return between
   }
 
-  /** Makes a directory crowded: folds all its names. */
-  crowd(): void {
+  /** Makes a directory crowded: folds all its names. @param events for how many */
+  crowd(events = CROWDED_EVENTS): void {
     this.fold(Number.POSITIVE_INFINITY)
-    this.crowded = CROWDED_EVENTS
+    this.crowded = events
   }
 
   /** Forgets the paths below whose newest event is old, each with all below it. @param upTo the newest old index */
