@@ -9,6 +9,7 @@ import { AuditLog } from '../../src/access/audit.ts'
 import { LostLines } from '../../src/access/lost-lines.ts'
 import { startServer } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
+import { testAlone } from '../cluster/alone.ts'
 import { ErrorReply, frame, join, LogLines, start } from '../server/raw-client.ts'
 
 async function temporaryFile(): Promise<string> {
@@ -268,38 +269,49 @@ async function linesOfExec(requests: readonly string[][]): Promise<unknown[]> {
   return lines.slice(2, -2)
 }
 
+/** Why a node of a group denies nothing of an EXEC that makes a directory of the key first. */
+const JUDGED_BEFORE = 'the rights of an EXEC are asked before it makes the directory'
+
 /** Makes a directory of the key, below which `bob` has no rights: only EXEC finds out. */
 const MAKE_DIRECTORY = [
   ['KDEL', 'a'],
   ['KMKDIR', 'a'],
 ]
 
-test('denials of an EXEC that are alike are two lines, the first as it happens, and none is lost', async () => {
-  const requests = Array.from({ length: 999 }, (_, i) => [i % 3 === 0 ? 'TTL' : 'PERSIST', 'a'])
-  const users = [['ACL', 'SETUSER', 'new']]
-  const denied = { level: 'warn', event: 'denied', user: 'bob', reason: 'key', keys: ['a'] }
-  const changed = { level: 'info', event: 'users', user: 'bob', command: 'acl|setuser' }
-  const persist = { ...denied, command: 'persist' }
-  expect(
-    await linesOfExec([...MAKE_DIRECTORY, ['PERSIST', 'a'], ...users, ...users, ...requests]),
-  ).toEqual([
-    persist,
-    { ...changed, names: ['new'] },
-    { ...changed, names: ['new'] },
-    { ...persist, count: 666 },
-  ])
-})
+testAlone(
+  JUDGED_BEFORE,
+  'denials of an EXEC that are alike are two lines, the first as it happens, and none is lost',
+  async () => {
+    const requests = Array.from({ length: 999 }, (_, i) => [i % 3 === 0 ? 'TTL' : 'PERSIST', 'a'])
+    const users = [['ACL', 'SETUSER', 'new']]
+    const denied = { level: 'warn', event: 'denied', user: 'bob', reason: 'key', keys: ['a'] }
+    const changed = { level: 'info', event: 'users', user: 'bob', command: 'acl|setuser' }
+    const persist = { ...denied, command: 'persist' }
+    expect(
+      await linesOfExec([...MAKE_DIRECTORY, ['PERSIST', 'a'], ...users, ...users, ...requests]),
+    ).toEqual([
+      persist,
+      { ...changed, names: ['new'] },
+      { ...changed, names: ['new'] },
+      { ...persist, count: 666 },
+    ])
+  },
+)
 
-test('an EXEC writes a hundred lines of different denials, and counts the others', async () => {
-  const requests = Array.from({ length: 5000 }, (_, i) => ['RENAME', 'a', `c${i % 1000}`])
-  const lines = (await linesOfExec([...MAKE_DIRECTORY, ...requests])) as Record<string, unknown>[]
-  const counts = lines.map(({ count }) => (count ?? 1) as number)
-  expect(lines.length).toBe(201)
-  expect(counts.reduce((sum, count) => sum + count)).toBe(5000)
-  expect(lines[7]).toMatchObject({ command: 'rename', keys: ['a', 'c7'] })
-  expect(lines[107]).toMatchObject({ command: 'rename', keys: ['a', 'c7'], count: 4 })
-  expect(lines[200]).toEqual({ level: 'warn', event: 'denied', user: 'bob', count: 4500 })
-})
+testAlone(
+  JUDGED_BEFORE,
+  'an EXEC writes a hundred lines of different denials, and counts the others',
+  async () => {
+    const requests = Array.from({ length: 5000 }, (_, i) => ['RENAME', 'a', `c${i % 1000}`])
+    const lines = (await linesOfExec([...MAKE_DIRECTORY, ...requests])) as Record<string, unknown>[]
+    const counts = lines.map(({ count }) => (count ?? 1) as number)
+    expect(lines.length).toBe(201)
+    expect(counts.reduce((sum, count) => sum + count)).toBe(5000)
+    expect(lines[7]).toMatchObject({ command: 'rename', keys: ['a', 'c7'] })
+    expect(lines[107]).toMatchObject({ command: 'rename', keys: ['a', 'c7'], count: 4 })
+    expect(lines[200]).toEqual({ level: 'warn', event: 'denied', user: 'bob', count: 4500 })
+  },
+)
 
 test('failed logins of an EXEC are counted as well, as the user that each came from', async () => {
   const logins = [
