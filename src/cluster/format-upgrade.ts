@@ -62,7 +62,7 @@ export class FormatUpgrade {
       const { kvs } = await etcd.range({ key: keys.tail })
       const cut = await snapshots.cutAt()
       await this.#parts.load()
-      const { head, pieces } = await this.#parts.take()
+      const { head, last, pieces } = await this.#parts.take()
       const format = Buffer.from(String(FORMAT_VERSION))
       // A former node that was only cut off, and comes back, stops at it.
       const first = { node: randomBytes(8).toString('hex'), number: 0 }
@@ -72,7 +72,7 @@ export class FormatUpgrade {
           isEmpty(keys.nodes),
           isPutAt(keys.tail, kvs[0]?.mod_revision ?? 0),
         ],
-        ...{ cut, head, pieces },
+        ...{ cut, head, last, pieces },
         also: [
           { request_put: { key: keys.format, value: format } },
           { request_put: { key: keys.batch(first), value: VOID_VALUE } },

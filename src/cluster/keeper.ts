@@ -121,9 +121,9 @@ export class Keeper {
     const { elected } = election
     if (elected === undefined) return
     const before = { batches: this.#batches, bytes: this.#bytes }
-    const { head, pieces } = await this.#parts.take()
+    const { head, last, pieces } = await this.#parts.take()
     const compare = [election.holds(elected)]
-    if (!(await snapshots.write({ compare, cut, head, pieces }))) {
+    if (!(await snapshots.write({ compare, cut, head, last, pieces }))) {
       // Another node may have been elected.
       election.doubt()
       return

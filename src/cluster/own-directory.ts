@@ -89,6 +89,7 @@ export class OwnDirectory {
       compare: [isPutAt(keys.tail, tail.create_revision), isAbsent(keys.snapshot)],
       cut: NEVER_CUT,
       head: { revision: tail.mod_revision, time, changes: 0, recent: [] },
+      last: undefined,
       pieces: copy,
       also: [{ request_put: { key: keys.bootstrap, value: digest } }],
     })

@@ -5,8 +5,9 @@ import { FORMAT_VERSION, isReadable, MAX_VALUE_BYTES } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
 import { CutLog } from './cut-log.ts'
 import type { Etcd } from './etcd/etcd.ts'
+import { EtcdError } from './etcd/etcd-error.ts'
 import { type Compare, hasValue, isPutAt, type RequestOp, type TxnResponse } from './etcd/types.ts'
-import type { Keys } from './keys.ts'
+import type { BatchName, Keys } from './keys.ts'
 import type { Change } from './recent-changes.ts'
 import { checkLoadable } from './state-length.ts'
 
@@ -48,6 +49,8 @@ export interface NewSnapshot {
   /** The log's cut before the state was taken. */
   readonly cut: Cut
   readonly head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>
+  /** The batch at the head's revision; undefined if the state is that of a snapshot, or no batch has come. */
+  readonly last: BatchName | undefined
   /** Of the state, made anew each time. */
   readonly pieces: Iterable<Value>
   /** Done in the transaction that names it. */
@@ -103,14 +106,14 @@ export class Snapshots {
    * @returns false if the conditions do not hold
    * @throws EtcdError; ClusterError if the state is longer than a node can load
    */
-  async write({ compare, cut, head, pieces, also = [] }: NewSnapshot): Promise<boolean> {
+  async write(snapshot: NewSnapshot): Promise<boolean> {
+    const { compare, cut, head, pieces } = snapshot
     await checkLoadable(pieces, this.#maxBytes)
     // The log between them is not there any more.
     if (head.revision < cut.revision) return false
-    const conditions = [...compare, isPutAt(this.#keys.cut, cut.putAt)]
+    const conditions = [...compare, isPutAt(this.#keys.cut, cut.putAt), ...this.#haveLast(snapshot)]
     const id = randomBytes(8).toString('hex')
     const { recent, ...rest } = head
-    const { snapshot } = this.#keys
     let parts = 0
     for (const value of partsOf(encodeRecent(recent), pieces)) {
       const key = this.#keys.snapshotPart(id, parts)
@@ -126,21 +129,20 @@ export class Snapshots {
     }
     const written = { format: FORMAT_VERSION, id, ...rest, recent: [], parts }
     const value = Buffer.from(JSON.stringify(written))
-    const cutValue = Buffer.from(String(head.revision))
     // The cut is told before anything is cut off, so that nobody misses what is not there any more.
-    const answer = await this.#etcd.txnAgain({
-      compare: conditions,
-      success: [
-        { request_put: { key: snapshot, value } },
-        { request_put: { key: this.#keys.cut, value: cutValue } },
-        ...also,
-      ],
-      failure: [{ request_range: { key: snapshot } }],
-    })
-    // An attempt whose answer was lost may have put it.
-    if (!answer.succeeded && !names(answer, id)) return false
-    const isPresent = hasValue(snapshot, value)
-    await new CutLog(this.#etcd, this.#keys, isPresent).remove(id, head.revision)
+    const success = [
+      { request_put: { key: this.#keys.snapshot, value } },
+      { request_put: { key: this.#keys.cut, value: Buffer.from(String(head.revision)) } },
+      ...(snapshot.also ?? []),
+    ]
+    if (!(await this.#name(id, conditions, success))) return false
+    const isPresent = hasValue(this.#keys.snapshot, value)
+    try {
+      await new CutLog(this.#etcd, this.#keys, isPresent).remove(id, head.revision)
+    } catch (error) {
+      // The next one removes it.
+      if (!isNoSpace(error)) throw error
+    }
     return true
   }
 
@@ -160,6 +162,32 @@ export class Snapshots {
     return { revision: Number(found.value.toString('latin1')), putAt: found.mod_revision }
   }
 
+  /** Holds as long as the log has what the state has last: etcd may have been put back to an earlier day. */
+  #haveLast({ cut, head: { revision }, last }: NewSnapshot): Compare[] {
+    // It may have been cut off.
+    if (revision === cut.revision) return []
+    return [isPutAt(last === undefined ? this.#keys.tail : this.#keys.batch(last), revision)]
+  }
+
+  /** Puts what names a snapshot. @returns whether it is there @throws EtcdError */
+  async #name(
+    id: string,
+    compare: readonly Compare[],
+    success: readonly RequestOp[],
+  ): Promise<boolean> {
+    const read = { request_range: { key: this.#keys.snapshot } }
+    try {
+      const answer = await this.#etcd.txnAgain({ compare, success, failure: [read] })
+      // An attempt whose answer was lost may have put it.
+      return answer.succeeded || names(answer, id)
+    } catch (error) {
+      // The transaction that reaches the quota is made, and answered so all the same.
+      if (!isNoSpace(error)) throw error
+      if (names(await this.#etcd.txnAgain({ compare: [], success: [read] }), id)) return true
+      throw error
+    }
+  }
+
   async #readParts({ id, parts }: SnapshotHead): Promise<Buffer | undefined> {
     const whole = Buffer.allocUnsafeSlow(parts * MAX_VALUE_BYTES)
     let length = 0
@@ -176,6 +204,10 @@ export class Snapshots {
 function names({ responses }: TxnResponse, id: string): boolean {
   const found = responses[0]?.response_range?.kvs[0]
   return found !== undefined && (JSON.parse(found.value.toString()) as SnapshotHead).id === id
+}
+
+function isNoSpace(error: unknown): boolean {
+  return error instanceof EtcdError && error.isNoSpace
 }
 
 /** What stands before the state. */

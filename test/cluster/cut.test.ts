@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { Etcd } from '../../src/cluster/etcd/etcd.ts'
-import { EtcdError, UNAVAILABLE } from '../../src/cluster/etcd/etcd-error.ts'
+import { EtcdError, RESOURCE_EXHAUSTED, UNAVAILABLE } from '../../src/cluster/etcd/etcd-error.ts'
 import type { TxnRequest } from '../../src/cluster/etcd/types.ts'
-import { Keys } from '../../src/cluster/keys.ts'
+import { type BatchName, Keys } from '../../src/cluster/keys.ts'
 import { type Cut, NEVER_CUT, Snapshots } from '../../src/cluster/snapshots.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Members, startMembers } from './members.ts'
@@ -18,6 +18,8 @@ describeWithPeer('etcd', 'a cut of the log', () => {
   let keys: Keys
   let etcd: Etcd
   let places = 0
+  /** By their revisions. */
+  const batches = new Map<number, BatchName>()
 
   beforeAll(async () => {
     members = await startMembers(1)
@@ -44,14 +46,29 @@ describeWithPeer('etcd', 'a cut of the log', () => {
     const success = pairs.map(([key, value]) => ({
       request_put: { key, value: Buffer.from(value) },
     }))
-    await etcd.txn({ compare: [], success })
+    await etcd.txnAgain({ compare: [], success })
   }
 
-  /** Cuts the log as the elected node does. @param cut the last one, as it knows it */
+  /** Puts a batch of a node that is not alive any more. @returns its revision */
+  async function newBatch(): Promise<number> {
+    const name = { node: 'writer', number: batches.size }
+    const success = [{ request_put: { key: keys.batch(name), value: Buffer.from('x') } }]
+    const { revision } = (await etcd.txnAgain({ compare: [], success })).header
+    batches.set(revision, name)
+    return revision
+  }
+
+  /**
+   * Cuts the log as the elected node does.
+   *
+   * @param revision of the last batch that it has @param cut the last one, as it knows it
+   */
   function write(node: string, revision: number, cut: Cut, through = etcd): Promise<boolean> {
     const snapshots = new Snapshots(through, keys)
     const compare = [electedIs(node)]
-    return snapshots.write({ compare, cut, head: headAt(revision), pieces: stateOf(revision) })
+    const last = batches.get(revision)
+    const [head, pieces] = [headAt(revision), stateOf(revision)]
+    return snapshots.write({ compare, cut, head, last, pieces })
   }
 
   async function cutNow(node: string, revision: number): Promise<boolean> {
@@ -94,17 +111,23 @@ describeWithPeer('etcd', 'a cut of the log', () => {
 
   test('is not made before the last one, whoever is elected', async () => {
     await put([keys.elected, 'a'])
-    expect(await cutNow('a', 197)).toBe(true)
-    expect(await cutNow('a', 154)).toBe(false)
-    await expectWhole(197)
+    const [first, second, third, fourth] = [
+      await newBatch(),
+      await newBatch(),
+      await newBatch(),
+      await newBatch(),
+    ]
+    expect(await cutNow('a', second)).toBe(true)
+    expect(await cutNow('a', first)).toBe(false)
+    await expectWhole(second)
     // Nor with a state that was taken before another node's cut.
     const cut = await new Snapshots(etcd, keys).cutAt()
-    expect(await cutNow('a', 200)).toBe(true)
-    expect(await write('a', 300, cut)).toBe(false)
-    expect(await write('a', 300, NEVER_CUT)).toBe(false)
-    await expectWhole(200)
-    expect(await cutNow('a', 300)).toBe(true)
-    await expectWhole(300)
+    expect(await cutNow('a', third)).toBe(true)
+    expect(await write('a', fourth, cut)).toBe(false)
+    expect(await write('a', fourth, NEVER_CUT)).toBe(false)
+    await expectWhole(third)
+    expect(await cutNow('a', fourth)).toBe(true)
+    await expectWhole(fourth)
   })
 
   test('that is stopped at any request, and goes on after that of another node, removes nothing of it', async () => {
@@ -115,7 +138,7 @@ describeWithPeer('etcd', 'a cut of the log', () => {
       await put([keys.batch({ node: 'dead', number: 1 }), 'x'], [keys.allParts.key, 'x'])
       await put([keys.node('alive'), ''], [keys.batch({ node: 'alive', number: 1 }), 'x'])
       await put([keys.batch({ node: 'alive', number: 2 }), 'x'])
-      const end = (await etcd.status()).header.revision
+      const [end, later, last] = [await newBatch(), await newBatch(), await newBatch()]
       const { through, goOn, wasStopped } = stopAt(at)
       const first = write('a', end, NEVER_CUT, through)
       let isOver = false
@@ -124,17 +147,17 @@ describeWithPeer('etcd', 'a cut of the log', () => {
       })
       while (!wasStopped() && !isOver) await new Promise((done) => setTimeout(done, 1))
       await put([keys.elected, 'b'])
-      expect(await cutNow('b', end + 1)).toBe(true)
+      expect(await cutNow('b', later)).toBe(true)
       // A third one is on its way: its parts are there, and it is not named yet.
       const cut = await new Snapshots(etcd, keys).cutAt()
       const second = stopAt(PARTS)
-      const third = write('b', end + 2, cut, second.through)
+      const third = write('b', last, cut, second.through)
       while (!second.wasStopped()) await new Promise((done) => setTimeout(done, 1))
       goOn()
       await first
       second.goOn()
       expect(await third).toBe(true)
-      await expectWhole(end + 2)
+      await expectWhole(last)
       const left = await etcd.range({ ...keys.snapshots, keys_only: true })
       expect(left.kvs.length).toBe(PARTS)
       through.close()
@@ -151,7 +174,8 @@ describeWithPeer('etcd', 'a cut of the log', () => {
     await put([keys.elected, 'a'])
     const sent: TxnRequest[] = []
     const spy = vi.spyOn(etcd, 'txnAgain')
-    expect(await cutNow('a', 100)).toBe(true)
+    const [first, second, third] = [await newBatch(), await newBatch(), await newBatch()]
+    expect(await cutNow('a', first)).toBe(true)
     sent.push(...spy.mock.calls.map(([request]) => request))
     spy.mockRestore()
     const removal = sent.find(({ success }) =>
@@ -161,21 +185,21 @@ describeWithPeer('etcd', 'a cut of the log', () => {
     )
     const cut = await new Snapshots(etcd, keys).cutAt()
     const { through, goOn, wasStopped } = stopAt(PARTS)
-    const next = write('a', 200, cut, through)
+    const next = write('a', second, cut, through)
     while (!wasStopped()) await new Promise((done) => setTimeout(done, 1))
     // An attempt that was given up, and that etcd makes now.
     await etcd.txn(removal as TxnRequest)
     goOn()
     expect(await next).toBe(false)
-    await expectWhole(100)
-    expect(await cutNow('a', 300)).toBe(true)
-    await expectWhole(300)
+    await expectWhole(first)
+    expect(await cutNow('a', third)).toBe(true)
+    await expectWhole(third)
     through.close()
   })
 
   test('whose answer is lost is known to have been made, and what is before is removed', async () => {
     await put([keys.elected, 'a'], [keys.batch({ node: 'dead', number: 1 }), 'x'])
-    const revision = (await etcd.status()).header.revision
+    const revision = await newBatch()
     const original = etcd.txnAgain.bind(etcd)
     const again = vi.spyOn(etcd, 'txnAgain')
     again.mockImplementationOnce(async (request) => {
@@ -188,9 +212,57 @@ describeWithPeer('etcd', 'a cut of the log', () => {
     expect(left.kvs).toEqual([])
   })
 
+  test('is not made where the log has lost what the tree has', async () => {
+    await put([keys.elected, 'a'])
+    const [first, second] = [await newBatch(), await newBatch()]
+    const lose = async (revision: number): Promise<void> => {
+      const key = keys.batch(batches.get(revision) as BatchName)
+      await etcd.txn({ compare: [], success: [{ request_delete_range: { key } }] })
+    }
+    // Put back to an earlier day, and not cut since; then another batch has come by the same name.
+    await lose(second)
+    expect(await cutNow('a', second)).toBe(false)
+    await put([keys.batch(batches.get(second) as BatchName), 'y'])
+    expect(await cutNow('a', second)).toBe(false)
+    // A node that has begun with a snapshot knows no batch. The one in etcd is an earlier one.
+    await put([keys.tail, ''])
+    const snapshots = new Snapshots(etcd, keys)
+    const state = { compare: [], head: headAt(second), last: undefined, pieces: stateOf(second) }
+    expect(await snapshots.write({ ...state, cut: NEVER_CUT })).toBe(false)
+    expect((await etcd.range({ ...keys.snapshots, keys_only: true })).kvs).toEqual([])
+    expect(await cutNow('a', first)).toBe(true)
+    // What it has last was cut off.
+    await lose(first)
+    expect(await cutNow('a', first)).toBe(true)
+    await expectWhole(first)
+  })
+
+  /** Has etcd tell that its quota is reached. @param makes whether it makes the transaction all the same */
+  function fill(makes: (request: TxnRequest) => boolean): void {
+    const original = etcd.txnAgain.bind(etcd)
+    vi.spyOn(etcd, 'txnAgain').mockImplementation(async (request) => {
+      if (!request.success.some(({ request_put }) => request_put)) return original(request)
+      if (makes(request)) await original(request)
+      throw new EtcdError('etcdserver: mvcc: database space exceeded', RESOURCE_EXHAUSTED, true)
+    })
+  }
+
+  test('with which etcd reaches its quota is known to have been made', async () => {
+    await put([keys.elected, 'a'])
+    const [first, second] = [await newBatch(), await newBatch()]
+    fill(({ success }) => success.some(({ request_put: it }) => it?.key.equals(keys.snapshot)))
+    expect(await cutNow('a', first)).toBe(true)
+    vi.restoreAllMocks()
+    await expectWhole(first)
+    fill(() => false)
+    await expect(cutNow('a', second)).rejects.toThrow('space exceeded')
+    vi.restoreAllMocks()
+    await expectWhole(first)
+  })
+
   test('that lacks parts is read once a pause, and when a later one is there', async () => {
     await put([keys.elected, 'a'])
-    expect(await cutNow('a', 100)).toBe(true)
+    expect(await cutNow('a', await newBatch())).toBe(true)
     await etcd.txn({ compare: [], success: [{ request_delete_range: keys.snapshots }] })
     const ranges = vi.spyOn(etcd, 'range')
     const told: number[] = []
@@ -203,13 +275,14 @@ describeWithPeer('etcd', 'a cut of the log', () => {
     while (told.length < 2) await new Promise((done) => setTimeout(done, 10))
     expect(told).toEqual([4, 6])
     ranges.mockRestore()
-    expect(await cutNow('a', 200)).toBe(true)
-    expect((await reading)?.revision).toBe(200)
+    const later = await newBatch()
+    expect(await cutNow('a', later)).toBe(true)
+    expect((await reading)?.revision).toBe(later)
   })
 
   test('is not begun anew by a reader that etcd has left', async () => {
     await put([keys.elected, 'a'])
-    expect(await cutNow('a', 100)).toBe(true)
+    expect(await cutNow('a', await newBatch())).toBe(true)
     await etcd.txn({ compare: [], success: [{ request_delete_range: keys.snapshots }] })
     const reading = new Snapshots(etcd, keys).read(() => etcd.close())
     await expect(reading).rejects.toThrow(new EtcdError('closed', UNAVAILABLE, true))

@@ -376,10 +376,10 @@ describeWithPeer('etcd', 'the log in etcd', () => {
   )
 
   test('is not cut after a snapshot that no node could load, of which nothing is left', async () => {
-    const { etcd, keys } = await newPlace()
-    const head = { revision: 1, time: 1, changes: 0, recent: [] }
+    const { etcd, keys, log } = await newPlace()
+    const head = { revision: await log.end(), time: 1, changes: 0, recent: [] }
     const pieces = Array.from({ length: 30 }, () => Buffer.alloc(100_000, 'x'))
-    const snapshot = { compare: [], cut: NEVER_CUT, head, pieces }
+    const snapshot = { compare: [], cut: NEVER_CUT, head, last: undefined, pieces }
     // What is put in vain takes room in etcd until it is compacted.
     const put = vi.spyOn(etcd, 'txn')
     await expect(new Snapshots(etcd, keys, 2_500_000).write(snapshot)).rejects.toThrow(ClusterError)
