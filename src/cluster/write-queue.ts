@@ -199,8 +199,7 @@ export class WriteQueue {
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error
         if (!error.refused) flight.isDoubtful = true
-        const isHopeless = error.refused && !error.isOfMember
-        if (!flight.isDoubtful && (isHopeless || performance.now() > flight.deadline)) {
+        if (!flight.isDoubtful && (!error.isPassing || performance.now() > flight.deadline)) {
           this.#flights.delete(idOf(membership.node, number))
           this.#number--
           this.#parts.refuse(flight.requests, error.message)

@@ -89,6 +89,16 @@ test('a batch is put again under the same name until it is there', async () => {
   expect(did).toEqual(['put a1', 'put a1', 'put a1', 'put a1', 'put a2'])
 })
 
+test('a batch that etcd is too busy for is put again', async () => {
+  const busy = (): EtcdError => new EtcdError('etcdserver: too many requests', 8, true)
+  const { did, add, until } = start([busy(), busy(), THERE])
+  add('one')
+  await until('put a1')
+  add('two')
+  await until('put a2')
+  expect(did).toEqual(['put a1', 'put a1', 'put a1', 'put a2'])
+})
+
 test('a batch in doubt is decided by a void before anything else goes out', async () => {
   const { did, add, until } = start([lost(), lost(), lost(), THERE])
   add('one', 0)

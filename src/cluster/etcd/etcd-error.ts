@@ -12,17 +12,31 @@ const OUT_OF_RANGE = 11
 export const UNAVAILABLE = 14
 export const UNAUTHENTICATED = 16
 
-/** With these codes etcd refuses a request before it does anything; {@link EtcdError.isNoSpace} is an exception. */
+const NO_SPACE = /space exceeded/
+/** etcd has not applied what others have asked for. */
+const BUSY = /^etcdserver: too many requests/
+/** What etcd says of a token that it knows no more, or that is older than a change of its users. */
+const STALE_TOKEN = /invalid auth token|revision of auth store is old/
+
+/** With these codes etcd refuses a request before it does anything. */
 const REFUSALS = [
   INVALID_ARGUMENT,
   PERMISSION_DENIED,
-  RESOURCE_EXHAUSTED,
   FAILED_PRECONDITION,
   OUT_OF_RANGE,
   UNAUTHENTICATED,
 ]
-/** Messages that say the same, with a code that does not. */
-const REFUSED = [/^No connection established/, /^etcdserver: no leader/]
+/**
+ * Messages that say the same, with a code that does not: gRPC and what stands between have it for a request that was sent,
+ * too. {@link EtcdError.isNoSpace} is an exception.
+ */
+const REFUSED = [
+  /^No connection established/,
+  /^etcdserver: no leader/,
+  BUSY,
+  NO_SPACE,
+  /received message larger than max/,
+]
 
 /** An attempt that has failed. */
 export class EtcdError extends Error {
@@ -44,7 +58,17 @@ export class EtcdError extends Error {
 
   /** etcd has reached its quota. The request with which it does may be made all the same. */
   get isNoSpace(): boolean {
-    return this.code === RESOURCE_EXHAUSTED && this.message.includes('space exceeded')
+    return this.code === RESOURCE_EXHAUSTED && NO_SPACE.test(this.message)
+  }
+
+  /** etcd does not know any more who asks, and has done nothing. */
+  get isOfToken(): boolean {
+    return this.code === UNAUTHENTICATED || STALE_TOKEN.test(this.message)
+  }
+
+  /** What has failed may pass by itself, so the next attempt may succeed. */
+  get isPassing(): boolean {
+    return !this.refused || this.isOfMember || this.isOfToken || BUSY.test(this.message)
   }
 }
 

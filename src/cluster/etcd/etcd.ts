@@ -13,7 +13,7 @@ import {
   type VerifyOptions,
 } from '@grpc/grpc-js'
 import { fromJSON } from '@grpc/proto-loader'
-import { EtcdError, etcdErrorOf, UNAUTHENTICATED, UNAVAILABLE } from './etcd-error.ts'
+import { EtcdError, etcdErrorOf, UNAVAILABLE } from './etcd-error.ts'
 import { apiDescription } from './messages.ts'
 import type {
   RangeRequest,
@@ -56,9 +56,6 @@ const CHANNEL_OPTIONS = {
 
 /** The name of a server in TLS whose URL has an address. */
 const NAME_OF_ADDRESS = 'etcd'
-
-/** What etcd says of a token that it knows no more, or that is older than a change of its users. */
-const STALE_TOKEN = /invalid auth token|revision of auth store is old/
 
 type Methods = Readonly<Record<string, MethodDefinition<object, object>>>
 
@@ -192,7 +189,7 @@ export class Etcd {
         return await this.#attempt<Answer>(method, request, timeout)
       } catch (error) {
         if (!(error instanceof EtcdError) || this.#closed) throw error
-        if (error.refused && !error.isOfMember && error.code !== UNAUTHENTICATED) throw error
+        if (!error.isPassing) throw error
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       }
     }
@@ -208,8 +205,10 @@ export class Etcd {
     try {
       return await this.#call(method, request, timeout)
     } catch (error) {
-      // etcd forgets tokens: after some minutes, and when a member starts anew. It has done nothing then.
-      if (token === undefined || this.#token !== undefined) throw error
+      // etcd forgets tokens: after some minutes, and when a member starts anew. Another request may have met that first,
+      // and this one may have been made.
+      const isForgotten = error instanceof EtcdError && error.isOfToken
+      if (token === undefined || this.#token !== undefined || !isForgotten) throw error
       await this.#login()
       return this.#call(method, request, timeout)
     }
@@ -315,7 +314,7 @@ export class Etcd {
 
   /** Chooses what the next attempt is made with. @param member the one that has failed */
   #failed(error: EtcdError, member: number): EtcdError {
-    if (error.code === UNAUTHENTICATED || STALE_TOKEN.test(error.message)) this.#token = undefined
+    if (error.isOfToken) this.#token = undefined
     this.#trouble = error.message
     if (error.isOfMember && member === this.#current) this.rotate()
     return error
