@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { VOID_VALUE } from './batch-value.ts'
-import { anotherLog } from './cluster-error.ts'
+import { anotherLog, ClusterError } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import { EtcdError, NOT_FOUND } from './etcd/etcd-error.ts'
 import { type Compare, exists, isAbsent } from './etcd/types.ts'
@@ -41,6 +41,7 @@ export class Memberships {
   readonly #info: () => NodeInfo
   readonly #onLost: () => void
   #current: Membership | undefined
+  #joining: Promise<Membership> | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -67,27 +68,14 @@ export class Memberships {
     return this.#current
   }
 
-  /** Takes a name; tries until it succeeds. @throws EtcdError if it never will; ClusterError if the log is another one */
-  async join(): Promise<Membership> {
-    for (;;) {
-      const node = randomBytes(8).toString('hex')
-      const lease = randomInt(1, MAX_LEASE)
-      let revision: number
-      try {
-        await this.#etcd.grantLease(lease, LEASE_SECONDS)
-        revision = await this.#putName(node, lease)
-      } catch (error) {
-        const mayEnd =
-          error instanceof EtcdError && (error.isOfMember || error.isNoSpace || !error.refused)
-        if (this.#closed || !mayEnd) throw error
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-        continue
-      }
-      const membership = { node, lease, revision }
-      this.#current = membership
-      this.#schedule(KEEP_MS)
-      return membership
-    }
+  /**
+   * Takes a name; tries until it succeeds. To be called again only when that is over.
+   *
+   * @throws EtcdError if it never will; ClusterError if the log is another one, or this has been closed
+   */
+  join(): Promise<Membership> {
+    this.#joining = this.#join()
+    return this.#joining
   }
 
   /** The present name is not valid any more. */
@@ -104,7 +92,38 @@ export class Memberships {
     clearTimeout(this.#timer)
     const { lease } = this.#current ?? {}
     this.#current = undefined
-    if (lease !== undefined) await this.#etcd.revokeLease(lease).catch(() => {})
+    if (lease !== undefined) await this.#revoke(lease)
+    // It may have put a name already.
+    await this.#joining?.catch(() => {})
+  }
+
+  async #join(): Promise<Membership> {
+    while (!this.#closed) {
+      const node = randomBytes(8).toString('hex')
+      const lease = randomInt(1, MAX_LEASE)
+      try {
+        await this.#etcd.grantLease(lease, LEASE_SECONDS)
+        const revision = await this.#putName(node, lease)
+        if (!this.#closed) return this.#take({ node, lease, revision })
+      } catch (error) {
+        const isOver = !(error instanceof EtcdError) || !(error.isPassing || error.isNoSpace)
+        if (isOver && !this.#closed) throw error
+        if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      }
+      // Others would wait for a node in the list that says nothing, as long as its lease lasts.
+      if (this.#closed) await this.#revoke(lease)
+    }
+    throw new ClusterError('this node is closed')
+  }
+
+  #take(membership: Membership): Membership {
+    this.#current = membership
+    this.#schedule(KEEP_MS)
+    return membership
+  }
+
+  async #revoke(lease: number): Promise<void> {
+    await this.#etcd.revokeLease(lease).catch(() => {})
   }
 
   /**
@@ -134,7 +153,7 @@ export class Memberships {
         if (!(error instanceof EtcdError) || this.#closed) throw error
         // The lease has run out meanwhile.
         if (error.code === NOT_FOUND) throw error
-        if (error.refused && !error.isOfMember && !error.isNoSpace) throw error
+        if (!error.isPassing && !error.isNoSpace) throw error
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       }
     }

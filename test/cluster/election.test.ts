@@ -1,7 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { Election } from '../../src/cluster/election.ts'
 import { Etcd } from '../../src/cluster/etcd/etcd.ts'
-import { DEADLINE_EXCEEDED, EtcdError } from '../../src/cluster/etcd/etcd-error.ts'
+import {
+  DEADLINE_EXCEEDED,
+  EtcdError,
+  RESOURCE_EXHAUSTED,
+  UNAVAILABLE,
+} from '../../src/cluster/etcd/etcd-error.ts'
 import { isAbsent } from '../../src/cluster/etcd/types.ts'
 import { Keys } from '../../src/cluster/keys.ts'
 import { type Membership, Memberships } from '../../src/cluster/membership.ts'
@@ -164,5 +169,42 @@ describeWithPeer('etcd', 'what is asked of etcd, and whose answer is lost', () =
     expect(refused).toEqual(['etcdserver: requested lease not found'])
     const { kvs } = await etcd.range(keys.nodes)
     expect(kvs.map(({ key }) => keys.nodeOf(key))).toEqual([node])
+  })
+
+  test('a node joins when etcd has time for it', async () => {
+    const memberships = newMemberships()
+    const answers = [
+      new EtcdError('etcdserver: too many requests', RESOURCE_EXHAUSTED, true),
+      new EtcdError('etcdserver: request timed out', UNAVAILABLE, false),
+    ]
+    for (const method of ['grantLease', 'txn'] as const) {
+      const spy = vi.spyOn(etcd, method)
+      for (const answer of answers) spy.mockRejectedValueOnce(answer)
+    }
+    const { node } = await memberships.join()
+    const { kvs } = await etcd.range(keys.nodes)
+    expect(kvs.map(({ key }) => keys.nodeOf(key))).toEqual([node])
+  })
+
+  test.each([
+    ['answered', false],
+    ['lost', true],
+  ])('a node that ends while it joins is not in the list, its name %s', async (_, isLost) => {
+    const memberships = newMemberships()
+    const original = etcd.txn.bind(etcd)
+    let closing = Promise.resolve()
+    vi.spyOn(etcd, 'txn').mockImplementationOnce(async (request) => {
+      const answer = await original(request)
+      closing = memberships.close()
+      if (isLost) throw new EtcdError('no answer in time', DEADLINE_EXCEEDED, false)
+      return answer
+    })
+    const leases = vi.spyOn(etcd, 'grantLease')
+    await expect(memberships.join()).rejects.toThrow('this node is closed')
+    await closing
+    expect(memberships.current).toBe(undefined)
+    await expect(memberships.join()).rejects.toThrow('this node is closed')
+    expect(leases).toHaveBeenCalledTimes(1)
+    expect((await etcd.range(keys.nodes)).kvs).toEqual([])
   })
 })
