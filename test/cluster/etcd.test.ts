@@ -117,3 +117,21 @@ test('what may have been done is not done again because another request met a st
   expect(await attempt).toBe('etcdserver: request timed out')
   expect(made).toHaveLength(1)
 })
+
+test('requests share one login, and none has been made when it fails', async () => {
+  let logins = 0
+  const etcd = await clientOf(
+    {
+      'Auth/Authenticate': (_, reply) => {
+        logins++
+        reply({ code: status.UNAVAILABLE, details: 'etcdserver: request timed out' })
+      },
+    },
+    'someone',
+  )
+  const attempts = await Promise.allSettled([etcd.txn(TXN), etcd.txn(TXN), etcd.txn(TXN)])
+  expect(logins).toBe(1)
+  for (const attempt of attempts) {
+    expect(attempt).toMatchObject({ reason: { isOfMember: true, refused: true } })
+  }
+})

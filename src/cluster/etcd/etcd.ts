@@ -39,6 +39,8 @@ export interface EtcdOptions {
 const ATTEMPT_MS = 1000
 /** One that is made until it succeeds is given more time with each failure, up to this, in milliseconds. */
 const MAX_ATTEMPT_MS = 8000
+/** A login may take this long, in milliseconds. */
+const LOGIN_MS = 3000
 /** A call that only reads is tried again after this time, in milliseconds. */
 const RETRY_MS = 50
 
@@ -89,6 +91,7 @@ export class Etcd {
   readonly #members: readonly Client[]
   #current = 0
   #token: string | undefined
+  #loggingIn: Promise<void> | undefined
   #closed = false
   #trouble: string | undefined = 'no answer yet'
 
@@ -214,13 +217,26 @@ export class Etcd {
     }
   }
 
-  async #login(): Promise<void> {
-    const { user, password } = this.#options
+  /** All requests that need a token share one login, because etcd makes the check of a password slow. */
+  #login(): Promise<void> | undefined {
+    const { user } = this.#options
     if (user === undefined || user === '' || this.#token !== undefined) return
-    const request = { name: user, password: password ?? '' }
-    this.#token = (
-      await this.#call<{ token: string }>(AUTH.Authenticate, request, ATTEMPT_MS)
-    ).token
+    this.#loggingIn ??= this.#authenticate(user).finally(() => {
+      this.#loggingIn = undefined
+    })
+    return this.#loggingIn
+  }
+
+  /** @throws EtcdError that says that nothing has been done: what needs the token has not been sent */
+  async #authenticate(name: string): Promise<void> {
+    const request = { name, password: this.#options.password ?? '' }
+    try {
+      const answer = await this.#call<{ token: string }>(AUTH.Authenticate, request, LOGIN_MS)
+      this.#token = answer.token
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error
+      throw new EtcdError(error.message, error.code, true)
+    }
   }
 
   #call<Answer>(
