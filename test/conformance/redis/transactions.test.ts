@@ -168,8 +168,9 @@ describeWithPeer('redis-server', 'transactions, compared with Redis', () => {
     const seen = await pair.each(async (port) => {
       const talk = await Talk.open(port)
       const other = await Talk.open(port)
+      // In a group SET takes a while, and the key has to be there at WATCH.
       let output = await talk.ask(
-        pipeline('SET x 1 PX 20', 'WATCH x', 'MULTI', 'PING'),
+        pipeline('SET x 1 PX 1000', 'WATCH x', 'MULTI', 'PING'),
         'QUEUED\r\n',
       )
       while ((await other.ask(pipeline('EXISTS x'), '\r\n')) !== ':0\r\n');
