@@ -276,10 +276,10 @@ export class Cluster implements Group {
     const info = (): NodeInfo => {
       return { name: this.name, address, version, applied: this.position, lag: this.lag }
     }
-    const { isSame } = this.#log
-    this.#memberships = new Memberships(this.#etcd, this.#keys, isSame, info, () => {
-      this.#parts.server.logger.warn('the lease in etcd has run out: taking another name')
-      void this.#join().catch(() => {})
+    const { logger } = this.#parts.server
+    this.#memberships = new Memberships({
+      ...{ etcd: this.#etcd, keys: this.#keys, isSameLog: this.#log.isSame, logger, info },
+      onLost: () => void this.#join().catch(() => {}),
     })
     const membership = await this.#join()
     this.#expirer.arm()

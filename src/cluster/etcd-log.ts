@@ -80,12 +80,17 @@ export class EtcdLog {
     const { format, id, tail } = this.#keys
     const version = Buffer.from(String(FORMAT_VERSION))
     const name = randomBytes(8).toString('hex')
-    const { responses } = await this.#etcd.txnAgain({
-      compare: [isAbsent(format)],
-      success: [put(format, version), put(id, Buffer.from(name)), put(tail, Buffer.alloc(0))],
-      failure: [{ request_range: { key: format } }, { request_range: { key: id } }],
-    })
-    const [found, own] = responses.map((each) => each.response_range?.kvs[0]?.value)
+    const read = [{ request_range: { key: format } }, { request_range: { key: id } }]
+    // Only read first, because a full etcd refuses what might put something.
+    let [found, own] = valuesIn(await this.#etcd.txnAgain({ compare: [], success: read }))
+    if (found === undefined) {
+      const answer = await this.#etcd.txnAgain({
+        compare: [isAbsent(format)],
+        success: [put(format, version), put(id, Buffer.from(name)), put(tail, Buffer.alloc(0))],
+        failure: read,
+      })
+      ;[found, own] = valuesIn(answer)
+    }
     this.#id = own?.toString('latin1') ?? name
     this.#isSame = hasValue(id, Buffer.from(this.#id, 'latin1'))
     this.#isFormer = found?.toString('latin1') === String(FORMER_VERSION)
@@ -272,6 +277,11 @@ export class EtcdLog {
 
 function put(key: Buffer, value: Uint8Array): RequestOp {
   return { request_put: { key, value } }
+}
+
+/** What a transaction has read, key by key. */
+function valuesIn({ responses }: TxnResponse): (Buffer | undefined)[] {
+  return responses.map((each) => each.response_range?.kvs[0]?.value)
 }
 
 function outcomeOf({ succeeded, header, responses }: TxnResponse): PutOutcome {

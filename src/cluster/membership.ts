@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
+import type { Logger } from 'pino'
 import { VOID_VALUE } from './batch-value.ts'
 import { anotherLog, ClusterError } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
@@ -11,6 +12,8 @@ export const LEASE_SECONDS = 10
 /** A lease is kept this often, in milliseconds. */
 const KEEP_MS = 2500
 const RETRY_MS = 200
+/** While a node cannot join, the log says why this often, in milliseconds. */
+const TELL_MS = 1000
 /** Numbers of leases are kept below what a number of JavaScript holds exactly. */
 const MAX_LEASE = 2 ** 47
 
@@ -33,34 +36,28 @@ export interface Membership {
   readonly revision: number
 }
 
+export interface MembershipsParts {
+  readonly etcd: Etcd
+  readonly keys: Keys
+  /** Holds as long as the log is the one that this node follows. */
+  readonly isSameLog: Compare
+  readonly logger: Logger
+  info(): NodeInfo
+  /** Called when the lease has run out; another name has to be taken. */
+  onLost(): void
+}
+
 /** Keeps this node in the list of nodes: under a new name whenever its lease has run out. */
 export class Memberships {
-  readonly #etcd: Etcd
-  readonly #keys: Keys
-  readonly #isSameLog: Compare
-  readonly #info: () => NodeInfo
-  readonly #onLost: () => void
+  readonly #parts: MembershipsParts
   #current: Membership | undefined
   #joining: Promise<Membership> | undefined
+  #toldAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
-  /**
-   * @param isSameLog holds as long as the log is the one that this node follows
-   * @param onLost called when the lease has run out; another name is being taken
-   */
-  constructor(
-    etcd: Etcd,
-    keys: Keys,
-    isSameLog: Compare,
-    info: () => NodeInfo,
-    onLost: () => void,
-  ) {
-    this.#etcd = etcd
-    this.#keys = keys
-    this.#isSameLog = isSameLog
-    this.#info = info
-    this.#onLost = onLost
+  constructor(parts: MembershipsParts) {
+    this.#parts = parts
   }
 
   /** Undefined while there is none. */
@@ -83,7 +80,8 @@ export class Memberships {
     if (membership !== this.#current) return
     this.#current = undefined
     clearTimeout(this.#timer)
-    this.#onLost()
+    this.#parts.logger.warn('the lease in etcd has run out: taking another name')
+    this.#parts.onLost()
   }
 
   /** Leaves the list. */
@@ -102,13 +100,14 @@ export class Memberships {
       const node = randomBytes(8).toString('hex')
       const lease = randomInt(1, MAX_LEASE)
       try {
-        await this.#etcd.grantLease(lease, LEASE_SECONDS)
+        await this.#parts.etcd.grantLease(lease, LEASE_SECONDS)
         const revision = await this.#putName(node, lease)
         if (!this.#closed) return this.#take({ node, lease, revision })
       } catch (error) {
-        const isOver = !(error instanceof EtcdError) || !(error.isPassing || error.isNoSpace)
-        if (isOver && !this.#closed) throw error
-        if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+        if (!this.#closed) {
+          if (!(error instanceof EtcdError) || !mayJoinAfter(error)) throw error
+          await this.#pause(error)
+        }
       }
       // Others would wait for a node in the list that says nothing, as long as its lease lasts.
       if (this.#closed) await this.#revoke(lease)
@@ -123,7 +122,7 @@ export class Memberships {
   }
 
   async #revoke(lease: number): Promise<void> {
-    await this.#etcd.revokeLease(lease).catch(() => {})
+    await this.#parts.etcd.revokeLease(lease).catch(() => {})
   }
 
   /**
@@ -134,14 +133,14 @@ export class Memberships {
    * is another one
    */
   async #putName(node: string, lease: number): Promise<number> {
-    const key = this.#keys.node(node)
+    const key = this.#parts.keys.node(node)
     for (;;) {
-      const value = Buffer.from(JSON.stringify(this.#info()))
+      const value = Buffer.from(JSON.stringify(this.#parts.info()))
       // Each batch depends on the one before, so the first one needs one, too.
-      const first = { key: this.#keys.batch({ node, number: 0 }), value: VOID_VALUE }
+      const first = { key: this.#parts.keys.batch({ node, number: 0 }), value: VOID_VALUE }
       try {
-        const { succeeded, header, responses } = await this.#etcd.txn({
-          compare: [this.#isSameLog, isAbsent(key)],
+        const { succeeded, header, responses } = await this.#parts.etcd.txn({
+          compare: [this.#parts.isSameLog, isAbsent(key)],
           success: [{ request_put: { key, value, lease } }, { request_put: first }],
           failure: [{ request_range: { key, keys_only: true } }],
         })
@@ -153,19 +152,29 @@ export class Memberships {
         if (!(error instanceof EtcdError) || this.#closed) throw error
         // The lease has run out meanwhile.
         if (error.code === NOT_FOUND) throw error
-        if (!error.isPassing && !error.isNoSpace) throw error
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+        if (!mayJoinAfter(error)) throw error
+        await this.#pause(error)
       }
     }
   }
 
+  /** Waits before the next attempt, and tells why. */
+  async #pause({ message }: EtcdError): Promise<void> {
+    const now = performance.now()
+    if (now - this.#toldAt >= TELL_MS) {
+      this.#toldAt = now
+      this.#parts.logger.warn(`waiting for a place among the nodes: ${message}`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+  }
+
   /** Tells the other nodes how far this one is. */
   async #tell({ node, lease }: Membership): Promise<void> {
-    const key = this.#keys.node(node)
-    const value = Buffer.from(JSON.stringify(this.#info()))
+    const key = this.#parts.keys.node(node)
+    const value = Buffer.from(JSON.stringify(this.#parts.info()))
     // A name that is not there any more must not come back.
     const success = [{ request_put: { key, value, lease } }]
-    await this.#etcd.txn({ compare: [exists(key)], success }).catch(() => {})
+    await this.#parts.etcd.txn({ compare: [exists(key)], success }).catch(() => {})
   }
 
   #schedule(ms: number): void {
@@ -177,7 +186,7 @@ export class Memberships {
     const membership = this.#current
     if (membership === undefined || this.#closed) return
     try {
-      const seconds = await this.#etcd.keepLease(membership.lease)
+      const seconds = await this.#parts.etcd.keepLease(membership.lease)
       if (this.#closed || membership !== this.#current) return
       if (seconds > 0) {
         this.#schedule(KEEP_MS)
@@ -187,4 +196,9 @@ export class Memberships {
       if (!this.#closed && membership === this.#current) this.#schedule(RETRY_MS)
     }
   }
+}
+
+/** Also when somebody has made room. */
+function mayJoinAfter({ isPassing, isNoSpace }: EtcdError): boolean {
+  return isPassing || isNoSpace
 }

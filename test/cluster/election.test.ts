@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { Election } from '../../src/cluster/election.ts'
 import { Etcd } from '../../src/cluster/etcd/etcd.ts'
@@ -49,14 +50,13 @@ describeWithPeer('etcd', 'what is asked of etcd, and whose answer is lost', () =
   }
 
   function newMemberships(): Memberships {
-    const memberships = new Memberships(
-      etcd,
-      keys,
+    const memberships = new Memberships({
+      ...{ etcd, keys, logger: pino({ level: 'silent' }) },
       // No log has been opened.
-      isAbsent(keys.id),
-      () => INFO,
-      () => {},
-    )
+      isSameLog: isAbsent(keys.id),
+      info: () => INFO,
+      onLost: () => {},
+    })
     ends.push(() => memberships.close())
     return memberships
   }

@@ -104,13 +104,11 @@ describeWithPeer('etcd', 'the log in etcd', () => {
   }
 
   async function join({ etcd, keys, log }: Place): Promise<Membership> {
-    const memberships = new Memberships(
-      etcd,
-      keys,
-      log.isSame,
-      () => INFO,
-      () => {},
-    )
+    const memberships = new Memberships({
+      ...{ etcd, keys, isSameLog: log.isSame, logger: pino({ level: 'silent' }) },
+      info: () => INFO,
+      onLost: () => {},
+    })
     ends.push(() => memberships.close())
     return memberships.join()
   }

@@ -1,9 +1,10 @@
 import type { Redis } from 'ioredis'
+import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { Link } from './checker/link.ts'
 import { type Group, startGroup } from './group.ts'
-import { type Members, startMembers } from './members.ts'
+import { base64, type Members, startMembers } from './members.ts'
 
 const TIMEOUT = { 'cluster-timeout': '300' }
 const QUOTA_BYTES = 4 * 1024 * 1024
@@ -95,17 +96,16 @@ describeWithPeer('etcd', 'without etcd', () => {
     expect(await far.get('p')).toBe('x')
   })
 
-  test('a full etcd refuses writes at once, and takes them when it has room', async () => {
-    await near.set('a', 'old')
-    const post = async (path: string, body: object): Promise<Response> =>
-      fetch(`${members.urls[0]}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) })
-    const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  /** Asks the member of etcd. */
+  const post = (path: string, body: object): Promise<Response> =>
+    fetch(`${members.urls[0]}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) })
+
+  async function fill(): Promise<void> {
     const filler = base64('x'.repeat(500_000))
     while ((await post('kv/put', { key: base64('filler'), value: filler })).ok) {}
-    await expect(near.set('a', 'new')).rejects.toThrow(
-      'CLUSTERDOWN the write was not made: etcdserver: mvcc: database space exceeded',
-    )
-    expect(await near.get('a')).toBe('old')
+  }
+
+  async function makeRoom(): Promise<void> {
     const { header } = (await (await post('kv/deleterange', { key: base64('filler') })).json()) as {
       header: { revision: string; member_id: string }
     }
@@ -113,9 +113,35 @@ describeWithPeer('etcd', 'without etcd', () => {
     await post('maintenance/defragment', {})
     const alarm = { action: 'DEACTIVATE', alarm: 'NOSPACE', memberID: header.member_id }
     await post('maintenance/alarm', alarm)
+  }
+
+  test('a full etcd refuses writes at once, and takes them when it has room', async () => {
+    await near.set('a', 'old')
+    await fill()
+    await expect(near.set('a', 'new')).rejects.toThrow(
+      'CLUSTERDOWN the write was not made: etcdserver: mvcc: database space exceeded',
+    )
+    expect(await near.get('a')).toBe('old')
+    await makeRoom()
     await insist(() => near.set('a', 'newer'))
     await far.call('KSYNC')
     expect(await far.get('a')).toBe('newer')
+  })
+
+  test('a node that starts beside a full etcd waits for its place, and says so', async () => {
+    await near.set('a', 'old')
+    await fill()
+    const lines: string[] = []
+    const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) })
+    const starting = group.add({ logger })
+    while (lines.length < 2) await new Promise((resolve) => setTimeout(resolve, 20))
+    for (const line of lines) {
+      expect(line).toContain('waiting for a place among the nodes: etcdserver: mvcc: database')
+    }
+    await makeRoom()
+    const late = group.client(await starting)
+    expect(await late.get('a')).toBe('old')
+    await insist(() => late.set('a', 'new'))
   })
 
   test('somebody compacts etcd', async () => {
