@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { FORMAT_VERSION, FORMER_VERSION, VOID_VALUE } from './batch-value.ts'
-import { ClusterError } from './cluster-error.ts'
+import { ClusterError, putBack } from './cluster-error.ts'
 import type { TreeAfterBatch } from './copies.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import { hasValue, isEmpty, isPutAt } from './etcd/types.ts'
@@ -57,9 +57,10 @@ export class FormatUpgrade {
   /** Returns when the log has the present format, and this node its tree. @throws ClusterError, EtcdError */
   async run(): Promise<void> {
     const { etcd, keys, snapshots } = this.#parts
-    for (;;) {
+    for (let before = ''; ; ) {
       await this.check()
       const { kvs } = await etcd.range({ key: keys.tail })
+      const end = kvs[0]?.mod_revision ?? 0
       const cut = await snapshots.cutAt()
       await this.#parts.load()
       const { head, last, pieces } = await this.#parts.take()
@@ -70,7 +71,7 @@ export class FormatUpgrade {
         compare: [
           hasValue(keys.format, Buffer.from(String(FORMER_VERSION))),
           isEmpty(keys.nodes),
-          isPutAt(keys.tail, kvs[0]?.mod_revision ?? 0),
+          isPutAt(keys.tail, end),
         ],
         ...{ cut, head, last, pieces },
         also: [
@@ -81,6 +82,10 @@ export class FormatUpgrade {
       if (isDone) return
       // Another node of this ktree has come before; what this one made of the log may be something else.
       if (!(await this.#isFormer())) return this.#parts.restore()
+      // Nobody has written, and it failed twice: the log lacks what the tree has.
+      const found = `${end} ${cut.putAt} ${head.revision}`
+      if (found === before) throw putBack(head.revision)
+      before = found
     }
   }
 

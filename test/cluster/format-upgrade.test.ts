@@ -209,6 +209,20 @@ describeWithPeer('etcd', 'a log of the former format', () => {
     calls.splice(0)
     await upgradeThat(() => put(keys.format, '2')).run()
     expect(calls).toEqual(['load', 'restore'])
+    // etcd is put back to an earlier day meanwhile.
+    await put(keys.format, '1')
+    const taking = new FormatUpgrade({
+      ...{ etcd, keys, snapshots },
+      load: async () => void calls.push('load'),
+      take: async () => {
+        const head = { revision: 1_000_000, time: 1, changes: 0, recent: [] }
+        return { head, last: { node: 'gone', number: 1 }, pieces: [] }
+      },
+      restore: async () => void calls.push('restore'),
+    })
+    calls.splice(0)
+    await expect(taking.run()).rejects.toThrow(/the log in etcd has lost what this node has/)
+    expect([calls, await format()]).toEqual([['load', 'load'], '1'])
     // A former node starts meanwhile, and stays.
     await put(keys.format, '1')
     const info = JSON.stringify({ name: 'old', address: '' })
