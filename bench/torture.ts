@@ -3,13 +3,14 @@ import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import { parseArgs } from 'node:util'
 import { expireAtOnce, listAll, type Measurement, removeDirectory, watchWithMany } from './scale.ts'
 import { ServerProcess } from './server-process.ts'
+import { crossed } from './torture/crossed.ts'
 import { hostile, type Verdict } from './torture/hostile.ts'
 import { machine } from './torture/machine.ts'
 import { group, otherNodes, runTests, vitest } from './torture/suites.ts'
 
 // `make torture` runs loads and failures that take too long for the tests: all of them in somewhat more than an
 // hour, or with `--times 10` ten times as many cases. Arguments select trials by name; only a run of all trials is
-// written to docs/torture.md. `hostile` and `machine` print tables of their own; `--only mset` leaves out the rows of
+// written to docs/torture.md. `hostile`, `crossed` and `machine` print tables of their own; `--only mset` leaves out the rows of
 // all other commands.
 
 const CONNECTIONS = 10_000
@@ -33,6 +34,8 @@ const { values: options, positionals: wanted } = parseArgs({
   options: {
     help: { type: 'boolean', short: 'h' },
     only: { type: 'string' },
+    route: { type: 'string' },
+    state: { type: 'string' },
     times: { type: 'string', default: '1' },
   },
 })
@@ -61,6 +64,8 @@ const GROUP_ACCESS_REQUESTS = scaled(5000)
 const NODE_VERSIONS = times < 2 ? '26' : '22 24 26'
 /** Of the generated requests, one in eight. */
 const HOSTILE_EVERY = Math.max(1, Math.round(8 / times))
+/** Of some 50,000 crossings, one in so many. */
+const CROSSED_EVERY = Math.max(1, Math.round(100 / times))
 
 /** Sets the exit code if a chapter has marked rows. */
 function judge({ summary, failed }: Verdict): string {
@@ -205,6 +210,11 @@ const trials: readonly Trial[] = [
     run: async () => judge(await hostile(HOSTILE_EVERY, options.only)),
   },
   {
+    name: 'crossed',
+    what: 'States that clients prepare × short requests × EXEC, crowds and pipelines, beside redis-server',
+    run: async () => judge(await crossed({ every: CROSSED_EVERY, ...options })),
+  },
+  {
     name: 'machine',
     what: 'Full disks, few descriptors, signals, clocks, strange files, little memory',
     run: async () => judge(await machine(options.only)),
@@ -219,7 +229,9 @@ Runs long loads and failures; a run of all takes about an hour and writes docs/t
 Trials: ${names.join(' ')}
 
   --times N       N times as many cases (1)
-  --only command  in the trial hostile, the requests of one command
+  --only command  in the trials hostile and crossed, the requests of one command
+  --state part    in the trial crossed, the states with this in their names
+  --route way     in the trial crossed, only EXEC, crowd or pipeline
 `)
   process.exit()
 }

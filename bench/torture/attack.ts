@@ -19,6 +19,14 @@ export interface Case {
   /** The first requests of other clients, one each, which read whatever comes. */
   onlookers?(): readonly Request[]
   requests(): Iterable<Request>
+  /** What each of its clients sends first, which does not count. */
+  readonly prelude?: readonly Request[]
+  /** So many clients send the requests, each all of them, which arrive while the server is stopped. */
+  readonly crowd?: number
+  /** When the server may read the requests, in Unix milliseconds; it is stopped until then. */
+  readonly moment?: number
+  /** How much of the server's processor time it may take, if not the usual limit. */
+  readonly cpuLimitMs?: number
 }
 
 /** What came of it. */
@@ -44,6 +52,8 @@ export interface Outcome {
 
 /** After the last reply: what is cleared away may cost as much as the request. */
 const SETTLE_MS = 100
+/** What is sent to a server that is stopped has reached it after this time. */
+const ARRIVAL_MS = 30
 const PREPARATION_MS = 60_000
 const SERVES_WITHIN_MS = 5000
 /** A server is quiet when it takes less processor time than this of an interval. */
@@ -53,21 +63,13 @@ const QUIET_WITHIN_MS = 30_000
 const END_MARK = 'the end of what is measured'
 
 /** A client that sends all, reads all, and keeps nothing. */
-class Attacker {
-  readonly skimmer: ReplySkimmer
-  /** Resolves when the reply to the last request has come, or the connection has ended. */
-  readonly done: Promise<void>
+export class Attacker {
+  skimmer = this.#newSkimmer()
   closed = false
   #socket: Socket
+  #finish = (): void => {}
 
   constructor(port: number) {
-    let finish: () => void = () => {}
-    this.done = new Promise((resolve) => {
-      finish = resolve
-    })
-    this.skimmer = new ReplySkimmer((bulk) => {
-      if (bulk === END_MARK) finish()
-    })
     const buffer = Buffer.allocUnsafe(1024 ** 2)
     this.#socket = connect({
       port,
@@ -84,7 +86,23 @@ class Attacker {
     this.#socket.on('error', () => {})
     this.#socket.once('close', () => {
       this.closed = true
-      finish()
+      this.#finish()
+    })
+  }
+
+  /** Forgets the replies so far. */
+  forget(): void {
+    this.skimmer = this.#newSkimmer()
+  }
+
+  /** Stops reading. */
+  mute(): void {
+    this.#socket.pause()
+  }
+
+  #newSkimmer(): ReplySkimmer {
+    return new ReplySkimmer((bulk) => {
+      if (bulk === END_MARK) this.#finish()
     })
   }
 
@@ -92,16 +110,24 @@ class Attacker {
     for (const piece of pieces) {
       if (this.closed) return
       if (this.#socket.write(piece)) continue
-      await Promise.race([
-        new Promise((resolve) => this.#socket.once('drain', resolve)),
-        this.done.then(() => this.closed || new Promise(() => {})),
-      ])
+      await new Promise<void>((resolve) => {
+        const goOn = (): void => {
+          this.#socket.off('drain', goOn).off('close', goOn)
+          resolve()
+        }
+        this.#socket.once('drain', goOn).once('close', goOn)
+      })
     }
   }
 
+  /** Resolves when the reply to the last request has come, or the connection has ended. */
   async sendAll(pieces: readonly Buffer[]): Promise<void> {
+    if (this.closed) return
+    const done = new Promise<void>((resolve) => {
+      this.#finish = resolve
+    })
     await this.send([...pieces, ...encode([['PING', END_MARK]])])
-    await this.done
+    await done
   }
 
   close(): void {
@@ -109,12 +135,18 @@ class Attacker {
   }
 }
 
-async function prepare(port: number, requests: Iterable<Request>): Promise<void> {
+/** @param mayFail what is done before may have errors for its replies */
+export async function prepare(
+  port: number,
+  requests: Iterable<Request>,
+  mayFail = false,
+): Promise<void> {
   const client = new Attacker(port)
   await within(PREPARATION_MS, 'what is done before', client.sendAll(encode(requests)))
+  const { closed } = client
   client.close()
   const { firstError } = client.skimmer
-  if (client.closed || firstError) {
+  if (closed || (firstError && !mayFail)) {
     throw new Error(`could not be prepared: ${firstError || 'cut off'}`)
   }
 }
@@ -159,7 +191,7 @@ function faultOf(target: Target, attacker: Attacker): string | undefined {
 }
 
 /** Waits until what was done before is also on disk, because it would count for the request. */
-async function quiet(pid: number): Promise<void> {
+export async function quiet(pid: number): Promise<void> {
   const start = performance.now()
   for (let before = processorTime(pid); performance.now() - start < QUIET_WITHIN_MS; ) {
     await sleep(QUIET_INTERVAL_MS)
@@ -182,18 +214,33 @@ export async function attack(target: Target, one: Case, heart: Heartbeat): Promi
   const onlookers: Attacker[] = []
   for (const request of one.onlookers?.() ?? []) onlookers.push(await onlooker(port, request))
   const pieces = encode(one.requests())
-  const sent = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const sent = pieces.reduce((sum, piece) => sum + piece.length, 0) * (one.crowd ?? 1)
   await heart.start(port)
-  const attacker = new Attacker(port)
+  const crowd = Array.from({ length: one.crowd ?? 1 }, () => new Attacker(port))
+  const [attacker] = crowd
+  const closeAll = (): void => {
+    for (const client of crowd) client.close()
+  }
+  if (one.prelude || one.crowd) {
+    await Promise.all(crowd.map((client) => client.sendAll(encode(one.prelude ?? []))))
+    for (const client of crowd) client.forget()
+  }
   await sleep(20)
-  const watchdog = new Watchdog(pid, () => attacker.close())
+  const watchdog = new Watchdog(pid, closeAll, one.cpuLimitMs)
   heart.begin()
+  const held = one.crowd !== undefined || one.moment !== undefined
+  if (held) process.kill(pid, 'SIGSTOP')
   const started = performance.now()
-  await attacker.sendAll(pieces)
+  const sending = Promise.all(crowd.map((client) => client.sendAll(pieces)))
+  if (held) {
+    await sleep(Math.max(ARRIVAL_MS, (one.moment ?? 0) - Date.now()))
+    process.kill(pid, 'SIGCONT')
+  }
+  await sending
   const time = performance.now() - started
   const { late } = watchdog
   const closed = attacker.closed && !late
-  attacker.close()
+  closeAll()
   if (!late) await sleep(SETTLE_MS)
   const wait = await heart.stop()
   const { cpu, memory, over } = watchdog.stop()
@@ -211,7 +258,7 @@ export async function attack(target: Target, one: Case, heart: Heartbeat): Promi
     cpu,
     memory,
     sent,
-    received: skimmer.bytes,
+    received: crowd.reduce((sum, client) => sum + client.skimmer.bytes, 0),
     answer: describe(skimmer, closed, late),
     served: !closed && skimmer.errors < skimmer.replies - 1,
     ...(fault !== undefined && { fault }),

@@ -45,32 +45,37 @@ const SUFFIX: Readonly<Record<string, readonly string[]>> = {
   ksync: ['TIMEOUT', '1'],
 }
 /** Commands whose usual request ends the server, the connection or its replies. */
-const ONLY_WRONG = new Set(['shutdown', 'quit', 'client reply', 'monitor'])
+export const ONLY_WRONG = new Set(['shutdown', 'quit', 'client reply', 'monitor'])
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 
-interface Leaf {
+export interface Leaf {
   readonly arg: Argument
   /** From the outermost group to the argument itself. */
   readonly way: readonly Argument[]
 }
 
-function leavesOf(args: readonly Argument[], above: readonly Argument[] = []): Leaf[] {
+export function leavesOf(args: readonly Argument[], above: readonly Argument[] = []): Leaf[] {
   return args.flatMap((arg) => {
     const way = [...above, arg]
     return arg.args === undefined ? [{ arg, way }] : leavesOf(arg.args, way)
   })
 }
 
-class Shape {
+/** A word that is to stand for an argument, if not the usual one. */
+export type Fill = (arg: Argument) => string | undefined
+
+export class Shape {
   readonly name: string
   readonly #words: readonly string[]
   readonly #args: readonly Argument[]
+  readonly #fill: Fill
 
-  constructor(name: string, args: readonly Argument[]) {
+  constructor(name: string, args: readonly Argument[], fill: Fill = () => undefined) {
     this.name = name
     this.#words = name.split(' ')
     this.#args = args
+    this.#fill = fill
   }
 
   /** The shortest right request; with a leaf one that holds this argument, with this value. */
@@ -99,8 +104,9 @@ class Shape {
     return [...token, leaf?.arg === arg && value !== undefined ? value : this.usual(arg)]
   }
 
-  usual({ name, type }: Argument): string {
-    const known = USUAL[`${this.name} ${name}`]
+  usual(arg: Argument): string {
+    const { name, type } = arg
+    const known = this.#fill(arg) ?? USUAL[`${this.name} ${name}`]
     if (known !== undefined) return known
     switch (type) {
       case 'integer':

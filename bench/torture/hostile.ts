@@ -25,7 +25,7 @@ interface Row {
 }
 
 /** What Redis refuses and ktree does is no measure. */
-const comparable = (ktree: Outcome, redis: Outcome | undefined): redis is Outcome =>
+export const comparable = (ktree: Outcome, redis: Outcome | undefined): redis is Outcome =>
   redis !== undefined && redis.fault === undefined && (redis.served || !ktree.served)
 
 function marksOf(ktree: Outcome, redis: Outcome | undefined): string[] {
@@ -42,7 +42,7 @@ function marksOf(ktree: Outcome, redis: Outcome | undefined): string[] {
   return marks
 }
 
-const failed = (why: unknown): Outcome => ({
+export const failed = (why: unknown): Outcome => ({
   wait: 0,
   held: 0,
   time: 0,
@@ -101,10 +101,10 @@ async function measureBoth(one: Case, hosts: Hosts, heart: Heartbeat): Promise<R
   return { one, ktree, redis, marks: marksOf(ktree, redis) }
 }
 
-const figure = (value: number | undefined): string =>
+export const figure = (value: number | undefined): string =>
   value === undefined ? '–' : Math.round(value).toLocaleString('en').replaceAll(',', ' ')
 
-function ratio(ours: number, theirs: number | undefined): string {
+export function ratio(ours: number, theirs: number | undefined): string {
   // Less than so much is not measured.
   return theirs === undefined ? '–' : (Math.max(ours, 5) / Math.max(theirs, 5)).toFixed(1)
 }
@@ -131,7 +131,7 @@ export interface Verdict {
 }
 
 /** The table of the server that is built, and attacked. */
-async function readTable(): Promise<readonly Command[]> {
+export async function readTable(): Promise<readonly Command[]> {
   const { href } = pathToFileURL('dist/commands/table.js')
   const { commandTable } = (await import(href)) as typeof import('../../src/commands/table.ts')
   return commandTable

@@ -17,15 +17,20 @@ export class Watchdog {
   readonly #base: number
   readonly #cpuBefore: number
   readonly #memoryLimit = Math.min(MEMORY_LIMIT, freemem() * FREE_PART)
+  readonly #cpuLimitMs: number
   readonly #giveUp: () => void
   readonly #interval: NodeJS.Timeout
   readonly #overdue: NodeJS.Timeout
   #peak: number
   #over = false
 
-  /** @param giveUp called when too much time has passed */
-  constructor(pid: number, giveUp: () => void) {
+  /**
+   * @param giveUp called when too much time has passed
+   * @param cpuLimitMs what the server may take of its processor time
+   */
+  constructor(pid: number, giveUp: () => void, cpuLimitMs = CPU_LIMIT_MS) {
     this.#pid = pid
+    this.#cpuLimitMs = cpuLimitMs
     this.#giveUp = giveUp
     this.#base = this.#peak = residentMemory(pid)
     forgetPeak(pid)
@@ -56,7 +61,7 @@ export class Watchdog {
 
   #look(): void {
     this.#notePeak()
-    if (this.#cpu > CPU_LIMIT_MS) this.#end()
+    if (this.#cpu > this.#cpuLimitMs) this.#end()
     if (this.#over || this.#peak - this.#base < this.#memoryLimit) return
     this.#over = true
     process.kill(this.#pid, 'SIGKILL')
