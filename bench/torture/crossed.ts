@@ -17,6 +17,8 @@ const MB = 1024 ** 2
 const FACTOR = 3
 /** Above these a row is marked, if Redis is better by the factor. */
 const NOTICED_MS = 500
+/** The same where exec-read-time-limit has ended an EXEC. */
+const LIMITED_MS = 1000
 const NOTICED_BYTES = 100 * MB
 /** From here on Redis is asked, and half the size tried. */
 const SUSPECT_MS = 300
@@ -81,8 +83,13 @@ interface Row {
   readonly marks: readonly string[]
 }
 
-const suspect = ({ held, memory, fault }: Outcome): boolean =>
-  held > SUSPECT_MS || memory > NOTICED_BYTES || fault !== undefined
+/** A limit has done its work, which may take as long as it allows. */
+const isLimited = ({ answer }: Outcome): boolean => answer.includes('too much time taken')
+
+const suspect = (outcome: Outcome): boolean =>
+  outcome.held > (isLimited(outcome) ? LIMITED_MS : SUSPECT_MS) ||
+  outcome.memory > NOTICED_BYTES ||
+  outcome.fault !== undefined
 
 function marksOf(ktree: Outcome, half: Outcome, redis: Outcome | undefined): string[] {
   const marks: string[] = []
@@ -91,7 +98,7 @@ function marksOf(ktree: Outcome, half: Outcome, redis: Outcome | undefined): str
   const longer = redis !== undefined && FACTOR * redis.held > ktree.held
   const beside = comparable(ktree, redis) || longer
   const slower = !beside || ktree.held > FACTOR * redis.held
-  if (ktree.held > NOTICED_MS && slower) marks.push('wait')
+  if (ktree.held > (isLimited(ktree) ? LIMITED_MS : NOTICED_MS) && slower) marks.push('wait')
   if (ktree.held > SUSPECT_MS && slower && ktree.held > GROWTH * half.held) marks.push('growth')
   const usual = comparable(ktree, redis) ? redis.memory : ktree.sent + ktree.received
   if (ktree.memory > Math.max(NOTICED_BYTES, FACTOR * usual)) marks.push('memory')
@@ -189,7 +196,7 @@ export async function crossed({
     const fields = new Fields(state, heart, beside)
     for (const form of [...pairs(state.places), ...singleForms(table, state.places)]) {
       for (const route of ROUTES) {
-        if (route === 'EXEC' && form.outside) continue
+        if (route === 'EXEC' ? form.outside : form.inside) continue
         if (way !== undefined && way !== route) continue
         if (
           wanted === undefined ? at++ % every !== 0 : !` ${form.command} `.includes(` ${wanted} `)

@@ -53,6 +53,8 @@ export class Field {
   #company: Attacker[] = []
   #keys = 0
   #moment: number | undefined
+  /** Why the state cannot be prepared. */
+  #impossible: unknown
 
   constructor(kind: Kind, state: State, scale: number) {
     this.#kind = kind
@@ -62,6 +64,7 @@ export class Field {
 
   async measure(one: Case, heart: Heartbeat): Promise<Outcome> {
     try {
+      if (this.#impossible !== undefined) throw this.#impossible
       const target = this.#target ?? (await this.#prepare())
       const { prelude } = this.#state
       const outcome = await attack(
@@ -82,6 +85,15 @@ export class Field {
   }
 
   async #prepare(): Promise<Target> {
+    try {
+      return await this.#enter()
+    } catch (error) {
+      this.#impossible = error
+      throw error
+    }
+  }
+
+  async #enter(): Promise<Target> {
     const { before, company, dueIn, mayFail } = this.#state
     const target = await launch({
       command: this.#kind === 'ktree' ? ktreeCommand() : redisCommand(),

@@ -10,6 +10,8 @@ export interface Form {
   readonly turns: readonly Request[]
   /** Has no place in a transaction. */
   readonly outside?: boolean
+  /** Waits outside of a transaction. */
+  readonly inside?: boolean
 }
 
 /** Requests that end their connection or its replies, or all others' service, by design. */
@@ -26,17 +28,8 @@ const LEFT_OUT = new Set([
     'config rewrite',
   ],
 ])
-const OUTSIDE = new Set([
-  'multi',
-  'watch',
-  'unwatch',
-  'wait',
-  'auth',
-  'hello',
-  'save',
-  'ksync',
-  'kwait',
-])
+const OUTSIDE = new Set(['multi', 'watch', 'unwatch', 'auth', 'hello', 'save'])
+const INSIDE = new Set(['kwait', 'ksync', 'wait'])
 const MOST_OPTIONS = 4
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -79,7 +72,8 @@ function* formsOf(command: Command, name: string, places: Places): Generator<For
     })
   }
   const outside = OUTSIDE.has(name)
-  const form = (request: Request): Form => ({ command: name, turns: [request], outside })
+  const inside = INSIDE.has(name)
+  const form = (request: Request): Form => ({ command: name, turns: [request], outside, inside })
   const picks: readonly Pick[] = keyed
     ? ['directory', 'file', 'missing', 'parent', 'deep']
     : ['directory']
@@ -111,7 +105,7 @@ export function* singleForms(table: readonly Command[], places: Places): Generat
   }
 }
 
-const RESP2_READS = (d: string, missing: string): Request[] => [
+const readsOf = (d: string, missing: string): Request[] => [
   ['KGET', `/${d}`],
   ['KGET', `/${d}`, 'RECURSIVE', 'SORTED'],
   ['KSAVE'],
@@ -145,9 +139,10 @@ export function* pairs({ parent, directory: d, file, missing, deep }: Places): G
     command: turns.map(([word]) => String(word).toLowerCase()).join(' '),
     turns,
   })
-  for (const read of RESP2_READS(d, missing)) {
-    yield pair(['SET', file, 'v'], read)
-    yield pair(['SET', missing, 'v'], read, ['DEL', missing])
+  for (const read of readsOf(d, missing)) {
+    const inside = read[0] === 'KWAIT'
+    yield { ...pair(['SET', file, 'v'], read), inside }
+    yield { ...pair(['SET', missing, 'v'], read, ['DEL', missing]), inside }
   }
   yield pair(['KMKDIR', `/${missing}`], ['KDEL', `/${missing}`, 'DIR'])
   yield pair(['KMKDIR', `/${missing}`, 'EX', '100'], ['KDEL', `/${missing}`, 'RECURSIVE'])
