@@ -33,7 +33,7 @@ export interface Case {
 export interface Outcome {
   /** The longest that another client waited for a PONG, in milliseconds. */
   readonly wait: number
-  /** The same, but no more than the processor time: on a busy machine the server waits, too. */
+  /** The same, but no more than the server worked meanwhile: on a busy machine it waits, too. */
   readonly held: number
   /** From the first byte to the end of the last reply, in milliseconds. */
   readonly time: number
@@ -215,7 +215,7 @@ export async function attack(target: Target, one: Case, heart: Heartbeat): Promi
   for (const request of one.onlookers?.() ?? []) onlookers.push(await onlooker(port, request))
   const pieces = encode(one.requests())
   const sent = pieces.reduce((sum, piece) => sum + piece.length, 0) * (one.crowd ?? 1)
-  await heart.start(port)
+  await heart.start(port, pid)
   const crowd = Array.from({ length: one.crowd ?? 1 }, () => new Attacker(port))
   const [attacker] = crowd
   const closeAll = (): void => {
@@ -228,11 +228,11 @@ export async function attack(target: Target, one: Case, heart: Heartbeat): Promi
   await sleep(20)
   const watchdog = new Watchdog(pid, closeAll, one.cpuLimitMs)
   heart.begin()
-  const held = one.crowd !== undefined || one.moment !== undefined
-  if (held) process.kill(pid, 'SIGSTOP')
+  const stopped = one.crowd !== undefined || one.moment !== undefined
+  if (stopped) process.kill(pid, 'SIGSTOP')
   const started = performance.now()
   const sending = Promise.all(crowd.map((client) => client.sendAll(pieces)))
-  if (held) {
+  if (stopped) {
     await sleep(Math.max(ARRIVAL_MS, (one.moment ?? 0) - Date.now()))
     process.kill(pid, 'SIGCONT')
   }
@@ -242,7 +242,7 @@ export async function attack(target: Target, one: Case, heart: Heartbeat): Promi
   const closed = attacker.closed && !late
   closeAll()
   if (!late) await sleep(SETTLE_MS)
-  const wait = await heart.stop()
+  const { wait, held } = await heart.stop()
   const { cpu, memory, over } = watchdog.stop()
   let fault = over ? 'it took all memory' : faultOf(target, attacker)
   if (late && !over) fault = `no whole reply after ${Math.round(time / 1000)} s`
@@ -253,7 +253,7 @@ export async function attack(target: Target, one: Case, heart: Heartbeat): Promi
   const { skimmer } = attacker
   return {
     wait,
-    held: Math.min(wait, cpu),
+    held: Math.min(wait, held),
     time,
     cpu,
     memory,

@@ -213,7 +213,7 @@ export async function crossed({
   await heart.end()
   if (sent === 0) throw new Error(`nothing is called ${only ?? part}`)
   process.stdout.write(
-    '\n¹ The longest wait of another client, and no more than the processor time that the server has used.\n² With half of the state and of the requests.\n',
+    '\n¹ The longest wait of another client, and no more than the processor time of the server meanwhile.\n² With half of the state and of the requests.\n',
   )
   const missing = beside ? '' : '; without redis-server, which is missing'
   return { summary: `${sent} crossings, ${marked} marked${missing}`, failed: marked }

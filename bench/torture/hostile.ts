@@ -172,7 +172,7 @@ export async function hostile(every: number, only?: string): Promise<Verdict> {
     process.stdout.write(`${line(row)}\n`)
   }
   process.stdout.write(
-    '\n¹ Of each wait no more than the processor time that the server has used.\n',
+    '\n¹ Of each wait no more than the processor time of the server meanwhile.\n',
   )
   await heart.end()
   await hosts.ktree.stop()
