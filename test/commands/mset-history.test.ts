@@ -23,6 +23,11 @@ test('an MSET of many keys leaves it to others to remember where the events were
   const kept = store.history.size
   expect(adds.mock.calls.length).toBe(KEYS - kept)
   expect(store.history.rememberedUpTo(store.index)).toBe(store.index - kept)
+  // No more than one such request leaves them.
+  for (let i = 0; i < 3; i++) set(KEYS)
+  let left = 0
+  while (store.history.remember(1)) left++
+  expect(left).toBeLessThan(KEYS)
   // Those of fewer keys are remembered as they are dropped.
   set(100)
   expect(store.needsReclaim).toBe(false)

@@ -113,7 +113,8 @@ function depthOf(key: string): number {
 
 function setAll(client: Client, args: RequestArguments): void {
   const { history } = client.server.store
-  history.remembersLater = args.length > 2 * MANY_KEYS
+  // Those of one request at a time, so that what waits is bounded by its length.
+  history.remembersLater = args.length > 2 * MANY_KEYS && !history.needsRemember
   try {
     setEach(client, args)
   } finally {
