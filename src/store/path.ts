@@ -119,7 +119,11 @@ export function firstComponent(path: string): 0 | 1 {
 export function isProper(path: string, start: number): boolean {
   let from = start
   for (let at = start; at < path.length; at++) {
-    if (path.charCodeAt(at) !== SLASH) continue
+    if (path.charCodeAt(at) !== SLASH) {
+      if (at - from < MAX_LOOPED_BYTES) continue
+      at = path.indexOf('/', at)
+      if (at === -1) break
+    }
     if (isImproper(path, from, at)) return false
     from = at + 1
   }

@@ -58,6 +58,18 @@ describe('cleanPath', () => {
     )
   })
 
+  test('finds what is not clean behind long names, too', () => {
+    const name = 'x'.repeat(1000)
+    for (const length of [254, 255, 256, 257, 258, 1000]) {
+      const long = name.slice(0, length)
+      expect(cleanPath(`/${long}/a/${long}`)).toBe(`/${long}/a/${long}`)
+      expect(cleanPath(`/${long}//a`)).toBe(`/${long}/a`)
+      expect(cleanPath(`/${long}/../${long}/./b/`)).toBe(`/${long}/b`)
+      expect(cleanPath(`/${long}/..`)).toBe('/')
+      expect(cleanPath(`/${long}/`)).toBe(`/${long}`)
+    }
+  })
+
   test('refuses a path that is too long', () => {
     const longest = `/${'a'.repeat(MAX_PATH_LENGTH - 1)}`
     expect(cleanPath(longest)).toBe(longest)
