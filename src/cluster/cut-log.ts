@@ -33,11 +33,8 @@ export class CutLog {
 
   /** Removes all snapshots but one, also those that were never finished. */
   #removeOthers(id: string, revision: number): Promise<boolean> {
-    const { key, range_end } = this.#keys.snapshots
-    const own = this.#keys.snapshotParts(id)
     return this.#transact(
-      remove({ key, range_end: own.key }),
-      remove({ key: own.range_end, range_end }),
+      ...this.#keys.snapshotsBut(id).map(remove),
       // This removes parts of a next snapshot that is being put, too, above all if etcd makes the attempt late.
       // So that one is named only if the cut has not been put again.
       { request_put: { key: this.#keys.cut, value: Buffer.from(String(revision)) } },

@@ -123,7 +123,8 @@ export class Keeper {
     const before = { batches: this.#batches, bytes: this.#bytes }
     const { head, last, pieces } = await this.#parts.take()
     const compare = [election.holds(elected)]
-    if (!(await snapshots.write({ compare, cut, head, last, pieces }))) {
+    const snapshot = { compare, cut, head, last, pieces, removesLeft: true }
+    if (!(await snapshots.write(snapshot))) {
       // Another node may have been elected.
       election.doubt()
       return

@@ -110,6 +110,16 @@ export class Keys {
     return this.#range(`snapshots/${id}/`)
   }
 
+  /** All parts of all snapshots but one. @param id empty for all */
+  snapshotsBut(id: string): readonly [KeyRange, KeyRange] {
+    const { key, range_end } = this.snapshots
+    const own = this.snapshotParts(id)
+    return [
+      { key, range_end: own.key },
+      { key: own.range_end, range_end },
+    ]
+  }
+
   #key(name: string): Buffer {
     return Buffer.from(this.#prefix + name, 'latin1')
   }

@@ -6,7 +6,14 @@ import { ClusterError } from './cluster-error.ts'
 import { CutLog } from './cut-log.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
-import { type Compare, hasValue, isPutAt, type RequestOp, type TxnResponse } from './etcd/types.ts'
+import {
+  type Compare,
+  hasValue,
+  isPutAt,
+  type KeyValue,
+  type RequestOp,
+  type TxnResponse,
+} from './etcd/types.ts'
 import type { BatchName, Keys } from './keys.ts'
 import type { Change } from './recent-changes.ts'
 import { checkLoadable } from './state-length.ts'
@@ -55,6 +62,11 @@ export interface NewSnapshot {
   readonly pieces: Iterable<Value>
   /** Done in the transaction that names it. */
   readonly also?: readonly RequestOp[]
+  /**
+   * Whether what others have left of theirs is removed first, and none of theirs is named any more that is being put: only
+   * if nobody else may put one.
+   */
+  readonly removesLeft?: boolean
 }
 
 /** The part of a head that does not fit into the key that names the snapshot. */
@@ -82,7 +94,7 @@ export class Snapshots {
     for (let last = ''; ; ) {
       const { kvs } = await this.#etcd.range({ key: this.#keys.snapshot })
       if (kvs.length === 0) return
-      const head = JSON.parse(kvs[0].value.toString()) as SnapshotHead
+      const head = headOf(kvs[0])
       if (!isReadable(head.format)) {
         throw new ClusterError(
           `the snapshot in etcd has format ${head.format}; this ktree knows format ${FORMAT_VERSION}`,
@@ -100,33 +112,29 @@ export class Snapshots {
   }
 
   /**
-   * Puts a snapshot into etcd, and cuts the log before it, if nobody has cut the log meanwhile. What is left
-   * over of one that ends within is removed by the next one.
+   * Puts a snapshot into etcd, and cuts the log before it, if nobody has cut the log meanwhile. One that cannot be put
+   * leaves nothing; what a node leaves that dies within is removed by the next one.
    *
    * @returns false if the conditions do not hold
    * @throws EtcdError; ClusterError if the state is longer than a node can load
    */
   async write(snapshot: NewSnapshot): Promise<boolean> {
-    const { compare, cut, head, pieces } = snapshot
-    await checkLoadable(pieces, this.#maxBytes)
+    const { head } = snapshot
+    await checkLoadable(snapshot.pieces, this.#maxBytes)
     // The log between them is not there any more.
-    if (head.revision < cut.revision) return false
-    const conditions = [...compare, isPutAt(this.#keys.cut, cut.putAt), ...this.#haveLast(snapshot)]
+    if (head.revision < snapshot.cut.revision) return false
+    const cutPutAt = await this.#removeLeft(snapshot)
+    if (cutPutAt === undefined) return false
+    const isCutSame = isPutAt(this.#keys.cut, cutPutAt)
+    const conditions = [...snapshot.compare, isCutSame, ...this.#haveLast(snapshot)]
     const id = randomBytes(8).toString('hex')
     const { recent, ...rest } = head
-    let parts = 0
-    for (const value of partsOf(encodeRecent(recent), pieces)) {
-      const key = this.#keys.snapshotPart(id, parts)
-      const answer = await this.#etcd.txn(
-        {
-          compare: conditions,
-          success: [{ request_put: { key, value } }],
-        },
-        PART_MS,
-      )
-      if (!answer.succeeded) return false
-      parts++
-    }
+    const parts = await this.#putParts(
+      id,
+      partsOf(encodeRecent(recent), snapshot.pieces),
+      conditions,
+    )
+    if (parts === undefined) return false
     const written = { format: FORMAT_VERSION, id, ...rest, recent: [], parts }
     const value = Buffer.from(JSON.stringify(written))
     // The cut is told before anything is cut off, so that nobody misses what is not there any more.
@@ -135,7 +143,10 @@ export class Snapshots {
       { request_put: { key: this.#keys.cut, value: Buffer.from(String(head.revision)) } },
       ...(snapshot.also ?? []),
     ]
-    if (!(await this.#name(id, conditions, success))) return false
+    if (!(await this.#name(id, conditions, success))) {
+      await this.#removeParts(id)
+      return false
+    }
     const isPresent = hasValue(this.#keys.snapshot, value)
     try {
       await new CutLog(this.#etcd, this.#keys, isPresent).remove(id, head.revision)
@@ -150,7 +161,7 @@ export class Snapshots {
   async length(): Promise<number> {
     const { kvs } = await this.#etcd.rangeOnce({ key: this.#keys.snapshot })
     if (kvs.length === 0) return 0
-    const { parts } = JSON.parse(kvs[0].value.toString()) as SnapshotHead
+    const { parts } = headOf(kvs[0])
     return (parts - 1) * MAX_VALUE_BYTES
   }
 
@@ -169,6 +180,62 @@ export class Snapshots {
     return [isPutAt(last === undefined ? this.#keys.tail : this.#keys.batch(last), revision)]
   }
 
+  /** @returns how many there are; undefined if the conditions do not hold, and no part is left @throws EtcdError; likewise */
+  async #putParts(
+    id: string,
+    parts: Iterable<Buffer>,
+    compare: readonly Compare[],
+  ): Promise<number | undefined> {
+    let count = 0
+    let isWhole = false
+    try {
+      for (const value of parts) {
+        const key = this.#keys.snapshotPart(id, count)
+        const put = { compare, success: [{ request_put: { key, value } }] }
+        if (!(await this.#etcd.txn(put, PART_MS)).succeeded) return undefined
+        count++
+      }
+      isWhole = true
+      return count
+    } finally {
+      // An etcd that has become full would have no room for the next snapshot.
+      if (!isWhole) await this.#removeParts(id)
+    }
+  }
+
+  /** Removes the parts of a snapshot that will never be named; if that fails, the next one does it. */
+  async #removeParts(id: string): Promise<void> {
+    const success = [{ request_delete_range: this.#keys.snapshotParts(id) }]
+    await this.#etcd.txn({ compare: [], success }, PART_MS).catch(() => {})
+  }
+
+  /**
+   * Removes all parts but those of the present snapshot. Puts the cut again, so that no snapshot is named that lacks parts
+   * because of this.
+   *
+   * @returns the revision at which the cut is put then; undefined if the conditions do not hold
+   */
+  async #removeLeft({ compare, cut, removesLeft }: NewSnapshot): Promise<number | undefined> {
+    if (removesLeft !== true) return cut.putAt
+    const { kvs } = await this.#etcd.range({ key: this.#keys.snapshot })
+    const others = this.#keys.snapshotsBut(kvs[0] === undefined ? '' : headOf(kvs[0]).id)
+    const look = others.map((range) => ({ request_range: { ...range, keys_only: true, limit: 1 } }))
+    const { responses } = await this.#etcd.txnAgain({ compare: [], success: look })
+    if (responses.every((each) => each.response_range?.kvs.length === 0)) return cut.putAt
+    const { succeeded, header } = await this.#etcd.txnAgain({
+      compare: [
+        ...compare,
+        isPutAt(this.#keys.cut, cut.putAt),
+        isPutAt(this.#keys.snapshot, kvs[0]?.mod_revision ?? 0),
+      ],
+      success: [
+        ...others.map((range) => ({ request_delete_range: range })),
+        { request_put: { key: this.#keys.cut, value: Buffer.from(String(cut.revision)) } },
+      ],
+    })
+    return succeeded ? header.revision : undefined
+  }
+
   /** Puts what names a snapshot. @returns whether it is there @throws EtcdError */
   async #name(
     id: string,
@@ -184,6 +251,7 @@ export class Snapshots {
       // The transaction that reaches the quota is made, and answered so all the same.
       if (!isNoSpace(error)) throw error
       if (names(await this.#etcd.txnAgain({ compare: [], success: [read] }), id)) return true
+      await this.#removeParts(id)
       throw error
     }
   }
@@ -200,10 +268,14 @@ export class Snapshots {
   }
 }
 
+function headOf({ value }: Pick<KeyValue, 'value'>): SnapshotHead {
+  return JSON.parse(value.toString()) as SnapshotHead
+}
+
 /** Whether the snapshot in etcd has an id. @param answer of a transaction that has read its name instead */
 function names({ responses }: TxnResponse, id: string): boolean {
   const found = responses[0]?.response_range?.kvs[0]
-  return found !== undefined && (JSON.parse(found.value.toString()) as SnapshotHead).id === id
+  return found !== undefined && headOf(found).id === id
 }
 
 function isNoSpace(error: unknown): boolean {

@@ -68,7 +68,7 @@ describeWithPeer('etcd', 'a cut of the log', () => {
     const compare = [electedIs(node)]
     const last = batches.get(revision)
     const [head, pieces] = [headAt(revision), stateOf(revision)]
-    return snapshots.write({ compare, cut, head, last, pieces })
+    return snapshots.write({ compare, cut, head, last, pieces, removesLeft: true })
   }
 
   async function cutNow(node: string, revision: number): Promise<boolean> {
@@ -246,6 +246,64 @@ describeWithPeer('etcd', 'a cut of the log', () => {
       throw new EtcdError('etcdserver: mvcc: database space exceeded', RESOURCE_EXHAUSTED, true)
     })
   }
+
+  /** The snapshots of which there are parts. */
+  async function snapshotsThere(): Promise<string[]> {
+    const { kvs } = await etcd.range({ ...keys.snapshots, keys_only: true })
+    return [...new Set(kvs.map(({ key }) => key.toString().split('/').at(-2) ?? ''))]
+  }
+
+  test.each<[string, () => Promise<never> | Promise<void>, boolean]>([
+    [
+      'etcd has no space for all of its parts',
+      () => Promise.reject(new EtcdError('space exceeded', RESOURCE_EXHAUSTED, true)),
+      true,
+    ],
+    ['another node is elected between its parts', () => put([keys.elected, 'b']), false],
+  ])('leaves no part where %s', async (_, trouble, throws) => {
+    await put([keys.elected, 'a'])
+    const first = await newBatch()
+    await cutNow('a', first)
+    const before = await snapshotsThere()
+    const last = await newBatch()
+    const through = new Etcd({ endpoints: members.urls })
+    const txn = through.txn.bind(through)
+    let parts = 0
+    vi.spyOn(through, 'txn').mockImplementation(async (request, timeout) => {
+      if (request.success.some((op) => 'request_put' in op) && ++parts === PARTS) await trouble()
+      return txn(request, timeout)
+    })
+    const written = write('a', last, await new Snapshots(etcd, keys).cutAt(), through)
+    if (throws) await expect(written).rejects.toThrow('space exceeded')
+    else expect(await written).toBe(false)
+    through.close()
+    expect(parts).toBe(PARTS)
+    expect(await snapshotsThere()).toEqual(before)
+    await expectWhole(first)
+  })
+
+  test.each([0, 1])(
+    'removes what a node has left that died within its snapshot, before it puts a part (%d cuts before)',
+    async (cuts) => {
+      await put([keys.elected, 'a'])
+      if (cuts > 0) await cutNow('a', await newBatch())
+      const before = await snapshotsThere()
+      const last = await newBatch()
+      await put([keys.snapshotPart('0dead', 0), 'x'], [keys.snapshotPart('fdead', 7), 'x'])
+      const through = new Etcd({ endpoints: members.urls })
+      const txn = through.txn.bind(through)
+      let there: string[] | undefined
+      vi.spyOn(through, 'txn').mockImplementation(async (request, timeout) => {
+        there ??= await snapshotsThere()
+        return txn(request, timeout)
+      })
+      expect(await write('a', last, await new Snapshots(etcd, keys).cutAt(), through)).toBe(true)
+      through.close()
+      expect(there).toEqual(before)
+      expect(await snapshotsThere()).toHaveLength(1)
+      await expectWhole(last)
+    },
+  )
 
   test('with which etcd reaches its quota is known to have been made', async () => {
     await put([keys.elected, 'a'])
