@@ -72,7 +72,8 @@ export class LocalCopy {
   }
 
   async #write(head: CopyHead, pieces: Iterable<Value>): Promise<void> {
-    const temporary = `${this.path}.${process.pid}.tmp`
+    // The same name each time, so that what a process leaves that is killed is written over.
+    const temporary = `${this.path}.tmp`
     try {
       await makeDirectory(dirname(this.path))
       await writeAll(temporary, head, pieces)
