@@ -11,6 +11,7 @@ import type { Client, ServerContext } from '../request/client.ts'
 import { ServerClock } from '../request/clock.ts'
 import { Dispatcher } from '../request/dispatcher.ts'
 import { LongWork } from '../request/long-work.ts'
+import { withPathsOf } from '../request/many-paths.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PathError, StoreError } from '../store/errors.ts'
@@ -75,7 +76,9 @@ export class Applier {
     const { movedNodes, copiedBytes } = this.#client
     this.#client.movedNodes = this.#client.copiedBytes = 0
     try {
-      this.#dispatcher.applyTransaction(this.#client, requests)
+      withPathsOf(this.#store, requests, () => {
+        this.#dispatcher.applyTransaction(this.#client, requests)
+      })
     } finally {
       this.#client.movedNodes = movedNodes
       this.#client.copiedBytes = copiedBytes
@@ -88,9 +91,12 @@ export class Applier {
     clock.stopAt(entry.time)
     try {
       if (entry.kind === 'requests') {
-        for (const args of entry.requests) {
-          this.#noteRefusal(this.#dispatcher.apply(this.#client, args))
-        }
+        const { requests } = entry
+        withPathsOf(this.#store, requests, () => {
+          for (const args of requests) {
+            this.#noteRefusal(this.#dispatcher.apply(this.#client, args))
+          }
+        })
       } else if (entry.kind === 'expire') this.#expire(entry.count, entry.time)
       else if (entry.kind === 'direct') this.#write(entry.write)
       else for (const [i, name] of STAT_NAMES.entries()) this.#store.stats[name] = entry.values[i]

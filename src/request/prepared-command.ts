@@ -5,17 +5,14 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
 import { depthOf } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import { accessOfCommand } from './access-of-command.ts'
-import type { Options } from './arguments/argument.ts'
-import type { Client, FoundCommand } from './client.ts'
-import type { Command, KeptSize, Outcome } from './command.ts'
+import type { FoundCommand } from './client.ts'
+import type { Command, KeptSize } from './command.ts'
 import { requestKeys } from './key-specs.ts'
+import { type Run, runOf } from './many-paths.ts'
 import { OptionParser } from './option-parser.ts'
 import { keptBytes } from './room.ts'
 import { bytesOfRequest, type Transaction } from './transaction.ts'
 import { ValuePlaces } from './value-places.ts'
-
-/** What runs a command: whether it takes Buffers is known from its declaration. */
-type Run = (client: Client, args: never, options: Options) => Outcome
 
 /** A command or subcommand with the parts of its declaration that each request needs. */
 export interface PreparedCommand extends FoundCommand {
@@ -132,7 +129,7 @@ export function prepareCommand(
     keysOf: (args) => requestKeys(command, args),
     takes: (args, store) => bytesOfRequest(args) + addedBytes(command, args, store),
     values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
-    run: command.run as Run | undefined,
+    run: runOf(command),
     subcommands: subcommands === undefined ? undefined : new Map(subcommands),
     stats: undefined,
   }

@@ -6,6 +6,7 @@ import type { Client } from '../../request/client.ts'
 import { endTransaction, limitKept, NAMES_PER_CHECK } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { expireBeforeExec } from '../../request/expiry-slice.ts'
+import { withPathsOf } from '../../request/many-paths.ts'
 import { Transaction } from '../../request/transaction.ts'
 import { WatchedKeys } from '../../request/watched-keys.ts'
 
@@ -39,7 +40,7 @@ function executeTimed(client: Client, transaction: Transaction): void {
   const start = server.clock.lastLap
   server.audit?.beginExec()
   try {
-    server.execute(client, transaction)
+    withPathsOf(server.store, transaction.requests, () => server.execute(client, transaction))
   } finally {
     server.audit?.endExec()
   }

@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { StoreError } from '../errors.ts'
 import { checkIndex, INDEX_CEILING } from '../index-ceiling.ts'
-import { MIN_LONG_DIRECTORY_BYTES } from '../long-directory.ts'
 import { looseValues } from '../loose-values.ts'
 import {
   absolute,
@@ -104,7 +103,7 @@ export class Tree {
     checkLength(path)
     let directory = this.#root
     let start: number = firstComponent(path)
-    if (path.length > MIN_LONG_DIRECTORY_BYTES) {
+    if (path.length > this.#longWay.minPathBytes) {
       directory = this.#longWay.enter(directory, path, this.now())
       start = this.#longWay.start
     }
@@ -132,7 +131,7 @@ export class Tree {
   permanentFile(path: string): FileNode | undefined {
     const known = this.#ahead.find(path)
     if (known !== undefined) return known.dir || known.lease !== null ? undefined : known
-    if (path.length > MIN_LONG_DIRECTORY_BYTES) {
+    if (path.length > this.#longWay.minPathBytes) {
       return this.#longWay.permanentFile(this.#root, path)
     }
     let directory = this.#root
@@ -156,6 +155,11 @@ export class Tree {
   lookAhead(batch: PathBatch, minFiles = MIN_FILES_TO_LOOK_AHEAD): void {
     if (this.#root.files >= minFiles) this.#ahead.follow(this.#root, batch)
     else this.#ahead.forget()
+  }
+
+  /** Runs a function that asks for many paths; see known-ways.ts. */
+  withManyPaths<Result>(run: () => Result): Result {
+    return this.#longWay.withManyPaths(run)
   }
 
   #unlessOverdue(node: Node): Node | undefined {
@@ -185,7 +189,7 @@ export class Tree {
     let node: Node = this.#root
     if (isRoot(tidy)) return node
     let start: number = firstComponent(tidy)
-    if (tidy.length > MIN_LONG_DIRECTORY_BYTES) {
+    if (tidy.length > this.#longWay.minPathBytes) {
       node = this.#longWay.enter(this.#root, tidy, now)
       start = this.#longWay.start
     }
@@ -220,7 +224,7 @@ export class Tree {
     if (this.#leases.size === 0 || isRoot(tidy)) return undefined
     let directory = this.#root
     let start: number = firstComponent(tidy)
-    if (tidy.length > MIN_LONG_DIRECTORY_BYTES) {
+    if (tidy.length > this.#longWay.minPathBytes) {
       directory = this.#longWay.enter(directory, tidy, now)
       start = this.#longWay.start
     }
@@ -245,7 +249,7 @@ export class Tree {
   makeParent(tidy: string): { parent: DirectoryNode; name: string } {
     let parent = this.#root
     let start: number = firstComponent(tidy)
-    if (tidy.length > MIN_LONG_DIRECTORY_BYTES) {
+    if (tidy.length > this.#longWay.minPathBytes) {
       parent = this.#longWay.enter(parent, tidy, 0)
       start = this.#longWay.start
     }
@@ -286,7 +290,7 @@ export class Tree {
     attach(parent, node)
     if (!node.dir) this.#fileList.add(node)
     this.changes?.add(node)
-    this.setExpiry(node, expireTime)
+    this.#setLease(node, expireTime)
     return node
   }
 
@@ -312,6 +316,10 @@ export class Tree {
   /** @param expireTime in Unix milliseconds; absent makes the node permanent */
   setExpiry(node: Node, expireTime: number | undefined): void {
     if (node.dir) this.#longWay.forgetBelow(node)
+    this.#setLease(node, expireTime)
+  }
+
+  #setLease(node: Node, expireTime: number | undefined): void {
     if (node.dir && expireTime !== undefined) this.#ahead.forget()
     if (expireTime === undefined) this.#leases.remove(node)
     // A time after the year 9999 would make a state that cannot be read back.
