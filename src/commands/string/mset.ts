@@ -4,7 +4,7 @@ import { pathOfKey } from '../../keyspace/key.ts'
 import type { MemoryGauge } from '../../metrics/memory-gauge.ts'
 import { type Argument, KEY, VALUE } from '../../request/arguments/argument.ts'
 import { wrongArity } from '../../request/arguments/errors.ts'
-import type { Client } from '../../request/client.ts'
+import type { Client, ServerContext } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { checkGrowth } from '../../request/growth.ts'
 import type { RequestArguments } from '../../resp/request-arguments.ts'
@@ -52,21 +52,29 @@ function checkPairs(args: RequestArguments, name: string): void {
  * @throws PathError if a path is too long or too deep
  */
 function checkWrites({ server }: Client, args: RequestArguments): boolean {
-  let exists = false
+  const keys = (args.length - 1) / 2
+  let files = 0
+  for (let i = 1; i < args.length; i += 2) {
+    if (server.keyspace.checkSet(textOfValue(args[i]))) files++
+  }
+  // No file lies below another one, and none needs a new directory.
+  if (files < keys) checkPlaces(server, args)
+  server.store.checkWrites(keys)
+  return files > 0
+}
+
+/** Checks where the keys lie, some of which are new. @throws as {@link checkWrites} */
+function checkPlaces({ memory, store }: ServerContext, args: RequestArguments): void {
   let least = Number.POSITIVE_INFINITY
   let most = 0
   for (let i = 1; i < args.length; i += 2) {
-    const key = textOfValue(args[i])
-    if (server.keyspace.checkSet(key)) exists = true
-    const depth = depthOf(key)
+    const depth = depthOf(textOfValue(args[i]))
     if (depth < least) least = depth
     if (depth > most) most = depth
   }
   // Keys that are equally deep cannot lie below each other.
-  if (least < most) checkNesting(args, most, server.store.index)
-  if (most > 1) checkRoom(server.memory, args)
-  server.store.checkWrites((args.length - 1) / 2)
-  return exists
+  if (least < most) checkNesting(args, most, store.index)
+  if (most > 1) checkRoom(memory, args)
 }
 
 function checkRoom(memory: MemoryGauge, args: RequestArguments): void {
