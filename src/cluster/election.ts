@@ -5,6 +5,8 @@ import type { Membership } from './membership.ts'
 
 /** A name is forgotten when there are so many later ones: its lease has run out long before. */
 const MAX_NAMES = 8
+/** One attempt may take this long, in milliseconds: nobody waits for it. */
+const CLAIM_MS = 4000
 
 /**
  * Chooses one node of the group, which has nodes of the tree expire and cuts the log: the one that holds a
@@ -72,11 +74,12 @@ export class Election {
   async #claim({ node, lease }: Membership, condition: Compare): Promise<string> {
     this.#remember(node)
     const key = this.#keys.elected
-    const { succeeded, responses } = await this.#etcd.txn({
+    const request = {
       compare: [condition],
       success: [{ request_put: { key, value: Buffer.from(node), lease } }],
       failure: [{ request_range: { key } }],
-    })
+    }
+    const { succeeded, responses } = await this.#etcd.txn(request, CLAIM_MS)
     if (succeeded) return node
     return responses[0].response_range?.kvs[0]?.value.toString('latin1') ?? ''
   }

@@ -61,6 +61,8 @@ export class LogGate implements Gate {
   #bytesOnWay = 0
   /** Clients whose read has waited for the log, and goes on now. */
   readonly #ready = new WeakSet<Client>()
+  /** Whose write has waited too long for this node to be ready, and what had been received by then, once it is refused. */
+  readonly #tooEarly = new WeakMap<Client, number | undefined>()
   /** What the last read of a client has learnt: it holds for all that was received when it asked. */
   readonly #learnt = new WeakMap<Client, Learnt>()
 
@@ -75,7 +77,8 @@ export class LogGate implements Gate {
       if (client.owed > 0) return this.#holdBack(client, args)
       return !isQueued && this.#parts.isStrict() && this.#holdsRead(client, args)
     }
-    if (!this.#parts.isReady()) return this.#holdUntilReady(client, args)
+    if (!this.#parts.isReady())
+      return this.#refuseEarly(client) || this.#holdUntilReady(client, args)
     if (client.owed >= MAX_OWED || client.owedBytes >= MAX_OWED_BYTES) {
       return this.#holdBack(client, args)
     }
@@ -163,9 +166,34 @@ export class LogGate implements Gate {
     this.#bytesOnWay += bytes
   }
 
+  /** Holds a write until this node is ready, or as long as a write may wait. */
   #holdUntilReady(client: Client, args: RequestArguments): true {
-    const goOn = this.#hold(client, args, () => this.#early.delete(goOn))
+    const forget = (): void => {
+      clearTimeout(timer)
+      this.#early.delete(goOn)
+    }
+    const resume = this.#hold(client, args, forget)
+    const goOn = (): void => {
+      forget()
+      resume()
+    }
+    const timer = setTimeout(() => {
+      this.#tooEarly.set(client, undefined)
+      goOn()
+    }, this.#parts.timeout())
+    timer.unref()
     this.#early.add(goOn)
+    return true
+  }
+
+  /** Refuses a write that has waited too long, and those that the client had sent by then. @returns false if it may wait */
+  #refuseEarly(client: Client): boolean {
+    if (!this.#tooEarly.has(client)) return false
+    const received = this.#tooEarly.get(client) ?? client.receivedBytes
+    if (received !== client.receivedBytes) return false
+    this.#tooEarly.set(client, received)
+    endTransaction(client)
+    client.reply.error('CLUSTERDOWN this node has no place among the nodes yet')
     return true
   }
 

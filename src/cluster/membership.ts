@@ -12,6 +12,9 @@ export const LEASE_SECONDS = 10
 /** A lease is kept this often, in milliseconds. */
 const KEEP_MS = 2500
 const RETRY_MS = 200
+/** An attempt to join is given so long, and twice as long after each failure, in milliseconds: a lease holds for two. */
+const ATTEMPT_MS = 1000
+const MAX_ATTEMPT_MS = 4000
 /** While a node cannot join, the log says why this often, in milliseconds. */
 const TELL_MS = 1000
 /** Numbers of leases are kept below what a number of JavaScript holds exactly. */
@@ -53,6 +56,7 @@ export class Memberships {
   #current: Membership | undefined
   #joining: Promise<Membership> | undefined
   #toldAt = Number.NEGATIVE_INFINITY
+  #attemptMs = ATTEMPT_MS
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -100,7 +104,7 @@ export class Memberships {
       const node = randomBytes(8).toString('hex')
       const lease = randomInt(1, MAX_LEASE)
       try {
-        await this.#parts.etcd.grantLease(lease, LEASE_SECONDS)
+        await this.#parts.etcd.grantLease(lease, LEASE_SECONDS, this.#attemptMs)
         const revision = await this.#putName(node, lease)
         if (!this.#closed) return this.#take({ node, lease, revision })
       } catch (error) {
@@ -117,6 +121,7 @@ export class Memberships {
 
   #take(membership: Membership): Membership {
     this.#current = membership
+    this.#attemptMs = ATTEMPT_MS
     this.#schedule(KEEP_MS)
     return membership
   }
@@ -139,11 +144,13 @@ export class Memberships {
       // Each batch depends on the one before, so the first one needs one, too.
       const first = { key: this.#parts.keys.batch({ node, number: 0 }), value: VOID_VALUE }
       try {
-        const { succeeded, header, responses } = await this.#parts.etcd.txn({
+        const request = {
           compare: [this.#parts.isSameLog, isAbsent(key)],
           success: [{ request_put: { key, value, lease } }, { request_put: first }],
           failure: [{ request_range: { key, keys_only: true } }],
-        })
+        }
+        const answer = await this.#parts.etcd.txn(request, this.#attemptMs)
+        const { succeeded, header, responses } = answer
         const found = responses[0].response_range?.kvs[0]
         if (succeeded) return header.revision
         if (found === undefined) throw anotherLog()
@@ -160,6 +167,7 @@ export class Memberships {
 
   /** Waits before the next attempt, and tells why. */
   async #pause({ message }: EtcdError): Promise<void> {
+    this.#attemptMs = Math.min(2 * this.#attemptMs, MAX_ATTEMPT_MS)
     const now = performance.now()
     if (now - this.#toldAt >= TELL_MS) {
       this.#toldAt = now

@@ -258,7 +258,6 @@ export class Server implements ServerContext {
     return this.#listeners?.addresses ?? []
   }
 
-  /** Those of the addresses that are for encrypted connections. */
   get tlsAddresses(): readonly string[] {
     return this.#listeners?.tlsAddresses ?? []
   }
@@ -266,9 +265,8 @@ export class Server implements ServerContext {
   /**
    * Loads the data from disk, and begins to serve.
    *
-   * @throws Error if the system lets the process have too few descriptors
-   * @throws PersistenceError if the data cannot be read
-   * @throws the system's error if an address cannot be listened on
+   * @throws Error if the system lets the process have too few descriptors; PersistenceError if the data cannot be read;
+   * the system's error if an address cannot be listened on
    */
   async listen(): Promise<void> {
     const { config, logger, persistence } = this
@@ -292,15 +290,17 @@ export class Server implements ServerContext {
         onSocket: (socket, unixPath) => this.#accept(socket, unixPath),
         onTlsSocket: (socket) => this.#shakeHands(socket),
       })
+      this.#admission.start() // A node may wait long for its place, and has clients meanwhile.
       await this.group?.join(this.addresses[0] ?? '')
     } catch (error) {
+      if (this.#closing) return await this.closed // By SHUTDOWN.
+      this.#admission.stop()
       this.#listeners?.close()
       await this.group?.close()
       await persistence.close(false)
       this.audit?.close()
       throw error
     }
-    this.#admission.start()
     this.#expiry.arm()
   }
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { LogGate, type LogGateParts } from '../../src/cluster/log-gate.ts'
 import type { Waiting } from '../../src/cluster/waiting.ts'
 import type { Client } from '../../src/request/client.ts'
@@ -10,6 +10,7 @@ const MB = 1024 ** 2
 function start(isReady = true) {
   const state = { isReady }
   const taken: Waiting[] = []
+  const errors: string[] = []
   let resume: (() => void) | undefined
   const gate = new LogGate({
     clock: { now: () => 1 },
@@ -23,7 +24,7 @@ function start(isReady = true) {
   const client = {
     owed: 0,
     owedBytes: 0,
-    reply: { muted: false },
+    reply: { muted: false, error: (text: string) => errors.push(text) },
     postpone: () => {
       resume = undefined
       return () => {
@@ -39,7 +40,16 @@ function start(isReady = true) {
     for (const waiting of taken.splice(0))
       if (waiting.kind === 'request') gate.answer(waiting, () => {})
   }
-  return { taken, write, answerAll, client, gate, state, goesOn: () => resume !== undefined }
+  return {
+    taken,
+    write,
+    answerAll,
+    client,
+    gate,
+    state,
+    errors,
+    goesOn: () => resume !== undefined,
+  }
 }
 
 test.each([
@@ -71,6 +81,33 @@ test('a write waits until the node is ready, and its client may half-close meanw
   expect([client.owed, goesOn()]).toEqual([0, true])
   write('x')
   expect([taken.length, client.owed]).toEqual([1, 1])
+})
+
+test('a write waits for the node no longer than a write may, and neither do those behind it', () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const { taken, write, client, gate, state, goesOn, errors } = start(false)
+  const received = (bytes: number): void => void Object.assign(client, { receivedBytes: bytes })
+  received(100)
+  write('x')
+  vi.advanceTimersByTime(999)
+  expect(goesOn()).toBe(false)
+  vi.advanceTimersByTime(1)
+  expect([client.owed, goesOn(), errors]).toEqual([0, true, []])
+  // It is served again, and what has come with it.
+  for (let i = 1; i <= 3; i++) {
+    write('x')
+    expect(errors).toEqual(Array(i).fill('CLUSTERDOWN this node has no place among the nodes yet'))
+  }
+  // What comes later waits anew.
+  received(200)
+  write('x')
+  expect([errors.length, client.owed]).toEqual([3, 1])
+  state.isReady = true
+  gate.release()
+  write('x')
+  vi.advanceTimersByTime(5000)
+  expect([errors.length, taken.length]).toEqual([3, 1])
 })
 
 test('writes of all clients on their way take a sixteenth of the heap; more wait in order, those of clients that have gone excepted', async () => {

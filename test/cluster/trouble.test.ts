@@ -1,7 +1,9 @@
+import { connect } from 'node:net'
 import type { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { describeWithPeer } from '../conformance/peers.ts'
+import { describeWithPeer, freePorts } from '../conformance/peers.ts'
+import { type ErrorReply, RawClient } from '../server/raw-client.ts'
 import { Link } from './checker/link.ts'
 import { type Group, startGroup } from './group.ts'
 import { base64, type Members, startMembers } from './members.ts'
@@ -142,6 +144,33 @@ describeWithPeer('etcd', 'without etcd', () => {
     const late = group.client(await starting)
     expect(await late.get('a')).toBe('old')
     await insist(() => late.set('a', 'new'))
+  })
+
+  test('a node that starts beside a full etcd refuses writes in time, looks after its clients, and can be shut down', async () => {
+    await near.set('a', 'old')
+    await fill()
+    const [port] = await freePorts(1)
+    const directives = { ...TIMEOUT, port: String(port), timeout: '1' }
+    const starting = group.add({ port, directives })
+    const open = (): RawClient => new RawClient(connect(port, '127.0.0.1'))
+    const late = await insist(async () => {
+      const client = open()
+      expect(await client.call('GET', 'a')).toBe('old')
+      return client
+    })
+    const idle = open()
+    late.send('SET', 'a', 'new')
+    late.send('INCR', 'a')
+    late.send('DEL', 'a')
+    for (const refusal of await late.take(3)) {
+      expect((refusal as ErrorReply).text).toMatch(/^CLUSTERDOWN this node has no place/)
+    }
+    await idle.closed
+    open().send('SHUTDOWN', 'NOSAVE')
+    const node = await starting
+    await node.closed
+    expect(node.isBroken).toBe(false)
+    expect(await near.get('a')).toBe('old')
   })
 
   test('somebody compacts etcd', async () => {

@@ -140,9 +140,9 @@ export class Etcd {
     await this.#attempt(KV.Compact, { revision, physical: true }, ATTEMPT_MS * 5)
   }
 
-  /** @param ttl seconds @throws EtcdError */
-  async grantLease(id: number, ttl: number): Promise<void> {
-    await this.#attempt(LEASE.LeaseGrant, { ID: id, TTL: ttl }, ATTEMPT_MS)
+  /** One attempt. @param ttl seconds @throws EtcdError */
+  async grantLease(id: number, ttl: number, timeout = ATTEMPT_MS): Promise<void> {
+    await this.#attempt(LEASE.LeaseGrant, { ID: id, TTL: ttl }, timeout)
   }
 
   /** Keeps a lease. @returns its seconds; 0 if it has run out @throws EtcdError */
