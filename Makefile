@@ -12,7 +12,7 @@ BENCH := .stamps/bench
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo 'Options for a target: make run ARGS="--port 6390 --dir ./other"'
-	@echo '                      make torture ARGS="hostile --only mset"; or "machine"'
+	@echo '                      make torture ARGS="hostile --only mset"; or "crossed", "machine"'
 
 run: $(BUILT) ## start the server with conf/ktree.conf
 	@exec node dist/main.js conf/ktree.conf $(ARGS)
