@@ -130,6 +130,7 @@ export class Cluster implements Group {
     this.#gate = new LogGate({
       clock,
       isReady: () => this.#agreement.isReached,
+      hasPlace: () => this.#memberships?.current !== undefined,
       changes: () => this.#runner.recent.count,
       timeout: () => config.get('cluster-timeout'),
       takeOrdered: (client, transaction) => dispatcher.takeOrdered(client, transaction),
@@ -410,8 +411,7 @@ export class Cluster implements Group {
   /** Brings the log's time up to this node's, by an entry that expires nothing. */
   #tellTime(done: () => void): void {
     const deadline = performance.now() + this.#parts.server.config.get('cluster-timeout')
-    const time = this.#parts.clock.now()
-    this.#queue.add({ kind: 'expire', count: 0, time, deadline, done })
+    this.#queue.add({ kind: 'expire', count: 0, time: this.#parts.clock.now(), deadline, done })
   }
 
   /** Answers the first batch of a node that joins. */

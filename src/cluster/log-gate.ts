@@ -17,6 +17,8 @@ export interface LogGateParts {
   readonly clock: LogClock
   /** Whether this node knows the group's time, and so may take writes. */
   isReady(): boolean
+  /** Whether this node is in the list of nodes. */
+  hasPlace(): boolean
   /** How many changes this node has applied. */
   changes(): number
   /** How long a client waits for the log, in milliseconds. */
@@ -166,10 +168,10 @@ export class LogGate implements Gate {
     this.#bytesOnWay += bytes
   }
 
-  /** Holds a write until this node is ready, or as long as a write may wait. */
+  /** Holds a write until this node is ready; while it has no place among the nodes, as long as a write may wait. */
   #holdUntilReady(client: Client, args: RequestArguments): true {
     const forget = (): void => {
-      clearTimeout(timer)
+      clearInterval(timer)
       this.#early.delete(goOn)
     }
     const resume = this.#hold(client, args, forget)
@@ -177,7 +179,9 @@ export class LogGate implements Gate {
       forget()
       resume()
     }
-    const timer = setTimeout(() => {
+    const timer = setInterval(() => {
+      // With a place it is ready as soon as the others have told their time, which takes no longer than a bounded time.
+      if (this.#parts.hasPlace()) return
       this.#tooEarly.set(client, undefined)
       goOn()
     }, this.#parts.timeout())

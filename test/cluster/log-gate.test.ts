@@ -8,7 +8,7 @@ const MB = 1024 ** 2
 
 /** A gate before a log that takes requests, and a client whose requests come to it. */
 function start(isReady = true) {
-  const state = { isReady }
+  const state = { isReady, hasPlace: false }
   const taken: Waiting[] = []
   const errors: string[] = []
   let resume: (() => void) | undefined
@@ -19,6 +19,7 @@ function start(isReady = true) {
     takes: bytesOfRequest,
     heapLimit: 1024 * MB,
     isReady: () => state.isReady,
+    hasPlace: () => state.hasPlace,
     isStrict: () => false,
   } as unknown as LogGateParts)
   const client = {
@@ -99,9 +100,12 @@ test('a write waits for the node no longer than a write may, and neither do thos
     write('x')
     expect(errors).toEqual(Array(i).fill('CLUSTERDOWN this node has no place among the nodes yet'))
   }
-  // What comes later waits anew.
+  // What comes later waits anew, and longer than that once the node has a place.
   received(200)
   write('x')
+  expect([errors.length, client.owed]).toEqual([3, 1])
+  state.hasPlace = true
+  vi.advanceTimersByTime(4500)
   expect([errors.length, client.owed]).toEqual([3, 1])
   state.isReady = true
   gate.release()
