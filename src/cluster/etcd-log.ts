@@ -10,7 +10,7 @@ import {
 } from './batch-value.ts'
 import { anotherLog, ClusterError, putBack } from './cluster-error.ts'
 import type { Etcd } from './etcd/etcd.ts'
-import { EtcdError } from './etcd/etcd-error.ts'
+import { EtcdError, isNoSpace } from './etcd/etcd-error.ts'
 import {
   type Compare,
   exists,
@@ -190,7 +190,7 @@ export class EtcdLog {
     try {
       return outcomeOf(await this.#etcd.txn(request, timeout))
     } catch (error) {
-      if (!(error instanceof EtcdError && error.isNoSpace)) throw error
+      if (!isNoSpace(error)) throw error
       // The batch that reaches the quota is made, and answered so all the same.
       const { kvs } = await this.#readAfter(error, key, timeout)
       if (kvs.length === 0) throw error

@@ -5,7 +5,7 @@ import { FORMAT_VERSION, isReadable, MAX_VALUE_BYTES } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
 import { CutLog } from './cut-log.ts'
 import type { Etcd } from './etcd/etcd.ts'
-import { EtcdError } from './etcd/etcd-error.ts'
+import { isNoSpace } from './etcd/etcd-error.ts'
 import {
   type Compare,
   hasValue,
@@ -276,10 +276,6 @@ function headOf({ value }: Pick<KeyValue, 'value'>): SnapshotHead {
 function names({ responses }: TxnResponse, id: string): boolean {
   const found = responses[0]?.response_range?.kvs[0]
   return found !== undefined && headOf(found).id === id
-}
-
-function isNoSpace(error: unknown): boolean {
-  return error instanceof EtcdError && error.isNoSpace
 }
 
 /** What stands before the state. */

@@ -2,7 +2,12 @@ import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { ClusterError } from '../../src/cluster/cluster-error.ts'
 import { Etcd } from '../../src/cluster/etcd/etcd.ts'
-import { EtcdError, RESOURCE_EXHAUSTED, UNAVAILABLE } from '../../src/cluster/etcd/etcd-error.ts'
+import {
+  EtcdError,
+  isNoSpace,
+  RESOURCE_EXHAUSTED,
+  UNAVAILABLE,
+} from '../../src/cluster/etcd/etcd-error.ts'
 import { EtcdLog, type LoggedBatch } from '../../src/cluster/etcd-log.ts'
 import { Keys } from '../../src/cluster/keys.ts'
 import { LogFollower } from '../../src/cluster/log-follower.ts'
@@ -281,7 +286,7 @@ describeWithPeer('etcd', 'the log in etcd', () => {
         const { isThere } = await place.log.put(who, number, record, TIMEOUT_MS)
         if (isThere) told.push(number++)
       } catch (error) {
-        isFull = error instanceof EtcdError && error.isNoSpace
+        isFull = isNoSpace(error)
         if (!isFull) throw error
       }
     }

@@ -78,3 +78,8 @@ export function etcdErrorOf(error: ServiceError): EtcdError {
   const refused = REFUSALS.includes(code) || REFUSED.some((text) => text.test(details))
   return new EtcdError(details || error.message, code, refused)
 }
+
+/** Whether an error says that etcd has reached its quota: see {@link EtcdError.isNoSpace}. */
+export function isNoSpace(error: unknown): error is EtcdError {
+  return error instanceof EtcdError && error.isNoSpace
+}

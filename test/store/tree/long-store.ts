@@ -1,4 +1,6 @@
 import fc from 'fast-check'
+import { expect } from 'vitest'
+import type { ManualClock } from '../../../src/store/clock.ts'
 import { PathError, StoreError } from '../../../src/store/errors.ts'
 import { Store, type StoreOptions } from '../../../src/store/store.ts'
 import { paths, writeOrMove } from '../random-writes.ts'
@@ -56,7 +58,7 @@ export class LongStore extends Store {
 }
 
 /** All that a store says of a path. */
-export function answers(store: Store, path: string): string {
+function answers(store: Store, path: string): string {
   const node = store.lookup(path)
   let event: unknown
   try {
@@ -71,8 +73,7 @@ export function answers(store: Store, path: string): string {
 }
 
 /** Without the number of reads, which `getFile` counts only if it has the answer. */
-export const savedIn = (store: Store): string =>
-  short(store.save()).replace(/"getsSuccess":\d+/, '')
+const savedIn = (store: Store): string => short(store.save()).replace(/"getsSuccess":\d+/, '')
 
 /** Few, so that what is changed is mostly on the way to what is asked for next. */
 const near = fc.constantFrom('/a', '/a/b', '/a/b/a', '/a/b/a/b', '/a/b/a/ab', '/b', '/b/b/a')
@@ -104,6 +105,26 @@ const nearWrite = fc.tuple(change, near, near).map(([run, path, other]) =>
     { [fc.toStringMethod]: () => `${run} with ${path}, ${other}` },
   ),
 )
+
+type Step = ReturnType<typeof step.generate>['value']
+
+/** Has stores take the same steps, and expects that they answer alike. They have clocks that a test can move. */
+export function expectAlike(stores: readonly Store[], steps: readonly Step[]): void {
+  // A way to lose from the beginning.
+  for (const store of stores) store.set('/a/b/a/b', '0')
+  for (const { write, asked, passes } of steps) {
+    for (const store of stores) {
+      write(store)
+      ;(store.clock as ManualClock).advance(passes)
+    }
+    for (const path of asked) {
+      const [expected, found] = stores.map((store) => answers(store, path))
+      expect(found).toBe(expected)
+    }
+  }
+  const [expected, found] = stores.map(savedIn)
+  expect(found).toBe(expected)
+}
 
 export const step = fc.record({
   write: fc.oneof({ weight: 3, arbitrary: nearWrite }, { weight: 1, arbitrary: writeOrMove }),

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { Store } from '../../../src/store/store.ts'
 import { Children } from '../../../src/store/tree/children.ts'
-import { answers, LongStore, savedIn, step } from './long-store.ts'
+import { expectAlike, LongStore, step } from './long-store.ts'
 
 test('long paths lead where short ones do, whatever changes', { timeout: 60_000 }, () => {
   fc.assert(
@@ -13,20 +13,7 @@ test('long paths lead where short ones do, whatever changes', { timeout: 60_000 
         // Two directories make a long path.
         new LongStore({ clock: new ManualClock() }, 150),
       ]
-      // A long way to lose from the beginning.
-      for (const store of stores) store.set('/a/b/a/b', '0')
-      for (const { write, asked, passes } of steps) {
-        for (const store of stores) {
-          write(store)
-          ;(store.clock as ManualClock).advance(passes)
-        }
-        for (const path of asked) {
-          const [expected, found] = stores.map((store) => answers(store, path))
-          expect(found).toBe(expected)
-        }
-      }
-      const [expected, found] = stores.map(savedIn)
-      expect(found).toBe(expected)
+      expectAlike(stores, steps)
     }),
     { numRuns: 300 },
   )
