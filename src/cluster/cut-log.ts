@@ -33,12 +33,7 @@ export class CutLog {
 
   /** Removes all snapshots but one, also those that were never finished. */
   #removeOthers(id: string, revision: number): Promise<boolean> {
-    return this.#transact(
-      ...this.#keys.snapshotsBut(id).map(remove),
-      // This removes parts of a next snapshot that is being put, too, above all if etcd makes the attempt late.
-      // So that one is named only if the cut has not been put again.
-      { request_put: { key: this.#keys.cut, value: Buffer.from(String(revision)) } },
-    )
+    return this.#transact(...removalOfOthers(this.#keys, id, revision))
   }
 
   /**
@@ -113,6 +108,18 @@ export class CutLog {
   async #insist(compare: readonly Compare[], success: readonly RequestOp[]): Promise<boolean> {
     return (await this.#etcd.txnAgain({ compare, success })).succeeded
   }
+}
+
+/**
+ * Removes the parts of all snapshots but one. Parts of a next snapshot that is being put are among them, above all if etcd
+ * makes the attempt late: so the cut is put again, and a snapshot is named only if that has not been done meanwhile.
+ *
+ * @param id of the one; empty to remove all
+ * @param revision at which the log has been cut
+ */
+export function removalOfOthers(keys: Keys, id: string, revision: number): RequestOp[] {
+  const cut = { key: keys.cut, value: Buffer.from(String(revision)) }
+  return [...keys.snapshotsBut(id).map(remove), { request_put: cut }]
 }
 
 function remove({ key, range_end }: KeyRange): RequestOp {

@@ -3,7 +3,7 @@ import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
 import { FORMAT_VERSION, isReadable, MAX_VALUE_BYTES } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
-import { CutLog } from './cut-log.ts'
+import { CutLog, removalOfOthers } from './cut-log.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import { isNoSpace } from './etcd/etcd-error.ts'
 import {
@@ -210,16 +210,17 @@ export class Snapshots {
   }
 
   /**
-   * Removes all parts but those of the present snapshot. Puts the cut again, so that no snapshot is named that lacks parts
-   * because of this.
+   * Removes all parts but those of the present snapshot, if there are any.
    *
    * @returns the revision at which the cut is put then; undefined if the conditions do not hold
    */
   async #removeLeft({ compare, cut, removesLeft }: NewSnapshot): Promise<number | undefined> {
     if (removesLeft !== true) return cut.putAt
     const { kvs } = await this.#etcd.range({ key: this.#keys.snapshot })
-    const others = this.#keys.snapshotsBut(kvs[0] === undefined ? '' : headOf(kvs[0]).id)
-    const look = others.map((range) => ({ request_range: { ...range, keys_only: true, limit: 1 } }))
+    const present = kvs[0] === undefined ? '' : headOf(kvs[0]).id
+    const look = this.#keys
+      .snapshotsBut(present)
+      .map((range) => ({ request_range: { ...range, keys_only: true, limit: 1 } }))
     const { responses } = await this.#etcd.txnAgain({ compare: [], success: look })
     if (responses.every((each) => each.response_range?.kvs.length === 0)) return cut.putAt
     const { succeeded, header } = await this.#etcd.txnAgain({
@@ -228,10 +229,7 @@ export class Snapshots {
         isPutAt(this.#keys.cut, cut.putAt),
         isPutAt(this.#keys.snapshot, kvs[0]?.mod_revision ?? 0),
       ],
-      success: [
-        ...others.map((range) => ({ request_delete_range: range })),
-        { request_put: { key: this.#keys.cut, value: Buffer.from(String(cut.revision)) } },
-      ],
+      success: removalOfOthers(this.#keys, present, cut.revision),
     })
     return succeeded ? header.revision : undefined
   }
