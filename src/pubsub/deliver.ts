@@ -1,16 +1,19 @@
-import { LargeMessage, type Message } from '../resp/message.ts'
+import { LargeMessage, Message } from '../resp/message.ts'
+import type { PassingMessage } from '../resp/passing-message.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /**
  * Sends a message to clients. The pieces of a large message are made once, and each is sent to all
  * clients before the next is made. Clients whose output limit it would exceed are disconnected first.
  */
-export function deliverTo(clients: Iterable<Subscriber>, message: Message | LargeMessage): void {
-  if (message instanceof LargeMessage) {
-    deliverInPieces(clients, message)
-    return
-  }
-  for (const client of clients) send(client, message.encoded(client.reply.protocol))
+export function deliverTo(
+  clients: Iterable<Subscriber>,
+  message: Message | PassingMessage | LargeMessage,
+): void {
+  if (message instanceof LargeMessage) deliverInPieces(clients, message)
+  else if (message instanceof Message)
+    for (const client of clients) send(client, message.encoded(client.reply.protocol))
+  else for (const client of clients) send(client, message)
 }
 
 function deliverInPieces(clients: Iterable<Subscriber>, message: LargeMessage): void {
@@ -27,9 +30,9 @@ function deliverInPieces(clients: Iterable<Subscriber>, message: LargeMessage): 
  * Sends a message to a client. Never throws: a client that cannot be sent a message is disconnected,
  * because it would miss one.
  */
-export function send(client: Subscriber, bytes: Uint8Array): void {
+export function send(client: Subscriber, message: Uint8Array | PassingMessage): void {
   try {
-    client.deliver(bytes)
+    client.deliver(message)
   } catch (error) {
     client.fail(error)
   }

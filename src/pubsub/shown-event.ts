@@ -1,4 +1,5 @@
-import type { Message } from '../resp/message.ts'
+import { LargeMessage } from '../resp/message.ts'
+import { headOf, PassingMessage } from '../resp/passing-message.ts'
 import { encodeBulk } from '../resp/reply-encoding.ts'
 import type { Event } from '../store/event.ts'
 import { encodeEvent } from '../store/event-json.ts'
@@ -12,9 +13,9 @@ export class ShownEvent {
   #event: Event | undefined
   #json: string | PieceList = ''
   #bulk = ''
-  /** The last message of the event, and which stream's it is. */
-  #stream: object | undefined
-  #message: Message | undefined
+  /** The same in bytes; absent if nobody has needed it. */
+  #bytes: Buffer | undefined
+  readonly #passing = new PassingMessage()
   readonly #onKept: () => void
 
   /** @param onKept called when there is something to {@link forget} at the end of the turn */
@@ -38,21 +39,31 @@ export class ShownEvent {
     return this.#bulk
   }
 
-  /** The message that a stream has last made of an event. */
-  messageOf(stream: object, event: Event): Message | undefined {
-    return stream === this.#stream && event === this.#event ? this.#message : undefined
-  }
-
-  keepMessage(stream: object, message: Message): void {
-    this.#stream = stream
-    this.#message = message
+  /**
+   * A message that shows an event. It may become another one with the next call.
+   *
+   * @param pattern that the channel matches; undefined for who listens to the channel itself
+   */
+  messageOf(
+    pattern: string | undefined,
+    channel: string,
+    event: Event,
+  ): PassingMessage | LargeMessage {
+    const bulk = this.bulk(event)
+    if (bulk === undefined) {
+      const items = pattern === undefined ? 3 : 4
+      return new LargeMessage(items, headOf(pattern, channel), this.encode(event) as Pieces)
+    }
+    this.#bytes ??= Buffer.from(bulk, 'latin1')
+    return this.#passing.set(pattern, channel, this.#bytes)
   }
 
   forget(): void {
     if (typeof this.#json !== 'string') this.#json.forget()
-    this.#event = this.#stream = this.#message = undefined
+    this.#event = this.#bytes = undefined
     this.#json = ''
     this.#bulk = ''
+    this.#passing.forget()
   }
 
   #remember(event: Event, json: string | PieceList): void {

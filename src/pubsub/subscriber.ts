@@ -1,3 +1,4 @@
+import type { PassingMessage } from '../resp/passing-message.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 
 /** A client, as {@link Subscriptions} sees it. */
@@ -24,7 +25,7 @@ export interface Subscriber {
    */
   mayGet(length: number): boolean
   /** Sends a message or a MONITOR line, after all bytes written before. */
-  deliver(bytes: Uint8Array): void
+  deliver(message: Uint8Array | PassingMessage): void
   /** Like {@link Subscriber.deliver}, but without a copy, because the bytes never change. */
   deliverShared(bytes: Buffer): void
   /** Calls back once, when all bytes written have been sent; never if the connection ends first. */

@@ -362,8 +362,7 @@ export class Subscriptions implements Burst {
     for (const { pattern, listeners } of this.#matching(this.#treePatterns, key)) {
       const told = this.backlog.told(listeners)
       try {
-        const head = encodeBulk('pmessage') + encodeBulk(pattern) + encodeBulk(key)
-        deliverTo(told, messageOf(4, head, this.shown.encode(event)))
+        deliverTo(told, this.shown.messageOf(pattern, key, event))
       } catch (error) {
         cutOff(told, error)
       }

@@ -1,5 +1,6 @@
-import { type LargeMessage, Message, messageOf } from '../resp/message.ts'
-import { encodeArrayHeader, encodeBulk, encodePushHeader } from '../resp/reply-encoding.ts'
+import { LargeMessage, type Message, messageOf } from '../resp/message.ts'
+import { headOf, type PassingMessage } from '../resp/passing-message.ts'
+import { encodeArrayHeader, encodePushHeader } from '../resp/reply-encoding.ts'
 import { StoreError } from '../store/errors.ts'
 import type { Event } from '../store/event.ts'
 import { encodeEvent } from '../store/event-json.ts'
@@ -196,20 +197,27 @@ export class TreeStream {
       const fromAbove = isBelow(path, event.node.key)
       if (fromAbove) this.#separateBlind(event)
       // Events of a client's own requests come in order with their replies.
-      if (this.#burst.served !== undefined) this.separate(this.#burst.served)
+      const { served } = this.#burst
+      if (served !== undefined && served.channels.size === 1) this.separate(served)
       const bulk = this.#burst.shown.bulk(event)
       if (bulk === undefined) {
         this.#sendLarge(event)
         return
       }
-      for (const [reader, from] of this.#live) {
-        if (event.index < from) continue
-        const seen = fromAbove ? this.#messageFor(reader, event) : this.#messageOf(event)
-        if (seen instanceof Message) send(reader, seen.encoded(reader.reply.protocol))
-        else deliverTo([reader], seen)
-      }
+      if (this.#live.size > 0) this.#sendLive(event, fromAbove)
       if (this.#together.size > 0) this.#gather(bulk)
     })
+  }
+
+  #sendLive(event: Event, fromAbove: boolean): void {
+    const message = this.#messageOf(event)
+    for (const [reader, from] of this.#live) {
+      if (event.index < from) continue
+      const seen = fromAbove ? eventAsSeen(reader, this.#channel.path, event) : event
+      if (seen !== event) deliverTo([reader], this.#messageOfOther(seen))
+      else if (message instanceof LargeMessage) deliverTo([reader], message)
+      else send(reader, message)
+    }
   }
 
   #sendLarge(event: Event): void {
@@ -286,14 +294,19 @@ export class TreeStream {
   }
 
   /** The message for one subscriber, which may not see the directory above that an event is about. */
-  #messageFor(subscriber: Subscriber, event: Event): Message | LargeMessage {
+  #messageFor(subscriber: Subscriber, event: Event): Message | PassingMessage | LargeMessage {
     const seen = eventAsSeen(subscriber, this.#channel.path, event)
-    return seen === event ? this.#messageOf(event) : messageOf(3, this.#head(), encodeEvent(seen))
+    return seen === event ? this.#messageOf(event) : this.#messageOfOther(seen)
+  }
+
+  /** The message of an event that is not the one that is being shown. */
+  #messageOfOther(seen: Event): Message | LargeMessage {
+    return messageOf(3, this.#head(), encodeEvent(seen))
   }
 
   /** The beginning of each message. Not kept, because the name of a channel may be long. */
   #head(): string {
-    return encodeBulk('message') + encodeBulk(this.#name)
+    return headOf(undefined, this.#name)
   }
 
   /** Messages in one piece. */
@@ -309,12 +322,7 @@ export class TreeStream {
     }
   }
 
-  #messageOf(event: Event): Message | LargeMessage {
-    const { shown } = this.#burst
-    const known = shown.messageOf(this, event)
-    if (known !== undefined) return known
-    const message = messageOf(3, this.#head(), shown.encode(event))
-    if (message instanceof Message) shown.keepMessage(this, message)
-    return message
+  #messageOf(event: Event): PassingMessage | LargeMessage {
+    return this.#burst.shown.messageOf(undefined, this.#name, event)
   }
 }

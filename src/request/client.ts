@@ -15,6 +15,7 @@ import type { Throughput } from '../metrics/throughput.ts'
 import type { Persistence } from '../persistence/persistence.ts'
 import type { Subscriber } from '../pubsub/subscriber.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
+import type { PassingMessage } from '../resp/passing-message.ts'
 import type { ReplySource } from '../resp/reply-writer.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Store } from '../store/store.ts'
@@ -98,7 +99,7 @@ export interface Client extends Subscriber, Waiter, Accountable {
    */
   drop(): void
   /** Sends a message, bytes or made as it is sent, after all bytes written before. */
-  deliver(message: Uint8Array | ReplySource): void
+  deliver(message: Uint8Array | ReplySource | PassingMessage): void
 }
 
 /** A command that a request calls. */

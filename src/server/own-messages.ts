@@ -1,8 +1,11 @@
+import { lasting, PassingMessage } from '../resp/passing-message.ts'
 import { lengthOfSource } from '../resp/reply-parts.ts'
 import type { ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
 
-/** A message to a client: bytes, or what is made as it is sent. */
-export type MessageBytes = Uint8Array | ReplySource
+/** A message to a client that can be kept: bytes, or what is made as it is sent. */
+type KeptMessage = Uint8Array | ReplySource
+/** A message to a client. */
+export type MessageBytes = KeptMessage | PassingMessage
 
 /** More messages than this, held back until the client's own EXEC ends, disconnect the client. */
 const MAX_DEFERRED_BYTES = 64 * 1024 * 1024
@@ -15,7 +18,7 @@ const BLOCK_BYTES = 64 * 1024
 const NO_BLOCK = Buffer.alloc(0)
 
 interface Delivered {
-  readonly message: MessageBytes
+  readonly message: KeptMessage
   /** Where it begins and ends in the output. */
   readonly start: number
   readonly end: number
@@ -37,9 +40,9 @@ export class OwnMessages {
   /** Messages among the output of the present command, with where each begins. */
   #delivered: Delivered[] = []
   /** Messages that an error has discarded, with all that its command had written. */
-  #discarded: MessageBytes[] = []
+  #discarded: KeptMessage[] = []
   /** Messages that came during EXEC: kept back because they would split its reply. */
-  #deferred: MessageBytes[] = []
+  #deferred: KeptMessage[] = []
   #deferredBytes = 0
   #checkedBytes = 0
   /** Short messages that come after {@link #deferred}, and room for more. */
@@ -67,7 +70,8 @@ export class OwnMessages {
   }
 
   /** Writes a message before or behind the reply of the present command. */
-  deliver(message: MessageBytes): void {
+  deliver(given: MessageBytes): void {
+    const message = lasting(given, this.#reply.protocol)
     this.some = true
     this.#sort()
     const start = this.#reply.length
@@ -76,7 +80,8 @@ export class OwnMessages {
   }
 
   /** Keeps a message back until EXEC ends. Disconnects the client if they are too much for it. */
-  defer(message: MessageBytes): void {
+  defer(given: MessageBytes): void {
+    const message = lasting(given, this.#reply.protocol)
     this.some = true
     if (message instanceof Uint8Array && message.length <= MAX_GATHERED_BYTES) this.#gather(message)
     else {
@@ -139,18 +144,19 @@ export class OwnMessages {
     this.#blockLength = 0
   }
 
-  #writeAll(messages: readonly MessageBytes[]): void {
+  #writeAll(messages: readonly KeptMessage[]): void {
     for (const message of messages) writeMessage(this.#reply, message)
   }
 }
 
 /** Writes a message among the replies. */
 export function writeMessage(reply: ReplyWriter, message: MessageBytes): void {
-  if (message instanceof Uint8Array) reply.append(message)
+  if (message instanceof PassingMessage) message.writeTo(reply)
+  else if (message instanceof Uint8Array) reply.append(message)
   else reply.appendSource(message)
 }
 
 /** What a message adds to the length of a `ReplyWriter`. */
-function lengthOf(message: MessageBytes): number {
+function lengthOf(message: KeptMessage): number {
   return message instanceof Uint8Array ? message.length : lengthOfSource(message)
 }

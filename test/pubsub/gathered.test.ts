@@ -3,6 +3,7 @@ import { Applier, silentClient } from '../../src/log/apply.ts'
 import type { Subscriber } from '../../src/pubsub/subscriber.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
 import { ServerClock } from '../../src/request/clock.ts'
+import { lasting, type PassingMessage } from '../../src/resp/passing-message.ts'
 import { Output } from '../../src/server/output.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
@@ -31,8 +32,8 @@ test('many watchers get the messages of a turn in one piece, however many subscr
 /** A client with one subscription, and the indexes in each piece that it is sent. */
 function watcherOf(pubsub: Subscriptions, store: Store) {
   const pieces: number[][] = []
-  const keep = (bytes: Uint8Array): void => {
-    const text = Buffer.from(bytes).toString('latin1')
+  const keep = (message: Uint8Array | PassingMessage): void => {
+    const text = Buffer.from(lasting(message, 2)).toString('latin1')
     pieces.push([...text.matchAll(/"index":(\d+)/g)].map(([, digits]) => Number(digits)))
   }
   const client: Subscriber = Object.assign(silentClient(new Applier(store).server), {

@@ -4,6 +4,7 @@ import type { Subscriber } from '../../src/pubsub/subscriber.ts'
 import { Subscriptions } from '../../src/pubsub/subscriptions.ts'
 import { TreePatterns } from '../../src/pubsub/tree-patterns.ts'
 import { ServerClock } from '../../src/request/clock.ts'
+import { lasting, type PassingMessage } from '../../src/resp/passing-message.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
 
@@ -18,8 +19,9 @@ function listenerTo(...patterns: string[]) {
   const own = new Set<string>()
   const client: Subscriber = Object.assign(silentClient(new Applier(store).server), {
     patterns: own,
-    deliver: (bytes: Uint8Array) => {
-      keys.push(/\r\n(\/e\/\d+)\r\n/.exec(Buffer.from(bytes).toString('latin1'))?.[1] ?? '')
+    deliver: (message: Uint8Array | PassingMessage) => {
+      const text = Buffer.from(lasting(message, 2)).toString('latin1')
+      keys.push(/\r\n(\/e\/\d+)\r\n/.exec(text)?.[1] ?? '')
     },
     disconnect: (reason: string) => void reasons.push(reason),
   })
