@@ -10,17 +10,21 @@ export type Run = (client: Client, args: never, options: Options) => Outcome
 /** Requests with fewer arguments, those of a transaction together, do not gain from remembering their paths. */
 const MIN_MANY_ARGUMENTS = 1000
 
-/** Has a command that takes many keys find them faster in a request that has many; see known-ways.ts. */
+/** Requests with more arguments, those of a transaction together, leave it to others to remember dropped events. */
+const MIN_LATER_ARGUMENTS = 8000
+
+/** Has a command that takes many keys take less time in a request that has many. */
 export function runOf({ run, keys }: Command): Run | undefined {
   if (run === undefined || keys?.[1] !== -1) return run as Run | undefined
   const runOne = run as Run
   return (client, args, options) => {
-    if ((args as RequestArguments).length < MIN_MANY_ARGUMENTS) return runOne(client, args, options)
-    return client.server.store.withManyPaths(() => runOne(client, args, options))
+    const { length } = args as RequestArguments
+    if (length < MIN_MANY_ARGUMENTS) return runOne(client, args, options)
+    return withManyPaths(client.server.store, length, () => runOne(client, args, options))
   }
 }
 
-/** Has the requests of a transaction find their keys faster, if there are many. */
+/** Has the requests of a transaction take less time, if there are many. */
 export function withPathsOf(
   store: Store,
   requests: readonly RequestArguments[],
@@ -29,5 +33,23 @@ export function withPathsOf(
   let length = 0
   for (const args of requests) length += args.length
   if (length < MIN_MANY_ARGUMENTS) run()
-  else store.withManyPaths(run)
+  else withManyPaths(store, length, run)
+}
+
+/**
+ * Ways to keys are remembered (known-ways.ts), and where there are very many, events that are dropped are remembered
+ * later.
+ *
+ * @param length of the request or the transaction, in arguments
+ */
+function withManyPaths<Result>(store: Store, length: number, run: () => Result): Result {
+  const { history } = store
+  // Those of one request at a time, so that what waits is bounded by its length.
+  const isLater = length >= MIN_LATER_ARGUMENTS && !history.needsRemember
+  if (isLater) history.remembersLater = true
+  try {
+    return store.withManyPaths(run)
+  } finally {
+    if (isLater) history.remembersLater = false
+  }
 }

@@ -15,9 +15,6 @@ import { textOfValue } from '../../store/value.ts'
 
 const SLASH = 47
 
-/** Where so many keys are set in one go, their former events are remembered later. */
-const MANY_KEYS = 10_000
-
 const PAIRS: readonly Argument[] = [
   {
     name: 'key-value',
@@ -120,17 +117,6 @@ function depthOf(key: string): number {
 }
 
 function setAll(client: Client, args: RequestArguments): void {
-  const { history } = client.server.store
-  // Those of one request at a time, so that what waits is bounded by its length.
-  history.remembersLater = args.length > 2 * MANY_KEYS && !history.needsRemember
-  try {
-    setEach(client, args)
-  } finally {
-    history.remembersLater = false
-  }
-}
-
-function setEach(client: Client, args: RequestArguments): void {
   for (let i = 1; i < args.length; i += 2) {
     const key = textOfValue(args[i])
     client.server.keyspace.set(key, args[i + 1])
