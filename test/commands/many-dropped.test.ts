@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Applier } from '../../src/log/apply.ts'
 import { ServerClock } from '../../src/request/clock.ts'
+import type { RequestArguments } from '../../src/resp/request-arguments.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { DroppedEvents } from '../../src/store/history/dropped-events.ts'
 import { Store } from '../../src/store/store.ts'
@@ -9,18 +10,21 @@ const KEYS = 20_000
 
 const names = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => `dir/${i % 500}/${i}`)
-const msetOf = (count: number): string[] => ['MSET', ...names(count).flatMap((name) => [name, 'v'])]
+const msetOf = (count: number): RequestArguments => [
+  'MSET',
+  ...names(count).flatMap((name) => [name, 'v']),
+]
 
 test.each([
   ['MSET', () => [msetOf(KEYS)]],
-  ['DEL', () => [['DEL', ...names(KEYS)]]],
-  ['transaction', () => names(KEYS).map((name) => ['SET', name, 'v'])],
+  ['DEL', (): RequestArguments[] => [['DEL', ...names(KEYS)]]],
+  ['transaction', () => names(KEYS).map((name): RequestArguments => ['SET', name, 'v'])],
 ])(
   'a long %s leaves it to others to remember where the events were that it drops',
   (_, requestsOf) => {
     const store = new Store({ clock: new ServerClock(new ManualClock()) })
     const applier = new Applier(store)
-    const run = (requests: string[][]): void =>
+    const run = (requests: readonly RequestArguments[]): void =>
       applier.apply({ kind: 'requests', time: 1, requests })
     run([msetOf(KEYS)])
     while (store.reclaim(1000));

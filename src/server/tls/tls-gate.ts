@@ -259,11 +259,13 @@ export function openTlsGate(options: TlsGateOptions): TlsGate {
 
 /** Why a client with this certificate, or without one, must not be served. */
 function refusalOf(socket: TLSSocket, { asks, requires }: TlsSettings): string | undefined {
-  if (!asks || socket.authorized) return undefined
-  // Node's types promise a certificate; there may be none.
+  if (!asks) return undefined
+  // Asked first, because Node takes a client without a certificate for authorized when its session is resumed (TLS 1.3),
+  // be it one that was refused. Node's types promise a certificate; there may be none.
   const hasNone = Object.keys(socket.getPeerCertificate() ?? {}).length === 0
-  if (!hasNone) return `its certificate is not valid: ${socket.authorizationError}`
-  return requires ? 'it has no certificate' : undefined
+  if (hasNone) return requires ? 'it has no certificate' : undefined
+  if (socket.authorized) return undefined
+  return `its certificate is not valid: ${socket.authorizationError}`
 }
 
 /** The common name of a valid certificate, one byte a character; undefined if it is not one name. */

@@ -30,6 +30,9 @@ export function credentials(name?: string): ConnectionOptions {
   }
 }
 
+/** By the socket, what it can be resumed with: the last that the server has sent. */
+export const sessions = new WeakMap<Socket, Buffer>()
+
 /**
  * Connects a client, and waits until the server has let it in, or closed.
  *
@@ -42,6 +45,7 @@ export async function joinTls(
 ): Promise<RawClient> {
   const socket = connect({ port: server.tlsPort, ...credentials(name), ...more })
   onTestFinished(() => void socket.destroy())
+  socket.on('session', (session: Buffer) => void sessions.set(socket, session))
   const client = new RawClient(socket)
   const greeted = new Promise<void>((resolve) => void socket.once('secureConnect', resolve))
   await Promise.race([greeted, client.closed])

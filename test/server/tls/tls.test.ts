@@ -15,6 +15,7 @@ import {
   fixture,
   joinTls,
   movable,
+  sessions,
   TLS,
   temporaryDirectory,
 } from './tls-client.ts'
@@ -106,24 +107,34 @@ test.each([
   ['optional', 'alice', undefined],
   ['optional', 'expired', 'its certificate is not valid: CERT_HAS_EXPIRED'],
   ['no', 'foreign', undefined],
-])('tls-auth-clients %s, a client with the certificate %s: %s', async (asks, name, refusal) => {
-  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
-    const { lines, logger } = log()
-    const directives = { ...TLS, 'tls-auth-clients': asks }
-    const server = await start({ tlsPort: 0, logger, directives })
-    const client = await joinTls(server, name, { maxVersion })
-    client.send('PING')
-    const reply = await client.next()
-    expect(reply).toEqual(
-      refusal === undefined ? 'PONG' : new ErrorReply(`ERR client refused: ${refusal}`),
-    )
-    if (refusal === undefined) continue
-    await client.closed
-    expect(lines.lines.filter((line) => line.includes(`client refused: ${refusal}`))).toHaveLength(
-      1,
-    )
-  }
-})
+])(
+  'tls-auth-clients %s, a client with the certificate %s, in a resumed session too: %s',
+  async (asks, name, refusal) => {
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const { lines, logger } = log()
+      const directives = { ...TLS, 'tls-auth-clients': asks }
+      const server = await start({ tlsPort: 0, logger, directives })
+      let session: Buffer | undefined
+      for (const attempt of ['new', 'resumed']) {
+        const client = await joinTls(server, name, { maxVersion, ...(session && { session }) })
+        const socket = client.socket as TLSSocket
+        client.send('PING')
+        const reply = await client.next()
+        expect(reply).toEqual(
+          refusal === undefined ? 'PONG' : new ErrorReply(`ERR client refused: ${refusal}`),
+        )
+        expect(socket.isSessionReused()).toBe(attempt === 'resumed')
+        if (attempt === 'new') await eventually(() => sessions.has(socket))
+        session = sessions.get(socket)
+        if (refusal !== undefined) await client.closed
+      }
+      if (refusal === undefined) continue
+      expect(
+        lines.lines.filter((line) => line.includes(`client refused: ${refusal}`)),
+      ).toHaveLength(2)
+    }
+  },
+)
 
 test('a certificate that names a user logs its client in, whatever its password', async () => {
   const file = joinPaths(temporaryDirectory(), 'audit.log')
