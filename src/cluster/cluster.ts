@@ -288,9 +288,9 @@ export class Cluster implements Group {
     void this.#agreement.reach(membership)
   }
 
-  async sync(): Promise<void> {
+  async sync(signal?: AbortSignal): Promise<void> {
     const end = await this.#follower.askEnd()
-    await this.#waits.until(() => this.position >= end)
+    await this.#waits.until(() => this.position >= end, signal)
   }
 
   save(): Promise<void> {

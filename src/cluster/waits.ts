@@ -16,16 +16,22 @@ export class Waits {
     this.wake()
   }
 
-  /** @throws EtcdError if it is closed before that */
-  until(isDone: () => boolean): Promise<void> {
+  /**
+   * @param signal gives up waiting
+   * @throws EtcdError if it is given up or closed before that
+   */
+  until(isDone: () => boolean, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
-        if (!isDone() && !this.#isClosed) return
+        const isGivenUp = signal?.aborted === true
+        if (!isDone() && !this.#isClosed && !isGivenUp) return
         this.#looks.delete(look)
+        signal?.removeEventListener('abort', look)
         if (isDone()) resolve()
-        else reject(new EtcdError('closed', 0, true))
+        else reject(new EtcdError(isGivenUp ? 'given up' : 'closed', 0, true))
       }
       this.#looks.add(look)
+      signal?.addEventListener('abort', look)
       look()
     })
   }

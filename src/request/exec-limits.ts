@@ -8,7 +8,7 @@ import type { Client } from './client.ts'
  */
 const WORK = {
   /** By RENAME. */
-  movedNodes: { done: 'nodes moved', most: 1_000_000 },
+  movedNodes: { done: 'nodes moved', most: 250_000 },
   /** By SETRANGE, which copies the large value that it writes into, and by COPY. */
   copiedBytes: { done: 'bytes copied', most: 512 * 1024 * 1024 },
   /** By GETRANGE and DUMP. A count of its own, because what writes do must not depend on reads. */

@@ -34,9 +34,10 @@ export interface Group {
   /**
    * Resolves when this node has applied all that was committed before the call.
    *
-   * @throws Error if etcd does not answer
+   * @param signal gives up waiting
+   * @throws Error if etcd does not answer, or it is given up
    */
-  sync(): Promise<void>
+  sync(signal?: AbortSignal): Promise<void>
   /** Resolves when this node's own copy of the tree is on its disk. @throws Error if it cannot be written */
   save(): Promise<void>
   nodes(): Promise<readonly GroupNode[]>

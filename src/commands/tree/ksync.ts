@@ -22,23 +22,23 @@ function sync(client: Client, _: readonly string[], options: Options): void {
     reply.integer(store.index)
     return
   }
-  let isOver = false
+  const over = new AbortController()
   let undo = (): void => {}
   let cancelTimer: (() => void) | undefined
   const stop = (): void => {
-    isOver = true
+    over.abort()
     undo()
     cancelTimer?.()
   }
   const resume = client.block(stop)
   const end = (write: () => void): void => {
-    if (isOver) return
+    if (over.signal.aborted) return
     stop()
     write()
     resume()
   }
   const look = guarded(client, () => {
-    if (isOver) return
+    if (over.signal.aborted) return
     if (store.index >= index) {
       end(() => reply.integer(store.index))
       return
@@ -54,7 +54,7 @@ function sync(client: Client, _: readonly string[], options: Options): void {
     const fail = guarded(client, (error: unknown) =>
       end(() => reply.error(`CLUSTERDOWN ${error instanceof Error ? error.message : error}`)),
     )
-    group.sync().then(look, fail)
+    group.sync(over.signal).then(look, fail)
   }
 }
 
