@@ -40,8 +40,8 @@ export interface ReplySource extends Weighed {
 
 export type ReplyPart = Part<ReplySource>
 
-/** Replies of this size are sent before the turn ends. */
-const EARLY_FLUSH_BYTES = 256 * 1024
+/** Replies of this size are sent before the turn ends. A short one more fits into a Buffer of 256 KB, the longest in the pool. */
+const EARLY_FLUSH_BYTES = 240 * 1024
 /** The longest Buffer that is taken because the last turn needed as much, in bytes. */
 const MAX_USUAL_BYTES = 64 * 1024
 /** Bytes before a long value are copied if they are fewer, so that the Buffer can be used again. */
