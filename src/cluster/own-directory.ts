@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { Applier } from '../log/apply.ts'
 import { nodeCopyOf, setAside, treeOf } from '../persistence/data-directory.ts'
+import { withLock } from '../persistence/directory-lock.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
 import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { Store, type StoreOptions } from '../store/store.ts'
@@ -67,13 +68,18 @@ export class OwnDirectory {
    * @param options of a store to read it with @throws ClusterError if the log is not empty
    */
   async bootstrap(options: StoreOptions): Promise<void> {
-    const { directory, etcd, keys, snapshots, logger } = this.#parts
+    const { directory } = this.#parts
     if (directory === undefined) {
       throw new ClusterError(
         'etcd-bootstrap brings the tree in dir along; with durability no there is none',
       )
     }
     if (!existsSync(treeOf(directory))) return
+    await withLock(directory, () => this.#bringAlong(directory, options))
+  }
+
+  async #bringAlong(directory: string, options: StoreOptions): Promise<void> {
+    const { etcd, keys, snapshots, logger } = this.#parts
     const { kvs } = await etcd.range({ key: keys.tail })
     const [tail] = kvs
     const store = new Store(options)

@@ -8,9 +8,19 @@ export function treeOf(directory: string): string {
   return join(resolve(directory), 'tree')
 }
 
+/** What keeps a data directory to one process. */
+export function lockOf(directory: string): string {
+  return join(resolve(directory), 'tree.lock')
+}
+
 /** The copy of a node of a group, which is no tree of a single process. */
 export function nodeCopyOf(directory: string): string {
   return join(resolve(directory), 'node-copy')
+}
+
+/** @throws PersistenceError if nothing is in the place of a directory's tree */
+export function assertTree(directory: string): void {
+  if (!existsSync(treeOf(directory))) throw new PersistenceError(`${directory} holds no tree`)
 }
 
 /** @throws PersistenceError if a directory belongs to a node of a group */

@@ -4,6 +4,8 @@ import type { Store } from '../store/store.ts'
 import { bootId } from './boot.ts'
 import { type CopyState, emptyCopy, type JournalPlace } from './copy-state.ts'
 import { adviceOn, assertNoNode, treeOf } from './data-directory.ts'
+import { DirectoryLock } from './directory-lock.ts'
+import { DirectoryPlace } from './directory-place.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
 import { clearNodes, Engine } from './level.ts'
 import { eventRecordsOf, type Loaded, load, peek } from './load.ts'
@@ -14,6 +16,9 @@ import { tighten } from './tree-files.ts'
 /** How often progress is logged, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 1000
 
+/** Why nothing is written any more: somebody has moved the tree away, and another one to its place. */
+export const ANOTHER_TREE = 'the directory holds another tree now'
+
 /**
  * A data directory in use: its LevelDB, locked by this process, and what the copy in it is like.
  */
@@ -23,15 +28,20 @@ export class DataHome {
   /** The copy as of the last checkpoint. */
   copy: CopyState
   readonly #logger: Logger
+  #lock: DirectoryLock
   /** Undefined after a failure, until {@link reopen}. */
   #engine: Engine | undefined
+  /** Where the tree is that the journal belongs to. */
+  #place: DirectoryPlace
   /** Resolves when the marker has been written as often as {@link mark} was called. */
   #marked = Promise.resolve()
 
-  private constructor(directory: string, copy: CopyState, engine: Engine, logger: Logger) {
+  private constructor(lock: DirectoryLock, directory: string, engine: Engine, logger: Logger) {
     this.directory = resolve(directory)
-    this.copy = copy
+    this.copy = emptyCopy()
+    this.#lock = lock
     this.#engine = engine
+    this.#place = new DirectoryPlace(engine.location)
     this.#logger = logger
   }
 
@@ -50,10 +60,11 @@ export class DataHome {
   ): Promise<{ home: DataHome; loaded: Loaded | undefined }> {
     assertNoNode(directory)
     const tree = treeOf(directory)
+    const lock = await DirectoryLock.take(directory)
     let home: DataHome | undefined
     try {
       await preserve(tree)
-      home = new DataHome(directory, emptyCopy(), await Engine.open(tree), logger)
+      home = new DataHome(lock, directory, await Engine.open(tree), logger)
       await tighten(tree, logger)
       const loaded = await home.#load(store)
       await readJournal(home, loaded)
@@ -63,6 +74,8 @@ export class DataHome {
       await home?.close()
       if (error instanceof DamagedDataError) await putBack(tree)
       else await letGo(tree).catch(() => {})
+      if (home === undefined) await lock.release()
+      else await home.leave()
       throw adviceOn(directory, error)
     }
   }
@@ -80,8 +93,10 @@ export class DataHome {
     logger: Logger,
   ): Promise<{ home: DataHome; nextId: number; journal: JournalPlace | undefined }> {
     assertNoNode(directory)
-    const engine = await Engine.open(treeOf(directory))
+    const lock = await DirectoryLock.take(directory)
+    let engine: Engine | undefined
     try {
+      engine = await Engine.open(treeOf(directory))
       await tighten(treeOf(directory), logger)
       const held = await peek(engine)
       if (held !== undefined && !lastBatches?.includes(held.copy.batch)) {
@@ -89,12 +104,19 @@ export class DataHome {
           `${resolve(directory)} holds a tree that this server has not read; start a server on it, or choose another directory`,
         )
       }
-      const home = new DataHome(directory, held?.copy ?? emptyCopy(), engine, logger)
+      const home = new DataHome(lock, directory, engine, logger)
+      if (held !== undefined) home.copy = held.copy
       return { home, nextId: held?.nextId ?? 1, journal: held?.journal }
     } catch (error) {
-      await engine.close()
+      await engine?.close()
+      await lock.release()
       throw error
     }
+  }
+
+  /** Whether the tree has been moved away, and another one is in its place. Asks the system. */
+  get isTaken(): boolean {
+    return this.#place.isTaken
   }
 
   /** Whether the database is open: it is closed after a failure, until {@link reopen}. */
@@ -123,22 +145,38 @@ export class DataHome {
    * removed the directory.
    *
    * @returns records of events that the failed checkpoint may have left, and that must be deleted
+   * @throws PersistenceError if another tree is in its place, or another process has locked the directory
    */
   async reopen(): Promise<number[]> {
+    // LevelDB would remove the files of the other tree.
+    if (this.isTaken) throw new PersistenceError(ANOTHER_TREE)
     if (this.#engine !== undefined) return []
+    if (this.#place.isGone && !this.#lock.holds) {
+      await this.#lock.release()
+      this.#lock = await DirectoryLock.take(this.directory)
+    }
     const engine = await Engine.open(treeOf(this.directory))
     this.#engine = engine
+    this.#place.close()
+    this.#place = new DirectoryPlace(engine.location)
     const found = await peek(engine)
     const { batch, eventRecords } = this.copy
     if (found === undefined) {
       this.copy = emptyCopy()
     } else if (found.copy.batch !== batch && found.copy.batch !== batch + 1) {
-      throw new PersistenceError('the directory holds another tree now')
+      throw new PersistenceError(ANOTHER_TREE)
     }
     return (await eventRecordsOf(engine)).filter((first) => !eventRecords.has(first))
   }
 
-  /** Closes the database, and so unlocks the directory. A failure is logged. */
+  /** Closes the database, and unlocks the directory. A failure is logged. */
+  async leave(): Promise<void> {
+    await this.close()
+    this.#place.close()
+    await this.#lock.release()
+  }
+
+  /** Closes the database, until {@link reopen}. A failure is logged. */
   async close(): Promise<void> {
     const engine = this.#engine
     this.#engine = undefined
@@ -164,6 +202,7 @@ export class DataHome {
   }
 
   async #mark(exact: boolean, outlives: boolean): Promise<void> {
+    if (this.isTaken) return
     try {
       const boot = outlives ? bootId() : ''
       await writeMarker(treeOf(this.directory), { batch: this.copy.batch, exact, boot })

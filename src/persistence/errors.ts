@@ -7,3 +7,13 @@ export class PersistenceError extends Error {
 export class DamagedDataError extends PersistenceError {
   override name = 'DamagedDataError'
 }
+
+/** Another process, or another part of this one, has the data. */
+export class InUseError extends PersistenceError {
+  override name = 'InUseError'
+
+  /** @param tree where the data is */
+  constructor(tree: string) {
+    super(`${tree} is in use by another process: stop it, or choose another directory with --dir`)
+  }
+}

@@ -1,6 +1,6 @@
 import { type ChainedBatch, ClassicLevel } from 'classic-level'
 import { makeDirectory } from './data-directory.ts'
-import { DamagedDataError, PersistenceError } from './errors.ts'
+import { DamagedDataError, InUseError, PersistenceError } from './errors.ts'
 import { directoryKey, firstFileKey, firstValueKey } from './keys.ts'
 import { hasMarker } from './marker.ts'
 import { assertCurrent, assertOwnFiles } from './tree-files.ts'
@@ -185,11 +185,7 @@ function fail(location: string, error: unknown): never {
 function explainOpenError(location: string, error: unknown): PersistenceError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const code = (cause as { code?: string }).code
-  if (code === 'LEVEL_LOCKED') {
-    return new PersistenceError(
-      `${location} is in use by another process: stop it, or choose another directory with --dir`,
-    )
-  }
+  if (code === 'LEVEL_LOCKED') return new InUseError(location)
   const text = (cause as Error).message
   const missing = code === undefined || text.includes('No such file')
   if (code === 'LEVEL_CORRUPTION' || (missing && hasMarker(location))) {

@@ -5,15 +5,15 @@ import { Changes } from '../store/tree/changes.ts'
 import { nodesBelow } from '../store/tree/node.ts'
 import { Checkpoint } from './checkpoint.ts'
 import { emptyCopy } from './copy-state.ts'
-import { adviceOn, putInPlace, setAside, treeOf } from './data-directory.ts'
+import { adviceOn, assertTree, putInPlace, setAside, treeOf } from './data-directory.ts'
+import { withLock } from './directory-lock.ts'
+import { contentOf, isEmpty } from './empty-tree.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
 import { readJournal } from './journal-home.ts'
-import { metaKey } from './keys.ts'
 import { Engine } from './level.ts'
 import { load } from './load.ts'
 import { writeMarker } from './marker.ts'
-import { decodeMeta } from './meta.ts'
-import { assertOwnFiles } from './tree-files.ts'
+import { assertOwnFiles, currentOf } from './tree-files.ts'
 
 /** Called now and then with the number of nodes that are done, and of all nodes. */
 export type OnProgress = (done: number, total: number) => void
@@ -27,13 +27,28 @@ export interface WriteOptions {
   onProgress?: OnProgress
 }
 
+export interface RepairOptions {
+  applyRecord: ApplyRecord
+  /** Called for each damage. */
+  onDamage: (what: string) => void
+  onProgress?: OnProgress
+}
+
 /**
  * Writes a whole store into a data directory that no server is using: all of it, or nothing.
  *
  * @returns the new place of the former tree, if there was one
  * @throws PersistenceError
  */
-export async function writeDataDirectory(
+export function writeDataDirectory(
+  directory: string,
+  store: Store,
+  options: WriteOptions,
+): Promise<{ setAside: string | undefined }> {
+  return withLock(directory, () => replaceTree(directory, store, options))
+}
+
+async function replaceTree(
   directory: string,
   store: Store,
   { replace, onProgress }: WriteOptions,
@@ -41,28 +56,25 @@ export async function writeDataDirectory(
   const tree = treeOf(directory)
   const former = await openFormer(directory, replace)
   const importing = `${tree}.importing`
+  let aside: string | undefined
   try {
     await rm(importing, { recursive: true, force: true })
     await writeTree(importing, store, onProgress)
-  } catch (error) {
-    await rm(importing, { recursive: true, force: true })
-    await former?.engine?.close()
-    throw error instanceof PersistenceError
-      ? error
-      : new PersistenceError(`cannot write ${importing}: ${(error as Error).message}`)
-  }
-  await former?.engine?.close()
-  let aside: string | undefined
-  try {
-    if (former?.empty) await rm(tree, { recursive: true })
-    else if (former !== undefined) aside = await setAside(tree, 'replaced')
+    // A former ktree knows no other lock than that of the tree, which is kept until it has moved.
+    if (former !== undefined) aside = await setAside(tree, 'replaced')
     await putInPlace(importing, tree)
   } catch (error) {
     await rm(importing, { recursive: true, force: true })
     if (aside !== undefined && !isThere(tree)) await rename(aside, tree)
-    throw new PersistenceError(`cannot write ${tree}: ${(error as Error).message}`)
+    throw error instanceof PersistenceError
+      ? error
+      : new PersistenceError(`cannot write ${tree}: ${(error as Error).message}`)
+  } finally {
+    await former?.engine?.close()
   }
-  return { setAside: aside }
+  if (aside === undefined || replace) return { setAside: aside }
+  await rm(aside, { recursive: true, force: true })
+  return { setAside: undefined }
 }
 
 /** Whether a name is taken, be it by a link that leads nowhere. */
@@ -71,7 +83,7 @@ function isThere(path: string): boolean {
 }
 
 /**
- * Reads the tree of a data directory that no server is using.
+ * Reads the tree of a data directory that no server is using. The caller has its lock.
  *
  * @param onTorn called if the end of its journal is torn, and left out
  * @throws PersistenceError
@@ -91,7 +103,6 @@ export async function readDataDirectory(
 /**
  * Replaces a damaged tree by the parts of it that can be read. The damaged tree is moved aside.
  *
- * @param onDamage called for each damage
  * @returns the new place of the damaged tree
  * @throws PersistenceError if nothing can be read, or the directory is in use; nothing is changed
  *   then
@@ -99,17 +110,23 @@ export async function readDataDirectory(
 export async function repairDataDirectory(
   directory: string,
   store: Store,
-  options: {
-    applyRecord: ApplyRecord
-    onDamage: (what: string) => void
-    onProgress?: OnProgress
-  },
+  options: RepairOptions,
+): Promise<{ setAside: string }> {
+  assertTree(directory)
+  return await withLock(directory, () => repairTree(directory, store, options))
+}
+
+async function repairTree(
+  directory: string,
+  store: Store,
+  options: RepairOptions,
 ): Promise<{ setAside: string }> {
   const tree = treeOf(directory)
-  if (!existsSync(tree)) throw new PersistenceError(`${directory} holds no tree`)
-  await assertUnused(tree)
+  await (await openUnused(tree))?.close()
+  const before = currentOf(tree)
   const repairing = `${tree}.repairing`
   const repaired = `${tree}.repaired`
+  let engine: Engine | undefined
   try {
     await rm(repairing, { recursive: true, force: true })
     await rm(repaired, { recursive: true, force: true })
@@ -126,6 +143,19 @@ export async function repairDataDirectory(
     if (!(await readTree(directory, repairing, store, read, (error) => error))) exact = false
     await writeTree(repaired, store, options.onProgress, exact)
     await rm(repairing, { recursive: true })
+    // A server of a former ktree knows only the lock of the tree, which would not let it be copied.
+    if (currentOf(tree) !== before) {
+      throw new PersistenceError(`a server has used ${tree} meanwhile; it is as the server left it`)
+    }
+    engine = await openUnused(tree)
+    const aside = await setAside(tree, 'damaged')
+    try {
+      await putInPlace(repaired, tree)
+    } catch (error) {
+      await rename(aside, tree)
+      throw error
+    }
+    return { setAside: aside }
   } catch (error) {
     await rm(repairing, { recursive: true, force: true })
     await rm(repaired, { recursive: true, force: true })
@@ -133,60 +163,57 @@ export async function repairDataDirectory(
     throw new PersistenceError(
       `nothing can be read of ${tree}: ${error.message}. It is as it was; restore a backup.`,
     )
+  } finally {
+    await engine?.close()
   }
-  const aside = await setAside(tree, 'damaged')
-  try {
-    await putInPlace(repaired, tree)
-  } catch (error) {
-    await rename(aside, tree)
-    throw error
-  }
-  return { setAside: aside }
 }
 
-/** Opens an existing tree, which locks it against servers. */
+/**
+ * Looks what is in the place of the tree, and opens it if it is one, which locks it against servers.
+ *
+ * @returns undefined if nothing is there
+ * @throws PersistenceError if it must not be replaced
+ */
 async function openFormer(
   directory: string,
   replace: boolean,
-): Promise<{ engine: Engine | undefined; empty: boolean } | undefined> {
+): Promise<{ engine: Engine | undefined } | undefined> {
   const tree = treeOf(directory)
   if (!existsSync(tree)) {
     if (!isThere(tree)) return undefined
-    if (replace) return { engine: undefined, empty: false }
+    if (replace) return { engine: undefined }
     throw new PersistenceError(`${tree} is a link that leads nowhere; --replace moves it aside`)
   }
+  const content = contentOf(tree)
+  if (content === 'foreign' && !replace) {
+    throw new PersistenceError(`${tree} holds files of somebody else; --replace moves it aside`)
+  }
+  // Opening would make files of a database among them.
+  if (content !== 'tree') return { engine: undefined }
   let engine: Engine
   try {
-    engine = await Engine.open(tree)
+    engine = await Engine.open(tree, false)
   } catch (error) {
     // A damaged tree may be replaced too, but not a tree in use.
     if (!replace || !(error instanceof DamagedDataError)) throw adviceOn(directory, error)
-    return { engine: undefined, empty: false }
+    return { engine: undefined }
   }
-  const empty = await isEmpty(engine)
-  if (empty || replace) return { engine, empty }
+  if (replace || (await isEmpty(engine))) return { engine }
   await engine.close()
   throw new PersistenceError(`${tree} holds a tree already; --replace moves it aside`)
 }
 
-/** Whether nothing has ever been written to the tree. */
-async function isEmpty(engine: Engine): Promise<boolean> {
+/**
+ * Opens a tree, which locks it against servers, if damage does not keep anybody from opening it.
+ *
+ * @throws PersistenceError if a server has locked it
+ */
+async function openUnused(tree: string): Promise<Engine | undefined> {
   try {
-    const head = await engine.get(metaKey)
-    return head === undefined ? await engine.isEmpty() : decodeMeta(head).index === 0
-  } catch {
-    // Unreadable data is not empty.
-    return false
-  }
-}
-
-/** Checks that no server has locked a tree. A tree that does not open because of damage passes. */
-async function assertUnused(tree: string): Promise<void> {
-  try {
-    const engine = await Engine.open(tree, false)
-    await engine.close()
+    return await Engine.open(tree, false)
   } catch (error) {
     if (!(error instanceof DamagedDataError)) throw error
+    return undefined
   }
 }
 

@@ -1,12 +1,8 @@
 import { resolve } from 'node:path'
-import type { Logger } from 'pino'
 import type { Journal } from '../log/journal.ts'
-import type { JournalFiles } from '../log/journal-files.ts'
 import type { Recorder } from '../log/recorder.ts'
 import type { Durability } from '../log/sync-policy.ts'
 import { WriteLog } from '../log/write-log.ts'
-import type { Clock } from '../store/clock.ts'
-import type { Store } from '../store/store.ts'
 import { Changes } from '../store/tree/changes.ts'
 import { CheckpointDue } from './checkpoint-due.ts'
 import { CheckpointLoop } from './checkpoint-loop.ts'
@@ -16,9 +12,11 @@ import { DataHome } from './data-home.ts'
 import { PersistenceError } from './errors.ts'
 import { openJournal } from './journal-home.ts'
 import { reasonOf } from './level.ts'
+import type { PersistenceParts } from './persistence-parts.ts'
 import { noteChanges, readDirectory } from './read-directory.ts'
 import { skipLost } from './skip-lost.ts'
 import { PersistenceStatus } from './status.ts'
+import { TreeWatch } from './tree-watch.ts'
 
 export type { Durability } from '../log/sync-policy.ts'
 
@@ -26,28 +24,6 @@ export type { Durability } from '../log/sync-policy.ts'
 const MAX_JOURNAL_BYTES = 64 * 1024 ** 2
 /** A record of this length gets no further clients' writes; one that is longer than 4 GB cannot be written. */
 export const LONG_RECORD_BYTES = 256 * 1024 ** 2
-
-export interface PersistenceParts {
-  readonly store: Store
-  readonly clock: Clock
-  readonly logger: Logger
-  /** Applies a record of the journal to the store. */
-  applyRecord(record: Buffer): void
-  /** Called when a record, and with it all earlier ones, is kept as the durability promises. */
-  onKept(number: number): void
-  /** Called when the journal takes nothing; `holding` is then false until it does again. */
-  onFailure(): void
-  /** Called when a checkpoint is on the disk. */
-  onCheckpoint?(): void
-  /** Called when writers must wait for the disk, and when they may go on. */
-  onMustWait?(mustWait: boolean): void
-  /** How far the index skips ahead after a power cut that may have lost writes; 0 without it. */
-  crashIndexGap?(): number
-  /** A checkpoint begins when the journal has this length, in bytes. */
-  journalMaxSize?(): number
-  /** For tests. */
-  readonly files?: JournalFiles
-}
 
 /**
  * Keeps the store on disk: every write in the journal, before anything tells of it, and now and then
@@ -58,6 +34,7 @@ export class Persistence {
   readonly #changes = new Changes()
   readonly #log: WriteLog
   readonly #loop: CheckpointLoop
+  readonly #watch: TreeWatch
   /** What INFO tells of it. */
   readonly status: PersistenceStatus
   #journal: Journal | undefined
@@ -96,6 +73,7 @@ export class Persistence {
       },
       this.#changes,
     )
+    this.#watch = new TreeWatch(parts, this.#changes, () => this.#loop.home)
     this.status = new PersistenceStatus(parts.store, this.#log, this.#loop, () => this.#journal)
   }
 
@@ -113,9 +91,9 @@ export class Persistence {
     return this.#loop.home?.directory ?? ''
   }
 
-  /** Why writes are refused: the journal takes nothing. */
+  /** Why writes are refused: the journal takes nothing, or its tree has been moved away. */
   get failure(): string | undefined {
-    return this.#log.failure
+    return this.#log.failure ?? this.#watch.failure
   }
 
   /** Whether output must be held back until {@link covering} is kept. */
@@ -158,6 +136,7 @@ export class Persistence {
 
   /** Like {@link append}, at the end of a turn: under `always` the disk then has the writes, or soon will. */
   commit(): void {
+    this.#watch.look()
     this.#log.commit()
     const journal = this.#journal
     if (journal === undefined || !this.#loop.mayBegin || this.failure !== undefined) return
@@ -251,7 +230,7 @@ export class Persistence {
     try {
       await this.save()
     } catch (error) {
-      if (this.failure === undefined) {
+      if (this.#log.failure === undefined) {
         logger.warn({ err: error }, 'closing without a checkpoint: the journal has all writes')
         return
       }
@@ -414,7 +393,7 @@ export class Persistence {
     this.#journal = former.journal
     this.#due.position = former.position
     await journal?.close().catch(() => {})
-    await failed.close()
+    await failed.leave()
     if (former.home !== undefined) this.#loop.saveWhole().catch(() => {})
   }
 
@@ -427,6 +406,7 @@ export class Persistence {
     this.#log.finish()
     const isExact = this.failure === undefined
     this.#log.stop()
+    this.#watch.stop()
     this.#parts.store.changes = undefined
     this.#journal = undefined
     loop.forget()
@@ -443,7 +423,9 @@ export class Persistence {
       this.#parts.logger.error({ err: error }, 'could not close the journal')
     })
     if (home.isOpen) await home.mark(isSynced, isExact)
-    this.#left.set(home.directory, { batches: home.batches, position: journal?.written ?? 0 })
-    await home.close()
+    const { batches, directory } = home
+    if (home.isTaken) this.#left.delete(directory)
+    else this.#left.set(directory, { batches, position: journal?.written ?? 0 })
+    await home.leave()
   }
 }

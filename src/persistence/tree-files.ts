@@ -33,12 +33,17 @@ export function assertOwnFiles(tree: string): void {
  * @throws DamagedDataError if it does not
  */
 export function assertCurrent(tree: string): void {
-  const current = startOf(join(tree, 'CURRENT'))
+  const current = currentOf(tree)
   // LevelDB says itself what else can be wrong with the file.
   if (current?.includes('/')) throw new DamagedDataError('its file CURRENT leads elsewhere')
   if (current !== undefined && current.length > 0 && !CURRENT.test(current)) {
     throw new DamagedDataError('its file CURRENT names no file of it')
   }
+}
+
+/** What the file CURRENT says, which is something else each time that LevelDB has been opened; undefined without one. */
+export function currentOf(tree: string): string | undefined {
+  return startOf(join(tree, 'CURRENT'))
 }
 
 function entriesOf(directory: string): Dirent[] {

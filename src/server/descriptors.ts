@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 
-/** Descriptors that Node.js, the listeners, the log and the open database take; measured: 25. */
+/** Descriptors that Node.js, the listeners, the log, the open database and its lock take; measured: 31. */
 const OWN_DESCRIPTORS = 32
 /** Kept free for further files of the database, as many as Redis keeps. */
 const RESERVED_DESCRIPTORS = 32

@@ -1,16 +1,22 @@
-import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { lstatSync } from 'node:fs'
+import { link, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { syncDirectory } from '../persistence/data-directory.ts'
+import { assertTree, syncDirectory } from '../persistence/data-directory.ts'
+import { withLock } from '../persistence/directory-lock.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
 import type { SnapshotCopy } from '../store/snapshot/snapshot-pieces.ts'
 import type { Store } from '../store/store.ts'
 import { bytesOf } from '../store/value.ts'
+import { randomBytes } from '../text/random-bytes.ts'
 import { recordApplier } from './apply-record.ts'
 import { fileError, TransferError } from './errors.ts'
 import { type Output, Progress } from './progress.ts'
 import { summarize } from './tree-summary.ts'
 
 const MB = 1024 ** 2
+const RANDOM_BYTES = 8
+/** The errors of a file system that has no hard links. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 export interface ExportOptions {
   /** The file to write, or `-` for standard output. */
@@ -36,19 +42,26 @@ export async function exportTree(store: Store, options: ExportOptions): Promise<
   const progress = new Progress(stderr, store.clock)
   try {
     const target = file === '-' ? undefined : await checkTarget(file, replace)
-    await readDataDirectory(dir, store, {
-      applyRecord: recordApplier(store),
-      onTorn: (what) => progress.line(`warning: ${what}`),
-      onProgress: (nodes, total) => progress.update('reading:', nodes, total, 'nodes'),
-    })
+    await readTree(dir, store, progress)
     progress.phase('saving')
     const document = store.snapshotCopy()
     if (target === undefined) await writeOut(stdout, pieces(document, progress))
-    else await writeAtomically(target, pieces(document, progress))
+    else await writeAtomically(target, replace, pieces(document, progress))
     progress.line(`exported${target === undefined ? '' : ` to ${file}`}: ${summarize(store)}`)
   } finally {
     progress.clear()
   }
+}
+
+async function readTree(dir: string, store: Store, progress: Progress): Promise<void> {
+  assertTree(dir)
+  await withLock(dir, () =>
+    readDataDirectory(dir, store, {
+      applyRecord: recordApplier(store),
+      onTorn: (what) => progress.line(`warning: ${what}`),
+      onProgress: (nodes, total) => progress.update('reading:', nodes, total, 'nodes'),
+    }),
+  )
 }
 
 /** @returns the file that the path leads to, after any symbolic links */
@@ -57,12 +70,18 @@ async function checkTarget(path: string, replace: boolean): Promise<string> {
   try {
     target = await realpath(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path
-    throw fileError('write to', path, error)
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError('write to', path, error)
+    const isLink = lstatSync(path, { throwIfNoEntry: false }) !== undefined
+    if (isLink && !replace) throw exists(path)
+    return path
   }
   if (!(await stat(target)).isFile()) throw new TransferError(`${path} is no file to write to`)
-  if (!replace) throw new TransferError(`${path} exists; with --replace it is overwritten`)
+  if (!replace) throw exists(path)
   return target
+}
+
+function exists(path: string): TransferError {
+  return new TransferError(`${path} exists; with --replace it is overwritten`)
 }
 
 function* pieces(document: SnapshotCopy, progress: Progress): Generator<Buffer> {
@@ -89,8 +108,13 @@ async function writeOut(stdout: ExportOptions['stdout'], content: Iterable<Buffe
   }
 }
 
-async function writeAtomically(path: string, content: Iterable<Buffer>): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`
+async function writeAtomically(
+  path: string,
+  replace: boolean,
+  content: Iterable<Buffer>,
+): Promise<void> {
+  // Random, because processes in other containers may have the same id.
+  const temporary = `${path}.${randomBytes(RANDOM_BYTES).toString('hex')}.tmp`
   try {
     const file = await open(temporary, 'wx')
     try {
@@ -99,10 +123,29 @@ async function writeAtomically(path: string, content: Iterable<Buffer>): Promise
     } finally {
       await file.close()
     }
-    await rename(temporary, path)
+    if (replace) await rename(temporary, path)
+    else await putWhereNoneIs(temporary, path)
     await syncDirectory(dirname(path))
   } catch (error) {
     await rm(temporary, { force: true })
-    throw fileError('write to', path, error)
+    throw error instanceof TransferError ? error : fileError('write to', path, error)
+  }
+}
+
+/** Renames a file, unless there is one of the new name by now: `rename` would replace it. */
+async function putWhereNoneIs(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path)
+    await rm(temporary)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') throw exists(path)
+    if (!NO_LINKS.has(code)) throw error
+    // An empty file of its own takes the name first.
+    const own = await open(path, 'wx').catch((reason: NodeJS.ErrnoException) => {
+      throw reason.code === 'EEXIST' ? exists(path) : reason
+    })
+    await own.close()
+    await rename(temporary, path)
   }
 }
