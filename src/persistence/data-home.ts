@@ -119,6 +119,11 @@ export class DataHome {
     return this.#place.isTaken
   }
 
+  /** Whether the tree has been removed, or moved away. Asks the system. */
+  get isGone(): boolean {
+    return this.#place.isGone
+  }
+
   /** Whether the database is open: it is closed after a failure, until {@link reopen}. */
   get isOpen(): boolean {
     return this.#engine !== undefined

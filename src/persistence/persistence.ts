@@ -73,7 +73,7 @@ export class Persistence {
       },
       this.#changes,
     )
-    this.#watch = new TreeWatch(parts, this.#changes, () => this.#loop.home)
+    this.#watch = new TreeWatch(parts, this.#changes, this.#loop)
     this.status = new PersistenceStatus(parts.store, this.#log, this.#loop, () => this.#journal)
   }
 

@@ -149,3 +149,24 @@ test('looking at the place of the tree takes one look a second, and none without
   await persistence.close(false)
   expect(existsSync(join(tree, 'KTREE'))).toBe(false)
 })
+
+test.each([
+  ['removed', (tree: string) => rmSync(tree, { recursive: true })],
+  ['moved away', (tree: string) => renameSync(tree, `${tree}.moved`)],
+])('a tree that is %s under a server is written anew within a second of writes', async (_, end) => {
+  const directory = temporaryDirectory()
+  const server = await startOn(program, directory)
+  const client = await visitPort(server.port)
+  expect(await client.call('SET', 'a', '1')).toBe('OK')
+  end(treeOf(directory))
+  const isThere = async (): Promise<boolean> => {
+    expect(await client.call('SET', 'b', '1')).toBe('OK')
+    return existsSync(join(treeOf(directory), 'CURRENT'))
+  }
+  await expect.poll(isThere, { timeout: 20_000 }).toBe(true)
+  expect(await client.call('SAVE')).toBe('OK')
+  expect(await client.call('SET', 'c', '1')).toBe('OK')
+  await kill(server)
+  const again = await visitPort((await startOn(program, directory)).port)
+  expect(await again.call('MGET', 'a', 'b', 'c')).toEqual(['1', '1', '1'])
+})
