@@ -39,6 +39,11 @@ export class PassingMessage {
     return this
   }
 
+  /** How many bytes it has, about. */
+  get length(): number {
+    return MAX_START + (this.#pattern?.length ?? 0) + this.#channel.length + this.#last.length
+  }
+
   /** Keeps nothing of the last message. */
   forget(): void {
     this.#pattern = undefined

@@ -1,6 +1,6 @@
 import { lasting, PassingMessage } from '../resp/passing-message.ts'
 import { lengthOfSource } from '../resp/reply-parts.ts'
-import type { ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
+import { type ReplySource, ReplyWriter } from '../resp/reply-writer.ts'
 
 /** A message to a client that can be kept: bytes, or what is made as it is sent. */
 type KeptMessage = Uint8Array | ReplySource
@@ -17,11 +17,15 @@ const MAX_GATHERED_BYTES = 1024
 const BLOCK_BYTES = 64 * 1024
 const NO_BLOCK = Buffer.alloc(0)
 
+/** A message among the output, or short ones, one right after the other. */
 interface Delivered {
-  readonly message: KeptMessage
+  /** Absent for short ones, whose bytes lie together. */
+  readonly message: KeptMessage | undefined
+  /** Where short ones begin there. */
+  readonly from: number
   /** Where it begins and ends in the output. */
   readonly start: number
-  readonly end: number
+  end: number
 }
 
 /** The client that gets the messages. */
@@ -39,12 +43,16 @@ export class OwnMessages {
   readonly #owner: Owner
   /** Messages among the output of the present command, with where each begins. */
   #delivered: Delivered[] = []
+  /** The bytes of the short ones among them; absent if there are none. */
+  #short: ReplyWriter | undefined
   /** Messages that an error has discarded, with all that its command had written. */
   #discarded: KeptMessage[] = []
   /** Messages that came during EXEC: kept back because they would split its reply. */
   #deferred: KeptMessage[] = []
   #deferredBytes = 0
   #checkedBytes = 0
+  /** Of those that are delivered, since the client's limit was checked. */
+  #uncheckedBytes = 0
   /** Short messages that come after {@link #deferred}, and room for more. */
   #block = NO_BLOCK
   #blockLength = 0
@@ -69,14 +77,38 @@ export class OwnMessages {
     return ranges
   }
 
-  /** Writes a message before or behind the reply of the present command. */
+  /**
+   * Writes a message before or behind the reply of the present command. Disconnects the client if they are too much for
+   * it.
+   */
   deliver(given: MessageBytes): void {
-    const message = lasting(given, this.#reply.protocol)
     this.some = true
     this.#sort()
     const start = this.#reply.length
+    if (isShort(given)) this.#deliverShort(given, start)
+    else {
+      const message = lasting(given, this.#reply.protocol)
+      writeMessage(this.#reply, message)
+      this.#delivered.push({ message, from: 0, start, end: this.#reply.length })
+    }
+    this.#uncheckedBytes += this.#reply.length - start
+    if (this.#uncheckedBytes < CHECK_BYTES) return
+    this.#uncheckedBytes = 0
+    // What is written counts already.
+    this.#owner.mayGet(0)
+  }
+
+  #deliverShort(message: Uint8Array | PassingMessage, start: number): void {
+    this.#short ??= new ReplyWriter()
+    this.#short.protocol = this.#reply.protocol
+    const from = this.#short.length
+    writeMessage(this.#short, message)
     writeMessage(this.#reply, message)
-    this.#delivered.push({ message, start, end: this.#reply.length })
+    const end = this.#reply.length
+    const last = this.#delivered[this.#delivered.length - 1]
+    const isNext = last?.end === start && last.from + start - last.start === from
+    if (isNext && last.message === undefined) last.end = end
+    else this.#delivered.push({ message: undefined, from, start, end })
   }
 
   /** Keeps a message back until EXEC ends. Disconnects the client if they are too much for it. */
@@ -105,6 +137,8 @@ export class OwnMessages {
     this.#writeAll(this.#discarded)
     this.#writeAll(this.#deferred)
     this.#delivered = []
+    this.#short?.clear()
+    this.#short = undefined
     this.#discarded = []
     this.#deferred = []
     this.#deferredBytes = 0
@@ -120,9 +154,20 @@ export class OwnMessages {
     const end = this.#reply.rewoundTo
     if (end === Number.POSITIVE_INFINITY) return
     this.#reply.rewoundTo = Number.POSITIVE_INFINITY
-    const first = this.#delivered.findIndex(({ start }) => start >= end)
+    const first = this.#delivered.findIndex((delivered) => delivered.end > end)
     if (first < 0) return
-    for (const { message } of this.#delivered.splice(first)) this.#discarded.push(message)
+    for (const delivered of this.#delivered.splice(first)) {
+      // Of short ones in a row, the first may be there still.
+      const kept = Math.max(0, end - delivered.start)
+      this.#discarded.push(delivered.message ?? this.#bytesOf(delivered, kept))
+      if (kept > 0) this.#delivered.push({ ...delivered, end })
+    }
+  }
+
+  /** The bytes of short messages in a row. @param skipped how many of them are left out */
+  #bytesOf({ from, start, end }: Delivered, skipped: number): Buffer {
+    const bytes = this.#short?.bytes.subarray(from + skipped, from + end - start)
+    return Buffer.from(bytes ?? [])
   }
 
   #gather(message: Uint8Array): void {
@@ -147,6 +192,11 @@ export class OwnMessages {
   #writeAll(messages: readonly KeptMessage[]): void {
     for (const message of messages) writeMessage(this.#reply, message)
   }
+}
+
+function isShort(message: MessageBytes): message is Uint8Array | PassingMessage {
+  const hasBytes = message instanceof Uint8Array || message instanceof PassingMessage
+  return hasBytes && message.length <= MAX_GATHERED_BYTES
 }
 
 /** Writes a message among the replies. */
