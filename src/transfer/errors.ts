@@ -3,6 +3,11 @@ export class TransferError extends Error {
   override name = 'TransferError'
 }
 
+/** A state whose checksum or form is wrong: no other attempt to read it can succeed. */
+export class DamagedStateError extends TransferError {
+  override name = 'DamagedStateError'
+}
+
 /** Explains an error of the file system in one line. */
 export function fileError(action: string, path: string, error: unknown): TransferError {
   const { code, message } = error as NodeJS.ErrnoException

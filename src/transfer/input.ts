@@ -2,7 +2,7 @@ import { constants } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { errorIn, fileError, TransferError } from './errors.ts'
+import { DamagedStateError, errorIn, fileError, TransferError } from './errors.ts'
 import { findSnapFiles } from './etcd-directory.ts'
 import type { Progress } from './progress.ts'
 import { looksLikeSnapFile, readSnapFile } from './snap-file.ts'
@@ -54,10 +54,11 @@ export async function readInput(
 }
 
 /**
- * Skips damaged snapshots, as etcd does.
+ * Skips damaged snapshots, as etcd does. A snapshot that may be whole, but cannot be read, is not passed over, because an
+ * older state would be taken for the newest.
  *
  * @param paths from the newest to the oldest; at least one
- * @throws TransferError of the oldest if all are damaged
+ * @throws TransferError of the first that cannot be read, or of the oldest if all are damaged
  */
 async function readNewestWhole(
   paths: readonly string[],
@@ -72,11 +73,20 @@ async function readNewestWhole(
       }
       return input
     } catch (error) {
-      if (!(error instanceof TransferError) || i === paths.length - 1) throw error
+      if (i === paths.length - 1) throw error
+      if (!(error instanceof DamagedStateError)) throw mayBeWhole(error)
       if (i < MAX_SHOWN_SNAPSHOTS) progress.line(`passing over a snapshot: ${error.message}`)
       else progress.update('passing over:', i, paths.length, 'snapshots')
     }
   }
+}
+
+function mayBeWhole(error: unknown): unknown {
+  if (!(error instanceof TransferError)) return error
+  return new TransferError(
+    `${error.message}. It is not passed over, because it may be whole; to import an older snapshot, give its file`,
+    { cause: error },
+  )
 }
 
 async function statFile(path: string) {
@@ -140,18 +150,19 @@ function looksLikeState(start: Buffer): boolean {
 }
 
 function recognize(name: string, content: Buffer): Input {
-  if (content.length === 0) throw new TransferError(`${name} is empty`)
+  if (content.length === 0) throw new DamagedStateError(`${name} is empty`)
   if (content.length >= BOLT_MAGIC_AT + 4 && content.readUInt32LE(BOLT_MAGIC_AT) === BOLT_MAGIC) {
     const wanted = 'what can be imported is v2 data: a JSON state, or a .snap file of member/snap'
-    throw new TransferError(`${name} is a database with etcd v3 data; ${wanted}`)
+    throw new DamagedStateError(`${name} is a database with etcd v3 data; ${wanted}`)
   }
   if (looksLikeSnapFile(content)) {
     try {
       return { name, ...readSnapFile(content) }
     } catch (error) {
-      throw errorIn(name, error)
+      if (!(error instanceof TransferError)) throw errorIn(name, error)
+      throw new DamagedStateError(`${name}: ${error.message}`, { cause: error })
     }
   }
   if (/^[ \t\r\n]*\{/.test(content.toString('latin1', 0, 1000))) return { name, document: content }
-  throw new TransferError(`${name} is neither a state in JSON nor a .snap file of etcd`)
+  throw new DamagedStateError(`${name} is neither a state in JSON nor a .snap file of etcd`)
 }

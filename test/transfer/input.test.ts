@@ -83,6 +83,16 @@ describe('a directory of etcd', () => {
     ])
   })
 
+  test('a snapshot that is too large, or no file any more, is not passed over', async () => {
+    write(`snap/${older}`, snapFile('{"older":1}'))
+    const large = write(`snap/${newer}`, snapFile(`{"newer":"${'x'.repeat(100)}"}`))
+    await expect(read(path(), undefined, 100)).rejects.toThrow(
+      `${large} is too large: no more than 0 MB can be read. It is not passed over, because it may be whole; to import an older snapshot, give its file`,
+    )
+    const { document } = await read(path('snap', older), undefined, 100)
+    expect(document).toBe('{"older":1}')
+  })
+
   test('of many damaged snapshots ten are reported one by one', async () => {
     const name = (number: number): string => `snap/0000000000000002-${1000 + number}.snap`
     for (let i = 1; i <= 300; i++) write(name(i), 'x')
