@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { Applier } from '../log/apply.ts'
 import { nodeCopyOf, setAside, treeOf } from '../persistence/data-directory.ts'
 import { withLock } from '../persistence/directory-lock.ts'
+import { assertFinished } from '../persistence/interrupted.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
 import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { Store, type StoreOptions } from '../store/store.ts'
@@ -74,7 +75,10 @@ export class OwnDirectory {
         'etcd-bootstrap brings the tree in dir along; with durability no there is none',
       )
     }
-    if (!existsSync(treeOf(directory))) return
+    if (!existsSync(treeOf(directory))) {
+      assertFinished(directory)
+      return
+    }
     await withLock(directory, () => this.#bringAlong(directory, options))
   }
 

@@ -18,11 +18,6 @@ export function nodeCopyOf(directory: string): string {
   return join(resolve(directory), 'node-copy')
 }
 
-/** @throws PersistenceError if nothing is in the place of a directory's tree */
-export function assertTree(directory: string): void {
-  if (!existsSync(treeOf(directory))) throw new PersistenceError(`${directory} holds no tree`)
-}
-
 /** @throws PersistenceError if a directory belongs to a node of a group */
 export function assertNoNode(directory: string): void {
   if (!existsSync(nodeCopyOf(directory))) return

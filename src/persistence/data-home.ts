@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Store } from '../store/store.ts'
 import { bootId } from './boot.ts'
@@ -7,11 +8,13 @@ import { adviceOn, assertNoNode, treeOf } from './data-directory.ts'
 import { DirectoryLock } from './directory-lock.ts'
 import { DirectoryPlace } from './directory-place.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
+import { asideIn, assertFinished } from './interrupted.ts'
 import { clearNodes, Engine } from './level.ts'
 import { eventRecordsOf, type Loaded, load, peek } from './load.ts'
-import { writeMarker } from './marker.ts'
+import { hasMarker, writeMarker } from './marker.ts'
 import { letGo, preserve, putBack } from './preserve.ts'
-import { tighten } from './tree-files.ts'
+import { withReadingCopy } from './reading-copy.ts'
+import { isThere, tighten } from './tree-files.ts'
 
 /** How often progress is logged, in milliseconds. */
 const PROGRESS_INTERVAL_MS = 1000
@@ -64,6 +67,8 @@ export class DataHome {
     let home: DataHome | undefined
     try {
       await preserve(tree)
+      assertFinished(directory)
+      if (!isThere(tree)) tellAside(directory, logger)
       home = new DataHome(lock, directory, await Engine.open(tree), logger)
       await tighten(tree, logger)
       const loaded = await home.#load(store)
@@ -95,15 +100,21 @@ export class DataHome {
     assertNoNode(directory)
     const lock = await DirectoryLock.take(directory)
     let engine: Engine | undefined
+    const tree = treeOf(directory)
     try {
-      engine = await Engine.open(treeOf(directory))
-      await tighten(treeOf(directory), logger)
-      const held = await peek(engine)
-      if (held !== undefined && !lastBatches?.includes(held.copy.batch)) {
-        throw new PersistenceError(
-          `${resolve(directory)} holds a tree that this server has not read; start a server on it, or choose another directory`,
-        )
+      assertFinished(directory)
+      // What is refused must not be opened.
+      if (hasMarker(tree) || existsSync(join(tree, 'CURRENT'))) {
+        const held = await withReadingCopy(tree, peek)
+        if (held !== undefined && !lastBatches?.includes(held.copy.batch)) {
+          throw new PersistenceError(
+            `${resolve(directory)} holds a tree that this server has not read; start a server on it, or choose another directory`,
+          )
+        }
       }
+      engine = await Engine.open(tree)
+      await tighten(tree, logger)
+      const held = await peek(engine)
       const home = new DataHome(lock, directory, engine, logger)
       if (held !== undefined) home.copy = held.copy
       return { home, nextId: held?.nextId ?? 1, journal: held?.journal }
@@ -251,4 +262,11 @@ export class DataHome {
     )
     return loaded
   }
+}
+
+/** Tells who starts on a directory without a tree of those that were moved aside. */
+function tellAside(directory: string, logger: Logger): void {
+  const aside = asideIn(directory).at(-1)
+  if (aside === undefined) return
+  logger.warn({ directory, aside }, `begins an empty tree, because there is none beside ${aside}`)
 }

@@ -5,9 +5,7 @@ import { lockOf, makeDirectory, treeOf } from './data-directory.ts'
 import { DirectoryPlace } from './directory-place.ts'
 import { DamagedDataError, InUseError, PersistenceError } from './errors.ts'
 import { Engine } from './level.ts'
-
-/** A directory that cannot be written has no lock: who cannot write to it can move nothing in it either. */
-const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS'])
+import { NOT_WRITABLE } from './tree-files.ts'
 
 /**
  * Keeps a data directory to one process, from its first look at the tree until it needs it no more
@@ -38,6 +36,7 @@ export class DirectoryLock {
       await makeDirectory(lockOf(directory))
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
+      // Who cannot write to it can move nothing in it either.
       if (NOT_WRITABLE.has(code ?? '') && existsSync(tree)) return new DirectoryLock()
       throw new PersistenceError(`cannot open ${tree}: ${message}`, { cause: error })
     }

@@ -36,15 +36,19 @@ function hasOnlySegments(entry: Dirent, tree: string): boolean {
   return entries.every((each) => each.isFile() && sequenceIn(each.name) !== undefined)
 }
 
-/** Whether nothing has surely ever been written to a tree: neither its checkpoint nor its journal has anything. */
-export async function isEmpty(engine: Engine): Promise<boolean> {
+/**
+ * Whether nothing has surely ever been written to a tree: neither its checkpoint nor its journal has anything.
+ *
+ * @param engine the tree, or a copy of it without the journal
+ */
+export async function isEmpty(engine: Engine, tree: string): Promise<boolean> {
   try {
     const head = await engine.get(metaKey)
-    if (head === undefined) return (await engine.isEmpty()) && hasNoRecord(engine.location)
+    if (head === undefined) return (await engine.isEmpty()) && hasNoRecord(tree)
     const { index, nodes } = decodeMeta(head)
     // A tree that was imported may have nodes, although its index is 0. The root counts as one.
     if (index > 0 || nodes > 1) return false
-    return hasNoRecord(engine.location)
+    return hasNoRecord(tree)
   } catch {
     // Unreadable data is not empty.
     return false

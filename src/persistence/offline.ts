@@ -1,19 +1,23 @@
-import { existsSync, lstatSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { cp, realpath, rename, rm } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { Store } from '../store/store.ts'
 import { Changes } from '../store/tree/changes.ts'
 import { nodesBelow } from '../store/tree/node.ts'
 import { Checkpoint } from './checkpoint.ts'
 import { emptyCopy } from './copy-state.ts'
-import { adviceOn, assertTree, putInPlace, setAside, treeOf } from './data-directory.ts'
+import { adviceOn, putInPlace, setAside, treeOf } from './data-directory.ts'
 import { withLock } from './directory-lock.ts'
 import { contentOf, isEmpty } from './empty-tree.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
+import { assertFinished, assertTree } from './interrupted.ts'
 import { readJournal } from './journal-home.ts'
 import { Engine } from './level.ts'
 import { load } from './load.ts'
 import { writeMarker } from './marker.ts'
-import { assertOwnFiles, currentOf } from './tree-files.ts'
+import { withReadingCopy } from './reading-copy.ts'
+import { assertOwnFiles, currentOf, isThere } from './tree-files.ts'
+import { TreeLock } from './tree-lock.ts'
 
 /** Called now and then with the number of nodes that are done, and of all nodes. */
 export type OnProgress = (done: number, total: number) => void
@@ -53,8 +57,9 @@ async function replaceTree(
   store: Store,
   { replace, onProgress }: WriteOptions,
 ): Promise<{ setAside: string | undefined }> {
+  assertFinished(directory)
   const tree = treeOf(directory)
-  const former = await openFormer(directory, replace)
+  const former = await lockFormer(directory, replace)
   const importing = `${tree}.importing`
   let aside: string | undefined
   try {
@@ -64,26 +69,22 @@ async function replaceTree(
     if (former !== undefined) aside = await setAside(tree, 'replaced')
     await putInPlace(importing, tree)
   } catch (error) {
-    await rm(importing, { recursive: true, force: true })
     if (aside !== undefined && !isThere(tree)) await rename(aside, tree)
+    await rm(importing, { recursive: true, force: true })
     throw error instanceof PersistenceError
       ? error
       : new PersistenceError(`cannot write ${tree}: ${(error as Error).message}`)
   } finally {
-    await former?.engine?.close()
+    await former?.lock?.release()
   }
   if (aside === undefined || replace) return { setAside: aside }
   await rm(aside, { recursive: true, force: true })
   return { setAside: undefined }
 }
 
-/** Whether a name is taken, be it by a link that leads nowhere. */
-function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
-}
-
 /**
- * Reads the tree of a data directory that no server is using. The caller has its lock.
+ * Reads the tree of a data directory that no server is using, and leaves its files as they are. The caller has the
+ * lock of the directory.
  *
  * @param onTorn called if the end of its journal is torn, and left out
  * @throws PersistenceError
@@ -97,7 +98,18 @@ export async function readDataDirectory(
     onProgress?: OnProgress
   },
 ): Promise<void> {
-  await readTree(directory, treeOf(directory), store, options)
+  assertFinished(directory)
+  const tree = treeOf(directory)
+  if (!existsSync(tree)) throw new PersistenceError(`${directory} holds no tree`)
+  let lock: TreeLock | undefined
+  try {
+    lock = await TreeLock.take(tree)
+    await withReadingCopy(tree, (engine) => readTree(directory, tree, engine, store, options))
+  } catch (error) {
+    throw adviceOn(directory, error)
+  } finally {
+    await lock?.release()
+  }
 }
 
 /**
@@ -121,18 +133,19 @@ async function repairTree(
   store: Store,
   options: RepairOptions,
 ): Promise<{ setAside: string }> {
+  assertFinished(directory)
   const tree = treeOf(directory)
-  await (await openUnused(tree))?.close()
+  const lock = await TreeLock.take(tree)
   const before = currentOf(tree)
   const repairing = `${tree}.repairing`
   const repaired = `${tree}.repaired`
-  let engine: Engine | undefined
   try {
     await rm(repairing, { recursive: true, force: true })
     await rm(repaired, { recursive: true, force: true })
     assertOwnFiles(tree)
-    // The tree itself may be a link to where it lies.
-    await cp(await realpath(tree), repairing, { recursive: true })
+    // The tree itself may be a link to where it lies. Reading its LOCK would release the lock.
+    const filter = (path: string): boolean => basename(path) !== 'LOCK'
+    await cp(await realpath(tree), repairing, { recursive: true, filter })
     await Engine.repair(repairing)
     let exact = true
     const onDamage = (what: string): void => {
@@ -140,14 +153,13 @@ async function repairTree(
       options.onDamage(what)
     }
     const read = { ...options, onDamage }
-    if (!(await readTree(directory, repairing, store, read, (error) => error))) exact = false
+    if (!(await readRepaired(directory, repairing, store, read))) exact = false
     await writeTree(repaired, store, options.onProgress, exact)
     await rm(repairing, { recursive: true })
-    // A server of a former ktree knows only the lock of the tree, which would not let it be copied.
+    // A server of a former ktree knows only the lock of the tree, which not every file system lets others take.
     if (currentOf(tree) !== before) {
       throw new PersistenceError(`a server has used ${tree} meanwhile; it is as the server left it`)
     }
-    engine = await openUnused(tree)
     const aside = await setAside(tree, 'damaged')
     try {
       await putInPlace(repaired, tree)
@@ -164,86 +176,80 @@ async function repairTree(
       `nothing can be read of ${tree}: ${error.message}. It is as it was; restore a backup.`,
     )
   } finally {
-    await engine?.close()
+    await lock.release()
   }
 }
 
 /**
- * Looks what is in the place of the tree, and opens it if it is one, which locks it against servers.
+ * Looks what is in the place of the tree, and locks it if it is one. Its files stay as they are.
  *
  * @returns undefined if nothing is there
  * @throws PersistenceError if it must not be replaced
  */
-async function openFormer(
+async function lockFormer(
   directory: string,
   replace: boolean,
-): Promise<{ engine: Engine | undefined } | undefined> {
+): Promise<{ lock: TreeLock | undefined } | undefined> {
   const tree = treeOf(directory)
   if (!existsSync(tree)) {
     if (!isThere(tree)) return undefined
-    if (replace) return { engine: undefined }
+    if (replace) return { lock: undefined }
     throw new PersistenceError(`${tree} is a link that leads nowhere; --replace moves it aside`)
   }
   const content = contentOf(tree)
   if (content === 'foreign' && !replace) {
     throw new PersistenceError(`${tree} holds files of somebody else; --replace moves it aside`)
   }
-  // Opening would make files of a database among them.
-  if (content !== 'tree') return { engine: undefined }
-  let engine: Engine
+  if (content !== 'tree') return { lock: undefined }
+  const lock = await TreeLock.take(tree)
   try {
-    engine = await Engine.open(tree, false)
+    if (replace || (await withReadingCopy(tree, (engine) => isEmpty(engine, tree)))) return { lock }
+    throw new PersistenceError(`${tree} holds a tree already; --replace moves it aside`)
   } catch (error) {
-    // A damaged tree may be replaced too, but not a tree in use.
-    if (!replace || !(error instanceof DamagedDataError)) throw adviceOn(directory, error)
-    return { engine: undefined }
+    await lock.release()
+    throw adviceOn(directory, error)
   }
-  if (replace || (await isEmpty(engine))) return { engine }
-  await engine.close()
-  throw new PersistenceError(`${tree} holds a tree already; --replace moves it aside`)
 }
 
-/**
- * Opens a tree, which locks it against servers, if damage does not keep anybody from opening it.
- *
- * @throws PersistenceError if a server has locked it
- */
-async function openUnused(tree: string): Promise<Engine | undefined> {
-  try {
-    return await Engine.open(tree, false)
-  } catch (error) {
-    if (!(error instanceof DamagedDataError)) throw error
-    return undefined
-  }
+interface ReadOptions {
+  applyRecord: ApplyRecord
+  onDamage?: (what: string) => void
+  onTorn?: (what: string) => void
+  onProgress?: OnProgress | undefined
 }
 
 /** @returns whether every acknowledged write is in it */
-async function readTree(
+async function readRepaired(
   directory: string,
   location: string,
   store: Store,
-  options: {
-    applyRecord: ApplyRecord
-    onDamage?: (what: string) => void
-    onTorn?: (what: string) => void
-    onProgress?: OnProgress | undefined
-  },
-  explain = (error: unknown): unknown => adviceOn(directory, error),
+  options: ReadOptions,
 ): Promise<boolean> {
-  if (!existsSync(location)) throw new PersistenceError(`${directory} holds no tree`)
-  let engine: Engine | undefined
+  const engine = await Engine.open(location, false)
   try {
-    engine = await Engine.open(location, false)
-    const loaded = await load(engine, { limits: store.history.limits, ...options })
-    if (loaded === undefined) throw new PersistenceError(`${directory} holds no tree`)
-    store.restore(loaded.state)
-    readJournal(location, loaded.journal, options)
-    return loaded.exact
-  } catch (error) {
-    throw explain(error)
+    return await readTree(directory, location, engine, store, options)
   } finally {
-    await engine?.close()
+    await engine.close()
   }
+}
+
+/**
+ * @param tree has the journal
+ * @param engine has the checkpoint
+ * @returns whether every acknowledged write is in it
+ */
+async function readTree(
+  directory: string,
+  tree: string,
+  engine: Engine,
+  store: Store,
+  options: ReadOptions,
+): Promise<boolean> {
+  const loaded = await load(engine, { limits: store.history.limits, ...options })
+  if (loaded === undefined) throw new PersistenceError(`${directory} holds no tree`)
+  store.restore(loaded.state)
+  readJournal(tree, loaded.journal, options)
+  return loaded.exact
 }
 
 /**

@@ -108,12 +108,12 @@ async function clearLeftovers(location: string): Promise<void> {
   if (!existsSync(parent)) return
   const prefix = `${basename(location)}${SUFFIX}`
   for (const name of await readdir(parent)) {
-    if (!name.startsWith(prefix) || isOther(Number.parseInt(name.slice(prefix.length), 10)))
-      continue
+    if (!name.startsWith(prefix)) continue
     const left = join(parent, name)
-    // That start ended between the two renames of putBack.
+    // That start ended between the two renames of putBack, whatever process has its id now.
     if (!existsSync(location) && !name.endsWith('.opened')) await rename(left, location)
-    else await rm(left, { recursive: true, force: true })
+    else if (!isOther(Number.parseInt(name.slice(prefix.length), 10)))
+      await rm(left, { recursive: true, force: true })
   }
 }
 

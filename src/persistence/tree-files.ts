@@ -1,4 +1,4 @@
-import { closeSync, type Dirent, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, type Dirent, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { chmod, lstat, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
@@ -10,6 +10,14 @@ const MAX_CURRENT_BYTES = 64
 const OTHERS = 0o077
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
+
+/** The errors of a directory in which nothing can be made. */
+export const NOT_WRITABLE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS'])
+
+/** Whether a name is taken, be it by a link that leads nowhere. */
+export function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+}
 
 /**
  * Checks that a tree consists of files of its own, because LevelDB would wait for ever for a pipe,
@@ -77,15 +85,18 @@ function startOf(path: string): string | undefined {
 
 /**
  * Takes the rights of other users to a tree away, because it holds what clients keep secret: of the
- * tree, its files, and the directory that it is in, unless that holds something else. A failure is
- * logged.
+ * tree, its files, and the directory that it is in, unless that holds something else. The tree may be a link; a link
+ * in it is left alone, because it may lead anywhere. A failure is logged.
  */
 export async function tighten(tree: string, logger: Logger): Promise<void> {
   const directory = dirname(tree)
   try {
     let loose = await restrict(tree)
     const names = await readdir(tree, { recursive: true })
-    for (const name of names) await restrict(join(tree, name))
+    for (const name of names) {
+      const path = join(tree, name)
+      if (!(await lstat(path)).isSymbolicLink()) await restrict(path)
+    }
     const others = (await readdir(directory)).some((name) => !/^tree(\.|$)/.test(name))
     if (!others && (await restrict(directory))) loose = true
     if (loose) logger.warn({ directory }, 'other users could read the data, and cannot any more')

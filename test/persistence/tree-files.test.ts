@@ -138,4 +138,16 @@ describe('modes', () => {
     await server.close()
     expect([modeOf(directory), modeOf(join(directory, 'tree'))]).toEqual([0o755, 0o700])
   })
+
+  test('what a link in the tree leads to keeps its mode', async () => {
+    const directory = await makeTree()
+    const outside = join(directory, 'outside')
+    writeFileSync(outside, 'of somebody else')
+    chmodSync(outside, 0o644)
+    symlinkSync(outside, join(directory, 'tree', 'journal', 'link'))
+    chmodSync(join(directory, 'tree'), 0o755)
+    const server = await startServer({ directives: { dir: directory } })
+    await server.close()
+    expect([modeOf(outside), modeOf(join(directory, 'tree'))]).toEqual([0o644, 0o700])
+  })
 })
