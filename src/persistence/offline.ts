@@ -14,6 +14,7 @@ import { assertFinished, assertTree } from './interrupted.ts'
 import { readJournal } from './journal-home.ts'
 import { Engine } from './level.ts'
 import { load } from './load.ts'
+import { leaveOutDamage } from './log-damage.ts'
 import { writeMarker } from './marker.ts'
 import { withReadingCopy } from './reading-copy.ts'
 import { assertOwnFiles, currentOf, isThere } from './tree-files.ts'
@@ -146,6 +147,7 @@ async function repairTree(
     // The tree itself may be a link to where it lies. Reading its LOCK would release the lock.
     const filter = (path: string): boolean => basename(path) !== 'LOCK'
     await cp(await realpath(tree), repairing, { recursive: true, filter })
+    leaveOutDamage(repairing)
     await Engine.repair(repairing)
     let exact = true
     const onDamage = (what: string): void => {
