@@ -3,9 +3,9 @@ import { chown, readdir, realpath, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { lockOf, makeDirectory, treeOf } from './data-directory.ts'
 import { DirectoryPlace } from './directory-place.ts'
-import { DamagedDataError, InUseError, PersistenceError } from './errors.ts'
-import { Engine } from './level.ts'
-import { NOT_WRITABLE } from './tree-files.ts'
+import { InUseError, PersistenceError } from './errors.ts'
+import { Engine, reasonOf } from './level.ts'
+import { isThere, NOT_WRITABLE } from './tree-files.ts'
 
 /**
  * Keeps a data directory to one process, from its first look at the tree until it needs it no more
@@ -35,9 +35,10 @@ export class DirectoryLock {
     try {
       await makeDirectory(lockOf(directory))
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException
+      const { code = '', message } = error as NodeJS.ErrnoException
       // Who cannot write to it can move nothing in it either.
-      if (NOT_WRITABLE.has(code ?? '') && existsSync(tree)) return new DirectoryLock()
+      if (NOT_WRITABLE.has(code) && existsSync(tree)) return new DirectoryLock()
+      if (isThere(lockOf(directory))) throw unusable(lockOf(directory), error)
       throw new PersistenceError(`cannot open ${tree}: ${message}`, { cause: error })
     }
     try {
@@ -79,13 +80,27 @@ export async function withLock<T>(directory: string, work: () => Promise<T>): Pr
 
 /** Nothing is in it that could be lost, so damage must not keep anybody from the tree. */
 async function openLock(path: string): Promise<Engine> {
+  let failure: unknown
   try {
     return await Engine.open(path)
   } catch (error) {
-    if (!(error instanceof DamagedDataError)) throw error
+    if (error instanceof InUseError) throw error
+    failure = error
+  }
+  try {
     await Engine.repair(path)
     return await Engine.open(path)
+  } catch (error) {
+    if (error instanceof InUseError) throw error
+    throw unusable(path, failure)
   }
+}
+
+function unusable(path: string, error: unknown): PersistenceError {
+  return new PersistenceError(
+    `cannot lock the data directory: ${reasonOf(error)}. Nothing is kept in ${path}: it may be removed while no ktree uses the directory`,
+    { cause: error },
+  )
 }
 
 /** Has the directory's owner, too, open a lock that root has made. */

@@ -34,12 +34,41 @@ test('a directory is locked by one at a time, by whatever name, until it is rele
   expect(await withLock(directory, async () => 1)).toBe(1)
 })
 
-test('a lock that is damaged is made anew', async () => {
+const manifestOf = (lock: string): string =>
+  join(lock, readdirSync(lock).find((name) => name.startsWith('MANIFEST')) ?? '')
+
+test.each<[string, (lock: string) => void]>([
+  ['an empty CURRENT', (lock) => writeFileSync(join(lock, 'CURRENT'), '')],
+  ['no CURRENT', (lock) => rmSync(join(lock, 'CURRENT'))],
+  ['a CURRENT that names nothing', (lock) => writeFileSync(join(lock, 'CURRENT'), 'MANIFEST-9\n')],
+  ['no MANIFEST', (lock) => rmSync(manifestOf(lock))],
+  ['an empty MANIFEST', (lock) => writeFileSync(manifestOf(lock), '')],
+])('a lock that has %s is made anew', async (_, damage) => {
   const directory = temporaryDirectory()
   await withLock(directory, async () => {})
-  writeFileSync(join(lockOf(directory), 'CURRENT'), '')
+  damage(lockOf(directory))
   await withLock(directory, async () => {})
 })
+
+test.each<[string, (lock: string) => void]>([
+  ['a file', (lock) => writeFileSync(lock, '')],
+  ['a link that leads nowhere', (lock) => symlinkSync(`${lock}.gone`, lock)],
+  [
+    'a directory with another one in it',
+    (lock) => mkdirSync(join(lock, 'LOCK'), { recursive: true }),
+  ],
+])(
+  'what is no lock is left alone, and the error says that it may be removed: %s',
+  async (_, make) => {
+    const directory = temporaryDirectory()
+    const lock = lockOf(directory)
+    make(lock)
+    const taking = withLock(directory, async () => {})
+    await expect(taking).rejects.toThrow(`Nothing is kept in ${lock}: it may be removed`)
+    rmSync(lock, { recursive: true })
+    await withLock(directory, async () => {})
+  },
+)
 
 test('a server that has ended holds no lock, however it has ended', async () => {
   const directory = temporaryDirectory()
