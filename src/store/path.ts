@@ -18,7 +18,7 @@ export const MAX_HASHED_LENGTH = 16_383
 export const MAX_PATH_DEPTH = 1024
 
 /** Longer paths are long ones: see {@link longBytes}. */
-const LONG_PATH_BYTES = 4096
+const LONG_PATH_BYTES = 512
 
 /** In longer paths V8's own search is faster than a loop, although calling it takes some time. */
 const MAX_LOOPED_BYTES = 256

@@ -83,9 +83,9 @@ describeWithPeer('etcd', 'EXEC in a group', () => {
     for (const seen of await Promise.all(watching)) expect(seen).toBeGreaterThan(8)
   })
 
-  test('ends the moves of a directory after a million nodes, at all nodes alike', async () => {
+  test('ends the moves of a directory after a quarter of a million nodes, at all nodes alike', async () => {
     const [client, other] = clients
-    const keys = Array.from({ length: 100_000 }, (_, i) => [`a/${i}`, ''])
+    const keys = Array.from({ length: 25_000 }, (_, i) => [`a/${i}`, ''])
     await client.mset(keys.flat())
     const transaction = client.multi()
     for (let i = 0; i < 13; i++)
