@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { chown, readdir, realpath, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { lockOf, makeDirectory, treeOf } from './data-directory.ts'
@@ -36,7 +36,6 @@ export class DirectoryLock {
       await makeDirectory(lockOf(directory))
     } catch (error) {
       const { code = '', message } = error as NodeJS.ErrnoException
-      // Who cannot write to it can move nothing in it either.
       if (NOT_WRITABLE.has(code) && existsSync(tree)) return new DirectoryLock()
       if (isThere(lockOf(directory))) throw unusable(lockOf(directory), error)
       throw new PersistenceError(`cannot open ${tree}: ${message}`, { cause: error })
@@ -48,7 +47,9 @@ export class DirectoryLock {
       await giveToOwner(engine.location, resolve(directory))
       return new DirectoryLock(engine)
     } catch (error) {
-      throw error instanceof InUseError ? new InUseError(tree) : error
+      if (error instanceof InUseError) throw new InUseError(tree)
+      if (!isWritable(directory) && existsSync(tree)) return new DirectoryLock()
+      throw error
     }
   }
 
@@ -75,6 +76,16 @@ export async function withLock<T>(directory: string, work: () => Promise<T>): Pr
     return await work()
   } finally {
     await lock.release()
+  }
+}
+
+/** Who cannot write to a directory can move nothing in it, and so needs no lock. */
+function isWritable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK)
+    return true
+  } catch {
+    return false
   }
 }
 
