@@ -37,7 +37,7 @@ export class DirectoryLock {
     } catch (error) {
       const { code = '', message } = error as NodeJS.ErrnoException
       if (NOT_WRITABLE.has(code) && existsSync(tree)) return new DirectoryLock()
-      if (isThere(lockOf(directory))) throw unusable(lockOf(directory), error)
+      if (isInTheWay(lockOf(directory))) throw unusable(lockOf(directory), error)
       throw new PersistenceError(`cannot open ${tree}: ${message}`, { cause: error })
     }
     try {
@@ -76,6 +76,15 @@ export async function withLock<T>(directory: string, work: () => Promise<T>): Pr
     return await work()
   } finally {
     await lock.release()
+  }
+}
+
+/** Whether something is at a path, be it a link that leads nowhere; false where the system does not say. */
+function isInTheWay(path: string): boolean {
+  try {
+    return isThere(path)
+  } catch {
+    return false
   }
 }
 
