@@ -17,7 +17,7 @@ import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { Engine } from '../../src/persistence/level.ts'
 import { tablesIn } from '../../src/persistence/manifest.ts'
@@ -185,13 +185,17 @@ test('a tree that a former ktree uses, which knows only its lock, is refused', a
   const level = createRequire(import.meta.url).resolve('classic-level')
   const program = `const{ClassicLevel:L}=require(${JSON.stringify(level)});new L(${JSON.stringify(treeOf(dir))}).open().then(()=>console.log('open'));setInterval(()=>{},1000)`
   const other = spawn(process.execPath, ['-e', program])
-  onTestFinished(() => {
+  const ended = once(other, 'exit')
+  try {
+    await once(other.stdout, 'data')
+    for (const use of [bringOut, repair, (to: string) => bringIn(to, true)])
+      await expect(use(dir)).rejects.toThrow(`${treeOf(dir)} is in use by another process`)
+    expect(readdirSync(dir).sort()).toEqual(['tree', 'tree.lock'])
+  } finally {
+    // Before the directory is removed, in which it may still be writing.
     other.kill('SIGKILL')
-  })
-  await once(other.stdout, 'data')
-  for (const use of [bringOut, repair, (to: string) => bringIn(to, true)])
-    await expect(use(dir)).rejects.toThrow(`${treeOf(dir)} is in use by another process`)
-  expect(readdirSync(dir).sort()).toEqual(['tree', 'tree.lock'])
+    await ended
+  }
 })
 
 test('the tables that a MANIFEST names are found, and of what is no MANIFEST none or some', () => {
