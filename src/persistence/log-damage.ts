@@ -1,9 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import CRC32C from 'crc-32/crc32c.js'
+import { BLOCK_BYTES, HEADER_BYTES } from './log-format.ts'
 
-const BLOCK_BYTES = 32 * 1024
-const HEADER_BYTES = 7
 /** LevelDB adds this to its checksums, turned by 15 bits. */
 const MASK = 0xa282ead8
 

@@ -1,6 +1,6 @@
-/** LevelDB's log format: blocks, and in them records that may be cut in pieces. */
-const BLOCK_BYTES = 32 * 1024
-const HEADER_BYTES = 7
+import { BLOCK_BYTES, HEADER_BYTES } from './log-format.ts'
+
+/** The types of records: a whole one, and the pieces of one that was cut. */
 const FULL = 1
 const FIRST = 2
 const LAST = 4

@@ -17,7 +17,7 @@ import { load } from './load.ts'
 import { leaveOutDamage } from './log-damage.ts'
 import { writeMarker } from './marker.ts'
 import { withReadingCopy } from './reading-copy.ts'
-import { assertOwnFiles, currentOf, isThere } from './tree-files.ts'
+import { currentOf, isThere } from './tree-files.ts'
 import { TreeLock } from './tree-lock.ts'
 
 /** Called now and then with the number of nodes that are done, and of all nodes. */
@@ -143,7 +143,6 @@ async function repairTree(
   try {
     await rm(repairing, { recursive: true, force: true })
     await rm(repaired, { recursive: true, force: true })
-    assertOwnFiles(tree)
     // The tree itself may be a link to where it lies. Reading its LOCK would release the lock.
     const filter = (path: string): boolean => basename(path) !== 'LOCK'
     await cp(await realpath(tree), repairing, { recursive: true, filter })

@@ -1,10 +1,10 @@
-import { lstatSync } from 'node:fs'
 import { link, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncDirectory } from '../persistence/data-directory.ts'
 import { withLock } from '../persistence/directory-lock.ts'
 import { assertTree } from '../persistence/interrupted.ts'
 import { readDataDirectory } from '../persistence/offline.ts'
+import { isThere } from '../persistence/tree-files.ts'
 import type { SnapshotCopy } from '../store/snapshot/snapshot-pieces.ts'
 import type { Store } from '../store/store.ts'
 import { bytesOf } from '../store/value.ts'
@@ -72,8 +72,8 @@ async function checkTarget(path: string, replace: boolean): Promise<string> {
     target = await realpath(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError('write to', path, error)
-    const isLink = lstatSync(path, { throwIfNoEntry: false }) !== undefined
-    if (isLink && !replace) throw exists(path)
+    // A link that leads nowhere.
+    if (!replace && isThere(path)) throw exists(path)
     return path
   }
   if (!(await stat(target)).isFile()) throw new TransferError(`${path} is no file to write to`)
