@@ -247,6 +247,7 @@ export function silentClient(server: ServerContext): Client {
     blocked: false,
     bufferedInput: 0,
     bufferedOutput: 0,
+    aheadBytes: 0,
     channels: new Set(),
     patterns: new Set(),
     channelCount: 0,

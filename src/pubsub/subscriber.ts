@@ -17,6 +17,8 @@ export interface Subscriber {
   readonly executing: boolean
   /** Bytes written and not yet sent. */
   readonly bufferedOutput: number
+  /** These, or the bytes of the messages that were sent in this turn, if they are more. */
+  readonly aheadBytes: number
   /** Disconnects the client if it makes the server keep too much. @returns whether it may go on */
   limitKept(): boolean
   /**

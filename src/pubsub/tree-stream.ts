@@ -268,7 +268,7 @@ export class TreeStream {
   /** Whether a replay has to wait until its subscriber has read what it was sent; then it goes on by itself. */
   #pauses(replay: SubscriberReplay): boolean {
     const { subscriber } = replay
-    if (subscriber.bufferedOutput <= REPLAY_AHEAD) return false
+    if (subscriber.aheadBytes <= REPLAY_AHEAD) return false
     subscriber.whenDrained(() => this.#replay(replay))
     return true
   }

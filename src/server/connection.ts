@@ -79,6 +79,10 @@ export class Connection
     return this.#output.unsentBytes
   }
 
+  get aheadBytes(): number {
+    return this.#output.aheadBytes
+  }
+
   get keptBytes(): number {
     return this.#output.ownBytes + this.bufferedInput + this.owedBytes + this.askedBytes
   }
@@ -189,18 +193,14 @@ export class Connection
 
   deliver(message: MessageBytes): void {
     if (this.#closing) return
-    if (this.executing) {
-      this.#messages.defer(message)
-      return
+    if (this.executing) this.#messages.defer(message)
+    else if (this.#serving) this.#messages.deliver(message)
+    else {
+      writeMessage(this.reply, message)
+      // An early flush measures the messages of other clients' requests against the output limit.
+      if (this.reply.isDue) this.#output.flushMessages()
+      this.#queueFlush()
     }
-    if (this.#serving) {
-      this.#messages.deliver(message)
-      return
-    }
-    writeMessage(this.reply, message)
-    // An early flush measures the messages of other clients' requests against the output limit.
-    if (this.reply.isDue) this.flush()
-    else this.#queueFlush()
   }
 
   deliverShared(bytes: Buffer): void {

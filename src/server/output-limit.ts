@@ -1,5 +1,16 @@
 import type { OutputLimit } from '../config/config.ts'
 
+/**
+ * Checks what one turn brings a client, however fast it reads (Redis sends nothing before a request has ended).
+ *
+ * @param bytes written in this turn
+ * @returns the reason to disconnect the client, or undefined
+ */
+export function checkTurn(bytes: number, { hard }: OutputLimit): string | undefined {
+  if (hard === 0 || bytes <= hard) return undefined
+  return `the messages that came at one go, ${bytes} bytes, are over the hard limit of ${hard}`
+}
+
 /** Watches one connection's unread output against `client-output-buffer-limit`. */
 export class OutputLimitGuard {
   /** Since when the soft limit has been exceeded, on the scale of `Clock.elapsed`. */

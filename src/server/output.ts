@@ -4,11 +4,13 @@ import { bytesOfParts, partsBehind, replaceRanges, SourcePart } from '../resp/re
 import { type ReplyPart, ReplyWriter } from '../resp/reply-writer.ts'
 import { NEVER } from '../store/loose-values.ts'
 import type { ClientMemory, ReferringReplies } from './client-memory.ts'
-import { OutputLimitGuard } from './output-limit.ts'
+import { checkTurn, OutputLimitGuard } from './output-limit.ts'
 import { PartEncoder } from './part-encoder.ts'
 import type { Pump, Pumped } from './pump.ts'
 import { DirectOutput } from './socket/output.ts'
 
+/** Messages are measured against the limit when so many bytes of them have been sent in one turn. */
+const MAX_UNMEASURED_BYTES = 1024 * 1024
 /** The reply to a write whose record the journal has not taken. */
 const UNSAVED_ERROR = Buffer.from(
   '-MISCONF the write was made, but could not be put on disk yet: it is lost if the server ends now\r\n',
@@ -41,6 +43,8 @@ export interface OutputContext {
   readonly server: ServerContext
   readonly pump: Pump
   readonly clientMemory: ClientMemory
+  /** Counts how often the replies and messages of a turn have been sent. */
+  readonly turn: { readonly flushes: number }
   /** The outputs that hold something back until a record is kept. */
   readonly holding: Set<Output>
 }
@@ -71,6 +75,10 @@ export class Output implements Pumped, ReferringReplies {
   #sentBytes = 0
   /** How many unread bytes have been noted in the memory of all clients. */
   #noted = 0
+  /** Bytes of messages that were sent before the end of the turn, because they are many. */
+  #early = 0
+  /** The turn of {@link #early}, by its `flushes`. */
+  #earlyIn = 0
 
   constructor(context: OutputContext, owner: OutputOwner, socket: Socket) {
     this.#context = context
@@ -87,6 +95,15 @@ export class Output implements Pumped, ReferringReplies {
       ? this.#socket.writableLength + encoder.length + encoder.sharedBytes
       : 0
     return reply.length + reply.sharedBytes + this.#heldBytes + waiting
+  }
+
+  /**
+   * Bytes written and not yet sent, or sent as messages in this turn, if these are more: a request that brings
+   * a client more messages than its limit goes on for as long as the client reads them.
+   */
+  get aheadBytes(): number {
+    const isNow = this.#earlyIn === this.#context.turn.flushes
+    return isNow ? Math.max(this.unsentBytes, this.#early) : this.unsentBytes
   }
 
   /** How much memory is in use for this output alone, in bytes. */
@@ -158,12 +175,20 @@ export class Output implements Pumped, ReferringReplies {
     else this.#sendReplies()
   }
 
-  /** Sends bytes, after all bytes sent before. @param bytes never change */
+  /** Like {@link flush}, before the turn ends, because other clients' requests have brought many messages. */
+  flushMessages(): void {
+    const { length } = this.reply
+    this.flush()
+    this.#noteEarly(length)
+  }
+
+  /** Sends messages, after all bytes sent before. @param bytes never change */
   send(bytes: Buffer): void {
     if (this.#closed) return
     if (this.#busy) this.#encoder.add(bytes)
     else this.#write(bytes, bytes.length, false)
     this.#checkIfSlow()
+    this.#noteEarly(bytes.length)
   }
 
   /** Sends the next piece; called in turn with other clients' outputs. */
@@ -218,7 +243,9 @@ export class Output implements Pumped, ReferringReplies {
     const limit = limits[this.#owner.subscribes ? 'pubsub' : 'normal']
     const unsent = this.unsentBytes
     this.#note(unsent)
-    const reason = this.#limit.check(unsent + length, limit, clock.elapsed())
+    const reason =
+      this.#limit.check(unsent + length, limit, clock.elapsed()) ??
+      checkTurn(this.aheadBytes, limit)
     if (reason === undefined) return true
     stats.outputLimitDisconnections++
     this.#owner.disconnect(reason)
@@ -307,6 +334,15 @@ export class Output implements Pumped, ReferringReplies {
   /** Checks the limits, unless the system has taken all bytes at once, as it usually does. */
   #checkIfSlow(): void {
     if (this.#busy || this.#limit.isOver || this.#owner.closing) this.check()
+  }
+
+  /** @param length of messages that have been sent, in bytes */
+  #noteEarly(length: number): void {
+    const { flushes } = this.#context.turn
+    if (this.#earlyIn !== flushes) this.#early = 0
+    this.#earlyIn = flushes
+    this.#early += length
+    if (this.#early > MAX_UNMEASURED_BYTES) this.check()
   }
 
   #hold(): void {

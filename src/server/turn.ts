@@ -74,6 +74,7 @@ export class Turn {
   /** The clients with replies to send. */
   #dirty: TurnClient[] = []
   #flushScheduled = false
+  #flushes = 0
   /** When replies were last sent, in milliseconds since the process began. */
   #flushedAt = 0
   /** Whether this turn has accepted a connection. */
@@ -166,6 +167,11 @@ export class Turn {
     setImmediate(this.#end)
   }
 
+  /** How often all replies and messages have been sent. */
+  get flushes(): number {
+    return this.#flushes
+  }
+
   /** Sends all replies and messages now. */
   flush(): void {
     try {
@@ -184,6 +190,7 @@ export class Turn {
       }
     }
     this.#flushedAt = performance.now()
+    this.#flushes++
   }
 
   readonly #end = (): void => {

@@ -32,6 +32,7 @@ class SilentSubscriber implements Subscriber {
   readonly channels = new Set<string>()
   readonly patterns = new Set<string>()
   readonly bufferedOutput = 0
+  readonly aheadBytes = 0
   subscriptionBytes = 0
 
   get channelCount(): number {

@@ -355,4 +355,32 @@ describe('a watcher that does not read', () => {
     expect(watching.filter((count) => count > 0).length).toBeLessThan(50)
     await slow.closed
   })
+
+  test.each([
+    ['alone', ['/?recursive=true']],
+    ['beside another channel', ['/?recursive=true', 'other']],
+  ])(
+    'one request brings it no more than its limit, although the system takes all at once: %s',
+    async (_, channels) => {
+      const server = await start({
+        directives: { 'client-output-buffer-limit': ['pubsub', '1mb', '0', '0'] },
+      })
+      const [watcher, writer] = [await join(server), await join(server)]
+      watcher.send('SUBSCRIBE', ...channels)
+      await watcher.take(channels.length)
+      // Each of these requests brings it less.
+      for (let i = 0; i < 12_000; i += 3000) {
+        const pairs = Array.from({ length: 3000 }, (_, j) => [`d/${i + j}`, 'x'])
+        await writer.call('MSET', ...pairs.flat())
+        await watcher.take(3000)
+      }
+      const watching: number[] = []
+      server.store.hub.addEverywhere(() => watching.push(server.store.hub.count))
+      await writer.call('RENAME', 'd', 'e')
+      expect(watching.length).toBeGreaterThan(12_000)
+      expect(watching.filter((count) => count > 0).length).toBeLessThan(9000)
+      await watcher.closed
+      expect(await writer.call('GET', 'e/1')).toBe('x')
+    },
+  )
 })
