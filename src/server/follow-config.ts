@@ -4,7 +4,7 @@ import { queryBufferLimit } from '../config/query-buffer.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { KeyspaceNotifier } from '../keyspace/notifier.ts'
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
-import type { Persistence } from '../persistence/persistence.ts'
+import type { Durability, Persistence } from '../persistence/persistence.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { Group } from '../request/group.ts'
 import type { RequestLimits } from '../resp/request-limits.ts'
@@ -61,7 +61,14 @@ function historyMemory(config: Config, memory: MemoryGauge): number {
   return Math.min(bytes, Math.floor(memory.heapLimit * HISTORY_SHARE))
 }
 
-type FormerValues = Partial<Record<'dir' | 'durability', string>>
+/** Where the data is kept, and how: the directives whose changes take time and may fail. */
+interface Place {
+  readonly dir: string
+  readonly durability: Durability
+}
+
+/** The directives of one change. */
+type Wanted = { -readonly [name in keyof Place]?: Place[name] }
 
 /** Follows `dir` and `durability`, whose changes take time and may fail. */
 export class PersistenceConfig {
@@ -70,28 +77,33 @@ export class PersistenceConfig {
   readonly #persistence: Persistence
   /** The latest change under way. */
   #change: Promise<void> | undefined
-  /** The former values of the directives that the present CONFIG SET changes, while it runs. */
-  #gathering: FormerValues | undefined
-  /** How many changes are under way. */
-  #count = 0
-  /** A failed change is being taken back. */
+  /** What the present CONFIG SET changes, while it runs. */
+  #gathering: Wanted | undefined
+  /** The changes under way: the persistence makes one after the other. */
+  readonly #underWay = new Set<Wanted>()
+  /** What the persistence has: the directives go back to it when a change fails. */
+  #made: Place
+  /** The directives are being set to what the persistence has. */
   #restoring = false
 
   constructor({ config, logger, persistence, group }: Configured) {
     this.#config = config
     this.#logger = logger
     this.#persistence = persistence
+    this.#made = { dir: config.get('dir'), durability: config.get('durability') }
     const refuseInGroup = (): void => {
       if (group !== undefined) throw new Error('in a group etcd keeps the tree')
     }
-    config.onChange('dir', (directory, previous) => {
+    config.onChange('dir', (dir) => {
+      if (this.#restoring) return
       refuseInGroup()
-      if (directory === '') throw new Error('it must name a directory')
-      this.#begin({ dir: previous })
+      if (dir === '') throw new Error('it must name a directory')
+      this.#begin({ dir })
     })
-    config.onChange('durability', (_, previous) => {
+    config.onChange('durability', (durability) => {
+      if (this.#restoring) return
       refuseInGroup()
-      this.#begin({ durability: previous })
+      this.#begin({ durability })
     })
   }
 
@@ -103,7 +115,7 @@ export class PersistenceConfig {
 
   /** Whether a change is under way, so that the directives may yet be set back. */
   get isChanging(): boolean {
-    return this.#count > 0
+    return this.#underWay.size > 0
   }
 
   /** Resolves when the latest change has ended, whether it succeeded or failed. */
@@ -112,15 +124,13 @@ export class PersistenceConfig {
   }
 
   /** Gathers the changes of one CONFIG SET into one change, so that they fail together. */
-  #begin(former: FormerValues): void {
-    if (this.#restoring) return
+  #begin(wanted: Wanted): void {
     if (this.#gathering !== undefined) {
-      Object.assign(this.#gathering, former)
+      Object.assign(this.#gathering, wanted)
       return
     }
-    const gathered = { ...former }
-    this.#gathering = gathered
-    const change = this.#follow(gathered, this.#change)
+    this.#gathering = wanted
+    const change = this.#follow(wanted, this.#change)
     this.#change = change
     // The log has the failure too, because a program that sets a directive gets no error reply.
     change
@@ -138,23 +148,30 @@ export class PersistenceConfig {
    *
    * @param earlier a change that is still under way
    */
-  async #follow(former: FormerValues, earlier: Promise<void> | undefined): Promise<void> {
-    this.#count++
+  async #follow(wanted: Wanted, earlier: Promise<void> | undefined): Promise<void> {
+    this.#underWay.add(wanted)
     // CONFIG SET calls the listeners of both directives before this wait ends.
     await Promise.resolve()
     this.#gathering = undefined
-    const directory = pathFromBytes(this.#config.get('dir'))
-    const durability = this.#config.get('durability')
     await earlier?.catch(() => {})
+    // An earlier change may have failed, whose values the directives had when this one was asked for.
+    const place = { ...this.#made, ...wanted }
     try {
-      await this.#persistence.change(directory, durability)
-    } catch (error) {
-      this.#restoring = true
-      for (const [name, value] of Object.entries(former)) this.#config.set(name, [value])
-      this.#restoring = false
-      throw error
+      await this.#persistence.change(pathFromBytes(place.dir), place.durability)
+      this.#made = place
     } finally {
-      this.#count--
+      this.#underWay.delete(wanted)
+      this.#restore()
     }
+  }
+
+  /** Sets the directives to what the persistence has, unless a later change is to set them. */
+  #restore(): void {
+    const later: Wanted = Object.assign({}, ...this.#underWay)
+    const { dir, durability } = { ...this.#made, ...later }
+    this.#restoring = true
+    this.#config.set('dir', [dir])
+    this.#config.set('durability', [durability])
+    this.#restoring = false
   }
 }

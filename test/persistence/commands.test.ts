@@ -401,6 +401,51 @@ describe('CONFIG SET dir', () => {
     await assertFree(second)
   })
 
+  test.each(['another directory', 'the former directory', 'a durability'])(
+    'that fails leaves what a later one has set meanwhile: %s',
+    async (what) => {
+      const { server, directory, client } = await startKept()
+      const later = await join(server)
+      const [second, third] = [temporaryDirectory(), temporaryDirectory()]
+      const dir = what === 'another directory' ? third : directory
+      const durability = what === 'a durability' ? 'always' : 'everysec'
+      const [name, value] = what === 'a durability' ? ['durability', durability] : ['dir', dir]
+      const disk = useDisk()
+      disk.hold()
+      client.send('CONFIG', 'SET', 'dir', second)
+      await eventually(() => disk.waiting === 1)
+      // The tree is being written into the new directory when the disk fails.
+      disk.step()
+      await eventually(() => disk.waiting === 1)
+      later.send('CONFIG', 'SET', name, value)
+      await eventually(() => server.config.get(name as 'dir') === value)
+      disk.failure = new Error('the disk is sick')
+      disk.step()
+      expect(await client.next()).toMatchObject({
+        text: expect.stringMatching(/^ERR CONFIG SET failed - /),
+      })
+      disk.failure = undefined
+      disk.release()
+      expect(await later.next()).toBe('OK')
+      expect(await client.call('CONFIG', 'GET', 'dir')).toEqual(['dir', dir])
+      expect(await client.call('CONFIG', 'GET', 'durability')).toEqual(['durability', durability])
+      expect(await info(client)).toMatchObject({ durability, data_directory: dir })
+      await client.call('KSET', '/a', '1')
+      await server.close()
+      expect((await storeIn(dir)).index).toBe(1)
+    },
+  )
+
+  test('of one turn fail together, and leave what there was before both', async () => {
+    const { server, directory, client } = await startKept()
+    const second = temporaryDirectory()
+    server.config.set('dir', [second])
+    server.config.set('dir', ['/dev/null/x'])
+    await eventually(() => server.config.get('dir') === directory)
+    expect((await info(client)).data_directory).toBe(directory)
+    await assertFree(second)
+  })
+
   test('ends before durability is set to no', async () => {
     const { server, directory, client } = await startKept()
     const disk = useDisk()
