@@ -7,6 +7,10 @@ import { DamagedDataError, PersistenceError } from './errors.ts'
 /** What LevelDB's file CURRENT holds: the name of another file beside it. */
 const CURRENT = /^MANIFEST-\d+\n$/
 const MAX_CURRENT_BYTES = 64
+/** What LevelDB removes, or writes over, where it finds no CURRENT and begins a new database; and the journal. */
+const OF_A_TREE = /^(\d+\.(log|ldb|sst|dbtmp)|MANIFEST-\d+|journal)$/
+/** The first of these that it makes, before CURRENT. They hold nothing. */
+const OF_A_FIRST_START = /^(MANIFEST-000001|000001\.dbtmp)$/
 const OTHERS = 0o077
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
@@ -36,12 +40,16 @@ export function assertOwnFiles(tree: string): void {
 }
 
 /**
- * Checks that the file CURRENT leads to a file of the tree, because LevelDB follows it anywhere.
+ * Checks that the file CURRENT leads to a file of the tree, because LevelDB follows it anywhere; and that it is there if anything
+ * of a tree is: it may be one that is being restored, file by file.
  *
- * @throws DamagedDataError if it does not
+ * @throws DamagedDataError if it does not, or is not
  */
 export function assertCurrent(tree: string): void {
   const current = currentOf(tree)
+  if (current === undefined && !isThere(join(tree, 'CURRENT')) && entriesOf(tree).some(isOfTree)) {
+    throw new DamagedDataError('its file CURRENT is missing')
+  }
   // LevelDB says itself what else can be wrong with the file.
   if (current?.includes('/')) throw new DamagedDataError('its file CURRENT leads elsewhere')
   if (current !== undefined && current.length > 0 && !CURRENT.test(current)) {
@@ -52,6 +60,10 @@ export function assertCurrent(tree: string): void {
 /** What the file CURRENT says, which is something else each time that LevelDB has been opened; undefined without one. */
 export function currentOf(tree: string): string | undefined {
   return startOf(join(tree, 'CURRENT'))
+}
+
+function isOfTree({ name }: Dirent): boolean {
+  return OF_A_TREE.test(name) && !OF_A_FIRST_START.test(name)
 }
 
 function entriesOf(directory: string): Dirent[] {

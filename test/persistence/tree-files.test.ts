@@ -20,7 +20,7 @@ import { ManualClock } from '../../src/store/clock.ts'
 import { Store } from '../../src/store/store.ts'
 import { exportTree } from '../../src/transfer/export.ts'
 import { repairTree } from '../../src/transfer/repair.ts'
-import { LogLines } from '../server/raw-client.ts'
+import { eventually, LogLines } from '../server/raw-client.ts'
 import { Recorder } from '../transfer/recorder.ts'
 
 /** A data directory with a tree of one file, `secret`. */
@@ -88,6 +88,51 @@ describe('what is no file of the tree', () => {
         (reason) => reason,
       )
       expect(error.message).toMatch(/its file CURRENT (leads elsewhere|names no file of it)/)
+      await users.repair(directory)
+      const server = await startServer({ directives: { dir: directory } })
+      expect(server.store.get('/secret').node.value).toBe('x')
+      await server.close()
+    },
+  )
+
+  /** @returns the tree, without all files whose names have one of these in them */
+  async function treeWithout(
+    names: readonly string[],
+  ): Promise<{ directory: string; tree: string }> {
+    const directory = await makeTree()
+    // The second start has a table.
+    await (await startServer({ directives: { dir: directory } })).close()
+    const tree = join(directory, 'tree')
+    for (const name of readdirSync(tree)) {
+      if (names.some((each) => name.includes(each))) rmSync(join(tree, name), { recursive: true })
+    }
+    return { directory, tree }
+  }
+
+  test.each([
+    'CURRENT',
+    'CURRENT KTREE',
+    'CURRENT KTREE MANIFEST-',
+    'CURRENT KTREE MANIFEST- .log',
+    'CURRENT KTREE MANIFEST- journal',
+    'CURRENT KTREE MANIFEST- .log .ldb',
+  ])('a tree without %s is refused, and keeps its other files', async (missing) => {
+    const { directory, tree } = await treeWithout(missing.split(' '))
+    const files = (): (string | Buffer)[] =>
+      readdirSync(tree, { recursive: true }).filter((name) => !/^LO(CK|G)/.test(String(name)))
+    const before = files()
+    await expect(users.start(directory)).rejects.toThrow('its file CURRENT is missing')
+    const other = await startServer({ directives: { dir: join(directory, 'other') } })
+    other.config.set('dir', [directory])
+    await eventually(() => other.config.get('dir') !== directory)
+    await other.close()
+    expect(files()).toEqual(before)
+  })
+
+  test.each(['CURRENT KTREE', 'CURRENT KTREE MANIFEST-'])(
+    'a tree without %s can be repaired',
+    async (missing) => {
+      const { directory } = await treeWithout(missing.split(' '))
       await users.repair(directory)
       const server = await startServer({ directives: { dir: directory } })
       expect(server.store.get('/secret').node.value).toBe('x')
