@@ -20,6 +20,8 @@ export interface JournalFiles {
   list(directory: string): string[]
   /** Opens a file that exists, for reading and writing. */
   open(path: string): number
+  /** Opens a file that exists, for reading: it may be on a disk that cannot be written. */
+  openToRead(path: string): number
   /** The size of a file, in bytes. */
   size(file: number): number
   /** @returns the number of bytes read; 0 at the end of the file */
@@ -52,6 +54,7 @@ async function syncDirectory(path: string): Promise<void> {
 export const systemFiles: JournalFiles = {
   list: (directory) => fs.readdirSync(directory),
   open: (path) => fs.openSync(path, 'r+'),
+  openToRead: (path) => fs.openSync(path, 'r'),
   size: (file) => fs.fstatSync(file).size,
   read: (file, into, position) => fs.readSync(file, into, 0, into.length, position),
   write: (file, pieces, position) =>

@@ -23,7 +23,7 @@ export class SegmentInput {
   constructor(files: JournalFiles, path: string, onRead?: (offset: number) => void) {
     this.path = path
     this.#files = files
-    this.#file = files.open(path)
+    this.#file = files.openToRead(path)
     this.size = files.size(this.#file)
     this.#onRead = onRead
   }

@@ -95,6 +95,10 @@ export class MemoryDisk implements JournalFiles {
     return this.#nextFile++
   }
 
+  openToRead(path: string): number {
+    return this.open(path)
+  }
+
   size(file: number): number {
     return this.#file(file).content.length
   }

@@ -17,7 +17,8 @@ import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { systemFiles } from '../../src/log/journal-files.ts'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { Engine } from '../../src/persistence/level.ts'
 import { tablesIn } from '../../src/persistence/manifest.ts'
@@ -213,6 +214,18 @@ test('the tables that a MANIFEST names are found, and of what is no MANIFEST non
     randomBytes(8).copy(garbage, (i * 7) % (manifest.length - 8))
     expect((tablesIn(garbage)?.size ?? 0) < manifest.length).toBe(true)
   }
+})
+
+test('an export writes nothing of the journal, which may be on a disk that cannot be written', async () => {
+  const dir = damaged('nothing')
+  const spies = (['open', 'write', 'truncate', 'create', 'sync', 'remove'] as const).map((name) =>
+    vi.spyOn(systemFiles, name).mockImplementation(() => {
+      throw new Error('read-only file system')
+    }),
+  )
+  await bringOut(dir).finally(() => {
+    for (const spy of spies) spy.mockRestore()
+  })
 })
 
 describe('a run that was killed between its two renames', () => {
