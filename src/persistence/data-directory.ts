@@ -43,15 +43,22 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /** Explains an error in reading a data directory, and how to proceed if the data is damaged. */
-export function adviceOn(directory: string, error: unknown): PersistenceError {
+export function adviceOn(
+  directory: string,
+  error: unknown,
+  kept: readonly string[] = [],
+): PersistenceError {
   const tree = treeOf(directory)
   if (!(error instanceof PersistenceError)) {
     const reason = error instanceof Error ? error.message : String(error)
     return new PersistenceError(`cannot open ${tree}: ${reason}`, { cause: error })
   }
   if (!(error instanceof DamagedDataError)) return error
+  const earlier = kept.map(
+    (path) => `A start that was killed has left the tree as it found it: ${path}. `,
+  )
   return new DamagedDataError(
-    `the data in ${tree} is damaged: ${error.message}. Nothing has been changed. ` +
+    `the data in ${tree} is damaged: ${error.message}. Nothing has been changed. ${earlier.join('')}` +
       `To save what can be read: ktree repair --dir ${directory}. ` +
       `To begin anew: mv ${tree} ${tree}.damaged`,
   )

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Store } from '../store/store.ts'
@@ -12,7 +13,7 @@ import { asideIn, assertFinished } from './interrupted.ts'
 import { clearNodes, Engine } from './level.ts'
 import { eventRecordsOf, type Loaded, load, peek } from './load.ts'
 import { hasMarker, writeMarker } from './marker.ts'
-import { letGo, preserve, putBack } from './preserve.ts'
+import { keptOf, letGo, preserve, putBack } from './preserve.ts'
 import { withReadingCopy } from './reading-copy.ts'
 import { isThere, tighten } from './tree-files.ts'
 
@@ -65,8 +66,9 @@ export class DataHome {
     const tree = treeOf(directory)
     const lock = await DirectoryLock.take(directory)
     let home: DataHome | undefined
+    let links: string | undefined
     try {
-      await preserve(tree)
+      links = await preserve(tree)
       assertFinished(directory)
       if (!isThere(tree)) tellAside(directory, logger)
       home = new DataHome(lock, directory, await Engine.open(tree), logger)
@@ -77,11 +79,10 @@ export class DataHome {
       return { home, loaded }
     } catch (error) {
       await home?.close()
-      if (error instanceof DamagedDataError) await putBack(tree)
-      else await letGo(tree).catch(() => {})
+      if (links !== undefined) await giveBack(tree, links, error)
       if (home === undefined) await lock.release()
       else await home.leave()
-      throw adviceOn(directory, error)
+      throw adviceOn(directory, error, await keptOf(tree))
     }
   }
 
@@ -262,6 +263,12 @@ export class DataHome {
     )
     return loaded
   }
+}
+
+/** Leaves a tree as it was before it was opened. */
+async function giveBack(tree: string, links: string, error: unknown): Promise<void> {
+  if (error instanceof DamagedDataError) await putBack(tree, links)
+  else await rm(links, { recursive: true, force: true }).catch(() => {})
 }
 
 /** Tells who starts on a directory without a tree of those that were moved aside. */

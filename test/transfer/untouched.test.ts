@@ -11,17 +11,19 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { systemFiles } from '../../src/log/journal-files.ts'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { Engine } from '../../src/persistence/level.ts'
 import { tablesIn } from '../../src/persistence/manifest.ts'
+import { preserve } from '../../src/persistence/preserve.ts'
 import { ServerClock } from '../../src/request/clock.ts'
 import { startServer } from '../../src/server/start.ts'
 import { ManualClock } from '../../src/store/clock.ts'
@@ -214,6 +216,47 @@ test('the tables that a MANIFEST names are found, and of what is no MANIFEST non
     randomBytes(8).copy(garbage, (i * 7) % (manifest.length - 8))
     expect((tablesIn(garbage)?.size ?? 0) < manifest.length).toBe(true)
   }
+})
+
+test.each(Object.keys(damages))(
+  'a start that is killed while it has a tree with %s open leaves it to the next ones',
+  async (what) => {
+    const dir = damaged(what)
+    const withoutLock = (tree: string) => ({ ...filesIn(tree), LOCK: '' })
+    const before = withoutLock(treeOf(dir))
+    const kept = await preserve(treeOf(dir)).catch(() => undefined)
+    if (kept === undefined) return
+    await Engine.open(treeOf(dir)).then(
+      (engine) => engine.close(),
+      () => {},
+    )
+    for (let starts = 0; starts < 2; starts++) {
+      const outcome = await startServer({ directives: { dir } }).then(
+        (server) => server.close(),
+        ({ message }: Error) => message,
+      )
+      if (outcome === undefined) expect(existsSync(kept)).toBe(false)
+      else {
+        expect(outcome).toContain(`left the tree as it found it: ${kept}. `)
+        expect(withoutLock(kept)).toEqual(before)
+      }
+    }
+  },
+)
+
+test('starts that are killed over and over leave the tree three times, as the first ones found it', async () => {
+  const dir = damaged('nothing')
+  const kept: (string | undefined)[] = []
+  for (let starts = 0; starts < 6; starts++) {
+    kept.push(await preserve(treeOf(dir)))
+    utimesSync(kept.at(-1) ?? '', starts, starts)
+  }
+  const left = readdirSync(dir).filter((name) => name.includes('before-start'))
+  // That of the last is its own.
+  const expected = [...kept.slice(0, 3), kept.at(-1)].map((each) => basename(each ?? ''))
+  expect(left.sort()).toEqual(expected.sort())
+  await (await startServer({ directives: { dir } })).close()
+  expect(readdirSync(dir).filter((name) => name.includes('before-start'))).toEqual([])
 })
 
 test('an export writes nothing of the journal, which may be on a disk that cannot be written', async () => {
