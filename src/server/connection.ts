@@ -331,7 +331,8 @@ export class Connection
 
   /** Serves further requests, but not now, because another client's command may be calling. */
   #goOnSoon(): void {
-    queueMicrotask(guarded(this, () => this.#goOn()))
+    const goOn = (): void => (this.#context.turn.defers(this) ? this.#yieldRest() : this.#goOn())
+    queueMicrotask(guarded(this, goOn))
   }
 
   get #halted(): boolean {
@@ -388,7 +389,7 @@ export class Connection
 
   #yieldRest(): void {
     // A blocked client does not yield, because yielding would hide that it hangs up.
-    if (this.blocked || this.#yielding || this.#reader.bufferedBytes === 0) return
+    if (this.blocked || this.#yielding || this.#gone || this.bufferedInput === 0) return
     this.#yieldTurn()
     this.#context.turn.yielded.add(this)
   }

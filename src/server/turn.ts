@@ -21,6 +21,8 @@ const MAX_ACCEPTING_MS = 10
 
 /** A connection, as the turn serves it. */
 export interface TurnClient extends Accountable {
+  /** Bytes received and not served yet. */
+  readonly bufferedInput: number
   /** Keeps long input until others have been served. @returns false if it is to be taken at once */
   yieldWith(bytes: Buffer, length: number): boolean
   /** Decodes input, like `RequestReader.take`. */
@@ -117,8 +119,10 @@ export class Turn {
   receive(sender: TurnClient, bytes: Buffer, length: number): void {
     this.scheduleFlush()
     try {
-      if (this.#length + length > MAX_GATHERED_BYTES || length > MAX_COPIED_BYTES) this.serve()
-      if (length <= MAX_COPIED_BYTES) this.#gather(sender, bytes, length)
+      // The end of a long request is short, too, and may take as long as all of it.
+      const isLong = length > MAX_COPIED_BYTES || sender.bufferedInput > MAX_COPIED_BYTES
+      if (isLong || this.#length + length > MAX_GATHERED_BYTES) this.serve()
+      if (!isLong) this.#gather(sender, bytes, length)
       else if (!this.yielded.busy || !sender.yieldWith(bytes, length)) {
         this.#serveAll([sender], [length], bytes, length)
       }
@@ -134,6 +138,16 @@ export class Turn {
     this.#length += length
     this.#senders.push(sender)
     this.#ends.push(this.#length)
+  }
+
+  /**
+   * Whether a client that may go on is to wait for its slice, because it has long input, and others have taken their time of
+   * this turn: one event may wake hundreds of clients.
+   */
+  defers({ bufferedInput }: TurnClient): boolean {
+    if (bufferedInput <= MAX_COPIED_BYTES || !this.yielded.busy) return false
+    this.scheduleFlush()
+    return true
   }
 
   /** Serves the input gathered so far. */

@@ -97,6 +97,44 @@ test('transactions of many clients take turns, whatever they are', async () => {
   for (const each of turns) expect(turns.filter((other) => other === each).length).toBeLessThan(3)
 })
 
+test.each<[string, string[][], string[], string[]]>([
+  ['an event', [], ['KWAIT', '/trigger'], ['SET', 'trigger', '1']],
+  ['an index', [], ['KSYNC', 'INDEX', '1'], ['SET', 'trigger', '1']],
+  ['the end of a pause', [['CLIENT', 'PAUSE', '100000', 'WRITE']], ['PING'], ['CLIENT', 'UNPAUSE']],
+])(
+  'clients that are woken by %s take turns with their long requests',
+  async (_, before, wait, wake) => {
+    const server = await start()
+    let turn = 0
+    let now = performance.now()
+    const turns: number[] = []
+    const count = (): void => {
+      turn++
+      if (turns.length < 9) setImmediate(count)
+    }
+    vi.spyOn(performance, 'now').mockImplementation(() => now)
+    const other = await join(server)
+    for (const request of before) await other.call(...request)
+    const clients = await Promise.all(Array.from({ length: 9 }, () => join(server)))
+    server.store.watch('/done', { recursive: true, stream: true, since: 0 }, () => {
+      turns.push(turn)
+      // What one of them takes.
+      now += 12
+    })
+    for (const [i, client] of clients.entries()) {
+      client.write(frame(...wait) + frame('SET', `done/${i}`, 'x'.repeat(5000)))
+    }
+    const waiting = async (): Promise<number> =>
+      String(await other.call('CLIENT', 'LIST')).match(/ qbuf=[5-9]\d{3} /g)?.length ?? 0
+    while ((await waiting()) < 9);
+    setImmediate(count)
+    expect(await other.call(...wake)).toBe('OK')
+    for (const client of clients) expect((await client.take(2)).at(-1)).toBe('OK')
+    // One turn has time for two of them.
+    for (const each of turns) expect(turns.filter((same) => same === each).length).toBeLessThan(4)
+  },
+)
+
 /** Sends a request to each of nine clients at once, each of which takes 12 ms. @returns the turns in which they ran */
 async function turnsOf(request: (i: number) => string[], runs: (ran: () => void) => void) {
   let now = performance.now()

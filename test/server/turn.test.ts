@@ -20,6 +20,7 @@ function turnsWithReplies(millisecondsToServe: number, where: 'gathered' | 'at o
   let unsent = false
   let turns = 0
   const client: TurnClient = {
+    bufferedInput: 0,
     yieldWith: () => false,
     take: ignore,
     serveTaken() {

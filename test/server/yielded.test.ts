@@ -42,6 +42,8 @@ type FakeTurn = ReturnType<typeof fakeTurn>
 class FakeClient implements TurnClient, YieldingClient {
   left = 0
   served = 0
+  /** What has come of a request whose end is still to come, in bytes. */
+  arriving = 0
   readonly #turn: FakeTurn
   readonly #requests: number
 
@@ -51,11 +53,12 @@ class FakeClient implements TurnClient, YieldingClient {
   }
 
   get bufferedInput(): number {
-    return LONG.length
+    return this.arriving + (this.left > 0 ? LONG.length : 0)
   }
 
   take(): void {
     this.left += this.#requests
+    this.arriving = 0
   }
 
   yieldWith(): boolean {
@@ -126,6 +129,18 @@ describe('a turn', () => {
     expect(fake.time.now - before).toBeLessThan(150)
     while (clients.some(({ left }) => left > 0)) fake.end()
     expect(clients.every(({ served }) => served === 40)).toBe(true)
+  })
+
+  test('serves those whose long requests end with a few bytes as if all came at once', () => {
+    const fake = fakeTurn()
+    const clients = Array.from({ length: 100 }, () => new FakeClient(fake, 200))
+    for (const client of clients) client.arriving = LONG.length
+    const before = fake.time.now
+    for (const client of clients) fake.turn.receive(client, LONG, 100)
+    fake.end()
+    expect(fake.time.now - before).toBeLessThan(45)
+    while (fake.hasMore()) fake.end()
+    expect(clients.every(({ served }) => served === 200)).toBe(true)
   })
 
   test('serves a client that is alone at once', () => {
