@@ -44,8 +44,7 @@ export function withPathsOf(
  */
 function withManyPaths<Result>(store: Store, length: number, run: () => Result): Result {
   const { history } = store
-  // Those of one request at a time, so that what waits is bounded by its length.
-  const isLater = length >= MIN_LATER_ARGUMENTS && !history.needsRemember
+  const isLater = length >= MIN_LATER_ARGUMENTS
   if (isLater) history.remembersLater = true
   try {
     return store.withManyPaths(run)

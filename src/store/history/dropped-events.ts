@@ -25,6 +25,9 @@ const MAX_CROWDS = 64
 
 const SLASH = 47
 
+/** What is remembered at a path: an event of a file, one that removed a directory, or any somewhere in it. */
+const [FILE, REMOVAL, FOLDED] = [0, 1, 2] as const
+
 /** A crowded directory, with the records that {@link DroppedEvents.addCrowded} has to update. */
 interface Crowd {
   readonly record: PathRecord
@@ -145,11 +148,29 @@ export class DroppedEvents {
 
   /** Like {@link add}; for an event that is no refresh. */
   addAt(key: string, index: number, removesDirectory: boolean): void {
-    let record = this.#root
     // The most frequent case: many keys, all in the root.
-    if (key.length > 1 && addIfCrowded(record, index)) return
-    // Watchers above a hidden component do not see events behind it.
-    const hidden = lastHidden(key)
+    if (key.length > 1 && addIfCrowded(this.#root, index)) return
+    this.#addAt(key, index, removesDirectory ? REMOVAL : FILE, lastHidden(key))
+  }
+
+  /**
+   * Like {@link addAt}, but remembers only that there was an event somewhere in its directory, as if its path had been folded
+   * since. Takes a fraction of the time where there are many.
+   */
+  addFolded(key: string, index: number): void {
+    if (key.length > 1 && addIfCrowded(this.#root, index)) return
+    const directory = key.slice(0, Math.max(1, key.lastIndexOf('/')))
+    this.#addAt(directory, index, FOLDED, lastHidden(key))
+  }
+
+  /** @param hidden where the last hidden component of the event's key begins: watchers above it do not see the event */
+  #addAt(
+    key: string,
+    index: number,
+    what: typeof FILE | typeof REMOVAL | typeof FOLDED,
+    hidden: number,
+  ): void {
+    let record = this.#root
     let above = 0
     for (let start = 1; start < key.length; start++) {
       record.newest = index
@@ -164,11 +185,10 @@ export class DroppedEvents {
       const known = record.children?.get(name)
       if (known === undefined) {
         if (this.#makeRoom(record, key.length - start)) {
-          const isFile = end === key.length && !removesDirectory
-          const child = isFile ? index : recordOf(index)
+          const child = end === key.length && what === FILE ? index : recordOf(0)
           if (typeof child === 'object') {
             child.rest = ownCopy(key.slice(end))
-            if (removesDirectory) child.removed = index
+            note(child, index, what, hidden <= key.length)
           }
           record.children ??= new Map()
           record.children.set(keptName(name), child)
@@ -179,7 +199,7 @@ export class DroppedEvents {
       if (typeof known === 'object') {
         record = known.rest === '' ? known : this.#commonRecord(record, name, known, key, end)
       } else {
-        if (end === key.length && !removesDirectory) {
+        if (end === key.length && what === FILE) {
           record.children?.set(name, index)
           return
         }
@@ -189,8 +209,7 @@ export class DroppedEvents {
       }
       start = end + record.rest.length
     }
-    record.last = record.newest = index
-    if (removesDirectory) record.removed = index
+    note(record, index, what, hidden <= key.length)
     this.#limit()
   }
 
@@ -351,6 +370,16 @@ export class DroppedEvents {
     this.#firstCrowd += this.#crowds.length
     this.#crowds = []
   }
+}
+
+/** Notes an event at the very path of a record, or somewhere below. @param isVisible whether a recursive watcher sees it */
+function note(record: PathRecord, index: number, what: number, isVisible: boolean): void {
+  record.newest = index
+  if (what === FOLDED) {
+    record.folded = index
+    if (isVisible) record.below = index
+  } else record.last = index
+  if (what === REMOVAL) record.removed = index
 }
 
 /** Notes an event below a directory, if the directory is crowded. @returns whether it is */

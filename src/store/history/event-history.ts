@@ -63,7 +63,8 @@ export class EventHistory {
   #dropped = new DroppedEvents()
   /** Dropped after those. */
   #leaving = new LeavingEvents()
-  #remembersLater = false
+  /** Dropped events after this index are left to others: finite while a request makes very many. */
+  #laterFrom = Number.POSITIVE_INFINITY
   /** Finds events for those who resume, if many do. */
   #lookup: EventLookup | undefined
   /** How many events were gone through since the lookup was last of use. */
@@ -243,9 +244,13 @@ export class EventHistory {
     return !this.#leaving.isEmpty
   }
 
-  /** Whether writes leave all of it to others meanwhile: set by a request that makes very many, because all others wait for it. */
+  /**
+   * Whether writes leave what is dropped from now on to others: set by a request that makes very many, because all others
+   * wait for it. Its writes remember what others have left, so that what waits is bounded by the length of a request.
+   */
   set remembersLater(isLater: boolean) {
-    this.#remembersLater = isLater
+    const last = this.#leaving.isEmpty ? 0 : this.#leaving.lastIndex
+    this.#laterFrom = isLater ? last : Number.POSITIVE_INFINITY
   }
 
   /** Makes an empty history remember the events that another one had dropped. */
@@ -338,8 +343,10 @@ export class EventHistory {
 
   /** @param coming how many events are about to be added: their bytes count already */
   #trim(coming: number): void {
-    const isLater = this.#remembersLater
-    if (!isLater && !this.#leaving.isEmpty) this.remember(REMEMBERED_PER_WRITE)
+    const isLater = this.#laterFrom !== Number.POSITIVE_INFINITY
+    if (!this.#leaving.isEmpty && this.#leaving.firstIndex <= this.#laterFrom) {
+      this.remember(REMEMBERED_PER_WRITE)
+    }
     let atOnce = !isLater && this.#leaving.isEmpty ? REMEMBERED_AT_ONCE : 0
     while (
       this.#size > 0 &&

@@ -1,5 +1,11 @@
 import { type Event, keyOf, removesDirectory } from '../event.ts'
-import type { DroppedEvents } from './dropped-events.ts'
+import { type DroppedEvents, MAX_PATHS } from './dropped-events.ts'
+
+/**
+ * Of so many, the last ones, the whole path is remembered, and of others only the directory, because
+ * {@link DroppedEvents} would soon fold them: it remembers a quarter of these.
+ */
+const MAX_WHOLE = 4 * MAX_PATHS
 
 /**
  * Events that the history has dropped, and whose paths are yet to be remembered.
@@ -50,7 +56,8 @@ export class LeavingEvents {
     const end = Math.min(this.#keys.length, this.#done + limit)
     for (let i = this.#done; i < end; i++) {
       const index = this.#indexes[i]
-      dropped.addAt(this.#keys[i], Math.abs(index), index < 0)
+      if (index > 0 && this.#keys.length - i > MAX_WHOLE) dropped.addFolded(this.#keys[i], index)
+      else dropped.addAt(this.#keys[i], Math.abs(index), index < 0)
       this.#keys[i] = ''
     }
     this.#done = end

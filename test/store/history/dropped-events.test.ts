@@ -1,9 +1,11 @@
+import { posix } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
-import { type Event, keyOf } from '../../../src/store/event.ts'
+import { type Event, keyOf, removesDirectory } from '../../../src/store/event.ts'
 import { DroppedEvents } from '../../../src/store/history/dropped-events.ts'
 import { isWatched } from '../../../src/store/history/watched.ts'
+import { isBelow } from '../../../src/store/path.ts'
 import { Store } from '../../../src/store/store.ts'
 import { paths, places, write } from '../random-writes.ts'
 
@@ -153,6 +155,32 @@ describe('DroppedEvents', () => {
     expect(dropped.hasSince(deep.slice(0, 20), false, 11)).toBe(false)
     expect(dropped.hasSince(deep, false, 1001)).toBe(false)
     expect(dropped.hasSince('/d/e', true, 1)).toBe(false)
+  })
+
+  test('told only of the directory of an event, errs on the safe side, and only in that directory', () => {
+    fc.assert(
+      fc.property(writes, queries, (sequence, asked) => {
+        const [exact, folded] = [new DroppedEvents(), new DroppedEvents()]
+        const events = eventsOf(sequence).filter(({ refresh }) => !refresh)
+        for (const each of events) {
+          exact.add(each)
+          if (removesDirectory(each)) folded.add(each)
+          else folded.addFolded(keyOf(each), each.index)
+        }
+        for (const [{ path, recursive }, since] of asked) {
+          const may = folded.hasSince(path, recursive, since)
+          if (exact.hasSince(path, recursive, since)) expect(may).toBe(true)
+          else if (may) {
+            const isIn = ({ node: { key } }: Event): boolean => {
+              const directory = posix.dirname(key)
+              return directory === path ? recursive : isBelow(path, directory)
+            }
+            expect(events.some((each) => each.index >= since && isIn(each))).toBe(true)
+          }
+        }
+      }),
+      { numRuns: 500 },
+    )
   })
 
   test('tells watchers above a crowd of its events, also where paths have parted since', () => {

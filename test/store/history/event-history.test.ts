@@ -28,6 +28,49 @@ describe('EventHistory', () => {
     expect([history.size, history.startIndex, history.lastIndex]).toEqual([3, 98, 100])
   })
 
+  test('a request that makes very many remembers at most what others have left', () => {
+    const history = new EventHistory({ events: 10, bytes: 1e9 })
+    const remembered = vi.spyOn(DroppedEvents.prototype, 'addAt')
+    let index = 0
+    const makeMany = (): number => {
+      const before = remembered.mock.calls.length
+      history.remembersLater = true
+      for (let i = 0; i < 1000; i++) history.add(event(++index, `/a/${index}`))
+      history.remembersLater = false
+      return remembered.mock.calls.length - before
+    }
+    expect(makeMany()).toBe(0)
+    for (let i = 0; i < 3; i++) expect(makeMany()).toBeLessThan(1020)
+    while (history.remember(100));
+    expect(remembered.mock.calls.length).toBe(index - 10)
+    expect(remembered.mock.calls.map(([key]) => key)).toEqual(
+      Array.from({ length: index - 10 }, (_, i) => `/a/${i + 1}`),
+    )
+    remembered.mockRestore()
+  })
+
+  test('of hundreds of thousands that are dropped at once, the last are remembered whole, the others by directory', () => {
+    const history = new EventHistory({ events: 10, bytes: 1e9 })
+    history.remembersLater = true
+    for (let index = 1; index <= 100_010; index++)
+      history.add(event(index, `/d${index % 7}/${index % 70}`))
+    history.remembersLater = false
+    while (history.remember(1000));
+    const isKept = (path: string, since: number): boolean => {
+      try {
+        history.assertKept(path, false, since, 100_010)
+        return true
+      } catch {
+        return false
+      }
+    }
+    expect(isKept('/d1/quiet', 1)).toBe(false)
+    expect(isKept('/d1/quiet', 40_000)).toBe(true)
+    expect(isKept('/d1/1', 40_000)).toBe(false)
+    expect(isKept('/d9/quiet', 1)).toBe(true)
+    expect(isKept('/d1', 1)).toBe(true)
+  })
+
   test('keeps fewer where they hold too much, but always the last', () => {
     const history = new EventHistory({ events: 100, bytes: 30 })
     for (let index = 1; index <= 5; index++) history.add(event(index, '/a', 'x'.repeat(8)))
