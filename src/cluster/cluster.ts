@@ -12,7 +12,8 @@ import { BatchQueue } from './batch-queue.ts'
 import { ClusterError } from './cluster-error.ts'
 import { Copies } from './copies.ts'
 import { Election } from './election.ts'
-import { Etcd } from './etcd/etcd.ts'
+import type { Etcd } from './etcd/etcd.ts'
+import { etcdOf } from './etcd-directives.ts'
 import { EtcdLog, type LoggedBatch } from './etcd-log.ts'
 import { Expirer } from './expirer.ts'
 import { FormatUpgrade } from './format-upgrade.ts'
@@ -98,14 +99,7 @@ export class Cluster implements Group {
     server.pubsub.backlog.active = true
     server.pubsub.backlog.isLogBehind = () => this.#batches.lag > BEHIND_MS
     this.#keys = new Keys(config.get('etcd-prefix'))
-    this.#etcd = new Etcd({
-      endpoints: config.get('etcd-endpoints'),
-      user: config.get('etcd-user'),
-      password: config.get('etcd-password'),
-      caFile: pathFromBytes(config.get('etcd-ca-file')),
-      certFile: pathFromBytes(config.get('etcd-cert-file')),
-      keyFile: pathFromBytes(config.get('etcd-key-file')),
-    })
+    this.#etcd = etcdOf(config, logger)
     this.#log = new EtcdLog(this.#etcd, this.#keys)
     this.#follower = new LogFollower(
       { etcd: this.#etcd, keys: this.#keys, log: this.#log, logger },

@@ -155,7 +155,7 @@ export class LogFollower {
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld
     if (isHeld) this.#stream?.pause()
-    else this.#stream?.resume()
+    else if (!this.#isEmptying) this.#stream?.resume()
   }
 
   close(): void {
@@ -224,7 +224,7 @@ export class LogFollower {
       },
     )
     this.#stream = stream
-    if (this.#isHeld) stream.pause()
+    if (this.#isHeld || this.#isEmptying) stream.pause()
   }
 
   #rewatch(reason: string): void {
@@ -305,6 +305,8 @@ export class LogFollower {
   async #emptied(): Promise<void> {
     if (this.#isEmptying) return
     this.#isEmptying = true
+    // Otherwise what comes meanwhile would be kept, for as long as etcd does not give the parts.
+    this.#stream?.pause()
     let isCompacted = false
     try {
       for (let kv = this.#queue.shift(); kv !== undefined; kv = this.#queue.shift()) {
@@ -319,6 +321,7 @@ export class LogFollower {
       if (!isCompacted && !this.#isClosed) this.#events.onBroken(error)
     } finally {
       this.#isEmptying = false
+      if (!this.#isHeld) this.#stream?.resume()
     }
     if (!isCompacted) return
     // What has been taken out of the queue is read with the rest of the log.

@@ -109,7 +109,7 @@ export class Memberships {
         if (!this.#closed) return this.#take({ node, lease, revision })
       } catch (error) {
         if (!this.#closed) {
-          if (!(error instanceof EtcdError) || !mayJoinAfter(error)) throw error
+          if (!(error instanceof EtcdError) || !this.#mayJoinAfter(error)) throw error
           await this.#pause(error)
         }
       }
@@ -119,8 +119,14 @@ export class Memberships {
     throw new ClusterError('this node is closed')
   }
 
+  /** Also when somebody has made room. */
+  #mayJoinAfter(error: EtcdError): boolean {
+    return error.isNoSpace || this.#parts.etcd.mayPass(error)
+  }
+
   #take(membership: Membership): Membership {
     this.#current = membership
+    this.#parts.etcd.noteAdmitted()
     this.#attemptMs = ATTEMPT_MS
     this.#schedule(KEEP_MS)
     return membership
@@ -159,17 +165,18 @@ export class Memberships {
         if (!(error instanceof EtcdError) || this.#closed) throw error
         // The lease has run out meanwhile.
         if (error.code === NOT_FOUND) throw error
-        if (!mayJoinAfter(error)) throw error
+        if (!this.#mayJoinAfter(error)) throw error
         await this.#pause(error)
       }
     }
   }
 
   /** Waits before the next attempt, and tells why. */
-  async #pause({ message }: EtcdError): Promise<void> {
+  async #pause({ message, isOfRights }: EtcdError): Promise<void> {
     this.#attemptMs = Math.min(2 * this.#attemptMs, MAX_ATTEMPT_MS)
     const now = performance.now()
-    if (now - this.#toldAt >= TELL_MS) {
+    // Refused rights are told where etcd is asked.
+    if (!isOfRights && now - this.#toldAt >= TELL_MS) {
       this.#toldAt = now
       this.#parts.logger.warn(`waiting for a place among the nodes: ${message}`)
     }
@@ -204,9 +211,4 @@ export class Memberships {
       if (!this.#closed && membership === this.#current) this.#schedule(RETRY_MS)
     }
   }
-}
-
-/** Also when somebody has made room. */
-function mayJoinAfter({ isPassing, isNoSpace }: EtcdError): boolean {
-  return isPassing || isNoSpace
 }

@@ -15,6 +15,9 @@ export const UNAUTHENTICATED = 16
 const NO_SPACE = /space exceeded/
 /** etcd has not applied what others have asked for. */
 const BUSY = /^etcdserver: too many requests/
+/** What etcd says of a user or a password that it does not take, with codes that differ from version to version. */
+const NO_LOGIN =
+  /^etcdserver: (authentication failed|authentication is not enabled|user name (is empty|not found))/
 /** What etcd says of a token that it knows no more, or that is older than a change of its users. */
 const STALE_TOKEN = /invalid auth token|revision of auth store is old/
 
@@ -64,6 +67,11 @@ export class EtcdError extends Error {
   /** etcd does not know any more who asks, and has done nothing. */
   get isOfToken(): boolean {
     return this.code === UNAUTHENTICATED || STALE_TOKEN.test(this.message)
+  }
+
+  /** etcd does not let this user do it, or does not let it in, and has done nothing. */
+  get isOfRights(): boolean {
+    return this.code === PERMISSION_DENIED || NO_LOGIN.test(this.message)
   }
 
   /** What has failed may pass by itself, so the next attempt may succeed. */

@@ -33,6 +33,8 @@ export interface EtcdOptions {
   readonly caFile?: string
   readonly certFile?: string
   readonly keyFile?: string
+  /** Called now and then while etcd refuses a user that it has admitted before. @param why etcd's own words */
+  onRefused?(why: string): void
 }
 
 /** One attempt may take this long, unless the caller says otherwise, in milliseconds. */
@@ -41,6 +43,10 @@ const ATTEMPT_MS = 1000
 const MAX_ATTEMPT_MS = 8000
 /** A login may take this long, in milliseconds. */
 const LOGIN_MS = 3000
+/** After a refused login none is tried for this time, in milliseconds, because etcd makes the check of a password slow. */
+const LOGIN_PAUSE_MS = 500
+/** A refusal is told this often, in milliseconds. */
+const TELL_MS = 5000
 /** A call that only reads is tried again after this time, in milliseconds. */
 const RETRY_MS = 50
 
@@ -94,6 +100,10 @@ export class Etcd {
   #loggingIn: Promise<void> | undefined
   #closed = false
   #trouble: string | undefined = 'no answer yet'
+  #isAdmitted = false
+  #toldAt = Number.NEGATIVE_INFINITY
+  /** The last refused login, and until when there is no other, on the scale of `performance.now`. */
+  #refusedLogin: { readonly error: EtcdError; readonly until: number } | undefined
 
   /** @throws the system's error if a file of a certificate cannot be read */
   constructor(options: EtcdOptions) {
@@ -104,6 +114,19 @@ export class Etcd {
         return new Client(host, credentials.createInsecure(), CHANNEL_OPTIONS)
       return new Client(host, ...tlsOf(options, hostname))
     })
+  }
+
+  /**
+   * etcd has let this node do all that it needs. What it refuses from now on, somebody has taken away, and may give back: a user,
+   * a password, a role, a permission.
+   */
+  noteAdmitted(): void {
+    this.#isAdmitted = true
+  }
+
+  /** Whether the next attempt may succeed after one that has failed. */
+  mayPass({ isPassing, isOfRights }: EtcdError): boolean {
+    return isPassing || (isOfRights && this.#isAdmitted)
   }
 
   /** Goes on with the next member. */
@@ -192,7 +215,7 @@ export class Etcd {
         return await this.#attempt<Answer>(method, request, timeout)
       } catch (error) {
         if (!(error instanceof EtcdError) || this.#closed) throw error
-        if (!error.isPassing) throw error
+        if (!this.mayPass(error)) throw error
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       }
     }
@@ -221,6 +244,8 @@ export class Etcd {
   #login(): Promise<void> | undefined {
     const { user } = this.#options
     if (user === undefined || user === '' || this.#token !== undefined) return
+    const { error, until = 0 } = this.#refusedLogin ?? {}
+    if (performance.now() < until) return Promise.reject(error)
     this.#loggingIn ??= this.#authenticate(user).finally(() => {
       this.#loggingIn = undefined
     })
@@ -235,7 +260,11 @@ export class Etcd {
       this.#token = answer.token
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error
-      throw new EtcdError(error.message, error.code, true)
+      const refusal = new EtcdError(error.message, error.code, true)
+      if (error.isOfRights) {
+        this.#refusedLogin = { error: refusal, until: performance.now() + LOGIN_PAUSE_MS }
+      }
+      throw refusal
     }
   }
 
@@ -333,7 +362,15 @@ export class Etcd {
     if (error.isOfToken) this.#token = undefined
     this.#trouble = error.message
     if (error.isOfMember && member === this.#current) this.rotate()
+    if (error.isOfRights && this.#isAdmitted) this.#tellRefusal(error)
     return error
+  }
+
+  #tellRefusal({ message }: EtcdError): void {
+    const now = performance.now()
+    if (now - this.#toldAt < TELL_MS) return
+    this.#toldAt = now
+    this.#options.onRefused?.(message)
   }
 }
 
