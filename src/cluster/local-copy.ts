@@ -1,7 +1,11 @@
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { lstat, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { makeDirectory, syncDirectory } from '../persistence/data-directory.ts'
+import { PersistenceError } from '../persistence/errors.ts'
+import { kindOf } from '../persistence/tree-files.ts'
+import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
 import { FORMAT_VERSION, isReadable } from './batch-value.ts'
 import type { BatchName } from './keys.ts'
@@ -22,6 +26,9 @@ export class DamagedCopyError extends Error {
 
 const CHECKSUM_BYTES = 4
 const FILE_MODE = 0o600
+/** No copy is longer: its head has the paths of the last changes, which are few. */
+const MAX_COPY_BYTES = MAX_STATE_BYTES + 64 * 1024 * 1024
+const { O_RDONLY, O_NONBLOCK } = constants
 
 /**
  * A node's copy of the tree in a file, so that its next start reads from etcd only what has come since:
@@ -41,7 +48,7 @@ export class LocalCopy {
   async read(): Promise<{ head: CopyHead; state: Buffer } | undefined> {
     let bytes: Buffer
     try {
-      bytes = await readFile(this.path)
+      bytes = await bytesIn(this.path)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
       throw new DamagedCopyError((error as Error).message)
@@ -74,8 +81,9 @@ export class LocalCopy {
   async #write(head: CopyHead, pieces: Iterable<Value>): Promise<void> {
     // The same name each time, so that what a process leaves that is killed is written over.
     const temporary = `${this.path}.tmp`
+    await makeDirectory(dirname(this.path))
+    await removeFile(temporary)
     try {
-      await makeDirectory(dirname(this.path))
       await writeAll(temporary, head, pieces)
       await rename(temporary, this.path)
       await syncDirectory(dirname(this.path))
@@ -86,8 +94,31 @@ export class LocalCopy {
   }
 }
 
+/** The content of a file, of nothing else: a pipe would be waited for, and a device read without end. @throws Error */
+async function bytesIn(path: string): Promise<Buffer> {
+  const file = await open(path, O_RDONLY | O_NONBLOCK)
+  try {
+    const stats = await file.stat()
+    if (!stats.isFile()) throw new PersistenceError(`it is ${kindOf(stats)}, and no file`)
+    if (stats.size > MAX_COPY_BYTES) throw new PersistenceError('it is longer than any copy')
+    return await file.readFile()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Removes a file, if there is one. @throws PersistenceError if something else has its name, which stays */
+async function removeFile(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined)
+  if (stats?.isFile() === false) {
+    throw new PersistenceError(`${path} is ${kindOf(stats)}, and no file: move it away`)
+  }
+  await rm(path, { force: true })
+}
+
+/** @param path where nothing is, because what a link leads to must not be written over */
 async function writeAll(path: string, head: CopyHead, pieces: Iterable<Value>): Promise<void> {
-  const file = await open(path, 'w', FILE_MODE)
+  const file = await open(path, 'wx', FILE_MODE)
   try {
     let sum = 0
     const add = async (bytes: Uint8Array): Promise<void> => {

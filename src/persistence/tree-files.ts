@@ -1,4 +1,12 @@
-import { closeSync, type Dirent, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import {
+  closeSync,
+  type Dirent,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+} from 'node:fs'
 import { chmod, lstat, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
@@ -74,7 +82,9 @@ function entriesOf(directory: string): Dirent[] {
   }
 }
 
-function kindOf(entry: Dirent): string {
+/** Names what stands where a file should. */
+export function kindOf(entry: Dirent | Stats): string {
+  if (entry.isDirectory()) return 'a directory'
   if (entry.isSymbolicLink()) return 'a link'
   if (entry.isFIFO()) return 'a pipe'
   return entry.isSocket() ? 'a socket' : 'a device'

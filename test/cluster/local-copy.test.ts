@@ -1,23 +1,44 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { FORMAT_VERSION } from '../../src/cluster/batch-value.ts'
-import { LocalCopy } from '../../src/cluster/local-copy.ts'
+import { type CopyHead, DamagedCopyError, LocalCopy } from '../../src/cluster/local-copy.ts'
 
-test('a copy takes the place of what a process has left that was killed while it wrote one', async () => {
+const HEAD: CopyHead = {
+  ...{ format: FORMAT_VERSION, revision: 7, time: 1, changes: 0, recent: [] },
+  ...{ log: 'a', batch: { node: 'n', number: 1 } },
+}
+
+function newDirectory(): string {
   const dir = mkdtempSync(join(tmpdir(), 'ktree-copy-'))
   onTestFinished(() => rmSync(dir, { recursive: true }))
+  return dir
+}
+
+test('a copy takes the place of what a process has left that was killed while it wrote one', async () => {
+  const dir = newDirectory()
   const copy = new LocalCopy(join(dir, 'node-copy'))
-  const head = {
-    ...{ format: FORMAT_VERSION, revision: 7, time: 1, changes: 0, recent: [] },
-    ...{ log: 'a', batch: { node: 'n', number: 1 } },
-  }
-  await copy.write(head, ['first'])
+  await copy.write(HEAD, ['first'])
   const names = readdirSync(dir)
   // As it would be if the process had been killed before it gave the file its name.
   let left = ''
-  const killed = copy.write(head, {
+  const killed = copy.write(HEAD, {
     *[Symbol.iterator]() {
       left = readdirSync(dir).find((name) => !names.includes(name)) ?? ''
       yield 'second'
@@ -30,7 +51,71 @@ test('a copy takes the place of what a process has left that was killed while it
   writeFileSync(join(dir, left), 'x'.repeat(10_000))
   const next = new LocalCopy(join(dir, 'node-copy'))
   expect((await next.read())?.state.toString()).toBe('second')
-  await next.write(head, ['third'])
+  await next.write(HEAD, ['third'])
   expect(readdirSync(dir)).toEqual(['node-copy'])
   expect((await next.read())?.state.toString()).toBe('third')
+})
+
+/** Makes a pipe, and ends the wait of those who have opened it when the test is over. */
+function makePipe(path: string): void {
+  execFileSync('mkfifo', [path])
+  const { O_RDWR, O_NONBLOCK } = constants
+  onTestFinished(() => closeSync(openSync(path, O_RDWR | O_NONBLOCK)))
+}
+
+/** Makes what is no file of its own. */
+const OTHERS: Record<string, (path: string) => unknown> = {
+  'a pipe': makePipe,
+  'a directory': (path) => mkdirSync(path),
+  'a socket': async (path) => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    onTestFinished(() => void server.close())
+  },
+  'a link to a pipe': (path) => {
+    makePipe(`${path}.pipe`)
+    symlinkSync(`${path}.pipe`, path)
+  },
+  'a link to a device': (path) => symlinkSync('/dev/null', path),
+}
+
+test.each(Object.entries(OTHERS))('%s is no copy', async (_, make) => {
+  const path = join(newDirectory(), 'node-copy')
+  await make(path)
+  await expect(new LocalCopy(path).read()).rejects.toThrow(DamagedCopyError)
+})
+
+test.each(Object.entries(OTHERS))(
+  '%s in the place where a copy is written stays',
+  async (_, make) => {
+    const path = join(newDirectory(), 'node-copy')
+    const copy = new LocalCopy(path)
+    await copy.write(HEAD, ['first'])
+    await make(`${path}.tmp`)
+    const { ino } = lstatSync(`${path}.tmp`)
+    await expect(copy.write(HEAD, ['second'])).rejects.toThrow(/node-copy\.tmp is .*: move it away/)
+    expect(lstatSync(`${path}.tmp`).ino).toBe(ino)
+    expect((await copy.read())?.state.toString()).toBe('first')
+  },
+)
+
+test('what a link in the place of a copy leads to is not written over', async () => {
+  const dir = newDirectory()
+  const [path, other] = [join(dir, 'node-copy'), join(dir, 'other')]
+  writeFileSync(other, 'precious')
+  symlinkSync(other, `${path}.tmp`)
+  const copy = new LocalCopy(path)
+  await expect(copy.write(HEAD, ['x'])).rejects.toThrow('is a link')
+  rmSync(`${path}.tmp`)
+  symlinkSync(other, path)
+  await copy.write(HEAD, ['x'])
+  expect(readFileSync(other, 'latin1')).toBe('precious')
+  expect((await copy.read())?.state.toString()).toBe('x')
+})
+
+test('a file that is longer than any copy is not read', async () => {
+  const path = join(newDirectory(), 'node-copy')
+  writeFileSync(path, '')
+  truncateSync(path, 600 * 1024 * 1024)
+  await expect(new LocalCopy(path).read()).rejects.toThrow('longer than any copy')
 })

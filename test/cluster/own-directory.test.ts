@@ -1,6 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import {
+  closeSync,
+  constants,
   existsSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -144,6 +148,24 @@ describeWithPeer('etcd', "a node's own directory", () => {
     const third = await start()
     expect(third.lines.join()).toContain('its checksum is wrong')
     await expectSameStates(third.client, other)
+  })
+
+  test('is served by a node that starts, answers and ends, although pipes stand in it', async () => {
+    const paths = ['node-copy', 'node-copy.tmp'].map((name) => join(dir, name))
+    for (const path of paths) execFileSync('mkfifo', [path])
+    const late = setTimeout(() => {
+      // Ends the wait of those who have opened them.
+      for (const path of paths) closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK))
+    }, 5000)
+    onTestFinished(() => clearTimeout(late))
+    const { node, client, lines } = await start()
+    expect(lines.join()).toMatch(/it is a pipe, and no file.*cannot use .*, and reads etcd instead/)
+    await client.set('a', '1')
+    await expect(client.save()).rejects.toThrow(
+      /node-copy\.tmp is a pipe, and no file: move it away/,
+    )
+    await node.close()
+    expect(lines.join()).toContain('could not write a copy of the tree')
   })
 
   test('brings back what KRECOVER has brought, also a tree that looks like that of an etcd server', async () => {
