@@ -7,12 +7,11 @@ import { PersistenceError } from '../persistence/errors.ts'
 import { kindOf } from '../persistence/tree-files.ts'
 import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
-import { FORMAT_VERSION, isReadable } from './batch-value.ts'
+import { batchIn, fieldsOf, HeadError, nameIn, type StateHead, stateHeadOf } from './head-fields.ts'
 import type { BatchName } from './keys.ts'
-import type { SnapshotHead } from './snapshots.ts'
 
 /** What is said about a copy before its state. */
-export interface CopyHead extends Omit<SnapshotHead, 'id' | 'parts'> {
+export interface CopyHead extends StateHead {
   /** The id of the log that it is of. */
   readonly log: string
   /** The batch at its revision. */
@@ -58,11 +57,7 @@ export class LocalCopy {
     if (start === 0 || end < start || crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) {
       throw new DamagedCopyError('its checksum is wrong')
     }
-    const head = JSON.parse(bytes.toString('utf8', 0, start)) as CopyHead
-    if (!isReadable(head.format)) {
-      throw new DamagedCopyError(`it has format ${head.format}, and not ${FORMAT_VERSION}`)
-    }
-    return { head, state: bytes.subarray(start, end) }
+    return { head: headOf(bytes.toString('utf8', 0, start)), state: bytes.subarray(start, end) }
   }
 
   /**
@@ -91,6 +86,17 @@ export class LocalCopy {
       await rm(temporary, { force: true })
       throw error
     }
+  }
+}
+
+/** @throws DamagedCopyError */
+function headOf(json: string): CopyHead {
+  try {
+    const fields = fieldsOf(json)
+    return { ...stateHeadOf(fields), log: nameIn(fields, 'log'), batch: batchIn(fields, 'batch') }
+  } catch (error) {
+    if (error instanceof HeadError) throw new DamagedCopyError(`it ${error.message}`)
+    throw error
   }
 }
 

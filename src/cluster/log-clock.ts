@@ -1,5 +1,13 @@
 import { type Clock, elapsedOf } from '../store/clock.ts'
 
+/** The latest that JavaScript has a date of, in Unix milliseconds. */
+const MAX_TIME = 8.64e15
+
+/** Whether a value can be the log's time. */
+export function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= MAX_TIME
+}
+
 /**
  * The time in a group. It is the machine's, or that of the log, which runs on here from the moment at which
  * an entry has brought it, whichever is later. So nothing that has expired is seen again where a clock is
@@ -27,6 +35,8 @@ export class LogClock implements Clock {
 
   /** Goes on to an entry. @param time the entry's @returns the time at which it is applied */
   reach(time: number): number {
+    // It would stay in this clock for good, and go into all that this node writes.
+    if (!isTime(time)) return this.#logTime
     if (time > this.#logTime) this.#logTime = time
     // An entry that has come late says less than one that came soon.
     this.#lead = Math.max(this.#lead, time - this.elapsed())

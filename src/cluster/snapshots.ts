@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
-import { FORMAT_VERSION, isReadable, MAX_VALUE_BYTES } from './batch-value.ts'
+import { FORMAT_VERSION, MAX_VALUE_BYTES } from './batch-value.ts'
 import { ClusterError } from './cluster-error.ts'
 import { CutLog, removalOfOthers } from './cut-log.ts'
 import type { Etcd } from './etcd/etcd.ts'
@@ -14,25 +14,28 @@ import {
   type RequestOp,
   type TxnResponse,
 } from './etcd/types.ts'
+import {
+  changesOf,
+  countIn,
+  fieldsOf,
+  HeadError,
+  nameIn,
+  parsed,
+  type StateHead,
+  stateHeadOf,
+} from './head-fields.ts'
 import type { BatchName, Keys } from './keys.ts'
-import type { Change } from './recent-changes.ts'
 import { checkLoadable } from './state-length.ts'
 
 const PART_MS = 5000
+/** More than the longest state has, with its last changes. */
+const MAX_PARTS = 2 * Math.ceil(MAX_STATE_BYTES / MAX_VALUE_BYTES)
 /** A snapshot that lacks parts is read again after this time, in milliseconds. */
 const MISSING_MS = 1000
 
 /** What a node needs to go on from a place in the log, besides the state of its store. */
-export interface SnapshotHead {
-  readonly format: number
+export interface SnapshotHead extends StateHead {
   readonly id: string
-  /** Of the last batch that it has. */
-  readonly revision: number
-  /** The log's time, in Unix milliseconds. */
-  readonly time: number
-  /** How many changes there have been, and the last of them. */
-  readonly changes: number
-  readonly recent: readonly Change[]
   readonly parts: number
 }
 
@@ -95,11 +98,6 @@ export class Snapshots {
       const { kvs } = await this.#etcd.range({ key: this.#keys.snapshot })
       if (kvs.length === 0) return
       const head = headOf(kvs[0])
-      if (!isReadable(head.format)) {
-        throw new ClusterError(
-          `the snapshot in etcd has format ${head.format}; this ktree knows format ${FORMAT_VERSION}`,
-        )
-      }
       const whole = await this.#readParts(head)
       if (whole !== undefined) return decode(head, whole)
       // A later snapshot may have replaced it meanwhile.
@@ -266,14 +264,29 @@ export class Snapshots {
   }
 }
 
+/** @throws ClusterError if it is not one that this ktree knows */
 function headOf({ value }: Pick<KeyValue, 'value'>): SnapshotHead {
-  return JSON.parse(value.toString()) as SnapshotHead
+  return checked(() => {
+    const fields = fieldsOf(value.toString())
+    const parts = countIn(fields, 'parts', MAX_PARTS)
+    return { ...stateHeadOf(fields), id: nameIn(fields, 'id'), parts }
+  })
+}
+
+/** @throws ClusterError if the snapshot is not what this ktree writes */
+function checked<Result>(read: () => Result): Result {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof HeadError)) throw error
+    throw new ClusterError(`the snapshot in etcd ${error.message}`)
+  }
 }
 
 /** Whether the snapshot in etcd has an id. @param answer of a transaction that has read its name instead */
 function names({ responses }: TxnResponse, id: string): boolean {
   const found = responses[0]?.response_range?.kvs[0]
-  return found !== undefined && headOf(found).id === id
+  return found?.value.includes(`"id":"${id}"`) === true
 }
 
 /** What stands before the state. */
@@ -285,9 +298,11 @@ function encodeRecent(recent: Recent): Buffer {
 }
 
 function decode(head: SnapshotHead, whole: Buffer): Snapshot {
-  const end = 4 + whole.readUInt32LE(0)
-  const recent = JSON.parse(whole.subarray(4, end).toString()) as Recent
-  return { ...head, recent, state: whole.subarray(end) }
+  return checked(() => {
+    const end = 4 + (whole.length < 4 ? 0 : whole.readUInt32LE(0))
+    const recent = changesOf(parsed(whole.toString('utf8', 4, end)), head.changes)
+    return { ...head, recent, state: whole.subarray(end) }
+  })
 }
 
 function* partsOf(first: Buffer, pieces: Iterable<Value>): Generator<Buffer> {

@@ -70,6 +70,11 @@ describeWithPeer('etcd', 'another format version', () => {
     const head = (await read('snapshot')).replace('"format":2', '"format":99')
     await put('snapshot', base64(head))
     await expect(group.add()).rejects.toThrow('the snapshot in etcd has format 99')
+    await put('snapshot', base64(head.replace('"format":99', '"format":2')))
+    await group.add()
+    const odd = head.replace('"format":99', '"format":2').replace(/"time":\d+/, '"time":"x"')
+    await put('snapshot', base64(odd))
+    await expect(group.add()).rejects.toThrow('the snapshot in etcd has a head with a wrong field')
   })
 
   test('of the own copy: a node reads etcd instead', async () => {
@@ -84,7 +89,7 @@ describeWithPeer('etcd', 'another format version', () => {
     const lines: string[] = []
     const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) })
     const again = group.client(await group.add({ logger, directives: { dir } }))
-    expect(lines.join()).toContain('it has format 99, and not 2')
+    expect(lines.join()).toContain('it has format 99; this ktree knows format 2')
     expect(await again.get('a')).toBe('1')
   })
 })

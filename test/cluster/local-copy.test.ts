@@ -119,3 +119,34 @@ test('a file that is longer than any copy is not read', async () => {
   truncateSync(path, 600 * 1024 * 1024)
   await expect(new LocalCopy(path).read()).rejects.toThrow('longer than any copy')
 })
+
+const WRONG: [what: string, head: unknown][] = [
+  ['null', null],
+  ['a list', []],
+  ['a text', 'x'],
+  ['no format', { ...HEAD, format: undefined }],
+  ['a time as a text', { ...HEAD, time: 'x' }],
+  ['a time that is null', { ...HEAD, time: null }],
+  ['a time beyond all dates', { ...HEAD, time: 1e300 }],
+  ['a negative revision', { ...HEAD, revision: -1 }],
+  ['a broken revision', { ...HEAD, revision: 1.5 }],
+  ['changes as a text', { ...HEAD, changes: '1' }],
+  ['no recent changes', { ...HEAD, recent: undefined }],
+  ['more recent changes than changes', { ...HEAD, recent: [{ path: '/a', removes: false }] }],
+  ['a change that is null', { ...HEAD, changes: 1, recent: [null] }],
+  ['a change without a path', { ...HEAD, changes: 1, recent: [{ removes: false }] }],
+  ['a change that may remove', { ...HEAD, changes: 1, recent: [{ path: '/a', removes: 1 }] }],
+  ['no log', { ...HEAD, log: undefined }],
+  ['no batch', { ...HEAD, batch: undefined }],
+  ['a batch of no node', { ...HEAD, batch: { number: 1 } }],
+  ['a batch of another key', { ...HEAD, batch: { node: '../x', number: 1 } }],
+  ['a batch without a number', { ...HEAD, batch: { node: 'n' } }],
+]
+
+test.each(WRONG)('a copy whose head has %s is damaged, be its checksum right', async (_, head) => {
+  const path = join(newDirectory(), 'node-copy')
+  const copy = new LocalCopy(path)
+  await copy.write(head as CopyHead, ['state'])
+  await expect(copy.read()).rejects.toThrow(/^it has (a head|format)/)
+  await expect(copy.read()).rejects.toThrow(DamagedCopyError)
+})

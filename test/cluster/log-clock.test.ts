@@ -24,3 +24,12 @@ test('it runs on where an entry has brought it, and a clock that is ahead stays 
   machine.jump(7990)
   expect(clock.now()).toBe(9000)
 })
+
+test('it takes no time that is none, whatever entries say', () => {
+  const clock = new LogClock(new ManualClock(1000))
+  clock.reach(5000)
+  for (const time of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e16, -1]) {
+    expect(clock.reach(time)).toBe(5000)
+    expect([clock.logTime, clock.now(), clock.ahead]).toEqual([5000, 5000, 4000])
+  }
+})
