@@ -3,6 +3,7 @@ import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import { type ChangeSet, type Changes, isEmpty } from '../store/tree/changes.ts'
 import { Checkpoint } from './checkpoint.ts'
+import { areHeavy } from './checkpoint-due.ts'
 import type { JournalPlace } from './copy-state.ts'
 import type { DataHome } from './data-home.ts'
 import { PersistenceError } from './errors.ts'
@@ -173,6 +174,11 @@ export class CheckpointLoop {
     for (const waiter of waiters) waiter.reject(new PersistenceError(reason))
   }
 
+  /** Whether the checkpoint that runs takes more of the time: somebody waits, or the notes for the next one grow large. */
+  get #isUrgent(): boolean {
+    return this.closing || this.#waiters.length > 0 || areHeavy(this.#changes)
+  }
+
   #run(): void {
     this.#cancel = undefined
     if (this.#running !== undefined || this.home === undefined) return
@@ -202,7 +208,7 @@ export class CheckpointLoop {
         journal: place,
       })
       this.#unsaved = undefined
-      await checkpoint.write(() => this.closing || this.#waiters.length > 0)
+      await checkpoint.write(() => this.#isUrgent)
       home.copy = checkpoint.copy
     } catch (error) {
       await this.#fail(home, error, checkpoint)

@@ -4,7 +4,7 @@ import type { Recorder } from '../log/recorder.ts'
 import type { Durability } from '../log/sync-policy.ts'
 import { WriteLog } from '../log/write-log.ts'
 import { Changes } from '../store/tree/changes.ts'
-import { CheckpointDue } from './checkpoint-due.ts'
+import { areHeavy, CheckpointDue } from './checkpoint-due.ts'
 import { CheckpointLoop } from './checkpoint-loop.ts'
 import type { JournalPlace } from './copy-state.ts'
 import { treeOf } from './data-directory.ts'
@@ -142,7 +142,8 @@ export class Persistence {
     if (journal === undefined || !this.#loop.mayBegin || this.failure !== undefined) return
     const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
     const { count } = this.recorder
-    if (this.#due.isDue(journal.written, count, max, this.#loop.lastBytes)) this.#loop.request()
+    const isDue = this.#due.isDue(journal.written, count, max, this.#loop.lastBytes)
+    if (isDue || areHeavy(this.#changes)) this.#loop.request()
   }
 
   /** Begins a checkpoint, because memory is short and what is noted for the next one takes some. */

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
-import { CheckpointDue } from '../../src/persistence/checkpoint-due.ts'
+import { areHeavy, CheckpointDue } from '../../src/persistence/checkpoint-due.ts'
+import { Changes } from '../../src/store/tree/changes.ts'
+import { eventually, start } from '../server/raw-client.ts'
+import { temporaryDirectory } from './support.ts'
 
 const MB = 1024 ** 2
 
@@ -28,4 +31,20 @@ test('what comes before the last checkpoint does not count', () => {
   due.position = 10 * MB
   expect(due.isDue(73 * MB, 0, 64 * MB, 0)).toBe(false)
   expect(due.isDue(74 * MB, 0, 64 * MB, 0)).toBe(true)
+})
+
+test('notes of removed nodes that are more than the tree make it due, however short the journal is', async () => {
+  const changes = Object.assign(new Changes(), { removals: 250_000 })
+  expect(areHeavy(changes)).toBe(false)
+  changes.removals++
+  expect(areHeavy(changes)).toBe(true)
+  changes.tally.count = 300_000
+  expect(areHeavy(changes)).toBe(false)
+  const { store } = await start({ directives: { dir: temporaryDirectory() } })
+  for (let round = 0; round < 100; round++) {
+    for (let i = 0; i < 3000; i++) store.set(`/a${i}`, '')
+    for (let i = 0; i < 3000; i++) store.delete(`/a${i}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await eventually(() => (store.changes?.removals ?? 0) < 100_000)
 })

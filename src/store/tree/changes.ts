@@ -101,6 +101,8 @@ export class Changes {
   tally = new Tally()
   /** The files whose value lies in the copy in a record of its own, unchanged. */
   readonly values = new Map<FileNode, StoredValue>()
+  /** How many nodes have been removed since the last {@link take}: their notes take memory that the tree has given back. */
+  removals = 0
   /** The index at the last {@link take}; nodes modified after it have been noted. */
   #seenIndex = 0
   /** Nodes that have been captured by {@link move} since the last {@link take}. */
@@ -154,6 +156,7 @@ export class Changes {
   remove(node: Node, parent: DirectoryNode): void {
     if (node.modifiedIndex <= this.#seenIndex) this.#capture(node)
     this.tally.remove(node.modifiedIndex)
+    this.removals++
     if (node.dir) {
       if (node.id >= this.firstId) this.#set.removedDirectories.push(node.id)
       return
@@ -182,6 +185,7 @@ export class Changes {
     this.frozen = undefined
     this.values.clear()
     this.#set = emptySet()
+    this.removals = 0
     this.count(root)
   }
 
@@ -207,6 +211,7 @@ export class Changes {
   take(index: number): ChangeSet {
     const taken = this.#set
     this.#set = emptySet()
+    this.removals = 0
     this.#moved.clear()
     this.#seenIndex = index
     return taken
