@@ -109,9 +109,10 @@ export async function letGo(location: string): Promise<void> {
   for (const links of await keptBeside(location)) await rm(links, { recursive: true, force: true })
 }
 
-/** What starts have kept of a tree that were killed before they knew whether it is damaged. */
+/** What starts have kept of a tree that were killed before they knew whether it is damaged; nothing if that cannot be read. */
 export async function keptOf(location: string): Promise<string[]> {
-  return (await keptBeside(location)).filter((path) => /\d$/.test(path))
+  const beside = await keptBeside(location).catch(() => [])
+  return beside.filter((path) => /\d$/.test(path))
 }
 
 async function keptBeside(location: string): Promise<string[]> {
