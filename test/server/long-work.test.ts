@@ -68,8 +68,8 @@ test.each([
   expect(plain(await replies(requests, true)) === expected).toBe(true)
 })
 
-test('transactions of many clients take turns, whatever they are', async () => {
-  const server = await start()
+/** Has nine writes below `/done` take 12 ms each. @returns the turns in which they run, and what counts these once it is called */
+function nineWrites({ store }: RunningServer): { turns: number[]; count: () => void } {
   let turn = 0
   let now = performance.now()
   const turns: number[] = []
@@ -78,12 +78,18 @@ test('transactions of many clients take turns, whatever they are', async () => {
     if (turns.length < 9) setImmediate(count)
   }
   vi.spyOn(performance, 'now').mockImplementation(() => now)
-  const clients = await Promise.all(Array.from({ length: 9 }, () => join(server)))
-  server.store.watch('/done', { recursive: true, stream: true, since: 0 }, () => {
+  store.watch('/done', { recursive: true, stream: true, since: 0 }, () => {
     turns.push(turn)
     // What one of them takes.
     now += 12
   })
+  return { turns, count }
+}
+
+test('transactions of many clients take turns, whatever they are', async () => {
+  const server = await start()
+  const { turns, count } = nineWrites(server)
+  const clients = await Promise.all(Array.from({ length: 9 }, () => join(server)))
   for (const [i, client] of clients.entries()) {
     const others = [[], [['INFO']], times(500, ['SET', 'a', '1'])][i % 3]
     const requests = [['MULTI'], ['SET', `done/${i}`, '1'], ...others]
@@ -105,22 +111,10 @@ test.each<[string, string[][], string[], string[]]>([
   'clients that are woken by %s take turns with their long requests',
   async (_, before, wait, wake) => {
     const server = await start()
-    let turn = 0
-    let now = performance.now()
-    const turns: number[] = []
-    const count = (): void => {
-      turn++
-      if (turns.length < 9) setImmediate(count)
-    }
-    vi.spyOn(performance, 'now').mockImplementation(() => now)
+    const { turns, count } = nineWrites(server)
     const other = await join(server)
     for (const request of before) await other.call(...request)
     const clients = await Promise.all(Array.from({ length: 9 }, () => join(server)))
-    server.store.watch('/done', { recursive: true, stream: true, since: 0 }, () => {
-      turns.push(turn)
-      // What one of them takes.
-      now += 12
-    })
     for (const [i, client] of clients.entries()) {
       client.write(frame(...wait) + frame('SET', `done/${i}`, 'x'.repeat(5000)))
     }
