@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Store } from '../store/store.ts'
@@ -8,12 +7,12 @@ import { type CopyState, emptyCopy, type JournalPlace } from './copy-state.ts'
 import { adviceOn, assertNoNode, treeOf } from './data-directory.ts'
 import { DirectoryLock } from './directory-lock.ts'
 import { DirectoryPlace } from './directory-place.ts'
-import { DamagedDataError, PersistenceError } from './errors.ts'
+import { PersistenceError } from './errors.ts'
 import { asideIn, assertFinished } from './interrupted.ts'
 import { clearNodes, Engine } from './level.ts'
 import { eventRecordsOf, type Loaded, load, peek } from './load.ts'
 import { hasMarker, writeMarker } from './marker.ts'
-import { keptOf, letGo, preserve, putBack } from './preserve.ts'
+import { giveBack, keptOf, letGo, preserve } from './preserve.ts'
 import { withReadingCopy } from './reading-copy.ts'
 import { isThere, tighten } from './tree-files.ts'
 
@@ -263,12 +262,6 @@ export class DataHome {
     )
     return loaded
   }
-}
-
-/** Leaves a tree as it was before it was opened. */
-async function giveBack(tree: string, links: string, error: unknown): Promise<void> {
-  if (error instanceof DamagedDataError) await putBack(tree, links)
-  else await rm(links, { recursive: true, force: true }).catch(() => {})
 }
 
 /** Tells who starts on a directory without a tree of those that were moved aside. */

@@ -27,7 +27,7 @@ const MAX_KEPT = 3
  *
  * What earlier starts have kept that were killed is kept, too, until a start has opened the tree: it may be damaged since.
  *
- * @returns the directory, for {@link putBack}; undefined if there is none
+ * @returns the directory, for {@link giveBack}; undefined if there is none
  * @throws DamagedDataError if a file is missing that every LevelDB has
  * @throws PersistenceError if it holds anything but files
  */
@@ -72,11 +72,17 @@ export async function preserve(location: string): Promise<string | undefined> {
 }
 
 /**
- * Restores the tree as it was before it was opened. It must be closed.
+ * Leaves a tree that could not be opened as it was before. It must be closed.
  *
  * @param links what {@link preserve} has made of it
+ * @param error why; only of damage the tree is put back, because others have changed nothing
  */
-export async function putBack(location: string, links: string): Promise<void> {
+export async function giveBack(location: string, links: string, error: unknown): Promise<void> {
+  if (error instanceof DamagedDataError) await putBack(location, links)
+  else await rm(links, { recursive: true, force: true }).catch(() => {})
+}
+
+async function putBack(location: string, links: string): Promise<void> {
   // Synced, because the originals of the copied files are about to be removed.
   for (const name of await readdir(links)) await sync(join(links, name))
   await sync(links)
