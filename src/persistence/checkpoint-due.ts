@@ -31,10 +31,7 @@ export class CheckpointDue {
   }
 }
 
-/**
- * Whether a checkpoint is due because the notes of removed nodes take more memory than the tree: short keys that come and go
- * make many in a short journal.
- */
-export function areHeavy({ removals, tally }: Changes): boolean {
+/** Whether a checkpoint is due because the notes of removed nodes take more memory than the tree. */
+export function areHeavy({ removals, tally }: Pick<Changes, 'removals' | 'tally'>): boolean {
   return removals > MIN_REMOVALS && removals > tally.count
 }

@@ -19,7 +19,6 @@ import type { Batch, Engine } from './level.ts'
 import { encodeMeta } from './meta.ts'
 import { encodeDirectory, encodeFile, encodeStoredFile } from './node-record.ts'
 import { Pace } from './pace.ts'
-import { RecentNames } from './recent-names.ts'
 import { encodeValuePiece, piecesOf } from './value-record.ts'
 
 /** How many nodes are encoded before the clock is checked. */
@@ -98,7 +97,6 @@ export class Checkpoint implements FrozenCopy {
   // How much of the changes is in the batch.
   #nodesDone = 0
   #filesDone = 0
-  readonly #removed = new RecentNames()
   #directoriesDone = 0
   #valuesDone = 0
   #eventsDone = 0
@@ -236,7 +234,7 @@ export class Checkpoint implements FrozenCopy {
     let steps = NODES_PER_STEP
     for (; this.#filesDone < removedFiles.length && steps > 0; steps--) {
       const { parentId, name } = removedFiles[this.#filesDone++]
-      if (this.#removed.addIfNew(parentId, name)) this.#batch.del(fileKey(parentId, name))
+      this.#batch.del(fileKey(parentId, name))
     }
     for (; this.#directoriesDone < removedDirectories.length && steps > 0; steps--) {
       this.#batch.del(directoryKey(removedDirectories[this.#directoriesDone++]))

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { areHeavy, CheckpointDue } from '../../src/persistence/checkpoint-due.ts'
-import { Changes } from '../../src/store/tree/changes.ts'
-import { eventually, start } from '../server/raw-client.ts'
+import { Tally } from '../../src/store/tree/changes.ts'
+import { eventually, join, start } from '../server/raw-client.ts'
 import { temporaryDirectory } from './support.ts'
 
 const MB = 1024 ** 2
@@ -34,17 +34,17 @@ test('what comes before the last checkpoint does not count', () => {
 })
 
 test('notes of removed nodes that are more than the tree make it due, however short the journal is', async () => {
-  const changes = Object.assign(new Changes(), { removals: 250_000 })
-  expect(areHeavy(changes)).toBe(false)
-  changes.removals++
-  expect(areHeavy(changes)).toBe(true)
-  changes.tally.count = 300_000
-  expect(areHeavy(changes)).toBe(false)
-  const { store } = await start({ directives: { dir: temporaryDirectory() } })
-  for (let round = 0; round < 100; round++) {
-    for (let i = 0; i < 3000; i++) store.set(`/a${i}`, '')
-    for (let i = 0; i < 3000; i++) store.delete(`/a${i}`)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  await eventually(() => (store.changes?.removals ?? 0) < 100_000)
+  const tally = new Tally()
+  expect(areHeavy({ removals: 250_000, tally })).toBe(false)
+  expect(areHeavy({ removals: 250_001, tally })).toBe(true)
+  tally.count = 300_000
+  expect(areHeavy({ removals: 250_001, tally })).toBe(false)
+  const server = await start({ directives: { dir: temporaryDirectory() } })
+  const { store } = server
+  const client = await join(server)
+  for (let i = 0; i < 260_000; i++) store.set(`/a${i}`, '')
+  await client.call('SAVE')
+  for (let i = 0; i < 260_000; i++) store.delete(`/a${i}`)
+  expect(store.changes?.removals).toBe(260_000)
+  await eventually(() => store.changes?.removals === 0)
 })

@@ -8,6 +8,9 @@ export interface RemovedFile {
   readonly name: string
 }
 
+/** How many notes are looked at for each removed node. With four, a third of them at most are of nodes that are gone. */
+const NOTES_PER_REMOVAL = 4
+
 /** Sums stay below this, so that adding to them stays exact. */
 const SUM_LIMIT = 2 ** 51
 
@@ -101,21 +104,29 @@ export class Changes {
   tally = new Tally()
   /** The files whose value lies in the copy in a record of its own, unchanged. */
   readonly values = new Map<FileNode, StoredValue>()
-  /** How many nodes have been removed since the last {@link take}: their notes take memory that the tree has given back. */
-  removals = 0
   /** The index at the last {@link take}; nodes modified after it have been noted. */
   #seenIndex = 0
   /** Nodes that have been captured by {@link move} since the last {@link take}. */
   readonly #moved = new Set<Node>()
+  /** The directory that has been taken out of its place last. */
+  #lifted: DirectoryNode | undefined
   #set: ChangeSet = emptySet()
+  /** The place in the notes of nodes that is looked at next. */
+  #looked = 0
 
   /** Whether anything has been noted. */
   get hasNotes(): boolean {
     return this.replaced || !isEmpty(this.#set)
   }
 
+  /** How many nodes have been removed that the copy has: their notes take memory that the tree has given back. */
+  get removals(): number {
+    return this.#set.removedFiles.length + this.#set.removedDirectories.length
+  }
+
   /** Notes a new node. */
   add(node: Node): void {
+    if (!node.dir) node.isNew = true
     this.#set.nodes.push(node)
     this.tally.add(node.modifiedIndex)
   }
@@ -128,15 +139,19 @@ export class Changes {
   change(node: Node, index: number): void {
     if (node.modifiedIndex <= this.#seenIndex) {
       this.#capture(node)
+      if (!node.dir) node.isNew = false
       this.#set.nodes.push(node)
     }
     this.tally.change(node.modifiedIndex, index)
   }
 
-  /**
-   * Called before a directory is taken out of its place, to be put into another, and before the nodes
-   * below lose their leases on the way. {@link change} follows.
-   */
+  /** Called before a directory is taken out of its place, to be put into another; {@link change} follows. */
+  lift(directory: DirectoryNode): void {
+    this.#lifted = directory
+    this.move(directory)
+  }
+
+  /** Called before a node in a directory that has been lifted loses its lease on the way. {@link change} follows. */
   move(node: Node): void {
     if (node.modifiedIndex > this.#seenIndex) return
     this.#capture(node)
@@ -152,18 +167,37 @@ export class Changes {
     this.#set.removedValues.push(stored)
   }
 
-  /** Notes a node that is about to be removed, by itself or with a directory above it. */
+  /**
+   * Notes a node that is about to be removed, by itself or with a directory above it. Nothing is noted of
+   * a file that is new since the last {@link take}: the copy has none in its place, or what was there
+   * before has been noted when it was removed.
+   */
   remove(node: Node, parent: DirectoryNode): void {
-    if (node.modifiedIndex <= this.#seenIndex) this.#capture(node)
     this.tally.remove(node.modifiedIndex)
-    this.removals++
+    const isNoted = node.modifiedIndex > this.#seenIndex
+    if (isNoted) this.#dropNotes()
+    else this.#capture(node)
     if (node.dir) {
       if (node.id >= this.firstId) this.#set.removedDirectories.push(node.id)
       return
     }
     this.changeValue(node)
-    if (parent.id >= this.firstId) {
-      this.#set.removedFiles.push({ parentId: parent.id, name: node.name })
+    if (parent.id < this.firstId || (isNoted && node.isNew)) return
+    this.#set.removedFiles.push({ parentId: parent.id, name: node.name })
+  }
+
+  /** Drops some notes of nodes that have been removed since, lest those that come and go take memory until {@link take}. */
+  #dropNotes(): void {
+    const { nodes } = this.#set
+    for (let i = 0; i < NOTES_PER_REMOVAL && nodes.length > 0; i++) {
+      if (this.#looked >= nodes.length) this.#looked = 0
+      const node = nodes[this.#looked]
+      if (node.parent !== null || node === this.#lifted) {
+        this.#looked++
+        continue
+      }
+      const last = nodes.pop() as Node
+      if (last !== node) nodes[this.#looked] = last
     }
   }
 
@@ -185,7 +219,6 @@ export class Changes {
     this.frozen = undefined
     this.values.clear()
     this.#set = emptySet()
-    this.removals = 0
     this.count(root)
   }
 
@@ -211,7 +244,6 @@ export class Changes {
   take(index: number): ChangeSet {
     const taken = this.#set
     this.#set = emptySet()
-    this.removals = 0
     this.#moved.clear()
     this.#seenIndex = index
     return taken

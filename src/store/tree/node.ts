@@ -13,8 +13,8 @@ export interface Lease {
   createdIndex: number
   /** The lease's position in the heap; -1 once it has been removed. */
   position: number
-  /** The node's position in the list of files, if the node is a file. */
-  filePosition: number
+  /** What the node keeps of its position in the list of files, if the node is a file. */
+  filePlace: number
 }
 
 /**
@@ -28,9 +28,9 @@ export class FileNode {
   createdIndex: number
   modifiedIndex: number
   /**
-   * The file's position in the list of files or, if the file has a lease, the lease, which then holds
-   * the position. One field serves both, because few files have a lease, and a field of a million
-   * files takes 8 MB.
+   * The file's position in the list of files, or what {@link placeOfNew} makes of it; if the file has a
+   * lease, the lease, which then holds that. One field serves all, because few files have a lease, and a
+   * field of a million files takes 8 MB.
    */
   #place: number | Lease = 0
 
@@ -48,25 +48,48 @@ export class FileNode {
   }
 
   set lease(lease: Lease | null) {
-    const { position } = this
-    this.#place = lease ?? position
-    if (lease !== null) lease.filePosition = position
+    const place = numberOf(this.#place)
+    this.#place = lease ?? place
+    if (lease !== null) lease.filePlace = place
   }
 
   /** The file's position in the list of files. */
   get position(): number {
-    return typeof this.#place === 'number' ? this.#place : this.#place.filePosition
+    const place = numberOf(this.#place)
+    return place < 0 ? placeOfNew(place) : place
   }
 
   set position(position: number) {
-    if (typeof this.#place === 'number') this.#place = position
-    else this.#place.filePosition = position
+    const place = this.isNew ? placeOfNew(position) : position
+    if (typeof this.#place === 'number') this.#place = place
+    else this.#place.filePlace = place
+  }
+
+  /** Whether `Changes` has noted it as new, and no change after the next look at the notes. */
+  get isNew(): boolean {
+    return numberOf(this.#place) < 0
+  }
+
+  set isNew(isNew: boolean) {
+    if (this.isNew === isNew) return
+    const place = placeOfNew(numberOf(this.#place))
+    if (typeof this.#place === 'number') this.#place = place
+    else this.#place.filePlace = place
   }
 
   /** Tells files from directories; a getter on the prototype takes no memory. */
   get dir(): false {
     return false
   }
+}
+
+function numberOf(place: number | Lease): number {
+  return typeof place === 'number' ? place : place.filePlace
+}
+
+/** The position of a new file as a number below 0, and back. */
+function placeOfNew(position: number): number {
+  return -1 - position
 }
 
 /** A directory. */

@@ -355,7 +355,7 @@ export class Tree {
       leases.set(node, node.lease.expireTime)
       this.#leases.remove(node)
     }
-    this.changes?.move(directory)
+    this.changes?.lift(directory)
     if (this.#leases.size > 0) {
       takeBack(directory)
       for (const node of nodesBelow(directory)) takeBack(node)

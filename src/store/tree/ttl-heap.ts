@@ -107,7 +107,7 @@ export class TtlHeap {
         expireTime,
         createdIndex: node.createdIndex,
         position: this.#leases.length,
-        filePosition: 0,
+        filePlace: 0,
       }
       node.lease = fresh
       this.insert(fresh)

@@ -4,7 +4,7 @@ import { ManualClock } from '../../../src/store/clock.ts'
 import { Store } from '../../../src/store/store.ts'
 import { type ChangeSet, Changes, isEmpty, Tally } from '../../../src/store/tree/changes.ts'
 import { type DirectoryNode, type Node, pathOf } from '../../../src/store/tree/node.ts'
-import { write } from '../random-writes.ts'
+import { write, writeOrMove } from '../random-writes.ts'
 
 /** A store whose changes are noted. */
 function noted() {
@@ -135,6 +135,38 @@ describe('Changes', () => {
     expect([removedFiles, removedDirectories]).toEqual([[], []])
   })
 
+  test('keeps few notes of nodes that come and go between two looks', () => {
+    const { store, changes, take } = noted()
+    store.root.id = changes.firstId
+    store.set('/kept', '1')
+    take()
+    for (let round = 0; round < 100; round++) {
+      store.set('/lasting', `${round}`)
+      store.delete('/kept')
+      for (let i = 0; i < 20; i++) store.set(`/${i}`, '1', { expireTime: 1e15 })
+      for (let i = 0; i < 20; i++) store.set(`/d${i}/e/f`, '1')
+      for (let i = 0; i < 20; i++) store.delete(`/${i}`)
+      for (let i = 0; i < 20; i++) store.delete(`/d${i}`, { recursive: true })
+      store.set('/kept', '2')
+    }
+    store.rename('/lasting', '/stays')
+    const { nodes, removedFiles, removedDirectories } = take()
+    const live = nodes.filter((node) => node.parent !== null)
+    expect(live.map(pathOf).sort()).toEqual(['/kept', '/stays'])
+    // A round has 80 at the same time.
+    expect(nodes.length).toBeLessThan(200)
+    expect([removedFiles, removedDirectories]).toEqual([[{ parentId: 1, name: 'kept' }], []])
+  })
+
+  test('has a directory that is new when it is moved while others are cleared away', () => {
+    const { store, take } = noted()
+    for (let i = 0; i < 200; i++) store.set(`/gone/${i}`, '1')
+    store.set('/d/e', '1')
+    store.delete('/gone', { recursive: true })
+    store.rename('/d', '/moved')
+    expect(keysOf(take()).filter((key) => !/^.[0-9]/.test(key))).toEqual(['/moved', '/moved/e'])
+  })
+
   test('tells of what is cleared away in passing without another write', () => {
     const { store, changes, take } = noted()
     for (let i = 0; i < 200; i++) store.set(`/d/${i}`, '1')
@@ -157,6 +189,57 @@ describe('Changes', () => {
     store.recovery(new Store().save())
     expect(changes.replaced).toBe(true)
     expect(isEmpty(take())).toBe(true)
+  })
+
+  test('brings a copy to the state of the tree, whenever it is looked at', () => {
+    const look = fc.constantFrom('look' as const, 'compare' as const)
+    const steps = fc.array(fc.oneof({ weight: 4, arbitrary: writeOrMove }, look), {
+      maxLength: 60,
+      size: 'max',
+    })
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        const { store, clock, changes, take } = noted()
+        store.root.id = changes.nextId++
+        const copy = new Map<string, string>()
+        const keyOf = (node: Node): string => {
+          const parent = node.parent as DirectoryNode
+          if (parent.id < changes.firstId) parent.id = changes.nextId++
+          if (node.dir && node.id < changes.firstId) node.id = changes.nextId++
+          return node.dir ? `${node.id}` : `${parent.id} ${node.name}`
+        }
+        const recordOf = (node: Node): string =>
+          `${node.parent?.id} ${node.name} ${node.modifiedIndex} ${node.dir ? '' : node.value}`
+        const apply = (): void => {
+          const isWhole = changes.replaced
+          if (isWhole) {
+            store.root.id = changes.firstId = changes.nextId++
+            changes.replaced = false
+            copy.clear()
+          }
+          const { nodes, removedFiles, removedDirectories } = take()
+          for (const { parentId, name } of removedFiles) copy.delete(`${parentId} ${name}`)
+          for (const id of removedDirectories) copy.delete(`${id}`)
+          if (isWhole) nodes.push(...nodesOf(store.root))
+          for (const node of nodes) if (node.parent !== null) copy.set(keyOf(node), recordOf(node))
+        }
+        const compare = (): void => {
+          store.reclaim(Number.POSITIVE_INFINITY)
+          apply()
+          const all = nodesOf(store.root).slice(1)
+          expect(copy).toEqual(new Map(all.map((node) => [keyOf(node), recordOf(node)])))
+        }
+        for (const step of sequence) {
+          if (step === 'look') apply()
+          else if (step === 'compare') compare()
+          else step(store)
+          clock.advance(1)
+          store.deleteExpiredKeys(clock.now())
+        }
+        compare()
+      }),
+      { numRuns: 500 },
+    )
   })
 
   test('has every node that differs from a copy, and tallies those in the copy', () => {
