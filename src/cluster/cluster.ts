@@ -5,6 +5,7 @@ import { type Client, closeListeners, type ServerContext } from '../request/clie
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
+import { deniedBelow } from '../request/ordered-rights.ts'
 import type { Clock } from '../store/clock.ts'
 import { SnapshotError } from '../store/errors.ts'
 import { version } from '../version.ts'
@@ -128,6 +129,7 @@ export class Cluster implements Group {
       changes: () => this.#runner.recent.count,
       timeout: () => config.get('cluster-timeout'),
       takeOrdered: (client, transaction) => dispatcher.takeOrdered(client, transaction),
+      deniedBelow: ({ user }, args) => deniedBelow(user, dispatcher.find(args), args),
       add: (waiting) => this.#queue.add(waiting),
       takes: (args) => server.findCommand(args)?.takes(args, store) ?? 0,
       heapLimit: server.memory.heapLimit,

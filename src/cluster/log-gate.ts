@@ -1,4 +1,5 @@
 import { type Client, endTransaction } from '../request/client.ts'
+import type { Denial } from '../request/denial.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
@@ -25,6 +26,8 @@ export interface LogGateParts {
   timeout(): number
   /** The requests of a transaction that the log has to put in order; undefined if it has been refused. */
   takeOrdered(client: Client, transaction: Transaction): RequestArguments[] | undefined
+  /** Why a client may not make a request if a directory stands there by the time that it runs. */
+  deniedBelow(client: Client, args: RequestArguments): Denial | undefined
   /** Gives a request a place in the log. */
   add(waiting: Waiting): void
   /** What a request takes until it has been run, and what it may add to the tree, in bytes, about. */
@@ -89,7 +92,8 @@ export class LogGate implements Gate {
     if (this.#mustWait(client, bytes)) return this.#holdInCrowd(client, args, bytes)
     const muted = client.reply.muted
     this.#owe(client, bytes)
-    this.#parts.add({ kind: 'request', client, muted, args, bytes, ...this.#timed() })
+    const deniedBelow = this.#parts.deniedBelow(client, args)
+    this.#parts.add({ kind: 'request', client, muted, args, deniedBelow, bytes, ...this.#timed() })
     return true
   }
 

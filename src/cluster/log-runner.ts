@@ -5,6 +5,7 @@ import { endTransaction } from '../request/client.ts'
 import type { ServerClock } from '../request/clock.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import { expiriesOfExec, expiriesOfRequest } from '../request/log-expiries.ts'
+import { asSent } from '../request/ordered-rights.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { LoggedBatch } from './etcd-log.ts'
@@ -12,7 +13,7 @@ import { isExec, isWatched, watchOf } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
 import { RecentChanges } from './recent-changes.ts'
 import { StandIn } from './stand-in.ts'
-import type { Waiting, WaitingClient, WaitingExec } from './waiting.ts'
+import type { Waiting, WaitingClient, WaitingExec, WaitingRequest } from './waiting.ts'
 
 const EXEC: RequestArguments = ['EXEC']
 
@@ -127,13 +128,13 @@ export class LogRunner {
     if (entry.kind !== 'requests') return false
     const { requests } = entry
     if (!isExec(requests)) {
-      yield* expiriesOfRequest(server, dispatcher, requests[0])
+      yield* expiriesOfRequest(server, dispatcher, asSent(requests[0]))
       return false
     }
     if (isWatched(requests)) yield* store.gatherDue(time)
     // Judged now, because what it expires itself does not count.
     if (this.#isLate(requests)) return true
-    yield* expiriesOfExec(server, dispatcher, requests.slice(1))
+    yield* expiriesOfExec(server, dispatcher, requests.slice(1).map(asSent))
     return false
   }
 
@@ -142,8 +143,8 @@ export class LogRunner {
     if (waiting === undefined) this.#apply(entry, time, isLate)
     else if (waiting.kind === 'expire') waiting.done(true)
     else if (waiting.kind === 'request') {
-      const { client, args } = waiting
-      const run = (): void => this.#runRequest(client, args, time)
+      const { client } = waiting
+      const run = (): void => this.#runRequest(waiting, time)
       if (!this.#parts.answer(waiting, run)) this.#runFor(client, entry, time)
     } else {
       const { client } = waiting
@@ -158,13 +159,13 @@ export class LogRunner {
     this.#apply(entry, time, isLate)
     if (entry.kind !== 'requests') return
     const requests = isExec(entry.requests) ? entry.requests.slice(1) : entry.requests
-    for (const args of requests) this.#parts.dispatcher.noteRun(client, args)
+    for (const args of requests) this.#parts.dispatcher.noteRun(client, asSent(args))
   }
 
-  #runRequest(client: Client, args: RequestArguments, time: number): void {
+  #runRequest({ client, args, deniedBelow }: WaitingRequest, time: number): void {
     this.#clock.stopAt(time)
     try {
-      this.#parts.dispatcher.runOrdered(this.#standIn.of(client), args)
+      this.#parts.dispatcher.runOrdered(this.#standIn.of(client), args, deniedBelow)
     } finally {
       this.#clock.goOn()
       this.#standIn.release()

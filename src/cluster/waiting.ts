@@ -1,4 +1,5 @@
 import type { Client } from '../request/client.ts'
+import type { Denial } from '../request/denial.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Value } from '../store/value.ts'
@@ -22,6 +23,8 @@ export interface WaitingClient extends Timed {
 export interface WaitingRequest extends WaitingClient {
   readonly kind: 'request'
   readonly args: RequestArguments
+  /** Why its client may not make it if a directory stands there by the time that it runs. */
+  readonly deniedBelow: Denial | undefined
 }
 
 /** An EXEC that waits for its place in the log; its client is blocked. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { EntryWriter } from '../log/entry.ts'
+import { forFilesOnly } from '../request/ordered-rights.ts'
 import { DEADLINE_EXCEEDED, EtcdError } from './etcd/etcd-error.ts'
 import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
 import { Flight } from './flight.ts'
@@ -261,7 +262,8 @@ export class WriteQueue {
     const writer = this.#writer
     if (waiting.kind === 'expire') writer.expire(waiting.count, waiting.time)
     else if (waiting.kind === 'request') {
-      writer.command(waiting.args, waiting.time)
+      const { args, deniedBelow } = waiting
+      writer.command(deniedBelow === undefined ? args : forFilesOnly(args), waiting.time)
       return lengthOf(waiting.args)
     } else {
       writer.transaction(waiting.requests, waiting.time)

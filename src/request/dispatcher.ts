@@ -17,11 +17,10 @@ import type { Denial } from './denial.ts'
 import { lateDenialText } from './denial-text.ts'
 import { DeniedError } from './denied-error.ts'
 import { errorAsSeen } from './error-as-seen.ts'
+import { checkExecGrowth } from './exec-growth.ts'
 import { beginExecuting, mostReplyBytes } from './exec-limits.ts'
 import { writtenPaths } from './expiry-slice.ts'
 import type { Gate } from './gate.ts'
-import { checkGrowth, type EachKey } from './growth.ts'
-import { madeKeys } from './key-specs.ts'
 import { checkTurn, MIN_TAKEN_US } from './long-requests.ts'
 import { PUT_OFF } from './long-work.ts'
 import {
@@ -33,7 +32,8 @@ import {
   showToMonitors,
 } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
-import { denialOf } from './permission.ts'
+import { asSent, denialInOrder, judgeOrdered } from './ordered-rights.ts'
+import { denialOf, meetsDirectory } from './permission.ts'
 import { mayWrite, type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import { checkProtected } from './protected-command.ts'
 import { isExpected, refusalText } from './refusals.ts'
@@ -98,12 +98,15 @@ export class Dispatcher {
    * Runs a request again that has run before, without checks and counters. The clock must stand at the
    * time at which it ran. An error is the outcome that it had, or shows in the store's index.
    *
+   * @param logged the request as a log has it
    * @returns the error
    */
-  apply(client: Client, sent: RequestArguments): unknown {
+  apply(client: Client, logged: RequestArguments): unknown {
     let thrown: unknown
     try {
+      const sent = asSent(logged)
       const entry = this.#find(sent)
+      if (sent !== logged && meetsDirectory(entry.access, sent, this.#server.store)) return
       const args = hasLarge(sent) ? withoutLarge(sent, entry.values) : sent
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       thrown = entry.run?.(client, args as never, options)
@@ -117,13 +120,23 @@ export class Dispatcher {
 
   /** Like {@link apply}, for the requests of an EXEC. */
   applyTransaction(client: Client, requests: readonly RequestArguments[]): void {
-    this.#expireBefore(requests)
+    this.#expireBefore(requests.map(asSent))
     for (const args of requests) this.apply(client, args)
   }
 
-  /** Runs a request that has been checked, and that a log has put in order. */
-  runOrdered(client: Client, args: RequestArguments): void {
-    this.#call(client, this.#find(args), args)
+  /**
+   * Runs a request that has been checked, and that a log has put in order.
+   *
+   * @param deniedBelow why it may not be made if a directory stands there
+   */
+  runOrdered(client: Client, args: RequestArguments, deniedBelow?: Denial): void {
+    const entry = this.#find(args)
+    if (deniedBelow === undefined || !meetsDirectory(entry.access, args, this.#server.store)) {
+      this.#call(client, entry, args)
+      return
+    }
+    noteDenial(this.#server, client, entry, args, deniedBelow)
+    this.#refuse(client, entry, new DeniedError(deniedBelow, entry.fullName))
   }
 
   /** Adds a request, whose client has gone before it ran, to the audit log. */
@@ -153,15 +166,7 @@ export class Dispatcher {
       this.#fail(client, client.reply.length, error)
       return
     }
-    const denied = new Map<RequestArguments, Denial>()
-    transaction.denied = denied
-    return requests.filter((args) => {
-      const { ordered, access } = this.#find(args)
-      if (!ordered) return false
-      const denial = denialOf(client.user, access, args, this.#server.store)
-      if (denial !== undefined) denied.set(args, denial)
-      return denial === undefined
-    })
+    return judgeOrdered(transaction, client.user, this.#server.store, (args) => this.#find(args))
   }
 
   /**
@@ -169,7 +174,8 @@ export class Dispatcher {
    *
    * @param writer runs those that a log puts in order
    */
-  execute(client: Client, { requests, denied, writes }: Transaction, writer = client): void {
+  execute(client: Client, transaction: Transaction, writer = client): void {
+    const { requests, denied, writes } = transaction
     const { reply } = client
     const { recorder } = this.#server.persistence
     if (writer === client) this.#checkGrowth(requests, writes)
@@ -190,7 +196,7 @@ export class Dispatcher {
       // The user, or the tree, may have changed since the request was queued.
       const denial =
         writer !== client && entry.ordered
-          ? denied?.get(args)
+          ? denialInOrder(transaction, entry, args, this.#server.store)
           : denialOf(client.user, entry.access, args, this.#server.store)
       if (denial === undefined) {
         if (entry.broad === undefined) this.#call(entry.ordered ? writer : client, entry, args)
@@ -319,19 +325,8 @@ export class Dispatcher {
 
   /** @throws CommandError if the requests of a transaction would make too many nodes, or writes */
   #checkGrowth(requests: Transaction['requests'], writes: boolean): void {
-    let length = 0
-    let more = 0
-    for (const args of requests) {
-      length += args.length
-      const { command, keeps } = this.#find(args)
-      more += (command.growth ?? 0) + (keeps?.(args) ?? 0)
-    }
     try {
-      if (writes) this.#server.store.checkWrites(length)
-      const eachKey: EachKey = (visit) => {
-        for (const args of requests) madeKeys(this.#find(args).command, args).forEach(visit)
-      }
-      checkGrowth(this.#server.memory, length, eachKey, more)
+      checkExecGrowth(this.#server, requests, writes, (args) => this.#find(args))
     } catch (error) {
       const reason = this.#errorReply(error).replace(/^ERR /, '')
       throw new CommandError(`EXECABORT Transaction discarded because of: ${reason}`)

@@ -30,7 +30,34 @@ export function denialOf(
   store: Store,
 ): Denial | undefined {
   if (user.unrestricted || allowsOneKey(user, access, args)) return undefined
-  const asked = new Asked(access, wordsOf(args), store)
+  return denialOfAsked(user, new Asked(access, wordsOf(args), store))
+}
+
+/**
+ * Like {@link denialOf}, if a directory stood at one of the keys.
+ *
+ * @returns undefined also if the request reaches no further then
+ */
+export function denialAtDirectory(
+  user: User,
+  access: CommandAccess,
+  args: readonly Value[],
+): Denial | undefined {
+  if (user.unrestricted || allowsOneKey(user, access, args)) return undefined
+  const asked = new Asked(access, wordsOf(args), undefined)
+  return asked.reach === 'directory' ? denialOfAsked(user, asked) : undefined
+}
+
+/** Whether a directory stands at one of the keys of a request. */
+export function meetsDirectory(
+  access: CommandAccess,
+  args: readonly Value[],
+  store: Store,
+): boolean {
+  return reachesBelow('directory', new Asked(access, wordsOf(args), store).keys(), store)
+}
+
+function denialOfAsked(user: User, asked: Asked): Denial | undefined {
   let told: Denial | undefined
   for (const selector of user.selectors) {
     const denial = denialBy(selector, asked)
@@ -112,10 +139,11 @@ class Asked {
   readonly reach: Reach | undefined
   /** What is done with each key, if that depends on the request. */
   readonly bits: number | undefined
-  readonly #store: Store
+  readonly #store: Store | undefined
   #reachesBelow: boolean | undefined
 
-  constructor(access: CommandAccess, args: readonly string[], store: Store) {
+  /** @param store absent if a directory is taken to stand at each key */
+  constructor(access: CommandAccess, args: readonly string[], store: Store | undefined) {
     this.access = access
     this.args = args
     this.reach = typeof access.reach === 'function' ? access.reach(args) : access.reach
@@ -125,11 +153,12 @@ class Asked {
 
   /** Whether it reaches what is below its keys. The tree is asked only if it makes a difference. */
   get reachesBelow(): boolean {
-    this.#reachesBelow ??= reachesBelow(this.reach, this.#keys(), this.#store)
+    this.#reachesBelow ??=
+      this.#store === undefined || reachesBelow(this.reach, this.keys(), this.#store)
     return this.#reachesBelow
   }
 
-  *#keys(): Generator<string> {
+  *keys(): Generator<string> {
     for (const { at } of keyPlaces(this.access, this.args)) yield this.args[at]
   }
 }

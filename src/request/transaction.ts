@@ -23,6 +23,8 @@ export class Transaction {
   ordered = false
   /** The requests that a log has not put in order, because the client's user may not make them. */
   denied: ReadonlyMap<RequestArguments, Denial> | undefined
+  /** The requests that a log has put in order for files only, because the client's user may not do more. */
+  deniedBelow: ReadonlyMap<RequestArguments, Denial> | undefined
   /** Whether one of the requests may take more memory. */
   grows = false
   /** Whether a write is to a directory, where nodes may have to expire first; undefined while nobody has asked. */

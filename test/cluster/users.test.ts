@@ -71,6 +71,61 @@ describeWithPeer('etcd', 'users of a group', () => {
     expect(String(await admins[1].call('ACL', 'LOG'))).not.toContain('sports')
   })
 
+  test('may use a file, and no directory that stands in its place by the time that the log has their request', async () => {
+    await admins[0].call('ACL', 'SETUSER', 'app', '~x', '~y', '~moved', '~moved/*')
+    await user.set('x', '1')
+    expect(await user.call('EXPIRE', 'x', '1000')).toBe(1)
+    expect(await user.call('PERSIST', 'x')).toBe(1)
+    expect(await user.rename('x', 'moved/file')).toBe('OK')
+    const replies = await user
+      .pipeline()
+      .call('KMKDIR', 'x')
+      .call('EXPIRE', 'x', '1000')
+      .call('PERSIST', 'x')
+      .call('KUPDATE', 'x', '', 'TTL', '1000')
+      .call('RENAME', 'x', 'moved/directory')
+      .call('RENAME', 'moved/file', 'x')
+      .call('KDEL', 'x', 'DIR')
+      .call('SET', 'y', '2')
+      .exec()
+    const texts = replies?.slice(1, -1).map(([error]) => String(error?.message))
+    for (const text of texts ?? []) expect(text).toMatch(/^NOPERM .*below/)
+    expect(texts).toHaveLength(6)
+    expect(String(await admins[0].call('ACL', 'LOG'))).toMatch(/^count,6,reason,key,/)
+    expect(await admins[0].call('TTL', 'x')).toBe(-1)
+    const inExec = await user
+      .multi()
+      .call('RENAME', 'y', 'moved/y')
+      .call('KMKDIR', 'y')
+      .call('EXPIRE', 'y', '1000')
+      .call('RENAME', 'y', 'moved/directory')
+      .call('SET', 'moved/y', '3')
+      .exec()
+    expect(inExec?.map(([error]) => error?.message.slice(0, 6))).toEqual([
+      undefined,
+      undefined,
+      'NOPERM',
+      'NOPERM',
+      undefined,
+    ])
+    await expectSameStates()
+    const tree = await admins[1].call('KGET', '/', 'RECURSIVE')
+    expect(JSON.stringify(tree)).not.toMatch(/moved.directory|expiration/)
+  })
+
+  test('may move nothing that others put into a directory while their request is on its way', async () => {
+    await admins[0].call('ACL', 'SETUSER', 'app', '~x', '~moved', '~moved/*')
+    for (let round = 0; round < 10; round++) {
+      const tries = Array.from({ length: 50 }, () => user.rename('x', 'moved/x').catch(String))
+      await admins[1].set('x/secret', '1')
+      await Promise.all(tries)
+      await admins[0].call('KSYNC')
+      expect(await admins[0].call('KDEL', 'x', 'RECURSIVE')).not.toBeNull()
+      expect(await admins[0].get('moved/x/secret')).toBeNull()
+    }
+    await expectSameStates()
+  })
+
   test('deny a request behind a write once, in ACL LOG and in the audit log', async () => {
     await admins[0].call('ACL', 'LOG', 'RESET')
     const denied = (): number =>

@@ -60,7 +60,16 @@ function start(outcomes: (PutOutcome | EtcdError | 'part')[], slowPut?: EtcdLog[
     const deadline = performance.now() + patience
     const args = ['SET', name, 'x'] as const
     const client = {} as never
-    queue?.add({ kind: 'request', client, muted: false, args, bytes: 1, time: 1, deadline })
+    queue?.add({
+      kind: 'request',
+      client,
+      muted: false,
+      args,
+      deniedBelow: undefined,
+      bytes: 1,
+      time: 1,
+      deadline,
+    })
   }
   const until = async (text: string): Promise<void> => {
     while (!did.includes(text)) {
