@@ -1,6 +1,6 @@
 import { DueByDirectory } from './due-by-directory.ts'
 import { inLeaseOrder } from './lease-order.ts'
-import type { DirectoryNode, Lease, Node } from './node.ts'
+import { type DirectoryNode, type Lease, type Node, nodesBelow } from './node.ts'
 import { TtlHeap } from './ttl-heap.ts'
 
 /** So many leases are moved in one step. */
@@ -66,6 +66,26 @@ export class Leases {
       this.#due.set(node, expireTime)
       this.#byDirectory.add(node, expireTime)
     }
+  }
+
+  /**
+   * Makes a directory permanent, and all nodes below it.
+   *
+   * @param onTake called with each that had a lease, before it is permanent
+   * @returns when each of them expired, in Unix milliseconds
+   */
+  takeBack(directory: DirectoryNode, onTake: (node: Node) => void): Map<Node, number> {
+    const taken = new Map<Node, number>()
+    const take = (node: Node): void => {
+      if (node.lease === null) return
+      onTake(node)
+      taken.set(node, node.lease.expireTime)
+      this.remove(node)
+    }
+    if (this.size === 0) return taken
+    take(directory)
+    for (const node of nodesBelow(directory)) take(node)
+    return taken
   }
 
   /** Makes a node permanent. It is still in its directory. */

@@ -1,6 +1,7 @@
 import { LongDirectory, MIN_LONG_DIRECTORY_BYTES } from '../long-directory.ts'
 import { firstComponent, ownCopy } from '../path.ts'
 import { KnownWays, MIN_KNOWN_WAY_BYTES } from './known-ways.ts'
+import type { LastMiss } from './last-miss.ts'
 import { component, scanComponent } from './name-hash.ts'
 import { type DirectoryNode, type FileNode, isOverdue } from './node.ts'
 
@@ -13,6 +14,7 @@ import { type DirectoryNode, type FileNode, isOverdue } from './node.ts'
  * lease on the way ends. The tree tells of the former ({@link forget}, {@link forgetBelow}).
  */
 export class LongWay {
+  readonly #miss: LastMiss
   readonly #text = new LongDirectory()
   #directory: DirectoryNode | undefined
   /** When the first of the leases on the way ends, in Unix milliseconds. */
@@ -29,6 +31,11 @@ export class LongWay {
   hasLease = false
   /** How many nodes have been looked for on all ways together. */
   looks = 0
+
+  /** @param miss is forgotten when a way may be wrong */
+  constructor(miss: LastMiss) {
+    this.#miss = miss
+  }
 
   /**
    * Walks down the directories of a long path, as far as they exist and have not expired.
@@ -60,6 +67,7 @@ export class LongWay {
       scanComponent(path, start)
       const { end, hash } = component
       const node = directory.children.find(path, start, end, hash)
+      if (node === undefined) this.#miss.note(path, directory, start, end, true)
       if (node === undefined || node.lease !== null) return undefined
       if (end === path.length) return node.dir ? undefined : node
       if (!node.dir) return undefined
@@ -83,12 +91,14 @@ export class LongWay {
   /** Called when a directory is moved or removed that may be on the way. */
   forget(): void {
     this.#directory = undefined
+    this.#miss.forget()
     this.#known?.clear()
   }
 
   /** Forgets the way if it leads through a directory or to it. */
   forgetBelow(directory: DirectoryNode): void {
     this.#known?.clear()
+    this.#miss.forget()
     if (directory.children.size === 0 && directory !== this.#directory) return
     for (let at = this.#directory ?? null; at !== null; at = at.parent) {
       if (at === directory) this.#directory = undefined

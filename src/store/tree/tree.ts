@@ -16,6 +16,7 @@ import type { Value } from '../value.ts'
 import type { Changes } from './changes.ts'
 import { FileList } from './file-list.ts'
 import { keptName } from './kept-name.ts'
+import { LastMiss } from './last-miss.ts'
 import { Leases } from './leases.ts'
 import { LongWay } from './long-way.ts'
 import { LookAhead, MIN_FILES_TO_LOOK_AHEAD, type PathBatch } from './look-ahead.ts'
@@ -28,7 +29,6 @@ import {
   FileNode,
   isOverdue,
   type Node,
-  nodesBelow,
   topOf,
 } from './node.ts'
 import { MAX_EXPIRE_TIME } from './ttl-heap.ts'
@@ -51,11 +51,10 @@ export class Tree {
   #leases = new Leases()
   #fileList = new FileList()
   readonly #ahead = new LookAhead()
-  readonly #longWay = new LongWay()
+  readonly #miss = new LastMiss()
+  readonly #longWay = new LongWay(this.#miss)
   /** The children of removed directories whose leases are still to be taken back. */
   readonly #removed: Iterator<Node, undefined>[] = []
-  /** The first missing path of the last {@link walk} that found nothing. */
-  #stoppedAt = ''
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -139,6 +138,7 @@ export class Tree {
       scanComponent(path, start)
       const { end, hash } = component
       const node = directory.children.find(path, start, end, hash)
+      if (node === undefined) this.#miss.note(path, directory, start, end, true)
       if (node === undefined || node.lease !== null) return undefined
       if (end === path.length) return node.dir ? undefined : node
       if (!node.dir) return undefined
@@ -188,6 +188,7 @@ export class Tree {
   walk(tidy: string, now: number): Node | undefined {
     let node: Node = this.#root
     if (isRoot(tidy)) return node
+    if (this.#miss.holdsFor(tidy)) return undefined
     let start: number = firstComponent(tidy)
     if (tidy.length > this.#longWay.minPathBytes) {
       node = this.#longWay.enter(this.#root, tidy, now)
@@ -199,7 +200,7 @@ export class Tree {
       const { end, hash } = component
       const child: Node | undefined = node.children.find(tidy, start, end, hash)
       if (child === undefined || isOverdue(child, now)) {
-        this.#stoppedAt = absolute(tidy.slice(0, end))
+        this.#miss.note(tidy, node, start, end, false)
         return undefined
       }
       if (end === tidy.length) return child
@@ -216,7 +217,7 @@ export class Tree {
 
   /** KEYNOTFOUND, for the path that {@link walk} has just not found. */
   notFound(): StoreError {
-    return new StoreError(100, this.#stoppedAt, this.index)
+    return new StoreError(100, this.#miss.missing, this.index)
   }
 
   /** The first expired node on the way to a path, the node at the path included. */
@@ -249,7 +250,10 @@ export class Tree {
   makeParent(tidy: string): { parent: DirectoryNode; name: string } {
     let parent = this.#root
     let start: number = firstComponent(tidy)
-    if (tidy.length > this.#longWay.minPathBytes) {
+    if (this.#miss.isOf(tidy)) {
+      parent = this.#miss.directory as DirectoryNode
+      start = this.#miss.start
+    } else if (tidy.length > this.#longWay.minPathBytes) {
       parent = this.#longWay.enter(parent, tidy, 0)
       start = this.#longWay.start
     }
@@ -288,6 +292,7 @@ export class Tree {
         ? new DirectoryNode(own, parent, index)
         : new FileNode(own, parent, value, index)
     attach(parent, node)
+    this.#miss.forget()
     if (!node.dir) this.#fileList.add(node)
     this.changes?.add(node)
     this.#setLease(node, expireTime)
@@ -348,18 +353,8 @@ export class Tree {
    * because their order depends on paths
    */
   lift(directory: DirectoryNode): Map<Node, number> {
-    const leases = new Map<Node, number>()
-    const takeBack = (node: Node): void => {
-      if (node.lease === null) return
-      this.changes?.move(node)
-      leases.set(node, node.lease.expireTime)
-      this.#leases.remove(node)
-    }
     this.changes?.lift(directory)
-    if (this.#leases.size > 0) {
-      takeBack(directory)
-      for (const node of nodesBelow(directory)) takeBack(node)
-    }
+    const leases = this.#leases.takeBack(directory, (node) => this.changes?.move(node))
     this.#ahead.forget()
     this.#longWay.forget()
     detach(directory)
@@ -370,6 +365,7 @@ export class Tree {
   hang(directory: DirectoryNode, parent: DirectoryNode, name: string): void {
     directory.name = keptName(name)
     attach(parent, directory)
+    this.#miss.forget()
   }
 
   /** When the next node expires, in Unix milliseconds. */
