@@ -2,6 +2,7 @@ import type { ServerStats } from '../metrics/counters.ts'
 import { CommandError } from '../request/arguments/errors.ts'
 import { StoreError } from '../store/errors.ts'
 import { cleanPath } from '../store/path.ts'
+import type { Sets } from '../store/sets.ts'
 import type { Store } from '../store/store.ts'
 import type { FileNode, Node } from '../store/tree/node.ts'
 import { textOfValue, type Value } from '../store/value.ts'
@@ -132,12 +133,13 @@ export class Keyspace {
   /**
    * Checks whether {@link Keyspace.set} would succeed, and changes nothing.
    *
+   * @param sets will make the set
    * @returns whether the key exists
    * @throws as {@link Keyspace.set}
    */
-  checkSet(key: string): boolean {
+  checkSet(sets: Sets, key: string): boolean {
     try {
-      return this.#store.checkSet(key) !== undefined
+      return sets.check(key)
     } catch (error) {
       throw isDirectoryError(error) ? wrongType() : error
     }

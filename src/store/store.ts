@@ -10,15 +10,13 @@ import { SnapshotCopy } from './snapshot/snapshot-pieces.ts'
 import { copyNodes } from './tree/lease-list.ts'
 import { type DirectoryNode, type FileNode, isHidden, type Node } from './tree/node.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
-import { equalValues, sliceValue, textOfValue, type Value } from './value.ts'
+import { equalValues, shownValue, type Value } from './value.ts'
 import type { DeleteOptions } from './watchable-tree.ts'
 
 export type { StoreOptions, StoreState, WatchOptions } from './watchable-tree.ts'
 
 /** The version of the data model, as etcd's v2 store counts it. */
 const STORE_VERSION = 2
-/** An error message shows this much of a longer value. */
-const MAX_SHOWN_BYTES = 128
 /** Without a TTL. */
 const PERMANENT: WriteOptions = {}
 
@@ -133,14 +131,24 @@ export class Store extends ExpiringTree {
 
   /** Like {@link Store.set} without a TTL, but mostly returns a short event, in half the time. */
   setFile(path: string, value: Value): Event {
-    const tree = this.tree
-    const file = tree.permanentFile(path)
+    const file = this.tree.permanentFile(path)
     if (file === undefined || file.parent === null) return this.#set(path, value, PERMANENT)
+    return this.overwrite(file, file.parent, path, value)
+  }
+
+  /**
+   * Like {@link setFile} of a file that is known.
+   *
+   * @param file has no lease, nor has a directory above it
+   * @param directory of the file
+   */
+  overwrite(file: FileNode, directory: DirectoryNode, path: string, value: Value): Event {
+    const tree = this.tree
     checkIndex(tree.index)
     const event = new ShortEvent(absolute(path), value, tree.index + 1, file)
     tree.renew(file)
     tree.setValue(file, value)
-    this.recordEvent(event, isHidden(file) ? 0 : this.crowdOf(file.parent))
+    this.recordEvent(event, isHidden(file) ? 0 : this.crowdOf(directory))
     this.stats.setsSuccess++
     return event
   }
@@ -154,9 +162,10 @@ export class Store extends ExpiringTree {
    */
   checkSet(path: string): FileNode | undefined {
     const tree = this.tree
-    const key = absolute(tree.writable(path))
+    const tidy = tree.writable(path)
+    const key = absolute(tidy)
     checkDepth(key)
-    const node = tree.walk(key, this.clock.now())
+    const node = tree.walk(tidy, tree.now())
     if (node?.dir) throw new StoreError(102, key, tree.index)
     return node
   }
@@ -436,11 +445,4 @@ export class Store extends ExpiringTree {
     if (indexDiffers) causes.push(`[${prevIndex} != ${node.modifiedIndex}]`)
     throw new StoreError(101, causes.join(' '), this.index)
   }
-}
-
-/** A value in an error message: the beginning of a long one. */
-function shownValue(value: Value): string {
-  if (typeof value === 'string' && value.length <= MAX_SHOWN_BYTES) return value
-  const start = textOfValue(sliceValue(value, 0, MAX_SHOWN_BYTES))
-  return `${start}... (${value.length} bytes)`
 }

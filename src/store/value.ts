@@ -12,6 +12,9 @@ export type Value = string | Buffer
 /** Values of this length or more are Buffers. */
 export const LARGE_VALUE_BYTES = 8 * 1024
 
+/** An error message shows this much of a longer value. */
+const MAX_SHOWN_BYTES = 128
+
 /** A value that grows to at most this length gets as many spare bytes behind it as it has bytes. */
 const MAX_DOUBLED_BYTES = 1024 * 1024
 /** A value that grows further gets this share of its length as spare bytes. */
@@ -180,4 +183,11 @@ function grownCopy(value: Value, length: number, spare: boolean): Buffer {
 /** Some bytes as a binary string. */
 export function textIn(bytes: Buffer, start: number, end: number): string {
   return (bytes as unknown as Latin1Buffer).latin1Slice(start, end)
+}
+
+/** A value in an error message: the beginning of a long one. */
+export function shownValue(value: Value): string {
+  if (typeof value === 'string' && value.length <= MAX_SHOWN_BYTES) return value
+  const start = textOfValue(sliceValue(value, 0, MAX_SHOWN_BYTES))
+  return `${start}... (${value.length} bytes)`
 }

@@ -10,7 +10,7 @@ import type { Changes } from './tree/changes.ts'
 import type { FileList } from './tree/file-list.ts'
 import { LastCopy } from './tree/last-copy.ts'
 import type { PathBatch } from './tree/look-ahead.ts'
-import { type DirectoryNode, type Node, pathOf } from './tree/node.ts'
+import { type DirectoryNode, type FileNode, type Node, pathOf } from './tree/node.ts'
 import { Tree } from './tree/tree.ts'
 import type { TreeCopy } from './tree/tree-copy.ts'
 import { VisiblePaths } from './tree/visible-paths.ts'
@@ -169,6 +169,11 @@ export class WatchableTree {
   /** The node at a path, or undefined if there is none. Counts nothing and makes no event. */
   lookup(path: string): Node | undefined {
     return this.tree.lookup(path)
+  }
+
+  /** The file at a path, if neither it nor a directory above it has a lease. Counts nothing. */
+  permanentFile(path: string): FileNode | undefined {
+    return this.tree.permanentFile(path)
   }
 
   /** See {@link Tree.lookAhead}. */

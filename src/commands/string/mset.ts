@@ -11,6 +11,7 @@ import type { RequestArguments } from '../../resp/request-arguments.ts'
 import { StoreError } from '../../store/errors.ts'
 import { cleanPath, tidyPath } from '../../store/path.ts'
 import { PathTree, type Place } from '../../store/path-tree.ts'
+import { Sets } from '../../store/sets.ts'
 import { textOfValue } from '../../store/value.ts'
 
 const SLASH = 47
@@ -43,16 +44,17 @@ function checkPairs(args: RequestArguments, name: string): void {
 /**
  * Checks all writes before the first one, because MSET must not fail halfway.
  *
+ * @param sets will make the writes
  * @returns whether one of the keys exists
  * @throws CommandError WRONGTYPE if a key is a directory; if there are too many directories
  * @throws StoreError NOTDIR if a parent of a key is a file, or is another key of this request
  * @throws PathError if a path is too long or too deep
  */
-function checkWrites({ server }: Client, args: RequestArguments): boolean {
+function checkWrites({ server }: Client, args: RequestArguments, sets: Sets): boolean {
   const keys = (args.length - 1) / 2
   let files = 0
   for (let i = 1; i < args.length; i += 2) {
-    if (server.keyspace.checkSet(textOfValue(args[i]))) files++
+    if (server.keyspace.checkSet(sets, textOfValue(args[i]))) files++
   }
   // No file lies below another one, and none needs a new directory.
   if (files < keys) checkPlaces(server, args)
@@ -116,11 +118,11 @@ function depthOf(key: string): number {
   return depth
 }
 
-function setAll(client: Client, args: RequestArguments): void {
+function setAll({ server }: Client, args: RequestArguments, sets: Sets): void {
   for (let i = 1; i < args.length; i += 2) {
     const key = textOfValue(args[i])
-    client.server.keyspace.set(key, args[i + 1])
-    client.server.keyspace.notify('set', key)
+    sets.set(key, args[i + 1])
+    server.keyspace.notify('set', key)
   }
 }
 
@@ -135,8 +137,9 @@ export const msetCommands: readonly Command[] = [
     checkRoom,
     run(client, args: RequestArguments) {
       checkPairs(args, 'mset')
-      checkWrites(client, args)
-      setAll(client, args)
+      const sets = new Sets(client.server.store)
+      checkWrites(client, args, sets)
+      setAll(client, args, sets)
       client.reply.ok()
     },
   },
@@ -149,8 +152,9 @@ export const msetCommands: readonly Command[] = [
     checkRoom,
     run(client, args: RequestArguments) {
       checkPairs(args, 'msetnx')
-      const exists = checkWrites(client, args)
-      if (!exists) setAll(client, args)
+      const sets = new Sets(client.server.store)
+      const exists = checkWrites(client, args, sets)
+      if (!exists) setAll(client, args, sets)
       client.reply.integer(exists ? 0 : 1)
     },
   },
