@@ -60,11 +60,11 @@ export class LogGate implements Gate {
   readonly #early = new Set<() => void>()
   /** Lets those go on whose write waits until there are fewer on their way; with the bytes of the write. */
   readonly #crowded = new Map<() => void, number>()
-  /** Clients whose write has waited so, and goes on now. */
-  readonly #admitted = new WeakSet<Client>()
-  /** What the writes on their way take, those of clients that have gone too, in bytes, about. */
+  /** Clients whose write has waited so, and goes on soon; with the bytes of the write. */
+  readonly #admitted = new Map<Client, number>()
+  /** What the writes on their way take, those of clients that have gone too, and those that go on soon, in bytes, about. */
   #bytesOnWay = 0
-  /** Clients whose read has waited for the log, and goes on now. */
+  /** Clients whose read has waited for the log, and goes on soon. */
   readonly #ready = new WeakSet<Client>()
   /** Whose write has waited too long for this node to be ready, and what had been received by then, once it is refused. */
   readonly #tooEarly = new WeakMap<Client, number | undefined>()
@@ -150,20 +150,26 @@ export class LogGate implements Gate {
 
   /** Whether a write waits until there are fewer on their way. Those that wait already come first. */
   #mustWait(client: Client, bytes: number): boolean {
-    if (this.#admitted.delete(client)) return false
+    if (this.#takeRoom(client)) return false
     return this.#crowded.size > 0 || this.#isCrowdedFor(bytes)
   }
 
-  /** Lets the first of those that wait go on, if there is room for it, and then the next. */
-  readonly #admit = (): void => {
+  /** Lets the first of those that wait go on, as long as there is room for them. */
+  #admit(): void {
     for (const [goOn, bytes] of this.#crowded) {
       if (this.#isCrowdedFor(bytes)) return
       this.#crowded.delete(goOn)
       goOn()
-      // It goes on in a microtask, and is on its way then, or has gone.
-      queueMicrotask(this.#admit)
-      return
     }
+  }
+
+  /** Takes back the room that is kept for a write until it goes on. @returns whether there is some */
+  #takeRoom(client: Client): boolean {
+    const bytes = this.#admitted.get(client)
+    if (bytes === undefined) return false
+    this.#admitted.delete(client)
+    this.#bytesOnWay -= bytes
+    return true
   }
 
   #owe(client: Client, bytes: number): void {
@@ -206,27 +212,40 @@ export class LogGate implements Gate {
   }
 
   #holdInCrowd(client: Client, args: RequestArguments, bytes: number): true {
-    const resume = this.#hold(client, args, () => this.#crowded.delete(goOn))
+    const onGone = (): void => void this.#crowded.delete(goOn)
+    // When it goes on it may be refused, or its client be gone.
+    const resume = this.#hold(client, args, onGone, () => this.#takeRoom(client) && this.#admit())
     const goOn = (): void => {
-      this.#admitted.add(client)
+      this.#admitted.set(client, bytes)
+      this.#bytesOnWay += bytes
       resume()
     }
     this.#crowded.set(goOn, bytes)
     return true
   }
 
-  /** @param onGone called if the client goes meanwhile @returns lets it go on */
-  #hold(client: Client, args: RequestArguments, onGone: () => void): () => void {
+  /**
+   * @param onGone called if the client goes meanwhile
+   * @param onOver called when it has gone on, or its client has gone
+   * @returns lets it go on
+   */
+  #hold(
+    client: Client,
+    args: RequestArguments,
+    onGone: () => void,
+    onOver?: () => void,
+  ): () => void {
     // It is owed a reply, so it may half-close meanwhile.
     client.owed++
     const release = (): void => {
       client.owed--
       if (client.owed === 0) client.owedBytes = 0
     }
-    const resume = client.postpone(args, () => {
+    const left = (): void => {
       onGone()
       release()
-    })
+    }
+    const resume = client.postpone(args, left, onOver)
     return () => {
       release()
       resume()
@@ -246,9 +265,10 @@ export class LogGate implements Gate {
     let isGone = false
     // It is owed a reply, so it may half-close meanwhile.
     client.owed++
-    const resume = client.postpone(args, () => {
+    const onGone = (): void => {
       isGone = true
-    })
+    }
+    const resume = client.postpone(args, onGone, () => this.#ready.delete(client))
     this.#parts.barrier.add((failure) => {
       client.owed--
       if (isGone) return

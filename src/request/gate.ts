@@ -14,8 +14,9 @@ export interface Waiter {
    * Keeps the present request and the later ones until the returned function is called.
    *
    * @param onGone called if the client leaves first
+   * @param onOver called when the present request has been served again, or will not be because the client has left
    */
-  postpone(args: RequestArguments, onGone: () => void): () => void
+  postpone(args: RequestArguments, onGone: () => void, onOver?: () => void): () => void
   /** Has `LongWork` serve the present request later, before the client's others. */
   putOff(args: RequestArguments): void
   /**

@@ -246,8 +246,8 @@ export class Connection
     })
   }
 
-  postpone(args: RequestArguments, onGone: () => void): () => void {
-    this.#postponed.put(args, this)
+  postpone(args: RequestArguments, onGone: () => void, onOver?: () => void): () => void {
+    this.#postponed.put(args, this, onOver)
     return this.block(onGone)
   }
 
@@ -415,9 +415,9 @@ export class Connection
     const onGone = this.#onGone
     this.#onGone = undefined
     this.#drained.callbacks = []
-    this.#postponed.take()
     takeSteps(
       this,
+      () => this.#postponed.drop(),
       () => onGone?.(),
       () => endTransaction(this),
       () => this.server.pubsub.drop(this),

@@ -11,11 +11,14 @@ type Replying = Pick<Client, 'reply' | 'replyMode'>
 /** The request of a client that a gate has postponed, or that is put off. It counts as input that waits. */
 export class PostponedRequest {
   #args: RequestArguments | undefined
+  #onOver: (() => void) | undefined
   /** Memory that it takes, about; 0 without one. */
   bytes = 0
 
-  put(args: RequestArguments, client: Replying): void {
+  /** @param onOver called when it has been served again, or dropped */
+  put(args: RequestArguments, client: Replying, onOver?: () => void): void {
     this.#args = args
+    this.#onOver = onOver
     this.bytes = bytesOfRequest(args)
     // CLIENT REPLY SKIP still applies to this request.
     if (client.reply.muted && client.replyMode === 'on') client.replyMode = 'skip'
@@ -23,17 +26,29 @@ export class PostponedRequest {
 
   /** Has it served, which may put it off again. */
   serve(client: Pick<Client, 'expiryWait'> & { onRequest(args: RequestArguments): void }): void {
-    const args = this.take()
+    const onOver = this.#onOver
+    const args = this.#take()
     if (args === undefined) return
-    client.onRequest(args)
+    try {
+      client.onRequest(args)
+    } finally {
+      onOver?.()
+    }
     // The next request begins a wait of its own.
     if (this.#args === undefined) client.expiryWait = undefined
   }
 
-  /** Takes it away. @returns undefined if there is none */
-  take(): RequestArguments | undefined {
+  /** Its client has gone. */
+  drop(): void {
+    const onOver = this.#onOver
+    this.#take()
+    onOver?.()
+  }
+
+  /** @returns undefined if there is none */
+  #take(): RequestArguments | undefined {
     const args = this.#args
-    this.#args = undefined
+    this.#args = this.#onOver = undefined
     this.bytes = 0
     return args
   }

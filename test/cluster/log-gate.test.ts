@@ -17,6 +17,7 @@ function start(isReady = true) {
     timeout: () => 1000,
     add: (waiting: Waiting) => taken.push(waiting),
     takes: bytesOfRequest,
+    deniedBelow: () => undefined,
     heapLimit: 1024 * MB,
     isReady: () => state.isReady,
     hasPlace: () => state.hasPlace,
@@ -121,6 +122,7 @@ test('writes of all clients on their way take a sixteenth of the heap; more wait
     timeout: () => 1000,
     add: (waiting: Waiting) => taken.push(waiting),
     takes: bytesOfRequest,
+    deniedBelow: () => undefined,
     heapLimit: 16 * 1000,
     isReady: () => true,
     isStrict: () => false,
@@ -134,9 +136,13 @@ test('writes of all clients on their way take a sixteenth of the heap; more wait
       owedBytes: 0,
       name,
       reply: { muted: false },
-      postpone: (_: unknown, onGone: () => void) => {
+      postpone: (_: unknown, onGone: () => void, onOver: () => void) => {
         gone.set(name, onGone)
-        return () => queueMicrotask(() => gone.has(name) && gate.holds(client, args, true))
+        const goOn = (): void => {
+          if (gone.has(name)) gate.holds(client, args, true)
+          onOver()
+        }
+        return () => queueMicrotask(goOn)
       },
       answer: () => true,
     } as unknown as Client
@@ -169,4 +175,77 @@ test('writes of all clients on their way take a sixteenth of the heap; more wait
   expect(held.map(({ owed, owedBytes }) => owed + owedBytes)).toEqual([0, 0, 0, 0, 0])
   send('g', 900)
   expect(names()).toEqual(['g'])
+})
+
+test('a write that may go on has its room until it does, and gives it back if it never does', () => {
+  const taken: Waiting[] = []
+  const gate = new LogGate({
+    clock: { now: () => 1 },
+    timeout: () => 1000,
+    add: (waiting: Waiting) => taken.push(waiting),
+    takes: bytesOfRequest,
+    deniedBelow: () => undefined,
+    heapLimit: 16 * 1000,
+    isReady: () => true,
+    isStrict: () => false,
+  } as unknown as LogGateParts)
+  /** Those that may go on, each with what happens when it does. */
+  const woken = new Map<string, { serve(): void; leave(): void }>()
+  const send = (name: string): void => {
+    const args = ['SET', name, 'x'.repeat(200)] as const
+    const client = {
+      ...{ owed: 0, owedBytes: 0, name, reply: { muted: false } },
+      postpone: (_: unknown, _onGone: () => void, onOver: () => void) => () => {
+        const serve = (): void => void gate.holds(client, args, true)
+        woken.set(name, { serve: () => [serve(), onOver()], leave: onOver })
+      },
+      answer: () => true,
+    } as unknown as Client
+    gate.holds(client, args, true)
+  }
+  for (let i = 0; i < 9; i++) send(`${i}`)
+  // Each takes 395 bytes, and all together may take 1,000.
+  expect([taken.length, woken.size]).toEqual([2, 0])
+  for (const waiting of taken.splice(0))
+    if (waiting.kind === 'request') gate.answer(waiting, () => {})
+  expect([...woken.keys()]).toEqual(['2', '3'])
+  woken.get('3')?.leave()
+  expect([...woken.keys()]).toEqual(['2', '3', '4'])
+  woken.get('2')?.serve()
+  woken.get('4')?.serve()
+  expect([taken.length, woken.size]).toEqual([2, 3])
+  for (const waiting of taken.splice(0))
+    if (waiting.kind === 'request') gate.answer(waiting, () => {})
+  expect([...woken.keys()]).toEqual(['2', '3', '4', '5', '6'])
+})
+
+test('a read that has waited for the log and is refused then leaves no other read without the question', () => {
+  const asked: ((failure: string | undefined) => void)[] = []
+  const gate = new LogGate({
+    isReady: () => true,
+    isStrict: () => true,
+    isRead: () => true,
+    barrier: { add: (learn: (failure: string | undefined) => void) => asked.push(learn) },
+  } as unknown as LogGateParts)
+  const overs: (() => void)[] = []
+  const client = {
+    ...{ owed: 0, receivedBytes: 1 },
+    postpone: (_: unknown, _onGone: () => void, onOver: () => void) => {
+      overs.push(onOver)
+      return () => {}
+    },
+  } as unknown as Client
+  const read = (receivedBytes: number): boolean => {
+    Object.assign(client, { receivedBytes })
+    return gate.holds(client, ['GET', 'x'], false)
+  }
+  expect(read(1)).toBe(true)
+  asked[0](undefined)
+  expect(read(2)).toBe(false)
+  overs[0]()
+  expect(read(3)).toBe(true)
+  asked[1](undefined)
+  // It is refused before the gate is asked.
+  overs[1]()
+  expect([read(4), asked.length]).toEqual([true, 3])
 })
