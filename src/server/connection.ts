@@ -135,7 +135,7 @@ export class Connection
   serveSlice(): void {
     this.#yielding = false
     this.#goOn()
-    this.#readOrPause()
+    this.readOrPause()
   }
 
   onRequest(args: RequestArguments): void {
@@ -300,7 +300,7 @@ export class Connection
     if (this.#unread.survey() && !this.listens) this.lastRequestAt = now
     // A paused socket does not report that its client has gone, so it is read from a little.
     if (this.blocked && this.#socket.isPaused()) this.#socket.resume()
-    else this.#readOrPause()
+    else this.readOrPause()
   }
 
   /** Ends the connection at once, and drops unsent replies. */
@@ -325,7 +325,7 @@ export class Connection
     // takes processor time from the clients still to be served.
     this.#queueFlush()
     this.#waitIfUnread()
-    this.#readOrPause()
+    this.readOrPause()
     this.#closeIfEnded()
   }
 
@@ -365,11 +365,11 @@ export class Connection
    * Pauses the socket only when the input that waits reaches a limit: a paused socket does not report
    * that its client has gone, and a client may write all its requests before it reads a reply.
    */
-  #readOrPause(): void {
+  readOrPause(): void {
     if (this.#yielding) return
-    let reads = true
-    if (this.blocked) reads = this.bufferedInput <= MAX_BLOCKED_INPUT_BYTES
-    else if (this.#unread.waits && !this.#closing) reads = this.#unread.admits(this.bufferedInput)
+    let reads = !this.#context.turn.rests(this)
+    if (this.blocked) reads &&= this.bufferedInput <= MAX_BLOCKED_INPUT_BYTES
+    else if (this.#unread.waits && !this.#closing) reads &&= this.#unread.admits(this.bufferedInput)
     if (reads !== this.#socket.isPaused()) return
     if (reads) this.#socket.resume()
     else this.#socket.pause()

@@ -12,6 +12,10 @@ const MAX_GATHERED_BYTES = 16 * 1024
 const MAX_COPIED_BYTES = 4096
 /** Chunks up to this length are copied byte by byte, which takes less time than a call. */
 const MAX_BYTEWISE_COPY_BYTES = 64
+/** Once a turn has received so much, a client that goes on to send is not read from again in it. */
+const MAX_RECEIVED_BYTES = 1024 * 1024
+/** And so many of those clients are read from in the next turn. */
+const MAX_RESUMED = 4
 /** While requests are served, replies are sent at least this often. */
 const MAX_FLUSH_INTERVAL_MS = 2
 /** Replies are sent after this many turns in a row that accepted a connection. */
@@ -31,6 +35,8 @@ export interface TurnClient extends Accountable {
   serveTaken(): void
   /** Sends the replies. */
   flush(): void
+  /** Reads from the socket, unless the client is {@link Turn.rests resting} or something else keeps it from that. */
+  readOrPause(): void
 }
 
 /** What keeps the writes of a turn. */
@@ -73,6 +79,10 @@ export class Turn {
   /** The offset at which the input of each sender ends. */
   #ends: number[] = []
   readonly #batch = new RequestBatch()
+  /** The bytes received in this turn. */
+  #received = 0
+  /** The clients that are not read from until a later turn. */
+  readonly #resting = new Set<TurnClient>()
   /** The clients with replies to send. */
   #dirty: TurnClient[] = []
   #flushScheduled = false
@@ -128,6 +138,28 @@ export class Turn {
       }
     } catch (error) {
       sender.fail(error)
+    }
+    this.#received += length
+    if (length < bytes.length || this.#received <= MAX_RECEIVED_BYTES) return
+    // libuv reads a socket up to 32 times in a row, and all sockets before others are served.
+    this.#resting.add(sender)
+    sender.readOrPause()
+  }
+
+  /** Whether a client is not to be read from, because this turn has received much, and so have those before it. */
+  rests(client: TurnClient): boolean {
+    return this.#resting.size > 0 && this.#resting.has(client)
+  }
+
+  #readOn(): void {
+    let count = 0
+    for (const client of this.#resting) {
+      if (count++ === MAX_RESUMED) {
+        this.scheduleFlush()
+        return
+      }
+      this.#resting.delete(client)
+      client.readOrPause()
     }
   }
 
@@ -220,13 +252,16 @@ export class Turn {
       setImmediate(this.#end)
       return
     }
+    const hasAccepted = this.#accepted
     this.#accepted = false
     this.#acceptingTurns = 0
     this.serve()
-    this.yielded.serve(this.#flushIfLate)
+    this.yielded.serve(this.#flushIfLate, hasAccepted)
     this.#flushScheduled = false
     this.flush()
     this.yielded.endTurn()
+    this.#received = 0
+    this.#readOn()
     if (this.yielded.size > 0) this.scheduleFlush()
   }
 

@@ -5,6 +5,8 @@ import { processMemory } from './client-memory.ts'
 const MAX_TURN_MS = 20
 /** Clients that have yielded are served for so long a turn, even if the input that has just come took all of it. */
 const MIN_YIELDED_MS = 10
+/** And for so long in a turn that has accepted a connection: there may be hundreds to accept, one a turn. */
+const HURRIED_MS = 1
 /** A client yields after this long if no other has yielded. */
 const ALONE_MS = 10
 /** And after this long if others have. */
@@ -88,11 +90,14 @@ export class Yielded {
    * Serves those that wait.
    *
    * @param afterEach called when one of them has been served
+   * @param hurries whether somebody waits for the end of this turn, who will wait for the ends of others, too
    */
-  serve(afterEach: () => void): void {
+  serve(afterEach: () => void, hurries = false): void {
     if (this.size === 0) return
     const now = performance.now()
-    this.#until = Math.max(now + MIN_YIELDED_MS, this.#since + MAX_TURN_MS)
+    this.#until = hurries
+      ? now + HURRIED_MS
+      : Math.max(now + MIN_YIELDED_MS, this.#since + MAX_TURN_MS)
     // Those that yield again come last.
     do {
       const client = this.#waiting[this.#served]

@@ -32,6 +32,7 @@ function turnsWithReplies(millisecondsToServe: number, where: 'gathered' | 'at o
       unsent = false
       turns++
     },
+    readOrPause: ignore,
     fail(error) {
       throw error
     },
@@ -61,4 +62,53 @@ test('replies wait for connections that are being accepted', () => {
 
 test('replies wait no longer than some milliseconds, however many connections come', () => {
   expect(turnsWithReplies(100, 'at once')).toBeGreaterThan(TURNS / 3)
+})
+
+test('clients that send without end are read from in turn, so that a turn reads little however many they are', () => {
+  let ends: (() => void)[] = []
+  vi.stubGlobal('setImmediate', (end: () => void) => ends.push(end))
+  const input = Buffer.alloc(256 * 1024)
+  const clock = { begin: ignore, end: ignore, lastLap: 0 }
+  /** A client, whose socket is read up to 32 times in a row. */
+  class Sender implements TurnClient {
+    readonly bufferedInput = 0
+    reads = 0
+    isPaused = false
+    readonly yieldWith = () => false
+    readonly take = ignore
+    readonly serveTaken = ignore
+    readonly flush = ignore
+    fail(error: unknown): void {
+      throw error
+    }
+    readOrPause(): void {
+      this.isPaused = turn.rests(this)
+    }
+    send(length: number): void {
+      for (let i = 0; i < 32 && !this.isPaused; i++) {
+        this.reads++
+        turn.receive(this, input, length)
+        // Its requests are served at once, which would have it read from again.
+        this.readOrPause()
+      }
+    }
+  }
+  const senders = Array.from({ length: 100 }, () => new Sender())
+  const turn = turnOf(clock, senders[0])
+  const total = (): number => senders.reduce((sum, { reads }) => sum + reads, 0)
+  const readAll = (length: number): number => {
+    const before = total()
+    for (const sender of senders) sender.send(length)
+    const due = ends
+    ends = []
+    for (const end of due) end()
+    return total() - before
+  }
+  // Each is read once before it is known that there is more.
+  expect(readAll(input.length)).toBeLessThanOrEqual(104)
+  for (let i = 0; i < 200; i++) expect(readAll(input.length)).toBeLessThanOrEqual(8)
+  expect(Math.min(...senders.map(({ reads }) => reads))).toBeGreaterThanOrEqual(8)
+  // Nobody is left behind when they send less.
+  while (senders.some((sender) => turn.rests(sender))) readAll(0)
+  expect([senders.some(({ isPaused }) => isPaused), readAll(100)]).toEqual([false, 3200])
 })

@@ -78,6 +78,8 @@ class FakeClient implements TurnClient, YieldingClient {
 
   flush(): void {}
 
+  readOrPause(): void {}
+
   fail(error: unknown): void {
     throw error
   }
@@ -117,6 +119,23 @@ describe('a turn', () => {
       if (clients.every(({ left }) => left === 0)) return
     }
     expect(clients.map(({ served }) => served)).toEqual(clients.map(() => 200))
+  })
+
+  test('that has accepted a connection serves clients with long input for a moment only, because each accepts one', () => {
+    const fake = fakeTurn()
+    const clients = Array.from({ length: 100 }, () => new FakeClient(fake, 2000))
+    for (const client of clients) fake.turn.receive(client, LONG, LONG.length)
+    fake.end()
+    for (let i = 0; i < 300; i++) {
+      const before = fake.time.now
+      const left = clients.reduce((sum, client) => sum + client.left, 0)
+      fake.turn.accepted()
+      // What else comes of the poll takes long.
+      fake.time.now += 11
+      fake.end()
+      expect(fake.time.now - before).toBeLessThan(11 + 3)
+      expect(clients.reduce((sum, client) => sum + client.left, 0)).toBeLessThan(left)
+    }
   })
 
   test('serves many clients with short input that takes long for a moment each', () => {
