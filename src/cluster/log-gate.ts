@@ -6,7 +6,8 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
 import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
 import type { ReadBarrier } from './read-barrier.ts'
-import type { Waiting, WaitingClient } from './waiting.ts'
+import { ReplyOrder } from './reply-order.ts'
+import type { Waiting, WaitingClient, WaitingExec, WaitingRequest } from './waiting.ts'
 
 /** A client with more requests on their way, or longer ones, waits until all of them are replied to. */
 const MAX_OWED = 2000
@@ -64,6 +65,7 @@ export class LogGate implements Gate {
   readonly #admitted = new Map<Client, number>()
   /** What the writes on their way take, those of clients that have gone too, and those that go on soon, in bytes, about. */
   #bytesOnWay = 0
+  readonly #order = new ReplyOrder()
   /** Clients whose read has waited for the log, and goes on soon. */
   readonly #ready = new WeakSet<Client>()
   /** Whose write has waited too long for this node to be ready, and what had been received by then, once it is refused. */
@@ -91,9 +93,8 @@ export class LogGate implements Gate {
     const bytes = this.#parts.takes(args)
     if (this.#mustWait(client, bytes)) return this.#holdInCrowd(client, args, bytes)
     const muted = client.reply.muted
-    this.#owe(client, bytes)
     const deniedBelow = this.#parts.deniedBelow(client, args)
-    this.#parts.add({ kind: 'request', client, muted, args, deniedBelow, bytes, ...this.#timed() })
+    this.#owe({ kind: 'request', client, muted, args, deniedBelow, bytes, ...this.#timed() })
     return true
   }
 
@@ -102,7 +103,15 @@ export class LogGate implements Gate {
    *
    * @returns false if the client has gone
    */
-  answer({ client, muted, bytes }: WaitingClient, run: () => void): boolean {
+  answer(waiting: WaitingClient, run: () => void): boolean {
+    const isThere = this.#reply(waiting, run)
+    this.#order.catchUp(waiting.client)
+    return isThere
+  }
+
+  #reply(waiting: WaitingClient, run: () => void): boolean {
+    const { client, muted, bytes } = waiting
+    this.#order.remove(waiting)
     this.#bytesOnWay -= bytes
     // A client that has half-closed is closed with the last reply, and not while it has more to ask.
     const isLast = client.owed === 1 && !client.blocked
@@ -128,11 +137,13 @@ export class LogGate implements Gate {
         continue
       }
       const { client } = waiting
-      this.answer(waiting, () => client.reply.error(error))
-      if (waiting.kind === 'exec') {
-        endTransaction(client)
-        waiting.resume()
-      }
+      this.#order.reply(waiting, () => {
+        this.#reply(waiting, () => client.reply.error(error))
+        if (waiting.kind === 'exec') {
+          endTransaction(client)
+          waiting.resume()
+        }
+      })
     }
   }
 
@@ -172,10 +183,14 @@ export class LogGate implements Gate {
     return true
   }
 
-  #owe(client: Client, bytes: number): void {
+  /** Gives a request a place in the log. */
+  #owe(waiting: WaitingRequest | WaitingExec): void {
+    const { client, bytes } = waiting
     client.owed++
     client.owedBytes += bytes
     this.#bytesOnWay += bytes
+    this.#order.add(waiting)
+    this.#parts.add(waiting)
   }
 
   /** Holds a write until this node is ready; while it has no place among the nodes, as long as a write may wait. */
@@ -299,9 +314,8 @@ export class LogGate implements Gate {
       watched === undefined ? PLAIN_EXEC : watchedExec(watched, this.#parts.changes()),
     )
     const muted = client.reply.muted
-    this.#owe(client, bytes)
     const resume = client.block(() => {})
-    this.#parts.add({
+    this.#owe({
       kind: 'exec',
       ...{ client, muted, transaction, requests, bytes, resume },
       ...this.#timed(),

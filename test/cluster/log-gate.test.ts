@@ -33,7 +33,10 @@ function start(isReady = true) {
         resume = () => {}
       }
     },
-    answer: () => true,
+    answer: (_: boolean, run: () => void) => {
+      run()
+      return true
+    },
   } as unknown as Client
   const write = (value: string): void => {
     expect(gate.holds(client, ['SET', 'key', value], true)).toBe(true)
@@ -248,4 +251,19 @@ test('a read that has waited for the log and is refused then leaves no other rea
   // It is refused before the gate is asked.
   overs[1]()
   expect([read(4), asked.length]).toEqual([true, 3])
+})
+
+test('a client gets its replies in order, also if a later one is refused first', () => {
+  const { taken, write, client, gate, errors } = start()
+  for (const value of ['1', '2', '3', '4', '5', '6']) write(value)
+  const [first, second, third, fourth, fifth, sixth] = taken.splice(0)
+  gate.refuse([fifth], 'fifth')
+  gate.refuse([second, third], 'second or third')
+  expect([errors, client.owed]).toEqual([[], 6])
+  if (first.kind === 'request') gate.answer(first, () => errors.push('ran'))
+  const until = ['ran', 'second or third', 'second or third']
+  expect([errors, client.owed]).toEqual([until, 3])
+  gate.refuse([fourth], 'fourth')
+  gate.refuse([sixth], 'sixth')
+  expect([errors, client.owed]).toEqual([[...until, 'fourth', 'fifth', 'sixth'], 0])
 })
