@@ -42,6 +42,8 @@ export class CheckpointLoop {
   home: DataHome | undefined
   /** True when the process is about to end: a failed checkpoint is then not tried again. */
   closing = false
+  /** Why the checkpoint that runs is given up; undefined if it is not. */
+  givenUp: PersistenceError | undefined
 
   readonly #parts: CheckpointLoopParts
   readonly #changes: Changes
@@ -121,9 +123,14 @@ export class CheckpointLoop {
 
   /** Like {@link save}, but writes the whole tree. No checkpoint may be running. */
   saveWhole(): Promise<void> {
+    this.requireWhole()
+    return this.save()
+  }
+
+  /** Has the next checkpoint write the whole tree. No checkpoint may be running. */
+  requireWhole(): void {
     this.#whole = true
     this.#unsaved = undefined
-    return this.save()
   }
 
   /** Whether a checkpoint may begin by itself: none runs, and none has failed, which is tried again anyway. */
@@ -208,7 +215,10 @@ export class CheckpointLoop {
         journal: place,
       })
       this.#unsaved = undefined
-      await checkpoint.write(() => this.#isUrgent)
+      await checkpoint.write(() => {
+        if (this.givenUp !== undefined) throw this.givenUp
+        return this.#isUrgent
+      })
       home.copy = checkpoint.copy
     } catch (error) {
       await this.#fail(home, error, checkpoint)
@@ -245,7 +255,7 @@ export class CheckpointLoop {
 
   async #fail(home: DataHome, error: unknown, checkpoint: Checkpoint | undefined): Promise<void> {
     const reason = reasonOf(error)
-    if (this.#failure !== reason) {
+    if (this.#failure !== reason && error !== this.givenUp) {
       this.#parts.logger.error(
         { err: error, directory: home.directory },
         'a checkpoint could not be written',

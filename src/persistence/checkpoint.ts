@@ -152,8 +152,8 @@ export class Checkpoint implements FrozenCopy {
   }
 
   /**
-   * @param isUrgent whether somebody waits, so that clients are held up longer
-   * @throws the engine's error; the changes are then in `unsaved`
+   * @param isUrgent whether somebody waits, so that clients are held up longer; it may throw, which ends the checkpoint
+   * @throws the engine's error, or that of `isUrgent`; the changes are then in `unsaved`
    */
   async write(isUrgent: () => boolean): Promise<void> {
     const pace = new Pace()

@@ -11,6 +11,7 @@ import { treeOf } from './data-directory.ts'
 import { DataHome } from './data-home.ts'
 import { PersistenceError } from './errors.ts'
 import { openJournal } from './journal-home.ts'
+import { LeftDirectories } from './left-directories.ts'
 import { reasonOf } from './level.ts'
 import type { PersistenceParts } from './persistence-parts.ts'
 import { noteChanges, readDirectory } from './read-directory.ts'
@@ -42,15 +43,13 @@ export class Persistence {
   #nextJournal: Journal | undefined
   readonly #due = new CheckpointDue()
   #isAppendScheduled = false
+  #ending = false
   #lostWrites = 0
-  /**
-   * Directories that this process has left, and how: it may write over them as long as no other
-   * process has written to them.
-   */
-  readonly #left = new Map<string, { batches: readonly number[]; position: number }>()
+  readonly #left: LeftDirectories
 
   constructor(parts: PersistenceParts) {
     this.#parts = parts
+    this.#left = new LeftDirectories(parts.logger)
     this.#log = new WriteLog({
       ...parts,
       clock: parts.clock,
@@ -114,6 +113,19 @@ export class Persistence {
   /** Counts the writes to the store, while it is kept on disk. */
   get writes(): number {
     return this.#changes.writes
+  }
+
+  /**
+   * Whether the server is about to end. A change that has not yet taken effect is then given up, and no other begins, because
+   * the next start finds what is acknowledged meanwhile only in the directory that the server ends with.
+   */
+  get ending(): boolean {
+    return this.#ending
+  }
+
+  set ending(ending: boolean) {
+    this.#ending = ending
+    this.#loop.givenUp = ending && this.#nextJournal !== undefined ? endsError() : undefined
   }
 
   /** How many writes {@link close} was to put on disk, and could not. */
@@ -187,10 +199,12 @@ export class Persistence {
    * @throws PersistenceError if that is not possible; everything is then as it was
    */
   async change(directory: string, durability: Durability): Promise<void> {
+    this.#assertGoesOn()
     const moves = durability !== 'no' && resolve(directory) !== this.directory
     const leaves = this.durability !== 'no' && (durability === 'no' || moves)
     // A disk that takes no writes can be left without a last checkpoint.
     if (leaves && this.failure === undefined) await this.save()
+    this.#assertGoesOn()
     if (durability === 'no') {
       await this.#stop()
     } else if (moves) {
@@ -241,6 +255,10 @@ export class Persistence {
         'closing without the last writes: they could not be put on disk',
       )
     }
+  }
+
+  #assertGoesOn(): void {
+    if (this.#ending) throw endsError()
   }
 
   /** Whether every acknowledged write is on the disk. */
@@ -336,7 +354,7 @@ export class Persistence {
   async #move(directory: string, durability: Durability): Promise<void> {
     const loop = this.#loop
     const { logger, files, store } = this.#parts
-    const left = this.#left.get(resolve(directory))
+    const left = this.#left.of(directory)
     const { home, nextId, journal: place } = await DataHome.claim(directory, left?.batches, logger)
     await loop.finish()
     const former = { home: loop.home, journal: this.#journal, position: this.#due.position }
@@ -351,6 +369,7 @@ export class Persistence {
         logger,
         files,
       })
+      this.#assertGoesOn()
       this.#changes.nextId = Math.max(this.#changes.nextId, nextId)
       if (former.home === undefined) this.#changes.count(store.root)
       this.#keepIn(home)
@@ -360,6 +379,7 @@ export class Persistence {
       } else this.#log.alsoTo(this.#nextJournal)
       await loop.saveWhole()
       await this.#nextJournal.sync()
+      this.#assertGoesOn()
       if (former.home !== undefined) this.#log.switchTo(this.#nextJournal, durability)
     } catch (error) {
       await this.#moveBack(home, former)
@@ -367,7 +387,9 @@ export class Persistence {
     }
     this.#journal = this.#nextJournal
     this.#nextJournal = undefined
-    if (former.home !== undefined) await this.#leave(former.home, former.journal)
+    const told = { directory: home.directory, former: former.home?.directory }
+    logger.info(told, `the data is kept in ${home.directory} from now on`)
+    if (former.home !== undefined) await this.#left.leave(former.home, former.journal)
     await home.mark(this.#keepsAll)
   }
 
@@ -379,23 +401,28 @@ export class Persistence {
     failed: DataHome,
     former: { home: DataHome | undefined; journal: Journal | undefined; position: number },
   ): Promise<void> {
-    await this.#loop.halt()
+    const loop = this.#loop
+    await loop.halt()
     const journal = this.#nextJournal
     this.#nextJournal = undefined
     if (former.home === undefined) {
       this.#log.stop()
       this.#parts.store.changes = undefined
-      this.#loop.forget()
+      loop.forget()
     } else {
       this.#log.alsoTo(undefined)
-      this.#loop.forget()
+      loop.forget()
       this.#keepIn(former.home)
     }
     this.#journal = former.journal
     this.#due.position = former.position
     await journal?.close().catch(() => {})
+    loop.givenUp = undefined
     await failed.leave()
-    if (former.home !== undefined) this.#loop.saveWhole().catch(() => {})
+    if (former.home === undefined) return
+    // A server that ends writes its last checkpoint anyway, or wants none.
+    if (this.#ending) loop.requireWhole()
+    else loop.saveWhole().catch(() => {})
   }
 
   /** Stops keeping the store on disk. */
@@ -412,21 +439,12 @@ export class Persistence {
     this.#journal = undefined
     loop.forget()
     loop.rejectWaiters('nothing is kept on disk any more')
-    if (home !== undefined) await this.#leave(home, journal, isExact)
+    if (home !== undefined) await this.#left.leave(home, journal, isExact)
     // Nobody waits for the disk any more.
     this.#parts.onKept(Number.POSITIVE_INFINITY)
   }
+}
 
-  async #leave(home: DataHome, journal: Journal | undefined, isExact = true): Promise<void> {
-    let isSynced = isExact
-    await journal?.close().catch((error: unknown) => {
-      isSynced = false
-      this.#parts.logger.error({ err: error }, 'could not close the journal')
-    })
-    if (home.isOpen) await home.mark(isSynced, isExact)
-    const { batches, directory } = home
-    if (home.isTaken) this.#left.delete(directory)
-    else this.#left.set(directory, { batches, position: journal?.written ?? 0 })
-    await home.leave()
-  }
+function endsError(): PersistenceError {
+  return new PersistenceError('the server is being shut down')
 }

@@ -29,6 +29,7 @@ import type { Group } from './group.ts'
 import type { Accountable } from './guard.ts'
 import type { LongWork } from './long-work.ts'
 import type { Pause } from './pause.ts'
+import type { PersistenceChanges } from './persistence-changes.ts'
 import type { Transaction } from './transaction.ts'
 import type { WatchedKeys } from './watched-keys.ts'
 
@@ -167,10 +168,7 @@ export interface ServerContext {
   loadAclFile(file: string): void
   /** Runs a client's queued requests, and writes EXEC's reply. */
   execute(client: Client, transaction: Transaction): void
-  /** The change of `dir` or `durability` that this request asked for, if any; rejects if it fails. */
-  persistenceChange(): Promise<void> | undefined
-  /** Whether a change of them is under way, by whoever has asked for it. */
-  readonly isChangingPersistence: boolean
+  readonly persistenceChanges: PersistenceChanges
   /**
    * Closes the server once the requests received so far are served.
    *

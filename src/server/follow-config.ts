@@ -7,6 +7,7 @@ import type { MemoryGauge } from '../metrics/memory-gauge.ts'
 import type { Durability, Persistence } from '../persistence/persistence.ts'
 import type { Subscriptions } from '../pubsub/subscriptions.ts'
 import type { Group } from '../request/group.ts'
+import type { PersistenceChanges } from '../request/persistence-changes.ts'
 import type { RequestLimits } from '../resp/request-limits.ts'
 import type { Store } from '../store/store.ts'
 
@@ -71,7 +72,7 @@ interface Place {
 type Wanted = { -readonly [name in keyof Place]?: Place[name] }
 
 /** Follows `dir` and `durability`, whose changes take time and may fail. */
-export class PersistenceConfig {
+export class PersistenceConfig implements PersistenceChanges {
   readonly #config: Config
   readonly #logger: Logger
   readonly #persistence: Persistence
@@ -85,6 +86,8 @@ export class PersistenceConfig {
   #made: Place
   /** The directives are being set to what the persistence has. */
   #restoring = false
+  /** How many have asked for the end of the server. */
+  #ends = 0
 
   constructor({ config, logger, persistence, group }: Configured) {
     this.#config = config
@@ -107,13 +110,11 @@ export class PersistenceConfig {
     })
   }
 
-  /** The change that the present request has asked for, if any; rejects if the change fails. */
   get requested(): Promise<void> | undefined {
     // Nothing is gathered now if the change belongs to an earlier request.
     return this.#gathering === undefined ? undefined : this.#change
   }
 
-  /** Whether a change is under way, so that the directives may yet be set back. */
   get isChanging(): boolean {
     return this.#underWay.size > 0
   }
@@ -123,8 +124,20 @@ export class PersistenceConfig {
     await this.#change?.catch(() => {})
   }
 
+  end(): Promise<void> | undefined {
+    this.#ends++
+    this.#persistence.ending = true
+    return this.#change === undefined ? undefined : this.settled()
+  }
+
+  goOn(): void {
+    this.#ends--
+    this.#persistence.ending = this.#ends > 0
+  }
+
   /** Gathers the changes of one CONFIG SET into one change, so that they fail together. */
   #begin(wanted: Wanted): void {
+    if (this.#ends > 0) throw new Error('the server is being shut down')
     if (this.#gathering !== undefined) {
       Object.assign(this.#gathering, wanted)
       return

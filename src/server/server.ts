@@ -40,6 +40,7 @@ import type { Connection } from './connection.ts'
 import { descriptorLimit, limitClients } from './descriptors.ts'
 import { ExpiryTimer } from './expiry-timer.ts'
 import { followConfig, PersistenceConfig } from './follow-config.ts'
+import { heapWarning } from './heap-warning.ts'
 import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
 import { Pump } from './pump.ts'
@@ -53,8 +54,6 @@ const CLOSE_GRACE_MS = 1000
 
 /** SLOWLOG and ACL LOG may each take so much of the heap, whatever their lengths are set to. */
 const LOG_SHARE = 1 / 32
-/** The log says at most this often that the heap is almost full. */
-const HEAP_WARNING_INTERVAL_MS = 60_000
 
 /** The parts that a server is given. */
 export interface ServerParts {
@@ -100,6 +99,7 @@ export class Server implements ServerContext {
   readonly commandStats = new Map<string, CommandStats>()
   readonly monitors = new Set<Client>()
   readonly group: Cluster | undefined
+  readonly persistenceChanges: PersistenceConfig
   readonly startedAt: number
   readonly runId = randomBytes(20).toString('hex')
   readonly requestLimits = { ...defaultRequestLimits }
@@ -114,13 +114,12 @@ export class Server implements ServerContext {
   readonly #expiry: ExpiryTimer
   readonly #turn: Turn
   readonly #admission: Admission
-  readonly #persistenceConfig: PersistenceConfig
   /** The outputs that are held until a record is kept. */
   readonly #holding = new Set<Output>()
   #listeners: Listeners | undefined
   /** Present if there is a port for encrypted connections. */
   #tls: TlsGate | undefined
-  #closing = false
+  #ending = false
   /** A client has asked for it. */
   #shutDown = false
   #resolveClosed: () => void = () => {}
@@ -221,17 +220,7 @@ export class Server implements ServerContext {
     this.users.listener = new Revocation(this, this.#dispatcher)
     this.memory.changes = () => this.store.index
     this.memory.onShort = () => this.persistence.relieve()
-    let warnedAt = Number.NEGATIVE_INFINITY
-    this.memory.onHeapFull = () => {
-      // Around the limit it is full many times a second.
-      if (this.clock.elapsed() - warnedAt < HEAP_WARNING_INTERVAL_MS) return
-      warnedAt = this.clock.elapsed()
-      const limit = Math.round(this.memory.heapLimit / 1024 ** 2)
-      this.logger.warn(
-        { limit },
-        `the heap is almost full: writes that need memory are refused. Its limit is ${limit} MB; for more, start node with --max-old-space-size=MB`,
-      )
-    }
+    this.memory.onHeapFull = heapWarning(this)
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -239,7 +228,7 @@ export class Server implements ServerContext {
     // In a group nodes expire when the log says so.
     if (this.group !== undefined) this.#expiry.stop()
     this.#setGate()
-    this.#persistenceConfig = new PersistenceConfig(this)
+    this.persistenceChanges = new PersistenceConfig(this)
   }
 
   get clients(): ReadonlyMap<number, Connection> {
@@ -293,7 +282,7 @@ export class Server implements ServerContext {
       this.#admission.start() // A node may wait long for its place, and has clients meanwhile.
       await this.group?.join(this.addresses[0] ?? '')
     } catch (error) {
-      if (this.#closing) return await this.closed // By SHUTDOWN.
+      if (this.#ending) return await this.closed // By SHUTDOWN.
       this.#admission.stop()
       this.#listeners?.close()
       await this.group?.close()
@@ -312,14 +301,23 @@ export class Server implements ServerContext {
    * @returns a promise that resolves when all resources of the server are released
    */
   close(save = true): Promise<void> {
-    if (this.#closing) return this.closed
+    if (this.#ending) return this.closed
+    this.#ending = true
+    const close = (): void => this.#close(save)
+    // Who has asked for a change gets the reply while there are clients.
+    const changes = this.persistenceChanges.end()
+    if (changes === undefined) close()
+    else changes.then(guarded(this, close), guarded(this, close))
+    return this.closed
+  }
+
+  #close(save: boolean): void {
     // SHUTDOWN has a line of its own.
     if (!this.#shutDown) this.audit?.write('shutdown', undefined)
     this.#turn.serve()
     this.longWork.endLimit()
     const unserved = this.pubsub.served === undefined ? serveRest(this.clients) : 0
     if (unserved > 0) this.logger.warn(`closes before it has served all of ${unserved} clients`)
-    this.#closing = true
     this.#listeners?.close()
     this.#tls?.close()
     this.#admission.stop()
@@ -335,7 +333,6 @@ export class Server implements ServerContext {
       clearTimeout(overdue)
       this.#release(save)
     })
-    return this.closed
   }
 
   /** Logs an unexpected error that is no client's. */
@@ -378,14 +375,6 @@ export class Server implements ServerContext {
   #endGroup(error: unknown): void {
     this.logger.fatal({ err: error }, 'this node cannot go on with its group')
     this.shutdown(false)
-  }
-
-  persistenceChange(): Promise<void> | undefined {
-    return this.#persistenceConfig.requested
-  }
-
-  get isChangingPersistence(): boolean {
-    return this.#persistenceConfig.isChanging
   }
 
   /**
@@ -435,7 +424,7 @@ export class Server implements ServerContext {
   }
 
   #release(save: boolean): void {
-    this.#persistenceConfig
+    this.persistenceChanges
       .settled()
       .then(() => this.group?.close())
       .then(() => this.persistence.close(save))

@@ -87,7 +87,7 @@ function usersForRewrite({ config, memory, users }: ServerContext): RewrittenUse
 /** CONFIG REWRITE. @throws CommandError if there is no conf file, or it cannot be written */
 function rewriteFile(server: ServerContext): void {
   const { config, configFile, logger } = server
-  if (server.isChangingPersistence) {
+  if (server.persistenceChanges.isChanging) {
     throw new CommandError(
       'ERR dir or durability is being changed, and the change may fail: try later',
     )
@@ -168,7 +168,7 @@ const subcommands: readonly Command[] = [
     run(client, args) {
       const { reply, server } = client
       setDirectives(client, args)
-      const change = server.persistenceChange()
+      const change = server.persistenceChanges.requested
       if (change === undefined) reply.ok()
       else replyLater(client, change, () => reply.ok(), 'ERR CONFIG SET failed - ')
     },

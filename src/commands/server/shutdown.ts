@@ -3,7 +3,7 @@
 import type { Argument } from '../../request/arguments/argument.ts'
 import { CommandError, syntaxError } from '../../request/arguments/errors.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
-import type { Client } from '../../request/client.ts'
+import type { Client, ServerContext } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { guarded } from '../../request/guard.ts'
 import { keepsTree, saveTree } from './save.ts'
@@ -34,17 +34,16 @@ function shutDown(client: Client, args: readonly string[]): void {
   if ((abort && words.size > 1) || (words.has('SAVE') && words.has('NOSAVE'))) throw syntaxError()
   // There is never one to abort, because a shutdown waits only for the disk.
   if (abort) throw new CommandError('ERR No shutdown in progress.')
-  const keeps = keepsTree(server)
-  if (words.has('SAVE') && !keeps && !words.has('FORCE')) {
-    throw new CommandError('ERR durability is no: nothing is kept on disk')
-  }
+  const mustSave = words.has('SAVE') && !words.has('FORCE')
+  const keeps = keepsTree(server) || server.persistenceChanges.isChanging
+  if (mustSave && !keeps) throw nothingKept()
   // On success there is no reply: the connection ends.
   if (words.has('NOSAVE') || !keeps) {
     server.shutdown(!words.has('NOSAVE'))
     return
   }
   const resume = client.block(() => {})
-  saveTree(server).then(
+  saveLast(server, mustSave).then(
     guarded(client, () => server.shutdown(true)),
     guarded(client, (error: unknown) => {
       server.logger.error({ err: error }, 'the last writes could not be put on disk')
@@ -52,10 +51,27 @@ function shutDown(client: Client, args: readonly string[]): void {
         server.shutdown(true)
         return
       }
-      client.reply.error('ERR Errors trying to SHUTDOWN. Check logs.')
+      server.persistenceChanges.goOn()
+      const isExpected = error instanceof CommandError
+      client.reply.error(isExpected ? error.message : 'ERR Errors trying to SHUTDOWN. Check logs.')
       resume()
     }),
   )
+}
+
+/**
+ * Writes the checkpoint of a server that ends into the directory that it ends with: a change of the directory ends first.
+ *
+ * @param mustSave whether it is an error that nothing is kept on disk
+ */
+async function saveLast(server: ServerContext, mustSave: boolean): Promise<void> {
+  await server.persistenceChanges.end()
+  if (keepsTree(server)) await saveTree(server)
+  else if (mustSave) throw nothingKept()
+}
+
+function nothingKept(): CommandError {
+  return new CommandError('ERR durability is no: nothing is kept on disk')
 }
 
 /** Stopping the server. */
