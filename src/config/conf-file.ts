@@ -1,9 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { didYouMean } from '../text/did-you-mean.ts'
 import { splitWords } from '../text/quoting.ts'
+import { readRegularFile } from '../text/regular-file.ts'
 import { trim } from '../text/trim.ts'
 import { type Config, ConfigError } from './config.ts'
 import { directiveNames, directives, findDirective } from './directives.ts'
+
+/**
+ * What is read to its end although it is no file: nothing, and what the caller has opened for this process, be it by
+ * `ktree <(make-conf)`.
+ */
+const GIVEN = /^\/dev\/(null|stdin|fd\/\d+)$|^\/proc\/self\/fd\/\d+$/
 
 /** An error in a line of a conf file, in Redis's words. */
 export class ConfigFileError extends Error {
@@ -90,7 +97,7 @@ export function applyConfigText(config: Config, content: string, file: string): 
 export function loadConfigFile(config: Config, path: string): void {
   let content: string
   try {
-    content = readFileSync(path, 'latin1')
+    content = (GIVEN.test(path) ? readFileSync(path) : readRegularFile(path)).toString('latin1')
   } catch (error) {
     throw new ConfigFileError(path, 0, '', `cannot open it: ${(error as Error).message}`)
   }

@@ -3,7 +3,6 @@ import {
   fchmodSync,
   fsyncSync,
   openSync,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -11,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { readRegularFile } from '../text/regular-file.ts'
 
 /** The file that a path leads to. A symbolic link on the way must not be replaced. */
 function resolveLink(path: string): string {
@@ -37,12 +37,12 @@ function syncDirectory(path: string): void {
  *
  * @param mode of a file that is not there yet
  * @param change is given what the file holds, as a binary string, and returns what it is to hold
- * @throws the error of the file system
+ * @throws the error of the file system, or one that says what else stands in the place of the file
  */
 export function replaceFile(path: string, mode: number, change: (content: string) => string): void {
   const target = resolveLink(path)
   const stat = statSync(target, { throwIfNoEntry: false })
-  const content = stat ? readFileSync(target, 'latin1') : ''
+  const content = stat ? readRegularFile(target).toString('latin1') : ''
   const temporary = `${target}.${process.pid}.tmp`
   try {
     const file = openSync(temporary, 'w', 0o600)

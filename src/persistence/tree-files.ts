@@ -1,15 +1,8 @@
-import {
-  closeSync,
-  type Dirent,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-  type Stats,
-} from 'node:fs'
+import { closeSync, type Dirent, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { chmod, lstat, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
+import { kindOf } from '../text/regular-file.ts'
 import { DamagedDataError, PersistenceError } from './errors.ts'
 
 /** What LevelDB's file CURRENT holds: the name of another file beside it. */
@@ -80,14 +73,6 @@ function entriesOf(directory: string): Dirent[] {
   } catch {
     return []
   }
-}
-
-/** Names what stands where a file should. */
-export function kindOf(entry: Dirent | Stats): string {
-  if (entry.isDirectory()) return 'a directory'
-  if (entry.isSymbolicLink()) return 'a link'
-  if (entry.isFIFO()) return 'a pipe'
-  return entry.isSocket() ? 'a socket' : 'a device'
 }
 
 /** The first bytes of a file; undefined if it cannot be read. */

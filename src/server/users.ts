@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { CommandCatalogue } from '../access/command-catalogue.ts'
 import type { User } from '../access/user.ts'
 import { Users, UsersError } from '../access/users.ts'
@@ -6,6 +5,7 @@ import { type Config, ConfigError, pathFromBytes } from '../config/config.ts'
 import type { Client, ServerContext } from '../request/client.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import { denialOf, mayListen } from '../request/permission.ts'
+import { readRegularFile } from '../text/regular-file.ts'
 import { systemReason } from '../text/system-reason.ts'
 
 /** Comparing so many bytes more of a name with a pattern counts as one try more. */
@@ -53,7 +53,7 @@ export function usersOf(config: Config, catalogue: CommandCatalogue): Users {
 export function loadAclFile(users: Users, file: string): void {
   let content: string
   try {
-    content = readFileSync(pathFromBytes(file), 'latin1')
+    content = readRegularFile(pathFromBytes(file)).toString('latin1')
   } catch (error) {
     throw new UsersError(`Error loading ACLs, opening file '${file}': ${systemReason(error)}`)
   }

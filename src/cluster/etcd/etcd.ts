@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
 import {
@@ -13,6 +12,7 @@ import {
   type VerifyOptions,
 } from '@grpc/grpc-js'
 import { fromJSON } from '@grpc/proto-loader'
+import { readRegularFile } from '../../text/regular-file.ts'
 import { EtcdError, etcdErrorOf, UNAVAILABLE } from './etcd-error.ts'
 import { apiDescription } from './messages.ts'
 import type {
@@ -380,7 +380,7 @@ function tlsOf(
   hostname: string,
 ): [ChannelCredentials, ChannelOptions] {
   const read = (path: string | undefined): Buffer | null =>
-    path === undefined || path === '' ? null : readFileSync(path)
+    path === undefined || path === '' ? null : readRegularFile(path)
   const files = [read(caFile), read(keyFile), read(certFile)] as const
   const address = hostname.replace(/^\[|\]$/g, '')
   if (isIP(address) === 0) return [credentials.createSsl(...files), CHANNEL_OPTIONS]

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   createSecureContext,
@@ -8,6 +8,7 @@ import {
   type SecureVersion,
 } from 'node:tls'
 import { type Config, pathFromBytes } from '../../config/config.ts'
+import { readRegularFile } from '../../text/regular-file.ts'
 
 const VERSIONS: readonly SecureVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
 const USUAL_VERSIONS: readonly SecureVersion[] = ['TLSv1.2', 'TLSv1.3']
@@ -65,7 +66,7 @@ export function readTlsSettings(config: Config): TlsSettings {
 function readNamed(config: Config, name: 'tls-cert-file' | 'tls-key-file'): Buffer {
   const file = pathFromBytes(config.get(name))
   if (file === '') throw new Error(`No ${name} configured!`)
-  return readFileSync(file)
+  return readRegularFile(file)
 }
 
 /** The certificates of the authorities that client certificates may come from. */
@@ -75,9 +76,9 @@ function readAuthorities(config: Config): Buffer[] {
   const found = directory === '' ? [] : readdirSync(directory).map((name) => join(directory, name))
   const inDirectory = found
     .filter((path) => statSync(path).isFile())
-    .map((path) => readFileSync(path))
+    .map((path) => readRegularFile(path))
     .filter((content) => content.includes('-----BEGIN CERTIFICATE-----'))
-  return file === '' ? inDirectory : [readFileSync(file), ...inDirectory]
+  return file === '' ? inDirectory : [readRegularFile(file), ...inDirectory]
 }
 
 /** @param text `tls-protocols` */
