@@ -1,7 +1,7 @@
 import { FORMAT_VERSION, isReadable } from './batch-value.ts'
 import type { BatchName } from './keys.ts'
 import { isTime } from './log-clock.ts'
-import type { Change } from './recent-changes.ts'
+import { type Change, MAX_CHANGES } from './recent-changes.ts'
 
 /**
  * A head is not what this ktree writes: of a copy on the disk, or of a snapshot in etcd. The message says what it has, and wants
@@ -24,6 +24,12 @@ export interface StateHead {
 }
 
 type Fields = Readonly<Record<string, unknown>>
+
+/** A head has the paths of the last changes, 4 MB of them at most, each byte of which may take six in JSON. */
+export const MAX_HEAD_BYTES = 64 * 1024 * 1024
+/** A change has a brace and two commas; and there are some other fields. */
+const MAX_MARKS = 3 * MAX_CHANGES + 100
+const [QUOTE, BACKSLASH, COMMA, BRACKET, BRACE] = Buffer.from('"\\,[{')
 
 /** What can be a part of a key in etcd. */
 const NAME = /^[!-.0-~]+$/
@@ -51,7 +57,7 @@ export function stateHeadOf(fields: Fields): StateHead {
 
 /** The last changes, the oldest first. @param count of all changes @throws HeadError */
 export function changesOf(recent: unknown, count: number): readonly Change[] {
-  if (!Array.isArray(recent) || recent.length > count) throw wrong('recent')
+  if (!Array.isArray(recent) || recent.length > Math.min(count, MAX_CHANGES)) throw wrong('recent')
   return recent.map((change: unknown) => {
     if (!isFields(change)) throw wrong('recent')
     const { path, removes } = change
@@ -59,6 +65,31 @@ export function changesOf(recent: unknown, count: number): readonly Change[] {
     if (typeof removes !== 'boolean') throw wrong('recent')
     return { path, removes }
   })
+}
+
+/**
+ * The text of a head, or of a part of it, if it has no more than one that ktree has written: what is longer, or has more
+ * values, would take more memory than there is.
+ *
+ * @throws HeadError
+ */
+export function headText(bytes: Buffer): string {
+  if (bytes.length > MAX_HEAD_BYTES) throw new HeadError('has a head that is longer than any')
+  if (countMarks(bytes) > MAX_MARKS) throw new HeadError('has a head with more values than any')
+  return bytes.toString('utf8')
+}
+
+/** Counts what begins or parts the values of JSON, until it is more than any head has. */
+function countMarks(json: Buffer): number {
+  let count = 0
+  let inText = false
+  for (let i = 0; i < json.length && count <= MAX_MARKS; i++) {
+    const byte = json[i]
+    if (byte === QUOTE) inText = !inText
+    else if (inText) i += byte === BACKSLASH ? 1 : 0
+    else if (byte === COMMA || byte === BRACKET || byte === BRACE) count++
+  }
+  return count
 }
 
 /** @throws HeadError if it is not JSON */

@@ -7,7 +7,16 @@ import { PersistenceError } from '../persistence/errors.ts'
 import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
 import { kindOf } from '../text/regular-file.ts'
-import { batchIn, fieldsOf, HeadError, nameIn, type StateHead, stateHeadOf } from './head-fields.ts'
+import {
+  batchIn,
+  fieldsOf,
+  HeadError,
+  headText,
+  MAX_HEAD_BYTES,
+  nameIn,
+  type StateHead,
+  stateHeadOf,
+} from './head-fields.ts'
 import type { BatchName } from './keys.ts'
 
 /** What is said about a copy before its state. */
@@ -26,7 +35,7 @@ export class DamagedCopyError extends Error {
 const CHECKSUM_BYTES = 4
 const FILE_MODE = 0o600
 /** No copy is longer: its head has the paths of the last changes, which are few. */
-const MAX_COPY_BYTES = MAX_STATE_BYTES + 64 * 1024 * 1024
+const MAX_COPY_BYTES = MAX_STATE_BYTES + MAX_HEAD_BYTES
 const { O_RDONLY, O_NONBLOCK } = constants
 
 /**
@@ -57,7 +66,7 @@ export class LocalCopy {
     if (start === 0 || end < start || crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) {
       throw new DamagedCopyError('its checksum is wrong')
     }
-    return { head: headOf(bytes.toString('utf8', 0, start)), state: bytes.subarray(start, end) }
+    return { head: headOf(bytes.subarray(0, start)), state: bytes.subarray(start, end) }
   }
 
   /**
@@ -90,9 +99,9 @@ export class LocalCopy {
 }
 
 /** @throws DamagedCopyError */
-function headOf(json: string): CopyHead {
+function headOf(json: Buffer): CopyHead {
   try {
-    const fields = fieldsOf(json)
+    const fields = fieldsOf(headText(json))
     return { ...stateHeadOf(fields), log: nameIn(fields, 'log'), batch: batchIn(fields, 'batch') }
   } catch (error) {
     if (error instanceof HeadError) throw new DamagedCopyError(`it ${error.message}`)

@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts'
 import type { ExecWatch } from './exec-entry.ts'
 
 /** An EXEC that was taken more changes ago does nothing. Part of the format: it decides outcomes. */
-const MAX_CHANGES = 4096
+export const MAX_CHANGES = 4096
 /** Nor does one since which changes at so many bytes of paths were made, because they are kept. As well part of it. */
 const MAX_PATH_BYTES = 4 * 1024 * 1024
 

@@ -19,6 +19,7 @@ import {
   countIn,
   fieldsOf,
   HeadError,
+  headText,
   nameIn,
   parsed,
   type StateHead,
@@ -267,7 +268,7 @@ export class Snapshots {
 /** @throws ClusterError if it is not one that this ktree knows */
 function headOf({ value }: Pick<KeyValue, 'value'>): SnapshotHead {
   return checked(() => {
-    const fields = fieldsOf(value.toString())
+    const fields = fieldsOf(headText(value))
     const parts = countIn(fields, 'parts', MAX_PARTS)
     return { ...stateHeadOf(fields), id: nameIn(fields, 'id'), parts }
   })
@@ -300,7 +301,7 @@ function encodeRecent(recent: Recent): Buffer {
 function decode(head: SnapshotHead, whole: Buffer): Snapshot {
   return checked(() => {
     const end = 4 + (whole.length < 4 ? 0 : whole.readUInt32LE(0))
-    const recent = changesOf(parsed(whole.toString('utf8', 4, end)), head.changes)
+    const recent = changesOf(parsed(headText(whole.subarray(4, end))), head.changes)
     return { ...head, recent, state: whole.subarray(end) }
   })
 }

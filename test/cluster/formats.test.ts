@@ -75,6 +75,12 @@ describeWithPeer('etcd', 'another format version', () => {
     const odd = head.replace('"format":99', '"format":2').replace(/"time":\d+/, '"time":"x"')
     await put('snapshot', base64(odd))
     await expect(group.add()).rejects.toThrow('the snapshot in etcd has a head with a wrong field')
+    // Its last changes come before the state: 328,965 bytes of lists.
+    const part = `snapshots/${/"id":"(\w+)"/.exec(odd)?.[1]}/`
+    const lists = `[${'[],'.repeat(100_000)}1`.padEnd(0x050505 - 1)
+    await put('snapshot', base64(head.replace('"format":99', '"format":2')))
+    await put(`${part}${'0'.repeat(6)}`, base64(`\x05\x05\x05\0${lists}]{}`))
+    await expect(group.add()).rejects.toThrow('a head with more values than any')
   })
 
   test('of the own copy: a node reads etcd instead', async () => {

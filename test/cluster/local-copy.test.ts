@@ -153,3 +153,35 @@ test.each(WRONG)('a copy whose head has %s is damaged, be its checksum right', a
   await expect(copy.read()).rejects.toThrow(/^it has (a head|format)/)
   await expect(copy.read()).rejects.toThrow(DamagedCopyError)
 })
+
+/** What would take hundreds of megabytes if it were made. */
+const HUGE: [what: string, head: unknown, why: string][] = [
+  ['a text of 65 MB', { ...HEAD, more: 'x'.repeat(65 * 1024 * 1024) }, 'longer than any'],
+  ['4,097 changes', { ...HEAD, changes: 5000, recent: changesOf(4097) }, 'wrong field: recent'],
+  ['a million changes', { ...HEAD, changes: 1e6, recent: changesOf(1e6) }, 'more values than any'],
+  ['a million lists', { ...HEAD, more: Array(1e6).fill([]) }, 'more values than any'],
+  ['a million numbers', { ...HEAD, more: Array(1e6).fill(1) }, 'more values than any'],
+]
+
+function changesOf(count: number): CopyHead['recent'] {
+  return Array<CopyHead['recent'][0]>(count).fill({ path: '/a', removes: true })
+}
+
+test.each(HUGE)('of a head that has %s no more is made than of any other', async (_, head, why) => {
+  const path = join(newDirectory(), 'node-copy')
+  const copy = new LocalCopy(path)
+  await copy.write(head as CopyHead, ['state'])
+  const parse = vi.spyOn(JSON, 'parse')
+  onTestFinished(() => parse.mockRestore())
+  await expect(copy.read()).rejects.toThrow(why)
+  await expect(copy.read()).rejects.toThrow(DamagedCopyError)
+  for (const [text] of parse.mock.calls) expect(text.length).toBeLessThan(200_000)
+})
+
+test('the longest head is read: 4,096 changes with 4 MB of paths of the dearest bytes', async () => {
+  const copy = new LocalCopy(join(newDirectory(), 'node-copy'))
+  const path = `/${'\u0001"\\,{['.repeat(170)}`
+  const recent = Array<CopyHead['recent'][0]>(4096).fill({ path, removes: true })
+  await copy.write({ ...HEAD, changes: 4096, recent }, ['state'])
+  expect((await copy.read())?.head.recent).toEqual(recent)
+})
