@@ -173,6 +173,7 @@ function refusedNow({ message }: PathError): JournalError {
 /** A request that memory refuses is no entry. */
 const AMPLE_MEMORY = {
   add: () => {},
+  isExceeded: () => false,
   heapHasRoomFor: () => true,
   hasRoomFor: () => true,
 } as Partial<MemoryGauge> as MemoryGauge

@@ -108,6 +108,11 @@ interface Declaration {
   readonly broad?: true | ((request: readonly string[], store: Store) => boolean)
   /** Bytes of values that a call may add to the tree besides its arguments, about. */
   adds?(request: RequestArguments, store: Store): number
+  /**
+   * What becomes of the value of the first key: it is at the second then, too, or only there. How long one is that is copied, others
+   * of a group may change before the call runs, so the log has the most that it may be, which is what `adds` has told.
+   */
+  readonly source?: 'copied' | 'moved'
   /** How much of V8's heap a call may take besides the length of its arguments, in bytes. */
   readonly growth?: number
   /**
@@ -116,7 +121,7 @@ interface Declaration {
    *
    * @throws CommandError
    */
-  checkRoom?(memory: MemoryGauge, request: RequestArguments): void
+  checkRoom?(memory: MemoryGauge, request: RequestArguments, store: Store): void
   /**
    * Expires, bit by bit, all the nodes that a call would expire first, if they may be many: no more, no fewer, and in
    * the same order. A node of a group asks for it before it runs an entry of the log.

@@ -80,7 +80,7 @@ export class Dispatcher {
       // Only now, because a refused request must not cost a copy of its arguments.
       if (hasLarge(args)) args = withoutLarge(args, entry.values)
       if (this.gate !== undefined && client.transaction === undefined)
-        entry.command.checkRoom?.(this.#server.memory, args)
+        entry.command.checkRoom?.(this.#server.memory, args, this.#server.store)
     } catch (error) {
       // Replies are in order: the error comes after those that a log still owes the client.
       if (client.owed > 0 && this.gate?.holds(client, sent, false) === true) return
@@ -160,7 +160,8 @@ export class Dispatcher {
     const { requests, writes } = transaction
     try {
       this.#checkGrowth(requests, writes)
-      for (const args of requests) this.#find(args).command.checkRoom?.(this.#server.memory, args)
+      const { memory, store } = this.#server
+      for (const args of requests) this.#find(args).command.checkRoom?.(memory, args, store)
     } catch (error) {
       endTransaction(client)
       this.#fail(client, client.reply.length, error)

@@ -4,6 +4,7 @@ import { LEVEL_BYTES } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { depthOf } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
+import { textOfValue } from '../store/value.ts'
 import { accessOfCommand } from './access-of-command.ts'
 import type { FoundCommand } from './client.ts'
 import type { Command, KeptSize } from './command.ts'
@@ -65,8 +66,8 @@ function onlyReplies({ flags, name }: Command, fullName: string): boolean {
   return flags.includes('readonly') || name === 'help' || ONLY_REPLY.has(fullName)
 }
 
-/** Requests of fewer bytes make few directories. */
-const MIN_DEEP_BYTES = 1024
+/** So many levels of the names of a request take no more than the request itself: ordinary ones have no more. */
+const FREE_LEVELS = 2
 
 /**
  * No value is as long: a request that asks for more, or for no number, is refused when it runs. Were it counted,
@@ -74,17 +75,26 @@ const MIN_DEEP_BYTES = 1024
  */
 const MAX_ADDED_BYTES = 2 ** 40
 
-function addedBytes(command: Command, args: RequestArguments, store: Store): number {
-  let bytes = 0
-  if (command.flags.includes('denyoom') && bytesOfRequest(args) >= MIN_DEEP_BYTES) {
-    for (const key of requestKeys(command, args)) bytes += depthOf(key) * LEVEL_BYTES
+/** What the directories take that a request may make. A short name may have as many as half of its bytes. */
+function directoryBytes({ keys }: Command, args: RequestArguments): number {
+  if (keys === undefined) return 0
+  const [first, last, step] = keys
+  const end = last < 0 ? args.length + last : Math.min(last, args.length - 1)
+  let levels = 0
+  for (let i = first; i <= end; i += step) {
+    const key = args[i]
+    if (key.length > 2 * FREE_LEVELS || end > first) levels += depthOf(textOfValue(key))
   }
+  return levels > FREE_LEVELS ? (levels - FREE_LEVELS) * LEVEL_BYTES : 0
+}
+
+function addedBytes(command: Command, args: RequestArguments, store: Store): number {
   try {
     const added = command.adds?.(args, store) ?? 0
-    return added < MAX_ADDED_BYTES ? bytes + added : bytes
+    return added < MAX_ADDED_BYTES ? added : 0
   } catch {
     // Its path is refused when it runs.
-    return bytes
+    return 0
   }
 }
 
@@ -108,6 +118,7 @@ export function prepareCommand(
   )
   const id = catalogue.find(fullName)?.id
   if (id === undefined) throw new Error(`${fullName} is not in the catalogue`)
+  const makes = command.flags.includes('denyoom') || command.source === 'moved'
   return {
     command,
     fullName,
@@ -127,7 +138,10 @@ export function prepareCommand(
     audited: command.audit !== undefined,
     access: accessOfCommand(command, id),
     keysOf: (args) => requestKeys(command, args),
-    takes: (args, store) => bytesOfRequest(args) + addedBytes(command, args, store),
+    takes: (args, store) => {
+      const bytes = bytesOfRequest(args) + (makes ? directoryBytes(command, args) : 0)
+      return command.adds === undefined ? bytes : bytes + addedBytes(command, args, store)
+    },
     values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
     run: runOf(command),
     subcommands: subcommands === undefined ? undefined : new Map(subcommands),

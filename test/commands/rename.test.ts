@@ -192,3 +192,28 @@ test('what a log has is applied, whoever listens', () => {
   applier.apply({ kind: 'requests', time: 1, requests: [['RENAME', 'a', 'b']] })
   expect(store.lookup('/b/0')).toBeDefined()
 })
+
+test('above maxmemory a key is moved only where no directories have to be made', async () => {
+  const client = await join(await start())
+  await client.call('MSET', 'a', '1', 'd/stands', '1')
+  await client.call('CONFIG', 'SET', 'maxmemory', '1')
+  expect(errorText(await client.call('SET', 'b', '1'))).toMatch(/^OOM/)
+  for (const [from, to, isMade] of [
+    ['a', 'b', true],
+    ['b', 'd/b', true],
+    ['d/b', 'd/e/b', false],
+    ['d/b', '/d/d/d/d/d/d/d', false],
+    ['d/b', '/b', true],
+  ] as const) {
+    for (const name of ['RENAME', 'RENAMENX']) {
+      const reply = await client.call(name, from, to)
+      if (isMade)
+        expect([reply, await client.call('RENAME', to, from)]).toEqual([
+          name === 'RENAME' ? 'OK' : 1,
+          'OK',
+        ])
+      else expect(errorText(reply)).toMatch(/^OOM command not allowed/)
+    }
+    if (isMade) await client.call('RENAME', from, to)
+  }
+})

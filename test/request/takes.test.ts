@@ -26,8 +26,20 @@ test.each<[string, RequestArguments, number]>([
   ['APPEND to a value without room', ['APPEND', 'large', 'x'], 10 * MB],
   ['APPEND to a missing key', ['APPEND', 'k', 'x'], 0],
   ['COPY', ['COPY', 'large', 'other'], 10 * MB],
-  ['COPY of nothing', ['COPY', 'k', 'other'], 0],
-  ['COPY of a path that is too long', ['COPY', '/x'.repeat(10_000), 'other'], 4_020_000],
+  ['COPY of nothing', ['COPY', 'k', 'other'], 64 * 1024],
+  ['COPY of a path that is too long', ['COPY', '/x'.repeat(10_000), 'other'], 4_019_000],
+  ...['SET', 'KSET', 'KCREATE', 'KMKDIR', 'APPEND', 'INCR', 'GETSET'].map(
+    (name): [string, RequestArguments, number] => [
+      `${name} of a short name with many directories`,
+      [name, `/k${'/d'.repeat(380)}`, '1'],
+      380 * 400,
+    ],
+  ),
+  ['SET of 30 bytes', ['SET', '/d'.repeat(15), 'x'], 12 * 400],
+  ['RENAME to a deep path', ['RENAME', 'k', '/d'.repeat(380)], 380 * 400],
+  ['MSET of short names', ['MSET', ...times(200, '/a/b/c')], 298 * 400 + 200 * 38],
+  ['SET of an ordinary name', ['SET', '/jobs/1', 'x'], 0],
+  ['DEL of a deep name', ['DEL', '/d'.repeat(380)], 0],
   ['MSET of deep paths', ['MSET', ...times(45, '/x'.repeat(1000))], 23 * 1000 * 400],
 ])('%s takes what it may add to the tree', (_, args, bytes) => {
   const command = commandTable.find(({ name }) => name === args[0].toLowerCase())

@@ -3,6 +3,7 @@
 import { JoinedWork } from '../../keyspace/joined-work.ts'
 import { pathOfKey } from '../../keyspace/key.ts'
 import { isSameKey, noSuchKey, wrongType } from '../../keyspace/keyspace.ts'
+import type { MemoryGauge } from '../../metrics/memory-gauge.ts'
 import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { Client } from '../../request/client.ts'
@@ -10,9 +11,12 @@ import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
 import { expireBelow } from '../../request/expiry-slice.ts'
 import { MAX_TRIED_PATTERNS, TIME_OF } from '../../request/long-work.ts'
+import type { RequestArguments } from '../../resp/request-arguments.ts'
 import { StoreError } from '../../store/errors.ts'
 import { cleanPath } from '../../store/path.ts'
 import { MoveWork, TooManyNodesError } from '../../store/rename.ts'
+import type { Store } from '../../store/store.ts'
+import { textOfValue } from '../../store/value.ts'
 
 /** So many count as one moved node. */
 const TRIED_PER_NODE = 20
@@ -21,7 +25,26 @@ const TRIED_PER_NODE = 20
 const NODES_PER_MESSAGE = 2
 
 /** Shared by both commands. */
-const GENERIC = { group: 'generic', since: '0.1.0', reach: 'directory' } as const
+const GENERIC = {
+  group: 'generic',
+  since: '0.1.0',
+  reach: 'directory',
+  source: 'moved',
+  checkRoom,
+} as const
+
+/**
+ * Refuses a RENAME that makes directories if memory is short: they stay when the node moves on. Any other one takes none, and is
+ * never refused, as in Redis.
+ *
+ * @throws CommandError
+ */
+function checkRoom(memory: MemoryGauge, [, , to]: RequestArguments, store: Store): void {
+  const path = pathOfKey(textOfValue(to))
+  const end = path.lastIndexOf('/')
+  if (end <= 0 || store.lookup(path.slice(0, end)) !== undefined) return
+  if (memory.isExceeded([path])) throw new CommandError(memory.reason)
+}
 
 /**
  * Moves a node. A directory moves with all nodes below it.
@@ -32,7 +55,8 @@ const GENERIC = { group: 'generic', since: '0.1.0', reach: 'directory' } as cons
  */
 function moveNode(client: Client, from: string, to: string): void {
   checkWork(client, 'movedNodes')
-  const { store, longWork } = client.server
+  const { memory, store, longWork } = client.server
+  checkRoom(memory, ['RENAME', from, to], store)
   expireBelow(client, pathOfKey(from))
   const node = store.lookup(pathOfKey(from))
   if (node?.dir === true) longWork.begin(node.nodes * TIME_OF.movedNode, client.executing)
