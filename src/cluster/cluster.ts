@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { pathFromBytes } from '../config/config.ts'
 import { MAX_COMMON_IN_GROUP } from '../pubsub/common-patterns.ts'
 import { type Client, closeListeners, type ServerContext } from '../request/client.ts'
+import { copyBound, type Find, takenByExec } from '../request/copy-bounds.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
@@ -95,6 +96,7 @@ export class Cluster implements Group {
   constructor(parts: ClusterParts) {
     const { server, dispatcher, clock } = parts
     const { config, logger, store } = server
+    const find: Find = (args) => dispatcher.find(args)
     this.#parts = parts
     server.pubsub.commonPatterns.most = MAX_COMMON_IN_GROUP
     server.pubsub.backlog.active = true
@@ -129,9 +131,11 @@ export class Cluster implements Group {
       changes: () => this.#runner.recent.count,
       timeout: () => config.get('cluster-timeout'),
       takeOrdered: (client, transaction) => dispatcher.takeOrdered(client, transaction),
-      deniedBelow: ({ user }, args) => deniedBelow(user, dispatcher.find(args), args),
+      deniedBelow: ({ user }, args) => deniedBelow(user, find(args), args),
       add: (waiting) => this.#queue.add(waiting),
-      takes: (args) => server.findCommand(args)?.takes(args, store) ?? 0,
+      takes: (args) => find(args)?.takes(args, store) ?? 0,
+      takesExec: (transaction) => takenByExec(transaction, find, store),
+      copyBound: (args) => copyBound(find(args), args, store),
       heapLimit: server.memory.heapLimit,
       isStrict: () => config.get('read-consistency') === 'linearizable',
       isRead: (args) => dispatcher.isRead(args),

@@ -33,6 +33,10 @@ export interface LogGateParts {
   add(waiting: Waiting): void
   /** What a request takes until it has been run, and what it may add to the tree, in bytes, about. */
   takes(args: RequestArguments): number
+  /** The same of an EXEC. Notes in the transaction how long the values may be that it copies. */
+  takesExec(transaction: Transaction): number
+  /** How long the value may be that a request copies; undefined if it copies none. */
+  copyBound(args: RequestArguments): number | undefined
   /** The limit of the process's heap, in bytes. */
   readonly heapLimit: number
   /** Whether reads are to be linearizable. */
@@ -90,11 +94,18 @@ export class LogGate implements Gate {
       return this.#holdBack(client, args)
     }
     if (transaction !== undefined) return this.#takeExec(client, args)
+    const copyBound = this.#parts.copyBound(args)
+    // What it copies may be what the client's other requests have written.
+    if (copyBound !== undefined && client.owed > 0) return this.#holdBack(client, args)
     const bytes = this.#parts.takes(args)
     if (this.#mustWait(client, bytes)) return this.#holdInCrowd(client, args, bytes)
     const muted = client.reply.muted
     const deniedBelow = this.#parts.deniedBelow(client, args)
-    this.#owe({ kind: 'request', client, muted, args, deniedBelow, bytes, ...this.#timed() })
+    this.#owe({
+      kind: 'request',
+      ...{ client, muted, args, deniedBelow, copyBound, bytes },
+      ...this.#timed(),
+    })
     return true
   }
 
@@ -305,8 +316,7 @@ export class LogGate implements Gate {
     const { transaction, watched } = client
     // Here EXEC does nothing, or is refused.
     if (transaction === undefined || transaction.failed || watched?.check() === true) return false
-    let bytes = 0
-    for (const request of transaction.requests) bytes += this.#parts.takes(request)
+    const bytes = this.#parts.takesExec(transaction)
     if (this.#mustWait(client, bytes)) return this.#holdInCrowd(client, args, bytes)
     const requests = this.#parts.takeOrdered(client, transaction)
     if (requests === undefined) return true

@@ -162,10 +162,11 @@ export class LogRunner {
     for (const args of requests) this.#parts.dispatcher.noteRun(client, asSent(args))
   }
 
-  #runRequest({ client, args, deniedBelow }: WaitingRequest, time: number): void {
+  #runRequest(waiting: WaitingRequest, time: number): void {
+    const { client, args } = waiting
     this.#clock.stopAt(time)
     try {
-      this.#parts.dispatcher.runOrdered(this.#standIn.of(client), args, deniedBelow)
+      this.#parts.dispatcher.runOrdered(this.#standIn.of(client), args, waiting)
     } finally {
       this.#clock.goOn()
       this.#standIn.release()

@@ -1,5 +1,5 @@
 import type { Client } from '../request/client.ts'
-import type { Denial } from '../request/denial.ts'
+import type { Conditions } from '../request/ordered-rights.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Value } from '../store/value.ts'
@@ -20,11 +20,9 @@ export interface WaitingClient extends Timed {
 }
 
 /** A request that waits for its place in the log. */
-export interface WaitingRequest extends WaitingClient {
+export interface WaitingRequest extends WaitingClient, Conditions {
   readonly kind: 'request'
   readonly args: RequestArguments
-  /** Why its client may not make it if a directory stands there by the time that it runs. */
-  readonly deniedBelow: Denial | undefined
 }
 
 /** An EXEC that waits for its place in the log; its client is blocked. */

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { EntryWriter } from '../log/entry.ts'
-import { forFilesOnly } from '../request/ordered-rights.ts'
+import { asLogged } from '../request/ordered-rights.ts'
 import { DEADLINE_EXCEEDED, EtcdError } from './etcd/etcd-error.ts'
 import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
 import { Flight } from './flight.ts'
@@ -262,8 +262,7 @@ export class WriteQueue {
     const writer = this.#writer
     if (waiting.kind === 'expire') writer.expire(waiting.count, waiting.time)
     else if (waiting.kind === 'request') {
-      const { args, deniedBelow } = waiting
-      writer.command(deniedBelow === undefined ? args : forFilesOnly(args), waiting.time)
+      writer.command(asLogged(waiting.args, waiting), waiting.time)
       return lengthOf(waiting.args)
     } else {
       writer.transaction(waiting.requests, waiting.time)

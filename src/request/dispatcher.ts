@@ -13,7 +13,7 @@ import { BroadTime } from './broad-time.ts'
 import type { Client, ServerContext } from './client.ts'
 import { endTransaction, limitKept } from './client.ts'
 import type { Command } from './command.ts'
-import type { Denial } from './denial.ts'
+import { isOverBound, longerThanAsked } from './copy-bounds.ts'
 import { lateDenialText } from './denial-text.ts'
 import { DeniedError } from './denied-error.ts'
 import { errorAsSeen } from './error-as-seen.ts'
@@ -21,6 +21,7 @@ import { checkExecGrowth } from './exec-growth.ts'
 import { beginExecuting, mostReplyBytes } from './exec-limits.ts'
 import { writtenPaths } from './expiry-slice.ts'
 import type { Gate } from './gate.ts'
+import { checkListening } from './listening-client.ts'
 import { checkTurn, MIN_TAKEN_US } from './long-requests.ts'
 import { PUT_OFF } from './long-work.ts'
 import {
@@ -32,8 +33,15 @@ import {
   showToMonitors,
 } from './notes.ts'
 import { NO_OPTIONS } from './option-parser.ts'
-import { asSent, denialInOrder, judgeOrdered } from './ordered-rights.ts'
-import { denialOf, meetsDirectory } from './permission.ts'
+import {
+  asSent,
+  type Conditions,
+  denialInOrder,
+  isLeftOut,
+  judgeOrdered,
+  refusalInOrder,
+} from './ordered-rights.ts'
+import { denialOf } from './permission.ts'
 import { mayWrite, type PreparedCommand, prepareCommand } from './prepared-command.ts'
 import { checkProtected } from './protected-command.ts'
 import { isExpected, refusalText } from './refusals.ts'
@@ -106,7 +114,7 @@ export class Dispatcher {
     try {
       const sent = asSent(logged)
       const entry = this.#find(sent)
-      if (sent !== logged && meetsDirectory(entry.access, sent, this.#server.store)) return
+      if (sent !== logged && isLeftOut(logged, entry, sent, this.#server.store)) return
       const args = hasLarge(sent) ? withoutLarge(sent, entry.values) : sent
       const options = entry.options === undefined ? NO_OPTIONS : entry.options.parse(args)
       thrown = entry.run?.(client, args as never, options)
@@ -127,16 +135,19 @@ export class Dispatcher {
   /**
    * Runs a request that has been checked, and that a log has put in order.
    *
-   * @param deniedBelow why it may not be made if a directory stands there
+   * @param conditions what it depends on; absent if nothing
    */
-  runOrdered(client: Client, args: RequestArguments, deniedBelow?: Denial): void {
+  runOrdered(client: Client, args: RequestArguments, conditions?: Conditions): void {
     const entry = this.#find(args)
-    if (deniedBelow === undefined || !meetsDirectory(entry.access, args, this.#server.store)) {
+    const { store } = this.#server
+    const refusal = conditions && refusalInOrder(conditions, entry, args, store)
+    if (refusal === undefined) {
       this.#call(client, entry, args)
       return
     }
-    noteDenial(this.#server, client, entry, args, deniedBelow)
-    this.#refuse(client, entry, new DeniedError(deniedBelow, entry.fullName))
+    if (refusal instanceof DeniedError)
+      noteDenial(this.#server, client, entry, args, refusal.denial)
+    this.#refuse(client, entry, refusal)
   }
 
   /** Adds a request, whose client has gone before it ran, to the audit log. */
@@ -199,13 +210,13 @@ export class Dispatcher {
         writer !== client && entry.ordered
           ? denialInOrder(transaction, entry, args, this.#server.store)
           : denialOf(client.user, entry.access, args, this.#server.store)
-      if (denial === undefined) {
-        if (entry.broad === undefined) this.#call(entry.ordered ? writer : client, entry, args)
-        else this.#callBroad(client, entry, args)
-      } else {
+      if (denial !== undefined) {
         noteDenial(this.#server, client, entry, args, denial)
         this.#fail(client, reply.length, new CommandError(lateDenialText(denial)))
-      }
+      } else if (isOverBound(entry, args, this.#server.store, transaction.copyBound))
+        this.#fail(client, reply.length, longerThanAsked())
+      else if (entry.broad === undefined) this.#call(entry.ordered ? writer : client, entry, args)
+      else this.#callBroad(client, entry, args)
       if (client.replyMode === 'off') reply.muted = true
       if (reply.ownLength - ownBefore > most) {
         // A transaction is all or nothing, so the remaining writes run, too.
@@ -276,15 +287,7 @@ export class Dispatcher {
       const { failure } = persistence
       throw new CommandError(`MISCONF Errors writing to the data directory: ${failure}`)
     }
-    if (
-      client.reply.protocol === 2 &&
-      client.channelCount + client.patternCount > 0 &&
-      entry.command.inPubSub !== true
-    ) {
-      throw new CommandError(
-        `ERR Can't execute '${entry.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
-      )
-    }
+    if (client.channelCount + client.patternCount > 0) checkListening(client, entry)
   }
 
   #checkUser(client: Client, entry: PreparedCommand, args: RequestArguments): void {

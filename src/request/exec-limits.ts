@@ -19,6 +19,9 @@ const WORK = {
   judgedRights: { done: 'rights judged', most: 5_000_000 },
 } as const
 
+/** How much the COPYs of an EXEC copy at most: the last one begins below the limit, and no value is longer than 256 MB. */
+export const MOST_COPIED_BYTES = WORK.copiedBytes.most + 256 * 1024 * 1024
+
 const MAX_BYTES = 256 * 1024 * 1024
 /** Or this share of the heap, where lists are kept until they are sent. */
 const HEAP_SHARE = 1 / 8

@@ -25,6 +25,8 @@ export class Transaction {
   denied: ReadonlyMap<RequestArguments, Denial> | undefined
   /** The requests that a log has put in order for files only, because the client's user may not do more. */
   deniedBelow: ReadonlyMap<RequestArguments, Denial> | undefined
+  /** How long the values may be that its COPYs copy, where a log puts it in order; undefined without such a bound. */
+  copyBound: number | undefined
   /** Whether one of the requests may take more memory. */
   grows = false
   /** Whether a write is to a directory, where nodes may have to expire first; undefined while nobody has asked. */

@@ -18,6 +18,7 @@ function start(isReady = true) {
     add: (waiting: Waiting) => taken.push(waiting),
     takes: bytesOfRequest,
     deniedBelow: () => undefined,
+    copyBound: () => undefined,
     heapLimit: 1024 * MB,
     isReady: () => state.isReady,
     hasPlace: () => state.hasPlace,
@@ -126,6 +127,7 @@ test('writes of all clients on their way take a sixteenth of the heap; more wait
     add: (waiting: Waiting) => taken.push(waiting),
     takes: bytesOfRequest,
     deniedBelow: () => undefined,
+    copyBound: () => undefined,
     heapLimit: 16 * 1000,
     isReady: () => true,
     isStrict: () => false,
@@ -188,6 +190,7 @@ test('a write that may go on has its room until it does, and gives it back if it
     add: (waiting: Waiting) => taken.push(waiting),
     takes: bytesOfRequest,
     deniedBelow: () => undefined,
+    copyBound: () => undefined,
     heapLimit: 16 * 1000,
     isReady: () => true,
     isStrict: () => false,
@@ -266,4 +269,38 @@ test('a client gets its replies in order, also if a later one is refused first',
   gate.refuse([fourth], 'fourth')
   gate.refuse([sixth], 'sixth')
   expect([errors, client.owed]).toEqual([[...until, 'fourth', 'fifth', 'sixth'], 0])
+})
+
+test('a request that copies a value waits until its client is owed nothing, and the log has how long the value may be', () => {
+  const taken: Waiting[] = []
+  const gate = new LogGate({
+    clock: { now: () => 1 },
+    timeout: () => 1000,
+    add: (waiting: Waiting) => taken.push(waiting),
+    takes: bytesOfRequest,
+    deniedBelow: () => undefined,
+    copyBound: ([name]: readonly string[]) => (name === 'COPY' ? 7 : undefined),
+    heapLimit: 1024 * MB,
+    isReady: () => true,
+    isStrict: () => false,
+  } as unknown as LogGateParts)
+  const later: (readonly string[])[] = []
+  const client = {
+    ...{ owed: 0, owedBytes: 0, reply: { muted: false } },
+    postpone: (args: readonly string[]) => () => later.push(args),
+    answer: () => true,
+  } as unknown as Client
+  const send = (...args: [string, ...string[]]): void => void gate.holds(client, args, true)
+  const bounds = (): unknown[] =>
+    taken.map((waiting) => waiting.kind === 'request' && waiting.copyBound)
+  send('APPEND', 'a', 'x')
+  send('APPEND', 'a', 'x')
+  send('COPY', 'a', 'b')
+  expect([bounds(), later]).toEqual([[undefined, undefined], []])
+  for (const waiting of taken.splice(0))
+    if (waiting.kind === 'request') gate.answer(waiting, () => {})
+  expect(later).toEqual([['COPY', 'a', 'b']])
+  send('COPY', 'a', 'b')
+  send('APPEND', 'a', 'x')
+  expect(bounds()).toEqual([7, undefined])
 })

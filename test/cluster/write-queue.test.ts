@@ -66,6 +66,7 @@ function start(outcomes: (PutOutcome | EtcdError | 'part')[], slowPut?: EtcdLog[
       muted: false,
       args,
       deniedBelow: undefined,
+      copyBound: undefined,
       bytes: 1,
       time: 1,
       deadline,

@@ -7,6 +7,7 @@ import { parseInteger32 } from '../../request/arguments/integer.ts'
 import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
+import { COPY_SLACK_BYTES } from '../../request/copy-bounds.ts'
 import { beginCopy } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
 import { LARGE_VALUE_BYTES, ownValue } from '../../store/value.ts'
@@ -72,7 +73,8 @@ export const copyCommands: readonly Command[] = [
     ...GENERIC,
     complexity: 'O(N) where N is the length of the value',
     arity: -3,
-    adds: ([, from], store) => valueAt(store, from).length,
+    source: 'copied',
+    adds: ([, from], store) => valueAt(store, from).length + COPY_SLACK_BYTES,
     flags: ['write', 'denyoom'],
     growth: LARGE_VALUE_BYTES,
     keys: [1, 2, 1],
