@@ -239,11 +239,13 @@ export class LogGate implements Gate {
 
   #holdInCrowd(client: Client, args: RequestArguments, bytes: number): true {
     const onGone = (): void => void this.#crowded.delete(goOn)
-    // When it goes on it may be refused, or its client be gone.
+    // When it goes on it may be refused, or its client be gone, or have to read first; then it waits anew.
     const resume = this.#hold(client, args, onGone, () => this.#takeRoom(client) && this.#admit())
     const goOn = (): void => {
-      this.#admitted.set(client, bytes)
-      this.#bytesOnWay += bytes
+      if (!client.unread.waits) {
+        this.#admitted.set(client, bytes)
+        this.#bytesOnWay += bytes
+      }
       resume()
     }
     this.#crowded.set(goOn, bytes)

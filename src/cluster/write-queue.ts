@@ -249,9 +249,13 @@ export class WriteQueue {
   /** Answers those that have waited too long. */
   #sweepLate(): void {
     const now = performance.now()
-    const inTime = this.#waiting.findIndex(({ deadline }) => deadline > now)
-    const late = this.#waiting.splice(0, inTime < 0 ? this.#waiting.length : inTime)
-    if (late.length > 0) this.#parts.refuse(late, 'etcd does not answer')
+    const late: Waiting[] = []
+    const inTime: Waiting[] = []
+    for (const each of this.#waiting) (each.deadline > now ? inTime : late).push(each)
+    if (late.length > 0) {
+      this.#waiting = inTime
+      this.#parts.refuse(late, 'etcd does not answer')
+    }
     for (const flight of this.#flights.values()) {
       if (flight.deadline < now && (flight.isPut || flight.isDoubtful)) this.#doubt(flight)
     }

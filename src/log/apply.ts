@@ -255,6 +255,7 @@ export function silentClient(server: ServerContext): Client {
     patternCount: 0,
     subscriptionBytes: 0,
     limitKept: () => true,
+    unread: { waits: false },
     maySee: () => true,
     mayGet: () => true,
     block: () => nothing,

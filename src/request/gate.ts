@@ -8,13 +8,16 @@ export interface Waiter {
   owedBytes: number
   /** Counts the bytes that the client has sent so far. */
   readonly receivedBytes: number
+  /** Whether the client has to read its replies before more of its requests are served. */
+  readonly unread: { readonly waits: boolean }
   /** Called when it owes none any more. */
   onSettled: (() => void) | undefined
   /**
    * Keeps the present request and the later ones until the returned function is called.
    *
    * @param onGone called if the client leaves first
-   * @param onOver called when the present request has been served again, or will not be because the client has left
+   * @param onOver called once: when the present request has been served again, or will not be because the client has left,
+   *   or will be only when the client has read its replies
    */
   postpone(args: RequestArguments, onGone: () => void, onOver?: () => void): () => void
   /** Has `LongWork` serve the present request later, before the client's others. */

@@ -130,7 +130,7 @@ export class Admission {
     client.survey()
     const { clock, config } = this.#context.server
     const timeout = config.get('timeout')
-    if (timeout === 0 || client.blocked || client.listens) return
+    if (timeout === 0 || client.blocked || client.owed > 0 || client.listens) return
     if (client.lastRequestAt < clock.elapsed() - timeout * 1000) client.drop()
   }
 }

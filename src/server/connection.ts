@@ -40,7 +40,7 @@ export class Connection
   /** Called if the client leaves while it is blocked; present only then. */
   #onGone: (() => void) | undefined
   /** Backpressure: whether the client has to read its replies before more requests are served. */
-  readonly #unread: UnreadReplies
+  readonly unread: UnreadReplies
   /** The client has yielded its turn to the others. */
   #yielding = false
   /** When the client's turn ends, in milliseconds since the process began. */
@@ -60,7 +60,7 @@ export class Connection
     this.#ending = new Ending(this.#socket, this.#output)
     this.reply = this.#output.reply
     this.#messages = new OwnMessages(this.reply, this)
-    this.#unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
+    this.unread = new UnreadReplies(this.#output, context.clientMemory, context.requestLimits)
     const onEnd = guarded(this, () => this.#onEnd())
     this.#socket.on('end', onEnd)
     this.#socket.on('error', (error) => this.logTrouble(error))
@@ -173,9 +173,7 @@ export class Connection
       this.onSettled = () => this.onProtocolError(message)
       return
     }
-    this.logProtocolError(message)
-    this.reply.muted = false
-    this.reply.error(`ERR ${message}`)
+    this.refuseInput(this.reply, message)
     this.close()
   }
 
@@ -288,7 +286,7 @@ export class Connection
 
   onSent(): void {
     this.flush()
-    if (this.#output.isDrained && this.#unread.end()) this.#goOnSoon()
+    if (this.#output.isDrained && this.unread.end()) this.#goOnSoon()
   }
 
   /** Checks the limits on output and on closing. Called every second. */
@@ -297,7 +295,7 @@ export class Connection
     const now = this.server.clock.elapsed()
     this.#ending.survey(now)
     // A client that reads a long reply is not idle (Redis).
-    if (this.#unread.survey() && !this.listens) this.lastRequestAt = now
+    if (this.unread.survey() && !this.listens) this.lastRequestAt = now
     // A paused socket does not report that its client has gone, so it is read from a little.
     if (this.blocked && this.#socket.isPaused()) this.#socket.resume()
     else this.readOrPause()
@@ -336,7 +334,7 @@ export class Connection
   }
 
   get #halted(): boolean {
-    return this.blocked || this.#unread.waits || this.#yielding
+    return this.blocked || this.unread.waits || this.#yielding
   }
 
   /** Serves the requests received so far, unless the client is still halted. */
@@ -369,7 +367,7 @@ export class Connection
     if (this.#yielding) return
     let reads = !this.#context.turn.rests(this)
     if (this.blocked) reads &&= this.bufferedInput <= MAX_BLOCKED_INPUT_BYTES
-    else if (this.#unread.waits && !this.#closing) reads &&= this.#unread.admits(this.bufferedInput)
+    else if (this.unread.waits && !this.#closing) reads &&= this.unread.admits(this.bufferedInput)
     if (reads !== this.#socket.isPaused()) return
     if (reads) this.#socket.resume()
     else this.#socket.pause()
@@ -377,7 +375,9 @@ export class Connection
 
   #waitIfUnread(): void {
     if (this.#closing) return
-    if (this.#unread.begin(this.bufferedOutput)) this.#reader.pause()
+    if (!this.unread.begin(this.bufferedOutput)) return
+    this.#reader.pause()
+    this.#postponed.lapse()
   }
 
   /** Requests that have come wait until others have been served. */
@@ -405,8 +405,8 @@ export class Connection
    * yielded its turn, or has yet to read or get its replies, is still owed the others.
    */
   #closeIfEnded(): void {
-    const { halfClosed } = this.#ending
-    if (halfClosed && this.owed === 0 && (this.blocked || !this.#halted)) this.close()
+    if (!this.#ending.halfClosed || this.owed > 0) return
+    if (this.blocked || !(this.#halted || this.#postponed.bytes > 0)) this.close()
   }
 
   /** Cancels all that the client has asked for: waits, watches, subscriptions, its transaction. */

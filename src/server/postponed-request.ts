@@ -15,7 +15,7 @@ export class PostponedRequest {
   /** Memory that it takes, about; 0 without one. */
   bytes = 0
 
-  /** @param onOver called when it has been served again, or dropped */
+  /** @param onOver called once, when it has been served again, or dropped, or when its client has to read before it is served */
   put(args: RequestArguments, client: Replying, onOver?: () => void): void {
     this.#args = args
     this.#onOver = onOver
@@ -40,8 +40,15 @@ export class PostponedRequest {
 
   /** Its client has gone. */
   drop(): void {
+    this.#args = undefined
+    this.bytes = 0
+    this.lapse()
+  }
+
+  /** Its client has to read its replies before it is served, and may never do. */
+  lapse(): void {
     const onOver = this.#onOver
-    this.#take()
+    this.#onOver = undefined
     onOver?.()
   }
 

@@ -4,6 +4,7 @@ import type { ExpiryWait } from '../request/expiry-wait.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
 import { SPEAKS_TLS } from '../resp/frame-walker.ts'
+import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Peer } from './peer.ts'
 
 /** The fields of a client that commands read and change. */
@@ -104,11 +105,14 @@ export class Session {
     this.server.logger.warn({ client, address, name }, `client disconnected: ${reason}`)
   }
 
-  protected logProtocolError(message: string): void {
+  /** Logs, and replies, that input is no request. */
+  protected refuseInput(reply: ReplyWriter, message: string): void {
     const { id: client, address } = this
     const { logger } = this.server
     if (message === SPEAKS_TLS) logger.warn({ client, address }, `client refused: ${message}`)
     else logger.debug({ client, address }, message)
+    reply.muted = false
+    reply.error(`ERR ${message}`)
   }
 
   /** Logs that the connection has failed, as connections do. */

@@ -27,6 +27,7 @@ function start(isReady = true) {
   const client = {
     owed: 0,
     owedBytes: 0,
+    unread: { waits: false },
     reply: { muted: false, error: (text: string) => errors.push(text) },
     postpone: () => {
       resume = undefined
@@ -139,6 +140,7 @@ test('writes of all clients on their way take a sixteenth of the heap; more wait
     const client = {
       owed: 0,
       owedBytes: 0,
+      unread: { waits: false },
       name,
       reply: { muted: false },
       postpone: (_: unknown, onGone: () => void, onOver: () => void) => {
@@ -197,10 +199,10 @@ test('a write that may go on has its room until it does, and gives it back if it
   } as unknown as LogGateParts)
   /** Those that may go on, each with what happens when it does. */
   const woken = new Map<string, { serve(): void; leave(): void }>()
-  const send = (name: string): void => {
+  const send = (name: string, waits = false): void => {
     const args = ['SET', name, 'x'.repeat(200)] as const
     const client = {
-      ...{ owed: 0, owedBytes: 0, name, reply: { muted: false } },
+      ...{ owed: 0, owedBytes: 0, name, unread: { waits }, reply: { muted: false } },
       postpone: (_: unknown, _onGone: () => void, onOver: () => void) => () => {
         const serve = (): void => void gate.holds(client, args, true)
         woken.set(name, { serve: () => [serve(), onOver()], leave: onOver })
@@ -223,6 +225,11 @@ test('a write that may go on has its room until it does, and gives it back if it
   for (const waiting of taken.splice(0))
     if (waiting.kind === 'request') gate.answer(waiting, () => {})
   expect([...woken.keys()]).toEqual(['2', '3', '4', '5', '6'])
+  // Who has to read replies before the write goes on, and may never do, has no room.
+  send('reader', true)
+  send('last')
+  for (const name of ['5', '6', '7', '8']) woken.get(name)?.leave()
+  expect([...woken.keys()].slice(5)).toEqual(['7', '8', 'reader', 'last'])
 })
 
 test('a read that has waited for the log and is refused then leaves no other read without the question', () => {
