@@ -6,13 +6,9 @@ import { bytesOfRequest } from '../../src/request/transaction.ts'
 
 const MB = 1024 ** 2
 
-/** A gate before a log that takes requests, and a client whose requests come to it. */
-function start(isReady = true) {
-  const state = { isReady, hasPlace: false }
-  const taken: Waiting[] = []
-  const errors: string[] = []
-  let resume: (() => void) | undefined
-  const gate = new LogGate({
+/** A gate before a log that takes requests. */
+function gateTo(taken: Waiting[], parts: Partial<LogGateParts> = {}): LogGate {
+  return new LogGate({
     clock: { now: () => 1 },
     timeout: () => 1000,
     add: (waiting: Waiting) => taken.push(waiting),
@@ -20,10 +16,22 @@ function start(isReady = true) {
     deniedBelow: () => undefined,
     copyBound: () => undefined,
     heapLimit: 1024 * MB,
+    isReady: () => true,
+    isStrict: () => false,
+    ...parts,
+  } as unknown as LogGateParts)
+}
+
+/** A gate before a log that takes requests, and a client whose requests come to it. */
+function start(isReady = true) {
+  const state = { isReady, hasPlace: false }
+  const taken: Waiting[] = []
+  const errors: string[] = []
+  let resume: (() => void) | undefined
+  const gate = gateTo(taken, {
     isReady: () => state.isReady,
     hasPlace: () => state.hasPlace,
-    isStrict: () => false,
-  } as unknown as LogGateParts)
+  })
   const client = {
     owed: 0,
     owedBytes: 0,
@@ -122,17 +130,7 @@ test('a write waits for the node no longer than a write may, and neither do thos
 
 test('writes of all clients on their way take a sixteenth of the heap; more wait in order, those of clients that have gone excepted', async () => {
   const taken: Waiting[] = []
-  const gate = new LogGate({
-    clock: { now: () => 1 },
-    timeout: () => 1000,
-    add: (waiting: Waiting) => taken.push(waiting),
-    takes: bytesOfRequest,
-    deniedBelow: () => undefined,
-    copyBound: () => undefined,
-    heapLimit: 16 * 1000,
-    isReady: () => true,
-    isStrict: () => false,
-  } as unknown as LogGateParts)
+  const gate = gateTo(taken, { heapLimit: 16 * 1000 })
   const gone = new Map<string, () => void>()
   /** A client with one write. @returns the client */
   const send = (name: string, length: number): Client => {
@@ -186,17 +184,7 @@ test('writes of all clients on their way take a sixteenth of the heap; more wait
 
 test('a write that may go on has its room until it does, and gives it back if it never does', () => {
   const taken: Waiting[] = []
-  const gate = new LogGate({
-    clock: { now: () => 1 },
-    timeout: () => 1000,
-    add: (waiting: Waiting) => taken.push(waiting),
-    takes: bytesOfRequest,
-    deniedBelow: () => undefined,
-    copyBound: () => undefined,
-    heapLimit: 16 * 1000,
-    isReady: () => true,
-    isStrict: () => false,
-  } as unknown as LogGateParts)
+  const gate = gateTo(taken, { heapLimit: 16 * 1000 })
   /** Those that may go on, each with what happens when it does. */
   const woken = new Map<string, { serve(): void; leave(): void }>()
   const send = (name: string, waits = false): void => {
@@ -280,17 +268,7 @@ test('a client gets its replies in order, also if a later one is refused first',
 
 test('a request that copies a value waits until its client is owed nothing, and the log has how long the value may be', () => {
   const taken: Waiting[] = []
-  const gate = new LogGate({
-    clock: { now: () => 1 },
-    timeout: () => 1000,
-    add: (waiting: Waiting) => taken.push(waiting),
-    takes: bytesOfRequest,
-    deniedBelow: () => undefined,
-    copyBound: ([name]: readonly string[]) => (name === 'COPY' ? 7 : undefined),
-    heapLimit: 1024 * MB,
-    isReady: () => true,
-    isStrict: () => false,
-  } as unknown as LogGateParts)
+  const gate = gateTo(taken, { copyBound: ([name]) => (name === 'COPY' ? 7 : undefined) })
   const later: (readonly string[])[] = []
   const client = {
     ...{ owed: 0, owedBytes: 0, reply: { muted: false } },
