@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../src/store/clock.ts'
 import { Sets } from '../../src/store/sets.ts'
 import { Store } from '../../src/store/store.ts'
-import { Children } from '../../src/store/tree/children.ts'
+import { looksOf } from './tree/looks.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
@@ -16,15 +16,6 @@ function setAll(store: Store, all: readonly string[], value: string): void {
   const sets = new Sets(store)
   for (const path of all) sets.check(path)
   for (const path of all) sets.set(path, value)
-}
-
-/** How many nodes are looked for while something is done. */
-function looksOf(run: () => void): number {
-  const find = vi.spyOn(Children.prototype, 'find')
-  run()
-  const { length } = find.mock.calls
-  find.mockRestore()
-  return length
 }
 
 describe('the sets of one command', () => {

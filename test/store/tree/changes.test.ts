@@ -4,7 +4,7 @@ import { ManualClock } from '../../../src/store/clock.ts'
 import { Store } from '../../../src/store/store.ts'
 import { type ChangeSet, Changes, isEmpty, Tally } from '../../../src/store/tree/changes.ts'
 import { type DirectoryNode, type Node, pathOf } from '../../../src/store/tree/node.ts'
-import { write, writeOrMove } from '../random-writes.ts'
+import { type Write, write, writeOrMove } from '../random-writes.ts'
 
 /** A store whose changes are noted. */
 function noted() {
@@ -25,6 +25,15 @@ function nodesOf(root: DirectoryNode): Node[] {
     else nodes.push(child)
   }
   return nodes
+}
+
+/** Writes, with looks at the notes between them. */
+function steps<Step>(
+  one: fc.Arbitrary<Write>,
+  look: fc.Arbitrary<Step>,
+  maxLength: number,
+): fc.Arbitrary<(Write | Step)[]> {
+  return fc.array(fc.oneof({ weight: 4, arbitrary: one }, look), { maxLength, size: 'max' })
 }
 
 describe('Changes', () => {
@@ -193,12 +202,8 @@ describe('Changes', () => {
 
   test('brings a copy to the state of the tree, whenever it is looked at', () => {
     const look = fc.constantFrom('look' as const, 'compare' as const)
-    const steps = fc.array(fc.oneof({ weight: 4, arbitrary: writeOrMove }, look), {
-      maxLength: 60,
-      size: 'max',
-    })
     fc.assert(
-      fc.property(steps, (sequence) => {
+      fc.property(steps(writeOrMove, look, 60), (sequence) => {
         const { store, clock, changes, take } = noted()
         store.root.id = changes.nextId++
         const copy = new Map<string, string>()
@@ -244,12 +249,8 @@ describe('Changes', () => {
 
   test('has every node that differs from a copy, and tallies those in the copy', () => {
     const look = fc.constant('look' as const)
-    const steps = fc.array(fc.oneof({ weight: 4, arbitrary: write }, look), {
-      maxLength: 40,
-      size: 'max',
-    })
     fc.assert(
-      fc.property(steps, (sequence) => {
+      fc.property(steps(write, look, 40), (sequence) => {
         const { store, clock, changes, take } = noted()
         // Keys of nodes, with what a copy knows of each.
         let copy = new Map<string, string>()

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../../../src/store/clock.ts'
 import { Store } from '../../../src/store/store.ts'
-import { Children } from '../../../src/store/tree/children.ts'
 import { KnownWays } from '../../../src/store/tree/known-ways.ts'
 import { DirectoryNode } from '../../../src/store/tree/node.ts'
 import { expectAlike, LongStore, step } from './long-store.ts'
+import { looksOf } from './looks.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
@@ -29,15 +29,6 @@ test.each([
 
 const LEVELS = 50
 const deep = (name: string): string => `${name}/${'d/'.repeat(LEVELS - 1)}`
-
-/** How many nodes are looked for while something is done. */
-function looksOf(run: () => void): number {
-  const find = vi.spyOn(Children.prototype, 'find')
-  run()
-  const { length } = find.mock.calls
-  find.mockRestore()
-  return length
-}
 
 describe('a request with many paths', () => {
   const COUNT = 1000
