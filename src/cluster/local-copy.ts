@@ -1,4 +1,3 @@
-import { constants } from 'node:fs'
 import { lstat, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -6,7 +5,7 @@ import { makeDirectory, syncDirectory } from '../persistence/data-directory.ts'
 import { PersistenceError } from '../persistence/errors.ts'
 import { MAX_STATE_BYTES } from '../store/snapshot/snapshot.ts'
 import { bytesOf, type Value } from '../store/value.ts'
-import { kindOf } from '../text/regular-file.ts'
+import { kindOf, OPEN_FLAGS } from '../text/regular-file.ts'
 import {
   batchIn,
   fieldsOf,
@@ -36,7 +35,6 @@ const CHECKSUM_BYTES = 4
 const FILE_MODE = 0o600
 /** No copy is longer: its head has the paths of the last changes, which are few. */
 const MAX_COPY_BYTES = MAX_STATE_BYTES + MAX_HEAD_BYTES
-const { O_RDONLY, O_NONBLOCK } = constants
 
 /**
  * A node's copy of the tree in a file, so that its next start reads from etcd only what has come since:
@@ -111,7 +109,7 @@ function headOf(json: Buffer): CopyHead {
 
 /** The content of a file, of nothing else: a pipe would be waited for, and a device read without end. @throws Error */
 async function bytesIn(path: string): Promise<Buffer> {
-  const file = await open(path, O_RDONLY | O_NONBLOCK)
+  const file = await open(path, OPEN_FLAGS)
   try {
     const stats = await file.stat()
     if (!stats.isFile()) throw new PersistenceError(`it is ${kindOf(stats)}, and no file`)

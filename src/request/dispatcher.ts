@@ -128,7 +128,7 @@ export class Dispatcher {
 
   /** Like {@link apply}, for the requests of an EXEC. */
   applyTransaction(client: Client, requests: readonly RequestArguments[]): void {
-    this.#expireBefore(requests.map(asSent))
+    this.#expireBefore(requests)
     for (const args of requests) this.apply(client, args)
   }
 
@@ -324,7 +324,7 @@ export class Dispatcher {
     const { store, clock } = this.#server
     const next = store.nextExpiry()
     if (next === undefined || next > clock.now()) return
-    store.expireBefore(writtenPaths(requests, (args) => this.#find(args)))
+    store.expireBefore(writtenPaths(requests.map(asSent), (args) => this.#find(args)))
   }
 
   /** @throws CommandError if the requests of a transaction would make too many nodes, or writes */

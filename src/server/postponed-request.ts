@@ -26,9 +26,10 @@ export class PostponedRequest {
 
   /** Has it served, which may put it off again. */
   serve(client: Pick<Client, 'expiryWait'> & { onRequest(args: RequestArguments): void }): void {
-    const onOver = this.#onOver
     const args = this.#take()
     if (args === undefined) return
+    const onOver = this.#onOver
+    this.#onOver = undefined
     try {
       client.onRequest(args)
     } finally {
@@ -40,8 +41,7 @@ export class PostponedRequest {
 
   /** Its client has gone. */
   drop(): void {
-    this.#args = undefined
-    this.bytes = 0
+    this.#take()
     this.lapse()
   }
 
@@ -55,7 +55,7 @@ export class PostponedRequest {
   /** @returns undefined if there is none */
   #take(): RequestArguments | undefined {
     const args = this.#args
-    this.#args = this.#onOver = undefined
+    this.#args = undefined
     this.bytes = 0
     return args
   }

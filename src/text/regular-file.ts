@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 
 /** Opening a pipe does not wait for its other end, and a terminal does not become the process's own. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+export const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 /** No file that the configuration names is longer: its text and its bytes are in memory at once. */
 const MAX_FILE_BYTES = 256 * 1024 ** 2
 
