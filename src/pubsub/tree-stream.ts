@@ -1,14 +1,14 @@
 import { LargeMessage, type Message, messageOf } from '../resp/message.ts'
 import { headOf, type PassingMessage } from '../resp/passing-message.ts'
-import { encodeArrayHeader, encodePushHeader } from '../resp/reply-encoding.ts'
 import { StoreError } from '../store/errors.ts'
 import type { Event } from '../store/event.ts'
 import { encodeEvent } from '../store/event-json.ts'
 import { isBelow } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
 import type { Watcher } from '../store/watcher-hub.ts'
-import { deliverTo, send, sendShared } from './deliver.ts'
+import { deliverTo, send } from './deliver.ts'
 import { eventAsSeen } from './event-as-seen.ts'
+import { GatheredMessages } from './gathered-messages.ts'
 import { Replay, type Replays } from './replays.ts'
 import type { ShownEvent } from './shown-event.ts'
 import type { Subscriber } from './subscriber.ts'
@@ -16,10 +16,8 @@ import type { TreeChannelName } from './tree-channel.ts'
 
 /** A replay pauses while its subscriber has this many bytes unread. */
 const REPLAY_AHEAD = 1024 * 1024
-/** A message has so many bytes besides the name of its channel and the event. */
-const HEAD_BYTES = 24
-/** Gathered messages of this size are sent before the turn ends. */
-const GATHERED = 256 * 1024
+/** Stands for the replays of a stream that has none. */
+const NO_REPLAYS: ReadonlyMap<Subscriber, SubscriberReplay> = new Map()
 
 /** The turn of the event loop, as a stream sees it: its requests are served before it sends. */
 export interface Burst {
@@ -75,27 +73,16 @@ export class TreeStream {
   /** Live subscribers that get each event at once, with the first index to deliver. */
   readonly #live = new Map<Subscriber, number>()
   /**
-   * Live subscribers without another subscription. The messages of a turn are gathered for all of
-   * them, and sent from one Buffer at the end of the turn: each of ten thousand watchers then costs
-   * one call per turn rather than one copy per event.
+   * Live subscribers without another subscription, who get the messages of a turn together. Made when there is one,
+   * because a client may have a hundred thousand streams.
    */
-  readonly #together = new Set<Subscriber>()
-  /** The last element of each gathered message: the streams share these, and the rest is always the same. */
-  #gathered: string[] = []
-  #gatheredBytes = 0
-  /** The gathered messages in one piece, by protocol, once somebody has needed it. */
-  #joined: { 2?: Buffer; 3?: Buffer } = {}
-  /**
-   * Some of {@link #live}, which have the gathered messages already, or must not get them: they join the
-   * others when these have been sent.
-   */
-  readonly #joining = new Set<Subscriber>()
+  #together: GatheredMessages | undefined
   readonly #burst: Burst
   /**
    * Subscribers that are not live yet. One that leaves and comes back during its replay begins
-   * another replay, and the former one ends.
+   * another replay, and the former one ends. Made when there is one.
    */
-  readonly #replaying = new Map<Subscriber, SubscriberReplay>()
+  #replays: Map<Subscriber, SubscriberReplay> | undefined
   #watcher: Watcher | undefined
 
   constructor(store: Store, name: string, channel: TreeChannelName, burst: Burst) {
@@ -106,12 +93,20 @@ export class TreeStream {
   }
 
   get size(): number {
-    return this.#live.size + this.#together.size + this.#replaying.size
+    return this.#live.size + this.#togetherSize + this.#replaying.size
+  }
+
+  get #togetherSize(): number {
+    return this.#together?.readers.size ?? 0
+  }
+
+  get #replaying(): ReadonlyMap<Subscriber, SubscriberReplay> {
+    return this.#replays ?? NO_REPLAYS
   }
 
   *subscribers(): Iterable<Subscriber> {
     yield* this.#live.keys()
-    yield* this.#together
+    if (this.#together !== undefined) yield* this.#together.readers
     yield* this.#replaying.keys()
   }
 
@@ -122,7 +117,8 @@ export class TreeStream {
       return
     }
     const replay = new SubscriberReplay(this, subscriber, this.#channel)
-    this.#replaying.set(subscriber, replay)
+    this.#replays ??= new Map()
+    this.#replays.set(subscriber, replay)
     // What is sent within a transaction waits for its end, however much it is.
     if (subscriber.executing) this.#burst.replays.join(replay)
     else this.#replay(replay)
@@ -131,10 +127,10 @@ export class TreeStream {
   remove(subscriber: Subscriber): void {
     const replay = this.#replaying.get(subscriber)
     if (replay !== undefined) this.forgetReplay(replay)
-    this.#together.delete(subscriber)
+    this.#together?.readers.delete(subscriber)
     this.#live.delete(subscriber)
-    this.#joining.delete(subscriber)
-    if (this.#live.size + this.#together.size > 0) return
+    this.#together?.joining.delete(subscriber)
+    if (this.#live.size + this.#togetherSize > 0) return
     this.#watcher?.remove()
     this.#watcher = undefined
   }
@@ -144,10 +140,12 @@ export class TreeStream {
    * each event at once, in order with its other messages and its replies.
    */
   separate(subscriber: Subscriber): void {
-    this.#joining.delete(subscriber)
-    if (!this.#together.delete(subscriber)) return
+    const together = this.#together
+    if (together === undefined) return
+    together.joining.delete(subscriber)
+    if (!together.readers.delete(subscriber)) return
     this.#live.set(subscriber, 0)
-    if (this.#gathered.length > 0) this.#sendGathered(subscriber)
+    if (!together.isEmpty) together.sendTo(subscriber)
   }
 
   /**
@@ -155,40 +153,35 @@ export class TreeStream {
    * at the end of the turn: thousands of watchers beside many that are served would cost their product.
    */
   catchUp(subscriber: Subscriber): void {
-    if (this.#gathered.length === 0 || !this.#together.has(subscriber)) return
+    const together = this.#together
+    if (together === undefined || together.isEmpty || !together.readers.has(subscriber)) return
     this.separate(subscriber)
     // It may have been disconnected because it does not read.
-    if (this.#live.has(subscriber)) this.#joining.add(subscriber)
+    if (this.#live.has(subscriber)) together.joining.add(subscriber)
   }
 
   /** Sends the gathered messages. */
   flush(): void {
-    if (this.#gathered.length === 0) return
-    for (const subscriber of this.#together) this.#sendGathered(subscriber)
-    this.#gathered = []
-    this.#gatheredBytes = 0
-    this.#joined = {}
-    for (const subscriber of this.#joining) {
+    const together = this.#together
+    if (together === undefined || together.isEmpty) return
+    together.send()
+    for (const subscriber of together.joining) {
       this.#live.delete(subscriber)
-      this.#together.add(subscriber)
+      together.readers.add(subscriber)
     }
-    this.#joining.clear()
-  }
-
-  #sendGathered(subscriber: Subscriber): void {
-    const { protocol } = subscriber.reply
-    this.#joined[protocol] ??= this.#join(this.#gathered, protocol)
-    sendShared(subscriber, this.#joined[protocol])
+    together.joining.clear()
   }
 
   #goLive(subscriber: Subscriber, since: number): void {
     const alone = subscriber.channelCount + subscriber.patternCount === 1
     const soon = alone && since <= this.#store.index + 1
+    if (soon) this.#together ??= new GatheredMessages(this.#name)
+    const together = soon ? this.#together : undefined
     // The new subscriber must not get the gathered messages: it had them in its replay, or they are
     // older than its subscription.
-    if (soon && this.#gathered.length === 0) this.#together.add(subscriber)
+    if (together?.isEmpty) together.readers.add(subscriber)
     else this.#live.set(subscriber, since)
-    if (soon && this.#gathered.length > 0) this.#joining.add(subscriber)
+    if (together?.isEmpty === false) together.joining.add(subscriber)
     if (this.#watcher !== undefined) return
     const { path, recursive } = this.#channel
     const onFailure = (error: unknown): void => this.#cutOff(error)
@@ -205,7 +198,7 @@ export class TreeStream {
         return
       }
       if (this.#live.size > 0) this.#sendLive(event, fromAbove)
-      if (this.#together.size > 0) this.#gather(bulk)
+      if (this.#togetherSize > 0) this.#gather(bulk)
     })
   }
 
@@ -223,7 +216,7 @@ export class TreeStream {
   #sendLarge(event: Event): void {
     // The gathered messages are those of earlier events.
     this.flush()
-    const readers = [...this.#together]
+    const readers = [...(this.#together?.readers ?? [])]
     for (const [reader, from] of this.#live) if (event.index >= from) readers.push(reader)
     deliverTo(readers, this.#messageOf(event))
   }
@@ -231,7 +224,7 @@ export class TreeStream {
   /** Disconnects the live subscribers, because they have missed an event. */
   #cutOff(error: unknown): void {
     this.#watcher = undefined
-    for (const readers of [this.#live.keys(), this.#together]) {
+    for (const readers of [this.#live.keys(), this.#together?.readers ?? []]) {
       for (const subscriber of readers) {
         subscriber.fail(error)
       }
@@ -239,10 +232,10 @@ export class TreeStream {
   }
 
   #gather(bulk: string): void {
-    if (this.#gathered.push(bulk) === 1) this.#burst.onGathered(this)
-    this.#joined = {}
-    this.#gatheredBytes += HEAD_BYTES + this.#name.length + bulk.length
-    if (this.#gatheredBytes >= GATHERED) this.flush()
+    const together = this.#together as GatheredMessages
+    if (together.isEmpty) this.#burst.onGathered(this)
+    together.add(bulk)
+    if (together.isFull) this.flush()
   }
 
   /** Sends a subscriber an event of the past. */
@@ -262,7 +255,7 @@ export class TreeStream {
   forgetReplay(replay: SubscriberReplay): boolean {
     if (this.#replaying.get(replay.subscriber) !== replay) return false
     this.#burst.replays.leave(replay)
-    return this.#replaying.delete(replay.subscriber)
+    return this.#replays?.delete(replay.subscriber) === true
   }
 
   /** Whether a replay has to wait until its subscriber has read what it was sent; then it goes on by itself. */
@@ -309,15 +302,9 @@ export class TreeStream {
     return headOf(undefined, this.#name)
   }
 
-  /** Messages in one piece. */
-  #join(bulks: readonly string[], protocol: 2 | 3): Buffer {
-    const head = (protocol === 3 ? encodePushHeader : encodeArrayHeader)(3) + this.#head()
-    return Buffer.from(head + bulks.join(head), 'latin1')
-  }
-
   /** Subscribers that may not see the directory above that an event is about get another message. */
   #separateBlind(event: Event): void {
-    for (const subscriber of this.#together) {
+    for (const subscriber of this.#together?.readers ?? []) {
       if (!subscriber.maySee(event.node.key)) this.separate(subscriber)
     }
   }
