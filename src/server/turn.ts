@@ -14,6 +14,8 @@ const MAX_COPIED_BYTES = 4096
 const MAX_BYTEWISE_COPY_BYTES = 64
 /** Once a turn has received so much, a client that goes on to send is not read from again in it. */
 const MAX_RECEIVED_BYTES = 1024 * 1024
+/** One that has sent less in a row has not shown that it goes on: each chunk of a TLS socket looks like a full buffer. */
+const MIN_RUN_BYTES = 64 * 1024
 /** And so many of those clients are read from in the next turn. */
 const MAX_RESUMED = 4
 /** While requests are served, replies are sent at least this often. */
@@ -81,6 +83,9 @@ export class Turn {
   readonly #batch = new RequestBatch()
   /** The bytes received in this turn. */
   #received = 0
+  /** The client that was read last, and the bytes that it has sent in a row. */
+  #lastSender: TurnClient | undefined
+  #run = 0
   /** The clients that are not read from until a later turn. */
   readonly #resting = new Set<TurnClient>()
   /** The clients with replies to send. */
@@ -140,8 +145,11 @@ export class Turn {
       sender.fail(error)
     }
     this.#received += length
+    this.#run = this.#lastSender === sender ? this.#run + length : length
+    this.#lastSender = sender
     if (length < bytes.length || this.#received <= MAX_RECEIVED_BYTES) return
     // libuv reads a socket up to 32 times in a row, and all sockets before others are served.
+    if (this.#run < MIN_RUN_BYTES) return
     this.#resting.add(sender)
     sender.readOrPause()
   }
@@ -260,7 +268,8 @@ export class Turn {
     this.#flushScheduled = false
     this.flush()
     this.yielded.endTurn()
-    this.#received = 0
+    this.#received = this.#run = 0
+    this.#lastSender = undefined
     this.#readOn()
     if (this.yielded.size > 0) this.scheduleFlush()
   }

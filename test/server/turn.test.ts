@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import type { TurnClient } from '../../src/server/turn.ts'
+import type { Turn, TurnClient } from '../../src/server/turn.ts'
 import { turnOf } from './fake-turn.ts'
 
 const TURNS = 60
@@ -64,41 +64,51 @@ test('replies wait no longer than some milliseconds, however many connections co
   expect(turnsWithReplies(100, 'at once')).toBeGreaterThan(TURNS / 3)
 })
 
+/** A client, whose socket is read up to 32 times in a row. */
+class Sender implements TurnClient {
+  readonly bufferedInput = 0
+  reads = 0
+  isPaused = false
+  readonly yieldWith = () => false
+  readonly take = ignore
+  readonly serveTaken = ignore
+  readonly flush = ignore
+  readonly #turn: () => Turn
+
+  constructor(turn: () => Turn) {
+    this.#turn = turn
+  }
+
+  fail(error: unknown): void {
+    throw error
+  }
+
+  readOrPause(): void {
+    this.isPaused = this.#turn().rests(this)
+  }
+
+  /** @param chunk the buffer that is read into @param length of each read */
+  send(chunk: Buffer, length: number): void {
+    for (let i = 0; i < 32 && !this.isPaused; i++) {
+      this.reads++
+      this.#turn().receive(this, chunk, length)
+      // Its requests are served at once, which would have it read from again.
+      this.readOrPause()
+    }
+  }
+}
+
 test('clients that send without end are read from in turn, so that a turn reads little however many they are', () => {
   let ends: (() => void)[] = []
   vi.stubGlobal('setImmediate', (end: () => void) => ends.push(end))
   const input = Buffer.alloc(256 * 1024)
   const clock = { begin: ignore, end: ignore, lastLap: 0 }
-  /** A client, whose socket is read up to 32 times in a row. */
-  class Sender implements TurnClient {
-    readonly bufferedInput = 0
-    reads = 0
-    isPaused = false
-    readonly yieldWith = () => false
-    readonly take = ignore
-    readonly serveTaken = ignore
-    readonly flush = ignore
-    fail(error: unknown): void {
-      throw error
-    }
-    readOrPause(): void {
-      this.isPaused = turn.rests(this)
-    }
-    send(length: number): void {
-      for (let i = 0; i < 32 && !this.isPaused; i++) {
-        this.reads++
-        turn.receive(this, input, length)
-        // Its requests are served at once, which would have it read from again.
-        this.readOrPause()
-      }
-    }
-  }
-  const senders = Array.from({ length: 100 }, () => new Sender())
+  const senders = Array.from({ length: 100 }, () => new Sender(() => turn))
   const turn = turnOf(clock, senders[0])
   const total = (): number => senders.reduce((sum, { reads }) => sum + reads, 0)
   const readAll = (length: number): number => {
     const before = total()
-    for (const sender of senders) sender.send(length)
+    for (const sender of senders) sender.send(input, length)
     const due = ends
     ends = []
     for (const end of due) end()
@@ -111,4 +121,27 @@ test('clients that send without end are read from in turn, so that a turn reads 
   // Nobody is left behind when they send less.
   while (senders.some((sender) => turn.rests(sender))) readAll(0)
   expect([senders.some(({ isPaused }) => isPaused), readAll(100)]).toEqual([false, 3200])
+})
+
+test('a client with short requests does not rest, though each chunk of a TLS socket is as long as its buffer', () => {
+  let ends: (() => void)[] = []
+  vi.stubGlobal('setImmediate', (end: () => void) => ends.push(end))
+  const record = Buffer.alloc(16 * 1024)
+  const ping = Buffer.from('PING\r\n')
+  const sender = new Sender(() => turn)
+  const senders = Array.from({ length: 100 }, () => new Sender(() => turn))
+  const turn = turnOf({ begin: ignore, end: ignore, lastLap: 0 }, sender)
+  let records = 0
+  for (let i = 0; i < 50; i++) {
+    const before = senders.reduce((sum, { reads }) => sum + reads, 0)
+    for (const busy of senders) busy.send(record, record.length)
+    records = senders.reduce((sum, { reads }) => sum + reads, 0) - before
+    turn.receive(sender, ping, ping.length)
+    expect(turn.rests(sender)).toBe(false)
+    const due = ends
+    ends = []
+    for (const end of due) end()
+  }
+  // The clients with long requests do rest: four are read again in a turn, 32 times at most.
+  expect(records).toBeLessThanOrEqual(128)
 })
