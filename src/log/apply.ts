@@ -174,7 +174,9 @@ function refusedNow({ message }: PathError): JournalError {
 const AMPLE_MEMORY = {
   add: () => {},
   isExceeded: () => false,
+  isReserveTaken: () => false,
   heapHasRoomFor: () => true,
+  heapHasRoomToRead: () => true,
   hasRoomFor: () => true,
 } as Partial<MemoryGauge> as MemoryGauge
 

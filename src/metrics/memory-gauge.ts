@@ -37,6 +37,8 @@ const MAX_FREE_HEAP_SHARE = 0.5
 const FREE_HEAP_BYTES = 64 * MB
 /** Garbage may take this share of the part that is kept free, until it is collected. */
 const GARBAGE_SHARE = 0.4
+/** Requests that nothing but the end of the heap refuses may take this share of the part that is kept free. */
+const RESERVE_SHARE = 0.5
 /** Pages may take this share of the part that is kept free, if their objects leave little room. */
 const PAGES_SHARE = 0.7
 /** Pages are measured one by one at most this often; it takes ten times as long as the heap. */
@@ -69,6 +71,7 @@ export class MemoryGauge {
   #limit = 0
   #exceeded = false
   #heapFull = false
+  #reserveTaken = false
   #used = 0
   /** Bytes in use in V8's heap. */
   #heap = 0
@@ -147,6 +150,23 @@ export class MemoryGauge {
    * @param now milliseconds since the process began
    */
   isExceeded(args: readonly Value[], now = performance.now()): boolean {
+    this.#note(args, now)
+    return this.#exceeded || this.#heapFull
+  }
+
+  /**
+   * Whether to refuse a request that takes memory, though `maxmemory` refuses none of its kind: half of what is kept free of
+   * the heap is taken.
+   *
+   * @param now milliseconds since the process began
+   */
+  isReserveTaken(args: readonly Value[], now = performance.now()): boolean {
+    this.#note(args, now)
+    return this.#reserveTaken
+  }
+
+  /** Counts what a request may take, and measures when that is a lot. */
+  #note(args: readonly Value[], now: number): void {
     this.#added += REQUEST_OVERHEAD_BYTES
     for (const arg of args) {
       this.#added += arg.length
@@ -159,7 +179,6 @@ export class MemoryGauge {
       this.#measuredAt = now
       this.survey()
     }
-    return this.#exceeded || this.#heapFull
   }
 
   /** Counts what a request adds that its arguments do not show, so that memory is measured sooner. */
@@ -227,6 +246,8 @@ export class MemoryGauge {
     this.#exceeded =
       this.#isAbove(this.#limit, 1) && (this.#live > this.#limit || this.#isGarbageAbove())
     this.#heapFull = this.#isHeapFull()
+    const free = this.heapLimit - this.#heapMost
+    this.#reserveTaken = this.#heapFull && this.#heap > this.#heapMost + RESERVE_SHARE * free
     if (this.#heapFull && !wasFull) this.onHeapFull?.()
     if (this.#heapFull || this.#exceeded) this.onShort?.()
     const room = this.#heapMost - this.#heap

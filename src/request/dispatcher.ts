@@ -279,9 +279,8 @@ export class Dispatcher {
     }
     if (!client.user.unrestricted) this.#checkUser(client, entry, args)
     const { clock, memory, persistence } = this.#server
-    if (this.#needsMemory(client, entry) && isShort(memory, entry.keeps, args, clock.lastLap)) {
+    if (isShort(memory, entry, args, transaction, clock.lastLap))
       throw new CommandError(memory.reason)
-    }
     const writes = entry.writes || (entry.isExec && transaction?.writes === true)
     if (writes && persistence.failure !== undefined) {
       const { failure } = persistence
@@ -293,15 +292,6 @@ export class Dispatcher {
   #checkUser(client: Client, entry: PreparedCommand, args: RequestArguments): void {
     const denial = denialOf(client.user, entry.access, args, this.#server.store)
     if (denial !== undefined) throw new DeniedError(denial, entry.fullName)
-  }
-
-  /**
-   * Whether a request takes memory. In a transaction EXEC takes that of the queued requests, and all
-   * others take some, except those that end it.
-   */
-  #needsMemory({ transaction }: Client, entry: PreparedCommand): boolean {
-    if (transaction === undefined) return entry.grows
-    return entry.isExec ? transaction.grows : !entry.endsMulti
   }
 
   #queue(

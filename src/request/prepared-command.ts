@@ -25,6 +25,8 @@ export interface PreparedCommand extends FoundCommand {
   readonly onlyReplies: boolean
   /** Whether the command may take more memory. */
   readonly grows: boolean
+  /** Whether the command writes, and `maxmemory` does not refuse it, but it may take memory. */
+  readonly takesReserve: boolean
   /** How much of a request the server keeps for the client; absent if the command keeps nothing. */
   readonly keeps: KeptSize | undefined
   /** Whether a call, in an EXEC, counts for `exec-read-time-limit`. */
@@ -88,6 +90,14 @@ function directoryBytes({ keys }: Command, args: RequestArguments): number {
   return levels > FREE_LEVELS ? (levels - FREE_LEVELS) * LEVEL_BYTES : 0
 }
 
+/** The writes that make room; most others take some. */
+const FREES = new Set('del unlink getdel kdel kcad flushall flushdb swapdb move'.split(' '))
+
+/** A TTL takes memory, as does what is noted of a write for the next checkpoint. */
+function takesReserve({ flags, name }: Command): boolean {
+  return flags.includes('write') && !flags.includes('denyoom') && !FREES.has(name)
+}
+
 function addedBytes(command: Command, args: RequestArguments, store: Store): number {
   try {
     const added = command.adds?.(args, store) ?? 0
@@ -128,6 +138,7 @@ export function prepareCommand(
     ordered: command.flags.includes('write') || fullName === 'publish',
     onlyReplies: onlyReplies(command, fullName),
     grows: command.flags.includes('denyoom') || command.keeps !== undefined,
+    takesReserve: takesReserve(command),
     keeps: command.keeps === true ? keptBytes : command.keeps,
     broad: command.broad,
     inMulti: command.inMulti === true,

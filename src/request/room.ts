@@ -32,19 +32,45 @@ export function keptRuleBytes(args: RequestArguments): number {
   return bytes
 }
 
+/** Whether a command needs memory. */
+interface NeedOfMemory {
+  readonly grows: boolean
+  readonly takesReserve: boolean
+  readonly keeps: KeptSize | undefined
+  readonly isExec: boolean
+  readonly endsMulti: boolean
+}
+
 /**
- * Whether to refuse a request that takes memory.
+ * Whether to refuse a request, because memory is short.
  *
- * @param keeps how much of it the server keeps; absent if nothing
+ * @param transaction of its client
  * @param now milliseconds since the process began
  */
 export function isShort(
   memory: MemoryGauge,
-  keeps: KeptSize | undefined,
+  command: NeedOfMemory,
   args: RequestArguments,
+  transaction: { readonly grows: boolean } | undefined,
   now: number,
 ): boolean {
+  if (!needsMemory(command, transaction)) {
+    return command.takesReserve && memory.isReserveTaken(args, now)
+  }
+  const { keeps } = command
   return memory.isExceeded(args, now) || !memory.hasRoomFor(keeps === undefined ? 0 : keeps(args))
+}
+
+/**
+ * Whether a request takes memory. In a transaction EXEC takes that of the queued requests, and all
+ * others take some, except those that end it.
+ */
+function needsMemory(
+  { grows, isExec, endsMulti }: NeedOfMemory,
+  transaction: { readonly grows: boolean } | undefined,
+): boolean {
+  if (transaction === undefined) return grows
+  return isExec ? transaction.grows : !endsMulti
 }
 
 /** The refusal of a request that needs more memory than there is. */

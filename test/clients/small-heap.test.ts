@@ -64,6 +64,26 @@ describe(`a heap of ${HEAP_MB} MB, without maxmemory`, () => {
     expect(await client.call('SAVE')).toBe('OK')
   })
 
+  test('names that become longer are refused before it is full', async () => {
+    const { port } = await startOn(smallHeap, temporaryDirectory())
+    const client = await visitPort(port)
+    const count = 6000
+    for (let n = 0; n < count; n++) client.send('SET', `k${n}`, 'v')
+    await client.take(count)
+    let renamed = 0
+    for (let at = 0; at < count; at += 100) {
+      for (let n = at; n < at + 100; n++) client.send('RENAME', `k${n}`, 'N'.repeat(15_000) + n)
+      for (const reply of await client.take(100)) {
+        if (reply === 'OK') renamed++
+        else expect(isOom(reply)).toBe(true)
+      }
+    }
+    // They would take 90 MB.
+    expect(renamed).toBeGreaterThan(100)
+    expect(renamed).toBeLessThan(count)
+    expect(await client.call('DBSIZE')).toBe(count)
+  })
+
   test('large values lie outside of it', async () => {
     const { port } = await startOn(smallHeap, temporaryDirectory())
     const client = await visitPort(port)

@@ -1,6 +1,6 @@
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
 import { ErrorReply, join, type Reply, start } from '../server/raw-client.ts'
 
@@ -11,6 +11,10 @@ const inUse = (): number => {
 }
 const isOom = (reply: Reply): boolean =>
   reply instanceof ErrorReply && reply.text.startsWith('OOM command not allowed')
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 test('above maxmemory writes are refused, until memory is free again', async () => {
   new MemoryGauge().collect()
@@ -114,4 +118,54 @@ test('a large state is refused where the heap has no room for it', () => {
   const gauge = new MemoryGauge()
   expect(gauge.heapHasRoomFor(MB)).toBe(true)
   expect(gauge.heapHasRoomFor(gauge.heapLimit)).toBe(false)
+})
+
+test('of writes that maxmemory does not refuse, those that make room go on to the end of the heap', async () => {
+  const client = await join(await start())
+  vi.spyOn(MemoryGauge.prototype, 'isReserveTaken').mockReturnValue(true)
+  const requests: Record<string, string[]> = {
+    del: ['a'],
+    unlink: ['a'],
+    getdel: ['a'],
+    kdel: ['/a'],
+    kcad: ['/a', 'PREVVALUE', 'v'],
+    flushall: [],
+    flushdb: [],
+    swapdb: ['0', '0'],
+    move: ['a', '0'],
+    getex: ['a', 'EX', '100'],
+    expire: ['a', '100'],
+    pexpire: ['a', '100000'],
+    expireat: ['a', '9999999999'],
+    pexpireat: ['a', '9999999999000'],
+    persist: ['a'],
+    rename: ['a', 'b'],
+    renamenx: ['a', 'b'],
+  }
+  const commands = (await client.call('COMMAND')) as [string, number, string[]][]
+  const unlimited = commands
+    .filter(([, , flags]) => flags.includes('write') && !flags.includes('denyoom'))
+    .map(([name]) => name)
+  expect(unlimited.sort()).toEqual(Object.keys(requests).sort())
+  const refused: string[] = []
+  for (const [name, args] of Object.entries(requests)) {
+    await client.call('SET', 'a', 'v')
+    if (isOom(await client.call(name, ...args))) refused.push(name)
+  }
+  const take = ['getex', 'expire', 'pexpire', 'expireat', 'pexpireat', 'persist', 'rename']
+  expect(refused).toEqual([...take, 'renamenx'])
+})
+
+test('a directory is not moved where the heap has no room for what is noted of its nodes', async () => {
+  const client = await join(await start())
+  const asked: number[] = []
+  for (let i = 0; i < 3000; i++) client.send('SET', `d/${i}`, 'v', 'EX', '1000')
+  await client.take(3000)
+  vi.spyOn(MemoryGauge.prototype, 'heapHasRoomToRead').mockImplementation((bytes) => {
+    asked.push(bytes)
+    return false
+  })
+  expect(isOom(await client.call('RENAME', 'd', 'e'))).toBe(true)
+  expect(asked[0]).toBeGreaterThan(3000 * 100)
+  expect(await client.call('EXISTS', 'd/0')).toBe(1)
 })

@@ -11,6 +11,7 @@ import type { Command } from '../../request/command.ts'
 import { checkWork } from '../../request/exec-limits.ts'
 import { expireBelow } from '../../request/expiry-slice.ts'
 import { MAX_TRIED_PATTERNS, TIME_OF } from '../../request/long-work.ts'
+import { checkRoomToRead } from '../../request/room.ts'
 import type { RequestArguments } from '../../resp/request-arguments.ts'
 import { StoreError } from '../../store/errors.ts'
 import { cleanPath } from '../../store/path.ts'
@@ -33,13 +34,22 @@ const GENERIC = {
   checkRoom,
 } as const
 
+/** What a node takes while its directory moves, in bytes of the heap, and one with a TTL besides. */
+const MOVED_NODE_BYTES = 16
+const MOVED_LEASE_BYTES = 150
+
 /**
- * Refuses a RENAME that makes directories if memory is short: they stay when the node moves on. Any other one takes none, and is
- * never refused, as in Redis.
+ * Refuses a RENAME that makes directories if memory is short, because they stay when the node moves on, and one of a directory
+ * if the heap has no room for what is noted of its nodes meanwhile. `maxmemory` refuses no other one, as in Redis.
  *
  * @throws CommandError
  */
-function checkRoom(memory: MemoryGauge, [, , to]: RequestArguments, store: Store): void {
+function checkRoom(memory: MemoryGauge, [, from, to]: RequestArguments, store: Store): void {
+  const node = store.lookup(pathOfKey(textOfValue(from)))
+  if (node?.dir === true) {
+    const leases = Math.min(node.nodes, store.leases)
+    checkRoomToRead(memory, node.nodes * MOVED_NODE_BYTES + leases * MOVED_LEASE_BYTES)
+  }
   const path = pathOfKey(textOfValue(to))
   const end = path.lastIndexOf('/')
   if (end <= 0 || store.lookup(path.slice(0, end)) !== undefined) return
