@@ -3,6 +3,7 @@ import type { Denial } from '../request/denial.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
+import { Crowd, type Line } from './crowd.ts'
 import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
 import type { ReadBarrier } from './read-barrier.ts'
@@ -12,8 +13,6 @@ import type { Waiting, WaitingClient, WaitingExec, WaitingRequest } from './wait
 /** A client with more requests on their way, or longer ones, waits until all of them are replied to. */
 const MAX_OWED = 2000
 const MAX_OWED_BYTES = 4 * 1024 * 1024
-/** All writes on their way may take this share of the heap; a single one may be longer. */
-const ON_THEIR_WAY_SHARE = 1 / 16
 
 export interface LogGateParts {
   readonly clock: LogClock
@@ -63,12 +62,7 @@ export class LogGate implements Gate {
   readonly #waiting = new Map<Client, () => void>()
   /** Lets those go on whose write waits until this node is ready. */
   readonly #early = new Set<() => void>()
-  /** Lets those go on whose write waits until there are fewer on their way; with the bytes of the write. */
-  readonly #crowded = new Map<() => void, number>()
-  /** Clients whose write has waited so, and goes on soon; with the bytes of the write. */
-  readonly #admitted = new Map<Client, number>()
-  /** What the writes on their way take, those of clients that have gone too, and those that go on soon, in bytes, about. */
-  #bytesOnWay = 0
+  readonly #crowd: Crowd
   readonly #order = new ReplyOrder()
   /** Clients whose read has waited for the log, and goes on soon. */
   readonly #ready = new WeakSet<Client>()
@@ -79,6 +73,7 @@ export class LogGate implements Gate {
 
   constructor(parts: LogGateParts) {
     this.#parts = parts
+    this.#crowd = new Crowd(parts.heapLimit)
   }
 
   holds(client: Client, args: RequestArguments, mayWrite: boolean): boolean {
@@ -98,7 +93,8 @@ export class LogGate implements Gate {
     // What it copies may be what the client's other requests have written.
     if (copyBound !== undefined && client.owed > 0) return this.#holdBack(client, args)
     const bytes = this.#parts.takes(args)
-    if (this.#mustWait(client, bytes)) return this.#holdInCrowd(client, args, bytes)
+    const line = this.#crowd.lineFor(client, bytes)
+    if (line !== undefined) return this.#holdInCrowd(client, args, bytes, line)
     const muted = client.reply.muted
     const deniedBelow = this.#parts.deniedBelow(client, args)
     this.#owe({
@@ -123,7 +119,7 @@ export class LogGate implements Gate {
   #reply(waiting: WaitingClient, run: () => void): boolean {
     const { client, muted, bytes } = waiting
     this.#order.remove(waiting)
-    this.#bytesOnWay -= bytes
+    this.#crowd.end(bytes)
     // A client that has half-closed is closed with the last reply, and not while it has more to ask.
     const isLast = client.owed === 1 && !client.blocked
     if (isLast) client.owed = 0
@@ -136,7 +132,7 @@ export class LogGate implements Gate {
       resume?.()
       client.onSettled?.()
     }
-    this.#admit()
+    this.#crowd.admit()
     return isThere
   }
 
@@ -165,41 +161,12 @@ export class LogGate implements Gate {
     for (const goOn of early) goOn()
   }
 
-  #isCrowdedFor(bytes: number): boolean {
-    if (this.#bytesOnWay === 0) return false
-    return this.#bytesOnWay + bytes > this.#parts.heapLimit * ON_THEIR_WAY_SHARE
-  }
-
-  /** Whether a write waits until there are fewer on their way. Those that wait already come first. */
-  #mustWait(client: Client, bytes: number): boolean {
-    if (this.#takeRoom(client)) return false
-    return this.#crowded.size > 0 || this.#isCrowdedFor(bytes)
-  }
-
-  /** Lets the first of those that wait go on, as long as there is room for them. */
-  #admit(): void {
-    for (const [goOn, bytes] of this.#crowded) {
-      if (this.#isCrowdedFor(bytes)) return
-      this.#crowded.delete(goOn)
-      goOn()
-    }
-  }
-
-  /** Takes back the room that is kept for a write until it goes on. @returns whether there is some */
-  #takeRoom(client: Client): boolean {
-    const bytes = this.#admitted.get(client)
-    if (bytes === undefined) return false
-    this.#admitted.delete(client)
-    this.#bytesOnWay -= bytes
-    return true
-  }
-
   /** Gives a request a place in the log. */
   #owe(waiting: WaitingRequest | WaitingExec): void {
     const { client, bytes } = waiting
     client.owed++
     client.owedBytes += bytes
-    this.#bytesOnWay += bytes
+    this.#crowd.begin(bytes)
     this.#order.add(waiting)
     this.#parts.add(waiting)
   }
@@ -237,18 +204,15 @@ export class LogGate implements Gate {
     return true
   }
 
-  #holdInCrowd(client: Client, args: RequestArguments, bytes: number): true {
-    const onGone = (): void => void this.#crowded.delete(goOn)
+  #holdInCrowd(client: Client, args: RequestArguments, bytes: number, line: Line): true {
+    const onGone = (): void => void line.delete(goOn)
     // When it goes on it may be refused, or its client be gone, or have to read first; then it waits anew.
-    const resume = this.#hold(client, args, onGone, () => this.#takeRoom(client) && this.#admit())
+    const resume = this.#hold(client, args, onGone, () => this.#crowd.giveBack(client))
     const goOn = (): void => {
-      if (!client.unread.waits) {
-        this.#admitted.set(client, bytes)
-        this.#bytesOnWay += bytes
-      }
+      if (!client.unread.waits) this.#crowd.keepRoom(client, bytes)
       resume()
     }
-    this.#crowded.set(goOn, bytes)
+    line.set(goOn, bytes)
     return true
   }
 
@@ -319,7 +283,8 @@ export class LogGate implements Gate {
     // Here EXEC does nothing, or is refused.
     if (transaction === undefined || transaction.failed || watched?.check() === true) return false
     const bytes = this.#parts.takesExec(transaction)
-    if (this.#mustWait(client, bytes)) return this.#holdInCrowd(client, args, bytes)
+    const line = this.#crowd.lineFor(client, bytes)
+    if (line !== undefined) return this.#holdInCrowd(client, args, bytes, line)
     const requests = this.#parts.takeOrdered(client, transaction)
     if (requests === undefined) return true
     requests.unshift(

@@ -2,7 +2,8 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { LogGate, type LogGateParts } from '../../src/cluster/log-gate.ts'
 import type { Waiting } from '../../src/cluster/waiting.ts'
 import type { Client } from '../../src/request/client.ts'
-import { bytesOfRequest } from '../../src/request/transaction.ts'
+import { bytesOfRequest, Transaction } from '../../src/request/transaction.ts'
+import type { RequestArguments } from '../../src/resp/request-arguments.ts'
 
 const MB = 1024 ** 2
 
@@ -219,6 +220,63 @@ test('a write that may go on has its room until it does, and gives it back if it
   for (const name of ['5', '6', '7', '8']) woken.get(name)?.leave()
   expect([...woken.keys()].slice(5)).toEqual(['7', '8', 'reader', 'last'])
 })
+
+test.each([
+  ['COPY', false],
+  ['APPEND', false],
+  ['an EXEC with COPY', true],
+])(
+  'a write that takes more by the time that it goes on waits anew, before the others (%s)',
+  async (name, isExec) => {
+    const taken: Waiting[] = []
+    let length = 100
+    const gate = gateTo(taken, {
+      heapLimit: 16 * 1000,
+      takes: ([name]) => (name === 'SET' ? 300 : length),
+      takesExec: () => length,
+      copyBound: ([name]) => (name === 'COPY' ? length : undefined),
+      takeOrdered: () => [],
+    })
+    const send = (name: string, args: RequestArguments): void => {
+      const client = {
+        ...{ owed: 0, owedBytes: 0, name, unread: { waits: false }, reply: { muted: false } },
+        transaction: args[0] === 'EXEC' ? new Transaction() : undefined,
+        block: () => () => {},
+        postpone: (_: unknown, _onGone: () => void, onOver: () => void) => () => {
+          queueMicrotask(() => [gate.holds(client, args, true), onOver()])
+        },
+        answer: () => true,
+      } as unknown as Client
+      gate.holds(client, args, true)
+    }
+    const onWay = (): string[] =>
+      taken.map((waiting) => ('client' in waiting && waiting.client.name) || '')
+    /** Answers all that are on their way. */
+    const answer = async (): Promise<void> => {
+      for (const waiting of taken.splice(0))
+        if (waiting.kind !== 'expire') gate.answer(waiting, () => {})
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const first: RequestArguments = ['SET', 'k', 'x']
+    for (const client of ['1', '2', '3']) send(client, first)
+    const growing: RequestArguments = isExec ? ['EXEC'] : [name, 'k', 'l']
+    for (const client of ['a', 'b', 'c', 'd']) send(client, growing)
+    send('last', first)
+    expect(onWay()).toEqual(['1', '2', '3', 'a'])
+    // All of them have room, as they were counted.
+    length = 600
+    await answer()
+    const bytes = (): number[] =>
+      taken.map((waiting) => (waiting.kind === 'expire' ? 0 : waiting.bytes))
+    const turns: string[][] = []
+    for (; taken.length > 0; await answer()) {
+      turns.push(onWay())
+      expect(bytes().reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(1000)
+    }
+    // c has room beside what has not grown.
+    expect(turns).toEqual([['c', 'last'], ['b'], ['d']])
+  },
+)
 
 test('a read that has waited for the log and is refused then leaves no other read without the question', () => {
   const asked: ((failure: string | undefined) => void)[] = []

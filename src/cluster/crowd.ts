@@ -1,0 +1,91 @@
+import type { Client } from '../request/client.ts'
+
+/** All writes on their way may take this share of the heap; a single one may be longer. */
+const ON_THEIR_WAY_SHARE = 1 / 16
+
+/** Those that wait: lets one go on, with the bytes of its write. */
+export type Line = Map<() => void, number>
+
+/**
+ * The writes of a node that are on their way to the log, and those that wait until there are fewer. What a write takes may have
+ * grown while it waited: a COPY of a key whose value is longer by now. So it is counted anew when it goes on.
+ */
+export class Crowd {
+  readonly #mostBytes: number
+  readonly #waiting: Line = new Map()
+  /** Those that have had their turn, and took more by then than there was room for. They come first. */
+  readonly #grown: Line = new Map()
+  /** Clients whose write has waited, and goes on soon; with the room that is kept for it, in bytes. */
+  readonly #admitted = new Map<Client, number>()
+  /** What the writes on their way take, those of clients that have gone too, and those that go on soon, in bytes, about. */
+  #bytesOnWay = 0
+
+  /** @param heapLimit of the process, in bytes */
+  constructor(heapLimit: number) {
+    this.#mostBytes = heapLimit * ON_THEIR_WAY_SHARE
+  }
+
+  /** A write is on its way. */
+  begin(bytes: number): void {
+    this.#bytesOnWay += bytes
+  }
+
+  /** It is not any more. To be followed by {@link admit}. */
+  end(bytes: number): void {
+    this.#bytesOnWay -= bytes
+  }
+
+  /**
+   * Where a write has to wait. Those that wait already come first.
+   *
+   * @param bytes that it takes as the tree is now
+   * @returns undefined if it need not
+   */
+  lineFor(client: Client, bytes: number): Line | undefined {
+    const kept = this.#takeRoom(client)
+    if (kept === undefined) {
+      const isFirst = this.#waiting.size === 0 && this.#grown.size === 0
+      return isFirst && this.#hasRoomFor(bytes) ? undefined : this.#waiting
+    }
+    return bytes <= kept || this.#hasRoomFor(bytes) ? undefined : this.#grown
+  }
+
+  /** Keeps room for a write that goes on soon. */
+  keepRoom(client: Client, bytes: number): void {
+    this.#admitted.set(client, bytes)
+    this.#bytesOnWay += bytes
+  }
+
+  /** Takes back what is still kept for a write. */
+  giveBack(client: Client): void {
+    if (this.#takeRoom(client) !== undefined) this.admit()
+  }
+
+  /** Lets the first of those that wait go on, as long as there is room for them. */
+  admit(): void {
+    if (this.#admitFrom(this.#grown)) this.#admitFrom(this.#waiting)
+  }
+
+  /** @returns whether all have gone on */
+  #admitFrom(line: Line): boolean {
+    for (const [goOn, bytes] of line) {
+      if (!this.#hasRoomFor(bytes)) return false
+      line.delete(goOn)
+      goOn()
+    }
+    return true
+  }
+
+  #hasRoomFor(bytes: number): boolean {
+    return this.#bytesOnWay === 0 || this.#bytesOnWay + bytes <= this.#mostBytes
+  }
+
+  /** @returns the bytes that were kept; undefined if none were */
+  #takeRoom(client: Client): number | undefined {
+    const bytes = this.#admitted.get(client)
+    if (bytes === undefined) return
+    this.#admitted.delete(client)
+    this.#bytesOnWay -= bytes
+    return bytes
+  }
+}
