@@ -64,8 +64,8 @@ export class LogGate implements Gate {
   readonly #early = new Set<() => void>()
   readonly #crowd: Crowd
   readonly #order = new ReplyOrder()
-  /** Clients whose read has waited for the log, and goes on soon. */
-  readonly #ready = new WeakSet<Client>()
+  /** The reads that have waited for the log, and go on soon. No other request of the client may go on in their place. */
+  readonly #ready = new WeakMap<Client, RequestArguments>()
   /** Whose write has waited too long for this node to be ready, and what had been received by then, once it is refused. */
   readonly #tooEarly = new WeakMap<Client, number | undefined>()
   /** What the last read of a client has learnt: it holds for all that was received when it asked. */
@@ -248,7 +248,9 @@ export class LogGate implements Gate {
     if (client.transaction === undefined && !this.#parts.isRead(args)) return false
     const learnt = this.#learnt.get(client)
     const received = client.receivedBytes
-    if (learnt !== undefined && (this.#ready.delete(client) || learnt.received === received)) {
+    const isReady = this.#ready.get(client) === args
+    this.#ready.delete(client)
+    if (learnt !== undefined && (isReady || learnt.received === received)) {
       if (learnt.failure === undefined) return false
       endTransaction(client)
       client.reply.error(`CLUSTERDOWN ${learnt.failure}`)
@@ -265,7 +267,7 @@ export class LogGate implements Gate {
       client.owed--
       if (isGone) return
       this.#learnt.set(client, { received, failure })
-      this.#ready.add(client)
+      this.#ready.set(client, args)
       resume()
     })
     return true

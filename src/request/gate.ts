@@ -16,8 +16,8 @@ export interface Waiter {
    * Keeps the present request and the later ones until the returned function is called.
    *
    * @param onGone called if the client leaves first
-   * @param onOver called once: when the present request has been served again, or will not be because the client has left,
-   *   or will be only when the client has read its replies
+   * @param onOver called when the present request has been served again, or will not be because the client has left; also before,
+   *   if it will be only when the client has read its replies
    */
   postpone(args: RequestArguments, onGone: () => void, onOver?: () => void): () => void
   /** Has `LongWork` serve the present request later, before the client's others. */

@@ -15,7 +15,7 @@ export class PostponedRequest {
   /** Memory that it takes, about; 0 without one. */
   bytes = 0
 
-  /** @param onOver called once, when it has been served again, or dropped, or when its client has to read before it is served */
+  /** @param onOver called when it has been served again, or dropped; also before, if its client has to read before it is served */
   put(args: RequestArguments, client: Replying, onOver?: () => void): void {
     this.#args = args
     this.#onOver = onOver
@@ -42,14 +42,17 @@ export class PostponedRequest {
   /** Its client has gone. */
   drop(): void {
     this.#take()
-    this.lapse()
-  }
-
-  /** Its client has to read its replies before it is served, and may never do. */
-  lapse(): void {
     const onOver = this.#onOver
     this.#onOver = undefined
     onOver?.()
+  }
+
+  /**
+   * Its client has to read its replies before it is served, and may never do. When it is served, or dropped, that is told once more:
+   * meanwhile it may have been given something else to go on with.
+   */
+  lapse(): void {
+    this.#onOver?.()
   }
 
   /** @returns undefined if there is none */

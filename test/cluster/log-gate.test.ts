@@ -4,6 +4,7 @@ import type { Waiting } from '../../src/cluster/waiting.ts'
 import type { Client } from '../../src/request/client.ts'
 import { bytesOfRequest, Transaction } from '../../src/request/transaction.ts'
 import type { RequestArguments } from '../../src/resp/request-arguments.ts'
+import { PostponedRequest } from '../../src/server/postponed-request.ts'
 
 const MB = 1024 ** 2
 
@@ -278,36 +279,66 @@ test.each([
   },
 )
 
-test('a read that has waited for the log and is refused then leaves no other read without the question', () => {
-  const asked: ((failure: string | undefined) => void)[] = []
-  const gate = new LogGate({
-    isReady: () => true,
-    isStrict: () => true,
-    isRead: () => true,
-    barrier: { add: (learn: (failure: string | undefined) => void) => asked.push(learn) },
-  } as unknown as LogGateParts)
-  const overs: (() => void)[] = []
-  const client = {
-    ...{ owed: 0, receivedBytes: 1 },
-    postpone: (_: unknown, _onGone: () => void, onOver: () => void) => {
-      overs.push(onOver)
-      return () => {}
-    },
-  } as unknown as Client
-  const read = (receivedBytes: number): boolean => {
-    Object.assign(client, { receivedBytes })
-    return gate.holds(client, ['GET', 'x'], false)
-  }
-  expect(read(1)).toBe(true)
-  asked[0](undefined)
-  expect(read(2)).toBe(false)
-  overs[0]()
-  expect(read(3)).toBe(true)
-  asked[1](undefined)
-  // It is refused before the gate is asked.
-  overs[1]()
-  expect([read(4), asked.length]).toEqual([true, 3])
-})
+/** What becomes of a read that waits for the log. */
+const endsOfRead: [
+  string,
+  (read: { learn(): void; serve(): void; postponed: PostponedRequest }) => void,
+][] = [
+  ['is served', ({ learn, serve }) => [learn(), serve()]],
+  ['is refused before the gate is asked', ({ learn, postponed }) => [learn(), refuse(postponed)]],
+  [
+    'is refused when its client has read its replies',
+    ({ learn, postponed }) => [postponed.lapse(), learn(), refuse(postponed)],
+  ],
+  [
+    'may go on, and is refused when its client has read its replies',
+    ({ learn, postponed }) => [learn(), postponed.lapse(), refuse(postponed)],
+  ],
+  [
+    'is dropped when its client has to read its replies',
+    ({ learn, postponed }) => [postponed.lapse(), learn(), postponed.drop()],
+  ],
+]
+
+/** Serves it again; it comes to no gate. */
+function refuse(postponed: PostponedRequest): void {
+  postponed.serve({ expiryWait: undefined, onRequest: () => {} })
+}
+
+test.each(endsOfRead)(
+  'a read that waits for the log and %s leaves no other read without the question',
+  (_, end) => {
+    const asked: ((failure: string | undefined) => void)[] = []
+    const gate = new LogGate({
+      isReady: () => true,
+      isStrict: () => true,
+      isRead: () => true,
+      barrier: { add: (learn: (failure: string | undefined) => void) => asked.push(learn) },
+    } as unknown as LogGateParts)
+    const postponed = new PostponedRequest()
+    const client = {
+      ...{ owed: 0, receivedBytes: 1, replyMode: 'on', reply: { muted: false } },
+      postpone(args: RequestArguments, _: () => void, onOver: () => void) {
+        postponed.put(args, this as unknown as Client, onOver)
+        return () => {}
+      },
+    } as unknown as Client
+    const read = (receivedBytes: number, args: RequestArguments): boolean => {
+      Object.assign(client, { receivedBytes })
+      return gate.holds(client, args, false)
+    }
+    expect(read(1, ['GET', 'x'])).toBe(true)
+    Object.assign(client, { receivedBytes: 2 })
+    const onRequest = (args: RequestArguments): void =>
+      expect(gate.holds(client, args, false)).toBe(false)
+    end({
+      learn: () => asked[0](undefined),
+      serve: () => postponed.serve({ expiryWait: undefined, onRequest }),
+      postponed,
+    })
+    expect([read(3, ['GET', 'x']), asked.length]).toEqual([true, 2])
+  },
+)
 
 test('a client gets its replies in order, also if a later one is refused first', () => {
   const { taken, write, client, gate, errors } = start()
