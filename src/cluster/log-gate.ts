@@ -1,7 +1,7 @@
 import { type Client, endTransaction } from '../request/client.ts'
 import type { Denial } from '../request/denial.ts'
 import type { Gate } from '../request/gate.ts'
-import type { Transaction } from '../request/transaction.ts'
+import { bytesOfRequest, type Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { Crowd, type Line } from './crowd.ts'
 import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
@@ -97,11 +97,10 @@ export class LogGate implements Gate {
     if (line !== undefined) return this.#holdInCrowd(client, args, bytes, line)
     const muted = client.reply.muted
     const deniedBelow = this.#parts.deniedBelow(client, args)
-    this.#owe({
-      kind: 'request',
-      ...{ client, muted, args, deniedBelow, copyBound, bytes },
-      ...this.#timed(),
-    })
+    this.#owe(
+      { kind: 'request', client, muted, args, deniedBelow, copyBound, bytes, ...this.#timed() },
+      bytesOfRequest(args),
+    )
     return true
   }
 
@@ -161,12 +160,16 @@ export class LogGate implements Gate {
     for (const goOn of early) goOn()
   }
 
-  /** Gives a request a place in the log. */
-  #owe(waiting: WaitingRequest | WaitingExec): void {
-    const { client, bytes } = waiting
+  /**
+   * Gives a request a place in the log.
+   *
+   * @param kept what the client keeps for it meanwhile, in bytes: not what the tree may come to have by it
+   */
+  #owe(waiting: WaitingRequest | WaitingExec, kept: number): void {
+    const { client } = waiting
     client.owed++
-    client.owedBytes += bytes
-    this.#crowd.begin(bytes)
+    client.owedBytes += kept
+    this.#crowd.begin(waiting.bytes)
     this.#order.add(waiting)
     this.#parts.add(waiting)
   }
@@ -294,11 +297,11 @@ export class LogGate implements Gate {
     )
     const muted = client.reply.muted
     const resume = client.block(() => {})
-    this.#owe({
-      kind: 'exec',
-      ...{ client, muted, transaction, requests, bytes, resume },
-      ...this.#timed(),
-    })
+    this.#owe(
+      { kind: 'exec', client, muted, transaction, requests, bytes, resume, ...this.#timed() },
+      // The client's queue is counted already.
+      0,
+    )
     return true
   }
 

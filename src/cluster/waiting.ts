@@ -15,7 +15,7 @@ interface Timed {
 export interface WaitingClient extends Timed {
   readonly client: Client
   readonly muted: boolean
-  /** What it has sent takes so much memory, about. */
+  /** What it has sent, and what that may add to the tree, take so much memory, about. */
   readonly bytes: number
 }
 

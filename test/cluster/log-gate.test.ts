@@ -378,3 +378,28 @@ test('a request that copies a value waits until its client is owed nothing, and 
   send('APPEND', 'a', 'x')
   expect(bounds()).toEqual([7, undefined])
 })
+
+test.each([
+  ['a request', false],
+  ['an EXEC', true],
+])(
+  '%s counts for its client as what it has sent, and not as what the tree may come to have',
+  (_, isExec) => {
+    const taken: Waiting[] = []
+    const gate = gateTo(taken, {
+      takes: () => 500 * MB,
+      takesExec: () => 500 * MB,
+      takeOrdered: () => [],
+    })
+    const transaction = new Transaction()
+    transaction.add(['COPY', 'a', 'b'], { writes: true, ordered: true, grows: true })
+    const client = {
+      ...{ owed: 0, owedBytes: 0, reply: { muted: false } },
+      transaction: isExec ? transaction : undefined,
+      block: () => () => {},
+    } as unknown as Client
+    expect(gate.holds(client, isExec ? ['EXEC'] : ['COPY', 'a', 'b'], true)).toBe(true)
+    expect(taken).toMatchObject([{ bytes: 500 * MB }])
+    expect(client.owedBytes).toBeLessThan(1000)
+  },
+)
