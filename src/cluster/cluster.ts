@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { pathFromBytes } from '../config/config.ts'
 import { MAX_COMMON_IN_GROUP } from '../pubsub/common-patterns.ts'
 import { type Client, closeListeners, type ServerContext } from '../request/client.ts'
-import { copyBound, type Find, takenByExec } from '../request/copy-bounds.ts'
+import type { Find } from '../request/copy-bounds.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import type { Gate } from '../request/gate.ts'
 import type { Group, GroupNode } from '../request/group.ts'
@@ -28,6 +28,7 @@ import { LogRunner } from './log-runner.ts'
 import { type Membership, Memberships, type NodeInfo } from './membership.ts'
 import { OwnDirectory } from './own-directory.ts'
 import { ReadBarrier } from './read-barrier.ts'
+import { requestSizes } from './request-sizes.ts'
 import { type SnapshotHead, Snapshots } from './snapshots.ts'
 import { TimeAgreement } from './time-agreement.ts'
 import { Waits } from './waits.ts'
@@ -133,10 +134,7 @@ export class Cluster implements Group {
       takeOrdered: (client, transaction) => dispatcher.takeOrdered(client, transaction),
       deniedBelow: ({ user }, args) => deniedBelow(user, find(args), args),
       add: (waiting) => this.#queue.add(waiting),
-      takes: (args) => find(args)?.takes(args, store) ?? 0,
-      takesExec: (transaction) => takenByExec(transaction, find, store),
-      copyBound: (args) => copyBound(find(args), args, store),
-      heapLimit: server.memory.heapLimit,
+      ...requestSizes(find, store, server.memory.heapLimit),
       isStrict: () => config.get('read-consistency') === 'linearizable',
       isRead: (args) => dispatcher.isRead(args),
       barrier: new ReadBarrier(

@@ -1,7 +1,5 @@
 import type { Client } from '../request/client.ts'
-
-/** All writes on their way may take this share of the heap; a single one may be longer. */
-const ON_THEIR_WAY_SHARE = 1 / 16
+import { LONG_SHARE } from '../request/tree-room.ts'
 
 /** Those that wait: lets one go on, with the bytes of its write. */
 export type Line = Map<() => void, number>
@@ -11,6 +9,7 @@ export type Line = Map<() => void, number>
  * grown while it waited: a COPY of a key whose value is longer by now. So it is counted anew when it goes on.
  */
 export class Crowd {
+  /** All writes on their way may take so much; a single one may be longer. */
   readonly #mostBytes: number
   readonly #waiting: Line = new Map()
   /** Those that have had their turn, and took more by then than there was room for. They come first. */
@@ -22,7 +21,12 @@ export class Crowd {
 
   /** @param heapLimit of the process, in bytes */
   constructor(heapLimit: number) {
-    this.#mostBytes = heapLimit * ON_THEIR_WAY_SHARE
+    this.#mostBytes = heapLimit * LONG_SHARE
+  }
+
+  /** Whether a write takes more than all may together. */
+  isLong(bytes: number): boolean {
+    return bytes > this.#mostBytes
   }
 
   /** A write is on its way. */

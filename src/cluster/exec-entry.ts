@@ -1,10 +1,11 @@
+import { asSent, conditionWords } from '../request/ordered-rights.ts'
 import type { WatchedKeys } from '../request/watched-keys.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { textOfValue } from '../store/value.ts'
 
 /**
  * An EXEC is an entry of several requests. The first is none of the client's: it tells an EXEC of one
- * request from that request alone, and what the EXEC depends on.
+ * request from that request alone, and what the EXEC depends on. How large the tree may be stands before it.
  */
 export const PLAIN_EXEC: RequestArguments = ['MULTI']
 
@@ -30,19 +31,20 @@ export function watchedExec(watched: WatchedKeys, changes: number): RequestArgum
   return args
 }
 
-export function isExec([first]: readonly RequestArguments[]): boolean {
-  return first[0] === 'MULTI' || first[0] === 'WATCH'
+export function isExec([head]: readonly RequestArguments[]): boolean {
+  const word = head[conditionWords(head)]
+  return word === 'MULTI' || word === 'WATCH'
 }
 
 /** Whether the EXEC depends on something. */
-export function isWatched([first]: readonly RequestArguments[]): boolean {
-  return first[0] === 'WATCH'
+export function isWatched([head]: readonly RequestArguments[]): boolean {
+  return head[conditionWords(head)] === 'WATCH'
 }
 
 /** @returns undefined if the EXEC depends on nothing */
 export function watchOf(requests: readonly RequestArguments[]): ExecWatch | undefined {
   if (!isWatched(requests)) return
-  const [first] = requests
+  const first = asSent(requests[0])
   const keys: WatchedKey[] = []
   for (let i = 2; i + 1 < first.length; i += 2) {
     const since = first[i + 1] === '' ? Number.POSITIVE_INFINITY : Number(first[i + 1])

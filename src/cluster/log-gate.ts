@@ -1,6 +1,7 @@
 import { type Client, endTransaction } from '../request/client.ts'
 import type { Denial } from '../request/denial.ts'
 import type { Gate } from '../request/gate.ts'
+import { withinRoom } from '../request/ordered-rights.ts'
 import { bytesOfRequest, type Transaction } from '../request/transaction.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { Crowd, type Line } from './crowd.ts'
@@ -36,6 +37,8 @@ export interface LogGateParts {
   takesExec(transaction: Transaction): number
   /** How long the value may be that a request copies; undefined if it copies none. */
   copyBound(args: RequestArguments): number | undefined
+  /** How many nodes the tree may have when these requests run; undefined if that does not matter. */
+  mostNodes(requests: readonly RequestArguments[]): number | undefined
   /** The limit of the process's heap, in bytes. */
   readonly heapLimit: number
   /** Whether reads are to be linearizable. */
@@ -97,8 +100,10 @@ export class LogGate implements Gate {
     if (line !== undefined) return this.#holdInCrowd(client, args, bytes, line)
     const muted = client.reply.muted
     const deniedBelow = this.#parts.deniedBelow(client, args)
+    const mostNodes = this.#crowd.isLong(bytes) ? this.#parts.mostNodes([args]) : undefined
+    const conditions = { deniedBelow, copyBound, mostNodes }
     this.#owe(
-      { kind: 'request', client, muted, args, deniedBelow, copyBound, bytes, ...this.#timed() },
+      { kind: 'request', client, muted, args, ...conditions, bytes, ...this.#timed() },
       bytesOfRequest(args),
     )
     return true
@@ -292,9 +297,9 @@ export class LogGate implements Gate {
     if (line !== undefined) return this.#holdInCrowd(client, args, bytes, line)
     const requests = this.#parts.takeOrdered(client, transaction)
     if (requests === undefined) return true
-    requests.unshift(
-      watched === undefined ? PLAIN_EXEC : watchedExec(watched, this.#parts.changes()),
-    )
+    const head = watched === undefined ? PLAIN_EXEC : watchedExec(watched, this.#parts.changes())
+    const most = this.#crowd.isLong(bytes) ? this.#parts.mostNodes(transaction.requests) : undefined
+    requests.unshift(most === undefined ? head : withinRoom(head, most))
     const muted = client.reply.muted
     const resume = client.block(() => {})
     this.#owe(

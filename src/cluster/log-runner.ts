@@ -5,7 +5,7 @@ import { endTransaction } from '../request/client.ts'
 import type { ServerClock } from '../request/clock.ts'
 import type { Dispatcher } from '../request/dispatcher.ts'
 import { expiriesOfExec, expiriesOfRequest } from '../request/log-expiries.ts'
-import { asSent } from '../request/ordered-rights.ts'
+import { asSent, conditionsOfExec } from '../request/ordered-rights.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { LoggedBatch } from './etcd-log.ts'
@@ -184,7 +184,7 @@ export class LogRunner {
         endTransaction(client)
         return
       }
-      this.#parts.dispatcher.runOrdered(client, EXEC)
+      this.#parts.dispatcher.runOrdered(client, EXEC, conditionsOfExec(requests[0]))
     } finally {
       this.#clock.goOn()
       this.#standIn.release()
@@ -200,6 +200,8 @@ export class LogRunner {
     }
     const { requests } = entry
     if (isLate ?? this.#at(time, () => this.#isLate(requests))) return
+    const { mostNodes } = conditionsOfExec(requests[0])
+    if (mostNodes !== undefined && this.#parts.server.store.nodes > mostNodes) return
     this.#applier.applyTransaction({ time, requests: requests.slice(1) })
   }
 

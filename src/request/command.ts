@@ -115,6 +115,8 @@ interface Declaration {
   readonly source?: 'copied' | 'moved'
   /** How much of V8's heap a call may take besides the length of its arguments, in bytes. */
   readonly growth?: number
+  /** The same where it depends on the arguments. Such a command adds nothing else. */
+  heapNeed?(request: RequestArguments): number
   /**
    * Refuses a request for which there is not enough memory. `run` asks it, too; but where a log says what all nodes
    * run, only the node that the client has asked does so, before the request is in the log.

@@ -1,6 +1,7 @@
 import type { User } from '../access/user.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Store } from '../store/store.ts'
+import type { Value } from '../store/value.ts'
 import type { CommandError } from './arguments/errors.ts'
 import { isOverBound, longerThanAsked } from './copy-bounds.ts'
 import type { Denial } from './denial.ts'
@@ -8,6 +9,7 @@ import { DeniedError } from './denied-error.ts'
 import { denialAtDirectory, denialOf, meetsDirectory } from './permission.ts'
 import type { PreparedCommand } from './prepared-command.ts'
 import type { Transaction } from './transaction.ts'
+import { grownMeanwhile } from './tree-room.ts'
 
 type Find = (args: RequestArguments) => PreparedCommand
 
@@ -18,6 +20,14 @@ type Find = (args: RequestArguments) => PreparedCommand
 const FILES_ONLY = 'FILES'
 /** What a log is told of a COPY, with how long the value may be: others may have written a longer one until it runs. */
 const UP_TO = 'UPTO'
+/** What a log is told of a long request, or of an EXEC, with how many nodes the tree may have: others may write until it runs. */
+const ROOM = 'ROOM'
+/** How many words each of these has. One after the other may stand before a request. */
+const WORDS: ReadonlyMap<Value, number> = new Map([
+  [FILES_ONLY, 1],
+  [UP_TO, 2],
+  [ROOM, 2],
+])
 
 /** What a request depends on when it runs. */
 export interface Conditions {
@@ -25,6 +35,8 @@ export interface Conditions {
   readonly deniedBelow: Denial | undefined
   /** How long the value may be that it copies. */
   readonly copyBound: number | undefined
+  /** How many nodes the tree may have; undefined if that does not matter. */
+  readonly mostNodes: number | undefined
 }
 
 /** Why a user may not make a request if a directory stands there by the time that it runs. */
@@ -40,16 +52,32 @@ export function deniedBelow(
 /** The request as a log has it. A COPY does nothing to a directory, so nothing depends on both. */
 export function asLogged(
   args: RequestArguments,
-  { deniedBelow, copyBound }: Conditions,
+  { deniedBelow, copyBound, mostNodes }: Conditions,
 ): RequestArguments {
-  if (deniedBelow !== undefined) return [FILES_ONLY, ...args]
-  return copyBound === undefined ? args : [UP_TO, String(copyBound), ...args]
+  const sent = mostNodes === undefined ? args : withinRoom(args, mostNodes)
+  if (deniedBelow !== undefined) return [FILES_ONLY, ...sent]
+  return copyBound === undefined ? sent : [UP_TO, String(copyBound), ...sent]
+}
+
+/** What does nothing if the tree has more nodes. */
+export function withinRoom(args: RequestArguments, mostNodes: number): RequestArguments {
+  return [ROOM, String(mostNodes), ...args]
 }
 
 /** The request that a log has, as its client has sent it. */
 export function asSent(logged: RequestArguments): RequestArguments {
-  const words = logged[0] === FILES_ONLY ? 1 : logged[0] === UP_TO ? 2 : 0
+  const words = conditionWords(logged)
   return words === 0 ? logged : (logged.slice(words) as unknown as RequestArguments)
+}
+
+/** How many words stand before a request that a log has. */
+export function conditionWords(logged: RequestArguments): number {
+  let words = 0
+  for (;;) {
+    const more = WORDS.get(logged[words])
+    if (more === undefined) return words
+    words += more
+  }
 }
 
 /** Whether a request that a log has does nothing. @param sent as its client has sent it */
@@ -59,19 +87,32 @@ export function isLeftOut(
   sent: RequestArguments,
   store: Store,
 ): boolean {
-  if (logged[0] === FILES_ONLY) return meetsDirectory(command.access, sent, store)
-  return logged[0] === UP_TO && isOverBound(command, sent, store, Number(logged[1]))
+  const end = conditionWords(logged)
+  for (let at = 0; at < end; at += WORDS.get(logged[at]) ?? end) {
+    const bound = Number(logged[at + 1])
+    if (logged[at] === FILES_ONLY && meetsDirectory(command.access, sent, store)) return true
+    if (logged[at] === UP_TO && isOverBound(command, sent, store, bound)) return true
+    if (logged[at] === ROOM && store.nodes > bound) return true
+  }
+  return false
+}
+
+/** What an EXEC as a whole depends on. @param head its first entry, as a log has it */
+export function conditionsOfExec(head: RequestArguments): Conditions {
+  const mostNodes = head[0] === ROOM ? Number(head[1]) : undefined
+  return { deniedBelow: undefined, copyBound: undefined, mostNodes }
 }
 
 /** Why a request does not run, once a log has put it in order. */
 export function refusalInOrder(
-  { deniedBelow, copyBound }: Conditions,
+  { deniedBelow, copyBound, mostNodes }: Conditions,
   command: PreparedCommand,
   args: RequestArguments,
   store: Store,
 ): CommandError | DeniedError | undefined {
   if (deniedBelow !== undefined && meetsDirectory(command.access, args, store))
     return new DeniedError(deniedBelow, command.fullName)
+  if (mostNodes !== undefined && store.nodes > mostNodes) return grownMeanwhile()
   return isOverBound(command, args, store, copyBound) ? longerThanAsked() : undefined
 }
 
@@ -101,7 +142,7 @@ export function judgeOrdered(
     const below = deniedBelow(user, command, args)
     if (below !== undefined) belows.set(args, below)
     const copyBound = command.command.source === 'copied' ? transaction.copyBound : undefined
-    logged.push(asLogged(args, { deniedBelow: below, copyBound }))
+    logged.push(asLogged(args, { deniedBelow: below, copyBound, mostNodes: undefined }))
   }
   transaction.denied = denied
   transaction.deniedBelow = belows

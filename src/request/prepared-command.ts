@@ -12,7 +12,7 @@ import { requestKeys } from './key-specs.ts'
 import { type Run, runOf } from './many-paths.ts'
 import { OptionParser } from './option-parser.ts'
 import { keptBytes } from './room.ts'
-import { bytesOfRequest, type Transaction } from './transaction.ts'
+import { bytesOfRequest, largeBytes, type Transaction } from './transaction.ts'
 import { ValuePlaces } from './value-places.ts'
 
 /** A command or subcommand with the parts of its declaration that each request needs. */
@@ -40,6 +40,8 @@ export interface PreparedCommand extends FoundCommand {
   readonly protectedBy: Command['protectedBy']
   /** The arguments that may be large; absent if none may. */
   readonly values: ValuePlaces | undefined
+  /** Bytes of V8's heap that a request may take, and add to the tree, about: large values lie outside of it. */
+  takesOfHeap(args: RequestArguments): number
   /** Whether the audit log tells of it. */
   readonly audited: boolean
   readonly run: Run | undefined
@@ -99,8 +101,11 @@ function takesReserve({ flags, name }: Command): boolean {
 }
 
 function addedBytes(command: Command, args: RequestArguments, store: Store): number {
+  const { adds, heapNeed } = command
+  if (heapNeed !== undefined) return heapNeed(args)
+  if (adds === undefined) return 0
   try {
-    const added = command.adds?.(args, store) ?? 0
+    const added = adds(args, store)
     return added < MAX_ADDED_BYTES ? added : 0
   } catch {
     // Its path is refused when it runs.
@@ -151,7 +156,11 @@ export function prepareCommand(
     keysOf: (args) => requestKeys(command, args),
     takes: (args, store) => {
       const bytes = bytesOfRequest(args) + (makes ? directoryBytes(command, args) : 0)
-      return command.adds === undefined ? bytes : bytes + addedBytes(command, args, store)
+      return bytes + addedBytes(command, args, store)
+    },
+    takesOfHeap: (args) => {
+      const bytes = bytesOfRequest(args) - largeBytes(args)
+      return bytes + (makes ? directoryBytes(command, args) : 0) + (command.heapNeed?.(args) ?? 0)
     },
     values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
     run: runOf(command),

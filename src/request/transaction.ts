@@ -44,10 +44,15 @@ export class Transaction {
     if (command.ordered) this.ordered = true
     if (command.grows) this.grows = true
     this.bytes += bytesOfRequest(args)
-    for (const arg of args as readonly Value[]) {
-      if (typeof arg !== 'string') this.largeBytes += arg.length
-    }
+    this.largeBytes += largeBytes(args)
   }
+}
+
+/** How many bytes of a request are large values, which lie outside of V8's heap. */
+export function largeBytes(args: RequestArguments): number {
+  let bytes = 0
+  for (const arg of args as readonly Value[]) if (typeof arg !== 'string') bytes += arg.length
+  return bytes
 }
 
 /** Memory that a request takes while it is kept, about. */

@@ -135,6 +135,11 @@ export class WatchableTree {
     return this.tree.root.files
   }
 
+  /** The number of all nodes below the root, those too. */
+  get nodes(): number {
+    return this.tree.root.nodes
+  }
+
   /** The number of nodes with a TTL. */
   get leases(): number {
     return this.tree.leases

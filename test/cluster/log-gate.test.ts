@@ -17,6 +17,7 @@ function gateTo(taken: Waiting[], parts: Partial<LogGateParts> = {}): LogGate {
     takes: bytesOfRequest,
     deniedBelow: () => undefined,
     copyBound: () => undefined,
+    mostNodes: () => undefined,
     heapLimit: 1024 * MB,
     isReady: () => true,
     isStrict: () => false,
@@ -130,9 +131,9 @@ test('a write waits for the node no longer than a write may, and neither do thos
   expect([errors.length, taken.length]).toEqual([3, 1])
 })
 
-test('writes of all clients on their way take a sixteenth of the heap; more wait in order, those of clients that have gone excepted', async () => {
+test('writes of all clients on their way take a 64th of the heap; more wait in order, those of clients that have gone excepted', async () => {
   const taken: Waiting[] = []
-  const gate = gateTo(taken, { heapLimit: 16 * 1000 })
+  const gate = gateTo(taken, { heapLimit: 64 * 1000 })
   const gone = new Map<string, () => void>()
   /** A client with one write. @returns the client */
   const send = (name: string, length: number): Client => {
@@ -186,7 +187,7 @@ test('writes of all clients on their way take a sixteenth of the heap; more wait
 
 test('a write that may go on has its room until it does, and gives it back if it never does', () => {
   const taken: Waiting[] = []
-  const gate = gateTo(taken, { heapLimit: 16 * 1000 })
+  const gate = gateTo(taken, { heapLimit: 64 * 1000 })
   /** Those that may go on, each with what happens when it does. */
   const woken = new Map<string, { serve(): void; leave(): void }>()
   const send = (name: string, waits = false): void => {
@@ -232,7 +233,7 @@ test.each([
     const taken: Waiting[] = []
     let length = 100
     const gate = gateTo(taken, {
-      heapLimit: 16 * 1000,
+      heapLimit: 64 * 1000,
       takes: ([name]) => (name === 'SET' ? 300 : length),
       takesExec: () => length,
       copyBound: ([name]) => (name === 'COPY' ? length : undefined),

@@ -67,6 +67,7 @@ function start(outcomes: (PutOutcome | EtcdError | 'part')[], slowPut?: EtcdLog[
       args,
       deniedBelow: undefined,
       copyBound: undefined,
+      mostNodes: undefined,
       bytes: 1,
       time: 1,
       deadline,

@@ -68,8 +68,12 @@ class StateSource implements ReplySource {
 /** Bytes of memory that reading takes at most for each byte of a state: small nodes take one or two. */
 const RECOVERY_FACTOR = 3
 
+function heapNeed(request: RequestArguments): number {
+  return request[1].length * RECOVERY_FACTOR
+}
+
 function checkRoom(memory: MemoryGauge, request: RequestArguments): void {
-  if (memory.heapHasRoomFor(request[1].length * RECOVERY_FACTOR)) return
+  if (memory.heapHasRoomFor(heapNeed(request))) return
   throw new CommandError(
     "OOM command not allowed when it needs more memory than the process's heap has left.",
   )
@@ -89,6 +93,7 @@ export const ksaveCommands: readonly Command[] = [
     audit: { event: 'recover' },
     args: [{ name: 'state', type: 'string', value: true }],
     takesValues: true,
+    heapNeed,
     checkRoom,
     run(client, args: readonly [name: string, state: Value]) {
       checkRoom(client.server.memory, args)
