@@ -20,7 +20,7 @@ export function checkExecGrowth(
   for (const args of requests) {
     length += args.length
     const { command, keeps } = find(args)
-    more += (command.growth ?? 0) + (keeps?.(args) ?? 0)
+    more += (command.growth ?? 0) + (command.heapNeed?.(args) ?? 0) + (keeps?.(args) ?? 0)
   }
   if (writes) store.checkWrites(length)
   const eachKey: EachKey = (visit) => {

@@ -1,5 +1,5 @@
-import { expect, test, vi } from 'vitest'
-import type { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { MemoryGauge } from '../../src/metrics/memory-gauge.ts'
 import { checkGrowth } from '../../src/request/growth.ts'
 import { type ErrorReply, join, start } from '../server/raw-client.ts'
 
@@ -80,4 +80,24 @@ test('MSET, MSETNX and EXEC that make too many nodes make none', async () => {
   }
   expect(await client.call('DBSIZE')).toBe(0)
   expect(await client.call('MSET', ...pairs.slice(0, 40).flat())).toBe('OK')
+})
+
+test('an EXEC has room for all states of its KRECOVERs together, or does nothing', async () => {
+  const client = await join(await start())
+  await client.call('SET', 'k', 'x'.repeat(1000))
+  const state = String(await client.call('KSAVE'))
+  const room = vi.spyOn(MemoryGauge.prototype, 'heapHasRoomFor')
+  onTestFinished(() => room.mockRestore())
+  // Each takes three times its length.
+  room.mockImplementation((bytes) => bytes < 4 * 300_000)
+  const long = state + ' '.repeat(300_000 - state.length)
+  const recover = async (count: number): Promise<unknown> => {
+    await client.call('MULTI')
+    await client.call('INCR', 'n')
+    for (let i = 0; i < count; i++) await client.call('KRECOVER', long)
+    return await client.call('EXEC')
+  }
+  expect(await recover(1)).toEqual([1, 'OK'])
+  expect(((await recover(2)) as ErrorReply).text).toMatch(/^EXECABORT .*OOM/)
+  expect(await client.call('EXISTS', 'k', 'n')).toBe(1)
 })
