@@ -18,6 +18,8 @@ export class Crowd {
   readonly #admitted = new Map<Client, number>()
   /** What the writes on their way take, those of clients that have gone too, and those that go on soon, in bytes, about. */
   #bytesOnWay = 0
+  /** How many writes that are. */
+  #onWay = 0
 
   /** @param heapLimit of the process, in bytes */
   constructor(heapLimit: number) {
@@ -32,11 +34,13 @@ export class Crowd {
   /** A write is on its way. */
   begin(bytes: number): void {
     this.#bytesOnWay += bytes
+    this.#onWay++
   }
 
   /** It is not any more. To be followed by {@link admit}. */
   end(bytes: number): void {
     this.#bytesOnWay -= bytes
+    this.#onWay--
   }
 
   /**
@@ -57,12 +61,18 @@ export class Crowd {
   /** Keeps room for a write that goes on soon. */
   keepRoom(client: Client, bytes: number): void {
     this.#admitted.set(client, bytes)
-    this.#bytesOnWay += bytes
+    this.begin(bytes)
   }
 
   /** Takes back what is still kept for a write. */
   giveBack(client: Client): void {
     if (this.#takeRoom(client) !== undefined) this.admit()
+  }
+
+  /** One that waits will not go on, because its client has gone. */
+  leave(line: Line, goOn: () => void): void {
+    line.delete(goOn)
+    this.admit()
   }
 
   /** Lets the first of those that wait go on, as long as there is room for them. */
@@ -81,7 +91,7 @@ export class Crowd {
   }
 
   #hasRoomFor(bytes: number): boolean {
-    return this.#bytesOnWay === 0 || this.#bytesOnWay + bytes <= this.#mostBytes
+    return this.#onWay === 0 || this.#bytesOnWay + bytes <= this.#mostBytes
   }
 
   /** @returns the bytes that were kept; undefined if none were */
@@ -89,7 +99,7 @@ export class Crowd {
     const bytes = this.#admitted.get(client)
     if (bytes === undefined) return
     this.#admitted.delete(client)
-    this.#bytesOnWay -= bytes
+    this.end(bytes)
     return bytes
   }
 }

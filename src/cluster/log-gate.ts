@@ -213,7 +213,7 @@ export class LogGate implements Gate {
   }
 
   #holdInCrowd(client: Client, args: RequestArguments, bytes: number, line: Line): true {
-    const onGone = (): void => void line.delete(goOn)
+    const onGone = (): void => this.#crowd.leave(line, goOn)
     // When it goes on it may be refused, or its client be gone, or have to read first; then it waits anew.
     const resume = this.#hold(client, args, onGone, () => this.#crowd.giveBack(client))
     const goOn = (): void => {

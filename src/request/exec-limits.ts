@@ -19,8 +19,10 @@ const WORK = {
   judgedRights: { done: 'rights judged', most: 5_000_000 },
 } as const
 
-/** How much the COPYs of an EXEC copy at most: the last one begins below the limit, and no value is longer than 256 MB. */
-export const MOST_COPIED_BYTES = WORK.copiedBytes.most + 256 * 1024 * 1024
+/** No value is longer, in bytes: the most that `proto-max-bulk-len` may be. */
+export const LONGEST_VALUE_BYTES = 256 * 1024 * 1024
+/** How much the COPYs of an EXEC copy at most: the last one begins below the limit. */
+export const MOST_COPIED_BYTES = WORK.copiedBytes.most + LONGEST_VALUE_BYTES
 
 const MAX_BYTES = 256 * 1024 * 1024
 /** Or this share of the heap, where lists are kept until they are sent. */

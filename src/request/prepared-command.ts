@@ -8,6 +8,7 @@ import { textOfValue } from '../store/value.ts'
 import { accessOfCommand } from './access-of-command.ts'
 import type { FoundCommand } from './client.ts'
 import type { Command, KeptSize } from './command.ts'
+import { LONGEST_VALUE_BYTES } from './exec-limits.ts'
 import { requestKeys } from './key-specs.ts'
 import { type Run, runOf } from './many-paths.ts'
 import { OptionParser } from './option-parser.ts'
@@ -73,11 +74,8 @@ function onlyReplies({ flags, name }: Command, fullName: string): boolean {
 /** So many levels of the names of a request take no more than the request itself: ordinary ones have no more. */
 const FREE_LEVELS = 2
 
-/**
- * No value is as long: a request that asks for more, or for no number, is refused when it runs. Were it counted,
- * sums of what requests take would not be exact any more.
- */
-const MAX_ADDED_BYTES = 2 ** 40
+/** A request adds one value at most, with its spare bytes. */
+const MAX_ADDED_BYTES = 2 * LONGEST_VALUE_BYTES
 
 /** What the directories take that a request may make. A short name may have as many as half of its bytes. */
 function directoryBytes({ keys }: Command, args: RequestArguments): number {
@@ -106,7 +104,8 @@ function addedBytes(command: Command, args: RequestArguments, store: Store): num
   if (adds === undefined) return 0
   try {
     const added = adds(args, store)
-    return added < MAX_ADDED_BYTES ? added : 0
+    // What asks for no whole number is refused when it runs. Were it counted, sums would not be exact any more.
+    return Number.isSafeInteger(added) && added > 0 ? Math.min(added, MAX_ADDED_BYTES) : 0
   } catch {
     // Its path is refused when it runs.
     return 0

@@ -2,28 +2,12 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { LogGate, type LogGateParts } from '../../src/cluster/log-gate.ts'
 import type { Waiting } from '../../src/cluster/waiting.ts'
 import type { Client } from '../../src/request/client.ts'
-import { bytesOfRequest, Transaction } from '../../src/request/transaction.ts'
+import { Transaction } from '../../src/request/transaction.ts'
 import type { RequestArguments } from '../../src/resp/request-arguments.ts'
 import { PostponedRequest } from '../../src/server/postponed-request.ts'
+import { gateTo, refuse } from './gate-to.ts'
 
 const MB = 1024 ** 2
-
-/** A gate before a log that takes requests. */
-function gateTo(taken: Waiting[], parts: Partial<LogGateParts> = {}): LogGate {
-  return new LogGate({
-    clock: { now: () => 1 },
-    timeout: () => 1000,
-    add: (waiting: Waiting) => taken.push(waiting),
-    takes: bytesOfRequest,
-    deniedBelow: () => undefined,
-    copyBound: () => undefined,
-    mostNodes: () => undefined,
-    heapLimit: 1024 * MB,
-    isReady: () => true,
-    isStrict: () => false,
-    ...parts,
-  } as unknown as LogGateParts)
-}
 
 /** A gate before a log that takes requests, and a client whose requests come to it. */
 function start(isReady = true) {
@@ -131,155 +115,6 @@ test('a write waits for the node no longer than a write may, and neither do thos
   expect([errors.length, taken.length]).toEqual([3, 1])
 })
 
-test('writes of all clients on their way take a 64th of the heap; more wait in order, those of clients that have gone excepted', async () => {
-  const taken: Waiting[] = []
-  const gate = gateTo(taken, { heapLimit: 64 * 1000 })
-  const gone = new Map<string, () => void>()
-  /** A client with one write. @returns the client */
-  const send = (name: string, length: number): Client => {
-    const args = ['SET', name, 'x'.repeat(length)] as const
-    const client = {
-      owed: 0,
-      owedBytes: 0,
-      unread: { waits: false },
-      name,
-      reply: { muted: false },
-      postpone: (_: unknown, onGone: () => void, onOver: () => void) => {
-        gone.set(name, onGone)
-        const goOn = (): void => {
-          if (gone.has(name)) gate.holds(client, args, true)
-          onOver()
-        }
-        return () => queueMicrotask(goOn)
-      },
-      answer: () => true,
-    } as unknown as Client
-    expect(gate.holds(client, args, true)).toBe(true)
-    return client
-  }
-  const names = (): string[] =>
-    taken.map((waiting) => ('client' in waiting && waiting.client.name) || '')
-  /** Answers the first that is on its way. */
-  const answer = async (): Promise<void> => {
-    const waiting = taken.shift()
-    if (waiting?.kind === 'request') gate.answer(waiting, () => {})
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  // The first may be longer than all may be together.
-  send('a', 5000)
-  const held = ['b', 'c', 'd', 'e', 'f'].map((name) => send(name, name === 'c' ? 700 : 100))
-  expect([names(), held.map(({ owed }) => owed)]).toEqual([['a'], [1, 1, 1, 1, 1]])
-  gone.get('d')?.()
-  gone.delete('d')
-  await answer()
-  // e and f would have room beside b, but c has come before them.
-  expect(names()).toEqual(['b'])
-  await answer()
-  expect(names()).toEqual(['c'])
-  await answer()
-  expect(names()).toEqual(['e', 'f'])
-  await answer()
-  await answer()
-  expect(held.map(({ owed, owedBytes }) => owed + owedBytes)).toEqual([0, 0, 0, 0, 0])
-  send('g', 900)
-  expect(names()).toEqual(['g'])
-})
-
-test('a write that may go on has its room until it does, and gives it back if it never does', () => {
-  const taken: Waiting[] = []
-  const gate = gateTo(taken, { heapLimit: 64 * 1000 })
-  /** Those that may go on, each with what happens when it does. */
-  const woken = new Map<string, { serve(): void; leave(): void }>()
-  const send = (name: string, waits = false): void => {
-    const args = ['SET', name, 'x'.repeat(200)] as const
-    const client = {
-      ...{ owed: 0, owedBytes: 0, name, unread: { waits }, reply: { muted: false } },
-      postpone: (_: unknown, _onGone: () => void, onOver: () => void) => () => {
-        const serve = (): void => void gate.holds(client, args, true)
-        woken.set(name, { serve: () => [serve(), onOver()], leave: onOver })
-      },
-      answer: () => true,
-    } as unknown as Client
-    gate.holds(client, args, true)
-  }
-  for (let i = 0; i < 9; i++) send(`${i}`)
-  // Each takes 395 bytes, and all together may take 1,000.
-  expect([taken.length, woken.size]).toEqual([2, 0])
-  for (const waiting of taken.splice(0))
-    if (waiting.kind === 'request') gate.answer(waiting, () => {})
-  expect([...woken.keys()]).toEqual(['2', '3'])
-  woken.get('3')?.leave()
-  expect([...woken.keys()]).toEqual(['2', '3', '4'])
-  woken.get('2')?.serve()
-  woken.get('4')?.serve()
-  expect([taken.length, woken.size]).toEqual([2, 3])
-  for (const waiting of taken.splice(0))
-    if (waiting.kind === 'request') gate.answer(waiting, () => {})
-  expect([...woken.keys()]).toEqual(['2', '3', '4', '5', '6'])
-  // Who has to read replies before the write goes on, and may never do, has no room.
-  send('reader', true)
-  send('last')
-  for (const name of ['5', '6', '7', '8']) woken.get(name)?.leave()
-  expect([...woken.keys()].slice(5)).toEqual(['7', '8', 'reader', 'last'])
-})
-
-test.each([
-  ['COPY', false],
-  ['APPEND', false],
-  ['an EXEC with COPY', true],
-])(
-  'a write that takes more by the time that it goes on waits anew, before the others (%s)',
-  async (name, isExec) => {
-    const taken: Waiting[] = []
-    let length = 100
-    const gate = gateTo(taken, {
-      heapLimit: 64 * 1000,
-      takes: ([name]) => (name === 'SET' ? 300 : length),
-      takesExec: () => length,
-      copyBound: ([name]) => (name === 'COPY' ? length : undefined),
-      takeOrdered: () => [],
-    })
-    const send = (name: string, args: RequestArguments): void => {
-      const client = {
-        ...{ owed: 0, owedBytes: 0, name, unread: { waits: false }, reply: { muted: false } },
-        transaction: args[0] === 'EXEC' ? new Transaction() : undefined,
-        block: () => () => {},
-        postpone: (_: unknown, _onGone: () => void, onOver: () => void) => () => {
-          queueMicrotask(() => [gate.holds(client, args, true), onOver()])
-        },
-        answer: () => true,
-      } as unknown as Client
-      gate.holds(client, args, true)
-    }
-    const onWay = (): string[] =>
-      taken.map((waiting) => ('client' in waiting && waiting.client.name) || '')
-    /** Answers all that are on their way. */
-    const answer = async (): Promise<void> => {
-      for (const waiting of taken.splice(0))
-        if (waiting.kind !== 'expire') gate.answer(waiting, () => {})
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-    const first: RequestArguments = ['SET', 'k', 'x']
-    for (const client of ['1', '2', '3']) send(client, first)
-    const growing: RequestArguments = isExec ? ['EXEC'] : [name, 'k', 'l']
-    for (const client of ['a', 'b', 'c', 'd']) send(client, growing)
-    send('last', first)
-    expect(onWay()).toEqual(['1', '2', '3', 'a'])
-    // All of them have room, as they were counted.
-    length = 600
-    await answer()
-    const bytes = (): number[] =>
-      taken.map((waiting) => (waiting.kind === 'expire' ? 0 : waiting.bytes))
-    const turns: string[][] = []
-    for (; taken.length > 0; await answer()) {
-      turns.push(onWay())
-      expect(bytes().reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(1000)
-    }
-    // c has room beside what has not grown.
-    expect(turns).toEqual([['c', 'last'], ['b'], ['d']])
-  },
-)
-
 /** What becomes of a read that waits for the log. */
 const endsOfRead: [
   string,
@@ -300,11 +135,6 @@ const endsOfRead: [
     ({ learn, postponed }) => [postponed.lapse(), learn(), postponed.drop()],
   ],
 ]
-
-/** Serves it again; it comes to no gate. */
-function refuse(postponed: PostponedRequest): void {
-  postponed.serve({ expiryWait: undefined, onRequest: () => {} })
-}
 
 test.each(endsOfRead)(
   'a read that waits for the log and %s leaves no other read without the question',

@@ -5,6 +5,7 @@ import { catalogueOf } from '../../src/request/access-of-command.ts'
 import { prepareCommand } from '../../src/request/prepared-command.ts'
 import type { RequestArguments } from '../../src/resp/request-arguments.ts'
 import { Store } from '../../src/store/store.ts'
+import { bytesOf } from '../../src/store/value.ts'
 
 const times = (count: number, value: string): string[] => Array<string>(count).fill(value)
 const MB = 1024 ** 2
@@ -16,7 +17,7 @@ test.each<[string, RequestArguments, number]>([
   ['SET', ['SET', 'large', 'x'.repeat(3 * MB)], 3 * MB],
   ['SETRANGE of a missing key', ['SETRANGE', 'k', '60000000', 'x'], 60_000_000],
   ['SETRANGE in a long value', ['SETRANGE', 'large', '7', 'x'], 10 * MB],
-  ...['ten', '1e999', '-1e999', 'NaN', '9007199254740993', '0xfffffffffff'].map(
+  ...['ten', '1e999', '-1e999', 'NaN', '9007199254740993', '0.1', '1e-3', '268435457'].map(
     (offset): [string, RequestArguments, number] => [
       `SETRANGE at ${offset}`,
       ['SETRANGE', 'k', offset, 'x'],
@@ -45,6 +46,7 @@ test.each<[string, RequestArguments, number]>([
   const command = commandTable.find(({ name }) => name === args[0].toLowerCase())
   if (command === undefined) throw new Error('no such command')
   const taken = prepareCommand(command, command.name, catalogue).takes(args, store)
+  expect(Number.isInteger(taken)).toBe(true)
   expect(taken).toBeGreaterThanOrEqual(bytes)
   expect(taken).toBeLessThan(1.1 * bytes + 1000)
 })
@@ -55,6 +57,8 @@ test('RESTORE takes as much as its payload may expand to', () => {
   const payload = encodeString(Buffer.alloc(10 * MB))
   expect(payload.length).toBeLessThan(MB)
   expect(takes(['RESTORE', 'k', '0', payload], store)).toBeGreaterThan(10 * MB)
+  const longest = Buffer.concat([bytesOf(payload), Buffer.alloc(50 * MB)])
+  expect(takes(['RESTORE', 'k', '0', longest], store)).toBeLessThan(600 * MB)
   const plain = encodeString('abc')
   expect(takes(['RESTORE', 'k', '0', plain], store)).toBeLessThan(1000)
 })

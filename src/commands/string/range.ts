@@ -6,7 +6,7 @@ import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { beginCopy } from '../../request/exec-limits.ts'
+import { beginCopy, LONGEST_VALUE_BYTES } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
 import {
   appendToValue,
@@ -126,7 +126,11 @@ export const rangeCommands: readonly Command[] = [
     args: [KEY, { name: 'offset', type: 'integer' }, VALUE],
     takesValues: true,
     growth: LARGE_VALUE_BYTES,
-    adds: ([, key, offset], store) => Math.max(valueAt(store, key).length, Number(offset)) || 0,
+    // An offset that is larger than a value may be is refused.
+    adds: ([, key, offset], store) =>
+      Number(offset) <= LONGEST_VALUE_BYTES
+        ? Math.max(valueAt(store, key).length, Number(offset))
+        : 0,
     run(client, args: readonly [name: string, key: string, offset: string, part: Value]) {
       const offset = parseOffset(args[2])
       if (offset < 0n) throw new CommandError('ERR offset is out of range')
