@@ -2,6 +2,29 @@ import type { Client } from './client.ts'
 import { guarded } from './guard.ts'
 
 /**
+ * Blocks a client until a reply comes that needs nobody else: the client may half-close meanwhile, and is still owed it.
+ *
+ * @param onGone called if the client leaves first
+ * @returns lets it go on
+ */
+export function blockOwed(client: Client, onGone: () => void): () => void {
+  let isOwed = true
+  const settle = (): void => {
+    if (isOwed) client.owed--
+    isOwed = false
+  }
+  client.owed++
+  const resume = client.block(() => {
+    settle()
+    onGone()
+  })
+  return () => {
+    settle()
+    resume()
+  }
+}
+
+/**
  * Replies when a promise has settled; blocks the client until then.
  *
  * @param onDone writes the reply, if the promise is fulfilled
@@ -13,7 +36,7 @@ export function replyLater(
   onDone: () => void,
   prefix = 'ERR ',
 ): void {
-  const resume = client.block(() => {})
+  const resume = blockOwed(client, () => {})
   promise.then(
     guarded(client, () => {
       onDone()

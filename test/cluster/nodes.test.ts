@@ -131,6 +131,12 @@ describeWithPeer('etcd', 'three nodes over three members', () => {
     expect(await ask('MULTI\r\nINCR h\r\nEXEC\r\nINCR h\r\n')).toBe(
       '+OK\r\n+QUEUED\r\n*1\r\n:4\r\n:5\r\n',
     )
+    expect(await ask('INCR h\r\nKSYNC\r\nINCR h\r\n*x\r\n')).toMatch(
+      /^:6\r\n:\d+\r\n:7\r\n-ERR Protocol error: [^\r]*\r\n$/,
+    )
+    expect(await ask('KNODES\r\nINCR h\r\n')).toMatch(/^\*3\r\n[\s\S]*:8\r\n$/)
+    // Such an index may never come.
+    expect(await ask('KSYNC INDEX 1000000000\r\nINCR h\r\n')).toBe('')
   })
 
   test('have the same state and the same events after writes of many clients', async () => {

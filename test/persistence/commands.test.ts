@@ -67,6 +67,20 @@ describe('SAVE', () => {
     expect([store.get('/a').node.value, store.get('/b').node.value]).toEqual(['1', '1'])
   })
 
+  test('replies to a client that has half-closed, and so do the requests behind it', async () => {
+    const { client } = await startKept()
+    const disk = useDisk()
+    await client.call('KSET', '/a', '1')
+    disk.hold()
+    client.send('SAVE')
+    client.send('KINDEX')
+    client.socket.end()
+    await eventually(() => disk.waiting === 1)
+    disk.release()
+    expect(await client.take(2)).toEqual(['OK', 1])
+    await client.closed
+  })
+
   test('waits for the commit after the one that is running', async () => {
     const { server, client } = await startKept()
     const disk = useDisk()

@@ -7,6 +7,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import type { GroupNode } from '../../request/group.ts'
 import { guarded } from '../../request/guard.ts'
+import { blockOwed } from '../../request/reply-later.ts'
 import { version } from '../../version.ts'
 
 const FLAGS: readonly Flag[] = ['readonly', 'blocking']
@@ -30,7 +31,8 @@ function sync(client: Client, _: readonly string[], options: Options): void {
     undo()
     cancelTimer?.()
   }
-  const resume = client.block(stop)
+  // An index may never come, so such a client is gone when it half-closes.
+  const resume = asks ? blockOwed(client, stop) : client.block(stop)
   const end = (write: () => void): void => {
     if (over.signal.aborted) return
     stop()
@@ -85,7 +87,7 @@ function nodes(client: Client): void {
     write([{ id: runId, name, address: String(port), version, applied, lag, isSelf: true }])
     return
   }
-  const resume = client.block(() => {})
+  const resume = blockOwed(client, () => {})
   group.nodes().then(
     guarded(client, (shown: readonly GroupNode[]) => {
       write(shown)
