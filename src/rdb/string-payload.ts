@@ -21,6 +21,9 @@ const INT_16 = 0xc1
 const INT_32 = 0xc2
 const COMPRESSED = 0xc3
 
+/** Two types and two lengths, each of which has at most nine bytes. */
+const MAX_HEAD_BYTES = 2 + 2 * 9
+
 /** A longer string is never a 32-bit integer. */
 const MAX_INTEGER_LENGTH = 11
 const INTEGER = /^(?:0|-?[1-9]\d*)$/
@@ -80,10 +83,21 @@ function lengthOf(length: number): Buffer {
   return bytes
 }
 
-/** How long the string in a payload is at most, in bytes: found without decoding it. */
-export function mostDecoded(payload: Value): number {
-  const isCompressed = bytesOf(payload.slice(1, 2))[0] === COMPRESSED
-  return payload.length * (isCompressed ? MAX_BYTES_PER_BYTE : 1)
+/**
+ * How long the string in a payload is, as its head says: found without decoding it, or looking at its checksum.
+ *
+ * @param limit the longest string that is accepted, in bytes
+ * @returns 0 if {@link decodeString} refuses the payload for what its head says
+ */
+export function decodedLength(payload: Value, limit: number): number {
+  const head = bytesOf(payload.slice(0, MAX_HEAD_BYTES))
+  const reader = new ObjectReader(head, payload.length - FOOTER_LENGTH, limit)
+  try {
+    return reader.length()
+  } catch (error) {
+    if (error instanceof RangeError) return 0
+    throw error
+  }
 }
 
 /**
@@ -114,6 +128,7 @@ export function decodeString(payload: Value, limit: number): Value {
 
 /** Reads a string. Throws a RangeError if the bytes are not a string. */
 class ObjectReader {
+  /** May be the beginning only, if no more is read. */
   readonly #bytes: Buffer
   readonly #end: number
   readonly #limit: number
@@ -142,15 +157,31 @@ class ObjectReader {
     }
   }
 
+  /** How long the string is, at most if it is an integer. */
+  length(): number {
+    if (this.#take(1)[0] !== STRING) throw new RangeError('not a string')
+    const first = this.#take(1)[0]
+    if (first === INT_8 || first === INT_16 || first === INT_32) return MAX_INTEGER_LENGTH
+    if (first === COMPRESSED) return this.#compressedParts().length
+    const length = this.#length(first)
+    this.#take(length)
+    return length
+  }
+
   #compressed(): Value {
+    const { input, length } = this.#compressedParts()
+    const bytes = decompress(input, length)
+    if (bytes === undefined) throw new RangeError('not compressed')
+    return copyValue(bytes)
+  }
+
+  #compressedParts(): { input: Buffer; length: number } {
     const compressed = this.#length(this.#take(1)[0])
     const length = this.#length(this.#take(1)[0])
     const input = this.#take(compressed)
     if (length > this.#limit || length > compressed * MAX_BYTES_PER_BYTE)
       throw new RangeError('too long')
-    const bytes = decompress(input, length)
-    if (bytes === undefined) throw new RangeError('not compressed')
-    return copyValue(bytes)
+    return { input, length }
   }
 
   #length(first: number): number {

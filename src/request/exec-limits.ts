@@ -1,4 +1,5 @@
 import type { MemoryGauge } from '../metrics/memory-gauge.ts'
+import { MAX_VALUE_BYTES } from '../store/value.ts'
 import { CommandError } from './arguments/errors.ts'
 import type { Client } from './client.ts'
 
@@ -19,10 +20,8 @@ const WORK = {
   judgedRights: { done: 'rights judged', most: 5_000_000 },
 } as const
 
-/** No value is longer, in bytes: the most that `proto-max-bulk-len` may be. */
-export const LONGEST_VALUE_BYTES = 256 * 1024 * 1024
-/** How much the COPYs of an EXEC copy at most: the last one begins below the limit. */
-export const MOST_COPIED_BYTES = WORK.copiedBytes.most + LONGEST_VALUE_BYTES
+/** How much the COPYs of an EXEC copy at most: the last one begins below the limit, and no value is longer than {@link MAX_VALUE_BYTES}. */
+export const MOST_COPIED_BYTES = WORK.copiedBytes.most + MAX_VALUE_BYTES
 
 const MAX_BYTES = 256 * 1024 * 1024
 /** Or this share of the heap, where lists are kept until they are sent. */

@@ -4,11 +4,10 @@ import { LEVEL_BYTES } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { depthOf } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
-import { textOfValue } from '../store/value.ts'
+import { MAX_VALUE_BYTES, textOfValue } from '../store/value.ts'
 import { accessOfCommand } from './access-of-command.ts'
 import type { FoundCommand } from './client.ts'
 import type { Command, KeptSize } from './command.ts'
-import { LONGEST_VALUE_BYTES } from './exec-limits.ts'
 import { requestKeys } from './key-specs.ts'
 import { type Run, runOf } from './many-paths.ts'
 import { OptionParser } from './option-parser.ts'
@@ -75,7 +74,7 @@ function onlyReplies({ flags, name }: Command, fullName: string): boolean {
 const FREE_LEVELS = 2
 
 /** A request adds one value at most, with its spare bytes. */
-const MAX_ADDED_BYTES = 2 * LONGEST_VALUE_BYTES
+const MAX_ADDED_BYTES = 2 * MAX_VALUE_BYTES
 
 /** What the directories take that a request may make. A short name may have as many as half of its bytes. */
 function directoryBytes({ keys }: Command, args: RequestArguments): number {

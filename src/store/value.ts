@@ -12,6 +12,9 @@ export type Value = string | Buffer
 /** Values of this length or more are Buffers. */
 export const LARGE_VALUE_BYTES = 8 * 1024
 
+/** No value is longer, whatever `proto-max-bulk-len` says; in a group, where nodes may differ in that, this is the limit. */
+export const MAX_VALUE_BYTES = 256 * 1024 * 1024
+
 /** An error message shows this much of a longer value. */
 const MAX_SHOWN_BYTES = 128
 

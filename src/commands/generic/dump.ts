@@ -1,7 +1,12 @@
 // DUMP · RESTORE
 
 import { pathOfKey } from '../../keyspace/key.ts'
-import { decodeString, encodeString, mostDecoded, PayloadError } from '../../rdb/string-payload.ts'
+import {
+  decodedLength,
+  decodeString,
+  encodeString,
+  PayloadError,
+} from '../../rdb/string-payload.ts'
 import { KEY } from '../../request/arguments/argument.ts'
 import { CommandError, notAnInteger, syntaxError } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
@@ -10,7 +15,7 @@ import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
 import { beginCopy } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
-import { LARGE_VALUE_BYTES, textOfValue, type Value } from '../../store/value.ts'
+import { LARGE_VALUE_BYTES, MAX_VALUE_BYTES, textOfValue, type Value } from '../../store/value.ts'
 
 const MAX_FREQUENCY = 255n
 
@@ -145,7 +150,7 @@ export const dumpCommands: readonly Command[] = [
     complexity: 'O(N) where N is the length of the value',
     arity: -4,
     flags: ['write', 'denyoom'],
-    adds: ([, , , payload]) => mostDecoded(payload),
+    adds: ([, , , payload]) => decodedLength(payload, MAX_VALUE_BYTES),
     keys: [1, 1, 1],
     reach: 'node',
     keyFlags: [['OW', 'update']],

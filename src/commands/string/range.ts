@@ -6,15 +6,17 @@ import { CommandError, notAnInteger } from '../../request/arguments/errors.ts'
 import { readInteger64 } from '../../request/arguments/integer.ts'
 import type { Client } from '../../request/client.ts'
 import type { Command } from '../../request/command.ts'
-import { beginCopy, LONGEST_VALUE_BYTES } from '../../request/exec-limits.ts'
+import { beginCopy } from '../../request/exec-limits.ts'
 import { TIME_OF } from '../../request/long-work.ts'
 import {
   appendToValue,
   copiedToAppend,
   copiedToSlice,
   LARGE_VALUE_BYTES,
+  MAX_VALUE_BYTES,
   ownSlice,
   putIntoValue,
+  textOfValue,
   type Value,
 } from '../../store/value.ts'
 import { READS } from './get.ts'
@@ -32,6 +34,11 @@ const WRITES = {
 function checkLength({ server }: Client, length: number): void {
   if (length <= server.config.get('proto-max-bulk-len')) return
   throw new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)')
+}
+
+/** Whether a call that makes a value of this length may do so. Where a log puts writes in order, no node's own limit holds. */
+function mayBeSoLong(length: number): boolean {
+  return length <= MAX_VALUE_BYTES
 }
 
 /** @throws CommandError unless the text is an integer of 64 bits */
@@ -100,7 +107,10 @@ export const rangeCommands: readonly Command[] = [
     args: [KEY, VALUE],
     takesValues: true,
     growth: LARGE_VALUE_BYTES,
-    adds: ([, key, part], store) => copiedToAppend(valueAt(store, key), part.length),
+    adds([, key, part], store) {
+      const value = valueAt(store, key)
+      return mayBeSoLong(value.length + part.length) ? copiedToAppend(value, part.length) : 0
+    },
     run(client, args: KeyValue) {
       const file = client.server.keyspace.find(args[1])
       let value = args[2]
@@ -126,11 +136,13 @@ export const rangeCommands: readonly Command[] = [
     args: [KEY, { name: 'offset', type: 'integer' }, VALUE],
     takesValues: true,
     growth: LARGE_VALUE_BYTES,
-    // An offset that is larger than a value may be is refused.
-    adds: ([, key, offset], store) =>
-      Number(offset) <= LONGEST_VALUE_BYTES
-        ? Math.max(valueAt(store, key).length, Number(offset))
-        : 0,
+    adds([, key, offset, part], store) {
+      const start = readInteger64(textOfValue(offset))
+      // It is refused when it runs, or changes nothing.
+      if (start === undefined || start < 0n || part.length === 0) return 0
+      if (!mayBeSoLong(Number(start) + part.length)) return 0
+      return Math.max(valueAt(store, key).length, Number(start))
+    },
     run(client, args: readonly [name: string, key: string, offset: string, part: Value]) {
       const offset = parseOffset(args[2])
       if (offset < 0n) throw new CommandError('ERR offset is out of range')
