@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { Store } from '../../src/store/store.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Group, startGroup } from './group.ts'
 import { type Members, startMembers } from './members.ts'
@@ -27,6 +28,11 @@ describeWithPeer('etcd', 'a long write in a group', () => {
     await Promise.all(clients.map((client) => client.call('KSYNC')))
     const states = await Promise.all(clients.map((client) => client.call('KSAVE')))
     expect(states[1]).toBe(states[0])
+    // What a node has read from a state counts as many nodes as the one that made it.
+    const counts = group.nodes.map(({ store }) => store.nodes)
+    const read = new Store()
+    read.recovery(states[0] as string)
+    expect([...counts, read.nodes]).toEqual(Array(3).fill(counts[0]))
   })
   afterAll(async () => {
     await group.stop()
