@@ -22,12 +22,6 @@ const FILES_ONLY = 'FILES'
 const UP_TO = 'UPTO'
 /** What a log is told of a long request, or of an EXEC, with how many nodes the tree may have: others may write until it runs. */
 const ROOM = 'ROOM'
-/** How many words each of these has. One after the other may stand before a request. */
-const WORDS: ReadonlyMap<Value, number> = new Map([
-  [FILES_ONLY, 1],
-  [UP_TO, 2],
-  [ROOM, 2],
-])
 
 /** What a request depends on when it runs. */
 export interface Conditions {
@@ -70,14 +64,20 @@ export function asSent(logged: RequestArguments): RequestArguments {
   return words === 0 ? logged : (logged.slice(words) as unknown as RequestArguments)
 }
 
-/** How many words stand before a request that a log has. */
+/** How many words stand before a request that a log has: one condition after the other. */
 export function conditionWords(logged: RequestArguments): number {
   let words = 0
   for (;;) {
-    const more = WORDS.get(logged[words])
-    if (more === undefined) return words
+    const more = wordsFrom(logged[words])
+    if (more === 0) return words
     words += more
   }
+}
+
+/** How many words a condition has. @returns 0 if it is none */
+function wordsFrom(word: Value | undefined): number {
+  if (word === FILES_ONLY) return 1
+  return word === UP_TO || word === ROOM ? 2 : 0
 }
 
 /** Whether a request that a log has does nothing. @param sent as its client has sent it */
@@ -88,7 +88,7 @@ export function isLeftOut(
   store: Store,
 ): boolean {
   const end = conditionWords(logged)
-  for (let at = 0; at < end; at += WORDS.get(logged[at]) ?? end) {
+  for (let at = 0; at < end; at += wordsFrom(logged[at])) {
     const bound = Number(logged[at + 1])
     if (logged[at] === FILES_ONLY && meetsDirectory(command.access, sent, store)) return true
     if (logged[at] === UP_TO && isOverBound(command, sent, store, bound)) return true
