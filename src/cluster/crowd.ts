@@ -31,8 +31,13 @@ export class Crowd {
     return bytes > this.#mostBytes
   }
 
-  /** A write is on its way. */
-  begin(bytes: number): void {
+  /** A write is on its way. It takes the place of the room that is kept for it, if there is some. */
+  begin(client: Client, bytes: number): void {
+    this.#takeRoom(client)
+    this.#add(bytes)
+  }
+
+  #add(bytes: number): void {
     this.#bytesOnWay += bytes
     this.#onWay++
   }
@@ -44,29 +49,32 @@ export class Crowd {
   }
 
   /**
-   * Where a write has to wait. Those that wait already come first.
+   * Where a write has to wait. Those that wait already come first. What is kept for it stays so until {@link begin} or
+   * {@link giveBack}.
    *
    * @param bytes that it takes as the tree is now
    * @returns undefined if it need not
    */
   lineFor(client: Client, bytes: number): Line | undefined {
-    const kept = this.#takeRoom(client)
+    const kept = this.#admitted.get(client)
     if (kept === undefined) {
       const isFirst = this.#waiting.size === 0 && this.#grown.size === 0
       return isFirst && this.#hasRoomFor(bytes) ? undefined : this.#waiting
     }
-    return bytes <= kept || this.#hasRoomFor(bytes) ? undefined : this.#grown
+    const isAlone = this.#onWay === 1
+    return bytes <= kept || isAlone || this.#hasRoomFor(bytes - kept) ? undefined : this.#grown
   }
 
   /** Keeps room for a write that goes on soon. */
   keepRoom(client: Client, bytes: number): void {
     this.#admitted.set(client, bytes)
-    this.begin(bytes)
+    this.#add(bytes)
   }
 
-  /** Takes back what is still kept for a write. */
+  /** A write that has waited has gone on, or will not: takes back what is still kept for it, and lets others have it. */
   giveBack(client: Client): void {
-    if (this.#takeRoom(client) !== undefined) this.admit()
+    this.#takeRoom(client)
+    this.admit()
   }
 
   /** One that waits will not go on, because its client has gone. */
@@ -94,12 +102,10 @@ export class Crowd {
     return this.#onWay === 0 || this.#bytesOnWay + bytes <= this.#mostBytes
   }
 
-  /** @returns the bytes that were kept; undefined if none were */
-  #takeRoom(client: Client): number | undefined {
+  #takeRoom(client: Client): void {
     const bytes = this.#admitted.get(client)
     if (bytes === undefined) return
     this.#admitted.delete(client)
     this.end(bytes)
-    return bytes
   }
 }

@@ -174,7 +174,7 @@ export class LogGate implements Gate {
     const { client } = waiting
     client.owed++
     client.owedBytes += kept
-    this.#crowd.begin(waiting.bytes)
+    this.#crowd.begin(waiting.client, waiting.bytes)
     this.#order.add(waiting)
     this.#parts.add(waiting)
   }

@@ -235,3 +235,49 @@ test.each([
     expect(taken.length).toBe(1)
   },
 )
+
+test('an EXEC that has waited and is refused lets the next writes go on, as does one that takes less by then', () => {
+  const taken: Waiting[] = []
+  let length = 900
+  const gate = gateTo(taken, {
+    heapLimit: 64 * 1000,
+    takes: () => 300,
+    takesExec: () => length,
+    takeOrdered: (client) => (client.name === 'refused' ? undefined : []),
+  })
+  const woken = new Map<string, () => void>()
+  const send = (name: string, args: RequestArguments): void => {
+    const client = {
+      ...{ owed: 0, owedBytes: 0, name, unread: { waits: false }, reply: { muted: false } },
+      transaction: args[0] === 'EXEC' ? new Transaction() : undefined,
+      postpone: (_: unknown, _onGone: () => void, onOver: () => void) => () => {
+        woken.set(name, () => [gate.holds(client, args, true), onOver()])
+      },
+      block: () => () => {},
+      answer: () => true,
+    } as unknown as Client
+    gate.holds(client, args, true)
+  }
+  const goOn = (name: string): void => {
+    const serve = woken.get(name)
+    woken.delete(name)
+    serve?.()
+  }
+  for (const name of ['refused', 'shorter']) {
+    send('first', ['SET', 'a', 'b'])
+    send(name, ['EXEC'])
+    for (const other of ['x', 'y']) send(other, ['SET', 'a', 'b'])
+    expect([taken.length, [...woken.keys()]]).toEqual([1, []])
+    const [first] = taken.splice(0)
+    if (first.kind === 'request') gate.answer(first, () => {})
+    expect([...woken.keys()]).toEqual([name])
+    length = 100
+    goOn(name)
+    expect([...woken.keys()]).toEqual(['x', 'y'])
+    for (const other of ['x', 'y']) goOn(other)
+    for (const waiting of taken.splice(0)) {
+      if (waiting.kind !== 'expire') gate.answer(waiting, () => {})
+    }
+    length = 900
+  }
+})
