@@ -25,7 +25,8 @@ import { LogClock } from './log-clock.ts'
 import { LogFollower } from './log-follower.ts'
 import { LogGate } from './log-gate.ts'
 import { LogRunner } from './log-runner.ts'
-import { type Membership, Memberships, type NodeInfo } from './membership.ts'
+import { type Membership, Memberships } from './membership.ts'
+import { type NodeInfo, readNodeInfo } from './node-info.ts'
 import { OwnDirectory } from './own-directory.ts'
 import { ReadBarrier } from './read-barrier.ts'
 import { requestSizes } from './request-sizes.ts'
@@ -300,7 +301,7 @@ export class Cluster implements Group {
     const self = this.#memberships?.current?.node
     return kvs.map(({ key, value }) => {
       const id = this.#keys.nodeOf(key)
-      const info = JSON.parse(value.toString()) as NodeInfo
+      const info = readNodeInfo(id, value)
       const isSelf = id === self
       return { id, ...info, ...(isSelf && { applied: this.position, lag: this.lag }), isSelf }
     })

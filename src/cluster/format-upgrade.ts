@@ -5,7 +5,8 @@ import type { TreeAfterBatch } from './copies.ts'
 import type { Etcd } from './etcd/etcd.ts'
 import { hasValue, isEmpty, isPutAt } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
-import { LEASE_SECONDS, type NodeInfo } from './membership.ts'
+import { LEASE_SECONDS } from './membership.ts'
+import type { NodeInfo } from './node-info.ts'
 import type { Snapshots } from './snapshots.ts'
 
 /** The most nodes that an error names. */

@@ -6,6 +6,7 @@ import type { Etcd } from './etcd/etcd.ts'
 import { EtcdError, NOT_FOUND } from './etcd/etcd-error.ts'
 import { type Compare, exists, isAbsent } from './etcd/types.ts'
 import type { Keys } from './keys.ts'
+import type { NodeInfo } from './node-info.ts'
 
 /** How long a node that says nothing counts as alive, in seconds. */
 export const LEASE_SECONDS = 10
@@ -19,17 +20,6 @@ const MAX_ATTEMPT_MS = 4000
 const TELL_MS = 1000
 /** Numbers of leases are kept below what a number of JavaScript holds exactly. */
 const MAX_LEASE = 2 ** 47
-
-/** What a node tells of itself. */
-export interface NodeInfo {
-  readonly name: string
-  readonly address: string
-  readonly version: string
-  /** The revision of etcd of the last batch that it had applied when it told this. */
-  readonly applied: number
-  /** How far it was behind the log then: in revisions of etcd, and in milliseconds. */
-  readonly lag: { readonly revisions: number; readonly ms: number }
-}
 
 /** A name under which a node writes, as long as its lease lasts. */
 export interface Membership {

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { ClusterError } from '../../src/cluster/cluster-error.ts'
+import { readNodeInfo } from '../../src/cluster/node-info.ts'
+
+const INFO = {
+  ...{ name: 'a', address: '127.0.0.1:1', version: '1', applied: 7 },
+  lag: { revisions: 0, ms: 0 },
+}
+
+test('what a node tells of itself is read as it was written', () => {
+  expect(readNodeInfo('n', Buffer.from(JSON.stringify(INFO)))).toEqual(INFO)
+})
+
+test.each([
+  '',
+  'x',
+  'null',
+  '7',
+  '"text"',
+  '[]',
+  '{}',
+  ...Object.keys(INFO).map((name) => JSON.stringify({ ...INFO, [name]: null })),
+  JSON.stringify({ ...INFO, lag: { revisions: 'x', ms: 0 } }),
+])('%s, which somebody else has written in its place, is refused', (text) => {
+  expect(() => readNodeInfo('n', Buffer.from(text))).toThrow(ClusterError)
+})
