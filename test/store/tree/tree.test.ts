@@ -195,6 +195,20 @@ test('what is due is gathered once, however often it is compared with paths, and
   expect(gathered()).toBe(200)
 })
 
+test('where a million nodes of a directory are due, a few are looked at to find one', () => {
+  const { tree, put, clock } = planted()
+  for (; tree.index < 20_000; tree.index++) put(`/d/${tree.index}`, '1', 10)
+  put('/other/x', '1', 10)
+  clock.advance(10)
+  const moved = vi.spyOn(TtlHeap.prototype, 'insert')
+  onTestFinished(() => moved.mockRestore())
+  expect(tree.due.hasDue(tree.root, 0, clock.now())).toBe(true)
+  expect(new DueNodes(tree, clock.now()).touch('/d', 0)).toBe(true)
+  expect(moved.mock.calls.length).toBeLessThan(1000)
+  // Those of another directory may be any of them.
+  expect(new DueNodes(tree, clock.now()).touch('/other', 0)).toBe(true)
+})
+
 test('what is due is known with its directories only while it is there', () => {
   const { tree, put, clock } = planted()
   put('/kept/x', '1')
