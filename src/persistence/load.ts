@@ -183,6 +183,8 @@ class Loader {
     countAll(this.#directories)
     if (this.#orphans === undefined) this.#dropUnreachable(live)
     await this.#readFiles()
+    // The leases take its place in memory.
+    this.#names.clear()
     await this.#readValues()
     const isWhole = this.#checkTally()
     if (this.#orphans !== undefined) this.#placeOrphans(this.#orphans, root, isWhole)

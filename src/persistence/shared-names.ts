@@ -67,6 +67,12 @@ export class SharedNames {
     return name
   }
 
+  /** Forgets all names, because those that come later are of something else. */
+  clear(): void {
+    this.#names = new Array(FIRST_PLACES).fill(undefined)
+    this.#count = 0
+  }
+
   #grow(): void {
     const old = this.#names
     const last = 2 * old.length - 1

@@ -31,3 +31,16 @@ test('keeps the accepted nodes, each with its own time', () => {
   list.keep(() => false)
   expect([list.size, [...list]]).toEqual([0, []])
 })
+
+test('a list of many pieces gives and keeps them in order', () => {
+  const list = new LeaseList()
+  for (let time = 0; time < 5000; time++) list.add(fileOf(`${time}`), time)
+  const times = (): number[] =>
+    [...list].map(([{ name }, time]) => Number(name === `${time}`) * time)
+  expect(times()).toEqual(Array.from({ length: 5000 }, (_, time) => time))
+  list.keep(({ name }) => Number(name) % 3 === 0)
+  expect([list.size, times()]).toEqual([1667, Array.from({ length: 1667 }, (_, i) => 3 * i)])
+  list.add(fileOf('7'), 7)
+  list.keep(({ name }) => Number(name) < 3072)
+  expect([list.size, times().slice(-2)]).toEqual([1025, [3069, 7]])
+})
