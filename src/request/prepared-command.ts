@@ -70,23 +70,22 @@ function onlyReplies({ flags, name }: Command, fullName: string): boolean {
   return flags.includes('readonly') || name === 'help' || ONLY_REPLY.has(fullName)
 }
 
-/** So many levels of the names of a request take no more than the request itself: ordinary ones have no more. */
-const FREE_LEVELS = 2
-
 /** A request adds one value at most, with its spare bytes. */
 const MAX_ADDED_BYTES = 2 * MAX_VALUE_BYTES
 
-/** What the directories take that a request may make. A short name may have as many as half of its bytes. */
-function directoryBytes({ keys }: Command, args: RequestArguments): number {
+/**
+ * What the nodes take that a request may make: a name may have half as many levels as bytes. Most are there already, but a
+ * request of 30 bytes that makes two directories takes three times what it takes itself.
+ */
+function nodeBytes({ keys }: Command, args: RequestArguments): number {
   if (keys === undefined) return 0
   const [first, last, step] = keys
   const end = last < 0 ? args.length + last : Math.min(last, args.length - 1)
   let levels = 0
   for (let i = first; i <= end; i += step) {
-    const key = args[i]
-    if (key.length > 2 * FREE_LEVELS || end > first) levels += depthOf(textOfValue(key))
+    levels += depthOf(textOfValue(args[i]))
   }
-  return levels > FREE_LEVELS ? (levels - FREE_LEVELS) * LEVEL_BYTES : 0
+  return levels * LEVEL_BYTES
 }
 
 /** The writes that make room; most others take some. */
@@ -153,12 +152,12 @@ export function prepareCommand(
     access: accessOfCommand(command, id),
     keysOf: (args) => requestKeys(command, args),
     takes: (args, store) => {
-      const bytes = bytesOfRequest(args) + (makes ? directoryBytes(command, args) : 0)
+      const bytes = bytesOfRequest(args) + (makes ? nodeBytes(command, args) : 0)
       return bytes + addedBytes(command, args, store)
     },
     takesOfHeap: (args) => {
       const bytes = bytesOfRequest(args) - largeBytes(args)
-      return bytes + (makes ? directoryBytes(command, args) : 0) + (command.heapNeed?.(args) ?? 0)
+      return bytes + (makes ? nodeBytes(command, args) : 0) + (command.heapNeed?.(args) ?? 0)
     },
     values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
     run: runOf(command),

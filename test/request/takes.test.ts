@@ -40,7 +40,8 @@ test.each<[string, RequestArguments, number]>([
   ['SET of 30 bytes', ['SET', '/d'.repeat(15), 'x'], 12 * 400],
   ['RENAME to a deep path', ['RENAME', 'k', '/d'.repeat(380)], 380 * 400],
   ['MSET of short names', ['MSET', ...times(200, '/a/b/c')], 298 * 400 + 200 * 38],
-  ['SET of an ordinary name', ['SET', '/jobs/1', 'x'], 0],
+  ['SET of an ordinary name', ['SET', '/jobs/1', 'x'], 2 * 400],
+  ['KMKDIR of two levels', ['KMKDIR', '/a/b'], 2 * 400],
   ['DEL of a deep name', ['DEL', '/d'.repeat(380)], 0],
   ['MSET of deep paths', ['MSET', ...times(45, '/x'.repeat(1000))], 23 * 1000 * 400],
 ])('%s takes what it may add to the tree', (_, args, bytes) => {
