@@ -85,8 +85,13 @@ export class Admission {
   /** Disconnects those that keep the most, if all together keep too much. */
   evict(): void {
     const { clientMemory, server } = this.#context
-    const { isHeapFull } = server.memory
-    server.stats.evictedClients += clientMemory.evict(this.clients.values(), isHeapFull)
+    const { memory, stats } = server
+    memory.survey()
+    stats.evictedClients += clientMemory.evict(
+      this.clients.values(),
+      memory.isHeapFull,
+      memory.heapLimit - memory.heapUsed,
+    )
   }
 
   /** Removes a connection that has ended. @param id the client's */

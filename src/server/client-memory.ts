@@ -17,6 +17,12 @@ const WAITING_SHARE = 1 / 16
 
 /** All clients together may keep this share of the usual limit in a heap that is almost full. */
 const FULL_HEAP_SHARE = 1 / 8
+/** And no more than this share of what is left of it, */
+const LEFT_SHARE = 1 / 2
+/** but so many bytes in any case. */
+const MIN_KEPT_BYTES = 1024 * 1024
+/** All clients are looked at after input of this share of what is left of the heap. */
+const WAITING_LEFT_SHARE = 1 / 32
 /** Less input than this of one client is not noted as it comes: it lies outside of the heap, unparsed. */
 export const MIN_WAITING_BYTES = 32 * 1024
 
@@ -60,11 +66,14 @@ export class ClientMemory {
   #unread = 0
   /** Bytes that clients have sent, and that wait, since all were last looked at. */
   #waiting = 0
+  /** After so many all are looked at again. */
+  #mostWaiting: number
 
   /** @param limit the most bytes that all clients together may keep */
   constructor(config: Config, limit = processMemory() * CLIENTS_SHARE) {
     this.#config = config
     this.#limit = limit
+    this.#mostWaiting = limit * WAITING_SHARE
   }
 
   /** Notes by how many bytes a client's unread replies have grown. */
@@ -79,7 +88,7 @@ export class ClientMemory {
    */
   noteWaiting(bytes: number): boolean {
     this.#waiting += bytes
-    return this.#waiting > this.#limit * WAITING_SHARE
+    return this.#waiting > this.#mostWaiting
   }
 
   /** Whether requests of a client may be served. @param unread bytes of its unread replies */
@@ -96,15 +105,22 @@ export class ClientMemory {
    * server would end, and they with it.
    *
    * @param isHeapFull whether the heap is almost full: then what clients keep there is limited by itself
+   * @param heapLeft bytes that are left of the heap, garbage included
    * @returns how many were disconnected
    */
-  evict(clients: Iterable<KeepingClient>, isHeapFull = false): number {
+  evict(
+    clients: Iterable<KeepingClient>,
+    isHeapFull = false,
+    heapLeft = Number.POSITIVE_INFINITY,
+  ): number {
     this.#waiting = 0
+    this.#mostWaiting = Math.min(this.#limit * WAITING_SHARE, heapLeft * WAITING_LEFT_SHARE)
     const all = [...clients]
     const inAll = { limit: this.#limit, sparing: true, inHeap: false }
     const evicted = evictAbove(all, inAll)
     if (!isHeapFull) return evicted
-    const limit = Math.round(this.#limit * FULL_HEAP_SHARE)
+    const most = Math.min(this.#limit * FULL_HEAP_SHARE, heapLeft * LEFT_SHARE)
+    const limit = Math.max(MIN_KEPT_BYTES, Math.round(most))
     return evicted + evictAbove(all, { limit, sparing: false, inHeap: true })
   }
 }

@@ -290,6 +290,19 @@ describe('all clients together', () => {
     expect(memory.noteWaiting(9 * MB)).toBe(false)
   })
 
+  test('are looked at sooner, and may keep less, where little is left of the heap', () => {
+    const memory = new ClientMemory(new Config(), 160 * MB)
+    memory.evict([], true, 16 * MB)
+    expect(memory.noteWaiting(0.4 * MB)).toBe(false)
+    expect(memory.noteWaiting(0.2 * MB)).toBe(true)
+    const clients = [1, 2, 3, 4].map((n) => clientOf(n * MB, false, n * MB))
+    expect(memory.evict(clients, true, 16 * MB)).toBe(1)
+    expect(memory.evict(clients.slice(0, 1), true, 0)).toBe(0)
+    expect(clients.map(({ reasons }) => reasons.length)).toEqual([0, 0, 0, 1])
+    memory.evict([], false, 1024 * MB)
+    expect(memory.noteWaiting(9 * MB)).toBe(false)
+  })
+
   test('leave less room for each, but always some', () => {
     const memory = new ClientMemory(new Config(), 100 * MB)
     expect(memory.admits(25 * MB)).toBe(true)
