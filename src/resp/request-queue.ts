@@ -4,6 +4,9 @@ import { RequestBatch } from './request-batch.ts'
 const NO_REQUESTS: RequestArguments[] = []
 const NO_ENDS = new Int32Array(0)
 const NO_ARGUMENTS: RequestArguments = ['']
+/** What a decoded request takes of the heap, and for each byte that it was read from, about: arguments may be short. */
+const REQUEST_BYTES = 80
+const BYTES_PER_BYTE = 3
 
 /** The batch that queues borrow, one at a time, to decode requests just before their delivery. */
 const sharedBatch = new RequestBatch()
@@ -34,6 +37,14 @@ export class RequestQueue {
 
   get isEmpty(): boolean {
     return this.#next === this.#end
+  }
+
+  /** What the requests take of V8's heap, in bytes, about. */
+  get heapBytes(): number {
+    const count = this.#end - this.#next
+    if (count === 0) return 0
+    const read = this.#ends[this.#end - 1] - this.#ends[Math.max(this.#start, this.#next - 1)]
+    return count * REQUEST_BYTES + BYTES_PER_BYTE * read
   }
 
   /** Whether requests have been taken since the queue was last filled or copied. */

@@ -87,9 +87,9 @@ export class RequestReader {
     return this.#window.undelivered + this.#arriving.extraBytes
   }
 
-  /** How much of that lies in V8's heap, about: the arguments that an incomplete request has so far. */
+  /** What of that has been decoded, and lies in V8's heap, about: requests, and the arguments that an incomplete one has so far. */
   get heapBytes(): number {
-    return this.#arriving.heapBytes
+    return this.#arriving.heapBytes + this.#queue.heapBytes
   }
 
   /**
