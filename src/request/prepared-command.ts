@@ -4,7 +4,7 @@ import { LEVEL_BYTES } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import { depthOf } from '../store/path.ts'
 import type { Store } from '../store/store.ts'
-import { MAX_VALUE_BYTES, textOfValue } from '../store/value.ts'
+import { LARGE_VALUE_BYTES, MAX_VALUE_BYTES, textOfValue } from '../store/value.ts'
 import { accessOfCommand } from './access-of-command.ts'
 import type { FoundCommand } from './client.ts'
 import type { Command, KeptSize } from './command.ts'
@@ -41,7 +41,7 @@ export interface PreparedCommand extends FoundCommand {
   /** The arguments that may be large; absent if none may. */
   readonly values: ValuePlaces | undefined
   /** Bytes of V8's heap that a request may take, and add to the tree, about: large values lie outside of it. */
-  takesOfHeap(args: RequestArguments): number
+  takesOfHeap(args: RequestArguments, store: Store): number
   /** Whether the audit log tells of it. */
   readonly audited: boolean
   readonly run: Run | undefined
@@ -155,9 +155,11 @@ export function prepareCommand(
       const bytes = bytesOfRequest(args) + (makes ? nodeBytes(command, args) : 0)
       return bytes + addedBytes(command, args, store)
     },
-    takesOfHeap: (args) => {
-      const bytes = bytesOfRequest(args) - largeBytes(args)
-      return bytes + (makes ? nodeBytes(command, args) : 0) + (command.heapNeed?.(args) ?? 0)
+    takesOfHeap: (args, store) => {
+      const bytes = bytesOfRequest(args) - largeBytes(args) + (makes ? nodeBytes(command, args) : 0)
+      if (command.heapNeed !== undefined) return bytes + command.heapNeed(args)
+      // A longer value lies outside of the heap.
+      return bytes + Math.min(addedBytes(command, args, store), LARGE_VALUE_BYTES)
     },
     values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
     run: runOf(command),

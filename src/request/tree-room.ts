@@ -1,6 +1,7 @@
 import { LEVEL_BYTES } from '../metrics/memory-gauge.ts'
 import type { RequestArguments } from '../resp/request-arguments.ts'
 import type { Store } from '../store/store.ts'
+import { LARGE_VALUE_BYTES } from '../store/value.ts'
 import { CommandError } from './arguments/errors.ts'
 import type { Find } from './copy-bounds.ts'
 
@@ -19,6 +20,9 @@ import type { Find } from './copy-bounds.ts'
  */
 export const LONG_SHARE = 1 / 64
 
+/** What a node of others may take of the heap: with a value that is just no Buffer. */
+const NODE_BYTES = LEVEL_BYTES + LARGE_VALUE_BYTES
+
 /**
  * How many nodes the tree may have when a request, or an EXEC of some, runs in a log's order.
  *
@@ -33,8 +37,8 @@ export function mostNodes(
 ): number | undefined {
   const most = heapLimit * LONG_SHARE
   let bytes = 0
-  for (const args of requests) bytes += find(args)?.takesOfHeap(args) ?? 0
-  return bytes > most ? store.nodes + Math.floor(most / LEVEL_BYTES) : undefined
+  for (const args of requests) bytes += find(args)?.takesOfHeap(args, store) ?? 0
+  return bytes > most ? store.nodes + Math.floor(most / NODE_BYTES) : undefined
 }
 
 /** The refusal of a request before which others have made the tree larger than it may be. */

@@ -5,8 +5,8 @@ import { describeWithPeer } from '../conformance/peers.ts'
 import { type Group, startGroup } from './group.ts'
 import { type Members, startMembers } from './members.ts'
 
-/** Requests that take more than 4,000 bytes are long, and the tree may grow by ten nodes until they run. */
-const HEAP_LIMIT = 64 * 4000
+/** Requests that take more than 86,000 bytes are long, and the tree may grow by ten nodes until they run. */
+const HEAP_LIMIT = 64 * 86_000
 const GROWN = /^(EXECABORT .* because of: |ERR )others have made the tree much larger meanwhile/
 
 vi.mock(import('../../src/cluster/request-sizes.ts'), async (original) => {
@@ -44,16 +44,24 @@ describeWithPeer('etcd', 'a long write in a group', () => {
 
   /** Writes of a client, which together make many nodes. */
   const writes: [string, (client: Redis, at: string, state: string) => Promise<unknown>][] = [
-    ['MSET', (client, at) => client.mset(...keysOf(at, 20))],
-    ['MSETNX', (client, at) => client.msetnx(...keysOf(at, 20))],
+    ['MSET', (client, at) => client.mset(...keysOf(at, 60))],
+    ['MSETNX', (client, at) => client.msetnx(...keysOf(at, 60))],
     ['KRECOVER', (client, _, state) => client.call('KRECOVER', state)],
     ['EXEC', (client, at) => transactionOf(client, at)],
+    ['EXEC of SETRANGE', (client, at) => growing(client, at)],
     ['EXEC with WATCH', (client, at) => client.watch('w').then(() => transactionOf(client, at))],
   ]
 
   async function transactionOf(client: Redis, at: string): Promise<unknown> {
     const transaction = client.multi()
-    for (let i = 0; i < 20; i++) transaction.set(`${at}/${i}/a/b/c`, 'x')
+    for (let i = 0; i < 60; i++) transaction.set(`${at}/${i}/a/b/c`, 'x')
+    return await transaction.exec()
+  }
+
+  /** Makes each value nearly as long as one that lies outside of the heap. */
+  async function growing(client: Redis, at: string): Promise<unknown> {
+    const transaction = client.multi()
+    for (let i = 0; i < 15; i++) transaction.setrange(`${at}/${i}/a/b/c`, 8190, 'x')
     return await transaction.exec()
   }
 
@@ -61,7 +69,7 @@ describeWithPeer('etcd', 'a long write in a group', () => {
     '(%s) does nothing, at all nodes alike, if others have made the tree much larger meanwhile',
     async (_, write) => {
       const [client, other] = clients
-      await client.mset(...keysOf('saved', 40))
+      await client.mset(...keysOf('saved', 120))
       const state = (await client.call('KSAVE')) as string
       let refused = 0
       for (let round = 0; round < 100 && refused < 3; round++) {
@@ -92,7 +100,7 @@ describeWithPeer('etcd', 'a long write in a group', () => {
     for (let round = 0; round < 20; round++) {
       await client.flushall()
       await other.call('KSYNC')
-      await Promise.all([client.mset(...keysOf('one', 20)), other.set('a/b/c/d', 'x')])
+      await Promise.all([client.mset(...keysOf('one', 60)), other.set('a/b/c/d', 'x')])
       const sets = Array.from({ length: 20 }, (_, i) => other.set(`two/${i}/a`, 'x'))
       await Promise.all([client.set('three/a/b', 'x'), ...sets])
     }
