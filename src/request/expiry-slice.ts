@@ -90,20 +90,21 @@ export function expireFirst(client: Client): void {
 export function expireBelow(client: Client, path: string): void {
   const { store } = client.server
   const node = store.lookup(path)
-  if (node?.dir === true && store.dueNodes().isBelow(node)) expireFirst(client)
+  // Of many it would take long to find out where they are.
+  if (node?.dir === true && (store.hasManyDue() || store.dueNodes().isBelow(node)))
+    expireFirst(client)
 }
 
 /**
- * {@link expireFirst}, for an EXEC that writes to a directory. Nothing of it has run.
+ * {@link expireFirst}, for an EXEC that writes to a directory, or whose client watches keys while many are due. Nothing of it
+ * has run.
  *
  * @throws PutOff if more is due
  * @throws CommandError EXECABORT
  */
 export function expireBeforeExec(client: Client, transaction: Transaction): void {
   const { store, clock } = client.server
-  if (!transaction.writes || !isDue(store, clock.now())) return
-  transaction.reachesDirectory ??= reachesDirectory(client.server, transaction)
-  if (!transaction.reachesDirectory) return
+  if (!isDue(store, clock.now()) || !mustExpireBefore(client, transaction)) return
   try {
     expireFirst(client)
   } catch (error) {
@@ -112,6 +113,14 @@ export function expireBeforeExec(client: Client, transaction: Transaction): void
     const reason = error.message.replace(/^ERR /, '')
     throw new CommandError(`EXECABORT Transaction discarded because of: ${reason}`)
   }
+}
+
+function mustExpireBefore({ server, watched }: Client, transaction: Transaction): boolean {
+  // Whether something is due below a key that is watched would take long to find out.
+  if (watched !== undefined && server.store.hasManyDue()) return true
+  if (!transaction.writes) return false
+  transaction.reachesDirectory ??= reachesDirectory(server, transaction)
+  return transaction.reachesDirectory
 }
 
 function reachesDirectory(server: ServerContext, { requests }: Transaction): boolean {

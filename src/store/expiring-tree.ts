@@ -54,6 +54,11 @@ export class ExpiringTree extends WatchableTree {
     return new DueNodes(this.tree, this.clock.now())
   }
 
+  /** Whether so many nodes are due that {@link dueNodes} might take long to answer. */
+  hasManyDue(): boolean {
+    return this.tree.due.hasManyDue(this.clock.now())
+  }
+
   /** Expires nothing, but {@link dueNodes} then have the answers ready that they would find in one go. */
   *gatherDue(now: number): Expiries {
     while (this.tree.due.gatherSome(now)) yield

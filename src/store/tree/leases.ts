@@ -5,6 +5,8 @@ import { TtlHeap } from './ttl-heap.ts'
 
 /** So many leases are moved in one step. */
 const STEP = 256
+/** More than so many take memory and time that a question should not. */
+const MANY = 1024
 /** A question moves so many step by step, in case they have the answer, and then the rest in one go. */
 const MAX_STEP = 4096
 /** The next step of a question moves so many times as many. */
@@ -137,6 +139,17 @@ export class Leases {
     if (this.#byDirectory.hasBelow(directory, since, now)) return true
     this.#gather(now)
     return this.#byDirectory.hasBelow(directory, since, now)
+  }
+
+  /**
+   * Whether so many leases have ended, and been moved for no question yet, that {@link hasDue} might take long.
+   *
+   * @param now Unix milliseconds
+   */
+  hasManyDue(now: number): boolean {
+    let count = 0
+    for (const _ of this.#coming.due(now)) if (++count > MANY) return true
+    return false
   }
 
   /**

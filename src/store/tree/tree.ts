@@ -382,7 +382,7 @@ export class Tree {
   }
 
   /** What is due, and where. */
-  get due(): Pick<Leases, 'dueIn' | 'gatherSome' | 'hasDue' | 'directories'> {
+  get due(): Pick<Leases, 'dueIn' | 'gatherSome' | 'hasDue' | 'hasManyDue' | 'directories'> {
     return this.#leases
   }
 

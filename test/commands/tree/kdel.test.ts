@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { Store } from '../../../src/store/store.ts'
+import { TtlHeap } from '../../../src/store/tree/ttl-heap.ts'
 import { testAlone } from '../../cluster/alone.ts'
 import { IdleClock } from '../../server/idle-clock.ts'
 import { ErrorReply, join, Push, type Reply, start } from '../../server/raw-client.ts'
@@ -115,3 +116,26 @@ test('KDEL DIR finds that what is due is no child', () => {
   expect(() => store.delete('/d', { dir: true })).toThrow(/Directory not empty/)
   expect(store.delete('/e', { dir: true }).action).toBe('delete')
 })
+
+testAlone(
+  IN_GROUP,
+  'EXEC of who watches keys waits while many are due, wherever they are',
+  async () => {
+    const clock = new IdleClock()
+    const server = await start({ clock })
+    const { store } = server
+    for (let i = 0; i < 1500; i++) store.set(`/d/${i}`, '', { expireTime: clock.time + 10 })
+    store.set('/e/x', '')
+    const client = await join(server)
+    for (const request of [['WATCH', '/e'], ['MULTI'], ['PING']]) {
+      await client.call(...(request as [string, ...string[]]))
+    }
+    const takenAtOnce = vi.spyOn(TtlHeap.prototype, 'takeDue')
+    onTestFinished(() => takenAtOnce.mockRestore())
+    clock.time += 20
+    expect(await client.call('EXEC')).toEqual(['PONG'])
+    expect(takenAtOnce).not.toHaveBeenCalled()
+    // What is left is little enough to be looked through.
+    expect(store.files).toBeLessThan(1100)
+  },
+)

@@ -209,6 +209,17 @@ test('where a million nodes of a directory are due, a few are looked at to find 
   expect(new DueNodes(tree, clock.now()).touch('/other', 0)).toBe(true)
 })
 
+test('many are due where a question might have to move more than a thousand', () => {
+  const { tree, put, clock } = planted()
+  for (; tree.index < 2000; tree.index++) put(`/d/${tree.index}`, '1', 10)
+  expect(tree.due.hasManyDue(clock.now())).toBe(false)
+  clock.advance(10)
+  expect(tree.due.hasManyDue(clock.now())).toBe(true)
+  // Those that have been moved need not be again.
+  for (let steps = 0; steps < 4; steps++) tree.due.gatherSome(clock.now())
+  expect(tree.due.hasManyDue(clock.now())).toBe(false)
+})
+
 test('what is due is known with its directories only while it is there', () => {
   const { tree, put, clock } = planted()
   put('/kept/x', '1')
