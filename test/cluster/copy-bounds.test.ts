@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Group, startGroup } from './group.ts'
 import { type Members, startMembers } from './members.ts'
+import { expectSameState } from './same-state.ts'
 
 const SHORT = 'x'.repeat(30_000)
 const LONG = 'x'.repeat(300_000)
@@ -26,9 +27,7 @@ describeWithPeer('etcd', 'COPY in a group', () => {
     clients = [0, 1].map((i) => group.client(i))
   })
   afterEach(async () => {
-    await Promise.all(clients.map((client) => client.call('KSYNC')))
-    const states = await Promise.all(clients.map((client) => client.call('KSAVE')))
-    expect(states[1]).toBe(states[0])
+    await expectSameState(clients)
     await clients[0].flushall()
     await clients[1].call('KSYNC')
   })

@@ -4,6 +4,7 @@ import { Store } from '../../src/store/store.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Group, startGroup } from './group.ts'
 import { type Members, startMembers } from './members.ts'
+import { expectSameState } from './same-state.ts'
 
 /** Requests that take more than 86,000 bytes are long, and the tree may grow by ten nodes until they run. */
 const HEAP_LIMIT = 64 * 86_000
@@ -25,13 +26,11 @@ describeWithPeer('etcd', 'a long write in a group', () => {
     clients = [0, 1].map((i) => group.client(i))
   })
   afterEach(async () => {
-    await Promise.all(clients.map((client) => client.call('KSYNC')))
-    const states = await Promise.all(clients.map((client) => client.call('KSAVE')))
-    expect(states[1]).toBe(states[0])
+    const state = await expectSameState(clients)
     // What a node has read from a state counts as many nodes as the one that made it.
     const counts = group.nodes.map(({ store }) => store.nodes)
     const read = new Store()
-    read.recovery(states[0] as string)
+    read.recovery(state)
     expect([...counts, read.nodes]).toEqual(Array(3).fill(counts[0]))
   })
   afterAll(async () => {
