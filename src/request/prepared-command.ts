@@ -157,9 +157,9 @@ export function prepareCommand(
     },
     takesOfHeap: (args, store) => {
       const bytes = bytesOfRequest(args) - largeBytes(args) + (makes ? nodeBytes(command, args) : 0)
-      if (command.heapNeed !== undefined) return bytes + command.heapNeed(args)
+      const added = addedBytes(command, args, store)
       // A longer value lies outside of the heap.
-      return bytes + Math.min(addedBytes(command, args, store), LARGE_VALUE_BYTES)
+      return bytes + (command.heapNeed === undefined ? Math.min(added, LARGE_VALUE_BYTES) : added)
     },
     values: command.takesValues === undefined ? undefined : new ValuePlaces(command),
     run: runOf(command),

@@ -124,9 +124,8 @@ export class Admission {
   /** Disconnects clients that are idle (`timeout`), read too slowly or take too long to close. */
   #survey(): void {
     this.start()
-    const { server, onSurvey } = this.#context
+    const { onSurvey } = this.#context
     onSurvey()
-    server.memory.survey()
     for (const client of this.clients.values()) takeSteps(client, () => this.#surveyOne(client))
     this.evict()
   }
