@@ -70,6 +70,7 @@ export function clusterMaker(machine: Clock): ClusterMaker {
 /** One node of a group: its way to the log in etcd, and from there into its store. */
 export class Cluster implements Group {
   readonly gate: Gate
+  readonly copies: Copies
   readonly #parts: ClusterParts
   readonly #etcd: Etcd
   readonly #keys: Keys
@@ -84,7 +85,6 @@ export class Cluster implements Group {
   readonly #snapshots: Snapshots
   readonly #keeper: Keeper
   readonly #own: OwnDirectory
-  readonly #copies: Copies
   readonly #agreement: TimeAgreement
   readonly #upgrade: FormatUpgrade
   #memberships: Memberships | undefined
@@ -155,7 +155,7 @@ export class Cluster implements Group {
         batches: config.get('log-max-batches'),
         bytes: config.get('log-max-memory'),
       }),
-      take: () => this.#copies.take(),
+      take: () => this.copies.take(),
       keep: () => this.#keep(KEEP_INTERVAL_MS),
     })
     const directory = pathFromBytes(config.get('dir'))
@@ -171,7 +171,7 @@ export class Cluster implements Group {
     this.#upgrade = new FormatUpgrade({
       ...{ etcd: this.#etcd, keys: this.#keys, snapshots: this.#snapshots },
       load: () => this.#follower.load(),
-      take: () => this.#copies.take(),
+      take: () => this.copies.take(),
       restore: () => this.#restore(),
     })
     this.gate = this.#gate
@@ -187,7 +187,7 @@ export class Cluster implements Group {
       onFull: (isFull) => this.#follower.hold(isFull),
       onBroken: (error) => this.#break(error),
     })
-    this.#copies = new Copies({
+    this.copies = new Copies({
       ...{ batches: this.#batches, store, clock, own: this.#own },
       recent: () => this.#runner.recent,
       isBroken: () => this.#isBroken,
@@ -292,10 +292,6 @@ export class Cluster implements Group {
     await this.#waits.until(() => this.position >= end, signal)
   }
 
-  save(): Promise<void> {
-    return this.#copies.save()
-  }
-
   async nodes(): Promise<readonly GroupNode[]> {
     const { kvs } = await this.#etcd.rangeOnce(this.#keys.nodes)
     const self = this.#memberships?.current?.node
@@ -366,7 +362,7 @@ export class Cluster implements Group {
     const mayChange = this.#log.isFormer && this.#memberships === undefined
     if (this.#isBroken || mayChange || !this.#own.hasCopies) return
     try {
-      await this.#copies.saveSeldom(interval)
+      await this.copies.saveSeldom(interval)
     } catch (error) {
       this.#parts.server.logger.warn({ err: error }, 'could not write a copy of the tree')
     }

@@ -1,5 +1,7 @@
+import type { NodeCopies } from '../request/group.ts'
 import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
+import { systemReason } from '../text/system-reason.ts'
 import type { BatchQueue } from './batch-queue.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { BatchName } from './keys.ts'
@@ -29,7 +31,7 @@ export interface CopiesParts {
 }
 
 /** Copies a node's tree as it is after a batch of the log, and writes such copies to its own directory. */
-export class Copies {
+export class Copies implements NodeCopies {
   readonly #parts: CopiesParts
   /** The copy that will be written and has not been taken: all who ask meanwhile share it. */
   #next: Promise<void> | undefined
@@ -39,9 +41,30 @@ export class Copies {
   #keptAt = 0
   /** Of the batch that it was taken after. */
   #keptRevision: number | undefined
+  #isRunning = false
+  #lastSave: number
+  #lastDuration: number | undefined
+  #failure: string | undefined
 
   constructor(parts: CopiesParts) {
     this.#parts = parts
+    this.#lastSave = parts.clock.now()
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning
+  }
+
+  get lastSave(): number {
+    return this.#lastSave
+  }
+
+  get lastDuration(): number | undefined {
+    return this.#lastDuration
+  }
+
+  get failure(): string | undefined {
+    return this.#failure
   }
 
   /**
@@ -84,6 +107,22 @@ export class Copies {
   }
 
   async #save(): Promise<void> {
+    const started = performance.now()
+    this.#isRunning = true
+    try {
+      await this.#write()
+      this.#failure = undefined
+      this.#lastSave = this.#parts.clock.now()
+      this.#lastDuration = performance.now() - started
+    } catch (error) {
+      this.#failure = systemReason(error)
+      throw error
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
+  async #write(): Promise<void> {
     const { head, last, pieces } = await this.take(() => {
       // Who asks from now on may have made a write that is not in it.
       this.#next = undefined

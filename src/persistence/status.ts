@@ -3,8 +3,15 @@ import type { WriteLog } from '../log/write-log.ts'
 import type { Store } from '../store/store.ts'
 import type { CheckpointLoop } from './checkpoint-loop.ts'
 
+/** How checkpoints are going. */
+export type CheckpointStatus = Pick<
+  CheckpointLoop,
+  'isRunning' | 'lastSave' | 'lastDuration' | 'failure' | 'count' | 'lastBytes'
+>
+
 /** How the journal and the checkpoints are doing. */
 export class PersistenceStatus {
+  readonly checkpoints: CheckpointStatus
   readonly #store: Store
   readonly #log: WriteLog
   readonly #loop: CheckpointLoop
@@ -19,37 +26,8 @@ export class PersistenceStatus {
     this.#store = store
     this.#log = log
     this.#loop = loop
+    this.checkpoints = loop
     this.#journal = journal
-  }
-
-  /** Why the last checkpoint failed; undefined if it did not. */
-  get checkpointFailure(): string | undefined {
-    return this.#loop.failure
-  }
-
-  /** Whether a checkpoint is being written. */
-  get isCheckpointing(): boolean {
-    return this.#loop.isRunning
-  }
-
-  /** How many checkpoints have been started. */
-  get checkpoints(): number {
-    return this.#loop.count
-  }
-
-  /** When the last checkpoint was on the disk, in Unix milliseconds. */
-  get lastCheckpoint(): number {
-    return this.#loop.lastSave
-  }
-
-  /** How long the last checkpoint took, in milliseconds; undefined before the first. */
-  get checkpointDuration(): number | undefined {
-    return this.#loop.lastDuration
-  }
-
-  /** What the last checkpoint has written, in bytes. */
-  get checkpointBytes(): number {
-    return this.#loop.lastBytes
   }
 
   /** How many writes the last checkpoint lacks; 0 while nothing is kept on disk. */

@@ -11,6 +11,23 @@ export interface GroupNode {
   readonly isSelf: boolean
 }
 
+/** How saves are going: checkpoints, or in a group a node's copies of the tree. */
+export interface SaveStatus {
+  readonly isRunning: boolean
+  /** When the last one was on the disk, in Unix milliseconds; that of the start if there is none. */
+  readonly lastSave: number
+  /** How long the last one took, in milliseconds; undefined before the first. */
+  readonly lastDuration: number | undefined
+  /** Why the last one failed; undefined if it did not. */
+  readonly failure: string | undefined
+}
+
+/** A node's own copies of the tree. */
+export interface NodeCopies extends SaveStatus {
+  /** Resolves when a copy of this moment, or a later one, is on the disk. @throws Error if it cannot be written */
+  save(): Promise<void>
+}
+
 /** A group of nodes that serve one tree, as commands see it. */
 export interface Group {
   readonly state: 'ok' | 'catching-up' | 'stale'
@@ -38,7 +55,6 @@ export interface Group {
    * @throws Error if etcd does not answer, or it is given up
    */
   sync(signal?: AbortSignal): Promise<void>
-  /** Resolves when this node's own copy of the tree is on its disk. @throws Error if it cannot be written */
-  save(): Promise<void>
+  readonly copies: NodeCopies
   nodes(): Promise<readonly GroupNode[]>
 }

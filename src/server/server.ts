@@ -161,7 +161,7 @@ export class Server implements ServerContext {
         for (const output of this.#holding) guarded(output, () => output.release(kept))()
       }),
       onCheckpoint: guarded(this, () =>
-        this.latency.add('checkpoint', this.persistence.status.checkpointDuration ?? 0),
+        this.latency.add('checkpoint', this.persistence.status.checkpoints.lastDuration ?? 0),
       ),
       onMustWait: (mustWait) => {
         this.#diskGate.closed = mustWait

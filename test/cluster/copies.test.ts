@@ -130,6 +130,7 @@ describeWithPeer('etcd', 'a copy of the tree', () => {
 
 test('one copy is written at a time, and all who ask meanwhile share the next one', async () => {
   let taken = 0
+  let now = 1
   const written: (() => void)[] = []
   const batches = new BatchQueue({
     begin: () => () => false,
@@ -143,13 +144,15 @@ test('one copy is written at a time, and all who ask meanwhile share the next on
   const copies = new Copies({
     batches,
     store: store as unknown as Store,
-    clock: { logTime: 1 } as LogClock,
+    clock: { logTime: 1, now: () => now } as LogClock,
     own: own as unknown as OwnDirectory,
     recent: () => ({ count: 0, recent: [] }) as unknown as RecentChanges,
     isBroken: () => false,
   })
   const saves = [copies.save()]
   await nextTurn()
+  expect([copies.isRunning, copies.lastSave]).toEqual([true, 1])
+  now = 5
   for (let i = 0; i < 1000; i++) saves.push(copies.save())
   await nextTurn()
   expect([taken, written.length]).toEqual([1, 1])
@@ -161,6 +164,7 @@ test('one copy is written at a time, and all who ask meanwhile share the next on
   await nextTurn()
   written[2]()
   await Promise.all(saves)
+  expect([copies.isRunning, copies.lastSave, copies.failure]).toEqual([false, 5, undefined])
   // The next one would be the same.
   await copies.saveSeldom(0)
   expect(taken).toBe(3)

@@ -29,6 +29,7 @@ import { Etcd } from '../../src/cluster/etcd/etcd.ts'
 import { EtcdLog } from '../../src/cluster/etcd-log.ts'
 import { LogFollower } from '../../src/cluster/log-follower.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
+import { ManualClock } from '../../src/store/clock.ts'
 import { describeWithPeer } from '../conformance/peers.ts'
 import { type Group, startGroup } from './group.ts'
 import { ask, base64, type Members, startMembers } from './members.ts'
@@ -123,6 +124,19 @@ describeWithPeer('etcd', "a node's own directory", () => {
     await expect(start({ durability: 'no', 'etcd-bootstrap': 'yes' })).rejects.toThrow(/none$/)
   })
 
+  test('has LASTSAVE and INFO tell of its last copy', async () => {
+    const clock = new ManualClock(Date.UTC(2100, 0, 1))
+    const client = group.client(await group.add({ clock, directives: { dir } }))
+    const started = await client.lastsave()
+    expect(await client.info('persistence')).toContain('rdb_last_bgsave_time_sec:-1')
+    clock.advance(100_000)
+    await client.save()
+    expect(await client.lastsave()).toBe(started + 100)
+    const info = await client.info('persistence')
+    expect(info).toContain(`rdb_last_save_time:${started + 100}`)
+    expect(info).toContain('rdb_last_bgsave_time_sec:0')
+  })
+
   test('is of no use when the log was cut after it, or when it is damaged', async () => {
     const cut = { 'log-max-batches': '5' }
     const first = await start(cut)
@@ -159,11 +173,15 @@ describeWithPeer('etcd', "a node's own directory", () => {
     }, 5000)
     onTestFinished(() => clearTimeout(late))
     const { node, client, lines } = await start()
+    expect(await client.info('persistence')).toContain('rdb_last_bgsave_status:ok')
     expect(lines.join()).toMatch(/it is a pipe, and no file.*cannot use .*, and reads etcd instead/)
     await client.set('a', '1')
     await expect(client.save()).rejects.toThrow(
       /node-copy\.tmp is a pipe, and no file: move it away/,
     )
+    const info = await client.info('persistence')
+    expect(info).toContain('rdb_last_bgsave_status:err')
+    expect(info).toMatch(/write_error:.*node-copy\.tmp is a pipe/)
     await node.close()
     expect(lines.join()).toContain('could not write a copy of the tree')
   })

@@ -212,7 +212,7 @@ describe('a checkpoint that fails', () => {
     disk.failure = new Error('no space left')
     disk.failsLate = late
     await expect(persistence.save()).rejects.toThrow('no space left')
-    expect(persistence.status.checkpointFailure).toBe('no space left')
+    expect(persistence.status.checkpoints.failure).toBe('no space left')
     store.delete('/first', { recursive: true })
     store.set('/second/x', '1')
     clock.advance(60)
@@ -221,7 +221,7 @@ describe('a checkpoint that fails', () => {
     store.set('/third/x', '1')
     disk.failure = undefined
     await persistence.save()
-    expect([persistence.failure, persistence.status.checkpointFailure]).toEqual([
+    expect([persistence.failure, persistence.status.checkpoints.failure]).toEqual([
       undefined,
       undefined,
     ])
@@ -259,20 +259,20 @@ describe('a checkpoint that fails', () => {
     await eventually(() => disk.syncs > 0)
     disk.failure = new Error('no space left')
     await expect(persistence.save()).rejects.toThrow('no space left')
-    const { checkpoints } = persistence.status
+    const { count } = persistence.status.checkpoints
     clock.advance(999)
     await nextTurns()
-    expect(persistence.status.checkpoints).toBe(checkpoints)
+    expect(persistence.status.checkpoints.count).toBe(count)
     clock.advance(1)
-    await eventually(() => persistence.status.checkpoints === checkpoints + 1)
-    await eventually(() => !persistence.status.isCheckpointing)
-    expect([persistence.failure, persistence.status.checkpointFailure]).toEqual([
+    await eventually(() => persistence.status.checkpoints.count === count + 1)
+    await eventually(() => !persistence.status.checkpoints.isRunning)
+    expect([persistence.failure, persistence.status.checkpoints.failure]).toEqual([
       undefined,
       'no space left',
     ])
     disk.failure = undefined
     clock.advance(2000)
-    await eventually(() => persistence.status.checkpointFailure === undefined)
+    await eventually(() => persistence.status.checkpoints.failure === undefined)
     expect(fileNames(disk.puts('file'))).toEqual(['a'])
   })
 

@@ -113,7 +113,7 @@ for (const durability of ['everysec', 'always'] as const) {
         if (random.next() < 0.05) void machine.running.persistence.save().catch(() => {})
         await machine.turn()
       }
-      await eventually(() => !machine.running.persistence.status.isCheckpointing)
+      await eventually(() => !machine.running.persistence.status.checkpoints.isRunning)
       const { kept, clock, moments } = machine
       const image = machine.cut()
       const again = await keep({ ...image, clock: new ManualClock(clock.now()), durability })

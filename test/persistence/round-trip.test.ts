@@ -93,7 +93,7 @@ class Scenario {
   async wait(ms: number): Promise<void> {
     const { persistence } = this.kept
     this.#clock.advance(ms)
-    await eventually(() => !persistence.status.isCheckpointing)
+    await eventually(() => !persistence.status.checkpoints.isRunning)
   }
 
   /** @param save whether there is a checkpoint at the end, or the journal has the last writes */

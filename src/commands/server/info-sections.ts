@@ -3,6 +3,7 @@ import type { CommandStats } from '../../metrics/counters.ts'
 import type { ServerContext } from '../../request/client.ts'
 import { redisVersion, version } from '../../version.ts'
 import { censusOf } from './client-census.ts'
+import { savesOf } from './save.ts'
 
 /** A section's lines `name:value`, with Redis's names where Redis has the same field. */
 type Fields = readonly (readonly [name: string, value: string | number])[]
@@ -100,25 +101,26 @@ function memoryFields({ config, memory }: ServerContext): Fields {
 }
 
 /** Redis's fields, where a save is a checkpoint, and the append-only file is the journal. */
-function persistenceFields({ persistence }: ServerContext): Fields {
+function persistenceFields(server: ServerContext): Fields {
+  const { persistence } = server
   const { durability, failure, status: now } = persistence
-  const { checkpointFailure, checkpointDuration: duration } = now
-  const running = now.isCheckpointing ? 1 : 0
+  const saves = savesOf(server)
+  const running = saves.isRunning ? 1 : 0
   const status = (failed: string | undefined): string => (failed === undefined ? 'ok' : 'err')
-  const seconds = duration === undefined ? -1 : Math.round(duration / 1000)
+  const seconds = saves.lastDuration === undefined ? -1 : Math.round(saves.lastDuration / 1000)
   return [
     // Clients wait until it is 0. It always is, because a server loads its state before it listens.
     ['loading', 0],
     ['async_loading', 0],
     ['rdb_changes_since_last_save', now.unsavedWrites],
     ['rdb_bgsave_in_progress', running],
-    ['rdb_last_save_time', Math.floor(now.lastCheckpoint / 1000)],
-    ['rdb_last_bgsave_status', status(failure ?? checkpointFailure)],
+    ['rdb_last_save_time', Math.floor(saves.lastSave / 1000)],
+    ['rdb_last_bgsave_status', status(failure ?? saves.failure)],
     ['rdb_last_bgsave_time_sec', seconds],
     ['aof_enabled', durability === 'no' ? 0 : 1],
     ['aof_rewrite_in_progress', running],
     ['aof_last_rewrite_time_sec', seconds],
-    ['aof_last_bgrewrite_status', status(checkpointFailure)],
+    ['aof_last_bgrewrite_status', status(saves.failure)],
     ['aof_last_write_status', status(failure)],
     ['aof_current_size', now.journalSize],
     ['aof_delayed_fsync', now.delays],
@@ -127,10 +129,10 @@ function persistenceFields({ persistence }: ServerContext): Fields {
     ['journal_size', now.journalSize],
     ['journal_unsynced_bytes', now.unsyncedBytes],
     ['last_fsync_usec', Math.round((now.syncDuration ?? 0) * 1000)],
-    ['checkpoints', now.checkpoints],
-    ['last_checkpoint_usec', Math.round((duration ?? 0) * 1000)],
-    ['last_checkpoint_bytes', now.checkpointBytes],
-    ['write_error', failure ?? checkpointFailure ?? ''],
+    ['checkpoints', now.checkpoints.count],
+    ['last_checkpoint_usec', Math.round((now.checkpoints.lastDuration ?? 0) * 1000)],
+    ['last_checkpoint_bytes', now.checkpoints.lastBytes],
+    ['write_error', failure ?? saves.failure ?? ''],
   ]
 }
 

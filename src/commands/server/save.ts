@@ -3,6 +3,7 @@
 import { CommandError } from '../../request/arguments/errors.ts'
 import type { ServerContext } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
+import type { SaveStatus } from '../../request/group.ts'
 import { replyLater } from '../../request/reply-later.ts'
 
 const FLAGS: readonly Flag[] = ['admin', 'noscript', 'no_async_loading']
@@ -13,11 +14,16 @@ export function keepsTree({ persistence, group, config }: ServerContext): boolea
   return durability !== 'no'
 }
 
+/** How the saves of the tree are going. */
+export function savesOf({ persistence, group }: ServerContext): SaveStatus {
+  return group?.copies ?? persistence.status.checkpoints
+}
+
 /** Writes a checkpoint, or the copy of a node of a group. @throws CommandError with durability no */
 export function saveTree(server: ServerContext): Promise<void> {
   const { persistence, group } = server
   if (!keepsTree(server)) throw new CommandError('ERR durability is no: nothing is kept on disk')
-  return group === undefined ? persistence.save() : group.save()
+  return group === undefined ? persistence.save() : group.copies.save()
 }
 
 /** Does not wait for the end. */
@@ -79,7 +85,7 @@ export const saveCommands: readonly Command[] = [
     flags: ['loading', 'stale', 'fast'],
     categories: ['admin'],
     run({ reply, server }) {
-      reply.integer(Math.floor(server.persistence.status.lastCheckpoint / 1000))
+      reply.integer(Math.floor(savesOf(server).lastSave / 1000))
     },
   },
 ]
