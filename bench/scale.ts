@@ -72,7 +72,8 @@ export interface Measurement {
   readonly pings: number
 }
 
-async function besidePings(port: number, work: () => Promise<void>): Promise<Measurement> {
+/** Measures some work, and how long another client waits for its PONGs meanwhile. */
+export async function besidePings(port: number, work: () => Promise<void>): Promise<Measurement> {
   const pinger = new Pinger(await open(port))
   const started = performance.now()
   await work()
