@@ -1,3 +1,5 @@
+import { FormerTable } from './former-table.ts'
+import { occupy, slotOf, vacate, write } from './hash-slots.ts'
 import { hashOf } from './name-hash.ts'
 
 /** What a directory needs to know of its children. */
@@ -9,6 +11,8 @@ export interface Named {
 const MAX_WITHOUT_TABLE = 8
 /** The slots of the smallest table; every table has a power of two. */
 const MIN_SLOTS = 16
+/** The children of a table with more slots are moved to another table bit by bit. */
+const MOST_AT_ONCE = 65_536
 
 /**
  * The nodes in a directory, by name.
@@ -34,6 +38,8 @@ export class Children<Child extends Named> {
   #table: Int32Array | undefined
   /** The number of slots minus one. Masks the bits of a hash that choose a slot, and a position. */
   #mask = 0
+  /** Where those are that have not been moved to the table. */
+  #former: FormerTable | undefined
 
   get size(): number {
     return this.#nodes.length
@@ -69,15 +75,9 @@ export class Children<Child extends Named> {
       for (const node of nodes) if (isNamed(node, path, start, end)) return node
       return undefined
     }
-    const mask = this.#mask
-    const tag = hash & ~mask
-    for (let at = hash & mask; ; at = (at + 1) & mask) {
-      const slot = table[at]
-      if (slot === 0) return undefined
-      if ((slot & ~mask) !== tag) continue
-      const node = nodes[(slot & mask) - 1]
-      if (isNamed(node, path, start, end)) return node
-    }
+    const found = this.#findIn(table, this.#mask, path, start, end, hash)
+    if (found !== undefined || this.#former === undefined) return found
+    return this.#findIn(this.#former.table, this.#former.mask, path, start, end, hash)
   }
 
   /** The slot that {@link likely} reads first; reading it brings it into the processor's cache. */
@@ -109,7 +109,10 @@ export class Children<Child extends Named> {
       this.#resize(Math.max(MIN_SLOTS, 2 * slots))
     }
     this.#nodes.push(node)
-    if (this.#table !== undefined) this.#enter(this.#table, position, hashOf(node.name))
+    if (this.#table === undefined) return
+    const hash = hashOf(node.name)
+    occupy(this.#table, this.#mask, position, hash)
+    if (this.#former !== undefined) this.#moveSome(this.#former, this.#table)
   }
 
   /** Puts the last child in the place of the removed one. Does nothing if the node is not here. */
@@ -124,20 +127,17 @@ export class Children<Child extends Named> {
       nodes.pop()
       return
     }
-    const hash = hashOf(node.name)
-    const slot = this.#slotOf(table, hash, node)
-    if (slot === -1) return
+    const position = this.#takeOut(table, node)
+    if (position === -1) return
     const slots = this.#mask + 1
-    const position = (table[slot] & this.#mask) - 1
-    this.#vacate(table, slot)
     if (position !== lastPosition) {
       const last = nodes[lastPosition]
-      const lastHash = table[slots + lastPosition]
-      table[this.#slotOf(table, lastHash, last)] = (lastHash & ~this.#mask) | (position + 1)
-      table[slots + position] = lastHash
+      const isHere = this.#former === undefined
+      this.#replace(table, last, isHere ? table[slots + lastPosition] : hashOf(last.name), position)
       nodes[position] = last
     }
     nodes.pop()
+    if (this.#former !== undefined) this.#moveSome(this.#former, table)
     if (nodes.length < capacityOf(slots) >> 2) this.#resize(slots >> 1)
   }
 
@@ -153,49 +153,74 @@ export class Children<Child extends Named> {
     }
   }
 
-  /** Puts the position of a node into the table. */
-  #enter(table: Int32Array, position: number, hash: number): void {
-    const mask = this.#mask
-    let at = hash & mask
-    while (table[at] !== 0) at = (at + 1) & mask
-    table[at] = (hash & ~mask) | (position + 1)
-    table[mask + 1 + position] = hash
-  }
-
-  /** The slot that holds the node's position; -1 if the node is not here. */
-  #slotOf(table: Int32Array, hash: number, node: Child): number {
-    const mask = this.#mask
+  #findIn(
+    table: Int32Array,
+    mask: number,
+    path: string,
+    start: number,
+    end: number,
+    hash: number,
+  ): Child | undefined {
+    const nodes = this.#nodes
+    const tag = hash & ~mask
     for (let at = hash & mask; ; at = (at + 1) & mask) {
       const slot = table[at]
-      if (slot === 0) return -1
-      if (this.#nodes[(slot & mask) - 1] === node) return at
+      if (slot === 0) return undefined
+      if ((slot & ~mask) !== tag) continue
+      const node = nodes[(slot & mask) - 1]
+      if (isNamed(node, path, start, end)) return node
     }
   }
 
-  /** Empties a slot, and moves up the slots after it that a search would no longer reach. */
-  #vacate(table: Int32Array, slot: number): void {
-    const mask = this.#mask
-    let free = slot
-    for (let at = (slot + 1) & mask; table[at] !== 0; at = (at + 1) & mask) {
-      const home = table[mask + (table[at] & mask)] & mask
-      // A search that begins at its home does not pass the free slot.
-      if (((at - home) & mask) < ((at - free) & mask)) continue
-      table[free] = table[at]
-      free = at
+  /** Empties the slot of a node. @returns its position; -1 if it is not here */
+  #takeOut(table: Int32Array, node: Child): number {
+    const hash = hashOf(node.name)
+    const at = slotOf(table, this.#mask, this.#nodes, hash, node)
+    if (at !== -1) {
+      const position = (table[at] & this.#mask) - 1
+      vacate(table, this.#mask, at)
+      return position
     }
-    table[free] = 0
+    if (this.#former === undefined) return -1
+    const { table: former, mask } = this.#former
+    const before = slotOf(former, mask, this.#nodes, hash, node)
+    if (before === -1) return -1
+    const position = (former[before] & mask) - 1
+    vacate(former, mask, before)
+    return position
+  }
+
+  /** Gives a node another position. */
+  #replace(table: Int32Array, node: Child, hash: number, position: number): void {
+    const at = slotOf(table, this.#mask, this.#nodes, hash, node)
+    if (at !== -1) {
+      write(table, this.#mask, at, position, hash)
+      return
+    }
+    const { table: former, mask } = this.#former as FormerTable
+    write(former, mask, slotOf(former, mask, this.#nodes, hash, node), position, hash)
+  }
+
+  #moveSome(former: FormerTable, table: Int32Array): void {
+    if (former.move(table, this.#mask)) this.#former = undefined
   }
 
   /** Makes another table; none if it would be smaller than {@link MIN_SLOTS}. */
   #resize(slots: number): void {
+    const nodes = this.#nodes
     const old = this.#table
-    const oldSlots = this.#mask + 1
-    this.#table = slots < MIN_SLOTS ? undefined : new Int32Array(slots + capacityOf(slots))
-    this.#mask = slots < MIN_SLOTS ? 0 : slots - 1
-    if (this.#table === undefined) return
-    for (let i = 0; i < this.#nodes.length; i++) {
-      const hash = old === undefined ? hashOf(this.#nodes[i].name) : old[oldSlots + i]
-      this.#enter(this.#table, i, hash)
+    const oldMask = this.#mask
+    const table = slots < MIN_SLOTS ? undefined : new Int32Array(slots + capacityOf(slots))
+    this.#table = table
+    this.#mask = table === undefined ? 0 : slots - 1
+    if (table === undefined) return
+    if (old !== undefined && oldMask >= MOST_AT_ONCE) {
+      this.#former = new FormerTable(old, oldMask)
+      return
+    }
+    for (let i = 0; i < nodes.length; i++) {
+      const hash = old === undefined ? hashOf(nodes[i].name) : old[oldMask + 1 + i]
+      occupy(table, this.#mask, i, hash)
     }
   }
 }
