@@ -1,11 +1,6 @@
-import {
-  getHeapSpaceStatistics,
-  getHeapStatistics,
-  type HeapSpaceInfo,
-  setFlagsFromString,
-} from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { getHeapSpaceStatistics, getHeapStatistics, type HeapSpaceInfo } from 'node:v8'
 import type { Value } from '../store/value.ts'
+import { Collector } from './collector.ts'
 import { oldSpaceLimit } from './heap-limit.ts'
 
 const MB = 1024 ** 2
@@ -23,8 +18,12 @@ const MAX_MEASURED_AGE_MS = 10
 const MAX_COLLECTION_SHARE = 0.1
 /** The same for short collections, which come only where garbage would refuse writes. */
 const MAX_SWEEP_SHARE = 0.3
-/** How many short collections end the work of a full one: after the first, some of it may be left. */
-const SWEEPS = 2
+/** Garbage of a larger heap is collected while clients are served. */
+const MAX_STOPPED_BYTES = 128 * MB
+/** The share of all time that such collections may take. */
+const MAX_GENTLE_SHARE = 0.2
+/** One that has not ended after this time, in milliseconds, is done in one go. */
+const MAX_GENTLE_MS = 60_000
 /**
  * Writes are refused above this multiple of `maxmemory`, even if part of the memory is garbage. New objects do not
  * count: V8 lets up to 100 MB of them pile up, which is a large part of a small `maxmemory`.
@@ -48,8 +47,6 @@ const MAX_RESIDENT_AGE_MS = 100
 /** Pages with more room than this need not be counted as a whole. */
 const MAX_FREE_IN_PAGES_SHARE = 0.2
 
-let collectGarbage: ((options?: { type: 'minor' }) => void) | undefined
-
 /**
  * Measures the memory in use, and compares it with two limits: `maxmemory`, and what V8's heap can
  * hold, because V8 ends the process at its limit. It measures seldom, because V8 takes microseconds
@@ -67,6 +64,7 @@ export class MemoryGauge {
   /** What counts the changes of the tree: without one, there is no new garbage worth collecting. */
   changes: () => number = () => Number.NaN
   #changesAtCollection = 0
+  readonly #collector = new Collector()
   /** Bytes; 0 for no limit. */
   #limit = 0
   #exceeded = false
@@ -109,6 +107,7 @@ export class MemoryGauge {
     const free = Math.min(MAX_FREE_HEAP_SHARE * this.heapLimit, FREE_HEAP_BYTES)
     this.#heapMost = this.heapLimit - Math.max(FREE_HEAP_SHARE * this.heapLimit, free)
     this.startup = this.measure()
+    this.#collector.onEnd = (begunAt) => this.#endGently(begunAt)
   }
 
   /** The most bytes in use at any measurement. */
@@ -214,7 +213,11 @@ export class MemoryGauge {
     if (!this.heapHasRoomFor(bytes)) return false
     if (this.#limit === 0) return true
     if (this.#used + bytes > this.#limit) this.#collectIfDue()
-    return this.#used + bytes <= this.#limit
+    if (this.#used + bytes <= this.#limit) return true
+    // What is not in use may stay until it is collected.
+    return (
+      this.#live + bytes <= this.#limit && this.#used + bytes <= MAX_GARBAGE_FACTOR * this.#limit
+    )
   }
 
   /** Measures the bytes in use; takes a microsecond. */
@@ -241,8 +244,9 @@ export class MemoryGauge {
     this.#added = 0
     this.measure()
     const wasFull = this.#heapFull
-    if (this.#isAbove(this.#limit, 1) && this.#mayCollect()) this.collect()
-    else if (this.#isHeapAbove() && this.#mayCollect()) this.collect()
+    if ((this.#isAbove(this.#limit, 1) || this.#isHeapAbove()) && this.#mayCollect()) {
+      this.#collectGently()
+    }
     this.#exceeded =
       this.#isAbove(this.#limit, 1) && (this.#live > this.#limit || this.#isGarbageAbove())
     this.#heapFull = this.#isHeapFull()
@@ -258,12 +262,33 @@ export class MemoryGauge {
   /** Collects garbage, while all clients wait. */
   collect(): void {
     const start = performance.now()
-    collectGarbage ??= garbageCollector()
-    collectGarbage()
-    // V8 frees the bytes of Buffers later, on another thread; a short collection waits for that.
-    for (let i = 0; i < SWEEPS; i++) collectGarbage({ type: 'minor' })
+    this.#collector.collect()
     const end = performance.now()
     this.#collectAt = end + (end - start) / MAX_COLLECTION_SHARE
+    this.#noteCollected()
+  }
+
+  /** Collects garbage; if there may be much, while clients are served. */
+  #collectGently(): void {
+    const now = performance.now()
+    const { begunAt } = this.#collector
+    const isLate = begunAt !== undefined && now - begunAt > MAX_GENTLE_MS
+    if (isLate || this.#heap <= MAX_STOPPED_BYTES) this.collect()
+    else if (begunAt !== undefined) this.#collector.goOn(now)
+    else if (this.#isCollectionDue()) this.#collector.begin(now)
+  }
+
+  #endGently(begunAt: number): void {
+    const end = performance.now()
+    this.#collectAt = begunAt + (end - begunAt) / MAX_GENTLE_SHARE
+    // V8 frees the bytes of Buffers later, on another thread; a short collection waits for that.
+    this.#collector.sweep()
+    this.#noteCollected()
+    this.survey()
+  }
+
+  /** What is left after a collection is in use. */
+  #noteCollected(): void {
     this.#live = this.measure()
     this.#liveHeap = this.#heap
     this.#pagesAt = 0
@@ -274,13 +299,13 @@ export class MemoryGauge {
   purge(): void {
     const start = performance.now()
     if (start < this.#purgeAt) return
-    this.collect()
+    this.#collectGently()
     const end = performance.now()
     this.#purgeAt = end + (end - start) / MAX_COLLECTION_SHARE
   }
 
   #collectIfDue(): void {
-    if (this.#isCollectionDue()) this.collect()
+    if (this.#isCollectionDue()) this.#collectGently()
   }
 
   #isCollectionDue(): boolean {
@@ -306,8 +331,7 @@ export class MemoryGauge {
   #sweepIfDue(): void {
     const start = performance.now()
     if (start < this.#sweepAt) return
-    collectGarbage ??= garbageCollector()
-    for (let i = 0; i < SWEEPS; i++) collectGarbage({ type: 'minor' })
+    this.#collector.sweep()
     const end = performance.now()
     this.#sweepAt = end + (end - start) / MAX_SWEEP_SHARE
     this.measure()
@@ -359,9 +383,3 @@ function newBytes(): number {
 }
 
 const isForNew = (space: HeapSpaceInfo): boolean => space.space_name.startsWith('new_')
-
-/** V8's function, which exists only with the flag `--expose-gc`. */
-function garbageCollector(): NonNullable<typeof collectGarbage> {
-  setFlagsFromString('--expose-gc')
-  return runInNewContext('gc') as NonNullable<typeof collectGarbage>
-}

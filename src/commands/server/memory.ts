@@ -126,7 +126,7 @@ const subcommands: readonly Command[] = [
   {
     name: 'purge',
     summary:
-      'Collects garbage; all clients wait for it. Does nothing if this command has taken much of the time of late.',
+      'Collects garbage: in one go where the heap is small, while others are served where it is large. Does nothing if this command has taken much of the time of late.',
     group: 'server',
     since: '0.1.0',
     complexity: 'O(N) where N is the number of nodes',
