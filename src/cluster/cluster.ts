@@ -113,6 +113,7 @@ export class Cluster implements Group {
         onPassed: (first) => this.#greet(first),
         whenRun: () => this.#waits.until(() => this.#batches.isEmpty),
         onCut: () => this.#restore(),
+        onSight: (sight) => this.#keeper.follow(sight.cut),
         onBroken: (error) => this.#break(error),
       },
     )
@@ -190,6 +191,7 @@ export class Cluster implements Group {
     this.copies = new Copies({
       ...{ batches: this.#batches, store, clock, own: this.#own },
       recent: () => this.#runner.recent,
+      length: () => this.#keeper.log,
       isBroken: () => this.#isBroken,
     })
   }
@@ -341,6 +343,7 @@ export class Cluster implements Group {
     }
     const { revision, batch } = copy.head
     this.#beginAt(revision, batch)
+    this.#keeper.beginWith(copy.length, revision)
     logger.info({ revision }, 'went on from the copy of the tree on the own disk')
   }
 
@@ -436,7 +439,7 @@ export class Cluster implements Group {
     this.#goOnFrom(snapshot, snapshot.state)
     this.#beginAt(snapshot.revision, undefined)
     this.#queue.forget()
-    this.#keeper.restart()
+    this.#keeper.follow(snapshot.revision)
     // They would miss what came before the snapshot, and can ask for it by its index elsewhere.
     closeListeners(server)
     const { files, index } = server.store

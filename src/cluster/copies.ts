@@ -6,6 +6,7 @@ import type { BatchQueue } from './batch-queue.ts'
 import { ClusterError } from './cluster-error.ts'
 import type { BatchName } from './keys.ts'
 import type { LogClock } from './log-clock.ts'
+import type { LengthSince } from './log-length.ts'
 import type { OwnDirectory } from './own-directory.ts'
 import type { RecentChanges } from './recent-changes.ts'
 import type { SnapshotHead } from './snapshots.ts'
@@ -26,6 +27,8 @@ export interface CopiesParts {
   readonly own: OwnDirectory
   /** What EXECs depend on. */
   recent(): RecentChanges
+  /** How long the log is. */
+  length(): LengthSince
   /** Whether the tree may not be that of the log any more. */
   isBroken(): boolean
 }
@@ -123,13 +126,15 @@ export class Copies implements NodeCopies {
   }
 
   async #write(): Promise<void> {
+    let length = this.#parts.length()
     const { head, last, pieces } = await this.take(() => {
+      length = this.#parts.length()
       // Who asks from now on may have made a write that is not in it.
       this.#next = undefined
     })
     if (last === undefined) return
     this.#keptAt = performance.now()
-    await this.#parts.own.keep(head, last, pieces)
+    await this.#parts.own.keep(head, last, pieces, length)
     this.#keptRevision = head.revision
   }
 

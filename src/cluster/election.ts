@@ -35,6 +35,11 @@ export class Election {
     return membership === this.#elected ? membership : undefined
   }
 
+  /** Whether this node has a name, and so may be elected. */
+  get mayStand(): boolean {
+    return this.#membership() !== undefined
+  }
+
   /** Holds as long as this node is elected under the name. */
   holds({ node }: Pick<Membership, 'node'>): Compare {
     return hasValue(this.#keys.elected, Buffer.from(node))

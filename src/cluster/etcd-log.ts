@@ -38,6 +38,16 @@ export interface LoggedBatch extends BatchName {
   readonly record: Buffer | undefined
 }
 
+/** What etcd tells in one answer of the log, and of those who write it. */
+export interface Sight {
+  /** The revision of the last batch. */
+  readonly end: number
+  /** The revision at which the log has been cut. */
+  readonly cut: number
+  /** What the nodes tell of themselves. */
+  readonly nodes: readonly KeyValue[]
+}
+
 /**
  * What has become of an attempt to put a batch: it is in the log, or it never will be. `previous` is the
  * revision of the batch before it in the log; unknown if an earlier attempt has put it.
@@ -125,32 +135,37 @@ export class EtcdLog {
   }
 
   /**
-   * Like {@link end}, if the log is the one that was opened, and has not lost what this node has of it.
+   * The log's end and what else there is to be seen, if the log is the one that was opened, and has not lost what this node has of it.
    *
    * @param position the revision of the last batch that this node has
    * @param last its name; undefined if the node has it from a snapshot
    * @throws ClusterError if it is another log, or has been put back; EtcdError
    */
-  async checkedEnd(position: number, last: BatchName | undefined): Promise<number> {
-    const { id, tail, cut } = this.#keys
+  async sight(position: number, last: BatchName | undefined): Promise<Sight> {
+    const { id, tail, cut, nodes } = this.#keys
     const reads: RequestOp[] = [
       { request_range: { key: id } },
       { request_range: { key: tail, keys_only: true } },
       { request_range: { key: cut } },
+      { request_range: nodes },
     ]
     if (last !== undefined) {
       reads.push({ request_range: { key: this.#keys.batch(last), keys_only: true } })
     }
     const { responses } = await this.#etcd.txn({ compare: [], success: reads })
-    const [named, end, cutAt, batch] = responses.map((each) => each.response_range?.kvs[0])
+    const [named, end, found, , batch] = responses.map((each) => each.response_range?.kvs[0])
+    const cutAt = Number(found?.value.toString('latin1') ?? 0)
     if (named?.value.toString('latin1') !== this.#id) throw anotherLog()
     // The batch may have been cut off.
-    const isThere =
-      position === 0 ||
-      batch?.mod_revision === position ||
-      Number(cutAt?.value.toString('latin1') ?? 0) >= position
+    const isThere = position === 0 || batch?.mod_revision === position || cutAt >= position
     if (!isThere) throw putBack(position)
-    return end?.mod_revision ?? 0
+    const others = responses[3].response_range?.kvs ?? []
+    return { end: end?.mod_revision ?? 0, cut: cutAt, nodes: others }
+  }
+
+  /** How many batches are in the log. @throws EtcdError */
+  async count(): Promise<number> {
+    return (await this.#etcd.range({ ...this.#keys.log, count_only: true })).count
   }
 
   /**

@@ -1,6 +1,7 @@
 import { FORMAT_VERSION, isReadable } from './batch-value.ts'
 import type { BatchName } from './keys.ts'
 import { isTime } from './log-clock.ts'
+import type { LengthSince } from './log-length.ts'
 import { type Change, MAX_CHANGES } from './recent-changes.ts'
 
 /**
@@ -121,6 +122,15 @@ export function batchIn(fields: Fields, name: string): BatchName {
   const { [name]: value } = fields
   if (!isFields(value)) throw wrong(name)
   return { node: nameIn(value, 'node'), number: countIn(value, 'number') }
+}
+
+/** How long the log was; undefined if the head does not say. @throws HeadError if a field is no length of a log */
+export function lengthIn(fields: Fields, name: string): LengthSince | undefined {
+  const { [name]: value } = fields
+  if (value === undefined) return
+  if (!isFields(value)) throw wrong(name)
+  const [cut, batches, bytes] = ['cut', 'batches', 'bytes'].map((each) => countIn(value, each))
+  return { cut, batches, bytes }
 }
 
 function isFields(value: unknown): value is Fields {

@@ -3,6 +3,7 @@ import { ClusterError } from './cluster-error.ts'
 import type { TreeAfterBatch } from './copies.ts'
 import type { Election } from './election.ts'
 import type { LoggedBatch } from './etcd-log.ts'
+import { type LengthSince, LogLength } from './log-length.ts'
 import type { Cut, Snapshots } from './snapshots.ts'
 
 /** After a failure, or if another node is to cut the log, this one looks again, in milliseconds. */
@@ -32,13 +33,7 @@ export interface KeeperParts {
 /** Cuts the log when it has grown long, if this node is elected. */
 export class Keeper {
   readonly #parts: KeeperParts
-  /** Of the batches since the last cut, as far as this node has seen them. */
-  #batches = 0
-  #bytes = 0
-  /** The revision of the first of them. */
-  #first: number | undefined
-  /** The last cut that this node knows of. */
-  #cutAt = 0
+  readonly #length = new LogLength()
   #isBusy = false
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
@@ -47,44 +42,44 @@ export class Keeper {
     this.#parts = parts
   }
 
-  /** The length of the log since the last cut, as far as this node has seen it. */
-  get log(): { readonly batches: number; readonly bytes: number } {
-    return { batches: this.#batches, bytes: this.#bytes }
+  /** What is in the log, about. */
+  get log(): LengthSince {
+    return this.#length.now
+  }
+
+  /** The node goes on from a copy of the tree. @param length of the log when it was taken @param revision of its last batch */
+  beginWith(length: LengthSince, revision: number): void {
+    this.#length.beginWith(length, revision)
   }
 
   /** To be called with what has been applied. Cheap. */
   note(batches: readonly LoggedBatch[]): void {
-    for (const { record, revision } of batches) {
-      // A node that is behind runs what has been cut.
-      if (revision <= this.#cutAt) continue
-      if (this.#first === undefined) this.#first = revision
-      this.#batches++
-      this.#bytes += record?.length ?? 0
-    }
-    if (!this.#isLong || this.#isBusy || this.#isClosed || this.#timer !== undefined) return
-    void this.#look()
+    for (const batch of batches) this.#length.add(batch)
+    this.#lookIfLong()
   }
 
-  /** Another node has cut the log. */
-  restart(): void {
-    this.#batches = this.#bytes = 0
-    this.#first = undefined
+  /** To be called now and then with where the log has been cut, by whichever node. Cheap. */
+  follow(cut: number): void {
+    this.#length.cutAt(cut)
+    this.#lookIfLong()
+  }
+
+  #lookIfLong(): void {
+    if (!this.#isLong || this.#isBusy || this.#isClosed || this.#timer !== undefined) return
+    // A node that starts would look again only after a pause.
+    if (!this.#parts.election.mayStand) return
+    void this.#look()
   }
 
   get #isLong(): boolean {
     const limits = this.#parts.limits()
-    return this.#batches > limits.batches || this.#bytes > limits.bytes
+    const { batches, bytes } = this.#length.now
+    return batches > limits.batches || bytes > limits.bytes
   }
 
   async #isWorthIt(): Promise<boolean> {
-    const bytes = this.#bytes + this.#batches * BATCH_BYTES
-    return bytes >= (await this.#parts.snapshots.length()) * SNAPSHOT_SHARE
-  }
-
-  /** Another node may have cut the log meanwhile. */
-  #follow({ revision }: Cut): void {
-    if (this.#first !== undefined && revision >= this.#first) this.restart()
-    this.#cutAt = revision
+    const { batches, bytes } = this.#length.now
+    return bytes + batches * BATCH_BYTES >= (await this.#parts.snapshots.length()) * SNAPSHOT_SHARE
   }
 
   close(): void {
@@ -100,7 +95,7 @@ export class Keeper {
     try {
       // Read before the state is taken: it is put only if this is the last cut until then.
       const cut = await snapshots.cutAt()
-      this.#follow(cut)
+      this.#length.cutAt(cut.revision)
       if (this.#isLong && (await election.stand()) && (await this.#isWorthIt())) {
         await this.#cut(cut)
       }
@@ -112,7 +107,7 @@ export class Keeper {
     if (this.#isClosed) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.note([])
+      this.#lookIfLong()
     }, pause)
   }
 
@@ -120,7 +115,7 @@ export class Keeper {
     const { election, snapshots, logger } = this.#parts
     const { elected } = election
     if (elected === undefined) return
-    const before = { batches: this.#batches, bytes: this.#bytes }
+    const { batches, bytes } = this.#length.now
     const { head, last, pieces } = await this.#parts.take()
     const compare = [election.holds(elected)]
     const snapshot = { compare, cut, head, last, pieces, removesLeft: true }
@@ -129,10 +124,7 @@ export class Keeper {
       election.doubt()
       return
     }
-    this.#cutAt = head.revision
-    this.#first = head.revision + 1
-    this.#batches = Math.max(0, this.#batches - before.batches)
-    this.#bytes = Math.max(0, this.#bytes - before.bytes)
-    logger.info({ revision: head.revision, ...before }, 'cut the log in etcd after a snapshot')
+    this.#length.cutAt(head.revision)
+    logger.info({ revision: head.revision, batches, bytes }, 'cut the log in etcd after a snapshot')
   }
 }

@@ -11,12 +11,14 @@ import {
   fieldsOf,
   HeadError,
   headText,
+  lengthIn,
   MAX_HEAD_BYTES,
   nameIn,
   type StateHead,
   stateHeadOf,
 } from './head-fields.ts'
 import type { BatchName } from './keys.ts'
+import type { LengthSince } from './log-length.ts'
 
 /** What is said about a copy before its state. */
 export interface CopyHead extends StateHead {
@@ -24,6 +26,8 @@ export interface CopyHead extends StateHead {
   readonly log: string
   /** The batch at its revision. */
   readonly batch: BatchName
+  /** How long the log was when it was taken; unknown in what a former ktree has written. */
+  readonly length: LengthSince | undefined
 }
 
 /** The copy cannot be used; etcd has everything that is in it. */
@@ -100,7 +104,8 @@ export class LocalCopy {
 function headOf(json: Buffer): CopyHead {
   try {
     const fields = fieldsOf(headText(json))
-    return { ...stateHeadOf(fields), log: nameIn(fields, 'log'), batch: batchIn(fields, 'batch') }
+    const [log, batch] = [nameIn(fields, 'log'), batchIn(fields, 'batch')]
+    return { ...stateHeadOf(fields), log, batch, length: lengthIn(fields, 'length') }
   } catch (error) {
     if (error instanceof HeadError) throw new DamagedCopyError(`it ${error.message}`)
     throw error

@@ -3,7 +3,7 @@ import { ClusterError, putBack } from './cluster-error.ts'
 import type { Etcd, Stream } from './etcd/etcd.ts'
 import { EtcdError } from './etcd/etcd-error.ts'
 import { type KeyValue, PUT, type WatchResponse } from './etcd/types.ts'
-import type { EtcdLog, LoggedBatch } from './etcd-log.ts'
+import type { EtcdLog, LoggedBatch, Sight } from './etcd-log.ts'
 import type { BatchName, Keys } from './keys.ts'
 import { readLog } from './log-reader.ts'
 
@@ -27,6 +27,8 @@ export interface FollowerEvents {
   whenRun(): Promise<void>
   /** The log has been cut after the position: loads a snapshot, and calls {@link LogFollower.beginAt}. */
   onCut(): Promise<void>
+  /** Called twice a second with what etcd tells. */
+  onSight(sight: Sight): void
   /** The node cannot go on: it cannot read the log, or the log has lost what the node has. */
   onBroken(error: unknown): void
 }
@@ -112,32 +114,33 @@ export class LogFollower {
   }
 
   /** The log's end at some time after the call. @throws EtcdError; ClusterError if the log has been put back */
-  askEnd(): Promise<number> {
-    return this.#ask(() => this.#log.end())
+  async askEnd(): Promise<number> {
+    return (await this.#ask(async () => ({ end: await this.#log.end() }))).end
   }
 
   /** Like {@link askEnd}, and sure that this node follows the log that is there. */
-  #checkEnd(): Promise<number> {
-    return this.#ask(() => this.#log.checkedEnd(this.#position, this.#last))
+  #see(): Promise<Sight> {
+    return this.#ask(() => this.#log.sight(this.#position, this.#last))
   }
 
-  async #ask(question: () => Promise<number>): Promise<number> {
+  async #ask<Answer extends Pick<Sight, 'end'>>(question: () => Promise<Answer>): Promise<Answer> {
     const asked = performance.now()
     // What is heard while etcd is being asked may be later than its answer.
     const heard = this.#end
-    let end: number
+    let answer: Answer
     try {
-      end = await question()
+      answer = await question()
       // The tail is never deleted, so it only goes back where etcd has been put back.
-      if (end < heard) throw putBack(heard)
+      if (answer.end < heard) throw putBack(heard)
     } catch (error) {
       if (error instanceof ClusterError) this.#break(error)
       throw error
     }
+    const { end } = answer
     this.#end = Math.max(this.#end, end)
     this.#heardAt = Math.max(this.#heardAt, asked)
     if (end <= this.#position) this.#completeAt = Math.max(this.#completeAt, asked)
-    return end
+    return answer
   }
 
   /**
@@ -238,7 +241,7 @@ export class LogFollower {
   /** etcd may have been put back while it did not answer, and what it takes since must not be handed over. */
   async #watchAgain(reason: string): Promise<void> {
     try {
-      await this.#checkEnd()
+      await this.#see()
     } catch {
       if (this.#stream === undefined && !this.#isReloading) this.#rewatch(reason)
       return
@@ -353,8 +356,9 @@ export class LogFollower {
   #look(): void {
     this.#timer = setTimeout(async () => {
       try {
-        await this.#checkEnd()
+        const sight = await this.#see()
         this.#notice()
+        if (!this.#isClosed) this.#events.onSight(sight)
       } catch {
         // The next look may succeed; until then the node is stale.
       }

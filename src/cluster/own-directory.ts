@@ -14,6 +14,7 @@ import { isAbsent, isPutAt } from './etcd/types.ts'
 import type { EtcdLog } from './etcd-log.ts'
 import type { BatchName, Keys } from './keys.ts'
 import { type CopyHead, DamagedCopyError, LocalCopy } from './local-copy.ts'
+import type { LengthSince } from './log-length.ts'
 import { NEVER_CUT, type SnapshotHead, type Snapshots } from './snapshots.ts'
 import { digestOf } from './state-digest.ts'
 import { checkLoadable } from './state-length.ts'
@@ -32,6 +33,8 @@ export interface OwnDirectoryParts {
 export interface UsableCopy {
   readonly head: CopyHead
   readonly state: Buffer
+  /** Of the log, when it was taken. */
+  readonly length: LengthSince
 }
 
 /**
@@ -123,7 +126,7 @@ export class OwnDirectory {
   async usable(): Promise<UsableCopy | undefined> {
     const { etcd, keys, log, snapshots, logger } = this.#parts
     if (this.#copy === undefined) return
-    let copy: UsableCopy | undefined
+    let copy: Awaited<ReturnType<LocalCopy['read']>>
     try {
       copy = await this.#copy.read()
     } catch (error) {
@@ -139,10 +142,18 @@ export class OwnDirectory {
     const { revision, batch } = copy.head
     if (copy.head.log !== log.id) throw this.#foreign('a copy of another log')
     const { kvs } = await etcd.range({ key: keys.batch(batch), keys_only: true })
-    if (kvs[0]?.mod_revision === revision) return copy
+    if (kvs[0]?.mod_revision === revision) {
+      return { ...copy, length: copy.head.length ?? (await this.#count()) }
+    }
     // It may have been cut off.
     if ((await snapshots.cutAt()).revision >= revision) return
     throw this.#foreign('a copy of what is not in the log any more, as if etcd had been put back')
+  }
+
+  /** The length of a log of which etcd alone can tell something, and not how many bytes it has. */
+  async #count(): Promise<LengthSince> {
+    const { log, snapshots } = this.#parts
+    return { cut: (await snapshots.cutAt()).revision, batches: await log.count(), bytes: 0 }
   }
 
   /** Tells that the copy cannot be used. @param error why */
@@ -153,17 +164,18 @@ export class OwnDirectory {
     )
   }
 
-  /** Writes the copy. @param batch the one at the head's revision @throws Error if it cannot */
+  /** Writes the copy. @param length of the log, as it was then @throws Error if it cannot */
   async keep(
     head: Omit<SnapshotHead, 'format' | 'id' | 'parts'>,
     { node, number }: BatchName,
     pieces: Parameters<LocalCopy['write']>[1],
+    length: LengthSince,
   ): Promise<void> {
     if (this.#copy === undefined) return
     await checkLoadable(pieces, MAX_STATE_BYTES)
     const { id } = this.#parts.log
     await this.#copy.write(
-      { format: FORMAT_VERSION, log: id, ...head, batch: { node, number } },
+      { format: FORMAT_VERSION, log: id, ...head, batch: { node, number }, length },
       pieces,
     )
   }

@@ -147,6 +147,7 @@ test('one copy is written at a time, and all who ask meanwhile share the next on
     clock: { logTime: 1, now: () => now } as LogClock,
     own: own as unknown as OwnDirectory,
     recent: () => ({ count: 0, recent: [] }) as unknown as RecentChanges,
+    length: () => ({ cut: 0, batches: 1, bytes: 0 }),
     isBroken: () => false,
   })
   const saves = [copies.save()]

@@ -223,6 +223,7 @@ describeWithPeer('etcd', 'an etcd that takes rights away', () => {
         onPassed: () => {},
         whenRun: () => Promise.resolve(),
         onCut: () => Promise.resolve(),
+        onSight: () => {},
         onBroken: () => {},
       },
     )

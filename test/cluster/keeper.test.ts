@@ -36,7 +36,13 @@ function start(length: number, failure?: Error) {
     },
   }
   const doubt = (): void => void doubts++
-  const election = { stand: async () => true, elected: {}, holds: () => ({}), doubt }
+  const election = {
+    mayStand: true,
+    stand: async () => true,
+    elected: {},
+    holds: () => ({}),
+    doubt,
+  }
   const keeper = new Keeper({
     snapshots: snapshots as unknown as Snapshots,
     election: election as unknown as Election,
@@ -58,7 +64,7 @@ function start(length: number, failure?: Error) {
     }
     return cuts
   }
-  return { write, cut, given, outcome, keeper, doubts: () => doubts, looks: () => looks }
+  return { write, cut, given, outcome, keeper, election, doubts: () => doubts, looks: () => looks }
 }
 
 test('a log is cut at its limits', async () => {
@@ -91,11 +97,12 @@ test('a node that is behind the last cut does not cut, and counts from there', a
   expect(given).toEqual([{ revision: 100, putAt: 120 }])
 })
 
-test('a log that was cut before this node began to count is as long as it has counted', async () => {
+test('a log that another node has cut is as long as what has come since', async () => {
   const { write, cut, keeper } = start(0)
   await write(5, 10)
-  keeper.restart()
-  Object.assign(cut, { revision: 3, putAt: 3 })
+  Object.assign(cut, { revision: 5, putAt: 5 })
+  keeper.follow(5)
+  expect(keeper.log).toEqual({ cut: 5, batches: 0, bytes: 0 })
   expect(await write(10, 10)).toBe(0)
   expect(await write(1, 10)).toBe(1)
 })
@@ -111,9 +118,23 @@ test('a cut that another node has come before puts the election in doubt, and is
   expect(await write(10, 10)).toBe(tries + 1)
 })
 
-test('a count that begins anew while the log is cut does not fall below nothing', async () => {
+test('a count does not fall below nothing where another cut comes while the log is cut', async () => {
   const { write, keeper, outcome } = start(0)
-  outcome.during = () => keeper.restart()
+  outcome.during = () => keeper.follow(11)
   expect(await write(11, 10)).toBe(1)
-  expect(keeper.log).toEqual({ batches: 0, bytes: 0 })
+  expect(keeper.log).toEqual({ cut: 11, batches: 0, bytes: 0 })
+})
+
+test('what was in the log before this node began counts, also where nothing more comes', async () => {
+  const { cut, given, keeper, election } = start(0)
+  keeper.beginWith({ cut: 0, batches: 11, bytes: 10 }, 0)
+  election.mayStand = false
+  keeper.follow(0)
+  await vi.advanceTimersByTimeAsync(0)
+  expect(given).toEqual([])
+  // It has a name among the nodes now.
+  election.mayStand = true
+  keeper.follow(0)
+  await vi.advanceTimersByTimeAsync(0)
+  expect(given).toEqual([cut])
 })

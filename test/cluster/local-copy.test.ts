@@ -23,6 +23,7 @@ import { type CopyHead, DamagedCopyError, LocalCopy } from '../../src/cluster/lo
 const HEAD: CopyHead = {
   ...{ format: FORMAT_VERSION, revision: 7, time: 1, changes: 0, recent: [] },
   ...{ log: 'a', batch: { node: 'n', number: 1 } },
+  length: { cut: 3, batches: 4, bytes: 100 },
 }
 
 function newDirectory(): string {
@@ -144,6 +145,9 @@ const WRONG: [what: string, head: unknown][] = [
   ['a batch of no node', { ...HEAD, batch: { number: 1 } }],
   ['a batch of another key', { ...HEAD, batch: { node: '../x', number: 1 } }],
   ['a batch without a number', { ...HEAD, batch: { node: 'n' } }],
+  ['a length that is a number', { ...HEAD, length: 1 }],
+  ['a length without bytes', { ...HEAD, length: { cut: 1, batches: 1 } }],
+  ['a negative length', { ...HEAD, length: { cut: 1, batches: -1, bytes: 1 } }],
 ]
 
 test.each(WRONG)('a copy whose head has %s is damaged, be its checksum right', async (_, head) => {

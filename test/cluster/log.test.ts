@@ -59,6 +59,7 @@ class Followed {
           this.cuts++
           this.follower.beginAt(this.snapshot, undefined)
         },
+        onSight: () => {},
         onBroken: (error) => {
           this.broken = error
           this.#wake()
@@ -413,7 +414,7 @@ describeWithPeer('etcd', 'the log in etcd', () => {
     expect(await followed.follower.askEnd()).toBeLessThan(followed.follower.position)
     const { log, etcd, keys } = place
     const named = { node: who.node, number: 0 }
-    await log.checkedEnd(followed.follower.position, named)
+    await log.sight(followed.follower.position, named)
     await log.put(who, 1, bytes('x'), TIMEOUT_MS)
     await followed.until(() => followed.batches.length === 1)
     await followed.follower.askEnd()
