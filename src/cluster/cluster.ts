@@ -19,6 +19,7 @@ import { etcdOf } from './etcd-directives.ts'
 import { EtcdLog, type LoggedBatch } from './etcd-log.ts'
 import { Expirer } from './expirer.ts'
 import { FormatUpgrade } from './format-upgrade.ts'
+import { GroupTime } from './group-time.ts'
 import { Keeper } from './keeper.ts'
 import { type BatchName, Keys } from './keys.ts'
 import { LogClock } from './log-clock.ts'
@@ -28,10 +29,10 @@ import { LogRunner } from './log-runner.ts'
 import { type Membership, Memberships } from './membership.ts'
 import { type NodeInfo, readNodeInfo } from './node-info.ts'
 import { OwnDirectory } from './own-directory.ts'
+import { placeOf } from './place.ts'
 import { ReadBarrier } from './read-barrier.ts'
 import { requestSizes } from './request-sizes.ts'
 import { type SnapshotHead, Snapshots } from './snapshots.ts'
-import { TimeAgreement } from './time-agreement.ts'
 import { Waits } from './waits.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -85,9 +86,10 @@ export class Cluster implements Group {
   readonly #snapshots: Snapshots
   readonly #keeper: Keeper
   readonly #own: OwnDirectory
-  readonly #agreement: TimeAgreement
+  readonly #time: GroupTime
   readonly #upgrade: FormatUpgrade
   #memberships: Memberships | undefined
+  #place = ''
   #joining: Promise<Membership> | undefined
   /** Called when the node has applied further batches. */
   readonly #waits = new Waits()
@@ -110,7 +112,7 @@ export class Cluster implements Group {
       { etcd: this.#etcd, keys: this.#keys, log: this.#log, logger },
       {
         onBatches: (batches) => this.#batches.add(batches),
-        onPassed: (first) => this.#greet(first),
+        onPassed: (first) => this.#time.greet(first),
         whenRun: () => this.#waits.until(() => this.#batches.isEmpty),
         onCut: () => this.#restore(),
         onSight: (sight) => this.#keeper.follow(sight.cut),
@@ -129,7 +131,7 @@ export class Cluster implements Group {
     })
     this.#gate = new LogGate({
       clock,
-      isReady: () => this.#agreement.isReached,
+      isReady: () => this.#time.isReached,
       hasPlace: () => this.#memberships?.current !== undefined,
       changes: () => this.#runner.recent.count,
       timeout: () => config.get('cluster-timeout'),
@@ -164,9 +166,13 @@ export class Cluster implements Group {
       directory: config.get('durability') === 'no' ? undefined : directory,
       ...{ etcd: this.#etcd, keys: this.#keys, log: this.#log, snapshots: this.#snapshots, logger },
     })
-    this.#agreement = new TimeAgreement({
-      others: () => this.#others(),
-      tell: (done) => this.#tellTime(done),
+    this.#time = new GroupTime({
+      ...{ clock, logger },
+      membership: () => this.#memberships?.current,
+      self: () => ({ name: this.name, place: this.#place }),
+      nodes: () => this.nodes(),
+      timeout: () => config.get('cluster-timeout'),
+      add: (waiting) => this.#queue.add(waiting),
       onReached: () => this.#gate.release(),
     })
     this.#upgrade = new FormatUpgrade({
@@ -179,7 +185,7 @@ export class Cluster implements Group {
     this.#runner = new LogRunner({
       ...{ server, dispatcher, clock },
       landed: (batch) => this.#queue.landed(batch),
-      onTime: (node, revision) => this.#agreement.hear(node, revision),
+      onTime: (node, revision) => this.#time.hear(node, revision),
       answer: (waiting, run) => this.#gate.answer(waiting, run),
     })
     this.#batches = new BatchQueue({
@@ -275,8 +281,11 @@ export class Cluster implements Group {
 
   /** Takes its place among the nodes. @param address where clients find this one */
   async join(address: string): Promise<void> {
+    const place = placeOf(address)
+    this.#place = place
     const info = (): NodeInfo => {
-      return { name: this.name, address, version, applied: this.position, lag: this.lag }
+      const { name, position: applied, lag } = this
+      return { name, address, version, applied, lag, place }
     }
     const { logger } = this.#parts.server
     this.#memberships = new Memberships({
@@ -285,8 +294,7 @@ export class Cluster implements Group {
     })
     const membership = await this.#join()
     this.#expirer.arm()
-    this.#tellTime(() => {})
-    void this.#agreement.reach(membership)
+    this.#time.join(membership)
   }
 
   async sync(signal?: AbortSignal): Promise<void> {
@@ -294,7 +302,7 @@ export class Cluster implements Group {
     await this.#waits.until(() => this.position >= end, signal)
   }
 
-  async nodes(): Promise<readonly GroupNode[]> {
+  async nodes(): Promise<readonly (GroupNode & NodeInfo)[]> {
     const { kvs } = await this.#etcd.rangeOnce(this.#keys.nodes)
     const self = this.#memberships?.current?.node
     return kvs.map(({ key, value }) => {
@@ -311,7 +319,7 @@ export class Cluster implements Group {
     this.#isClosed = true
     this.#queue.close()
     this.#expirer.close()
-    this.#agreement.close()
+    this.#time.close()
     this.#keeper.close()
     this.#follower.close()
     this.#waits.close()
@@ -392,7 +400,7 @@ export class Cluster implements Group {
   }
 
   #onRun(batches: readonly LoggedBatch[]): void {
-    for (const batch of batches) if (batch.number === 0) this.#greet(batch)
+    for (const batch of batches) if (batch.number === 0) this.#time.greet(batch)
     this.#keeper.note(batches)
     if (this.#memberships !== undefined) this.#expirer.arm()
     this.#waits.wake()
@@ -404,25 +412,6 @@ export class Cluster implements Group {
     this.#isBroken = true
     this.#parts.onBroken(error)
     this.#waits.wake()
-  }
-
-  /** Brings the log's time up to this node's, by an entry that expires nothing. */
-  #tellTime(done: () => void): void {
-    const deadline = performance.now() + this.#parts.server.config.get('cluster-timeout')
-    this.#queue.add({ kind: 'expire', count: 0, time: this.#parts.clock.now(), deadline, done })
-  }
-
-  /** Answers the first batch of a node that joins. */
-  #greet({ node }: LoggedBatch): void {
-    const memberships = this.#memberships
-    if (memberships === undefined || memberships.current?.node === node) return
-    this.#agreement.answer()
-  }
-
-  /** The ids of the other nodes. One of this node's name has gone: this one has its place. */
-  async #others(): Promise<string[]> {
-    const nodes = await this.nodes()
-    return nodes.filter(({ name }) => name !== this.name).map(({ id }) => id)
   }
 
   /** Goes on from the snapshot in etcd. */

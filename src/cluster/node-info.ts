@@ -9,6 +9,8 @@ export interface NodeInfo {
   readonly applied: number
   /** How far it was behind the log then: in revisions of etcd, and in milliseconds. */
   readonly lag: { readonly revisions: number; readonly ms: number }
+  /** Where it listens; see `place.ts`. A former ktree does not say. */
+  readonly place?: string
 }
 
 /**

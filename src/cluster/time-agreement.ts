@@ -10,8 +10,8 @@ export interface TimeAgreementParts {
   others(): Promise<readonly string[]>
   /** Puts an entry with this node's time. @param done called when it is there, or has been given up */
   tell(done: () => void): void
-  /** Called once, when this node knows the group's time. */
-  onReached(): void
+  /** Called once, when this node knows the group's time. @param told the nodes that have told theirs */
+  onReached(told: ReadonlyMap<string, number>): void
 }
 
 /**
@@ -53,10 +53,7 @@ export class TimeAgreement {
         }
       })
     }
-    this.#told.clear()
-    if (this.#isClosed) return
-    this.#isReached = true
-    this.#parts.onReached()
+    this.#end()
   }
 
   /** A node has told its time. @param revision of the batch */
@@ -80,6 +77,14 @@ export class TimeAgreement {
   close(): void {
     this.#isClosed = true
     this.#wake()
+  }
+
+  #end(): void {
+    if (!this.#isClosed) {
+      this.#isReached = true
+      this.#parts.onReached(this.#told)
+    }
+    this.#told.clear()
   }
 
   async #haveAllTold(joined: number): Promise<boolean> {
