@@ -115,7 +115,10 @@ export class Cluster implements Group {
         onPassed: (first) => this.#time.greet(first),
         whenRun: () => this.#waits.until(() => this.#batches.isEmpty),
         onCut: () => this.#restore(),
-        onSight: (sight) => this.#keeper.follow(sight.cut),
+        onSight: (sight) => {
+          this.#keeper.follow(sight.cut)
+          this.#time.see(sight)
+        },
         onBroken: (error) => this.#break(error),
       },
     )
@@ -185,7 +188,7 @@ export class Cluster implements Group {
     this.#runner = new LogRunner({
       ...{ server, dispatcher, clock },
       landed: (batch) => this.#queue.landed(batch),
-      onTime: (node, revision) => this.#time.hear(node, revision),
+      onTime: (node, revision, time) => this.#time.hear(node, revision, time),
       answer: (waiting, run) => this.#gate.answer(waiting, run),
     })
     this.#batches = new BatchQueue({
@@ -281,11 +284,12 @@ export class Cluster implements Group {
 
   /** Takes its place among the nodes. @param address where clients find this one */
   async join(address: string): Promise<void> {
+    const { clock } = this.#parts
     const place = placeOf(address)
     this.#place = place
     const info = (): NodeInfo => {
       const { name, position: applied, lag } = this
-      return { name, address, version, applied, lag, place }
+      return { name, address, version, applied, lag, place, time: clock.now() }
     }
     const { logger } = this.#parts.server
     this.#memberships = new Memberships({

@@ -18,6 +18,8 @@ export class LogClock implements Clock {
   #logTime = 0
   /** How far the log's time, running on, is ahead of `elapsed`. */
   #lead = Number.NEGATIVE_INFINITY
+  /** How far the machine's time was ahead of `elapsed` when this node has last told it to the others. */
+  #told = Number.NEGATIVE_INFINITY
 
   constructor(machine: Clock) {
     this.#machine = machine
@@ -31,6 +33,26 @@ export class LogClock implements Clock {
   /** How far the group's time is ahead of the machine's, in milliseconds. */
   get ahead(): number {
     return Math.max(0, this.#running - this.#machine.now())
+  }
+
+  /** How far the machine's time is ahead of `elapsed`. It changes when somebody sets the machine's clock. */
+  get offset(): number {
+    return this.#machine.now() - this.elapsed()
+  }
+
+  /** How far the machine's time is ahead of all that the group has been told, in milliseconds. */
+  get untold(): number {
+    return this.offset - Math.max(this.#lead, this.#told)
+  }
+
+  /** The others know the machine's time. @param offset what {@link offset} was when it was told */
+  noteTold(offset: number): void {
+    this.#told = Math.max(this.#told, offset)
+  }
+
+  /** Runs on from a time that another node has told outside of the log, which says nothing of when entries are applied. */
+  learn(time: number): void {
+    if (isTime(time)) this.#lead = Math.max(this.#lead, time - this.elapsed())
   }
 
   /** Goes on to an entry. @param time the entry's @returns the time at which it is applied */

@@ -30,8 +30,8 @@ export interface LogRunnerParts {
   readonly clock: LogClock
   /** Those that wait for a batch, if it is one of this node's. */
   landed(batch: LoggedBatch): readonly Waiting[]
-  /** A node has told its time. @param revision of the batch */
-  onTime(node: string, revision: number): void
+  /** A node has told its time, or asks for that of others: called before those that wait for it. @param revision of the batch */
+  onTime(node: string, revision: number, time: number): void
   /** Has a client get a reply that it is owed. @returns false if the client has gone */
   answer(waiting: WaitingClient, run: () => void): boolean
 }
@@ -96,10 +96,10 @@ export class LogRunner {
         return true
       }
       delayed = undefined
-      this.#runEntry(entry, waiting[position++], time, isLate)
       if (entry.kind === 'expire' && entry.count === 0) {
-        this.#parts.onTime(batch.node, batch.revision)
+        this.#parts.onTime(batch.node, batch.revision, entry.time)
       }
+      this.#runEntry(entry, waiting[position++], time, isLate)
       return true
     }
     return () => {

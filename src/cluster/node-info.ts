@@ -1,4 +1,5 @@
 import { ClusterError } from './cluster-error.ts'
+import { isTime } from './log-clock.ts'
 
 /** What a node tells of itself. */
 export interface NodeInfo {
@@ -11,6 +12,8 @@ export interface NodeInfo {
   readonly lag: { readonly revisions: number; readonly ms: number }
   /** Where it listens; see `place.ts`. A former ktree does not say. */
   readonly place?: string
+  /** The group's time as it knew it then, in Unix milliseconds. A former ktree does not say. */
+  readonly time?: number
 }
 
 /**
@@ -27,6 +30,12 @@ export function readNodeInfo(id: string, value: Buffer): NodeInfo {
     [applied, lag?.revisions, lag?.ms].every(Number.isSafeInteger)
   if (!isWhole) throw new ClusterError(`etcd holds no node's words in the place of node ${id}`)
   return info as NodeInfo
+}
+
+/** The time that a node has told; undefined if it has told none. */
+export function timeIn(value: Buffer): number | undefined {
+  const time: unknown = parsed(value)?.time
+  return isTime(time) ? time : undefined
 }
 
 function parsed(value: Buffer): Partial<NodeInfo> | null {

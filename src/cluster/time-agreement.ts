@@ -10,7 +10,9 @@ export interface TimeAgreementParts {
   others(): Promise<readonly string[]>
   /** Puts an entry with this node's time. @param done called when it is there, or has been given up */
   tell(done: () => void): void
-  /** Called once, when this node knows the group's time. @param told the nodes that have told theirs */
+  /** Puts an entry that asks for the time of the others. @param done called with its revision; with none if it has been given up */
+  ask(done: (revision: number | undefined) => void): void
+  /** Called when this node knows the group's time. @param told the nodes that have told theirs */
   onReached(told: ReadonlyMap<string, number>): void
 }
 
@@ -19,7 +21,8 @@ export interface TimeAgreementParts {
  *
  * The last entry in the log tells what time it was then, and not how long ago that was. A node that went on
  * from there would give a lock in the past, and the next entry of another node would end it too early. So
- * each node answers the first batch of a new one with its time. The new one waits for all that etcd lists.
+ * each node answers the first batch of a new one with its time. The new one waits for all that etcd lists. So does one
+ * whose clocks have stood still, after a question.
  */
 export class TimeAgreement {
   readonly #parts: TimeAgreementParts
@@ -41,7 +44,7 @@ export class TimeAgreement {
   }
 
   /** Waits until all others have told their time after this node has joined. Never rejects. */
-  async reach({ revision }: Membership): Promise<void> {
+  async reach({ revision }: Pick<Membership, 'revision'>): Promise<void> {
     const end = performance.now() + PATIENCE_MS
     while (!this.#isClosed && performance.now() < end) {
       if (await this.#haveAllTold(revision)) break
@@ -56,6 +59,19 @@ export class TimeAgreement {
     this.#end()
   }
 
+  /**
+   * Learns the group's time again, because this node's clocks have stood still. Does nothing while it is being learnt. If
+   * etcd does not take the question, this node goes on with what it knows: it takes no writes meanwhile either.
+   */
+  renew(): void {
+    if (!this.#isReached || this.#isClosed) return
+    this.#isReached = false
+    this.#parts.ask((revision) => {
+      if (revision === undefined) this.#end()
+      else void this.reach({ revision })
+    })
+  }
+
   /** A node has told its time. @param revision of the batch */
   hear(node: string, revision: number): void {
     if (this.#isReached) return
@@ -63,7 +79,7 @@ export class TimeAgreement {
     this.#wake()
   }
 
-  /** Another node has joined. */
+  /** Another node has joined, or asks, or this one has something new to tell. */
   answer(): void {
     this.#isAskedAgain = this.#isTelling
     if (this.#isTelling) return

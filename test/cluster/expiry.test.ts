@@ -70,10 +70,9 @@ describeWithPeer('etcd', 'expiry in a group', () => {
     await slow.call('KSET', '/a', 'x', 'PX', '1000')
     await fast.call('KSYNC')
     ahead.advance(HOUR_MS)
-    // What is overdue by a node's own clock is hidden there, and nowhere else.
-    expect(await fast.get('a')).toBe(null)
+    // What is overdue by a node's own clock is hidden there, and nowhere else until others hear of the time.
+    expect(await Promise.all([slow.get('a'), fast.get('a')])).toEqual(['x', null])
     expect(await stateOf(fast)).toBe(await stateOf(slow))
-    expect(await slow.get('a')).toBe('x')
     // The fast node's writes take the log's time along.
     await fast.set('b', 'x')
     await slow.call('KSYNC')
@@ -137,5 +136,54 @@ describeWithPeer('etcd', 'expiry in a group', () => {
     await slow.call('KSYNC')
     expect(await fast.pttl('lock')).toBe(5000)
     expect(await slow.pttl('lock')).toBe(5000)
+  })
+
+  /** Resolves when a node knows that its machine is so far behind. */
+  async function untilBehind(client: Redis, ms: number): Promise<void> {
+    while (!(await client.info('cluster')).includes(`group_clock_ahead_ms:${ms}\r`)) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  /** Resolves when nobody has written for so long that each node has looked at its clock more than once. */
+  async function untilQuiet(client: Redis): Promise<void> {
+    for (let before = ''; ; ) {
+      const end = (await client.info('cluster')).match(/group_log_revision:\d+/)?.[0] ?? ''
+      if (end === before) return
+      before = end
+      await new Promise((resolve) => setTimeout(resolve, 1500))
+    }
+  }
+
+  test('a lock holds although the clock of a node that takes no writes has gone ahead', async () => {
+    group = await startGroup({ on: members, nodes: 0 })
+    const ahead = new ManualClock()
+    const fast = group.client(await group.add({ clock: ahead }))
+    const slow = group.client(await group.add({ clock: new ManualClock() }))
+    // What a node tells that is asked for its time would tell this, too.
+    await untilQuiet(fast)
+    ahead.jump(6000)
+    await untilBehind(slow, 6000)
+    await slow.set('lock', 'x', 'PX', 5000)
+    await fast.call('KSYNC')
+    expect(await fast.pttl('lock')).toBe(5000)
+    // All know it, so nobody writes any more.
+    await untilQuiet(fast)
+  })
+
+  test('a lock holds that is given by a node whose clocks have stood still', async () => {
+    group = await startGroup({ on: members, nodes: 0 })
+    const goesOn = new ManualClock()
+    const other = group.client(await group.add({ clock: goesOn }))
+    const stood = group.client(await group.add({ clock: new ManualClock() }))
+    await stood.set('a', 'x')
+    await other.call('KSYNC')
+    goesOn.advance(6000)
+    await untilBehind(stood, 6000)
+    await stood.set('lock', 'x', 'PX', 5000)
+    await other.call('KSYNC')
+    expect(await other.pttl('lock')).toBe(5000)
+    expect(await stood.pttl('lock')).toBe(5000)
+    expect(await stateOf(stood)).toBe(await stateOf(other))
   })
 })

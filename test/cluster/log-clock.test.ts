@@ -33,3 +33,33 @@ test('it takes no time that is none, whatever entries say', () => {
     expect([clock.logTime, clock.now(), clock.ahead]).toEqual([5000, 5000, 4000])
   }
 })
+
+test('what another node tells outside of the log moves this clock, and not the time of entries', () => {
+  const clock = new LogClock(new ManualClock(1000))
+  clock.reach(2000)
+  clock.learn(5000)
+  clock.learn(4000)
+  clock.learn(Number.NaN)
+  expect([clock.logTime, clock.now()]).toEqual([2000, 5000])
+  expect(clock.reach(3000)).toBe(3000)
+  expect(clock.now()).toBe(5000)
+})
+
+test('the others do not know of a machine whose clock goes ahead until they are told, or one of them is ahead', () => {
+  const machine = new ManualClock(1000)
+  const clock = new LogClock(machine)
+  clock.noteTold(clock.offset)
+  machine.advance(10_000)
+  expect(clock.untold).toBe(0)
+  machine.jump(600)
+  expect(clock.untold).toBe(600)
+  const { offset } = clock
+  machine.jump(100)
+  clock.noteTold(offset)
+  expect(clock.untold).toBe(100)
+  machine.jump(-1000)
+  expect(clock.untold).toBe(-900)
+  machine.jump(3000)
+  clock.reach(machine.now() + 5)
+  expect(clock.untold).toBe(-5)
+})

@@ -10,6 +10,7 @@ afterEach(() => vi.useRealTimers())
 function join(...lists: (readonly string[] | Error)[]) {
   const did: string[] = []
   const told: (() => void)[] = []
+  const asked: ((revision: number | undefined) => void)[] = []
   const agreement = new TimeAgreement({
     others: async () => {
       const list = lists.length > 1 ? lists.shift() : lists[0]
@@ -20,10 +21,14 @@ function join(...lists: (readonly string[] | Error)[]) {
       did.push('tells')
       told.push(done)
     },
-    onReached: () => did.push('is ready'),
+    ask: (done) => {
+      did.push('asks')
+      asked.push(done)
+    },
+    onReached: (heard) => did.push(['is ready', ...heard.keys()].join(' ')),
   })
-  void agreement.reach({ node: 'self', lease: 1, revision: 10 })
-  return { agreement, did, told }
+  void agreement.reach({ revision: 10 })
+  return { agreement, did, told, asked }
 }
 
 const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
@@ -101,4 +106,38 @@ test('a node that tells its time tells it once more to those that join meanwhile
   agreement.close()
   told[2]()
   expect(told.length).toBe(3)
+})
+
+test('one that has stood still asks the others, and waits for what they tell after that', async () => {
+  const { agreement, did, asked } = join([], ['a', 'b'])
+  agreement.renew()
+  await settle()
+  expect([agreement.isReached, did]).toEqual([true, ['is ready']])
+  agreement.renew()
+  agreement.renew()
+  // What comes before the question may have been told before it stood still.
+  agreement.hear('a', 19)
+  agreement.hear('b', 19)
+  asked[0](20)
+  await settle()
+  expect([agreement.isReached, did]).toEqual([false, ['is ready', 'asks']])
+  agreement.hear('a', 21)
+  agreement.hear('b', 22)
+  await settle()
+  expect([agreement.isReached, did]).toEqual([true, ['is ready', 'asks', 'is ready a b']])
+})
+
+test('one whose question is not answered, or not put, takes writes again after five seconds at most', async () => {
+  const { agreement, asked } = join([], ['silent'])
+  await settle()
+  agreement.renew()
+  asked[0](20)
+  await vi.advanceTimersByTimeAsync(4999)
+  expect(agreement.isReached).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(agreement.isReached).toBe(true)
+  agreement.renew()
+  expect(agreement.isReached).toBe(false)
+  asked[1](undefined)
+  expect(agreement.isReached).toBe(true)
 })
