@@ -3,6 +3,7 @@ import { type Event, keyOf } from '../event.ts'
 import type { Value } from '../value.ts'
 import { DroppedEvents } from './dropped-events.ts'
 import { EventLookup } from './event-lookup.ts'
+import { EventRing } from './event-ring.ts'
 import { LargeMemory } from './large-memory.ts'
 import { LeavingEvents } from './leaving-events.ts'
 import { ownKey } from './own-key.ts'
@@ -43,19 +44,10 @@ export interface HistoryLimits {
   isShared?: boolean
 }
 
-/** The last events in order of index, in a ring. Older events are dropped. */
+/** The last events in order of index. Older events are dropped. */
 export class EventHistory {
   #limits: HistoryLimits
-  /** The ring grows with the events, up to the limit, so a large limit costs nothing until used. */
-  #ring: (Event | undefined)[] = new Array(16)
-  // The next three arrays hold all that dropping an event needs, because by then the event itself
-  // has long left the processor's cache.
-  /** The bytes that each event in the ring holds. */
-  #sizes = new Float64Array(16)
-  #indexes = new Float64Array(16)
-  #crowds = new Int32Array(16)
-  #front = 0
-  #size = 0
+  #ring = new EventRing()
   /** How many bytes the events keep alive. */
   #bytes = 0
   readonly #memory = new LargeMemory()
@@ -87,12 +79,12 @@ export class EventHistory {
   }
 
   get size(): number {
-    return this.#size
+    return this.#ring.size
   }
 
   /** The index of the oldest event kept; 0 if there is none. */
   get startIndex(): number {
-    return this.#size === 0 ? 0 : this.#indexes[this.#front]
+    return this.#ring.size === 0 ? 0 : this.#ring.frontIndex
   }
 
   /** The index of the newest event. */
@@ -123,14 +115,8 @@ export class EventHistory {
       if (isLarge(prevValue)) this.#bytes += this.#memory.hold(prevValue, event.index)
     }
     this.#trim(1)
-    if (this.#size === this.#ring.length) this.#grow()
-    if (this.#size >= MANY_EVENTS) ownKey(event)
-    const place = (this.#front + this.#size) & (this.#ring.length - 1)
-    this.#ring[place] = event
-    this.#sizes[place] = bytes
-    this.#indexes[place] = event.index
-    this.#crowds[place] = crowd
-    this.#size++
+    if (this.#ring.size >= MANY_EVENTS) ownKey(event)
+    this.#ring.push(event, bytes, crowd)
     this.#lastIndex = event.index
     if (this.#lookup !== undefined) this.#addToLookup(event)
   }
@@ -152,14 +138,14 @@ export class EventHistory {
     if (since > storeIndex) return undefined
     this.assertKept(path, recursive, since, storeIndex)
     if (since > this.#lastIndex) return undefined
-    if (this.#lookup === undefined && this.#searched > SEARCHES_PER_LOOKUP * this.#size) {
+    if (this.#lookup === undefined && this.#searched > SEARCHES_PER_LOOKUP * this.#ring.size) {
       this.#makeLookup()
     }
     if (this.#lookup === undefined) return this.#search(path, recursive, since, limit)
     this.#addedSinceUse = 0
     const from = Math.max(since, this.startIndex)
     const index = this.#lookup.first(path, recursive, from)
-    return index === undefined ? undefined : this.#at(this.#position(index))
+    return index === undefined ? undefined : this.#ring.at(this.#position(index))
   }
 
   /**
@@ -169,7 +155,7 @@ export class EventHistory {
   assertKept(path: string, recursive: boolean, since: number, storeIndex: number): void {
     const start = this.startIndex
     if (!this.#followsLost(since)) {
-      if (since >= start && this.#size > 0) return
+      if (since >= start && this.#ring.size > 0) return
       if (!this.#leaving.isEmpty) this.remember(REMEMBERED_AT_ONCE)
       const isRemembered = this.#leaving.isEmpty || since > this.#leaving.lastIndex
       if (isRemembered && !this.#dropped.hasSince(path, recursive, since)) return
@@ -188,7 +174,7 @@ export class EventHistory {
 
   /** All events kept, oldest first. */
   *[Symbol.iterator](): Iterator<Event> {
-    for (let i = 0; i < this.#size; i++) yield this.#at(i)
+    for (let i = 0; i < this.#ring.size; i++) yield this.#ring.at(i)
   }
 
   /**
@@ -198,9 +184,7 @@ export class EventHistory {
    * @param limit the most events
    */
   slice(since: number, limit: number): Event[] {
-    const from = this.#position(since)
-    const count = Math.min(limit, this.#size - from)
-    return Array.from({ length: count }, (_, i) => this.#at(from + i))
+    return this.#ring.slice(this.#position(since), limit)
   }
 
   /** The ranges of indexes that {@link lose} was called with. */
@@ -224,7 +208,7 @@ export class EventHistory {
   /** Up to this index, {@link dropped} knows of all events that are not kept. @param storeIndex the store's index */
   rememberedUpTo(storeIndex: number): number {
     if (!this.#leaving.isEmpty) return this.#leaving.firstIndex - 1
-    return this.#size === 0 ? storeIndex : this.startIndex - 1
+    return this.#ring.size === 0 ? storeIndex : this.startIndex - 1
   }
 
   /** Whether {@link remember} has something to do. */
@@ -271,12 +255,7 @@ export class EventHistory {
 
   clone(): EventHistory {
     const copy = new EventHistory(this.#limits)
-    copy.#ring = [...this.#ring]
-    copy.#sizes = this.#sizes.slice()
-    copy.#indexes = this.#indexes.slice()
-    copy.#crowds = new Int32Array(this.#crowds.length)
-    copy.#front = this.#front
-    copy.#size = this.#size
+    copy.#ring = this.#ring.clone()
     copy.#bytes = this.#bytes
     if (this.#limits.isShared !== true) for (const event of this) copy.#memory.holdAll(event)
     copy.#lastIndex = this.#lastIndex
@@ -293,18 +272,18 @@ export class EventHistory {
 
   /** How many events a {@link find} from an index on looks at. */
   looksFrom(since: number): number {
-    return this.#lookup === undefined ? this.#size - this.#position(since) : 0
+    return this.#lookup === undefined ? this.#ring.size - this.#position(since) : 0
   }
 
   #search(path: string, recursive: boolean, since: number, limit: number): Event | undefined {
     const from = this.#position(since)
-    const end = Math.min(this.#size, from + limit)
+    const end = Math.min(this.#ring.size, from + limit)
     let i = from
-    while (i < end && !isWatched(this.#at(i), path, recursive)) i++
+    while (i < end && !isWatched(this.#ring.at(i), path, recursive)) i++
     this.#searched += i - from
     this.looks += i - from
-    if (i === this.#size) return undefined
-    const event = this.#at(i)
+    if (i === this.#ring.size) return undefined
+    const event = this.#ring.at(i)
     if (i < end) return event
     this.#stoppedAt = event.index
     return undefined
@@ -314,28 +293,23 @@ export class EventHistory {
     this.#lookup = EventLookup.of(this)
     this.#addedToLookup = this.#addedSinceUse = 0
     // What cannot be made takes some time each time it is tried.
-    this.#searched = this.#lookup === undefined ? -SEARCHES_PER_TRY * this.#size : 0
+    this.#searched = this.#lookup === undefined ? -SEARCHES_PER_TRY * this.#ring.size : 0
   }
 
   #addToLookup(event: Event): void {
-    const isUsed = ++this.#addedSinceUse <= this.#size
+    const isUsed = ++this.#addedSinceUse <= this.#ring.size
     if (!isUsed || this.#lookup?.add(event) !== true) this.#lookup = undefined
     // Half of what it has are events that have been dropped.
-    else if (++this.#addedToLookup > this.#size) this.#makeLookup()
-  }
-
-  #at(i: number): Event {
-    // The ring's length is a power of two, and `i` is below the size.
-    return this.#ring[(this.#front + i) & (this.#ring.length - 1)] as Event
+    else if (++this.#addedToLookup > this.#ring.size) this.#makeLookup()
   }
 
   /** The position of the first event at or after an index; indexes may have gaps. */
   #position(index: number): number {
     let low = 0
-    let high = this.#size
+    let high = this.#ring.size
     while (low < high) {
       const middle = (low + high) >> 1
-      if (this.#indexes[(this.#front + middle) & (this.#ring.length - 1)] < index) low = middle + 1
+      if (this.#ring.indexAt(middle) < index) low = middle + 1
       else high = middle
     }
     return low
@@ -347,46 +321,24 @@ export class EventHistory {
     if (!this.#leaving.isEmpty && this.#leaving.firstIndex <= this.#laterFrom) {
       this.remember(REMEMBERED_PER_WRITE)
     }
+    const ring = this.#ring
     let atOnce = !isLater && this.#leaving.isEmpty ? REMEMBERED_AT_ONCE : 0
     while (
-      this.#size > 0 &&
-      (this.#size + coming > this.#limits.events ||
+      ring.size > 0 &&
+      (ring.size + coming > this.#limits.events ||
         this.#bytes > this.#limits.bytes ||
         this.#memory.length > WRITTEN_FACTOR * this.#limits.bytes)
     ) {
-      const place = this.#front
-      const event = this.#ring[place] as Event
-      this.#ring[place] = undefined
-      this.#bytes -= this.#sizes[place]
+      const { frontCrowd: crowd, frontIndex: index } = ring
+      this.#bytes -= ring.frontBytes
+      const event = ring.shift()
       if (!this.#memory.isEmpty) this.#bytes -= this.#memory.releaseAll(event)
-      this.#front = (place + 1) & (this.#ring.length - 1)
-      this.#size--
-      const crowd = this.#crowds[place]
       if (atOnce-- <= 0) this.#leaving.push(event)
       else if (crowd < 0) this.#dropped.addMoved(event, -crowd)
-      else if (crowd === 0 || !this.#dropped.addCrowded(crowd, this.#indexes[place])) {
+      else if (crowd === 0 || !this.#dropped.addCrowded(crowd, index)) {
         this.#dropped.add(event)
       }
     }
-  }
-
-  /** Doubles the ring, which is full. */
-  #grow(): void {
-    const length = this.#size
-    const places = Array.from({ length }, (_, i) => (this.#front + i) & (length - 1))
-    const sizes = new Float64Array(2 * length)
-    const indexes = new Float64Array(2 * length)
-    const crowds = new Int32Array(2 * length)
-    for (const [i, place] of places.entries()) {
-      sizes[i] = this.#sizes[place]
-      indexes[i] = this.#indexes[place]
-      crowds[i] = this.#crowds[place]
-    }
-    this.#ring = places.map((place) => this.#ring[place]).concat(new Array(length))
-    this.#sizes = sizes
-    this.#indexes = indexes
-    this.#crowds = crowds
-    this.#front = 0
   }
 }
 
