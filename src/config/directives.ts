@@ -246,7 +246,7 @@ export const directives = {
     default: 1000,
     mutable: true,
     help: 'Events kept for watches that resume',
-    comment: 'A lower number drops the oldest events at once.',
+    comment: 'A lower number drops the oldest events, many at once, and the rest as the server finds time.',
   },
   'watch-history-memory': {
     group: 'Watching',
@@ -257,7 +257,7 @@ export const directives = {
     mutable: true,
     help: 'Memory that the history keeps alive',
     comment:
-      'Above it the oldest events are dropped, even if there are fewer than watch-history. An event keeps its key alive, its value and the value before; what several events share counts once, if it is large (8 kb or more), up to four times the limit if each had its own. So by default watchers can resume over some 160 writes of values of 100 kb. Nodes of a group count the lengths of values instead, so that all drop the same events.',
+      'Above it the oldest events are dropped, even if there are fewer than watch-history. An event keeps its key alive, its value and the value before, and takes some 140 bytes besides, or 230 to 330 unless it sets a permanent file that was there; so 16mb are some 120,000 short events. What several events share counts once, if it is large (8 kb or more), up to four times the limit if each had its own. So by default watchers can resume over some 160 writes of values of 100 kb. Nodes of a group count the lengths of values instead, so that all drop the same events. Where maxmemory or the heap is full, a single process drops the oldest events until the others take 1mb; nodes of a group do not.',
   },
   'notify-keyspace-events': {
     group: 'Watching',

@@ -1,6 +1,5 @@
 import { ACTIONS, type Event, type NodeExtern } from '../store/event.ts'
-import { ShortEvent } from '../store/history/short-event.ts'
-import { DirectoryNode, FileNode } from '../store/tree/node.ts'
+import { shortened } from '../store/history/short-event.ts'
 import { copyValue, textIn, type Value, writeValue } from '../store/value.ts'
 import { CHECKSUM_LENGTH, seal } from './checksum.ts'
 import { DamagedDataError } from './errors.ts'
@@ -12,9 +11,6 @@ const PREVIOUS = 2
 const DIR = 1
 const VALUE = 2
 const EXPIRES = 4
-
-/** The directory of a file that is only read. */
-const NOWHERE = new DirectoryNode('', null, 0)
 
 /** The most bytes that an event takes without its strings. */
 const EVENT_LENGTH = 10 + 2 * (1 + 4 + 4 + 4 * 8)
@@ -88,22 +84,6 @@ export function decodeEvents(value: Buffer): Event[] {
   return events
 }
 
-/**
- * The event as the store makes it, if it set a permanent file that stays permanent. Events in full would take
- * twice as much of the heap after a start as before it.
- */
-function shortOf({ action, node, prevNode, index, refresh }: Event): ShortEvent | undefined {
-  if (action !== 'set' || refresh || node.createdIndex !== index || node.modifiedIndex !== index) {
-    return undefined
-  }
-  const { key, value } = node
-  if (value === undefined || prevNode?.value === undefined || prevNode.key !== key) return undefined
-  if (node.expiration !== undefined || prevNode.expiration !== undefined) return undefined
-  const before = new FileNode('', NOWHERE, prevNode.value, prevNode.createdIndex)
-  before.modifiedIndex = prevNode.modifiedIndex
-  return new ShortEvent(key, value, index, before)
-}
-
 /** Reads a record from its beginning. Throws a RangeError beyond the record's end. */
 class EventReader {
   readonly #buffer: Buffer
@@ -124,8 +104,7 @@ class EventReader {
     const index = this.#number()
     const node = this.#node()
     const prevNode = (flags & PREVIOUS) === 0 ? undefined : this.#node()
-    const event = { action, node, prevNode, index, refresh: (flags & REFRESH) !== 0 }
-    return shortOf(event) ?? event
+    return shortened({ action, node, prevNode, index, refresh: (flags & REFRESH) !== 0 })
   }
 
   #node(): NodeExtern {

@@ -218,8 +218,12 @@ export class Server implements ServerContext {
       onBroken: (error) => this.#endGroup(error),
     })
     this.users.listener = new Revocation(this, this.#dispatcher)
-    this.memory.changes = () => this.store.index
-    this.memory.onShort = () => this.persistence.relieve()
+    // What the history drops is garbage, too.
+    this.memory.changes = () => this.store.index + this.store.history.startIndex
+    this.memory.onShort = () => {
+      this.persistence.relieve()
+      this.store.history.giveWay()
+    }
     this.memory.onHeapFull = heapWarning(this)
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve

@@ -26,7 +26,7 @@ export interface StoreOptions {
   clock?: Clock
   /** The most events kept for watchers that resume; 1000 by default. */
   watchHistory?: number
-  /** The most bytes of keys and values that those events hold; 256 MiB by default. */
+  /** The most memory that those events take, in bytes, about; 256 MiB by default. */
   watchHistoryMemory?: number
   /** Whether other nodes have the same store: what this one alone has done is not saved with it. */
   isShared?: boolean

@@ -85,7 +85,7 @@ describe('the history of large values', () => {
     expect(copy.history.size).toBeLessThanOrEqual(102)
     for (let i = 0; i < 1100; i++) copy.setFile('/x', 'small')
     // Nothing large is counted any more.
-    copy.history.resize({ events: 1000, bytes: 20 * KB })
+    copy.history.resize({ events: 1000, bytes: 150 * KB })
     expect(copy.history.size).toBe(1000)
   })
 })

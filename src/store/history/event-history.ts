@@ -2,6 +2,7 @@ import { StoreError } from '../errors.ts'
 import { type Event, keyOf } from '../event.ts'
 import type { Value } from '../value.ts'
 import { DroppedEvents } from './dropped-events.ts'
+import { eventBytes, SHORT_EVENT_BYTES } from './event-bytes.ts'
 import { EventLookup } from './event-lookup.ts'
 import { EventRing } from './event-ring.ts'
 import { LargeMemory } from './large-memory.ts'
@@ -31,11 +32,17 @@ const REMEMBERED_PER_WRITE = 16
  */
 const WRITTEN_FACTOR = 4
 
+/** Lower limits drop this number of events at once: dropping ten million takes more than a second. */
+const DROPPED_AT_ONCE = 65_536
+
+/** A history that takes no more than this need not give way to anything. */
+const MIN_BYTES = 1024 * 1024
+
 /** The size of a history. */
 export interface HistoryLimits {
   /** The most events. */
   events: number
-  /** The most bytes of keys and values that those events hold. */
+  /** The most memory that those events take, in bytes, about. */
   bytes: number
   /**
    * Whether other nodes have the same history: an event then counts with the lengths of its key and its
@@ -47,8 +54,10 @@ export interface HistoryLimits {
 /** The last events in order of index. Older events are dropped. */
 export class EventHistory {
   #limits: HistoryLimits
+  /** The limits or, while events that exceed these are dropped bit by bit, what there is. */
+  #present: HistoryLimits
   #ring = new EventRing()
-  /** How many bytes the events keep alive. */
+  /** How many bytes the events take. */
   #bytes = 0
   readonly #memory = new LargeMemory()
   #lastIndex = 0
@@ -71,11 +80,16 @@ export class EventHistory {
   #lost: (readonly [from: number, upTo: number])[] = []
 
   constructor(limits: HistoryLimits) {
-    this.#limits = limits
+    this.#limits = this.#present = limits
   }
 
   get limits(): HistoryLimits {
     return this.#limits
+  }
+
+  /** How many bytes of memory the events take, about. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   get size(): number {
@@ -92,10 +106,19 @@ export class EventHistory {
     return this.#lastIndex
   }
 
-  /** Changes the limits; events that no longer fit are dropped at once. */
+  /**
+   * Changes the limits. Of the events that no longer fit, many are dropped at once; until all others have been, by
+   * {@link remember}, no more come in than leave.
+   */
   resize(limits: HistoryLimits): void {
     this.#limits = limits
-    this.#trim(0)
+    this.#narrow(DROPPED_AT_ONCE)
+  }
+
+  /** Drops many of the oldest events, if all take a lot, because memory is short. Does nothing to a shared history. */
+  giveWay(): void {
+    if (this.#limits.isShared === true) return
+    this.#drop(DROPPED_AT_ONCE, 0, { events: Number.POSITIVE_INFINITY, bytes: MIN_BYTES })
   }
 
   /**
@@ -108,7 +131,8 @@ export class EventHistory {
     const prevValue = overwrite === undefined ? event.prevNode?.value : overwrite.prevValue
     const { isShared } = this.#limits
     const lengthOf = isShared === true ? anyLength : smallLength
-    const bytes = keyOf(event).length + lengthOf(value) + lengthOf(prevValue)
+    const overhead = overwrite === undefined ? eventBytes(event) : SHORT_EVENT_BYTES
+    const bytes = overhead + keyOf(event).length + lengthOf(value) + lengthOf(prevValue)
     this.#bytes += bytes
     if (isShared !== true) {
       if (isLarge(value)) this.#bytes += this.#memory.hold(value, event.index)
@@ -213,19 +237,20 @@ export class EventHistory {
 
   /** Whether {@link remember} has something to do. */
   get needsRemember(): boolean {
-    return !this.#leaving.isEmpty
+    return !this.#leaving.isEmpty || this.#isNarrowed
   }
 
   /**
    * Remembers where events were that have been dropped. Every write does a little of it; a server does the rest when
-   * idle.
+   * idle. So are events dropped that lower limits have no room for.
    *
    * @param limit the most events
    * @returns whether some are left
    */
   remember(limit: number): boolean {
+    if (this.#isNarrowed) this.#narrow(limit)
     this.#leaving.moveTo(this.#dropped, limit)
-    return !this.#leaving.isEmpty
+    return this.needsRemember
   }
 
   /**
@@ -257,7 +282,8 @@ export class EventHistory {
     const copy = new EventHistory(this.#limits)
     copy.#ring = this.#ring.clone()
     copy.#bytes = this.#bytes
-    if (this.#limits.isShared !== true) for (const event of this) copy.#memory.holdAll(event)
+    copy.#present = this.#present
+    if (!this.#memory.isEmpty) for (const event of this) copy.#memory.holdAll(event)
     copy.#lastIndex = this.#lastIndex
     copy.#dropped = this.#dropped.clone()
     copy.#leaving = this.#leaving.clone()
@@ -315,29 +341,47 @@ export class EventHistory {
     return low
   }
 
+  /** Whether there are events that the limits, which have been lowered, have no room for. */
+  get #isNarrowed(): boolean {
+    return this.#present !== this.#limits
+  }
+
+  /** Drops events that the limits have no room for. @param most so many at most */
+  #narrow(most: number): void {
+    this.#drop(most, 0, this.#limits)
+    const isDone = !this.#exceeds(this.#limits, 0)
+    this.#present = isDone
+      ? this.#limits
+      : { events: this.#ring.size, bytes: Math.max(this.#bytes, this.#limits.bytes) }
+  }
+
   /** @param coming how many events are about to be added: their bytes count already */
   #trim(coming: number): void {
-    const isLater = this.#laterFrom !== Number.POSITIVE_INFINITY
-    if (!this.#leaving.isEmpty && this.#leaving.firstIndex <= this.#laterFrom) {
-      this.remember(REMEMBERED_PER_WRITE)
-    }
+    const isWaiting = !this.#leaving.isEmpty && this.#leaving.firstIndex <= this.#laterFrom
+    if (isWaiting || this.#isNarrowed) this.remember(REMEMBERED_PER_WRITE)
+    this.#drop(Number.POSITIVE_INFINITY, coming, this.#present)
+  }
+
+  #exceeds({ events, bytes }: HistoryLimits, coming: number): boolean {
+    const { size } = this.#ring
+    if (size === 0) return false
+    if (size + coming > events || this.#bytes > bytes) return true
+    return this.#memory.length > WRITTEN_FACTOR * bytes
+  }
+
+  /** Drops the oldest events until the others are within limits. @param most so many at most */
+  #drop(most: number, coming: number, limits: HistoryLimits): void {
     const ring = this.#ring
+    const isLater = this.#laterFrom !== Number.POSITIVE_INFINITY
     let atOnce = !isLater && this.#leaving.isEmpty ? REMEMBERED_AT_ONCE : 0
-    while (
-      ring.size > 0 &&
-      (ring.size + coming > this.#limits.events ||
-        this.#bytes > this.#limits.bytes ||
-        this.#memory.length > WRITTEN_FACTOR * this.#limits.bytes)
-    ) {
+    for (let left = most; left > 0 && this.#exceeds(limits, coming); left--) {
       const { frontCrowd: crowd, frontIndex: index } = ring
       this.#bytes -= ring.frontBytes
       const event = ring.shift()
       if (!this.#memory.isEmpty) this.#bytes -= this.#memory.releaseAll(event)
       if (atOnce-- <= 0) this.#leaving.push(event)
       else if (crowd < 0) this.#dropped.addMoved(event, -crowd)
-      else if (crowd === 0 || !this.#dropped.addCrowded(crowd, index)) {
-        this.#dropped.add(event)
-      }
+      else if (crowd === 0 || !this.#dropped.addCrowded(crowd, index)) this.#dropped.add(event)
     }
   }
 }

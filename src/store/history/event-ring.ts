@@ -7,20 +7,31 @@ const PIECE_MASK = PIECE_LENGTH - 1
 
 /** Some events in a row, with all that dropping one needs: by then the event has left the processor's cache. */
 class Piece {
-  events = new Array<Event | undefined>(PIECE_LENGTH)
+  readonly events: (Event | undefined)[]
   /** What each event counts in the history. */
-  sizes = new Float64Array(PIECE_LENGTH)
-  indexes = new Float64Array(PIECE_LENGTH)
-  crowds = new Int32Array(PIECE_LENGTH)
+  readonly sizes: Float64Array
+  readonly indexes: Float64Array
+  readonly crowds: Int32Array
 
+  constructor(length: number) {
+    this.events = new Array(length)
+    this.sizes = new Float64Array(length)
+    this.indexes = new Float64Array(length)
+    this.crowds = new Int32Array(length)
+  }
+
+  /** A piece with the same events, of no crowds. */
   clone(): Piece {
-    const copy = new Piece()
-    copy.events = this.events.slice()
-    copy.sizes = this.sizes.slice()
-    copy.indexes = this.indexes.slice()
+    const copy = new Piece(PIECE_LENGTH)
+    for (let i = 0; i < PIECE_LENGTH; i++) copy.events[i] = this.events[i]
+    copy.sizes.set(this.sizes)
+    copy.indexes.set(this.indexes)
     return copy
   }
 }
+
+/** Stands where there is no piece. */
+const NO_PIECE = new Piece(0)
 
 /**
  * Events in order of index: new ones come to the end, and the oldest leave at the front.
@@ -37,6 +48,9 @@ class Piece {
  */
 export class EventRing {
   readonly #pieces: Piece[] = []
+  // The two pieces that writes use, so that these need not look for them.
+  #first = NO_PIECE
+  #last = NO_PIECE
   /** An empty piece, so that a full history makes none. */
   #spare: Piece | undefined
   /** The place of the oldest event in the first piece. */
@@ -49,10 +63,9 @@ export class EventRing {
 
   /** @param bytes what the event counts; @param crowd see `EventHistory.add` */
   push(event: Event, bytes: number, crowd: number): void {
-    const position = this.#front + this.#size++
-    const place = position & PIECE_MASK
+    const place = (this.#front + this.#size++) & PIECE_MASK
     if (place === 0) this.#addPiece()
-    const piece = this.#pieces[position >>> PIECE_SHIFT]
+    const piece = this.#last
     piece.events[place] = event
     piece.sizes[place] = bytes
     piece.indexes[place] = event.index
@@ -61,28 +74,25 @@ export class EventRing {
 
   /** Takes the oldest event out; there is one. Ask for its other fields first. */
   shift(): Event {
-    const { events } = this.#pieces[0]
+    const { events } = this.#first
     const event = events[this.#front] as Event
     events[this.#front++] = undefined
     this.#size--
-    if (this.#front === PIECE_LENGTH) {
-      this.#spare = this.#pieces.shift()
-      this.#front = 0
-    }
+    if (this.#front === PIECE_LENGTH) this.#removePiece()
     return event
   }
 
   /** What the oldest event counts. */
   get frontBytes(): number {
-    return this.#pieces[0].sizes[this.#front]
+    return this.#first.sizes[this.#front]
   }
 
   get frontIndex(): number {
-    return this.#pieces[0].indexes[this.#front]
+    return this.#first.indexes[this.#front]
   }
 
   get frontCrowd(): number {
-    return this.#pieces[0].crowds[this.#front]
+    return this.#first.crowds[this.#front]
   }
 
   /** @param i 0 for the oldest event; below the size */
@@ -114,13 +124,23 @@ export class EventRing {
   clone(): EventRing {
     const copy = new EventRing()
     for (const piece of this.#pieces) copy.#pieces.push(piece.clone())
+    copy.#first = copy.#pieces[0] ?? NO_PIECE
+    copy.#last = copy.#pieces[copy.#pieces.length - 1] ?? NO_PIECE
     copy.#front = this.#front
     copy.#size = this.#size
     return copy
   }
 
   #addPiece(): void {
-    this.#pieces.push(this.#spare ?? new Piece())
+    this.#last = this.#spare ?? new Piece(PIECE_LENGTH)
     this.#spare = undefined
+    this.#pieces.push(this.#last)
+    this.#first = this.#pieces[0]
+  }
+
+  #removePiece(): void {
+    this.#spare = this.#pieces.shift()
+    this.#first = this.#pieces[0] ?? NO_PIECE
+    this.#front = 0
   }
 }

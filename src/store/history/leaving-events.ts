@@ -61,9 +61,10 @@ export class LeavingEvents {
       this.#keys[i] = ''
     }
     this.#done = end
-    if (end < this.#keys.length) return
-    this.#keys = []
-    this.#indexes = []
+    if (end < this.#keys.length / 2) return
+    // While events come as fast as others are remembered, the lists would grow.
+    this.#keys = this.#keys.slice(end)
+    this.#indexes = this.#indexes.slice(end)
     this.#done = 0
   }
 

@@ -2,6 +2,7 @@ import { SnapshotError } from '../errors.ts'
 import { ACTIONS, type Action, type Event, type NodeExtern } from '../event.ts'
 import { MAX_PATHS } from '../history/dropped-events.ts'
 import type { EventHistory } from '../history/event-history.ts'
+import { shortened } from '../history/short-event.ts'
 import { MAX_SAVED_INDEX } from '../index-ceiling.ts'
 import { MAX_PATH_LENGTH } from '../path.ts'
 import { fromBase64, textToBytes } from '../text.ts'
@@ -43,7 +44,7 @@ export function readHistory(
     }
     if (last === 0) history.forgetUpTo(event.index - 1)
     last = event.index
-    history.add(event.node.key === '' ? unseen(event) : event)
+    history.add(event.node.key === '' ? unseen(event) : shortened(event))
   }
   if (last !== 0 && last !== index) {
     // A watcher that resumes in between would miss events without being told.

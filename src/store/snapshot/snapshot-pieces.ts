@@ -46,7 +46,7 @@ export class SnapshotCopy {
 
   constructor(parts: SavedParts) {
     this.nodes = parts.nodes
-    this.#events = [...parts.history]
+    this.#events = parts.history.slice(0, parts.history.size)
     const size = this.#events.length
     const capacity = Math.max(size, ETCD_CAPACITY)
     const { startIndex, lastIndex } = parts.history

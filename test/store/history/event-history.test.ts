@@ -17,6 +17,8 @@ function event(index: number, key = '/a', value = ''): Event {
 }
 
 const indexes = (history: EventHistory): number[] => [...history].map(({ index }) => index)
+/** What {@link event} counts besides its key and value. */
+const BYTES_OF_EVENT = 224
 const roomy = { events: 1000, bytes: 1e9 }
 
 describe('EventHistory', () => {
@@ -72,10 +74,10 @@ describe('EventHistory', () => {
   })
 
   test('keeps fewer where they hold too much, but always the last', () => {
-    const history = new EventHistory({ events: 100, bytes: 30 })
+    const history = new EventHistory({ events: 100, bytes: 3 * (BYTES_OF_EVENT + 10) })
     for (let index = 1; index <= 5; index++) history.add(event(index, '/a', 'x'.repeat(8)))
     expect(indexes(history)).toEqual([3, 4, 5])
-    history.add(event(6, '/a', 'x'.repeat(100)))
+    history.add(event(6, '/a', 'x'.repeat(1000)))
     expect(indexes(history)).toEqual([6])
     history.add(event(7))
     expect(indexes(history)).toEqual([7])
