@@ -64,9 +64,8 @@ function isDue(store: Store, now: number): boolean {
  * @throws CommandError if nodes are made and become due so fast that it would wait for ever
  */
 export function expireFirst(client: Client): void {
-  const { server, executing } = client
-  const { store, clock, longWork, persistence } = server
-  if (executing || longWork.unlimited || server.group !== undefined) return
+  if (!mayExpireFirst(client)) return
+  const { store, clock, longWork, persistence } = client.server
   const now = clock.now()
   if (!isDue(store, now)) return
   longWork.check()
@@ -86,8 +85,13 @@ export function expireFirst(client: Client): void {
   client.expiryWait = undefined
 }
 
+function mayExpireFirst({ executing, server }: Client): boolean {
+  return !executing && !server.longWork.unlimited && server.group === undefined
+}
+
 /** {@link expireFirst}, for a command that reaches what is below a directory. @param path of a node */
 export function expireBelow(client: Client, path: string): void {
+  if (!mayExpireFirst(client)) return
   const { store } = client.server
   const node = store.lookup(path)
   // Of many it would take long to find out where they are.

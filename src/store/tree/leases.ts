@@ -1,6 +1,6 @@
 import { DueByDirectory } from './due-by-directory.ts'
 import { inLeaseOrder } from './lease-order.ts'
-import { type DirectoryNode, type Lease, type Node, nodesBelow } from './node.ts'
+import { type DirectoryNode, isOverdue, type Lease, type Node, nodesBelow } from './node.ts'
 import { TtlHeap } from './ttl-heap.ts'
 
 /** So many leases are moved in one step. */
@@ -115,12 +115,26 @@ export class Leases {
    * The children of a directory that have expired, oldest first, found in steps. None may expire before the first is
    * yielded.
    *
+   * All children are looked at, or all that is due anywhere is moved, whichever is less: a client may ask about a directory
+   * of one child while a million nodes are due elsewhere.
+   *
    * @param now Unix milliseconds
    * @returns yields a child, or undefined after a step that has not come to one
    */
   *dueIn(directory: DirectoryNode, now: number): Generator<Node | undefined, undefined> {
-    if (directory.children.size === 0) return
-    while (this.gatherSome(now)) yield undefined
+    const { list } = directory.children
+    const overdue: Node[] = []
+    let looked = 0
+    while (this.#isAnyLeft(now)) {
+      const end = Math.min(looked + STEP, list.length)
+      for (; looked < end; looked++) if (isOverdue(list[looked], now)) overdue.push(list[looked])
+      if (looked === list.length) {
+        yield* inLeaseOrder(overdue)
+        return
+      }
+      this.gatherSome(now)
+      yield undefined
+    }
     yield* inLeaseOrder(this.#byDirectory.childrenOf(directory, now))
   }
 
@@ -174,6 +188,12 @@ export class Leases {
       this.#byDirectory.add(taken[i].node, taken[i].expireTime)
     }
     for (const lease of taken) this.#due.insert(lease)
+    return this.#isAnyLeft(now)
+  }
+
+  /** Whether a lease has ended, and not been moved. */
+  #isAnyLeft(now: number): boolean {
+    const next = this.#coming.top()
     return next !== undefined && next.expireTime <= now
   }
 
@@ -183,8 +203,7 @@ export class Leases {
   }
 
   #gather(now: number): void {
-    const first = this.#coming.top()
-    if (first === undefined || first.expireTime > now) return
+    if (!this.#isAnyLeft(now)) return
     this.#cutoff = now
     this.#cutoffIndex = Number.POSITIVE_INFINITY
     const taken = this.#coming.takeDue(now).sort((a, b) => b.expireTime - a.expireTime)

@@ -139,3 +139,48 @@ testAlone(
     expect(store.files).toBeLessThan(1100)
   },
 )
+
+test.each([
+  [
+    'one that it makes',
+    [
+      ['KMKDIR', 'new'],
+      ['SET', 'new/a', '1'],
+      ['KDEL', 'new', 'DIR'],
+    ],
+  ],
+  [
+    'one that it makes by a file',
+    [
+      ['SET', 'new/a', '1'],
+      ['KDEL', 'new', 'DIR'],
+    ],
+  ],
+  [
+    'one that it moves there',
+    [
+      ['SET', 'old/a', '1'],
+      ['RENAME', 'old', 'new'],
+      ['KDEL', 'new', 'DIR'],
+      ['RENAME', 'new', 'x'],
+    ],
+  ],
+])('an EXEC with KDEL DIR of %s does not look at what is due elsewhere', async (_, requests) => {
+  const clock = new IdleClock()
+  const server = await start({ clock })
+  const { store } = server
+  for (let i = 0; i < 5000; i++) store.set(`/d/${i}`, '', { expireTime: clock.time + 10 })
+  const client = await join(server)
+  await client.call('MULTI')
+  for (const request of requests) await client.call(...(request as [string, ...string[]]))
+  const looked = vi.spyOn(TtlHeap.prototype, 'due')
+  const taken = vi.spyOn(TtlHeap.prototype, 'takeFirst')
+  onTestFinished(() => {
+    looked.mockRestore()
+    taken.mockRestore()
+  })
+  clock.time += 20
+  const replies = (await client.call('EXEC')) as Reply[]
+  expect(replies.filter((reply) => reply instanceof ErrorReply).length).toBe(1)
+  expect([looked.mock.calls.length, taken.mock.calls.length]).toEqual([0, 0])
+})

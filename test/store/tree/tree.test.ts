@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ManualClock } from '../../../src/store/clock.ts'
 import { Changes } from '../../../src/store/tree/changes.ts'
 import { DueNodes } from '../../../src/store/tree/due-nodes.ts'
 import { copyNodes } from '../../../src/store/tree/lease-list.ts'
@@ -14,17 +13,7 @@ import {
 } from '../../../src/store/tree/node.ts'
 import { Tree } from '../../../src/store/tree/tree.ts'
 import { byLease, TtlHeap } from '../../../src/store/tree/ttl-heap.ts'
-
-/** A tree on a clock of its own. */
-function planted() {
-  const clock = new ManualClock()
-  const tree = new Tree(clock)
-  const put = (path: string, value?: string, ttl?: number): Node => {
-    const { parent, name } = tree.makeParent(path)
-    return tree.insert(parent, name, value, ttl === undefined ? undefined : clock.now() + ttl)
-  }
-  return { clock, tree, put }
-}
+import { countGathered, dueIn, planted } from './planted.ts'
 
 const pathsIn = (tree: Tree): string[] => [...nodesBelow(tree.root)].map(pathOf).sort()
 
@@ -157,22 +146,6 @@ test('what is due is compared with paths at, above and below it', () => {
   expect([isBelow('/d'), isBelow('/d/sub'), isBelow('/e')]).toEqual([true, true, false])
 })
 
-/** Counts the nodes that are taken from the heap because they have become due. */
-function countGathered(): () => number {
-  const all = vi.spyOn(TtlHeap.prototype, 'takeDue')
-  const first = vi.spyOn(TtlHeap.prototype, 'takeFirst')
-  onTestFinished(() => {
-    all.mockRestore()
-    first.mockRestore()
-  })
-  return () =>
-    all.mock.results.flatMap(({ value }) => value as Lease[]).length + first.mock.calls.length
-}
-
-function dueIn(tree: Tree, directory: DirectoryNode, now: number): Node[] {
-  return [...tree.due.dueIn(directory, now)].filter((node) => node !== undefined)
-}
-
 test('what is due is gathered once, however often it is compared with paths, and whatever changes meanwhile', () => {
   const { tree, put, clock } = planted()
   for (let i = 0; i < 100; i++) put(`/d/${i}/x`, '1', 10)
@@ -242,59 +215,6 @@ test('what is due is known with its directories only while it is there', () => {
   expect(tree.due.hasDue(tree.root, 0, clock.now())).toBe(false)
   tree.reclaim(Number.POSITIVE_INFINITY)
   expect([tree.due.directories, tree.leases]).toEqual([0, 0])
-})
-
-describe('the children of a directory that are due', () => {
-  test('are gathered once for any number of directories', () => {
-    const { tree, put, clock } = planted()
-    for (let i = 0; i < 100; i++) put(`/d/${i}/x`, '1', 10)
-    put('/d/7/kept', '1')
-    clock.advance(10)
-    const gathered = countGathered()
-    for (let i = 0; i < 100; i++) {
-      const directory = tree.find(`/d/${i}`, 0) as DirectoryNode
-      expect(dueIn(tree, directory, clock.now()).map(({ name }) => name)).toEqual(['x'])
-    }
-    expect(gathered()).toBe(100)
-  })
-
-  test('are those of the moment, whatever has changed since they were gathered', () => {
-    const { tree, put, clock } = planted()
-    const directory = () => tree.find('/d', 0) as DirectoryNode
-    const names = () => dueIn(tree, directory(), clock.now()).map(({ name }) => name)
-    for (const [name, time] of Object.entries({ c: 3, a: 1, b: 2, later: 20 })) {
-      put(`/d/${name}`, '1', time)
-    }
-    clock.advance(10)
-    expect(names()).toEqual(['a', 'b', 'c'])
-    tree.setExpiry(tree.find('/d/a', 0) as Node, undefined)
-    tree.remove(tree.find('/d/b', 0) as Node)
-    expect(names()).toEqual(['c'])
-    tree.setExpiry(tree.find('/d/a', 0) as Node, clock.now() - 1)
-    expect(names()).toEqual(['c', 'a'])
-    clock.advance(10)
-    expect(names()).toEqual(['c', 'a', 'later'])
-  })
-})
-
-test('what has become due at once is gathered in short steps, and put in order so', () => {
-  const { tree, put, clock } = planted()
-  for (let i = 0; i < 5000; i++) {
-    put(`/d/${i}`, '1', 10)
-    tree.index++
-  }
-  clock.advance(10)
-  const gathered = countGathered()
-  const directory = tree.find('/d', 0) as DirectoryNode
-  let steps = 0
-  for (const node of tree.due.dueIn(directory, clock.now())) {
-    if (node !== undefined) break
-    steps++
-    expect(gathered()).toBeLessThanOrEqual(256 * steps)
-  }
-  expect(gathered()).toBe(5000)
-  // To be gathered, and then to be put in order.
-  expect(steps).toBeGreaterThanOrEqual(2 * Math.floor(5000 / 256))
 })
 
 test('what is due in and below a directory is that of a naive model, whatever changes', () => {
@@ -386,34 +306,6 @@ test('what is due in and below a directory is that of a naive model, whatever ch
     }),
     { numRuns: 1000 },
   )
-})
-
-test('what is due is gathered once, though leases that are already due come, and gone nodes are let go', () => {
-  const { tree, put, clock } = planted()
-  put('/d/kept', '1')
-  put('/z', '1', 10)
-  for (let i = 0; i < 100; i++) put(`/d/${i}`, '1', 10)
-  clock.advance(10)
-  const directory = tree.find('/d', 0) as DirectoryNode
-  const gathered = countGathered()
-  let looks = 0
-  for (const node of dueIn(tree, directory, clock.now())) {
-    tree.remove(node)
-    Object.defineProperty(node, 'parent', {
-      get: () => {
-        looks++
-        return null
-      },
-    })
-  }
-  for (let i = 0; i < 100; i++) {
-    const late = put('/d/late', '1', -1)
-    expect(dueIn(tree, directory, clock.now())).toEqual([late])
-    tree.remove(late)
-  }
-  expect(gathered()).toBe(101)
-  for (let i = 0; i < 100; i++) expect(dueIn(tree, directory, clock.now())).toEqual([])
-  expect(looks).toBeLessThanOrEqual(100)
 })
 
 test('a directory that is lifted and hung elsewhere keeps all below it', () => {
