@@ -50,7 +50,7 @@ export class Connection
   readonly #drained = new Drained()
 
   constructor(context: ConnectionContext, socket: Socket, id: number, peer: Peer, user?: User) {
-    super(context.server, id, peer, user)
+    super(context, id, peer, user)
     this.#context = context
     this.#reader = new RequestReader(this, context.requestLimits, context.frameDecoder)
     this.#reader.unauthenticated = this.needsPassword
@@ -143,7 +143,8 @@ export class Connection
     this.reply.muted = this.replyMode !== 'on'
     if (this.replyMode === 'skip') this.replyMode = 'on'
     if (isHttp(args[0])) {
-      this.disconnect('it speaks HTTP: a web page may be attacking through a browser')
+      this.logHttp()
+      this.#cutOff()
       return
     }
     const { persistence } = this.server

@@ -1,9 +1,9 @@
 import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { dirname } from 'node:path'
-import type { Logger } from 'pino'
 import { type Config, pathFromBytes } from '../config/config.ts'
 import { hostPort } from './host-port.ts'
+import type { RepeatedWarnings } from './repeated-warnings.ts'
 
 /** Error codes of a machine that has no IPv6 or lacks the address. */
 const NOT_AVAILABLE = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EINVAL'])
@@ -41,7 +41,8 @@ export interface Listeners {
 
 export interface ListenOptions {
   readonly config: Config
-  readonly logger: Logger
+  /** Of connections that cannot be accepted. */
+  readonly warnings: RepeatedWarnings
   /** The TCP port; 0 takes a free one, undefined listens on no TCP port. */
   readonly port: number | undefined
   /** The TCP port for encrypted connections, in the same way. */
@@ -82,7 +83,7 @@ export async function listen(options: ListenOptions): Promise<Listeners> {
     for (const server of open) {
       // Without a listener, a connection that the system cannot hand over would end the process.
       server.on('error', (error) =>
-        options.logger.warn({ err: error }, 'cannot accept a connection'),
+        options.warnings.warn({ err: error }, 'cannot accept a connection'),
       )
     }
     const { port, addresses: tlsAddresses } = tls

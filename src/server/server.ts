@@ -44,6 +44,7 @@ import { heapWarning } from './heap-warning.ts'
 import { type Listeners, listen } from './listeners.ts'
 import type { Output } from './output.ts'
 import { Pump } from './pump.ts'
+import { RepeatedWarnings } from './repeated-warnings.ts'
 import { serveRest } from './rest.ts'
 import type { TlsGate } from './tls/tls-gate.ts'
 import { Turn } from './turn.ts'
@@ -114,6 +115,7 @@ export class Server implements ServerContext {
   readonly #expiry: ExpiryTimer
   readonly #turn: Turn
   readonly #admission: Admission
+  readonly #warnings: RepeatedWarnings
   /** The outputs that are held until a record is kept. */
   readonly #holding = new Set<Output>()
   #listeners: Listeners | undefined
@@ -192,6 +194,7 @@ export class Server implements ServerContext {
     const onServed = (): void => this.#expiry.arm()
     const { store, persistence, pubsub } = this
     this.#turn = new Turn(store, this.clock, frameDecoder, pubsub, onServed, persistence, this)
+    this.#warnings = new RepeatedWarnings(this.clock, logger)
     this.#admission = new Admission({
       server: this,
       dispatcher: this.#dispatcher,
@@ -200,6 +203,7 @@ export class Server implements ServerContext {
       clientMemory: new ClientMemory(config),
       requestLimits: this.requestLimits,
       frameDecoder,
+      warnings: this.#warnings,
       holding: this.#holding,
       onServed,
       onWaiting: () => {
@@ -262,8 +266,8 @@ export class Server implements ServerContext {
    * the system's error if an address cannot be listened on
    */
   async listen(): Promise<void> {
-    const { config, logger, persistence } = this
-    limitClients(config, logger, descriptorLimit())
+    const { config, persistence } = this
+    limitClients(config, this.logger, descriptorLimit())
     try {
       if (this.#listenTlsPort !== undefined) await this.#openTls()
       const directory = pathFromBytes(config.get('dir'))
@@ -276,7 +280,7 @@ export class Server implements ServerContext {
     try {
       this.#listeners = await listen({
         config,
-        logger,
+        warnings: this.#warnings,
         port: this.#listenPort,
         tlsPort: this.#listenTlsPort,
         umask: this.#umask,
@@ -292,6 +296,7 @@ export class Server implements ServerContext {
       await this.group?.close()
       await persistence.close(false)
       this.audit?.close()
+      this.#warnings.end()
       throw error
     }
     this.#expiry.arm()
@@ -399,6 +404,7 @@ export class Server implements ServerContext {
     const gate = openTlsGate({
       config,
       logger,
+      warnings: this.#warnings,
       elapsed: () => clock.elapsed(),
       now: () => clock.now(),
       onClient: (socket, refusal, user) => {
@@ -435,6 +441,7 @@ export class Server implements ServerContext {
       .catch((error: unknown) => this.logger.fatal({ err: error }, 'could not close the data'))
       .finally(() => {
         this.audit?.close()
+        this.#warnings.end()
         this.logger.info('closed')
         this.#resolveClosed()
       })

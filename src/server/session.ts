@@ -6,10 +6,18 @@ import type { WatchedKeys } from '../request/watched-keys.ts'
 import { SPEAKS_TLS } from '../resp/frame-walker.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Peer } from './peer.ts'
+import type { RepeatedWarnings } from './repeated-warnings.ts'
+
+/** What a session is given by its server. */
+interface SessionContext {
+  readonly server: ServerContext
+  readonly warnings: RepeatedWarnings
+}
 
 /** The fields of a client that commands read and change. */
 export class Session {
   readonly server: ServerContext
+  readonly #warnings: RepeatedWarnings
   readonly id: number
   /** `host:port`, or `path:0` of a Unix socket. */
   readonly address: string
@@ -50,8 +58,10 @@ export class Session {
   replyMode: 'on' | 'off' | 'skip' = 'on'
 
   /** @param user as whom the client has logged in, by its certificate; undefined for the default user */
-  constructor(server: ServerContext, id: number, peer: Peer, user: User | undefined) {
+  constructor(context: SessionContext, id: number, peer: Peer, user: User | undefined) {
+    const { server } = context
     this.server = server
+    this.#warnings = context.warnings
     this.id = id
     this.address = peer.address
     this.localAddress = peer.localAddress
@@ -105,12 +115,18 @@ export class Session {
     this.server.logger.warn({ client, address, name }, `client disconnected: ${reason}`)
   }
 
+  protected logHttp(): void {
+    const { id: client, address, name } = this
+    const reason = 'it speaks HTTP: a web page may be attacking through a browser'
+    this.#warnings.warn({ client, address, name }, `client disconnected: ${reason}`)
+  }
+
   /** Logs, and replies, that input is no request. */
   protected refuseInput(reply: ReplyWriter, message: string): void {
     const { id: client, address } = this
-    const { logger } = this.server
-    if (message === SPEAKS_TLS) logger.warn({ client, address }, `client refused: ${message}`)
-    else logger.debug({ client, address }, message)
+    const facts = { client, address }
+    if (message === SPEAKS_TLS) this.#warnings.warn(facts, `client refused: ${message}`)
+    else this.server.logger.debug(facts, message)
     reply.muted = false
     reply.error(`ERR ${message}`)
   }

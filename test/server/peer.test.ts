@@ -4,7 +4,9 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { Config } from '../../src/config/config.ts'
 import { peerOf } from '../../src/server/peer.ts'
+import { RepeatedWarnings } from '../../src/server/repeated-warnings.ts'
 import { TlsGate } from '../../src/server/tls/tls-gate.ts'
+import { ManualClock } from '../../src/store/clock.ts'
 import { frame, join, start } from './raw-client.ts'
 import { TLS } from './tls/tls-client.ts'
 
@@ -65,9 +67,11 @@ test('no request is served of a connection that was reset before it was accepted
 test('the gate for TLS ends such a connection', () => {
   const config = new Config()
   config.setMany(Object.entries(TLS))
+  const logger = pino({ enabled: false })
   const gate = new TlsGate({
     config,
-    logger: pino({ enabled: false }),
+    logger,
+    warnings: new RepeatedWarnings(new ManualClock(), logger),
     elapsed: () => 0,
     now: () => Date.now(),
     onClient: () => {},

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { type Config, ConfigError } from '../../config/config.ts'
 import type { DirectiveName } from '../../config/directives.ts'
 import { hostPort } from '../host-port.ts'
+import type { RepeatedWarnings } from '../repeated-warnings.ts'
 import { readTlsSettings, type TlsSettings } from './certificates.ts'
 import { HandshakeRotation } from './handshake-rotation.ts'
 import { HandshakeTurns } from './handshake-turns.ts'
@@ -36,6 +37,8 @@ const DIRECTIVES: readonly DirectiveName[] = [
 export interface TlsGateOptions {
   readonly config: Config
   readonly logger: Logger
+  /** Of what clients do, which may have no password. */
+  readonly warnings: RepeatedWarnings
   /** Milliseconds on a scale of its own, which nobody sets. */
   elapsed(): number
   /** Unix milliseconds. */
@@ -60,7 +63,7 @@ interface Waiting {
  * Shakes hands with clients that want encrypted connections.
  *
  *     accepted ─ first record ─▶ TLS ──▶ node's handshake ──▶ onClient
- *        │                       other ▶ one line in the log, closed
+ *        │                       other ▶ told in the log, closed
  *        └─ silent for too long ───────▶ closed
  *
  * A client that has not sent a whole record costs a socket and an entry here. Only then, and when it
@@ -165,7 +168,7 @@ export class TlsGate {
     for (const [socket, { bytesRead }] of this.#encrypted) {
       if (socket.bytesRead <= MAX_IDLE_BYTES + MAX_BYTES_PER_DATA_BYTE * bytesRead) continue
       const address = addressOf(socket)
-      this.#options.logger.warn({ address }, 'client disconnected: its TLS records hold no data')
+      this.#options.warnings.warn({ address }, 'client disconnected: its TLS records hold no data')
       socket.destroy()
     }
   }
@@ -201,7 +204,7 @@ export class TlsGate {
   #decides(socket: Socket, head: Buffer): boolean {
     if (head[0] !== HANDSHAKE_RECORD) {
       const address = addressOf(socket)
-      this.#options.logger.warn({ address }, 'client refused: it does not speak TLS, on tls-port')
+      this.#options.warnings.warn({ address }, 'client refused: it does not speak TLS, on tls-port')
       socket.destroy()
       return true
     }
@@ -219,15 +222,16 @@ export class TlsGate {
       this.#passed(endsOf(socket), socket)
       const refusal = refusalOf(socket, settings)
       if (refusal !== undefined) {
-        this.#options.logger.warn({ address: addressOf(socket) }, `client refused: ${refusal}`)
+        this.#options.warnings.warn({ address: addressOf(socket) }, `client refused: ${refusal}`)
       }
       this.#options.onClient(socket, refusal, userOf(socket, settings))
     })
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       const { code = error.message } = error
       const address = addressOf(socket)
-      if (code === 'ECONNRESET') this.#options.logger.debug({ address }, 'hung up in the handshake')
-      else this.#options.logger.warn({ address, code }, 'client refused: its TLS handshake failed')
+      const { logger, warnings } = this.#options
+      if (code === 'ECONNRESET') logger.debug({ address }, 'hung up in the handshake')
+      else warnings.warn({ address, code }, 'client refused: its TLS handshake failed')
       socket.destroy()
     })
     this.#logCertificate(settings)
