@@ -7,6 +7,11 @@ const SHORT_JOURNAL_GAIN = 8
 const SHORT_JOURNAL_BYTES = 1024 ** 3
 /** A start applies this many entries in a few seconds, so a checkpoint is due whatever it costs. */
 const MAX_ENTRIES = 2_000_000
+/** The same of entries that copy or move much, though they are few and short: so many milliseconds, about. */
+const MIN_WORK_MS = 2000
+/** A checkpoint takes this long for each byte, so there are fewer of them while they are large. */
+const WORK_MS_PER_BYTE = 0.000_04
+const MAX_WORK_MS = 10_000
 /** The notes of so many removed nodes take some 45 MB. */
 const MIN_REMOVALS = 250_000
 
@@ -14,8 +19,22 @@ const MIN_REMOVALS = 250_000
 export class CheckpointDue {
   /** Up to where in the journal the last checkpoint has everything. */
   position = 0
+  readonly #work: () => number
   /** How many entries there had been when the last checkpoint began. */
-  entries = 0
+  #entriesBefore = 0
+  /** What {@link #work} had been then. */
+  #workBefore = 0
+
+  /** @param work how long a start would take to apply all entries so far, beside the time for each, in milliseconds, about */
+  constructor(work: () => number = () => 0) {
+    this.#work = work
+  }
+
+  /** Called when a checkpoint begins. @param entries how many there have been so far */
+  begin(entries: number): void {
+    this.#entriesBefore = entries
+    this.#workBefore = this.#work()
+  }
 
   /**
    * @param written where the journal ends
@@ -24,11 +43,16 @@ export class CheckpointDue {
    * @param lastBytes what the last checkpoint has written
    */
   isDue(written: number, entries: number, maxBytes: number, lastBytes: number): boolean {
+    if (this.#work() - this.#workBefore > mostWork(lastBytes)) return true
     const length = written - this.position
     if (length < maxBytes) return false
     const gain = length < SHORT_JOURNAL_BYTES ? SHORT_JOURNAL_GAIN : MIN_GAIN
-    return length >= gain * lastBytes || entries - this.entries > MAX_ENTRIES
+    return length >= gain * lastBytes || entries - this.#entriesBefore > MAX_ENTRIES
   }
+}
+
+function mostWork(lastBytes: number): number {
+  return Math.min(MAX_WORK_MS, Math.max(MIN_WORK_MS, lastBytes * WORK_MS_PER_BYTE))
 }
 
 /** Whether a checkpoint is due because the notes of removed nodes take more memory than the tree. */

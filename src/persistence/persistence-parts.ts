@@ -22,6 +22,8 @@ export interface PersistenceParts {
   crashIndexGap?(): number
   /** A checkpoint begins when the journal has this length, in bytes. */
   journalMaxSize?(): number
+  /** How long a start would take to apply what has been written so far, in milliseconds, beside the time for each entry. */
+  writeWork?(): number
   /** For tests. */
   readonly files?: JournalFiles
 }

@@ -41,7 +41,7 @@ export class Persistence {
   #journal: Journal | undefined
   /** The journal of the directory that is about to become the data directory. */
   #nextJournal: Journal | undefined
-  readonly #due = new CheckpointDue()
+  readonly #due: CheckpointDue
   #isAppendScheduled = false
   #ending = false
   #lostWrites = 0
@@ -50,6 +50,7 @@ export class Persistence {
   constructor(parts: PersistenceParts) {
     this.#parts = parts
     this.#left = new LeftDirectories(parts.logger)
+    this.#due = new CheckpointDue(parts.writeWork)
     this.#log = new WriteLog({
       ...parts,
       clock: parts.clock,
@@ -153,8 +154,7 @@ export class Persistence {
     const journal = this.#journal
     if (journal === undefined || !this.#loop.mayBegin || this.failure !== undefined) return
     const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
-    const { count } = this.recorder
-    const isDue = this.#due.isDue(journal.written, count, max, this.#loop.lastBytes)
+    const isDue = this.#due.isDue(journal.written, this.recorder.count, max, this.#loop.lastBytes)
     if (isDue || areHeavy(this.#changes)) this.#loop.request()
   }
 
@@ -301,7 +301,7 @@ export class Persistence {
 
   #beginCheckpoint(): JournalPlace {
     this.#log.cover()
-    this.#due.entries = this.recorder.count
+    this.#due.begin(this.recorder.count)
     const journal = this.#nextJournal ?? (this.#journal as Journal)
     const { id, written: position, segment } = journal
     return { id: id.toString('hex'), position, segment }

@@ -71,6 +71,8 @@ export function beginCopy(
   time: number,
 ): void {
   checkWork(client, kind)
-  client.server.longWork.begin(bytes * time, client.executing)
+  const { longWork } = client.server
+  longWork.begin(bytes * time, client.executing)
+  if (kind === 'copiedBytes') longWork.ofWrites += bytes * time
   client[kind] += bytes
 }

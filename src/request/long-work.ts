@@ -43,6 +43,11 @@ export const PUT_OFF = new PutOff('in a later turn')
 export class LongWork {
   /** Whether this turn has spent so much on requests that others of the kind are to wait for a later one. */
   isOver = false
+  /**
+   * What short requests that copied or moved much have taken so far, in milliseconds, about. A start that applies their
+   * entries takes as long again, however short the journal is.
+   */
+  ofWrites = 0
   /** What this turn has begun, in milliseconds. */
   #begun = 0
   /** What requests have taken in this turn, each of them some time, in milliseconds. */

@@ -159,6 +159,8 @@ export class Server implements ServerContext {
       applyRecord: (record) => this.#applier.applyRecord(record),
       crashIndexGap: () => config.get('crash-index-gap'),
       journalMaxSize: () => config.get('journal-max-size'),
+      // What the start has applied is still in the journal.
+      writeWork: () => this.longWork.ofWrites + this.#applier.server.longWork.ofWrites,
       onKept: guarded(this, (kept: number) => {
         for (const output of this.#holding) guarded(output, () => output.release(kept))()
       }),

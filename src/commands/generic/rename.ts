@@ -89,6 +89,7 @@ function moveNode(client: Client, from: string, to: string): void {
     // Each node makes an event. A rename that is refused has looked at nodes, too.
     const moved = store.index - index
     client.movedNodes += Math.max(moved, work.nodes)
+    longWork.ofWrites += moved * TIME_OF.movedNode
     if (node?.dir === true) client.movedNodes += moved * NODES_PER_MESSAGE * messagesOf(client)
     const tries = work.tries + (listening?.tries ?? 0)
     client.movedNodes += tries / TRIED_PER_NODE
