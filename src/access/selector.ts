@@ -140,7 +140,10 @@ export class Selector {
   /** Whether all that is, or could be, below a clean, absolute path may be used. */
   allowsBelow(path: string, access: number): boolean {
     if (this.allKeys) return true
-    return this.#keyPatterns.all.some(
+    const { all, others, byFirst } = this.#keyPatterns
+    // What covers a directory begins as its path does.
+    const keys = path.length > 1 ? (byFirst.get(path.charCodeAt(1)) ?? others) : all
+    return keys.some(
       ({ pattern, access: given }) => (given & access) === access && pattern.coversBelow(path),
     )
   }

@@ -6,7 +6,7 @@ import type { CommandError } from './arguments/errors.ts'
 import { isOverBound, longerThanAsked } from './copy-bounds.ts'
 import type { Denial } from './denial.ts'
 import { DeniedError } from './denied-error.ts'
-import { denialAtDirectory, denialOf, meetsDirectory } from './permission.ts'
+import { denialAtDirectory, denialsOf, meetsDirectory } from './permission.ts'
 import type { PreparedCommand } from './prepared-command.ts'
 import type { Transaction } from './transaction.ts'
 import { grownMeanwhile } from './tree-room.ts'
@@ -134,12 +134,11 @@ export function judgeOrdered(
   for (const args of transaction.requests) {
     const command = find(args)
     if (!command.ordered) continue
-    const denial = denialOf(user, command.access, args, store)
-    if (denial !== undefined) {
-      denied.set(args, denial)
+    const { now, atDirectory: below } = denialsOf(user, command.access, args, store)
+    if (now !== undefined) {
+      denied.set(args, now)
       continue
     }
-    const below = deniedBelow(user, command, args)
     if (below !== undefined) belows.set(args, below)
     const copyBound = command.command.source === 'copied' ? transaction.copyBound : undefined
     logged.push(asLogged(args, { deniedBelow: below, copyBound, mostNodes: undefined }))

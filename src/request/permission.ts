@@ -48,6 +48,41 @@ export function denialAtDirectory(
   return asked.reach === 'directory' ? denialOfAsked(user, asked) : undefined
 }
 
+/** Why a user may not make a request. */
+export interface Denials {
+  /** Undefined if it may. */
+  readonly now: Denial | undefined
+  /** If a directory stood at one of the keys; undefined if it may then, too, or the request reaches no further. */
+  readonly atDirectory: Denial | undefined
+}
+
+const NO_DENIALS: Denials = { now: undefined, atDirectory: undefined }
+
+/** {@link denialOf} and {@link denialAtDirectory} in one: each pattern is tried once for both. */
+export function denialsOf(
+  user: User,
+  access: CommandAccess,
+  args: readonly Value[],
+  store: Store,
+): Denials {
+  if (user.unrestricted || allowsOneKey(user, access, args)) return NO_DENIALS
+  const asked = new Asked(access, wordsOf(args), store)
+  let now: Denial | undefined
+  let atDirectory: Denial | undefined
+  let isAllowed = false
+  for (const selector of user.selectors) {
+    const denial = denialBy(selector, asked)
+    if (asked.atDirectory === undefined) return NO_DENIALS
+    if (denial === undefined) isAllowed = true
+    else now = laterOf(now, denial)
+    atDirectory = laterOf(atDirectory, asked.atDirectory)
+  }
+  return {
+    now: isAllowed ? undefined : now,
+    atDirectory: asked.reach === 'directory' ? atDirectory : undefined,
+  }
+}
+
 /** Whether a directory stands at one of the keys of a request. */
 export function meetsDirectory(
   access: CommandAccess,
@@ -62,7 +97,7 @@ function denialOfAsked(user: User, asked: Asked): Denial | undefined {
   for (const selector of user.selectors) {
     const denial = denialBy(selector, asked)
     if (denial === undefined) return undefined
-    if (told === undefined || comesAfter(denial, told)) told = denial
+    told = laterOf(told, denial)
   }
   return told
 }
@@ -128,8 +163,10 @@ function isPlain(key: string, start: 0 | 1): boolean {
   return isProper(key, start)
 }
 
-function comesAfter(a: Denial, b: Denial): boolean {
-  return RANK[a.kind] > RANK[b.kind] || (a.kind === b.kind && a.at > b.at)
+/** The one that is told of two selectors' denials. */
+function laterOf(told: Denial | undefined, denial: Denial): Denial {
+  if (told === undefined || RANK[denial.kind] > RANK[told.kind]) return denial
+  return denial.kind === told.kind && denial.at > told.at ? denial : told
 }
 
 /** What a request asks for; what takes long to find out is found out once for all selectors. */
@@ -139,6 +176,8 @@ class Asked {
   readonly reach: Reach | undefined
   /** What is done with each key, if that depends on the request. */
   readonly bits: number | undefined
+  /** Why the selector that was asked last denies it if a directory stands at one of the keys. */
+  atDirectory: Denial | undefined
   readonly #store: Store | undefined
   #reachesBelow: boolean | undefined
 
@@ -163,7 +202,15 @@ class Asked {
   }
 }
 
+/** Why a selector denies a request. Also sets {@link Asked.atDirectory}. */
 function denialBy(selector: Selector, asked: Asked): Denial | undefined {
+  asked.atDirectory = undefined
+  const denial = ownDenialBy(selector, asked)
+  asked.atDirectory ??= denial
+  return denial
+}
+
+function ownDenialBy(selector: Selector, asked: Asked): Denial | undefined {
   const { access, args } = asked
   if (!access.open && !selector.allowsCommand(access.id, args)) return NO_COMMAND
   if (!selector.allKeys) {
@@ -189,8 +236,10 @@ function keyDenial(selector: Selector, asked: Asked): Denial | undefined {
     if (reach !== 'below' && !allowsNode(selector, args[at], wanted)) {
       return { kind: 'key', at, below: false }
     }
-    if (reach === undefined || reach === 'node' || allowsBelow(selector, args[at], wanted)) continue
-    if (asked.reachesBelow) return { kind: 'key', at, below: true }
+    if (reach === undefined || reach === 'node' || asked.atDirectory !== undefined) continue
+    if (allowsBelow(selector, args[at], wanted)) continue
+    asked.atDirectory = { kind: 'key', at, below: true }
+    if (asked.reachesBelow) return asked.atDirectory
   }
   return undefined
 }
