@@ -8,10 +8,10 @@ const SHORT_JOURNAL_BYTES = 1024 ** 3
 /** A start applies this many entries in a few seconds, so a checkpoint is due whatever it costs. */
 const MAX_ENTRIES = 2_000_000
 /** The same of entries that copy or move much, though they are few and short: so many milliseconds, about. */
-const MIN_WORK_MS = 2000
+const MIN_WORK_MS = 1000
 /** A checkpoint takes this long for each byte, so there are fewer of them while they are large. */
-const WORK_MS_PER_BYTE = 0.000_04
-const MAX_WORK_MS = 10_000
+const WORK_MS_PER_BYTE = 0.000_02
+const MAX_WORK_MS = 5000
 /** The notes of so many removed nodes take some 45 MB. */
 const MIN_REMOVALS = 250_000
 

@@ -28,18 +28,18 @@ test('so many entries that a start would take long make it due, whatever it cost
 })
 
 test('so much work for a start makes it due, however short the journal is, and later if the last one was large', () => {
-  let work = 1000
+  let work = 500
   const due = new CheckpointDue(() => work)
   due.begin(0)
-  work += 2000
+  work += 1000
   expect(due.isDue(0, 0, 64 * MB, 0)).toBe(false)
   work++
   expect(due.isDue(0, 0, 64 * MB, 0)).toBe(true)
   expect(due.isDue(0, 0, 64 * MB, 100 * MB)).toBe(false)
-  work += 2200
+  work += 1100
   expect(due.isDue(0, 0, 64 * MB, 100 * MB)).toBe(true)
   expect(due.isDue(0, 0, 64 * MB, 100_000 * MB)).toBe(false)
-  work += 6000
+  work += 3000
   expect(due.isDue(0, 0, 64 * MB, 100_000 * MB)).toBe(true)
   due.begin(0)
   expect(due.isDue(0, 0, 64 * MB, 0)).toBe(false)
@@ -100,7 +100,7 @@ test.each([
     for (let i = 0; i < 3; i++) await call(i)
     expect((longWork.ofWrites - before) / (3 * work)).toBeCloseTo(1, 2)
     expect(begun).not.toHaveBeenCalled()
-    longWork.ofWrites = before + 2000 - work / 2
+    longWork.ofWrites = before + 1000 - work / 2
     await call(3)
     await eventually(() => begun.mock.calls.length === 1)
   },
@@ -115,7 +115,7 @@ test('what a start has applied counts for the next checkpoint', async () => {
   await first.server.closed
   const { client, longWork, begun } = await startCounted(dir)
   begun.mockClear()
-  longWork.ofWrites = 2000 - 6.5 * 20 * MB * TIME_OF.copiedByte
+  longWork.ofWrites = 1000 - 6.5 * 20 * MB * TIME_OF.copiedByte
   await client.call('SETRANGE', 'k', '0', 'x')
   await client.call('PING')
   expect(begun).not.toHaveBeenCalled()
