@@ -17,6 +17,7 @@ const RETRY_MS = 50
 const BATCHES_AT_ONCE = 256
 /** Fewer if they are long, in bytes. */
 const BYTES_AT_ONCE = 4 * 1024 * 1024
+const NO_LOOK = { end: 0, position: -1 }
 
 export interface FollowerEvents {
   /** Batches in the order of the log, each once. */
@@ -60,7 +61,7 @@ export class LogFollower {
   #heardAt = Number.NEGATIVE_INFINITY
   /** When the node has last had all that was in the log. */
   #completeAt = Number.NEGATIVE_INFINITY
-  #lastLook = { end: 0, position: -1 }
+  #lastLook = NO_LOOK
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -227,6 +228,8 @@ export class LogFollower {
       },
     )
     this.#stream = stream
+    // It has yet to show whether it is silent.
+    this.#lastLook = NO_LOOK
     if (this.#isHeld || this.#isEmptying) stream.pause()
   }
 
@@ -355,9 +358,11 @@ export class LogFollower {
   /** Asks for the log's end now and then, because a watch may have fallen silent. */
   #look(): void {
     this.#timer = setTimeout(async () => {
+      const stream = this.#stream
       try {
         const sight = await this.#see()
-        this.#notice()
+        // One that has begun meanwhile may not have had the time that this answer has taken.
+        if (stream === this.#stream) this.#notice()
         if (!this.#isClosed) this.#events.onSight(sight)
       } catch {
         // The next look may succeed; until then the node is stale.

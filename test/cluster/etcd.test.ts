@@ -55,6 +55,24 @@ test('a read that takes long is given more time each time', async () => {
   for (const [i, time] of given.entries()) if (i > 0) expect(time).toBeGreaterThan(given[i - 1])
 })
 
+test('an etcd that answers too late is given more time each time, and what it needs when it answers', async () => {
+  const given: number[] = []
+  let isLate = true
+  const answer: Method = (call, reply) => {
+    given.push(Math.round((Number(call.getDeadline()) - Date.now()) / 1000))
+    if (isLate) reply({ code: status.DEADLINE_EXCEEDED })
+    else reply(null, { kvs: [], responses: [] })
+  }
+  const etcd = await clientOf({ 'KV/Txn': answer, 'KV/Range': answer })
+  for (let i = 0; i < 3; i++) {
+    await expect(etcd.txn(TXN)).rejects.toThrow()
+    await expect(etcd.rangeOnce({ key: KEY })).rejects.toThrow()
+  }
+  isLate = false
+  for (let i = 0; i < 2; i++) await etcd.txn(TXN)
+  expect(given).toEqual([1, 2, 4, 8, 8, 8, 8, 1])
+})
+
 test('what is refused for now is asked again, and what is refused for good is not', async () => {
   const answers = [
     { code: status.RESOURCE_EXHAUSTED, details: 'etcdserver: too many requests' },

@@ -98,6 +98,17 @@ describeWithPeer('etcd', 'without etcd', () => {
     expect(await far.get('p')).toBe('x')
   })
 
+  test('a node follows the log again over a slow way, and learns its end there', async () => {
+    await far.set('a', 'old')
+    link.delay(1200)
+    link.cut()
+    link.mend()
+    await near.set('a', 'new')
+    while ((await far.get('a')) !== 'new') await new Promise((resolve) => setTimeout(resolve, 50))
+    await insist(() => far.call('KSYNC'))
+    expect(await far.info('cluster')).not.toContain('etcd_silence_ms:Infinity')
+  })
+
   /** Asks the member of etcd. */
   const post = (path: string, body: object): Promise<Response> =>
     fetch(`${members.urls[0]}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) })

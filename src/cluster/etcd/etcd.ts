@@ -13,8 +13,9 @@ import {
 } from '@grpc/grpc-js'
 import { fromJSON } from '@grpc/proto-loader'
 import { readRegularFile } from '../../text/regular-file.ts'
-import { EtcdError, etcdErrorOf, UNAVAILABLE } from './etcd-error.ts'
+import { DEADLINE_EXCEEDED, EtcdError, etcdErrorOf, UNAVAILABLE } from './etcd-error.ts'
 import { apiDescription } from './messages.ts'
+import { ATTEMPT_MS, MAX_ATTEMPT_MS, Patience } from './patience.ts'
 import type {
   RangeRequest,
   RangeResponse,
@@ -37,10 +38,8 @@ export interface EtcdOptions {
   onRefused?(why: string): void
 }
 
-/** One attempt may take this long, unless the caller says otherwise, in milliseconds. */
-const ATTEMPT_MS = 1000
-/** One that is made until it succeeds is given more time with each failure, up to this, in milliseconds. */
-const MAX_ATTEMPT_MS = 8000
+/** An attempt to keep a lease is given no more than this, in milliseconds: it has to be kept in time. */
+const MAX_KEEP_MS = 4000
 /** A login may take this long, in milliseconds. */
 const LOGIN_MS = 3000
 /** After a refused login none is tried for this time, in milliseconds, because etcd makes the check of a password slow. */
@@ -95,6 +94,7 @@ export interface StreamEvents<Answer> {
 export class Etcd {
   readonly #options: EtcdOptions
   readonly #members: readonly Client[]
+  readonly #patience: Patience
   #current = 0
   #token: string | undefined
   #loggingIn: Promise<void> | undefined
@@ -114,6 +114,7 @@ export class Etcd {
         return new Client(host, credentials.createInsecure(), CHANNEL_OPTIONS)
       return new Client(host, ...tlsOf(options, hostname))
     })
+    this.#patience = new Patience(this.#members.length)
   }
 
   /**
@@ -134,9 +135,9 @@ export class Etcd {
     this.#current = (this.#current + 1) % this.#members.length
   }
 
-  /** One attempt. @throws EtcdError */
+  /** One attempt. @param timeout it is given more while etcd is slow @throws EtcdError */
   txn(request: TxnRequest, timeout = ATTEMPT_MS): Promise<TxnResponse> {
-    return this.#attempt(KV.Txn, request, timeout)
+    return this.#attempt(KV.Txn, request, this.#atLeast(timeout))
   }
 
   /** Reads, and tries again until it succeeds. @throws EtcdError if it never will, or is closed */
@@ -144,9 +145,9 @@ export class Etcd {
     return this.#insist(KV.Range, request)
   }
 
-  /** One attempt to read. @throws EtcdError */
+  /** Like {@link txn}, for an attempt to read. @throws EtcdError */
   rangeOnce(request: RangeRequest, timeout = ATTEMPT_MS): Promise<RangeResponse> {
-    return this.#attempt(KV.Range, request, timeout)
+    return this.#attempt(KV.Range, request, this.#atLeast(timeout))
   }
 
   /** Transacts, and tries again until it succeeds: the caller's transaction may be made twice. */
@@ -170,7 +171,7 @@ export class Etcd {
 
   /** Keeps a lease. @returns its seconds; 0 if it has run out @throws EtcdError */
   keepLease(id: number): Promise<number> {
-    return this.#within(ATTEMPT_MS, (done) => {
+    return this.#within(Math.min(this.#patience.ms, MAX_KEEP_MS), (done) => {
       const stream = this.#open<{ TTL: number }>(LEASE.LeaseKeepAlive, { ID: id }, true, {
         onAnswer: ({ TTL }) => {
           stream.cancel()
@@ -204,6 +205,11 @@ export class Etcd {
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** A time for an attempt, or more while etcd is slow, in milliseconds. */
+  #atLeast(timeout: number): number {
+    return Math.max(timeout, this.#patience.ms)
   }
 
   async #insist<Answer>(
@@ -275,6 +281,9 @@ export class Etcd {
   ): Promise<Answer> {
     if (this.#closed) return Promise.reject(new EtcdError('closed', UNAVAILABLE, true))
     const metadata = this.#metadata()
+    // What is given more by its nature (long parts, a login) tells nothing of the others.
+    const isUsual = timeout <= this.#patience.ms
+    const began = performance.now()
     const options = { deadline: Date.now() + timeout }
     const member = this.#current
     return new Promise((resolve, reject) => {
@@ -288,8 +297,12 @@ export class Etcd {
         (error: ServiceError | null, answer) => {
           if (error === null) {
             this.#trouble = undefined
+            if (isUsual) this.#patience.noteAnswer(performance.now() - began)
             resolve(answer as Answer)
-          } else reject(this.#failed(etcdErrorOf(error), member))
+          } else {
+            if (isUsual && error.code === DEADLINE_EXCEEDED) this.#patience.noteLate(timeout)
+            reject(this.#failed(etcdErrorOf(error), member))
+          }
         },
       )
     })

@@ -10,6 +10,7 @@ export class Link {
   /** What a request has to contain so that nothing comes back from it on, and who is told of it. */
   #trap: { text: string; onSprung: () => void } | undefined
   #state: 'open' | 'cut' | 'silent' | 'deaf' = 'open'
+  #delayMs = 0
 
   private constructor(target: number) {
     this.#server = createServer((near) => {
@@ -29,7 +30,7 @@ export class Link {
           to.destroy()
         })
         if (from === near) from.pipe(this.#looking()).pipe(to)
-        else from.pipe(to)
+        else from.pipe(this.#delaying()).pipe(to)
         if (this.#state === 'silent') from.pause()
       }
       this.#far.add(far)
@@ -87,6 +88,28 @@ export class Link {
         done(null, chunk)
       },
     })
+  }
+
+  /** Lets answers through so much later. */
+  delay(ms: number): void {
+    this.#delayMs = ms
+  }
+
+  /** Does not wait for one piece before it takes the next. */
+  #delaying(): Transform {
+    let passed: Promise<unknown> = Promise.resolve()
+    const delaying = new Transform({
+      transform: (chunk: Buffer, _, done) => {
+        if (this.#delayMs === 0) passed = passed.then(() => delaying.push(chunk))
+        else {
+          const waited = new Promise((resolve) => setTimeout(resolve, this.#delayMs))
+          passed = Promise.all([passed, waited]).then(() => delaying.push(chunk))
+        }
+        done()
+      },
+      flush: (done) => void passed.then(() => done()),
+    })
+    return delaying
   }
 
   mend(): void {
