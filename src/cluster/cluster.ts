@@ -162,7 +162,7 @@ export class Cluster implements Group {
         bytes: config.get('log-max-memory'),
       }),
       take: () => this.copies.take(),
-      keep: () => this.#keep(KEEP_INTERVAL_MS),
+      keep: () => this.#keep(() => this.copies.saveSeldom(KEEP_INTERVAL_MS)),
     })
     const directory = pathFromBytes(config.get('dir'))
     this.#own = new OwnDirectory({
@@ -198,7 +198,7 @@ export class Cluster implements Group {
       onBroken: (error) => this.#break(error),
     })
     this.copies = new Copies({
-      ...{ batches: this.#batches, store, clock, own: this.#own },
+      ...{ batches: this.#batches, store, clock, own: this.#own, logger },
       recent: () => this.#runner.recent,
       length: () => this.#keeper.log,
       isBroken: () => this.#isBroken,
@@ -328,7 +328,7 @@ export class Cluster implements Group {
     this.#follower.close()
     this.#waits.close()
     await this.#memberships?.close()
-    await this.#keep(0)
+    await this.#keep(() => this.copies.saveLast())
     this.#batches.stop()
     this.#etcd.close()
   }
@@ -371,13 +371,13 @@ export class Cluster implements Group {
     clock.reach(time)
   }
 
-  /** Writes the own copy of the tree. @param interval not more often than that, in milliseconds */
-  async #keep(interval: number): Promise<void> {
+  /** Writes the own copy of the tree, if there may be one. */
+  async #keep(save: () => Promise<void>): Promise<void> {
     // Before the log's upgrade is over another node's tree may take the place of this one.
     const mayChange = this.#log.isFormer && this.#memberships === undefined
     if (this.#isBroken || mayChange || !this.#own.hasCopies) return
     try {
-      await this.copies.saveSeldom(interval)
+      await save()
     } catch (error) {
       this.#parts.server.logger.warn({ err: error }, 'could not write a copy of the tree')
     }

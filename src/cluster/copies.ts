@@ -1,3 +1,4 @@
+import type { Logger } from 'pino'
 import type { NodeCopies } from '../request/group.ts'
 import type { Store } from '../store/store.ts'
 import type { Value } from '../store/value.ts'
@@ -10,6 +11,9 @@ import type { LengthSince } from './log-length.ts'
 import type { OwnDirectory } from './own-directory.ts'
 import type { RecentChanges } from './recent-changes.ts'
 import type { SnapshotHead } from './snapshots.ts'
+
+/** The last copy waits at most this long for the end of the batch that is being run, in milliseconds. */
+const MAX_END_MS = 5000
 
 /** The state after a batch of the log, to be read in pieces. */
 export interface TreeAfterBatch {
@@ -25,6 +29,7 @@ export interface CopiesParts {
   readonly store: Store
   readonly clock: LogClock
   readonly own: OwnDirectory
+  readonly logger: Logger
   /** What EXECs depend on. */
   recent(): RecentChanges
   /** How long the log is. */
@@ -48,6 +53,12 @@ export class Copies implements NodeCopies {
   #lastSave: number
   #lastDuration: number | undefined
   #failure: string | undefined
+  /** Gives up each that waits for the end of a batch. */
+  readonly #takes = new Set<() => void>()
+  /** Whether none waits for it any longer, because the node ends. */
+  #isImpatient = false
+  /** Whether the node ends without a copy of what it has. */
+  #hasGivenUp = false
 
   constructor(parts: CopiesParts) {
     this.#parts = parts
@@ -74,11 +85,16 @@ export class Copies implements NodeCopies {
    * Waits for the end of the batch that is being run.
    *
    * @param onTake called at the moment that the copy shows
-   * @throws ClusterError if the log cannot be run to there
+   * @throws ClusterError if the log cannot be run to there, or the node ends before
    */
   take(onTake = (): void => {}): Promise<TreeAfterBatch> {
     return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        if (this.#takes.delete(giveUp)) reject(new ClusterError('the node ends within a batch'))
+      }
+      this.#takes.add(giveUp)
       this.#parts.batches.whenBetween(() => {
+        if (!this.#takes.delete(giveUp)) return
         onTake()
         try {
           resolve(this.#takeNow())
@@ -86,6 +102,7 @@ export class Copies implements NodeCopies {
           reject(error)
         }
       })
+      if (this.#isImpatient) this.#giveUp()
     })
   }
 
@@ -107,6 +124,39 @@ export class Copies implements NodeCopies {
   async saveSeldom(interval: number): Promise<void> {
     if (performance.now() - this.#keptAt < interval) return
     if (this.#parts.batches.position !== this.#keptRevision) await this.save()
+  }
+
+  /**
+   * Like {@link save}, for a node that ends. A batch may take minutes, which none who ends a process waits for. The log has
+   * what would be in the copy, so the former one stays then.
+   *
+   * @throws ClusterError; the system's error if it cannot be written
+   */
+  async saveLast(): Promise<void> {
+    if (this.#hasGivenUp) return
+    const timer = setTimeout(() => {
+      this.#isImpatient = true
+      this.#giveUp()
+    }, MAX_END_MS)
+    try {
+      await this.saveSeldom(0)
+    } catch (error) {
+      if (this.#hasGivenUp) return
+      // After SHUTDOWN the node goes on.
+      this.#isImpatient = false
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #giveUp(): void {
+    if (this.#takes.size === 0) return
+    this.#hasGivenUp = true
+    this.#parts.logger.warn(
+      'ends within a long batch of the log, without a new copy of the tree: the next start reads it from etcd',
+    )
+    for (const giveUp of this.#takes) giveUp()
   }
 
   async #save(): Promise<void> {

@@ -26,6 +26,8 @@ export interface SaveStatus {
 export interface NodeCopies extends SaveStatus {
   /** Resolves when a copy of this moment, or a later one, is on the disk. @throws Error if it cannot be written */
   save(): Promise<void>
+  /** Like {@link save}, for a node that ends: leaves the former copy where a new one would take long. */
+  saveLast(): Promise<void>
 }
 
 /** A group of nodes that serve one tree, as commands see it. */

@@ -2,7 +2,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { pino } from 'pino'
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from 'vitest'
 import { BatchQueue } from '../../src/cluster/batch-queue.ts'
 import { Copies } from '../../src/cluster/copies.ts'
 import type { LogClock } from '../../src/cluster/log-clock.ts'
@@ -149,6 +159,7 @@ test('one copy is written at a time, and all who ask meanwhile share the next on
     recent: () => ({ count: 0, recent: [] }) as unknown as RecentChanges,
     length: () => ({ cut: 0, batches: 1, bytes: 0 }),
     isBroken: () => false,
+    logger: pino({ level: 'silent' }),
   })
   const saves = [copies.save()]
   await nextTurn()
@@ -169,4 +180,44 @@ test('one copy is written at a time, and all who ask meanwhile share the next on
   // The next one would be the same.
   await copies.saveSeldom(0)
   expect(taken).toBe(3)
+})
+
+test('the last copy waits 5 s at most for the end of a batch, and the node ends without it', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const lines: string[] = []
+  let callBack = (): void => {}
+  let kept = 0
+  const copies = new Copies({
+    batches: {
+      position: 2,
+      whenBetween: (call: () => void) => {
+        callBack = call
+      },
+    } as unknown as BatchQueue,
+    store: {} as Store,
+    clock: { now: () => 1 } as LogClock,
+    own: { keep: async () => void kept++ } as unknown as OwnDirectory,
+    recent: () => ({ count: 0, recent: [] }) as unknown as RecentChanges,
+    isBroken: () => false,
+    logger: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
+  })
+  // As SAVE of a client, which waits for the same.
+  const asked = copies.save().catch(String)
+  let isOver = false
+  const last = copies.saveLast().then(() => {
+    isOver = true
+  })
+  await vi.advanceTimersByTimeAsync(4999)
+  expect(isOver).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  await last
+  expect(await asked).toContain('the node ends within a batch')
+  callBack()
+  // As at the end of the process, after SHUTDOWN.
+  await copies.saveLast()
+  expect(kept).toBe(0)
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+    expect.stringMatching(/^ends within a long batch/),
+  ])
 })

@@ -26,6 +26,11 @@ export function saveTree(server: ServerContext): Promise<void> {
   return group === undefined ? persistence.save() : group.copies.save()
 }
 
+/** Like {@link saveTree}, for a server that ends. */
+export function saveTreeLast(server: ServerContext): Promise<void> {
+  return server.group === undefined ? saveTree(server) : server.group.copies.saveLast()
+}
+
 /** Does not wait for the end. */
 function saveInBackground(server: ServerContext, command: string): void {
   const { logger } = server

@@ -6,7 +6,7 @@ import { tokenOf } from '../../request/arguments/token.ts'
 import type { Client, ServerContext } from '../../request/client.ts'
 import type { Command, Flag } from '../../request/command.ts'
 import { guarded } from '../../request/guard.ts'
-import { keepsTree, saveTree } from './save.ts'
+import { keepsTree, saveTreeLast } from './save.ts'
 
 const ADMIN_FLAGS: readonly Flag[] = ['admin', 'noscript', 'loading', 'stale']
 
@@ -69,7 +69,7 @@ function shutDown(client: Client, args: readonly string[]): void {
  */
 async function saveLast(server: ServerContext, mustSave: boolean): Promise<void> {
   await server.persistenceChanges.end()
-  if (keepsTree(server)) await saveTree(server)
+  if (keepsTree(server)) await saveTreeLast(server)
   else if (mustSave) throw nothingKept()
 }
 
