@@ -7,8 +7,17 @@ export class ClusterError extends Error {
 const WHAT_TO_DO =
   'if this is as it should be, start all nodes again, without node-copy in dir, to serve what is in etcd now'
 
-/** The log is not the one that was opened. */
-export function anotherLog(): ClusterError {
+/**
+ * The log is not the one that was opened.
+ *
+ * @param isOtherEtcd whether it is in another cluster of etcd: the copies may be of one that somebody can bring back
+ */
+export function anotherLog(isOtherEtcd: boolean): ClusterError {
+  if (isOtherEtcd) {
+    return new ClusterError(
+      'etcd is another cluster than this node has followed, and has another log: check etcd-endpoints, and keep node-copy in dir until the former etcd is back, or known to be lost',
+    )
+  }
   return new ClusterError(
     `the log in etcd is another one than this node follows, as if etcd had been emptied: ${WHAT_TO_DO}`,
   )

@@ -269,7 +269,8 @@ export class Cluster implements Group {
         logger.warn(`waiting for etcd: ${trouble}`)
     }, WAITING_MS)
     try {
-      await this.#log.open()
+      await this.#etcd.agree(await this.#own.read(), (what) => logger.warn(what))
+      await this.#log.open(() => this.#own.checkNew())
       if (this.#log.isFormer) await this.#upgrade.check()
       await this.#begin()
       if (this.#log.isFormer) await this.#upgrade.run()

@@ -13,5 +13,9 @@ export function etcdOf(config: Config, logger: Logger): Etcd {
     keyFile: pathFromBytes(config.get('etcd-key-file')),
     onRefused: (why) =>
       logger.warn(`etcd refuses this node, which goes on when it is let in again: ${why}`),
+    onForeign: (url) =>
+      logger.warn(
+        `${url} is of another cluster of etcd than this node serves, and is left out until it is of this one: check it, and etcd-endpoints`,
+      ),
   })
 }

@@ -85,8 +85,13 @@ export class EtcdLog {
     return this.#isFormer
   }
 
-  /** Makes the log if there is none. @throws ClusterError if it has an unknown format */
-  async open(): Promise<void> {
+  /**
+   * Makes the log if there is none.
+   *
+   * @param onNew called before that; may throw
+   * @throws ClusterError if it has an unknown format
+   */
+  async open(onNew = (): void => {}): Promise<void> {
     const { format, id, tail } = this.#keys
     const version = Buffer.from(String(FORMAT_VERSION))
     const name = randomBytes(8).toString('hex')
@@ -94,6 +99,7 @@ export class EtcdLog {
     // Only read first, because a full etcd refuses what might put something.
     let [found, own] = valuesIn(await this.#etcd.txnAgain({ compare: [], success: read }))
     if (found === undefined) {
+      onNew()
       const answer = await this.#etcd.txnAgain({
         compare: [isAbsent(format)],
         success: [put(format, version), put(id, Buffer.from(name)), put(tail, Buffer.alloc(0))],
@@ -155,7 +161,7 @@ export class EtcdLog {
     const { responses } = await this.#etcd.txn({ compare: [], success: reads })
     const [named, end, found, , batch] = responses.map((each) => each.response_range?.kvs[0])
     const cutAt = Number(found?.value.toString('latin1') ?? 0)
-    if (named?.value.toString('latin1') !== this.#id) throw anotherLog()
+    if (named?.value.toString('latin1') !== this.#id) throw anotherLog(this.#etcd.isReplaced)
     // The batch may have been cut off.
     const isThere = position === 0 || batch?.mod_revision === position || cutAt >= position
     if (!isThere) throw putBack(position)

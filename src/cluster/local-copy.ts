@@ -24,6 +24,8 @@ import type { LengthSince } from './log-length.ts'
 export interface CopyHead extends StateHead {
   /** The id of the log that it is of. */
   readonly log: string
+  /** The cluster of etcd that had the log, as `header.cluster_id` tells it; a former ktree did not write it. */
+  readonly cluster?: number | undefined
   /** The batch at its revision. */
   readonly batch: BatchName
   /** How long the log was when it was taken; unknown in what a former ktree has written. */
@@ -104,8 +106,9 @@ export class LocalCopy {
 function headOf(json: Buffer): CopyHead {
   try {
     const fields = fieldsOf(headText(json))
+    const cluster = typeof fields.cluster === 'number' ? fields.cluster : undefined
     const [log, batch] = [nameIn(fields, 'log'), batchIn(fields, 'batch')]
-    return { ...stateHeadOf(fields), log, batch, length: lengthIn(fields, 'length') }
+    return { ...stateHeadOf(fields), log, cluster, batch, length: lengthIn(fields, 'length') }
   } catch (error) {
     if (error instanceof HeadError) throw new DamagedCopyError(`it ${error.message}`)
     throw error

@@ -149,7 +149,7 @@ export class Memberships {
         const { succeeded, header, responses } = answer
         const found = responses[0].response_range?.kvs[0]
         if (succeeded) return header.revision
-        if (found === undefined) throw anotherLog()
+        if (found === undefined) throw anotherLog(this.#parts.etcd.isReplaced)
         return found.create_revision
       } catch (error) {
         if (!(error instanceof EtcdError) || this.#closed) throw error

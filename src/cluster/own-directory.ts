@@ -44,6 +44,8 @@ export interface UsableCopy {
 export class OwnDirectory {
   readonly #parts: OwnDirectoryParts
   readonly #copy: LocalCopy | undefined
+  /** What has been read, until it is used. */
+  #found: Awaited<ReturnType<LocalCopy['read']>>
 
   constructor(parts: OwnDirectoryParts) {
     this.#parts = parts
@@ -122,25 +124,35 @@ export class OwnDirectory {
     return kvs[0]?.value.equals(digest) === true
   }
 
-  /** The copy, if it is of this log and tells more than the snapshot in etcd. @throws ClusterError */
-  async usable(): Promise<UsableCopy | undefined> {
-    const { etcd, keys, log, snapshots, logger } = this.#parts
-    if (this.#copy === undefined) return
-    let copy: Awaited<ReturnType<LocalCopy['read']>>
+  /** Reads the copy, before etcd is asked. @returns the cluster of etcd that it is of, if it tells */
+  async read(): Promise<number | undefined> {
     try {
-      copy = await this.#copy.read()
+      this.#found = await this.#copy?.read()
     } catch (error) {
       if (!(error instanceof DamagedCopyError)) throw error
       this.leaveOut(error)
     }
+    return this.#found?.head.cluster
+  }
+
+  /** To be called before a log is made. @throws ClusterError if there is a copy of one, with which this node would not start */
+  checkNew(): void {
+    if (this.#found?.head.format === FORMAT_VERSION) throw this.#ofAnotherLog(this.#found.head)
+  }
+
+  /** The copy that was read, if it is of this log and tells more than the snapshot in etcd. @throws ClusterError */
+  async usable(): Promise<UsableCopy | undefined> {
+    const { etcd, keys, log, snapshots, logger } = this.#parts
+    const copy = this.#found
+    this.#found = undefined
     if (copy === undefined) return
     if (copy.head.format !== FORMAT_VERSION && !log.isFormer) {
       // What was made of some entries then was something else, and may not be what the other nodes have.
-      logger.warn(`${this.#copy.path} is of a former ktree: reads etcd instead`)
+      logger.warn(`${this.#copy?.path} is of a former ktree: reads etcd instead`)
       return
     }
     const { revision, batch } = copy.head
-    if (copy.head.log !== log.id) throw this.#foreign('a copy of another log')
+    if (copy.head.log !== log.id) throw this.#ofAnotherLog(copy.head)
     const { kvs } = await etcd.range({ key: keys.batch(batch), keys_only: true })
     if (kvs[0]?.mod_revision === revision) {
       return { ...copy, length: copy.head.length ?? (await this.#count()) }
@@ -174,9 +186,18 @@ export class OwnDirectory {
     if (this.#copy === undefined) return
     await checkLoadable(pieces, MAX_STATE_BYTES)
     const { id } = this.#parts.log
+    const { cluster } = this.#parts.etcd
     await this.#copy.write(
-      { format: FORMAT_VERSION, log: id, ...head, batch: { node, number }, length },
+      { format: FORMAT_VERSION, log: id, cluster, ...head, batch: { node, number }, length },
       pieces,
+    )
+  }
+
+  #ofAnotherLog({ cluster }: CopyHead): ClusterError {
+    const present = this.#parts.etcd.cluster
+    if (cluster === undefined || cluster === present) return this.#foreign('a copy of another log')
+    return new ClusterError(
+      `${this.#copy?.path} is a copy of a log in another cluster of etcd: check --etcd-endpoints, and keep the file until that etcd is back, or known to be lost; or choose another --dir`,
     )
   }
 

@@ -199,6 +199,7 @@ test('the last copy waits 5 s at most for the end of a batch, and the node ends 
     clock: { now: () => 1 } as LogClock,
     own: { keep: async () => void kept++ } as unknown as OwnDirectory,
     recent: () => ({ count: 0, recent: [] }) as unknown as RecentChanges,
+    length: () => ({ cut: 0, batches: 1, bytes: 0 }),
     isBroken: () => false,
     logger: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
   })

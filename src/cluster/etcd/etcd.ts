@@ -1,20 +1,15 @@
-import { isIP } from 'node:net'
-import { checkServerIdentity } from 'node:tls'
 import {
-  type ChannelCredentials,
-  type ChannelOptions,
-  Client,
+  type Client,
   type ClientDuplexStream,
-  credentials,
   Metadata,
   type MethodDefinition,
   type ServiceError,
-  type VerifyOptions,
 } from '@grpc/grpc-js'
-import { fromJSON } from '@grpc/proto-loader'
-import { readRegularFile } from '../../text/regular-file.ts'
+import { agreedCluster } from './agreed-cluster.ts'
+import { type Certificates, openChannel } from './channel.ts'
+import { ClusterIdentity } from './cluster-identity.ts'
 import { DEADLINE_EXCEEDED, EtcdError, etcdErrorOf, UNAVAILABLE } from './etcd-error.ts'
-import { apiDescription } from './messages.ts'
+import { AUTH, KV, LEASE, MAINTENANCE, WATCH } from './methods.ts'
 import { ATTEMPT_MS, MAX_ATTEMPT_MS, Patience } from './patience.ts'
 import type {
   RangeRequest,
@@ -26,16 +21,15 @@ import type {
   WatchResponse,
 } from './types.ts'
 
-export interface EtcdOptions {
+export interface EtcdOptions extends Certificates {
   /** URLs. */
   readonly endpoints: readonly string[]
   readonly user?: string
   readonly password?: string
-  readonly caFile?: string
-  readonly certFile?: string
-  readonly keyFile?: string
   /** Called now and then while etcd refuses a user that it has admitted before. @param why etcd's own words */
   onRefused?(why: string): void
+  /** Called when a member is left out because it is of another cluster. */
+  onForeign?(url: string): void
 }
 
 /** An attempt to keep a lease is given no more than this, in milliseconds: it has to be kept in time. */
@@ -49,31 +43,10 @@ const TELL_MS = 5000
 /** A call that only reads is tried again after this time, in milliseconds. */
 const RETRY_MS = 50
 
-const CHANNEL_OPTIONS = {
-  // What a failed attempt may have done must be known, so retries are the caller's.
-  'grpc.enable_retries': 0,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 1000,
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 3000,
-  // etcd sends many events in one message.
-  'grpc.max_receive_message_length': -1,
-  'grpc.max_send_message_length': -1,
-} as const
-
-/** The name of a server in TLS whose URL has an address. */
-const NAME_OF_ADDRESS = 'etcd'
-
-type Methods = Readonly<Record<string, MethodDefinition<object, object>>>
-
-const api = fromJSON(apiDescription(), { keepCase: true, longs: Number, defaults: true })
-const methodsOf = (service: string): Methods => api[`etcdserverpb.${service}`] as unknown as Methods
-
-const KV = methodsOf('KV')
-const LEASE = methodsOf('Lease')
-const WATCH = methodsOf('Watch')
-const MAINTENANCE = methodsOf('Maintenance')
-const AUTH = methodsOf('Auth')
+/** What each answer tells of the cluster that has given it. */
+interface Answered {
+  readonly header?: { readonly cluster_id: number } | null
+}
 
 /** A stream of requests and answers that can be ended. */
 export interface Stream {
@@ -95,6 +68,9 @@ export class Etcd {
   readonly #options: EtcdOptions
   readonly #members: readonly Client[]
   readonly #patience: Patience
+  readonly #identity: ClusterIdentity
+  /** Checks of members that are on their way. */
+  readonly #checks = new Map<number, Promise<void>>()
   #current = 0
   #token: string | undefined
   #loggingIn: Promise<void> | undefined
@@ -108,12 +84,8 @@ export class Etcd {
   /** @throws the system's error if a file of a certificate cannot be read */
   constructor(options: EtcdOptions) {
     this.#options = options
-    this.#members = options.endpoints.map((url) => {
-      const { host, hostname, protocol } = new URL(url)
-      if (protocol === 'http:')
-        return new Client(host, credentials.createInsecure(), CHANNEL_OPTIONS)
-      return new Client(host, ...tlsOf(options, hostname))
-    })
+    this.#members = options.endpoints.map((url) => openChannel(url, options))
+    this.#identity = new ClusterIdentity(options.endpoints, (url) => options.onForeign?.(url))
     this.#patience = new Patience(this.#members.length)
   }
 
@@ -132,7 +104,37 @@ export class Etcd {
 
   /** Goes on with the next member. */
   rotate(): void {
-    this.#current = (this.#current + 1) % this.#members.length
+    this.#current = this.#identity.after(this.#current)
+  }
+
+  /** What etcd calls the cluster that is served; undefined before its first answer. */
+  get cluster(): number | undefined {
+    return this.#identity.id
+  }
+
+  /** Whether all endpoints have become those of another cluster. */
+  get isReplaced(): boolean {
+    return this.#identity.isReplaced
+  }
+
+  /**
+   * Finds out which cluster is served: the one that most endpoints are of. Waits while they disagree.
+   *
+   * @param known the cluster that the node has served before, if it knows
+   * @param warn called now and then meanwhile
+   */
+  async agree(known: number | undefined, warn: (what: string) => void): Promise<void> {
+    const { endpoints } = this.#options
+    if (endpoints.length === 1) return
+    const ask = (member: number, timeout: number): Promise<number | undefined> =>
+      this.#send<Answered>(member, MAINTENANCE.Status, {}, timeout, new Metadata()).then(
+        ({ header }) => header?.cluster_id ?? 0,
+        ({ isOfMember }: EtcdError) => (isOfMember ? undefined : 0),
+      )
+    const isClosed = (): boolean => this.#closed
+    const { id, answers } = await agreedCluster({ urls: endpoints, ask, isClosed, warn }, known)
+    this.#identity.settle(id, answers)
+    this.#current = this.#identity.after(endpoints.length - 1)
   }
 
   /** One attempt. @param timeout it is given more while etcd is slow @throws EtcdError */
@@ -274,18 +276,66 @@ export class Etcd {
     }
   }
 
-  #call<Answer>(
-    { path, requestSerialize, responseDeserialize }: MethodDefinition<object, object>,
+  async #call<Answer>(
+    method: MethodDefinition<object, object>,
     request: object,
     timeout: number,
   ): Promise<Answer> {
+    const member = this.#current
+    if (this.#identity.needsCheck(member)) await this.#check(member, timeout)
+    const answer = await this.#send<Answer & Answered>(
+      member,
+      method,
+      request,
+      timeout,
+      this.#metadata(),
+    )
+    const foreign = this.#foreign(member, answer)
+    if (foreign !== undefined) throw foreign
+    return answer
+  }
+
+  /** Has a member tell its cluster. @throws EtcdError that says that nothing has been done */
+  #check(member: number, timeout: number): Promise<void> {
+    const present = this.#checks.get(member)
+    if (present !== undefined) return present
+    const metadata = new Metadata()
+    metadata.set('hasleader', 'true')
+    const check = this.#send<Answered>(member, MAINTENANCE.Status, {}, timeout, metadata)
+      .then(
+        (answer) => this.#foreign(member, answer),
+        (error: unknown) => {
+          if (!(error instanceof EtcdError)) throw error
+          // What stands between, or does not let this node ask, does not tell.
+          return error.isOfMember ? new EtcdError(error.message, error.code, true) : undefined
+        },
+      )
+      .then((error) => {
+        if (error !== undefined) throw error
+      })
+      .finally(() => this.#checks.delete(member))
+    this.#checks.set(member, check)
+    return check
+  }
+
+  /** @returns an error if an answer comes from another cluster, in which nothing counts that has been done */
+  #foreign(member: number, { header }: Answered): EtcdError | undefined {
+    if (this.#identity.hear(member, header?.cluster_id)) return
+    return this.#failed(new EtcdError(this.#identity.reasonFor(member), UNAVAILABLE, true), member)
+  }
+
+  #send<Answer>(
+    member: number,
+    { path, requestSerialize, responseDeserialize }: MethodDefinition<object, object>,
+    request: object,
+    timeout: number,
+    metadata: Metadata,
+  ): Promise<Answer> {
     if (this.#closed) return Promise.reject(new EtcdError('closed', UNAVAILABLE, true))
-    const metadata = this.#metadata()
     // What is given more by its nature (long parts, a login) tells nothing of the others.
     const isUsual = timeout <= this.#patience.ms
     const began = performance.now()
     const options = { deadline: Date.now() + timeout }
-    const member = this.#current
     return new Promise((resolve, reject) => {
       this.#members[member].makeUnaryRequest(
         path,
@@ -329,7 +379,13 @@ export class Etcd {
       events.onEnd(this.#failed(error, member))
     }
     stream.on('data', (answer) => {
-      if (!isOver) events.onAnswer(answer as Answer)
+      if (isOver) return
+      if (this.#identity.hear(member, (answer as Answered).header?.cluster_id)) {
+        events.onAnswer(answer as Answer)
+        return
+      }
+      stream.cancel()
+      end(new EtcdError(this.#identity.reasonFor(member), UNAVAILABLE, true))
     })
     stream.on('error', (error) => end(etcdErrorOf(error as ServiceError)))
     stream.on('end', () => end(new EtcdError('the stream has ended', UNAVAILABLE, false)))
@@ -374,6 +430,7 @@ export class Etcd {
   #failed(error: EtcdError, member: number): EtcdError {
     if (error.isOfToken) this.#token = undefined
     this.#trouble = error.message
+    if (error.isOfMember) this.#identity.doubt(member)
     if (error.isOfMember && member === this.#current) this.rotate()
     if (error.isOfRights && this.#isAdmitted) this.#tellRefusal(error)
     return error
@@ -385,23 +442,4 @@ export class Etcd {
     this.#toldAt = now
     this.#options.onRefused?.(message)
   }
-}
-
-/** What a channel with TLS is made with. @param hostname of the URL, which the certificate has to name */
-function tlsOf(
-  { caFile, certFile, keyFile }: EtcdOptions,
-  hostname: string,
-): [ChannelCredentials, ChannelOptions] {
-  const read = (path: string | undefined): Buffer | null =>
-    path === undefined || path === '' ? null : readRegularFile(path)
-  const files = [read(caFile), read(keyFile), read(certFile)] as const
-  const address = hostname.replace(/^\[|\]$/g, '')
-  if (isIP(address) === 0) return [credentials.createSsl(...files), CHANNEL_OPTIONS]
-  // TLS knows no addresses as names of servers, and Node.js prints a warning (DEP0123) where one is sent.
-  // So another name is sent, and the certificate has to name the address all the same.
-  const ofAddress: VerifyOptions = {
-    checkServerIdentity: (_, certificate) => checkServerIdentity(address, certificate),
-  }
-  const named = { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': NAME_OF_ADDRESS }
-  return [credentials.createSsl(...files, ofAddress), named]
 }

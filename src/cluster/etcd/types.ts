@@ -1,6 +1,8 @@
 /** etcd's messages, as `messages.ts` describes them. Fields that are not set have their defaults. */
 
 export interface ResponseHeader {
+  /** As exactly as a number has it. */
+  readonly cluster_id: number
   /** Of etcd's store, at the time of the answer. */
   readonly revision: number
   readonly raft_term: number
