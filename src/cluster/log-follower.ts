@@ -139,7 +139,8 @@ export class LogFollower {
     }
     const { end } = answer
     this.#end = Math.max(this.#end, end)
-    this.#heardAt = Math.max(this.#heardAt, asked)
+    // Behind a slow way the answer itself takes a second or more, and the node is not cut off.
+    this.#heardAt = performance.now()
     if (end <= this.#position) this.#completeAt = Math.max(this.#completeAt, asked)
     return answer
   }
