@@ -7,6 +7,7 @@ import type { RequestArguments } from '../resp/request-arguments.ts'
 import { Crowd, type Line } from './crowd.ts'
 import { PLAIN_EXEC, watchedExec } from './exec-entry.ts'
 import type { LogClock } from './log-clock.ts'
+import { LongMoves } from './long-moves.ts'
 import type { ReadBarrier } from './read-barrier.ts'
 import { ReplyOrder } from './reply-order.ts'
 import type { Waiting, WaitingClient, WaitingExec, WaitingRequest } from './waiting.ts'
@@ -37,6 +38,8 @@ export interface LogGateParts {
   takesExec(transaction: Transaction): number
   /** How long the value may be that a request copies; undefined if it copies none. */
   copyBound(args: RequestArguments): number | undefined
+  /** How long a request takes because it moves a directory, in milliseconds: see `movedTime`. */
+  movedTime(args: RequestArguments): number | undefined
   /** How many nodes the tree may have when these requests run; undefined if that does not matter. */
   mostNodes(requests: readonly RequestArguments[]): number | undefined
   /** The limit of the process's heap, in bytes. */
@@ -66,6 +69,7 @@ export class LogGate implements Gate {
   /** Lets those go on whose write waits until this node is ready. */
   readonly #early = new Set<() => void>()
   readonly #crowd: Crowd
+  readonly #moves: LongMoves
   readonly #order = new ReplyOrder()
   /** The reads that have waited for the log, and go on soon. No other request of the client may go on in their place. */
   readonly #ready = new WeakMap<Client, RequestArguments>()
@@ -77,6 +81,7 @@ export class LogGate implements Gate {
   constructor(parts: LogGateParts) {
     this.#parts = parts
     this.#crowd = new Crowd(parts.heapLimit)
+    this.#moves = new LongMoves((args) => parts.movedTime(args))
   }
 
   holds(client: Client, args: RequestArguments, mayWrite: boolean): boolean {
@@ -95,6 +100,7 @@ export class LogGate implements Gate {
     const copyBound = this.#parts.copyBound(args)
     // What it copies may be what the client's other requests have written.
     if (copyBound !== undefined && client.owed > 0) return this.#holdBack(client, args)
+    if (client.owed > 0 && this.#moves.mustWait(client, args)) return this.#holdBack(client, args)
     const bytes = this.#parts.takes(args)
     const line = this.#crowd.lineFor(client, bytes)
     if (line !== undefined) return this.#holdInCrowd(client, args, bytes, line)
@@ -102,6 +108,7 @@ export class LogGate implements Gate {
     const deniedBelow = this.#parts.deniedBelow(client, args)
     const mostNodes = this.#crowd.isLong(bytes) ? this.#parts.mostNodes([args]) : undefined
     const conditions = { deniedBelow, copyBound, mostNodes }
+    this.#moves.begin(client, args)
     this.#owe(
       { kind: 'request', client, muted, args, ...conditions, bytes, ...this.#timed() },
       bytesOfRequest(args),
@@ -131,6 +138,7 @@ export class LogGate implements Gate {
     if (!isLast) client.owed--
     if (client.owed === 0) {
       client.owedBytes = 0
+      this.#moves.settle(client)
       const resume = this.#waiting.get(client)
       this.#waiting.delete(client)
       resume?.()

@@ -16,6 +16,7 @@ import {
 import { BatchQueue } from '../../src/cluster/batch-queue.ts'
 import { Copies } from '../../src/cluster/copies.ts'
 import type { LogClock } from '../../src/cluster/log-clock.ts'
+import { LongMoves } from '../../src/cluster/long-moves.ts'
 import type { OwnDirectory } from '../../src/cluster/own-directory.ts'
 import type { RecentChanges } from '../../src/cluster/recent-changes.ts'
 import type { RunningServer } from '../../src/server/start.ts'
@@ -50,6 +51,7 @@ describeWithPeer('etcd', 'a copy of the tree', () => {
     client = group.client(node)
   })
   afterEach(async () => {
+    vi.restoreAllMocks()
     await group.stop()
     rmSync(dir, { recursive: true, force: true })
   })
@@ -67,6 +69,8 @@ describeWithPeer('etcd', 'a copy of the tree', () => {
     const keys = Array.from({ length: KEYS }, (_, i) => [`d0/${i}`, 'x']).flat()
     await client.mset(keys)
     const first = await indexOf(client)
+    // Otherwise each would be a batch of its own.
+    vi.spyOn(LongMoves.prototype, 'mustWait').mockReturnValue(false)
     const pipeline = client.pipeline()
     for (let i = 0; i < RENAMES; i++) pipeline.rename(`d${i}`, `d${i + 1}`)
     const all = pipeline.exec()

@@ -64,6 +64,20 @@ describeWithPeer('etcd', 'EXEC in a group', () => {
     }
   })
 
+  test('a write of another node comes between the moves of directories in a pipeline', async () => {
+    const [client, other] = clients
+    await client.mset(Array.from({ length: 5000 }, (_, i) => [`d/${i}`, '']).flat())
+    const first = Number(await client.call('KINDEX'))
+    const moves = client.pipeline()
+    for (let i = 0; i < 40; i++) moves.rename(`d${i || ''}`, `d${i + 1}`)
+    const all = moves.exec()
+    while (Number(await other.call('KINDEX')) <= first) {}
+    const reply = JSON.stringify(await other.call('KSET', '/between', 'x'))
+    const index = Number(/"modifiedIndex",(\d+)/.exec(reply)?.[1])
+    expect((await all)?.every(([error]) => error === null)).toBe(true)
+    expect(index).toBeLessThan(Number(await client.call('KINDEX')))
+  })
+
   test('a pipeline of long writes leaves all nodes time for others', async () => {
     const [client, other] = clients
     await client.mset(Array.from({ length: 20_000 }, (_, i) => [`d/${i}`, '']).flat())

@@ -12,6 +12,7 @@ export function gateTo(taken: Waiting[], parts: Partial<LogGateParts> = {}): Log
     takes: bytesOfRequest,
     deniedBelow: () => undefined,
     copyBound: () => undefined,
+    movedTime: () => 0,
     mostNodes: () => undefined,
     heapLimit: 1024 ** 3,
     isReady: () => true,

@@ -10,7 +10,7 @@ import { gateTo, refuse } from './gate-to.ts'
 const MB = 1024 ** 2
 
 /** A gate before a log that takes requests, and a client whose requests come to it. */
-function start(isReady = true) {
+function start(isReady = true, movedTime: LogGateParts['movedTime'] = () => 0) {
   const state = { isReady, hasPlace: false }
   const taken: Waiting[] = []
   const errors: string[] = []
@@ -18,6 +18,7 @@ function start(isReady = true) {
   const gate = gateTo(taken, {
     isReady: () => state.isReady,
     hasPlace: () => state.hasPlace,
+    movedTime,
   })
   const client = {
     owed: 0,
@@ -72,6 +73,32 @@ test.each([
     }
   },
 )
+
+test('a client has one long move of a directory on its way, and other moves as before', () => {
+  // What a move of each directory takes, in milliseconds; other keys are not there.
+  const times: Record<string, number> = { long: 25, short: 0.05, file: 0 }
+  const { taken, answerAll, client, gate, goesOn } = start(true, ([, from]) => times[String(from)])
+  const move = (from: string): void => {
+    expect(gate.holds(client, ['RENAME', from, 'to'], true)).toBe(true)
+  }
+  for (const from of ['file', 'short', 'missing', 'file']) move(from)
+  expect(taken).toHaveLength(4)
+  move('long')
+  expect([taken.length, goesOn()]).toEqual([4, false])
+  answerAll()
+  expect(goesOn()).toBe(true)
+  move('long')
+  expect(taken).toHaveLength(1)
+  // The first may bring it there.
+  move('missing')
+  expect([taken.length, goesOn()]).toEqual([1, false])
+  answerAll()
+  expect(goesOn()).toBe(true)
+  // So may a request that is long.
+  gate.holds(client, ['MSET', 'missing/a', 'x'.repeat(4096)], true)
+  move('missing')
+  expect(taken).toHaveLength(1)
+})
 
 test('a write waits until the node is ready, and its client may half-close meanwhile', () => {
   const { taken, write, client, gate, state, goesOn } = start(false)
