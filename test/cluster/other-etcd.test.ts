@@ -151,6 +151,8 @@ test('a member of another cluster is left out, unless all members are of it', ()
   expect(identity.needsCheck(0)).toBe(true)
   expect([identity.hear(1, 8), identity.hear(1, 8)]).toEqual([false, false])
   expect([identity.after(0), identity.after(2), left]).toEqual([2, 0, ['e1']])
+  // When it is tried again, it has to tell its cluster first.
+  expect(identity.needsCheck(1)).toBe(true)
   expect([identity.hear(2, 7), identity.hear(0, 8)]).toEqual([true, false])
   expect(identity.isReplaced).toBe(false)
   expect([identity.hear(2, 8), identity.isReplaced, identity.id]).toEqual([true, true, 8])

@@ -60,6 +60,7 @@ export class ClusterIdentity {
       this.#id = id
       return true
     }
+    this.#isChecked[member] = false
     this.#leftOutUntil[member] = performance.now() + LEFT_OUT_MS
     if (isNew) this.#onForeign(this.#urls[member])
     return false
