@@ -328,9 +328,10 @@ export class Cluster implements Group {
     this.#keeper.close()
     this.#follower.close()
     this.#waits.close()
+    // Beside a long batch etcd's answers come late, so both wait together.
+    const kept = this.#keep(() => this.copies.saveLast()).then(() => this.#batches.stop())
     await this.#memberships?.close()
-    await this.#keep(() => this.copies.saveLast())
-    this.#batches.stop()
+    await kept
     this.#etcd.close()
   }
 
