@@ -36,14 +36,20 @@ export class CheckpointDue {
     this.#workBefore = this.#work()
   }
 
+  /** Whether short entries have brought about so much work since the last checkpoint began that it takes a start long. */
+  isLong(lastBytes: number): boolean {
+    return this.#work() - this.#workBefore > mostWork(lastBytes)
+  }
+
   /**
+   * Whether the journal has become long.
+   *
    * @param written where the journal ends
    * @param entries how many there have been so far
    * @param maxBytes the length of the journal at which a checkpoint is due, if it is worth it
    * @param lastBytes what the last checkpoint has written
    */
   isDue(written: number, entries: number, maxBytes: number, lastBytes: number): boolean {
-    if (this.#work() - this.#workBefore > mostWork(lastBytes)) return true
     const length = written - this.position
     if (length < maxBytes) return false
     const gain = length < SHORT_JOURNAL_BYTES ? SHORT_JOURNAL_GAIN : MIN_GAIN
@@ -51,6 +57,7 @@ export class CheckpointDue {
   }
 }
 
+/** How much work a start may have, in milliseconds. */
 function mostWork(lastBytes: number): number {
   return Math.min(MAX_WORK_MS, Math.max(MIN_WORK_MS, lastBytes * WORK_MS_PER_BYTE))
 }

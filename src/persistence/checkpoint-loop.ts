@@ -59,6 +59,7 @@ export class CheckpointLoop {
   /** Cancels the checkpoint that is scheduled. */
   #cancel: (() => void) | undefined
   #waiters: Waiter[] = []
+  #isHurried = false
   #lastSave: number
   #lastDuration: number | undefined
   #lastBytes = 0
@@ -148,6 +149,12 @@ export class CheckpointLoop {
     this.#cancel = () => clearImmediate(immediate)
   }
 
+  /** Begins a checkpoint soon; it takes more of the time, and so does one that runs. */
+  hurry(): void {
+    this.#isHurried = true
+    if (this.mayBegin) this.request()
+  }
+
   /** Cancels the checkpoint that is scheduled, and waits for the one that runs. */
   async halt(): Promise<void> {
     this.#cancel?.()
@@ -183,7 +190,8 @@ export class CheckpointLoop {
 
   /** Whether the checkpoint that runs takes more of the time: somebody waits, or the notes for the next one grow large. */
   get #isUrgent(): boolean {
-    return this.closing || this.#waiters.length > 0 || areHeavy(this.#changes)
+    if (this.closing || this.#isHurried || this.#waiters.length > 0) return true
+    return areHeavy(this.#changes)
   }
 
   #run(): void {
@@ -273,6 +281,7 @@ export class CheckpointLoop {
 
   /** Ends a checkpoint: answers its waiters, and begins the next one if there is need. */
   #settle(): void {
+    this.#isHurried = false
     const failure = this.#failure
     const waiters = this.#waiters
     this.#waiters = waiters.filter((waiter) => waiter.checkpoint > this.#started)
@@ -286,7 +295,7 @@ export class CheckpointLoop {
       this.request()
       return
     }
-    if (failure === undefined || this.closing || this.home === undefined) return
+    if (failure === undefined || this.closing || this.#isHurried || this.home === undefined) return
     this.#cancel?.()
     this.#cancel = this.#parts.clock.schedule(() => this.#run(), this.#retryDelay)
     this.#retryDelay = Math.min(2 * this.#retryDelay, MAX_RETRY_DELAY_MS)

@@ -64,9 +64,7 @@ export class Persistence {
     })
     this.#loop = new CheckpointLoop(
       {
-        store: parts.store,
-        clock: parts.clock,
-        logger: parts.logger,
+        ...parts,
         onPrepare: (home) => this.#prepareCheckpoint(home),
         onBegin: () => this.#beginCheckpoint(),
         onEnd: (isWritten, place) => this.#endCheckpoint(isWritten, place),
@@ -152,16 +150,18 @@ export class Persistence {
     this.#watch.look()
     this.#log.commit()
     const journal = this.#journal
-    if (journal === undefined || !this.#loop.mayBegin || this.failure !== undefined) return
+    if (journal === undefined || this.failure !== undefined) return
+    const { lastBytes } = this.#loop
+    if (this.#due.isLong(lastBytes)) this.#loop.hurry()
+    if (!this.#loop.mayBegin) return
     const max = this.#parts.journalMaxSize?.() ?? MAX_JOURNAL_BYTES
-    const isDue = this.#due.isDue(journal.written, this.recorder.count, max, this.#loop.lastBytes)
+    const isDue = this.#due.isDue(journal.written, this.recorder.count, max, lastBytes)
     if (isDue || areHeavy(this.#changes)) this.#loop.request()
   }
 
-  /** Begins a checkpoint, because memory is short and what is noted for the next one takes some. */
+  /** Hurries to a checkpoint, because memory is short: what is noted for it takes some, and so does what has been removed since. */
   relieve(): void {
-    if (!this.#changes.hasNotes || this.failure !== undefined) return
-    if (this.#loop.mayBegin) this.#loop.request()
+    if (this.failure === undefined && this.#changes.hasNotes) this.#loop.hurry()
   }
 
   /**

@@ -32,17 +32,17 @@ test('so much work for a start makes it due, however short the journal is, and l
   const due = new CheckpointDue(() => work)
   due.begin(0)
   work += 1000
-  expect(due.isDue(0, 0, 64 * MB, 0)).toBe(false)
+  expect(due.isLong(0)).toBe(false)
   work++
-  expect(due.isDue(0, 0, 64 * MB, 0)).toBe(true)
-  expect(due.isDue(0, 0, 64 * MB, 100 * MB)).toBe(false)
+  expect(due.isLong(0)).toBe(true)
+  expect(due.isLong(100 * MB)).toBe(false)
   work += 1100
-  expect(due.isDue(0, 0, 64 * MB, 100 * MB)).toBe(true)
-  expect(due.isDue(0, 0, 64 * MB, 100_000 * MB)).toBe(false)
+  expect(due.isLong(100 * MB)).toBe(true)
+  expect(due.isLong(100_000 * MB)).toBe(false)
   work += 3000
-  expect(due.isDue(0, 0, 64 * MB, 100_000 * MB)).toBe(true)
+  expect(due.isLong(100_000 * MB)).toBe(true)
   due.begin(0)
-  expect(due.isDue(0, 0, 64 * MB, 0)).toBe(false)
+  expect(due.isLong(0)).toBe(false)
 })
 
 test('what comes before the last checkpoint does not count', () => {

@@ -1,10 +1,12 @@
 import { readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { treeOf } from '../../src/persistence/data-directory.ts'
 import { decodeEvents } from '../../src/persistence/event-record.ts'
 import { fileName, numberOf } from '../../src/persistence/keys.ts'
 import { decodeDirectory, decodeNode } from '../../src/persistence/node-record.ts'
+import { Pace } from '../../src/persistence/pace.ts'
+import type { Persistence } from '../../src/persistence/persistence.ts'
 import { ManualClock } from '../../src/store/clock.ts'
 import { INDEX_CEILING } from '../../src/store/index-ceiling.ts'
 import { Store } from '../../src/store/store.ts'
@@ -447,4 +449,25 @@ test('the largest possible index is kept', async () => {
   await persistence.close(true)
   const again = await keep({ directory })
   expect(contentOf(again.store)).toEqual(contentOf(store))
+})
+
+test.each<[string, (persistence: Persistence, work: { ms: number }) => void]>([
+  ['memory is short', (persistence) => persistence.relieve()],
+  [
+    'a start would be long',
+    (persistence, work) => {
+      work.ms = 60_000
+      persistence.commit()
+    },
+  ],
+])('a checkpoint takes more of the time if %s', async (_what, hurry) => {
+  const work = { ms: 0 }
+  const { store, persistence } = await keep({ writeWork: () => work.ms })
+  const slices = vi.spyOn(Pace.prototype, 'nextEnd')
+  onTestFinished(() => slices.mockRestore())
+  for (let i = 0; i < 1000; i++) store.set(`/${i}`, '')
+  hurry(persistence, work)
+  await eventually(() => slices.mock.calls.length > 0)
+  await eventually(() => !persistence.status.checkpoints.isRunning)
+  expect(new Set(slices.mock.calls.flat())).toEqual(new Set([true]))
 })

@@ -174,6 +174,7 @@ export interface Kept {
 }
 
 export interface KeepOptions extends StoreOptions {
+  writeWork?: () => number
   clock?: ManualClock
   durability?: Durability
   directory?: string
@@ -195,6 +196,7 @@ export async function keep(options: KeepOptions = {}): Promise<Kept> {
     clock,
     logger: options.logger ?? pino({ level: 'silent' }),
     applyRecord: (record) => applier.applyRecord(record),
+    writeWork: options.writeWork ?? (() => 0),
     onKept: options.onKept ?? (() => {}),
     onFailure: options.onFailure ?? (() => {}),
     onMustWait: options.onMustWait ?? (() => {}),
