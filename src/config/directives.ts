@@ -246,7 +246,8 @@ export const directives = {
     default: 1000,
     mutable: true,
     help: 'Events kept for watches that resume',
-    comment: 'A lower number drops the oldest events, many at once, and the rest as the server finds time.',
+    comment:
+      'A lower number drops the oldest events, many at once, and the rest as the server finds time.',
   },
   'watch-history-memory': {
     group: 'Watching',

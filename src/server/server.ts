@@ -221,7 +221,10 @@ export class Server implements ServerContext {
     this.group = parts.cluster?.make({
       server: this,
       dispatcher: this.#dispatcher,
-      onBroken: (error) => this.#endGroup(error),
+      onBroken: (error) => {
+        logger.fatal({ err: error }, 'this node cannot go on with its group')
+        this.shutdown(false)
+      },
     })
     this.users.listener = new Revocation(this, this.#dispatcher)
     // What the history drops is garbage, too.
@@ -381,11 +384,6 @@ export class Server implements ServerContext {
     if (this.#diskGate.closed) gates.push(this.#diskGate)
     if (this.group !== undefined) gates.push(this.group.gate)
     this.#dispatcher.gate = gates.length > 1 ? firstOf(gates) : gates[0]
-  }
-
-  #endGroup(error: unknown): void {
-    this.logger.fatal({ err: error }, 'this node cannot go on with its group')
-    this.shutdown(false)
   }
 
   /**
