@@ -7,7 +7,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { freePorts } from '../conformance/peers.ts'
@@ -39,7 +38,13 @@ async function launch({ args = [], node = [], shell = '' }: StartOptions): Promi
   const [port] = await freePorts(1)
   const dir = join(temporaryDirectory(), 'data')
   const where = ['--bind', '127.0.0.1', '--port', String(port), '--dir', dir]
-  const child = program.start(join(program.dist, 'main.js'), [...where, ...args], node, shell)
+  const debug = ['--enable-debug-command', 'local']
+  const child = program.start(
+    join(program.dist, 'main.js'),
+    [...where, ...debug, ...args],
+    node,
+    shell,
+  )
   return { child, port, dir }
 }
 
@@ -65,15 +70,12 @@ async function untilServed({ port, child }: Started): Promise<RawClient> {
   }
 }
 
-/** Makes the server write lines to its log: each such request is worth a warning. */
+/** Makes the server write lines to its log. */
 async function fillLog(port: number, lines: number): Promise<void> {
-  const one = (): Promise<void> =>
-    new Promise((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => socket.write('POST / HTTP/1.1\r\n\r\n'))
-      socket.on('error', () => {})
-      socket.on('close', () => resolve())
-    })
-  for (let line = 0; line < lines; line += 50) await Promise.all(Array.from({ length: 50 }, one))
+  const client = await visitPort(port)
+  for (let line = 0; line < lines; line++) client.send('DEBUG', 'LOG', 'a line')
+  expect(await client.take(lines)).toEqual(Array.from({ length: lines }, () => 'OK'))
+  client.socket.destroy()
 }
 
 describe('a log that cannot be written', () => {
@@ -144,8 +146,8 @@ describe('signals', () => {
       started.child.process.kill('SIGHUP')
       while (!existsSync(log)) expect(await client.call('PING')).toBe('PONG')
       await fillLog(started.port, 50)
-      expect(readFileSync(log, 'utf8')).toContain('speaks HTTP')
-      expect(readFileSync(`${log}.1`, 'utf8')).not.toContain('speaks HTTP')
+      expect(readFileSync(log, 'utf8')).toContain('DEBUG LOG: a line')
+      expect(readFileSync(`${log}.1`, 'utf8')).not.toContain('DEBUG LOG: a line')
       started.child.process.kill('SIGTERM')
       expect(await started.child.ended).toBe(0)
     },
