@@ -1,5 +1,5 @@
 import { FormerTable } from './former-table.ts'
-import { occupy, slotOf, vacate, write } from './hash-slots.ts'
+import { occupy, replace, takeOut } from './hash-slots.ts'
 import { hashOf } from './name-hash.ts'
 
 /** What a directory needs to know of its children. */
@@ -25,7 +25,7 @@ const MOST_AT_ONCE = 65_536
  * hold the node's position plus one; the upper bits hold the bits of the hash that did not choose
  * the slot. A look-up therefore visits a slot, and then almost certainly the right node.
  *
- * Price: adding, removing and resizing are written out here. The order of the children is lost.
+ * Price: adding, removing and resizing are written out here and in `hash-slots.ts`. The order of the children is lost.
  *
  * Gain: 17 to 31 bytes a name; for the time see bench/HISTORY.md.
  *
@@ -172,33 +172,19 @@ export class Children<Child extends Named> {
     }
   }
 
-  /** Empties the slot of a node. @returns its position; -1 if it is not here */
+  /** Takes a node out of the table that it is in. @returns its position; -1 if it is not here */
   #takeOut(table: Int32Array, node: Child): number {
     const hash = hashOf(node.name)
-    const at = slotOf(table, this.#mask, this.#nodes, hash, node)
-    if (at !== -1) {
-      const position = (table[at] & this.#mask) - 1
-      vacate(table, this.#mask, at)
-      return position
-    }
-    if (this.#former === undefined) return -1
-    const { table: former, mask } = this.#former
-    const before = slotOf(former, mask, this.#nodes, hash, node)
-    if (before === -1) return -1
-    const position = (former[before] & mask) - 1
-    vacate(former, mask, before)
-    return position
+    const position = takeOut(table, this.#mask, this.#nodes, hash, node)
+    if (position !== -1 || this.#former === undefined) return position
+    return takeOut(this.#former.table, this.#former.mask, this.#nodes, hash, node)
   }
 
-  /** Gives a node another position. */
+  /** Gives a node, which is here, another position. */
   #replace(table: Int32Array, node: Child, hash: number, position: number): void {
-    const at = slotOf(table, this.#mask, this.#nodes, hash, node)
-    if (at !== -1) {
-      write(table, this.#mask, at, position, hash)
-      return
-    }
+    if (replace(table, this.#mask, this.#nodes, hash, node, position)) return
     const { table: former, mask } = this.#former as FormerTable
-    write(former, mask, slotOf(former, mask, this.#nodes, hash, node), position, hash)
+    replace(former, mask, this.#nodes, hash, node, position)
   }
 
   #moveSome(former: FormerTable, table: Int32Array): void {

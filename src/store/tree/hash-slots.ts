@@ -12,19 +12,13 @@ export function occupy(table: Int32Array, mask: number, position: number, hash: 
 }
 
 /** Puts a position into a slot. @param hash that led to the slot */
-export function write(
-  table: Int32Array,
-  mask: number,
-  at: number,
-  position: number,
-  hash: number,
-): void {
+function write(table: Int32Array, mask: number, at: number, position: number, hash: number): void {
   table[at] = (hash & ~mask) | (position + 1)
   table[mask + 1 + position] = hash
 }
 
 /** The slot that holds a node's position; -1 if there is none. @param nodes by their positions */
-export function slotOf<Node>(
+function slotOf<Node>(
   table: Int32Array,
   mask: number,
   nodes: readonly Node[],
@@ -36,6 +30,36 @@ export function slotOf<Node>(
     if (slot === 0) return -1
     if (nodes[(slot & mask) - 1] === node) return at
   }
+}
+
+/** Takes a node out. @returns its position; -1 if it is not here */
+export function takeOut<Node>(
+  table: Int32Array,
+  mask: number,
+  nodes: readonly Node[],
+  hash: number,
+  node: Node,
+): number {
+  const at = slotOf(table, mask, nodes, hash, node)
+  if (at === -1) return -1
+  const position = (table[at] & mask) - 1
+  vacate(table, mask, at)
+  return position
+}
+
+/** Gives a node another position. @returns false if it is not here */
+export function replace<Node>(
+  table: Int32Array,
+  mask: number,
+  nodes: readonly Node[],
+  hash: number,
+  node: Node,
+  position: number,
+): boolean {
+  const at = slotOf(table, mask, nodes, hash, node)
+  if (at === -1) return false
+  write(table, mask, at, position, hash)
+  return true
 }
 
 /** Empties a slot, and moves up the slots after it that a search would no longer reach. */
