@@ -22,6 +22,8 @@ export interface TreeAfterBatch {
   readonly last: BatchName | undefined
   /** Made anew each time. */
   readonly pieces: Iterable<Value>
+  /** How long the log was then. */
+  readonly length: LengthSince
 }
 
 export interface CopiesParts {
@@ -176,9 +178,7 @@ export class Copies implements NodeCopies {
   }
 
   async #write(): Promise<void> {
-    let length = this.#parts.length()
-    const { head, last, pieces } = await this.take(() => {
-      length = this.#parts.length()
+    const { head, last, pieces, length } = await this.take(() => {
       // Who asks from now on may have made a write that is not in it.
       this.#next = undefined
     })
@@ -196,6 +196,7 @@ export class Copies implements NodeCopies {
       head: { revision: batches.position, time: clock.logTime, changes: count, recent },
       last: batches.last,
       pieces: store.snapshotCopy(),
+      length: this.#parts.length(),
     }
   }
 }

@@ -186,7 +186,12 @@ describeWithPeer('etcd', 'a log of the former format', () => {
           taken.push(revision)
           await onTake()
           const head = { revision, time: 1, changes: 0, recent: [] }
-          return { head, last: undefined, pieces: [`${revision}`] }
+          return {
+            head,
+            last: undefined,
+            pieces: [`${revision}`],
+            length: { cut: 0, batches: 0, bytes: 0 },
+          }
         },
         restore: async () => void calls.push('restore'),
       })
@@ -216,7 +221,12 @@ describeWithPeer('etcd', 'a log of the former format', () => {
       load: async () => void calls.push('load'),
       take: async () => {
         const head = { revision: 1_000_000, time: 1, changes: 0, recent: [] }
-        return { head, last: { node: 'gone', number: 1 }, pieces: [] }
+        return {
+          head,
+          last: { node: 'gone', number: 1 },
+          pieces: [],
+          length: { cut: 0, batches: 0, bytes: 0 },
+        }
       },
       restore: async () => void calls.push('restore'),
     })

@@ -52,6 +52,7 @@ function start(length: number, failure?: Error) {
       head: { revision, time: 1, changes: 0, recent: [] },
       last: undefined,
       pieces: [],
+      length: { cut: 0, batches: 0, bytes: 0 },
     }),
     keep: async () => {},
   })
